@@ -1,0 +1,122 @@
+# tidelock. `make help` lists the targets.
+
+CC ?= gcc
+PREFIX ?= /usr/local
+DESTDIR ?=
+SAN ?=
+V ?=
+
+VERSION := 0.1.0
+SONAME  := libtidelock.so.0
+
+PACKAGES := gcc make pkg-config lua5.4 liblua5.4-dev libuv1-dev libsodium-dev libcurl4-openssl-dev \
+	libcjson-dev libsqlite3-dev libmicrohttpd-dev libssl-dev lua-busted lua-luv lua-luv-dev lua-check \
+	clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
+
+LIBRARIES := libsodium libcrypto
+
+comma := ,
+
+BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)),)
+
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fstack-protector-strong \
+	-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla -Werror=implicit-function-declaration \
+	$(if $(WERROR),-Werror) -Iruntime/include -Iruntime \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+ALL_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -pthread
+
+SOURCES := $(sort $(wildcard runtime/*/*.c))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+SPECS   := $(sort $(wildcard spec/c/*_spec.c))
+VECTORS := $(sort $(wildcard spec/vectors/*.c))
+PROGRAMS := $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check
+HEADERS := $(sort $(wildcard runtime/include/tidelock/*.h))
+
+# Asked only when something is compiled, so that `make deps` works where nothing is installed.
+PKG_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
+PKG_LIBS   = $(shell pkg-config --libs $(LIBRARIES))
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+.PHONY: all help deps demo test lint check-deps format bench install clean specs
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME) $(BUILD)/tidelock.pc
+
+help:
+	@echo 'make all          the library (build/)'
+	@echo 'make demo         two processes keep two folders in step'
+	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
+	@echo 'make lint         clang-tidy, luacheck and the format check'
+	@echo 'make check-deps   include arrows point down only'
+	@echo 'make bench        figures, one JSON object a line'
+	@echo 'make install      to DESTDIR= PREFIX= ($(PREFIX))'
+	@echo 'make deps         install the Debian packages that are missing'
+	@echo 'make clean        remove build/'
+
+deps:
+	@spec/deps $(PACKAGES)
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libtidelock.a: $(OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/$(SONAME): $(OBJECTS) runtime/exports.map
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=runtime/exports.map \
+		$(ALL_LDFLAGS) $(LDFLAGS) $(OBJECTS) $(PKG_LIBS) -o $@
+
+$(BUILD)/tidelock.pc: runtime/tidelock.pc.in Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LIBRARIES@|$(LIBRARIES)|' $< > $@
+
+# Programs link the archive: specifications may look at what is shared inside.
+$(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $< $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
+
+$(BUILD)/spec/vectors/check: $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
+
+specs: $(PROGRAMS)
+
+test: deps
+	@$(MAKE) --no-print-directory all specs
+	@spec/run $(BUILD)
+
+demo: deps
+	@echo 'make demo: examples/notes is not part of this version yet' >&2; exit 1
+
+bench: deps
+	@echo 'make bench: spec/bench is not part of this version yet' >&2; exit 1
+
+lint: deps
+	@spec/lint
+
+check-deps:
+	@spec/check-deps
+
+format:
+	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/include/tidelock $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/tidelock/
+	install -m 644 $(BUILD)/libtidelock.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libtidelock.so
+	install -m 644 $(BUILD)/tidelock.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+
+clean:
+	rm -rf build
+
+-include $(OBJECTS:.o=.d) $(SPECS:%.c=$(BUILD)/%.d) $(VECTORS:%.c=$(BUILD)/%.d)

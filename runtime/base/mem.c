@@ -1,0 +1,91 @@
+#include "base/mem.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tidelock/entry.h>
+#include "base/fail.h"
+
+static _Thread_local size_t fail_countdown;
+static _Thread_local int fail_fired;
+
+int tl__alloc_fail_at(size_t n)
+{
+	int fired = fail_fired;
+
+	fail_countdown = n;
+	fail_fired = 0;
+	return fired;
+}
+
+/* Whether this allocation is the one a test wants to fail. */
+static int must_fail(void)
+{
+	if (fail_countdown == 0 || --fail_countdown > 0)
+		return 0;
+	fail_fired = 1;
+	return 1;
+}
+
+static void *checked(void *ptr, size_t size)
+{
+	if (!ptr)
+		tl__fail(TL_E_NOMEM,
+			"no memory for %zu bytes; close what is not needed and try again", size);
+	return ptr;
+}
+
+static int product(size_t count, size_t size, size_t *out)
+{
+	if (size != 0 && count > SIZE_MAX / size)
+		return 0;
+	*out = count * size;
+	if (*out == 0)
+		*out = 1;
+	return 1;
+}
+
+void *tl__alloc(size_t size)
+{
+	return checked(must_fail() ? NULL : malloc(size ? size : 1), size);
+}
+
+void *tl__alloc_zero(size_t count, size_t size)
+{
+	size_t total;
+
+	if (!product(count, size, &total))
+		return checked(NULL, SIZE_MAX);
+	return checked(must_fail() ? NULL : calloc(1, total), total);
+}
+
+void *tl__resize(void *ptr, size_t count, size_t size)
+{
+	size_t total;
+
+	if (!product(count, size, &total))
+		return checked(NULL, SIZE_MAX);
+	return checked(must_fail() ? NULL : realloc(ptr, total), total);
+}
+
+char *tl__copy_bytes(const char *ptr, size_t len)
+{
+	char *copy = len < SIZE_MAX ? tl__alloc(len + 1) : checked(NULL, len);
+
+	if (!copy)
+		return NULL;
+	if (len)
+		memcpy(copy, ptr, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+void tl__free(void *ptr)
+{
+	free(ptr);
+}
+
+void tl_free(void *ptr)
+{
+	free(ptr);
+}

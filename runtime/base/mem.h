@@ -1,0 +1,18 @@
+/* Allocation. Every allocation of the core goes through here, so that a test can make the n-th one
+ * fail. On failure each function sets the last error to out_of_memory and returns NULL. */
+#ifndef TL_BASE_MEM_H
+#define TL_BASE_MEM_H
+
+#include <stddef.h>
+
+void *tl__alloc(size_t size);                           /* not zeroed; size 0 is legal */
+void *tl__alloc_zero(size_t count, size_t size);        /* zeroed; overflow is a failure */
+void *tl__resize(void *ptr, size_t count, size_t size); /* realloc; ptr stays valid on failure */
+char *tl__copy_bytes(const char *ptr, size_t len);      /* copy with a closing NUL */
+void tl__free(void *ptr);                               /* NULL is fine */
+
+/* Test aid: the n-th allocation of this thread from now on fails (1 = the next), and only that one;
+ * 0 switches it off. Returns whether the previously armed failure has fired. */
+int tl__alloc_fail_at(size_t n);
+
+#endif

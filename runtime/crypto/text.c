@@ -1,0 +1,132 @@
+/* Text forms of keys and ids, hashes, base64. */
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <sodium.h>
+#include <string.h>
+#include <tidelock/crypto.h>
+#include "base/fail.h"
+#include "base/str.h"
+#include "crypto/point.h"
+
+#define KEY_PREFIX "ed25519:"
+
+int tl_key_parse(tl_key *out, tl_str text)
+{
+	tl_str prefix = TL__STR(KEY_PREFIX);
+	uint8_t unused[32];
+	size_t len = 0;
+
+	if (!tl__str_starts(text, prefix))
+		return tl__fail(TL_E_BAD_KEY, "a public key begins with `" KEY_PREFIX "`");
+	text.ptr += prefix.len;
+	text.len -= prefix.len;
+	if (tl_base64_decode(out->b, sizeof out->b, &len, text) != TL_OK)
+		return tl__fail_cause(
+			TL_E_BAD_KEY, "a public key is 44 characters of padded base64");
+	if (len != sizeof out->b)
+		return tl__fail(TL_E_BAD_KEY, "a public key has 32 bytes, this one %zu", len);
+	if (!tl__point_usable(out->b))
+		return tl__fail(TL_E_BAD_KEY, "the public key is of small order or not canonical");
+	/* Adding is libsodium's way to ask whether a point lies on the curve, whatever its order.
+	 */
+	if (crypto_core_ed25519_add(unused, out->b, out->b) != 0)
+		return tl__fail(TL_E_BAD_KEY, "the public key is no point of the curve");
+	return TL_OK;
+}
+
+void tl_key_format(const tl_key *key, char out[TL_KEY_TEXT_LEN + 1])
+{
+	memcpy(out, KEY_PREFIX, sizeof KEY_PREFIX - 1);
+	tl_base64_encode(out + sizeof KEY_PREFIX - 1, key->b, sizeof key->b);
+}
+
+void tl_sha256(const void *bytes, size_t len, uint8_t digest[32])
+{
+	SHA256(bytes, len, digest);
+}
+
+/* --- ids
+ * ------------------------------------------------------------------------------------------ */
+
+static const struct {
+	const char *prefix;
+	uint8_t kind;
+} algorithms[] = {{"sha256:", 's'}, {"blake3:", 'b'}};
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int tl_id_parse(tl_id *out, tl_str text)
+{
+	size_t prefix = strlen(algorithms[0].prefix);
+
+	if (text.len != TL_ID_TEXT_LEN)
+		return tl__fail(TL_E_BAD_ID, "an id has %d characters, `sha256:` and 64 hex digits",
+			TL_ID_TEXT_LEN);
+	out->b[0] = 0;
+	for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++)
+		if (memcmp(text.ptr, algorithms[i].prefix, prefix) == 0)
+			out->b[0] = algorithms[i].kind;
+	if (out->b[0] == 0)
+		return tl__fail(TL_E_BAD_ID, "an id begins with `sha256:` or `blake3:`");
+	for (size_t i = 0; i < 32; i++) {
+		int high = hex_digit(text.ptr[prefix + 2 * i]);
+		int low = hex_digit(text.ptr[prefix + 2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return tl__fail(TL_E_BAD_ID, "an id holds 64 lower-case hex digits");
+		out->b[1 + i] = (uint8_t)(high << 4 | low);
+	}
+	return TL_OK;
+}
+
+void tl_id_format(const tl_id *id, char out[TL_ID_TEXT_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t prefix = strlen(algorithms[0].prefix);
+
+	memcpy(out, algorithms[id->b[0] == 'b'].prefix, prefix);
+	for (size_t i = 0; i < 32; i++) {
+		out[prefix + 2 * i] = digits[id->b[1 + i] >> 4];
+		out[prefix + 2 * i + 1] = digits[id->b[1 + i] & 15];
+	}
+	out[TL_ID_TEXT_LEN] = '\0';
+}
+
+void tl_id_of(tl_id *out, const void *bytes, size_t len)
+{
+	out->b[0] = 's';
+	tl_sha256(bytes, len, out->b + 1);
+}
+
+/* --- base64
+ * --------------------------------------------------------------------------------------- */
+
+size_t tl_base64_size(size_t len)
+{
+	return (len + 2) / 3 * 4 + 1;
+}
+
+void tl_base64_encode(char *out, const void *bytes, size_t len)
+{
+	sodium_bin2base64(out, tl_base64_size(len), bytes, len, sodium_base64_VARIANT_ORIGINAL);
+}
+
+int tl_base64_decode(void *out, size_t cap, size_t *len, tl_str text)
+{
+	const char *end = NULL;
+
+	if (text.len % 4 != 0)
+		return tl__fail(TL_E_BAD_BASE64, "base64 has a length that is a multiple of 4");
+	if (text.len / 4 > cap / 3 + 1)
+		return tl__fail(TL_E_TOO_LARGE, "base64 of at most %zu bytes was expected", cap);
+	if (sodium_base642bin(out, cap, text.ptr, text.len, NULL, len, &end,
+		    sodium_base64_VARIANT_ORIGINAL) != 0 ||
+		end != text.ptr + text.len)
+		return tl__fail(TL_E_BAD_BASE64, "base64 holds a character or ending that is none");
+	return TL_OK;
+}

@@ -1,0 +1,92 @@
+/* Errors are values: a stable code, a sentence that says what to do, a cause, and where it arose.
+ *
+ * Every function that can fail returns TL_OK or a negative code and leaves the details in the
+ * calling thread's last error. Codes never change their meaning; names are stable strings. */
+#ifndef TIDELOCK_ERROR_H
+#define TIDELOCK_ERROR_H
+
+#include <tidelock/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* X(symbol, number, name). Numbers are never reused. */
+#define TL_ERROR_CODES(X)                                                                          \
+	X(NOMEM, -1, "out_of_memory")                                                              \
+	X(INVALID_ARGUMENT, -2, "invalid_argument")                                                \
+	X(INTERNAL, -3, "internal")                                                                \
+	X(IO, -4, "io")                                                                            \
+	X(TIMEOUT, -5, "timeout")                                                                  \
+	X(CANCELLED, -6, "cancelled")                                                              \
+	X(CLOSED, -7, "closed")                                                                    \
+	X(WOULD_BLOCK, -8, "would_block")                                                          \
+	X(BUSY, -9, "busy")                                                                        \
+	X(TOO_LARGE, -10, "too_large")                                                             \
+	X(UNSUPPORTED, -11, "unsupported")                                                         \
+	X(BAD_JSON, -20, "bad_json")                                                               \
+	X(BAD_ENTRY, -21, "bad_entry")                                                             \
+	X(NOT_CANONICAL, -22, "not_canonical")                                                     \
+	X(BAD_ID, -23, "bad_id")                                                                   \
+	X(BAD_KEY, -24, "bad_key")                                                                 \
+	X(BAD_BASE64, -25, "bad_base64")                                                           \
+	X(BAD_SIGNATURE, -26, "bad_signature")                                                     \
+	X(BAD_DOC, -27, "bad_doc")                                                                 \
+	X(BAD_ADDRESS, -28, "bad_address")                                                         \
+	X(BAD_MESSAGE, -29, "bad_message")                                                         \
+	X(BAD_PATH, -30, "bad_path")                                                               \
+	X(TYPE_MISMATCH, -31, "type_mismatch")                                                     \
+	X(NOT_FOUND, -40, "not_found")                                                             \
+	X(KEY_NOT_FOUND, -41, "key_not_found")                                                     \
+	X(ENTRY_NOT_FOUND, -42, "entry_not_found")                                                 \
+	X(DATABASE_NOT_FOUND, -43, "database_not_found")                                           \
+	X(ALREADY_EXISTS, -44, "already_exists")                                                   \
+	X(INDEX_OUT_OF_BOUNDS, -45, "index_out_of_bounds")                                         \
+	X(POSITION_EXHAUSTED, -46, "position_exhausted")                                           \
+	X(ALREADY_OPEN, -60, "already_open")                                                       \
+	X(STORE_DAMAGED, -61, "store_damaged")                                                     \
+	X(STORE_NEWER, -62, "store_newer")                                                         \
+	X(STORE_LOCKED, -63, "store_locked")                                                       \
+	X(STORE_READ_ONLY, -64, "store_read_only")                                                 \
+	X(CONFLICT, -65, "conflict")                                                               \
+	X(WRONG_PASSPHRASE, -66, "wrong_passphrase")                                               \
+	X(ALREADY_COMMITTED, -80, "already_committed")                                             \
+	X(AUTHENTICATION_REQUIRED, -81, "authentication_required")                                 \
+	X(INSUFFICIENT_PERMISSIONS, -82, "insufficient_permissions")                               \
+	X(KEY_NAME_CONFLICT, -83, "key_name_conflict")                                             \
+	X(CORRUPTED_AUTH_CONFIGURATION, -84, "corrupted_auth_configuration")                       \
+	X(NO_AUTH_CONFIGURATION, -85, "no_auth_configuration")                                     \
+	X(INVALID_TIP, -86, "invalid_tip")                                                         \
+	X(EMPTY_TIPS_NOT_ALLOWED, -87, "empty_tips_not_allowed")                                   \
+	X(SIGNATURE_VERIFICATION_FAILED, -88, "signature_verification_failed")                     \
+	X(HOOK_FAILED, -89, "hook_failed")                                                         \
+	X(SIGNING_KEY_NOT_FOUND, -90, "signing_key_not_found")
+
+enum tl_error_code {
+	TL_OK = 0,
+#define TL_ERROR_ENUM(symbol, number, name) TL_E_##symbol = number,
+	TL_ERROR_CODES(TL_ERROR_ENUM)
+#undef TL_ERROR_ENUM
+};
+
+typedef struct tl_error tl_error;
+
+/* The calling thread's last error, or NULL when its last failing call was never made.
+ * Valid until this thread's next call into the library. */
+TL_API const tl_error *tl_last_error(void);
+
+/* Accessors; all accept NULL. Results belong to the error. `tl_error_cause` is NULL when the error
+ * has none; `tl_error_where` is "file:line" of the place that raised it. */
+TL_API int tl_error_code(const tl_error *error);
+TL_API const char *tl_error_message(const tl_error *error);
+TL_API const tl_error *tl_error_cause(const tl_error *error);
+TL_API const char *tl_error_where(const tl_error *error);
+
+/* Stable name of a code ("bad_json"); "ok" for TL_OK, "unknown" for a number that is none.
+ * Static storage. */
+TL_API const char *tl_error_name(int code);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,174 @@
+/* Extension contracts: what a transport gets (a loop) and what it must offer.
+ *
+ * Stable per minor version. Every vtable begins with its `size`, so that members can be added at
+ * the end. Unless a comment says otherwise, everything happens on the loop's thread and nothing
+ * blocks. */
+#ifndef TIDELOCK_EXT_H
+#define TIDELOCK_EXT_H
+
+#include <stdbool.h>
+#include <tidelock/error.h>
+#include <tidelock/log.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- loop ------------------------------------------------------------------------------------- */
+
+typedef struct tl_loop tl_loop;
+typedef struct tl_watch tl_watch;
+typedef struct tl_timer tl_timer;
+
+enum { TL_READABLE = 1, TL_WRITABLE = 2 };
+
+typedef void (*tl_watch_call)(void *ud, int fd, unsigned events);
+typedef void (*tl_timer_call)(void *ud);
+typedef void (*tl_post_call)(void *ud);
+
+struct tl_loop {
+	size_t size;
+	/* Watches a descriptor, level-triggered. Errors and hang-ups are told as readable and
+	 * writable. The descriptor must stay open until unwatch. */
+	int (*watch)(tl_loop *loop, int fd, unsigned events, tl_watch_call call, void *ud,
+		tl_watch **out);
+	int (*rewatch)(tl_watch *watch, unsigned events);
+	void (*unwatch)(tl_watch *watch); /* no call comes after; NULL is fine */
+	/* A timer, not running. */
+	int (*timer)(tl_loop *loop, tl_timer_call call, void *ud, tl_timer **out);
+	void (*timer_start)(tl_timer *timer, uint64_t after_ms); /* once; restarts a running one */
+	void (*timer_stop)(tl_timer *timer);
+	void (*timer_free)(tl_timer *timer); /* no call comes after; NULL is fine */
+	/* Runs `call` on the loop's thread, in order. From any thread. TL_E_CLOSED when the loop
+	 * ends. */
+	int (*post)(tl_loop *loop, tl_post_call call, void *ud);
+	uint64_t (*now_ms)(tl_loop *loop); /* monotonic, as of this turn */
+};
+
+/* --- bodies ----------------------------------------------------------------------------------- */
+
+/* Results of a body's read, beside the number of bytes (> 0). */
+enum {
+	TL_BODY_END = 0,
+	TL_BODY_WAIT = -1, /* nothing yet: the reader pauses until resumed */
+	TL_BODY_ABORT = -2 /* failed midway: the transport ends with an error, never well-formed */
+};
+
+/* Where a request or answer takes its body from. */
+typedef struct tl_body {
+	/* Fills at most `cap` bytes. */
+	ptrdiff_t (*read)(void *ud, void *out, size_t cap);
+	/* Called exactly once, when the body is no longer needed. May be NULL. */
+	void (*drop)(void *ud);
+	void *ud;
+	int64_t length; /* in bytes, or -1 when unknown */
+} tl_body;
+
+/* --- client side ------------------------------------------------------------------------------ */
+
+typedef struct tl_transport tl_transport;
+typedef struct tl_exchange tl_exchange;
+
+typedef struct tl_request {
+	const char *address; /* of this transport's type */
+	const char *path;    /* "/api/v0", "/tidelock/v1/pull" */
+	const char *content_type;
+	tl_body body;
+	uint64_t max_response; /* bytes; over it the exchange fails with TL_E_TOO_LARGE */
+	/* Deadline: time without progress and minimum rate, never a fixed total. 0 = the default.
+	 */
+	uint32_t dial_ms, idle_ms, min_bytes_per_s;
+} tl_request;
+
+typedef struct tl_response_head {
+	int status;          /* as HTTP's; 200 for transports without statuses */
+	tl_str content_type; /* ptr NULL when not given */
+	tl_str channel;      /* "none", "tls:...", "iroh:..." as this side sees it */
+} tl_response_head;
+
+/* Calls of one exchange: head, then pieces, then done exactly once (also after a failure or cancel;
+ * nothing comes after it). */
+typedef struct tl_response_sink {
+	void (*head)(void *ud, const tl_response_head *head);
+	/* false = take no more for now: the transport keeps this piece's rest unread; the piece
+	 * itself counts as taken. tl_transport.resume goes on. */
+	bool (*piece)(void *ud, const void *bytes, size_t len);
+	/* TL_OK when the response is complete, else the code of the calling thread's last error. */
+	void (*done)(void *ud, int code);
+	void *ud;
+} tl_response_sink;
+
+/* --- server side ------------------------------------------------------------------------------ */
+
+typedef struct tl_server tl_server;
+typedef struct tl_incoming tl_incoming;
+
+typedef struct tl_incoming_head {
+	const char *path;
+	tl_str content_type; /* ptr NULL when not given */
+	int64_t body_length; /* announced, or -1 */
+	const char *remote;  /* "203.0.113.9:51000"; never dialled, only shown and limited */
+	const char *channel; /* as this side sees it */
+} tl_incoming_head;
+
+/* Calls for each incoming request. `begin` looks at the head and returns the request's own ud in
+ * *request_ud and the largest body it wants; it may answer at once. Then pieces, `end` when the
+ * body is whole, `gone` exactly once at the very end, whatever happened. An answer is given by
+ * tl_transport.answer, once, at `begin` or any later moment before `gone`. */
+typedef struct tl_server_calls {
+	void (*begin)(void *ud, tl_incoming *in, const tl_incoming_head *head, void **request_ud,
+		uint64_t *max_body);
+	/* false pauses reading until tl_transport.incoming_resume. */
+	bool (*piece)(void *request_ud, tl_incoming *in, const void *bytes, size_t len);
+	void (*end)(void *request_ud, tl_incoming *in);
+	void (*gone)(void *request_ud);
+} tl_server_calls;
+
+typedef struct tl_serve_options {
+	size_t size;
+	const char *certificate_file; /* PEM; with key_file: serve TLS */
+	const char *key_file;
+	unsigned max_connections;          /* 0 = 1,024 */
+	unsigned max_connections_per_peer; /* 0 = 64 */
+	uint32_t idle_ms;                  /* 0 = 30,000 */
+	uint32_t min_bytes_per_s;          /* 0 = 1,024 */
+} tl_serve_options;
+
+/* --- transport -------------------------------------------------------------------------------- */
+
+struct tl_transport {
+	size_t size;
+	const char *type; /* of the addresses it dials: "http", "https", "iroh", "sim" */
+
+	/* TL_OK when the text is an address of this transport, else TL_E_BAD_ADDRESS. Any thread.
+	 */
+	int (*check_address)(tl_transport *transport, const char *address);
+	/* Starts an exchange; copies what it needs of `request` except the body's ud. On an error
+	 * return no call will come, and the body has been dropped. */
+	int (*send)(tl_transport *transport, const tl_request *request,
+		const tl_response_sink *sink, tl_exchange **out);
+	void (*resume)(tl_exchange *exchange);
+	void (*body_ready)(tl_exchange *exchange); /* after the request's body said TL_BODY_WAIT */
+	void (*cancel)(
+		tl_exchange *exchange); /* `done` comes with TL_E_CANCELLED, not from within */
+
+	int (*serve)(tl_transport *transport, const char *bind, const tl_serve_options *options,
+		const tl_server_calls *calls, void *ud, tl_server **out);
+	/* The address others dial, e.g. "127.0.0.1:40231". Belongs to the server. */
+	const char *(*server_address)(tl_server *server);
+	/* Stops taking connections at once, answers under way get up to grace_ms; `stopped` comes
+	 * once. */
+	void (*stop)(tl_server *server, uint32_t grace_ms, void (*stopped)(void *ud), void *ud);
+	/* Copies content_type; takes the body. After `gone` it only drops the body. */
+	void (*answer)(tl_incoming *in, int status, const char *content_type, const tl_body *body);
+	void (*answer_ready)(tl_incoming *in); /* after the answer's body said TL_BODY_WAIT */
+	void (*incoming_resume)(tl_incoming *in);
+
+	/* Every exchange must be done and every server stopped. */
+	void (*free)(tl_transport *transport);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

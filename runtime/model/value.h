@@ -1,0 +1,50 @@
+/* What values look like inside, for the files of this folder. */
+#ifndef TL_MODEL_VALUE_H
+#define TL_MODEL_VALUE_H
+
+#include <tidelock/doc.h>
+#include "base/buf.h"
+
+typedef struct tl__member {
+	tl_str key; /* owned */
+	tl_value *value;
+} tl__member;
+
+typedef struct tl__item {
+	tl_position position;
+	tl_value *value;
+} tl__item;
+
+struct tl_value {
+	tl_type type;
+	size_t count; /* members or items */
+	size_t cap;
+	union {
+		bool boolean;
+		int64_t integer;
+		tl_str text;         /* owned */
+		tl__member *members; /* ascending keys */
+		tl__item *items;     /* ascending positions */
+	} as;
+};
+
+/* Adds at the end without looking for the key or place: for readers, who sort afterwards. Take
+ * ownership of `value` in every case. */
+int tl__doc_append(tl_value *doc, tl_str key, tl_value *value) TL_MUST_USE;
+int tl__list_append(tl_value *list, const tl_position *position, tl_value *value) TL_MUST_USE;
+/* Brings appended ones in order; of equal keys or positions the last value stays. */
+int tl__doc_sort(tl_value *doc) TL_MUST_USE;
+int tl__list_sort(tl_value *list) TL_MUST_USE;
+
+/* Index of the first member whose key is not less. */
+size_t tl__doc_search(const tl_value *doc, tl_str key, bool *found);
+size_t tl__list_search(const tl_value *list, const tl_position *position, bool *found);
+/* Room for one more member or item. */
+int tl__value_grow(tl_value *value) TL_MUST_USE;
+
+/* UUID texts: hyphenated lower case out (37 bytes with NUL); in: hyphenated, simple, braced, urn.
+ */
+void tl__uuid_format(const uint8_t uuid[16], char out[37]);
+bool tl__uuid_parse(uint8_t uuid[16], tl_str text);
+
+#endif

@@ -1,0 +1,302 @@
+/* Store contract: what every backend offers. It knows ids, bytes, numbers and stamps; it knows
+ * nothing of merging or trust.
+ *
+ * A write is a value: a batch of operations on one database (and on local documents and keys),
+ * applied wholly or not at all. Any thread may write at any time with tl__store_write: whoever
+ * comes first becomes leader and applies everything waiting, local commits first, with one
+ * durability point for all; a leader's turn lasts at most TL__STORE_TURN_MS.
+ *
+ * Reads are batch operations on a snapshot. A snapshot is a consistent view that writers neither
+ * wait for nor change. A snapshot belongs to one thread at a time. Row pointers handed to a visitor
+ * live only during that call, and a visitor must not call the store. A visitor returns TL_OK to go
+ * on, TL__STORE_STOP to end the walk with TL_OK, or an error code, which ends the walk and is
+ * returned. */
+#ifndef TL_STORE_STORE_H
+#define TL_STORE_STORE_H
+
+#include <stdbool.h>
+#include <tidelock/types.h>
+#include <tidelock/error.h>
+#include "base/log.h"
+
+#define TL__STORE_TURN_MS 10
+#define TL__STORE_STOP    1
+
+typedef struct tl__store tl__store;
+typedef struct tl__snapshot tl__snapshot;
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+typedef enum tl__verdict {
+	TL__VERIFIED = 0,
+	TL__VOID = 1,
+	TL__INVALID = 2, /* quarantine */
+	TL__PENDING = 3
+} tl__verdict;
+
+/* Place of an entry in a store's order: compared by height, then id. */
+typedef struct tl__stamp {
+	uint64_t height;
+	tl_id id;
+} tl__stamp;
+
+/* One store that an entry carries. */
+typedef struct tl__put_store {
+	tl_str name;
+	uint64_t height; /* in this store */
+	const tl_id *parents;
+	size_t parent_count;
+	bool unreadable; /* its data is no Doc and contributes nothing */
+} tl__put_store;
+
+/* An entry entering the DAG. All its parents are in the DAG or earlier in the batch. The backend
+ * assigns the next arrival number and chain hash, takes the parents out of the tips and makes the
+ * entry a tip, in the database and in each store. An entry that is in the DAG already is skipped
+ * (arrival 0); one that was set aside leaves there. */
+typedef struct tl__put_entry {
+	tl_id id;
+	tl_str bytes;
+	tl__verdict verdict; /* TL__VERIFIED or TL__VOID */
+	uint64_t height;
+	const tl_id *parents;
+	size_t parent_count;
+	const tl__put_store *stores;
+	size_t store_count;
+	tl_str frontier; /* settings frontier: ids in ascending order, TL_ID_BYTES each; interned */
+	uint64_t arrival; /* result */
+} tl__put_entry;
+
+typedef enum tl__stamp_kind {
+	TL__STAMP_DOC = 0,
+	TL__STAMP_LIST = 1,
+	TL__STAMP_LEAF = 2
+} tl__stamp_kind;
+
+/* Raises a stamp: kept only if it is greater than the one there. */
+typedef struct tl__raise {
+	tl_str store;
+	tl_str path; /* encoded (model/doc_path.h), not empty */
+	tl__stamp_kind kind;
+	tl__stamp stamp;
+	tl_str value; /* value JSON for a leaf; empty otherwise */
+} tl__raise;
+
+/* An entry kept outside the DAG: pending or in quarantine. Replaces a row of the same id. */
+typedef struct tl__put_aside {
+	tl_id id;
+	tl_str bytes;
+	tl__verdict verdict; /* TL__INVALID or TL__PENDING */
+	tl_str sender;       /* who sent it: key text, or "anonymous:<address>" */
+	bool related;        /* the sender has a relation with this database */
+	int reason;          /* error code that says why */
+	uint32_t rules;      /* version of the trust rules that judged it */
+	bool pinned;         /* named or cited by pending or DAG entries: not evicted */
+	const tl_id *waits_for;
+	size_t waits_count;
+} tl__put_aside;
+
+typedef struct tl__put_local {
+	tl_str key;
+	tl_str value; /* ptr NULL removes */
+} tl__put_local;
+
+typedef struct tl__put_key {
+	tl_str name;
+	tl_str value; /* opaque; ptr NULL removes */
+} tl__put_key;
+
+/* Everything is borrowed until the write returns. Order of effect: entries, raises, asides,
+ * drop_asides, locals, keys. */
+typedef struct tl__batch {
+	tl_id db; /* all zero when the batch has only locals and keys */
+	tl__put_entry *entries;
+	size_t entry_count;
+	const tl__raise *raises;
+	size_t raise_count;
+	const tl__put_aside *asides;
+	size_t aside_count;
+	const tl_id *drop_asides;
+	size_t drop_aside_count;
+	const tl__put_local *locals;
+	size_t local_count;
+	const tl__put_key *keys;
+	size_t key_count;
+	bool local_commit; /* goes before batches that are not */
+	int result;        /* TL_OK or the error of this batch */
+	tl_error *error;   /* kept error of this batch or NULL; moved to the writer's last error */
+} tl__batch;
+
+/* Applies one batch. Blocks until it is durable (as the store's durability says). Any thread. */
+int tl__store_write(tl__store *store, tl__batch *batch) TL_MUST_USE;
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+int tl__snapshot_open(tl__store *store, tl__snapshot **out) TL_MUST_USE;
+void tl__snapshot_close(tl__snapshot *snapshot); /* NULL is fine */
+
+/* A database known to the store. */
+typedef struct tl__db_row {
+	tl_id db;
+	uint64_t arrivals; /* last arrival number; 0 when only asides are held */
+	uint8_t chain[32]; /* chain hash of that arrival; zero at 0 */
+	uint64_t void_count;
+	uint64_t void_bytes;
+} tl__db_row;
+typedef int (*tl__db_visit)(void *ud, const tl__db_row *row);
+
+int tl__read_databases(tl__snapshot *s, tl__db_visit visit, void *ud) TL_MUST_USE;
+/* TL_E_DATABASE_NOT_FOUND when nothing of it is held. */
+int tl__read_database(tl__snapshot *s, const tl_id *db, tl__db_row *out) TL_MUST_USE;
+
+/* Parts of an entry row that cost something; the rest is always filled. */
+enum { TL__WITH_BYTES = 1, TL__WITH_PARENTS = 2, TL__WITH_CHAIN = 4 };
+
+typedef struct tl__entry_row {
+	tl_id id;
+	uint64_t arrival;
+	uint64_t height;
+	tl__verdict verdict;
+	uint64_t frontier; /* interned number: equal numbers, equal frontiers */
+	uint32_t size;     /* length of the canonical bytes */
+	tl_str bytes;
+	const tl_id *parents; /* main parents */
+	size_t parent_count;
+	uint8_t chain[32];
+} tl__entry_row;
+typedef int (*tl__entry_visit)(void *ud, const tl__entry_row *row);
+
+/* The given ids that are in the DAG, each once, in no particular order; others are passed over. */
+int tl__read_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count,
+	unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
+/* Arrivals from..to (inclusive), ascending, at most `limit`. */
+int tl__read_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
+	unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
+/* In (height, id) order from after `after` (NULL: from the start), at most `limit`. With a
+ * non-empty store name: the entries that carry that store, by their height in it (row->height is
+ * that one). */
+int tl__read_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
+	size_t limit, unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
+/* DAG entries that name `id` as a main parent. */
+int tl__read_children(tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit,
+	void *ud) TL_MUST_USE;
+
+/* An entry within one store. */
+typedef struct tl__member_row {
+	tl_id id;
+	uint64_t height;
+	tl__verdict verdict;
+	bool unreadable;
+	const tl_id *parents; /* in this store */
+	size_t parent_count;
+} tl__member_row;
+typedef int (*tl__member_visit)(void *ud, const tl__member_row *row);
+
+/* Those of the given ids that carry the store, in no particular order. */
+int tl__read_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
+	tl__member_visit visit, void *ud) TL_MUST_USE;
+
+typedef int (*tl__id_visit)(void *ud, const tl_id *id);
+typedef int (*tl__name_visit)(void *ud, tl_str name);
+
+/* Tips in ascending order; an empty store name means the database itself. */
+int tl__read_tips(
+	tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud) TL_MUST_USE;
+/* Names of the stores any entry carries, ascending. */
+int tl__read_store_names(
+	tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud) TL_MUST_USE;
+/* Ids of an interned frontier, ascending. */
+int tl__read_frontier(tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit,
+	void *ud) TL_MUST_USE;
+
+typedef struct tl__state_row {
+	tl_str path;
+	tl__stamp_kind kind;
+	tl__stamp stamp;
+	tl_str value;
+} tl__state_row;
+typedef int (*tl__state_visit)(void *ud, const tl__state_row *row);
+
+/* Stamps at exactly these paths, in the order given, kinds ascending. */
+int tl__read_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths,
+	size_t count, tl__state_visit visit, void *ud) TL_MUST_USE;
+/* Stamps at all paths that begin with `prefix` and come after `after` (empty: from the first), in
+ * (path, kind) order, at most `limit` rows. */
+int tl__read_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
+	tl_str after, size_t limit, tl__state_visit visit, void *ud) TL_MUST_USE;
+
+typedef struct tl__aside_row {
+	tl_id id;
+	tl__verdict verdict;
+	tl_str bytes; /* empty unless TL__WITH_BYTES */
+	tl_str sender;
+	bool related;
+	int reason;
+	uint32_t rules;
+	bool pinned;
+	uint64_t sequence; /* order of setting aside: smaller is older */
+	uint32_t size;
+} tl__aside_row;
+typedef int (*tl__aside_visit)(void *ud, const tl__aside_row *row);
+
+int tl__read_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
+	tl__aside_visit visit, void *ud) TL_MUST_USE;
+/* All of one verdict, oldest first, after `sequence`, at most `limit`; db NULL: of every database.
+ */
+int tl__read_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
+	size_t limit, unsigned with, tl__aside_visit visit, void *ud) TL_MUST_USE;
+/* Pending entries that wait for `id`, of any database (a cited entry may lie in another). */
+typedef int (*tl__waiter_visit)(void *ud, const tl_id *db, const tl_id *waiter);
+int tl__read_waiters(
+	tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud) TL_MUST_USE;
+/* What a pending entry waits for. */
+int tl__read_waits(tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit,
+	void *ud) TL_MUST_USE;
+/* Count and bytes set aside with that verdict: of one sender (all databases), or of all senders
+ * without relation together when `sender.ptr` is NULL. */
+int tl__read_aside_usage(tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count,
+	uint64_t *bytes) TL_MUST_USE;
+
+/* Local documents and keys are read at the present, not at the snapshot's moment. *value is yours
+ * (tl__free; keys: wipe first). TL_E_NOT_FOUND / TL_E_KEY_NOT_FOUND. */
+int tl__read_local(tl__store *store, tl_str key, char **value, size_t *len) TL_MUST_USE;
+typedef int (*tl__local_visit)(void *ud, tl_str key, tl_str value);
+int tl__read_locals(tl__store *store, tl_str prefix, tl__local_visit visit, void *ud) TL_MUST_USE;
+int tl__read_key(tl__store *store, tl_str name, char **value, size_t *len) TL_MUST_USE;
+int tl__read_key_names(tl__store *store, tl__name_visit visit, void *ud) TL_MUST_USE;
+
+/* Raised by every write, also of another process: equal counters, nothing has changed. */
+int tl__store_changes(tl__store *store, uint64_t *counter) TL_MUST_USE;
+
+/* --- upkeep ----------------------------------------------------------------------------------- */
+
+/* Checks the backend's own integrity and every derived row's checksum; each finding is a sentence.
+ * TL_OK also when there were findings. */
+typedef void (*tl__finding)(void *ud, tl_str sentence);
+int tl__store_check(tl__store *store, tl__finding finding, void *ud) TL_MUST_USE;
+/* Removes every state row of one store of a database; the caller raises them anew (rebuild). */
+int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name) TL_MUST_USE;
+/* A consistent copy into a new file (sqlite only; else TL_E_UNSUPPORTED). */
+int tl__store_backup(tl__store *store, const char *file) TL_MUST_USE;
+
+typedef enum tl__durability {
+	TL__DURABLE_FULL = 0, /* what was acknowledged survives power loss */
+	TL__DURABLE_RELAXED   /* survives SIGKILL; the last moments may be lost at power loss */
+} tl__durability;
+
+int tl__store_open_memory(tl__store **out, const tl__log *log) TL_MUST_USE;
+
+/* Opens or creates the data directory `path` (file tidelock.db in it; directory mode 0700). Errors:
+ * TL_E_ALREADY_OPEN (this process holds it), TL_E_STORE_LOCKED (another process, named by pid),
+ * TL_E_STORE_READ_ONLY, TL_E_STORE_NEWER (schema of a later version), TL_E_STORE_DAMAGED, TL_E_IO.
+ */
+int tl__store_open_sqlite(tl__store **out, const char *path, tl__durability durability,
+	const tl__log *log) TL_MUST_USE;
+
+/* No snapshot may be open, no call running. NULL is fine. */
+void tl__store_close(tl__store *store);
+
+/* Limits of this layer. */
+#define TL__STORE_MAX_LOCAL_BYTES (1024u * 1024)
+#define TL__STORE_MAX_SNAPSHOTS   256
+
+#endif

@@ -1,0 +1,167 @@
+/* What the parts of this folder share: one tl__tree a node, settings at a frontier, and the plan
+ * that turns entries into one store batch. Database handles and ingest both build on it. */
+#ifndef TL_TREE_TREE_H
+#define TL_TREE_TREE_H
+
+#include <tidelock/auth.h>
+#include <tidelock/entry.h>
+#include "base/env.h"
+#include "base/log.h"
+#include "crypto/pool.h"
+#include "store/store.h"
+
+#define TL__STORE_SETTINGS "_settings"
+#define TL__STORE_ROOT     "_root"
+
+/* Raised when a rule of trust changes: stored verdicts of an older version are judged again. */
+#define TL__RULES_VERSION 1
+
+typedef struct tl__settings_cache tl__settings_cache;
+
+/* Told after entries became visible, on the thread that wrote them; must only wake someone. */
+typedef struct tl__tree_listener {
+	void (*committed)(void *ud, const tl_id *db, uint64_t arrival);
+	void *ud;
+} tl__tree_listener;
+
+typedef struct tl__tree {
+	tl__store *store;
+	tl__verify_pool *pool;
+	const tl__clock *clock;
+	tl__random random; /* for ids and entropy: secure in a real node, seeded in the simulator */
+	const tl__log *log;
+	tl__settings_cache *settings;
+	tl__tree_listener listener;
+} tl__tree;
+
+/* Borrows everything it is given. TL_OK or TL_E_NOMEM. */
+int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const tl__clock *clock,
+	tl__random random, const tl__log *log) TL_MUST_USE;
+void tl__tree_free(tl__tree *tree);
+
+/* --- settings --------------------------------------------------------------------------------- */
+
+/* Settings of a database in one state: shared, immutable, counted. */
+typedef struct tl__settings {
+	tl_value *doc; /* merged `_settings` Doc */
+	tl_auth *auth;
+	unsigned readers; /* private */
+} tl__settings;
+
+/* A frontier is a set of entries carrying `_settings`, ascending, none an ancestor of another in
+ * the
+ * `_settings` DAG. */
+typedef struct tl__frontier {
+	tl_id *ids;
+	size_t count;
+} tl__frontier;
+
+void tl__frontier_free(tl__frontier *frontier);
+
+/* Settings folded from the good entries in the `_settings` closure of these ids, walks passing
+ * through void entries. Cached by frontier. Release with tl__settings_release. */
+int tl__settings_at(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_id *frontier,
+	size_t count, tl__settings **out) TL_MUST_USE;
+/* Settings at the present: the frontier of the database's tips. */
+int tl__settings_now(
+	tl__tree *tree, tl__snapshot *s, const tl_id *db, tl__settings **out) TL_MUST_USE;
+/* Settings seen by an entry with these main parents. */
+int tl__settings_of_parents(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_id *parents,
+	size_t count, tl__settings **out) TL_MUST_USE;
+void tl__settings_release(tl__settings *settings); /* NULL is fine */
+
+/* --- plan ------------------------------------------------------------------------------------- */
+
+/* Entries about to enter one database's DAG, parents first, with everything derived from them:
+ * heights, frontiers, tips, stamps. Later entries may stand on earlier ones of the same plan. */
+typedef struct tl__plan tl__plan;
+
+int tl__plan_new(tl__plan **out, tl__tree *tree, tl__snapshot *s, const tl_id *db) TL_MUST_USE;
+void tl__plan_free(tl__plan *plan); /* NULL is fine */
+
+/* Whether the id is in the DAG as of the snapshot or in this plan. */
+int tl__plan_has(tl__plan *plan, const tl_id *id, bool *has) TL_MUST_USE;
+/* Settings at an entry's main parents, seen through the plan; for a root entry its own `_settings`.
+ */
+int tl__plan_settings(tl__plan *plan, tl_entry *entry, tl__settings **out) TL_MUST_USE;
+/* Adds an entry (retained) with its verdict: TL__VERIFIED or TL__VOID. Its parents must be there.
+ */
+int tl__plan_add(tl__plan *plan, tl_entry *entry, tl__verdict verdict) TL_MUST_USE;
+/* Takes back the last `count` additions (a verdict that was assumed proved wrong). */
+void tl__plan_undo(tl__plan *plan, size_t count);
+size_t tl__plan_count(const tl__plan *plan);
+/* The batch of everything planned; borrowed until the plan is freed or changed. Callers may add
+ * asides, locals and keys to it before writing. */
+int tl__plan_batch(tl__plan *plan, tl__batch *batch) TL_MUST_USE;
+
+/* --- state ------------------------------------------------------------------------------------ */
+
+/* Present value at a path of literal components: NULL in *out when absent; a tombstone is returned
+ * as such (TL_DELETED). A container is read with everything below it. *out is yours.
+ * TL_E_DATABASE_NOT_FOUND never comes: an unknown store is empty. */
+int tl__state_get(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
+	size_t count, tl_value **out) TL_MUST_USE;
+/* The whole Doc, tombstones included. */
+int tl__state_doc(tl__snapshot *s, const tl_id *db, tl_str store, tl_value **out) TL_MUST_USE;
+/* The same for the ancestors-or-self (in that store) of these entries: folds history in (height,
+ * id) order. Void entries contribute nothing. */
+int tl__state_fold(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *tips, size_t count,
+	tl_value **out) TL_MUST_USE;
+
+/* --- ingest ----------------------------------------------------------------------------------- */
+
+typedef enum tl__fate_kind {
+	TL__FATE_VERIFIED = 0,
+	TL__FATE_VOID,
+	TL__FATE_KNOWN,
+	TL__FATE_PENDING,
+	TL__FATE_INVALID,
+	TL__FATE_DECLINED
+} tl__fate_kind;
+
+/* What became of one received line. */
+typedef struct tl__fate {
+	tl_id id; /* all zero when the line has none */
+	bool has_id;
+	tl__fate_kind kind;
+	int code;         /* error code of invalid and declined */
+	uint64_t arrival; /* of verified and void ones that entered now */
+} tl__fate;
+
+typedef struct tl__ingest_page {
+	tl_id db;
+	const tl_str *lines; /* entry texts */
+	size_t count;
+	tl_entry_form form;
+	tl_str sender;       /* key text or "anonymous:<address>" */
+	bool related;        /* the sender has a relation with this database */
+	bool accept_unknown; /* an unknown database may be created by its root being in this page */
+	const tl__put_local *locals; /* written in the same batch (cursors) */
+	size_t local_count;
+} tl__ingest_page;
+
+/* Judges and stores a page. Lines may come in any order. *fates has page->count elements in the
+ * order of the lines; *missing lists ids that pending entries wait for and nobody sent (ask the
+ * sender). Both are yours (tl__free). Entries of other pages that became ready are promoted in the
+ * same batch. */
+typedef struct tl__ingest_result {
+	tl__fate *fates;
+	tl_id *missing;
+	size_t missing_count;
+	/* Databases cited by delegation that we lack: root ids. */
+	tl_id *missing_databases;
+	size_t missing_database_count;
+	uint64_t entered; /* entries that entered the DAG, promoted ones included */
+} tl__ingest_result;
+
+int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *out) TL_MUST_USE;
+void tl__ingest_result_free(tl__ingest_result *result);
+
+/* Limits of setting aside. */
+#define TL__PENDING_MAX_ENTRIES        10000
+#define TL__PENDING_MAX_BYTES          (64u * 1024 * 1024)
+#define TL__PENDING_MAX_STRANGER_BYTES (64u * 1024 * 1024)
+#define TL__QUARANTINE_MAX_ENTRIES     10000
+#define TL__QUARANTINE_MAX_BYTES       (64u * 1024 * 1024)
+
+#endif

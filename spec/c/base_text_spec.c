@@ -1,0 +1,205 @@
+/* Borrowed strings, UTF-8 and growing buffers. */
+#include "check.h"
+#include "base/buf.h"
+#include "base/env.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static void text_order_is_bytes_then_length(void)
+{
+	CHECK(tl__str_compare(TL__STR("a"), TL__STR("b")) < 0);
+	CHECK(tl__str_compare(TL__STR("a"), TL__STR("aa")) < 0);
+	CHECK(tl__str_compare(TL__STR("\x7f"), TL__STR("\xc3\xa9")) < 0);
+	CHECK(tl__str_compare(TL__STR(""), TL__STR("")) == 0);
+	CHECK(tl__str_compare(TL__STR_NULL, TL__STR("")) == 0);
+	CHECK(tl__str_compare(TL__STR("b"), TL__STR("ab")) > 0);
+	CHECK(tl__str_compare(TL__STR("a\0b"), TL__STR("a\0c")) < 0);
+}
+
+static void prefixes(void)
+{
+	CHECK(tl__str_starts(TL__STR("sha256:ab"), TL__STR("sha256:")));
+	CHECK(tl__str_starts(TL__STR("x"), TL__STR("")));
+	CHECK(tl__str_starts(TL__STR_NULL, TL__STR_NULL));
+	CHECK(!tl__str_starts(TL__STR("sha"), TL__STR("sha256:")));
+	CHECK(!tl__str_starts(TL__STR("Sha256:"), TL__STR("sha256:")));
+}
+
+/* The definition, written without regard to speed. */
+static size_t plain_sequence(const uint8_t *b, size_t len)
+{
+	size_t need = b[0] < 0x80 ? 1 : b[0] < 0xc0 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	uint32_t c = need == 2 ? b[0] & 0x1fu : need == 3 ? b[0] & 0x0fu : b[0] & 0x0fu;
+
+	if (need == 1)
+		return 1;
+	if (need == 0 || need > len || b[0] > 0xf7)
+		return 0;
+	for (size_t i = 1; i < need; i++) {
+		if ((b[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (b[i] & 0x3fu);
+	}
+	return c < least[need] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : need;
+}
+
+static bool plain_valid(tl_str text)
+{
+	size_t at = 0, step = 1;
+
+	while (at < text.len && step > 0) {
+		step = plain_sequence((const uint8_t *)text.ptr + at, text.len - at);
+		at += step;
+	}
+	return step > 0;
+}
+
+static void utf8_of_every_code_point(void)
+{
+	for (uint32_t c = 0; c <= 0x10ffff; c++) {
+		char bytes[4];
+		tl_str text = {bytes, tl__utf8_write(c, bytes)};
+		bool surrogate = c >= 0xd800 && c < 0xe000;
+
+		REQUIRE(tl__utf8_valid(text) == !surrogate);
+		REQUIRE(plain_valid(text) == !surrogate);
+	}
+}
+
+static void utf8_of_every_short_sequence(void)
+{
+	static const uint8_t tails[] = {0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff};
+	const size_t n = sizeof tails;
+
+	for (unsigned lead = 0; lead < 256; lead++) {
+		for (size_t pick = 0; pick < n * n * n; pick++) {
+			char b[4] = {(char)lead, (char)tails[pick % n], (char)tails[pick / n % n],
+				(char)tails[pick / n / n]};
+
+			for (size_t len = 0; len <= 4; len++)
+				REQUIRE(tl__utf8_valid((tl_str){b, len}) ==
+					plain_valid((tl_str){b, len}));
+		}
+	}
+}
+
+static void utf8_damage_at_every_place(void)
+{
+	char text[64];
+
+	for (size_t len = 1; len <= sizeof text; len++) {
+		memset(text, 'x', len);
+		CHECK(tl__utf8_valid((tl_str){text, len}));
+		for (size_t at = 0; at < len; at++) {
+			text[at] = (char)0x80;
+			CHECK(!tl__utf8_valid((tl_str){text, len}));
+			text[at] = 'x';
+		}
+	}
+	CHECK(tl__utf8_valid(TL__STR_NULL));
+}
+
+/* --- buffers --- */
+
+static void a_buffer_grows_and_stays_closed(void)
+{
+	tl__buf buf = TL__BUF_INIT;
+	size_t len = 0;
+	char *taken;
+
+	CHECK(tl__buf_view(&buf).len == 0 && tl__buf_view(&buf).ptr != NULL);
+	tl__buf_text(&buf, "one ");
+	tl__buf_byte(&buf, 'x');
+	tl__buf_str(&buf, TL__STR(" two "));
+	tl__buf_str(&buf, TL__STR_NULL);
+	tl__buf_format(&buf, "%05d|%s", 42, "three");
+	CHECK(tl__str_eq(tl__buf_view(&buf), TL__STR("one x two 00042|three")));
+	CHECK(buf.ptr[buf.len] == '\0');
+	for (int i = 0; i < 10000; i++)
+		tl__buf_format(&buf, "%d,", i);
+	CHECK_OK(tl__buf_status(&buf));
+	CHECK(strlen(buf.ptr) == buf.len);
+	taken = tl__buf_take(&buf, &len);
+	CHECK(taken && len == 48890 + 21 && buf.ptr == NULL);
+	tl__free(taken);
+}
+
+static void an_empty_buffer_can_be_taken(void)
+{
+	tl__buf buf = TL__BUF_INIT;
+	size_t len = 9;
+	char *taken = tl__buf_take(&buf, &len);
+
+	CHECK(taken && len == 0 && taken[0] == '\0');
+	tl__free(taken);
+}
+
+static void clearing_keeps_the_memory(void)
+{
+	tl__buf buf = TL__BUF_INIT;
+	char *memory;
+
+	tl__buf_clear(&buf);
+	tl__buf_text(&buf, "secret");
+	memory = buf.ptr;
+	tl__buf_clear(&buf);
+	CHECK(buf.len == 0 && buf.ptr == memory && memory[0] == '\0');
+	tl__buf_wipe(&buf);
+	CHECK(buf.ptr == NULL && buf.cap == 0);
+	tl__buf_wipe(&buf);
+}
+
+static void reserve_hands_out_room(void)
+{
+	tl__buf buf = TL__BUF_INIT;
+	char *room;
+
+	tl__buf_text(&buf, "ab");
+	room = tl__buf_reserve(&buf, 1000);
+	REQUIRE(room);
+	memset(room, 'c', 1000);
+	buf.len += 1000;
+	tl__buf_byte(&buf, 'd');
+	CHECK(buf.len == 1003 && buf.ptr[1002] == 'd' && buf.ptr[1003] == '\0');
+	CHECK(tl__buf_reserve(&buf, SIZE_MAX - 10) == NULL);
+	CHECK_CODE(tl__buf_status(&buf), TL_E_NOMEM);
+	tl__buf_free(&buf);
+}
+
+static void a_failure_sticks_until_cleared(void)
+{
+	tl__buf buf = TL__BUF_INIT;
+	size_t len;
+
+	tl__buf_text(&buf, "kept");
+	tl__alloc_fail_at(1);
+	tl__buf_format(&buf, "%1000d", 1);
+	tl__alloc_fail_at(0);
+	tl__buf_text(&buf, "!");
+	CHECK(tl__str_eq(tl__buf_view(&buf), TL__STR("kept")));
+	CHECK_CODE(tl__buf_status(&buf), TL_E_NOMEM);
+	tl__buf_clear(&buf);
+	tl__buf_text(&buf, "again");
+	CHECK_OK(tl__buf_status(&buf));
+	tl__alloc_fail_at(1);
+	tl__buf_format(&buf, "%1000d", 1);
+	tl__alloc_fail_at(0);
+	CHECK(tl__buf_take(&buf, &len) == NULL && buf.ptr == NULL && !buf.failed);
+	CHECK(tl_error_code(tl_last_error()) == TL_E_NOMEM);
+}
+
+int main(void)
+{
+	RUN(text_order_is_bytes_then_length);
+	RUN(prefixes);
+	RUN(utf8_of_every_code_point);
+	RUN(utf8_of_every_short_sequence);
+	RUN(utf8_damage_at_every_place);
+	RUN(a_buffer_grows_and_stays_closed);
+	RUN(an_empty_buffer_can_be_taken);
+	RUN(clearing_keeps_the_memory);
+	RUN(reserve_hands_out_room);
+	RUN(a_failure_sticks_until_cleared);
+	return spec_end();
+}

@@ -1,0 +1,61 @@
+/* Smallest test frame: a spec is a program with functions of checks. The program closes with
+ * "N passed, N failed" (one a case) and exits 1 when a case failed or none ran. */
+#ifndef SPEC_CHECK_H
+#define SPEC_CHECK_H
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tidelock/error.h>
+
+static int spec_passed, spec_failed;
+static bool spec_case_ok;
+
+/* Records a failed check and goes on. */
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			spec_case_ok = false;                                                      \
+			printf("%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);       \
+		}                                                                                  \
+	} while (0)
+
+/* Leaves the case at once: for what later checks stand on. */
+#define REQUIRE(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			spec_case_ok = false;                                                      \
+			printf("%s:%d: required: %s\n", __FILE__, __LINE__, #condition);           \
+			return;                                                                    \
+		}                                                                                  \
+	} while (0)
+
+#define CHECK_CODE(expression, code)                                                               \
+	do {                                                                                       \
+		int spec_rc = (expression);                                                        \
+		if (spec_rc != (code)) {                                                           \
+			spec_case_ok = false;                                                      \
+			printf("%s:%d: %s gave %s, expected %s (%s)\n", __FILE__, __LINE__,        \
+				#expression, tl_error_name(spec_rc), tl_error_name(code),          \
+				spec_rc == TL_OK ? "" : tl_error_message(tl_last_error()));        \
+		}                                                                                  \
+	} while (0)
+#define CHECK_OK(expression) CHECK_CODE(expression, TL_OK)
+
+#define RUN(function)                                                                              \
+	do {                                                                                       \
+		spec_case_ok = true;                                                               \
+		function();                                                                        \
+		spec_case_ok ? spec_passed++ : spec_failed++;                                      \
+		printf("%s %s\n", spec_case_ok ? "ok" : "FAILED", #function);                      \
+	} while (0)
+
+static inline int spec_end(void)
+{
+	printf("%d passed, %d failed\n", spec_passed, spec_failed);
+	return spec_failed != 0 || spec_passed == 0;
+}
+
+#endif
