@@ -60,7 +60,37 @@ extern "C" {
 	X(EMPTY_TIPS_NOT_ALLOWED, -87, "empty_tips_not_allowed")                                   \
 	X(SIGNATURE_VERIFICATION_FAILED, -88, "signature_verification_failed")                     \
 	X(HOOK_FAILED, -89, "hook_failed")                                                         \
-	X(SIGNING_KEY_NOT_FOUND, -90, "signing_key_not_found")
+	X(SIGNING_KEY_NOT_FOUND, -90, "signing_key_not_found")                                     \
+	X(CONNECTION_FAILED, -100, "connection_failed")                                            \
+	X(NETWORK, -101, "network")                                                                \
+	X(TLS, -102, "tls")                                                                        \
+	X(SERVER_BIND, -103, "server_bind")                                                        \
+	X(NO_TRANSPORT_ENABLED, -104, "no_transport_enabled")                                      \
+	X(SERVER_ALREADY_RUNNING, -105, "server_already_running")                                  \
+	X(SERVER_NOT_RUNNING, -106, "server_not_running")                                          \
+	X(UNSUPPORTED_TRANSPORT, -107, "unsupported_transport")                                    \
+	X(PEER_NOT_FOUND, -108, "peer_not_found")                                                  \
+	X(PEER_ALREADY_EXISTS, -109, "peer_already_exists")                                        \
+	X(PROTOCOL_MISMATCH, -110, "protocol_mismatch")                                            \
+	X(HANDSHAKE_FAILED, -111, "handshake_failed")                                              \
+	X(UNEXPECTED_RESPONSE, -112, "unexpected_response")                                        \
+	X(SYNC_PROTOCOL_ERROR, -113, "sync_protocol_error")                                        \
+	X(REFUSED, -114, "refused")                                                                \
+	X(KEY_MISMATCH, -115, "key_mismatch")                                                      \
+	X(DOWNGRADE_REFUSED, -116, "downgrade_refused")                                            \
+	X(CHANNEL_MISMATCH, -117, "channel_mismatch")                                              \
+	X(CLEARTEXT_REFUSED, -118, "cleartext_refused")                                            \
+	X(UNKNOWN_DATABASE, -119, "unknown_database")                                              \
+	X(NOT_AVAILABLE, -120, "not_available")                                                    \
+	X(NOT_PERMITTED, -121, "not_permitted")                                                    \
+	X(DECLINED, -122, "declined")                                                              \
+	X(PEER_BLOCKED, -123, "peer_blocked")                                                      \
+	X(BOOTSTRAP_PENDING, -124, "bootstrap_pending")                                            \
+	X(REQUEST_NOT_FOUND, -125, "request_not_found")                                            \
+	X(INVALID_REQUEST_STATE, -126, "invalid_request_state")                                    \
+	X(SYNC_NOT_ENABLED, -127, "sync_not_enabled")                                              \
+	X(WRONG_ROOT, -128, "wrong_root")                                                          \
+	X(CLOCK_SKEW, -129, "clock_skew")
 
 enum tl_error_code {
 	TL_OK = 0,

@@ -168,6 +168,55 @@ struct tl_transport {
 	void (*free)(tl_transport *transport);
 };
 
+/* --- policy ----------------------------------------------------------------------------------- */
+
+/* What a peer policy is asked. */
+typedef enum tl_policy_kind {
+	TL_POLICY_CONNECT,  /* may this peer talk to us at all */
+	TL_POLICY_DIAL,     /* may this address be dialled */
+	TL_POLICY_LIST,     /* may it learn that this database exists */
+	TL_POLICY_READ,     /* may it read this database */
+	TL_POLICY_WRITE,    /* may it carry entries of this database to us */
+	TL_POLICY_CREATE,   /* may it give us this database, which we do not know */
+	TL_POLICY_REQUEST,  /* may it ask for access to this database */
+	TL_POLICY_DELEGATED /* may a database cited by delegation be fetched from it */
+} tl_policy_kind;
+
+typedef struct tl_policy_question {
+	size_t size;
+	tl_policy_kind kind;
+	const tl_key *peer; /* device key, proven; NULL when the peer proved none (v0) */
+	const tl_key *keys; /* further keys it proved for this request */
+	size_t key_count;
+	tl_str claimed_key;  /* v0: what it says of itself, unproven; ptr NULL when nothing */
+	const tl_id *db;     /* NULL when not about one */
+	const char *address; /* where it is, or what is to be dialled ("type:text") */
+	unsigned protocol;   /* 0 or 1 */
+	bool outbound;       /* we are the ones who ask */
+	bool related;        /* an owner-made relation with the proven device key */
+	bool granted;        /* a proven key (or the public record) has the permission needed now */
+	bool encrypted;      /* the channel is */
+	bool otherwise;      /* what the default will answer */
+} tl_policy_question;
+
+typedef enum tl_policy_answer {
+	TL_POLICY_PASS = 0, /* no opinion: the default decides */
+	TL_POLICY_ALLOW,
+	TL_POLICY_DENY,
+	TL_POLICY_DEFER /* access requests: keep it for the owner */
+} tl_policy_answer;
+
+/* Stands before the default decisions. Blocked peers and system databases are refused before it is
+ * asked. `decide` runs on the engine's thread and must not block; *reason (may stay NULL) is shown
+ * by status and lives until the next call. */
+typedef struct tl_policy {
+	size_t size;
+	tl_policy_answer (*decide)(
+		void *ud, const tl_policy_question *question, const char **reason);
+	void (*drop)(void *ud); /* once, when it is replaced or the node closes; may be NULL */
+	void *ud;
+} tl_policy;
+
 #ifdef __cplusplus
 }
 #endif
