@@ -1,0 +1,339 @@
+#include "engine/loop.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <uv.h>
+#include "base/fail.h"
+#include "base/mem.h"
+
+typedef struct posted {
+	tl_post_call call;
+	void *ud;
+} posted;
+
+typedef struct posts {
+	posted *at;
+	size_t count, cap;
+} posts;
+
+typedef struct loop {
+	tl_loop base;
+	uv_loop_t uv;
+	uv_async_t wake; /* a post or the stop */
+	pthread_mutex_t lock;
+	posts waiting; /* under the lock */
+	posts running; /* the loop's thread */
+	bool stopped;  /* under the lock */
+	atomic_uint_fast64_t turns;
+} loop;
+
+struct tl_watch {
+	uv_poll_t poll; /* first: a handle is its watch */
+	tl_watch_call call;
+	void *ud;
+	int fd;
+	unsigned events;
+};
+
+struct tl_timer {
+	uv_timer_t timer; /* first: a handle is its timer */
+	tl_timer_call call;
+	void *ud;
+};
+
+static loop *of(tl_loop *base)
+{
+	return (loop *)base;
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+	tl__free(handle);
+}
+
+/* --- watches ---------------------------------------------------------------------------------- */
+
+static int uv_events(unsigned events)
+{
+	return (events & TL_READABLE ? UV_READABLE : 0) | (events & TL_WRITABLE ? UV_WRITABLE : 0);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	tl_watch *watch = (tl_watch *)poll;
+	unsigned told = (events & UV_READABLE ? TL_READABLE : 0U) |
+			(events & UV_WRITABLE ? TL_WRITABLE : 0U);
+
+	if (status < 0) {
+		/* libuv stops a handle whose descriptor has an error; the watch goes on until
+		 * its owner ends it. */
+		told = TL_READABLE | TL_WRITABLE;
+		uv_poll_start(poll, uv_events(watch->events), on_poll);
+	}
+	watch->call(watch->ud, watch->fd, told);
+}
+
+static int rewatch(tl_watch *watch, unsigned events)
+{
+	int rc = uv_poll_start(&watch->poll, uv_events(events), on_poll);
+
+	if (rc != 0)
+		return tl__fail(
+			TL_E_IO, "cannot watch descriptor %d: %s", watch->fd, uv_strerror(rc));
+	watch->events = events;
+	return TL_OK;
+}
+
+static void unwatch(tl_watch *watch)
+{
+	if (watch)
+		uv_close((uv_handle_t *)&watch->poll, free_handle);
+}
+
+static int watch_fd(
+	tl_loop *base, int fd, unsigned events, tl_watch_call call, void *ud, tl_watch **out)
+{
+	tl_watch *watch = tl__alloc_zero(1, sizeof *watch);
+	int rc;
+
+	*out = NULL;
+	if (!watch)
+		return TL_E_NOMEM;
+	watch->call = call;
+	watch->ud = ud;
+	watch->fd = fd;
+	rc = uv_poll_init(&of(base)->uv, &watch->poll, fd);
+	if (rc != 0) {
+		tl__free(watch);
+		return tl__fail(TL_E_IO, "cannot watch descriptor %d: %s", fd, uv_strerror(rc));
+	}
+	rc = rewatch(watch, events);
+	if (rc != TL_OK) {
+		unwatch(watch);
+		return rc;
+	}
+	*out = watch;
+	return TL_OK;
+}
+
+/* --- timers ----------------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *handle)
+{
+	tl_timer *timer = (tl_timer *)handle;
+
+	timer->call(timer->ud);
+}
+
+static int timer_new(tl_loop *base, tl_timer_call call, void *ud, tl_timer **out)
+{
+	tl_timer *timer = tl__alloc_zero(1, sizeof *timer);
+
+	*out = timer;
+	if (!timer)
+		return TL_E_NOMEM;
+	timer->call = call;
+	timer->ud = ud;
+	uv_timer_init(&of(base)->uv, &timer->timer);
+	return TL_OK;
+}
+
+static void timer_start(tl_timer *timer, uint64_t after_ms)
+{
+	uv_timer_start(&timer->timer, on_timer, after_ms, 0);
+}
+
+static void timer_stop(tl_timer *timer)
+{
+	uv_timer_stop(&timer->timer);
+}
+
+static void timer_free(tl_timer *timer)
+{
+	if (timer)
+		uv_close((uv_handle_t *)&timer->timer, free_handle);
+}
+
+static uint64_t now_ms(tl_loop *base)
+{
+	return uv_now(&of(base)->uv);
+}
+
+/* --- posts ------------------------------------------------------------------------------------ */
+
+static int push(posts *to, tl_post_call call, void *ud)
+{
+	if (to->count == to->cap) {
+		size_t cap = to->cap ? to->cap * 2 : 16;
+		posted *grown = tl__resize(to->at, cap, sizeof *grown);
+
+		if (!grown)
+			return TL_E_NOMEM;
+		to->at = grown;
+		to->cap = cap;
+	}
+	to->at[to->count++] = (posted){call, ud};
+	return TL_OK;
+}
+
+static int post(tl_loop *base, tl_post_call call, void *ud)
+{
+	loop *l = of(base);
+	int rc = TL_E_CLOSED;
+
+	pthread_mutex_lock(&l->lock);
+	if (!l->stopped) {
+		rc = push(&l->waiting, call, ud);
+		/* One wake-up for all that gather until the loop comes to them. */
+		if (rc == TL_OK && l->waiting.count == 1)
+			uv_async_send(&l->wake);
+	}
+	pthread_mutex_unlock(&l->lock);
+	if (rc == TL_E_CLOSED)
+		return tl__fail(TL_E_CLOSED, "the loop has been stopped");
+	return rc;
+}
+
+/* What is posted meanwhile waits for the next turn, so that sockets and timers get theirs. */
+static void run_posts(loop *l)
+{
+	posts taken;
+
+	pthread_mutex_lock(&l->lock);
+	taken = l->waiting;
+	l->waiting = l->running;
+	l->running = taken;
+	pthread_mutex_unlock(&l->lock);
+	for (size_t i = 0; i < taken.count; i++)
+		taken.at[i].call(taken.at[i].ud);
+	l->running.count = 0;
+}
+
+static void on_wake(uv_async_t *wake)
+{
+	run_posts((loop *)wake->data);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static int start(loop *l)
+{
+	int rc = uv_loop_init(&l->uv);
+
+	if (rc != 0)
+		return tl__fail(TL_E_IO, "cannot create an event loop: %s", uv_strerror(rc));
+	rc = uv_async_init(&l->uv, &l->wake, on_wake);
+	if (rc != 0) {
+		uv_loop_close(&l->uv);
+		return tl__fail(TL_E_IO, "cannot create an event loop: %s", uv_strerror(rc));
+	}
+	l->wake.data = l;
+	pthread_mutex_init(&l->lock, NULL);
+	return TL_OK;
+}
+
+int tl__loop_new(tl_loop **out)
+{
+	loop *l = tl__alloc_zero(1, sizeof *l);
+	int rc;
+
+	*out = NULL;
+	if (!l)
+		return TL_E_NOMEM;
+	l->base = (tl_loop){
+		.size = sizeof l->base,
+		.watch = watch_fd,
+		.rewatch = rewatch,
+		.unwatch = unwatch,
+		.timer = timer_new,
+		.timer_start = timer_start,
+		.timer_stop = timer_stop,
+		.timer_free = timer_free,
+		.post = post,
+		.now_ms = now_ms,
+	};
+	rc = start(l);
+	if (rc != TL_OK) {
+		tl__free(l);
+		return rc;
+	}
+	*out = &l->base;
+	return TL_OK;
+}
+
+static void block_sigpipe(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool stopped(loop *l)
+{
+	bool is;
+
+	pthread_mutex_lock(&l->lock);
+	is = l->stopped;
+	pthread_mutex_unlock(&l->lock);
+	return is;
+}
+
+void tl__loop_turn(tl_loop *base, bool wait)
+{
+	loop *l = of(base);
+
+	block_sigpipe();
+	uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+	atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
+}
+
+void tl__loop_run(tl_loop *base)
+{
+	loop *l = of(base);
+
+	block_sigpipe();
+	while (!stopped(l)) {
+		uv_run(&l->uv, UV_RUN_ONCE);
+		atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
+	}
+	run_posts(l);
+}
+
+void tl__loop_stop(tl_loop *base)
+{
+	loop *l = of(base);
+
+	pthread_mutex_lock(&l->lock);
+	l->stopped = true;
+	uv_async_send(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+}
+
+uint64_t tl__loop_turns(const tl_loop *base)
+{
+	return atomic_load_explicit(&((const loop *)base)->turns, memory_order_relaxed);
+}
+
+static void close_one(uv_handle_t *handle, void *wake)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, handle == wake ? NULL : free_handle);
+}
+
+void tl__loop_free(tl_loop *base)
+{
+	loop *l = of(base);
+
+	if (!l)
+		return;
+	uv_walk(&l->uv, close_one, &l->wake);
+	uv_run(&l->uv, UV_RUN_DEFAULT);
+	uv_loop_close(&l->uv);
+	pthread_mutex_destroy(&l->lock);
+	tl__free(l->waiting.at);
+	tl__free(l->running.at);
+	tl__free(l);
+}
