@@ -345,14 +345,15 @@ bool tl_auth_key_at(const tl_auth *auth, size_t index, tl_str *name, const tl_au
 
 int tl_auth_best(const tl_auth *auth, tl_str pubkey, tl_permission *out, tl_str *name)
 {
+	const tl_auth_key *global = tl_auth_global(auth);
 	const record *best = NULL;
 
 	for (size_t i = 0; i < auth->top.count; i++) {
 		const record *at = &auth->top.at[i];
-		bool global = &at->key == tl_auth_global(auth);
 
-		if (at->kind != RECORD_KEY || at->key.status != TL_KEY_ACTIVE ||
-			(!global && !tl__str_eq(at->key.pubkey, pubkey)))
+		if (at->kind != RECORD_KEY || at->key.status != TL_KEY_ACTIVE)
+			continue;
+		if (&at->key != global && !tl__str_eq(at->key.pubkey, pubkey))
 			continue;
 		if (!best || tl_permission_compare(at->key.permission, best->key.permission) > 0)
 			best = at;

@@ -72,16 +72,17 @@ static void skip_plain(cursor *c)
 /* "\u00xx" as the writer makes it: control characters that have no short form. */
 static size_t control_escape(const char *at, size_t left, char *out)
 {
-	static const char digits[] = "0123456789abcdef";
-	const char *low;
-	int value;
+	int low, value;
 
 	if (left < 6 || at[2] != '0' || at[3] != '0' || (at[4] != '0' && at[4] != '1'))
 		return 0;
-	low = memchr(digits, at[5], 16);
-	if (!low)
+	if (at[5] >= '0' && at[5] <= '9')
+		low = at[5] - '0';
+	else if (at[5] >= 'a' && at[5] <= 'f')
+		low = at[5] - 'a' + 10;
+	else
 		return 0;
-	value = (at[4] - '0') * 16 + (int)(low - digits);
+	value = (at[4] - '0') * 16 + low;
 	if (value != 0 && strchr("\b\t\n\f\r", value))
 		return 0;
 	*out = (char)value;

@@ -75,19 +75,19 @@ int tl_list_put(tl_value *list, const tl_position *position, tl_value *value)
 /* Read lists are almost always in order; others are put together item by item. */
 int tl__list_sort(tl_value *list)
 {
-	tl__item *items = list->as.items;
-	size_t count = list->count;
+	tl_value sorted = {.type = TL_LIST};
 	int code = TL_OK;
 
-	list->as.items = NULL;
-	list->count = list->cap = 0;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < list->count; i++) {
+		tl__item *item = &list->as.items[i];
+
 		if (code == TL_OK)
-			code = tl_list_put(list, &items[i].position, items[i].value);
+			code = tl_list_put(&sorted, &item->position, item->value);
 		else
-			tl_value_free(items[i].value);
+			tl_value_free(item->value);
 	}
-	tl__free(items);
+	tl__free(list->as.items);
+	*list = sorted;
 	return code;
 }
 
@@ -171,6 +171,10 @@ static int set_position(tl_position *out, wide numerator, wide denominator)
 {
 	wide common = divisor(numerator, denominator);
 
+	*out = (tl_position){.numerator = 0, .denominator = 1};
+	if (common == 0)
+		return tl__fail(
+			TL_E_POSITION_EXHAUSTED, "a neighbour's position has denominator 0");
 	numerator /= common;
 	denominator /= common;
 	if (numerator < INT64_MIN || numerator > INT64_MAX || denominator > (wide)UINT64_MAX)
@@ -254,12 +258,13 @@ int tl_list_insert(tl_value *list, size_t index, tl_value *value)
 
 	if (!value)
 		return TL_E_NOMEM;
-	at = index == visible ? list->count : find_visible(list, index);
-	if (index > visible)
-		code = tl__fail(TL_E_INDEX_OUT_OF_BOUNDS, "the list has %zu items, no place %zu",
+	if (index > visible) {
+		tl_value_free(value);
+		return tl__fail(TL_E_INDEX_OUT_OF_BOUNDS, "the list has %zu items, no place %zu",
 			visible, index);
-	else
-		code = place(&position, list, at);
+	}
+	at = index == visible ? list->count : find_visible(list, index);
+	code = place(&position, list, at);
 	if (code == TL_OK)
 		return tl_list_put(list, &position, value);
 	tl_value_free(value);

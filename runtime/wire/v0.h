@@ -15,6 +15,8 @@
 #define TL__V0_MAX_HANDSHAKE     (64u * 1024)
 #define TL__V0_MAX_TIPS          4096
 #define TL__V0_MAX_ADDRESSES     16
+/* Longest member of an answer that is no entry: a list of tips or of trees. */
+#define TL__V0_MAX_MEMBER_BYTES (4u * 1024 * 1024)
 
 typedef struct tl__v0_address {
 	tl_str type;

@@ -5,9 +5,6 @@
 #include "base/str.h"
 #include "wire/v0_fields.h"
 
-/* Longest member that is no entry: a list of tips or of trees. */
-#define MAX_MEMBER_BYTES (4u * 1024 * 1024)
-
 typedef enum place {
 	AT_DOCUMENT, /* before the variant */
 	AT_VARIANT,  /* its value comes next */
@@ -105,11 +102,13 @@ static int capture_until(tl__v0_reader *r, uint64_t to)
 {
 	const char *begin = r->piece + (r->from - r->piece_base);
 	size_t len = (size_t)(to - r->from);
-	size_t limit = is_entry(r) ? TL_ENTRY_MAX_BYTES : MAX_MEMBER_BYTES;
 
-	if (r->captured.len + len > limit)
-		return tl__fail(TL_E_TOO_LARGE, "the peer's answer holds %s over %zu bytes",
-			is_entry(r) ? "an entry" : "a member", limit);
+	if (is_entry(r) && r->captured.len + len > TL_ENTRY_MAX_BYTES)
+		return tl__fail(TL_E_TOO_LARGE, "the peer's answer holds an entry over %u bytes",
+			TL_ENTRY_MAX_BYTES);
+	if (r->captured.len + len > TL__V0_MAX_MEMBER_BYTES)
+		return tl__fail(TL_E_TOO_LARGE, "the peer's answer holds a member over %u bytes",
+			TL__V0_MAX_MEMBER_BYTES);
 	tl__buf_append(&r->captured, begin, len);
 	r->from = to;
 	return tl__buf_status(&r->captured);

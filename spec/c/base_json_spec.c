@@ -152,7 +152,7 @@ static void pieces_make_no_difference_to_damage(void)
 		const char *from = accepted[tl__random_below(&random, COUNT(accepted))];
 		size_t len = strlen(from);
 
-		memcpy(text, from, len);
+		memcpy(text, from, len + 1);
 		for (uint64_t n = 1 + tl__random_below(&random, 3); n > 0; n--)
 			text[tl__random_below(&random, len)] =
 				bytes[tl__random_below(&random, sizeof bytes - 1)];

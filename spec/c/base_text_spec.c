@@ -30,7 +30,7 @@ static size_t plain_sequence(const uint8_t *b, size_t len)
 {
 	size_t need = b[0] < 0x80 ? 1 : b[0] < 0xc0 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	uint32_t c = need == 2 ? b[0] & 0x1fu : need == 3 ? b[0] & 0x0fu : b[0] & 0x0fu;
+	uint32_t c = need == 2 ? b[0] & 0x1fu : need == 3 ? b[0] & 0x0fu : b[0] & 0x07u;
 
 	if (need == 1)
 		return 1;

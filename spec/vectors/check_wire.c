@@ -18,7 +18,7 @@ static tl_str body_of(tl_str message)
 
 static int status_of(tl_str response)
 {
-	return response.len > 12 ? atoi(response.ptr + 9) : 0;
+	return response.len > 12 ? (int)strtol(response.ptr + 9, NULL, 10) : 0;
 }
 
 static bool is_cut(tl_str text)
