@@ -171,7 +171,6 @@ static int set_position(tl_position *out, wide numerator, wide denominator)
 {
 	wide common = divisor(numerator, denominator);
 
-	*out = (tl_position){.numerator = 0, .denominator = 1};
 	if (common == 0)
 		return tl__fail(
 			TL_E_POSITION_EXHAUSTED, "a neighbour's position has denominator 0");
@@ -215,7 +214,7 @@ static int between(tl_position *out, const tl_position *left, const tl_position 
 
 int tl_list_push(tl_value *list, tl_value *value)
 {
-	tl_position position;
+	tl_position position = {0};
 	int code;
 
 	if (!value)
@@ -253,7 +252,7 @@ static int place(tl_position *out, const tl_value *list, size_t at)
 int tl_list_insert(tl_value *list, size_t index, tl_value *value)
 {
 	size_t visible = tl_list_len(list), at;
-	tl_position position;
+	tl_position position = {0};
 	int code;
 
 	if (!value)
