@@ -71,6 +71,11 @@ int tl__fail_cause_at(const char *where, int code, const char *format, ...)
 	return code;
 }
 
+int tl_error_set(int code, const char *message)
+{
+	return tl__fail_at("callback", code, "%s", message);
+}
+
 const tl_error *tl_last_error(void)
 {
 	return last.count ? &last.chain[0] : NULL;

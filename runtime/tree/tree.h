@@ -32,12 +32,23 @@ typedef struct tl__tree {
 	const tl__log *log;
 	tl__settings_cache *settings;
 	tl__tree_listener listener;
+	struct tl__tree_locks *locks;
 } tl__tree;
 
 /* Borrows everything it is given. TL_OK or TL_E_NOMEM. */
 int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const tl__clock *clock,
 	tl__random random, const tl__log *log) TL_MUST_USE;
 void tl__tree_free(tl__tree *tree);
+
+/* Lock of one database for whoever writes entries into it: ingest alone, local commits together, so
+ * that they share a durability point. Taken around plan and write; never twice by one thread, never
+ * while user code runs. A waiting ingest goes before new commits. */
+typedef enum tl__tree_writer { TL__WRITES_INGEST, TL__WRITES_COMMIT } tl__tree_writer;
+void tl__tree_lock(tl__tree *tree, const tl_id *db, tl__tree_writer writer);
+void tl__tree_unlock(tl__tree *tree, const tl_id *db);
+/* What tl__tree_init and tl__tree_free call. */
+int tl__tree_locks_new(struct tl__tree_locks **out) TL_MUST_USE;
+void tl__tree_locks_free(struct tl__tree_locks *locks); /* NULL is fine */
 
 /* --- settings --------------------------------------------------------------------------------- */
 

@@ -105,6 +105,10 @@ typedef struct tl_error tl_error;
  * Valid until this thread's next call into the library. */
 TL_API const tl_error *tl_last_error(void);
 
+/* Makes a message (cut at 511 bytes) the calling thread's last error, for callbacks that report a
+ * failure of their own. `code` is one of the codes above. Returns `code`. */
+TL_API int tl_error_set(int code, const char *message);
+
 /* Accessors; all accept NULL. Results belong to the error. `tl_error_cause` is NULL when the error
  * has none; `tl_error_where` is "file:line" of the place that raised it. */
 TL_API int tl_error_code(const tl_error *error);

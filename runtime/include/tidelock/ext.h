@@ -1,4 +1,4 @@
-/* Extension contracts: what a transport gets (a loop) and what it must offer.
+/* Extension contracts: what a transport gets (a loop) and what it must offer, and hooks.
  *
  * Stable per minor version. Every vtable begins with its `size`, so that members can be added at
  * the end. Unless a comment says otherwise, everything happens on the loop's thread and nothing
@@ -7,6 +7,7 @@
 #define TIDELOCK_EXT_H
 
 #include <stdbool.h>
+#include <tidelock/entry.h>
 #include <tidelock/error.h>
 #include <tidelock/log.h>
 
@@ -216,6 +217,43 @@ typedef struct tl_policy {
 	void (*drop)(void *ud); /* once, when it is replaced or the node closes; may be NULL */
 	void *ud;
 } tl_policy;
+
+/* --- hooks ------------------------------------------------------------------------------------ */
+
+struct tl_database;
+
+/* What a hook sees of a commit. Borrowed: valid during the call only (retain the entry to keep it).
+ */
+typedef struct tl_hook_context {
+	size_t struct_size;
+	tl_entry *entry;      /* built and signed */
+	const tl_id *tree_id; /* the database; for a new one the id it gets */
+	bool is_root_entry;
+	size_t size;          /* bytes of the entry */
+	const tl_str *stores; /* names, ascending */
+	size_t store_count;
+	tl_str author; /* public key text of the signer */
+	/* The handle that commits; NULL before a root entry is stored. */
+	struct tl_database *database;
+} tl_hook_context;
+
+/* Moments of a local commit. Members may be NULL. Called on the thread that commits, outside every
+ * lock of the library: a hook may use the library, also commit (to another transaction; beware of
+ * endless recursion). Hooks of the node run first, then those of the database handle, then those of
+ * the transaction; within each in the order they were added. */
+typedef struct tl_hook {
+	size_t size;
+	/* Before anything is stored. TL_OK lets it pass; a code refuses the commit, which then
+	 * fails with TL_E_HOOK_FAILED whose cause is the hook's last error (set one with
+	 * tl_error_set, or leave it). The first refusal ends the round. */
+	int (*before_commit)(void *ud, const tl_hook_context *context);
+	/* After it is durable and before commit returns. All hooks run; a code is logged with the
+	 * last error, and the commit stands. */
+	int (*on_entry_committed)(void *ud, const tl_hook_context *context);
+	/* Once, when the hook was removed or its owner is gone and no call is under way. */
+	void (*drop)(void *ud);
+	void *ud;
+} tl_hook;
 
 #ifdef __cplusplus
 }

@@ -9,10 +9,14 @@
 
 #include <tidelock/auth.h>
 #include <tidelock/crypto.h>
+#include <tidelock/database.h>
 #include <tidelock/doc.h>
 #include <tidelock/entry.h>
 #include <tidelock/error.h>
+#include <tidelock/ext.h>
 #include <tidelock/log.h>
+#include <tidelock/stores.h>
+#include <tidelock/transaction.h>
 #include <tidelock/types.h>
 
 #endif

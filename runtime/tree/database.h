@@ -1,0 +1,78 @@
+/* What a node gives to the database handles made from it, and how it makes them. */
+#ifndef TL_TREE_DATABASE_H
+#define TL_TREE_DATABASE_H
+
+#include <pthread.h>
+#include <tidelock/transaction.h>
+#include "tree/tree.h"
+
+/* --- hooks ------------------------------------------------------------------------------------ */
+
+typedef struct tl__hook_node tl__hook_node;
+
+/* Hooks of one owner, in the order they were added. Any thread. */
+typedef struct tl__hooks {
+	pthread_mutex_t mutex;
+	tl__hook_node *first;
+	uint64_t last_handle;
+} tl__hooks;
+
+int tl__hooks_init(tl__hooks *hooks) TL_MUST_USE;
+/* Drops those that no round is running; the others drop when their round ends. */
+void tl__hooks_free(tl__hooks *hooks);
+/* handle may be NULL. TL_E_INVALID_ARGUMENT, TL_E_NOMEM. */
+int tl__hooks_add(tl__hooks *hooks, const tl_hook *hook, uint64_t *handle) TL_MUST_USE;
+void tl__hooks_remove(tl__hooks *hooks, uint64_t handle);
+/* Runs one moment of the lists in this order. before: TL_E_HOOK_FAILED at the first refusal.
+ * committed: never fails, errors are logged. */
+int tl__hooks_before(
+	tl__hooks *const *lists, size_t count, const tl_hook_context *context) TL_MUST_USE;
+void tl__hooks_committed(
+	tl__hooks *const *lists, size_t count, const tl_hook_context *context, const tl__log *log);
+
+/* --- host ------------------------------------------------------------------------------------- */
+
+/* The node as database handles see it. Handles call retain once when made and release once when
+ * freed, so that tree and store outlive them. */
+typedef struct tl__host {
+	tl__tree *tree;
+	tl__hooks *hooks; /* of the node; may be NULL */
+	/* The private key of this name: TL_E_SIGNING_KEY_NOT_FOUND, TL_E_CLOSED. Any thread. The
+	 * caller wipes *out. */
+	int (*secret)(void *ud, tl_str name, tl_secret *out);
+	/* TL_OK, or TL_E_CLOSED once the node is closed. May be NULL. Any thread. */
+	int (*check)(void *ud);
+	void (*retain)(void *ud); /* may be NULL */
+	void (*release)(void *ud);
+	void *ud;
+	uint32_t snapshot_max_age_ms; /* 0 = TL_SNAPSHOT_MAX_AGE_MS */
+	/* Private: transactions that hold a snapshot. */
+	pthread_mutex_t mutex;
+	struct tl_transaction *pinned;
+} tl__host;
+
+/* Fill the upper members first. */
+int tl__host_init(tl__host *host) TL_MUST_USE;
+/* No handle may be left. */
+void tl__host_free(tl__host *host);
+/* Closes snapshots held longer than their age limit by transactions that are not reading right now;
+ * call it now and then (each new snapshot does it too). */
+void tl__host_sweep(tl__host *host);
+
+/* --- databases -------------------------------------------------------------------------------- */
+
+/* Creates a database and its first handle, whose default key is key_name. `settings` is a Doc
+ * (NULL: empty), only read. Without a key record in its `auth` the key becomes Admin(0) under its
+ * public key's text; otherwise the records must let it sign as Admin. Errors as
+ * tl_transaction_commit. */
+int tl__database_create(
+	tl__host *host, const tl_value *settings, tl_str key_name, tl_database **out) TL_MUST_USE;
+/* TL_E_DATABASE_NOT_FOUND when its root is not held. */
+int tl__database_open(tl__host *host, const tl_id *root, tl_database **out) TL_MUST_USE;
+/* Root ids of every database whose root is held, ascending. *ids is yours (tl__free). */
+int tl__database_all(tl__host *host, tl_id **ids, size_t *count) TL_MUST_USE;
+/* Those whose present settings have this name (case-sensitive), ascending by id; unreadable ones
+ * are passed over. TL_E_DATABASE_NOT_FOUND without any. */
+int tl__database_find(tl__host *host, tl_str name, tl_id **ids, size_t *count) TL_MUST_USE;
+
+#endif
