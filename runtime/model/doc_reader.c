@@ -308,16 +308,30 @@ static tl_value *read_doc(doc_reader *r, tl__json_token token)
 	return NULL;
 }
 
+static int finish(doc_reader *r, tl_value **out, const char *behind)
+{
+	if (*out && !expect(r, TL__JSON_END, behind)) {
+		tl_value_free(*out);
+		*out = NULL;
+	}
+	tl__json_free(&r->json);
+	return r->code;
+}
+
 int tl_doc_parse(tl_value **out, tl_str text)
 {
 	doc_reader r = {.code = TL_OK};
 
 	tl__json_whole(&r.json, text.ptr ? text : TL__STR(""), TL__JSON_MAX_DEPTH);
 	*out = read_doc(&r, next(&r));
-	if (*out && !expect(&r, TL__JSON_END, "data after the Doc")) {
-		tl_value_free(*out);
-		*out = NULL;
-	}
-	tl__json_free(&r.json);
-	return r.code;
+	return finish(&r, out, "data after the Doc");
+}
+
+int tl__value_parse(tl_value **out, tl_str text)
+{
+	doc_reader r = {.code = TL_OK};
+
+	tl__json_whole(&r.json, text.ptr ? text : TL__STR(""), TL__JSON_MAX_DEPTH);
+	*out = read_value(&r, next(&r));
+	return finish(&r, out, "data after the value");
 }

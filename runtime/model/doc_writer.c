@@ -136,6 +136,11 @@ static int write_value(tl__buf *out, const tl_value *value, int levels)
 	return TL_OK;
 }
 
+int tl__value_write(tl__buf *out, const tl_value *value)
+{
+	return write_value(out, value, TL_DOC_MAX_NESTING);
+}
+
 static int finish(tl__buf *text, int code, char **out, size_t *len)
 {
 	*out = NULL;

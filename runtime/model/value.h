@@ -1,4 +1,5 @@
-/* What values look like inside, for the files of this folder. */
+/* What values look like inside, and their JSON: for the files of this folder; the functions also
+ * for those above. */
 #ifndef TL_MODEL_VALUE_H
 #define TL_MODEL_VALUE_H
 
@@ -41,6 +42,12 @@ size_t tl__doc_search(const tl_value *doc, tl_str key, bool *found);
 size_t tl__list_search(const tl_value *list, const tl_position *position, bool *found);
 /* Room for one more member or item. */
 int tl__value_grow(tl_value *value) TL_MUST_USE;
+
+/* JSON of one value, as it stands inside a Doc: {"Int":5}, "Deleted", ... TL_E_BAD_DOC when it
+ * nests deeper than a Doc holds. */
+int tl__value_write(tl__buf *out, const tl_value *value) TL_MUST_USE;
+/* Reads the same. *out is yours. */
+int tl__value_parse(tl_value **out, tl_str text) TL_MUST_USE;
 
 /* UUID texts: hyphenated lower case out (37 bytes with NUL); in: hyphenated, simple, braced, urn.
  */

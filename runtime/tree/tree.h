@@ -3,6 +3,7 @@
 #ifndef TL_TREE_TREE_H
 #define TL_TREE_TREE_H
 
+#include <stdatomic.h>
 #include <tidelock/auth.h>
 #include <tidelock/entry.h>
 #include "base/env.h"
@@ -56,7 +57,7 @@ void tl__tree_locks_free(struct tl__tree_locks *locks); /* NULL is fine */
 typedef struct tl__settings {
 	tl_value *doc; /* merged `_settings` Doc */
 	tl_auth *auth;
-	unsigned readers; /* private */
+	atomic_uint readers; /* private */
 } tl__settings;
 
 /* A frontier is a set of entries carrying `_settings`, ascending, none an ancestor of another in
@@ -68,6 +69,10 @@ typedef struct tl__frontier {
 } tl__frontier;
 
 void tl__frontier_free(tl__frontier *frontier);
+/* The frontier an entry with these main parents carries. TL_E_ENTRY_NOT_FOUND when one of them is
+ * not in the DAG. *out is yours (tl__frontier_free). */
+int tl__frontier_of_parents(tl__snapshot *s, const tl_id *db, const tl_id *parents, size_t count,
+	tl__frontier *out) TL_MUST_USE;
 
 /* Settings folded from the good entries in the `_settings` closure of these ids, walks passing
  * through void entries. Cached by frontier. Release with tl__settings_release. */
@@ -76,7 +81,8 @@ int tl__settings_at(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_i
 /* Settings at the present: the frontier of the database's tips. */
 int tl__settings_now(
 	tl__tree *tree, tl__snapshot *s, const tl_id *db, tl__settings **out) TL_MUST_USE;
-/* Settings seen by an entry with these main parents. */
+/* Settings seen by an entry with these main parents: also those at the tips that a delegation
+ * cites. TL_E_ENTRY_NOT_FOUND when one of them is not in the DAG. */
 int tl__settings_of_parents(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_id *parents,
 	size_t count, tl__settings **out) TL_MUST_USE;
 void tl__settings_release(tl__settings *settings); /* NULL is fine */
@@ -90,13 +96,20 @@ typedef struct tl__plan tl__plan;
 int tl__plan_new(tl__plan **out, tl__tree *tree, tl__snapshot *s, const tl_id *db) TL_MUST_USE;
 void tl__plan_free(tl__plan *plan); /* NULL is fine */
 
+/* Optional: looks these ids up in one go, so that the calls below need not ask the store for them
+ * one by one. Ids that are in no DAG are remembered as such. */
+int tl__plan_prefetch(tl__plan *plan, const tl_id *ids, size_t count) TL_MUST_USE;
 /* Whether the id is in the DAG as of the snapshot or in this plan. */
 int tl__plan_has(tl__plan *plan, const tl_id *id, bool *has) TL_MUST_USE;
+/* Whether an entry of the DAG or of this plan carries that store; false for an unknown id. */
+int tl__plan_carries(tl__plan *plan, tl_str store, const tl_id *id, bool *carries) TL_MUST_USE;
 /* Settings at an entry's main parents, seen through the plan; for a root entry its own `_settings`.
  */
 int tl__plan_settings(tl__plan *plan, tl_entry *entry, tl__settings **out) TL_MUST_USE;
-/* Adds an entry (retained) with its verdict: TL__VERIFIED or TL__VOID. Its parents must be there.
- */
+/* Adds an entry (retained) with its verdict: TL__VERIFIED or TL__VOID. All main
+ * and store parents must be there (TL_E_ENTRY_NOT_FOUND), the id not yet (TL_E_ALREADY_EXISTS for
+ * one of this plan or known to be stored), the entry checked with tl_entry_check. On an error the
+ * plan is as before. */
 int tl__plan_add(tl__plan *plan, tl_entry *entry, tl__verdict verdict) TL_MUST_USE;
 /* Takes back the last `count` additions (a verdict that was assumed proved wrong). */
 void tl__plan_undo(tl__plan *plan, size_t count);
