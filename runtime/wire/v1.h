@@ -4,6 +4,7 @@
 #define TL_WIRE_V1_H
 
 #include <tidelock/auth.h>
+#include "base/arena.h"
 #include "base/buf.h"
 
 #define TL__V1_PATH_PREFIX      "/tidelock/v1/"
@@ -11,12 +12,26 @@
 #define TL__V1_MAX_HEADER_BYTES 65536
 #define TL__V1_MAX_KEYS         16
 #define TL__V1_MAX_BODY_BYTES   (1024u * 1024)
+/* A body over TL__V1_MAX_BODY_BYTES is one entry line and nothing else. */
+#define TL__V1_MAX_LARGE_BODY   (TL_ENTRY_MAX_BYTES + 1)
 #define TL__V1_MAX_PAGE_ENTRIES 1000
 #define TL__V1_MAX_WANT         1000
+#define TL__V1_MAX_HAVE         4096
 #define TL__V1_MAX_TIPS         4096
+#define TL__V1_MAX_SCAN         10000 /* arrivals a responder looks at for one pull */
+#define TL__V1_MAX_TEXT         255   /* bytes of a name, an address or a channel */
+#define TL__V1_MAX_ADDRESSES    16
+#define TL__V1_MAX_FEATURES     16
+#define TL__V1_MAX_CODE         64 /* bytes of a code, an address type or a feature */
+#define TL__V1_MAX_WAITS        16
+#define TL__V1_MAX_LIST_TIPS    16
 #define TL__V1_NONCE_BYTES      16
 #define TL__V1_EPOCH_BYTES      16
 #define TL__V1_CLOCK_SKEW_MS    60000
+#define TL__V1_NONCE_KEPT_MS    120000 /* by the monotonic clock */
+#define TL__V1_NONCES_PER_KEY   1000
+#define TL__V1_NONCES_IN_ALL    100000
+#define TL__V1_OFFSET_TRUST_MS  10000 /* slower round trips do not set a clock offset */
 
 /* X(symbol, name) */
 #define TL__V1_STATUSES(X)                                                                         \
@@ -128,94 +143,240 @@ int tl__v1_verify_response(const tl__v1_frame *frame, const tl_key *by) TL_MUST_
 /* SHA-256 of the request's device-signed message, for `re`. */
 int tl__v1_request_hash(const tl__v1_frame *frame, uint8_t re[32]) TL_MUST_USE;
 
-/* --- args and bodies -------------------------------------------------------------------------- */
+/* What a request of this method must look like beyond its members: `to` and `epoch` null only in
+ * hello, `db` null exactly in hello and list, as many proofs as keys, no key twice.
+ * TL_E_BAD_MESSAGE, or TL_E_UNSUPPORTED when the method is none that we know. */
+int tl__v1_request_form(const tl__v1_frame *frame, const tl__v1_request *request,
+	tl__v1_method *method) TL_MUST_USE;
 
-/* Place in a responder's arrival order. */
+/* A refusal before the device signature is checked: fixed bytes, unsigned, no frame (its header
+ * length is 0). Proves nothing: for logs only. */
+void tl__v1_write_unsigned(tl__buf *out, tl__v1_status status);
+/* Whether these bytes are one. */
+bool tl__v1_read_unsigned(tl__v1_status *out, const void *bytes, size_t len);
+
+/* --- args --------------------------------------------------------------------------------------
+ *
+ * Writers append one compact object; callers ask tl__buf_status. Readers take exactly that form:
+ * the members in their order, nothing else (TL_E_BAD_MESSAGE; TL_E_TOO_LARGE over a limit named
+ * above). Texts without escapes are views into `args`, others are copied into `memory`. */
+
+/* Place in a responder's arrival order: valid only if all three match there. */
 #define TL__V1_INCARNATION_BYTES 16
 typedef struct tl__v1_cursor {
-	uint8_t incarnation[TL__V1_INCARNATION_BYTES];
-	uint64_t n;
-	uint8_t c[16]; /* first bytes of chain_n */
+	uint8_t incarnation[TL__V1_INCARNATION_BYTES]; /* of the store */
+	uint64_t n;                                    /* arrival number; 0 = before the first */
+	uint8_t c[16];                                 /* first bytes of chain_n */
 } tl__v1_cursor;
 
+/* The tips of one snapshot. Listed ones are lines of the body, ascending. More than TL__V1_MAX_TIPS
+ * are told as count and hash only. */
+typedef struct tl__v1_tips {
+	uint64_t count;
+	bool hashed; /* not listed */
+	uint8_t sha256[32];
+} tl__v1_tips;
+
+/* SHA-256 of the ascending list, each id as its TL_ID_BYTES bytes. */
+void tl__v1_tips_hash(const tl_id *ids, size_t count, uint8_t sha256[32]);
+
+/* hello, both ways: statements by the sender's key, not facts. */
 typedef struct tl__v1_hello {
-	tl_str name;
+	tl_key key;  /* the sender's device key: `from` of a request, the signer of an answer */
+	tl_str name; /* of the node; may be empty */
 	uint8_t incarnation[TL__V1_INCARNATION_BYTES];
 	struct {
 		tl_str type, address;
-	} addresses[16];
+	} addresses[TL__V1_MAX_ADDRESSES]; /* where it listens */
 	size_t address_count;
-	uint64_t max_page_bytes;
-	tl_str features; /* JSON array text, verbatim */
+	uint64_t max_body_bytes;              /* it takes at least one entry, whatever this says */
+	uint64_t max_page_entries;            /* at least 1 */
+	tl_str features[TL__V1_MAX_FEATURES]; /* names; unknown ones are passed over */
+	size_t feature_count;
 } tl__v1_hello;
 
 void tl__v1_write_hello(tl__buf *args, const tl__v1_hello *hello);
-int tl__v1_read_hello(tl__v1_hello *out, tl_str args, tl__buf *memory) TL_MUST_USE;
+int tl__v1_read_hello(tl__v1_hello *out, tl_str args, tl__arena *memory) TL_MUST_USE;
+
+/* list: the databases that the proven keys may read, ascending, page by page. */
+typedef struct tl__v1_list {
+	bool has_after;
+	tl_id after; /* go on behind this one */
+} tl__v1_list;
+
+void tl__v1_write_list(tl__buf *args, const tl__v1_list *list);
+int tl__v1_read_list(tl__v1_list *out, tl_str args) TL_MUST_USE;
+/* Its answer: only whether more follow behind the last line. */
+void tl__v1_write_listing(tl__buf *args, bool more);
+int tl__v1_read_listing(bool *more, tl_str args) TL_MUST_USE;
 
 typedef struct tl__v1_pull {
 	bool has_cursor;
-	tl__v1_cursor cursor; /* where to go on in the responder's order */
+	tl__v1_cursor cursor; /* in the responder's order: where to go on; none = from 0 */
 	bool has_seen;
-	tl__v1_cursor seen; /* our last cursor as seen by the responder */
-	uint64_t budget;    /* bytes */
-	uint64_t tip_count; /* of the requester */
-	bool has_tips_hash; /* more than TL__V1_MAX_TIPS: not listed, hashed */
-	uint8_t tips_hash[32];
+	tl__v1_cursor seen; /* in the responder's order: how far the requester has got. Valid: the
+			       responder's acknowledged number; not valid: that restarts at 0 */
+	uint64_t budget;    /* bytes of entry lines wanted; at least one entry comes all the same */
+	tl__v1_tips tips;   /* of the requester; none when it lacks the root */
 } tl__v1_pull;
 
 void tl__v1_write_pull(tl__buf *args, const tl__v1_pull *pull);
 int tl__v1_read_pull(tl__v1_pull *out, tl_str args) TL_MUST_USE;
 
+/* Answer to pull. */
 typedef struct tl__v1_page {
-	bool has_cursor; /* always in an answer to pull; optional in push */
-	tl__v1_cursor cursor;
-	bool more;
-	uint64_t tip_count;
-	bool has_tips_hash;
-	uint8_t tips_hash[32];
-	bool seen_valid; /* answer: the requester's `seen` was valid */
+	tl__v1_cursor
+		cursor;    /* where the next pull goes on; always there, also with an empty page */
+	bool more;         /* scan or budget ended first: ask again at once */
+	bool seen_valid;   /* the request's `seen` was valid (true when it had none) */
+	bool cursor_valid; /* the request's `cursor` was valid (true when it had none); if not, this
+			      page starts from 0 */
+	bool has_tips;     /* always at more = false; same snapshot as the cursor */
+	tl__v1_tips tips;
 } tl__v1_page;
 
 void tl__v1_write_page(tl__buf *args, const tl__v1_page *page);
 int tl__v1_read_page(tl__v1_page *out, tl_str args) TL_MUST_USE;
 
-/* Body lines, each closed by a line feed. An entry line begins with `{"tree"`, others are objects
- * with one of the members tip, have, want, absent, fate, database. */
-typedef enum tl__v1_line_kind {
-	TL__V1_LINE_ENTRY,
-	TL__V1_LINE_TIP,
-	TL__V1_LINE_HAVE,
-	TL__V1_LINE_WANT,
-	TL__V1_LINE_ABSENT,
-	TL__V1_LINE_FATE,
-	TL__V1_LINE_DATABASE
-} tl__v1_line_kind;
+typedef struct tl__v1_push {
+	bool has_seen;
+	tl__v1_cursor seen; /* as in pull: the sender's cursor on the responder */
+} tl__v1_push;
 
-typedef struct tl__v1_line {
-	tl__v1_line_kind kind;
-	tl_str entry;        /* text of an entry line */
-	tl_id id;            /* of the others */
-	tl_str fate;         /* verified void known pending invalid declined */
-	tl_str code;         /* of invalid and declined; empty otherwise */
-	tl_id waits_for[16]; /* of pending: the first ones */
-	size_t waits_count;
-	uint64_t arrivals; /* of database */
-	tl_id tips[16];    /* of database: the first ones */
-	size_t tip_count;
-} tl__v1_line;
+void tl__v1_write_push(tl__buf *args, const tl__v1_push *push);
+int tl__v1_read_push(tl__v1_push *out, tl_str args) TL_MUST_USE;
 
-void tl__v1_write_line(tl__buf *body, const tl__v1_line *line);
-/* Takes the next line off *body (ptr and len move); false at the end. */
-bool tl__v1_next_line(tl_str *body, tl_str *line);
-int tl__v1_read_line(tl__v1_line *out, tl_str line) TL_MUST_USE;
+/* Answer to push. The cursor moves from `seen` (none: 0) to the largest m such that every arrival
+ * in (n, m] was contained in this push. */
+typedef struct tl__v1_fates {
+	bool seen_valid;
+	bool has_cursor; /* false when `seen` was not valid */
+	tl__v1_cursor cursor;
+} tl__v1_fates;
+
+void tl__v1_write_fates(tl__buf *args, const tl__v1_fates *fates);
+int tl__v1_read_fates(tl__v1_fates *out, tl_str args) TL_MUST_USE;
 
 typedef struct tl__v1_access {
-	tl_key key; /* must be among the proven keys */
-	tl_str name;
+	tl_key key;  /* must be among the proven keys: the caller checks */
+	tl_str name; /* for the key record; not empty, not "*", no dot, <= TL__V1_MAX_TEXT */
 	tl_permission permission;
 } tl__v1_access;
 
 void tl__v1_write_access(tl__buf *args, const tl__v1_access *access);
-int tl__v1_read_access(tl__v1_access *out, tl_str args, tl__buf *memory) TL_MUST_USE;
+int tl__v1_read_access(tl__v1_access *out, tl_str args, tl__arena *memory) TL_MUST_USE;
+
+typedef enum tl__v1_access_result {
+	TL__V1_ACCESS_GRANTED,
+	TL__V1_ACCESS_PENDING,
+	TL__V1_ACCESS_REFUSED
+} tl__v1_access_result;
+
+typedef struct tl__v1_access_answer {
+	tl__v1_access_result result;
+	tl_permission permission; /* of granted: what the key has now */
+	tl_str request_id;        /* of pending: [A-Za-z0-9_-], <= TL__V1_MAX_CODE */
+	tl_str code;              /* of refused: why */
+} tl__v1_access_answer;
+
+void tl__v1_write_access_answer(tl__buf *args, const tl__v1_access_answer *answer);
+int tl__v1_read_access_answer(tl__v1_access_answer *out, tl_str args) TL_MUST_USE;
+
+/* Args of every answer whose status is not ok; its body is empty. Time and epoch of the refuser are
+ * in the signed header. */
+typedef struct tl__v1_refusal {
+	tl_str code;      /* more than the status says; empty = nothing */
+	uint64_t wait_ms; /* do not ask again before; 0 = nothing said */
+} tl__v1_refusal;
+
+void tl__v1_write_refusal(tl__buf *args, const tl__v1_refusal *refusal);
+int tl__v1_read_refusal(tl__v1_refusal *out, tl_str args) TL_MUST_USE;
+
+/* --- bodies ------------------------------------------------------------------------------------
+ *
+ * A body is lines, each closed by a line feed. An entry line holds canonical bytes and begins with
+ * `{"tree"`; the others are objects whose first member names the kind. */
+typedef enum tl__v1_line_kind {
+	TL__V1_LINE_TIP,
+	TL__V1_LINE_HAVE,   /* the requester holds this one (its ancestors are not implied) */
+	TL__V1_LINE_WANT,   /* the requester asks for this one, whatever the cursor */
+	TL__V1_LINE_ABSENT, /* answer to a want: the responder has none */
+	TL__V1_LINE_ENTRY,
+	TL__V1_LINE_FATE,
+	TL__V1_LINE_DATABASE,
+	TL__V1_LINE_COUNT
+} tl__v1_line_kind;
+
+/* Of a pushed entry. */
+typedef enum tl__v1_fate {
+	TL__V1_FATE_VERIFIED,
+	TL__V1_FATE_VOID,
+	TL__V1_FATE_KNOWN,
+	TL__V1_FATE_PENDING,
+	TL__V1_FATE_INVALID,
+	TL__V1_FATE_DECLINED,
+	TL__V1_FATE_COUNT
+} tl__v1_fate;
+
+const char *tl__v1_fate_name(tl__v1_fate fate);
+
+typedef struct tl__v1_line {
+	tl__v1_line_kind kind;
+	tl_str entry; /* an entry line's text */
+	bool has_id;  /* always true but in fates of lines that were no entry */
+	tl_id id;     /* of the other kinds */
+	tl__v1_fate fate;
+	tl_str code;                       /* of invalid and declined: an error name */
+	tl_id waits_for[TL__V1_MAX_WAITS]; /* of pending: the first ones */
+	size_t waits_count;
+	uint64_t arrivals; /* of database: its arrival number */
+	uint64_t tip_count;
+	tl_id tips[TL__V1_MAX_LIST_TIPS]; /* of database: the first ones, as many as there are */
+} tl__v1_line;
+
+void tl__v1_write_line(tl__buf *body, const tl__v1_line *line);
+/* Short forms. */
+void tl__v1_write_id(tl__buf *body, tl__v1_line_kind kind, const tl_id *id);
+void tl__v1_write_entry(tl__buf *body, tl_str canonical);
+
+/* Takes the next line off *body (ptr and len move); false at the end. A rest without a line feed is
+ * a line too; tl__v1_body_next refuses it. */
+bool tl__v1_next_line(tl_str *body, tl_str *line);
+/* Reads one line of any kind, without its line feed. Entry texts are not looked into. */
+int tl__v1_read_line(tl__v1_line *out, tl_str line) TL_MUST_USE;
+
+/* Which lines a body may hold, in this order. */
+typedef enum tl__v1_body_form {
+	TL__V1_BODY_EMPTY, /* hello, list request, access, refusals */
+	TL__V1_BODY_LIST,  /* answer to list: databases, ascending */
+	TL__V1_BODY_PULL,  /* tips, have, want, each ascending */
+	TL__V1_BODY_PAGE,  /* tips, absent, each ascending; entries: wanted ones, then by arrival */
+	TL__V1_BODY_PUSH,  /* entries, parents first */
+	TL__V1_BODY_FATES, /* one for each line of the push, in its order */
+	TL__V1_BODY_FORM_COUNT
+} tl__v1_body_form;
+
+tl__v1_body_form tl__v1_request_body(tl__v1_method method);
+tl__v1_body_form tl__v1_answer_body(tl__v1_method method, tl__v1_status status);
+
+/* A walk over a body; private but for `count`. */
+typedef struct tl__v1_body {
+	tl_str rest;
+	tl__v1_body_form form;
+	bool large;      /* over TL__V1_MAX_BODY_BYTES: one entry */
+	bool count_tips; /* tips must number `tips_told` */
+	uint64_t tips_told;
+	tl__v1_line_kind last_kind;
+	tl_id last_id;
+	size_t count[TL__V1_LINE_COUNT]; /* lines told so far of each kind */
+} tl__v1_body;
+
+/* `tips` as the args tell them; NULL when they tell none. TL_E_TOO_LARGE when the body is longer
+ * than such a body may be. The bytes must outlive the walk; nothing to release. */
+int tl__v1_body_open(
+	tl__v1_body *out, tl__v1_body_form form, tl_str bytes, const tl__v1_tips *tips) TL_MUST_USE;
+/* The next line, checked: kind, order, limits (TL_E_BAD_MESSAGE, TL_E_TOO_LARGE); *end at the end,
+ * where the number of tips must be the one told. */
+int tl__v1_body_next(tl__v1_body *body, tl__v1_line *line, bool *end) TL_MUST_USE;
 
 #endif
