@@ -110,6 +110,7 @@ typedef struct tl_incoming_head {
 	int64_t body_length; /* announced, or -1 */
 	const char *remote;  /* "203.0.113.9:51000"; never dialled, only shown and limited */
 	const char *channel; /* as this side sees it */
+	const char *method;  /* "POST"; as HTTP's, "POST" for transports without methods */
 } tl_incoming_head;
 
 /* Calls for each incoming request. `begin` looks at the head and returns the request's own ud in
