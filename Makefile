@@ -31,11 +31,17 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SPECS   := $(sort $(wildcard spec/c/*_spec.c))
 VECTORS := $(sort $(wildcard spec/vectors/*.c))
 PROGRAMS := $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check
+BINDINGS := $(sort $(wildcard bindings/lua/*.c))
+HALVES   := $(sort $(wildcard lua/tidelock/*.lua lua/tidelock/*/*.lua))
+BINDING_OBJECTS := $(filter-out %/main.o,$(BINDINGS:%.c=$(BUILD)/%.o)) $(BUILD)/bindings/lua/halves.o
 HEADERS := $(sort $(wildcard runtime/include/tidelock/*.h))
 
 # Asked only when something is compiled, so that `make deps` works where nothing is installed.
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
 PKG_LIBS   = $(shell pkg-config --libs $(LIBRARIES))
+LUA_CFLAGS = $(shell pkg-config --cflags lua5.4 libcjson)
+LUA_LIBS   = $(shell pkg-config --libs lua5.4)
+JSON_LIBS  = $(shell pkg-config --libs libcjson)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -64,6 +70,30 @@ $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/bindings/%.o: ALL_CFLAGS += $(LUA_CFLAGS)
+
+# The Lua halves become strings of the libraries, so that a host needs no path to them.
+$(BUILD)/bindings/lua/halves.c: bindings/lua/embed.lua $(HALVES)
+	$(call say,LUA,$@)
+	@mkdir -p $(@D)
+	$(Q)lua5.4 bindings/lua/embed.lua $(HALVES) > $@
+
+$(BUILD)/bindings/lua/halves.o: $(BUILD)/bindings/lua/halves.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS) -Ibindings/lua -c $< -o $@
+
+$(BUILD)/lua/tidelock.so: $(BINDING_OBJECTS) $(BUILD)/libtidelock.a bindings/lua/exports.map
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,--version-script=bindings/lua/exports.map $(ALL_LDFLAGS) $(LDFLAGS) \
+		$(BINDING_OBJECTS) $(BUILD)/libtidelock.a $(PKG_LIBS) $(JSON_LIBS) -o $@
+
+# The program exports Lua's own API: modules written in C (luv) look for it there.
+$(BUILD)/tidelock: $(BUILD)/bindings/lua/main.o $(BINDING_OBJECTS) $(BUILD)/libtidelock.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -Wl,--export-dynamic $(ALL_LDFLAGS) $(LDFLAGS) $< $(BINDING_OBJECTS) \
+		$(BUILD)/libtidelock.a $(PKG_LIBS) $(JSON_LIBS) $(LUA_LIBS) -o $@
 
 $(BUILD)/libtidelock.a: $(OBJECTS)
 	$(call say,AR,$@)
@@ -119,4 +149,4 @@ install: all
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(SPECS:%.c=$(BUILD)/%.d) $(VECTORS:%.c=$(BUILD)/%.d)
+-include $(OBJECTS:.o=.d) $(BINDINGS:%.c=$(BUILD)/%.d) $(SPECS:%.c=$(BUILD)/%.d) $(VECTORS:%.c=$(BUILD)/%.d)

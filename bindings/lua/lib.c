@@ -1,0 +1,353 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib.h"
+
+#define ERROR_TYPE "tidelock.error"
+
+/* --- results ---------------------------------------------------------------------------------- */
+
+static int error_tostring(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_getfield(L, 1, "code");
+	lua_getfield(L, 1, "message");
+	lua_pushfstring(L, "%s: %s", luaL_tolstring(L, -2, NULL), luaL_tolstring(L, -1, NULL));
+	lua_getfield(L, 1, "cause");
+	if (!lua_isnil(L, -1)) {
+		lua_pushfstring(
+			L, "%s\n  because %s", lua_tostring(L, -2), luaL_tolstring(L, -1, NULL));
+		return 1;
+	}
+	lua_pop(L, 1);
+	return 1;
+}
+
+/* The methods come from the Lua half (lua/tidelock/error.lua) when it is there. */
+static void push_error_type(lua_State *L)
+{
+	if (luaL_newmetatable(L, ERROR_TYPE)) {
+		lua_pushcfunction(L, error_tostring);
+		lua_setfield(L, -2, "__tostring");
+	}
+}
+
+void tlua_push_error(lua_State *L, const tl_error *error)
+{
+	luaL_checkstack(L, 6, "error");
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, tl_error_name(tl_error_code(error)));
+	lua_setfield(L, -2, "code");
+	lua_pushstring(L, tl_error_message(error));
+	lua_setfield(L, -2, "message");
+	lua_pushstring(L, tl_error_where(error));
+	lua_setfield(L, -2, "where");
+	if (tl_error_cause(error)) {
+		tlua_push_error(L, tl_error_cause(error));
+		lua_setfield(L, -2, "cause");
+	}
+	push_error_type(L);
+	lua_setmetatable(L, -2);
+}
+
+int tlua_fail(lua_State *L)
+{
+	lua_pushnil(L);
+	tlua_push_error(L, tl_last_error());
+	return 2;
+}
+
+int tlua_result(lua_State *L, int rc, int count)
+{
+	return rc == TL_OK ? count : tlua_fail(L);
+}
+
+int tlua_ok(lua_State *L, int rc)
+{
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+void tlua_push_owned(lua_State *L, char *text, size_t len)
+{
+	lua_pushlstring(L, text, len);
+	tl_free(text);
+}
+
+/* --- arguments -------------------------------------------------------------------------------- */
+
+tl_str tlua_check_str(lua_State *L, int arg)
+{
+	tl_str text;
+
+	text.ptr = luaL_checklstring(L, arg, &text.len);
+	return text;
+}
+
+tl_str tlua_opt_str(lua_State *L, int arg)
+{
+	return lua_isnoneornil(L, arg) ? (tl_str){NULL, 0} : tlua_check_str(L, arg);
+}
+
+tl_id tlua_check_id(lua_State *L, int arg)
+{
+	tl_id id;
+
+	if (tl_id_parse(&id, tlua_check_str(L, arg)) != TL_OK)
+		luaL_argerror(L, arg, tl_error_message(tl_last_error()));
+	return id;
+}
+
+tl_key tlua_check_key(lua_State *L, int arg)
+{
+	tl_key key;
+
+	if (tl_key_parse(&key, tlua_check_str(L, arg)) != TL_OK)
+		luaL_argerror(L, arg, tl_error_message(tl_last_error()));
+	return key;
+}
+
+void tlua_push_id(lua_State *L, const tl_id *id)
+{
+	char text[TL_ID_TEXT_LEN + 1];
+
+	tl_id_format(id, text);
+	lua_pushlstring(L, text, TL_ID_TEXT_LEN);
+}
+
+void tlua_push_key(lua_State *L, const tl_key *key)
+{
+	char text[TL_KEY_TEXT_LEN + 1];
+
+	tl_key_format(key, text);
+	lua_pushlstring(L, text, TL_KEY_TEXT_LEN);
+}
+
+struct unit {
+	const char *name;
+	double factor;
+};
+
+/* A number, or a number with one of these units; negative when it is neither. */
+static double measured(lua_State *L, int arg, const struct unit *units, double plain)
+{
+	const char *text;
+	char *end;
+	double number;
+
+	if (lua_type(L, arg) == LUA_TNUMBER)
+		return lua_tonumber(L, arg) * plain;
+	text = luaL_checkstring(L, arg);
+	number = strtod(text, &end);
+	if (end == text)
+		return -1;
+	for (; units->name; units++)
+		if (strcmp(units->name, end) == 0)
+			return number * units->factor;
+	return -1;
+}
+
+#define MEASURE_MAX 9e15 /* fits an integer exactly */
+
+uint64_t tlua_check_duration(lua_State *L, int arg)
+{
+	static const struct unit units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000},
+		{"h", 3600000}, {"d", 86400000}, {NULL, 0}};
+	double ms = measured(L, arg, units, 1000);
+
+	if (!(ms >= 0 && ms <= MEASURE_MAX))
+		luaL_argerror(L, arg, "a duration is a number of seconds or a text like '10m'");
+	return (uint64_t)(ms + 0.5);
+}
+
+uint64_t tlua_check_size(lua_State *L, int arg)
+{
+	static const struct unit units[] = {
+		{"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {NULL, 0}};
+	double bytes = measured(L, arg, units, 1);
+
+	if (!(bytes >= 0 && bytes <= MEASURE_MAX))
+		luaL_argerror(L, arg, "a size is a number of bytes or a text like '4MiB'");
+	return (uint64_t)bytes;
+}
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+#define NAME_MAX_LEN 40
+
+/* Levenshtein distance of short names. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[NAME_MAX_LEN + 1], la = strlen(a), lb = strlen(b);
+
+	if (la > NAME_MAX_LEN || lb > NAME_MAX_LEN)
+		return NAME_MAX_LEN;
+	for (size_t j = 0; j <= lb; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= la; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= lb; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+		}
+	}
+	return row[lb];
+}
+
+static void check_option_name(lua_State *L, int arg, const char *name, const char *const *names)
+{
+	const char *nearest = NULL;
+	size_t best = NAME_MAX_LEN;
+
+	for (; *names; names++) {
+		size_t d = distance(name, *names);
+
+		if (d == 0)
+			return;
+		if (d < best) {
+			best = d;
+			nearest = *names;
+		}
+	}
+	luaL_argerror(L, arg,
+		nearest ? lua_pushfstring(
+				  L, "unknown option '%s', did you mean '%s'?", name, nearest)
+			: lua_pushfstring(L, "unknown option '%s'", name));
+}
+
+void tlua_check_options(lua_State *L, int arg, const char *const *names)
+{
+	if (lua_isnoneornil(L, arg))
+		return;
+	luaL_checktype(L, arg, LUA_TTABLE);
+	lua_pushnil(L);
+	while (lua_next(L, arg)) {
+		if (lua_type(L, -2) != LUA_TSTRING)
+			luaL_argerror(L, arg, "option names are strings");
+		check_option_name(L, arg, lua_tostring(L, -2), names);
+		lua_pop(L, 1);
+	}
+}
+
+bool tlua_option(lua_State *L, int arg, const char *name)
+{
+	if (!lua_istable(L, arg))
+		return false;
+	if (lua_getfield(L, arg, name) != LUA_TNIL)
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
+bool tlua_option_bool(lua_State *L, int arg, const char *name, bool otherwise)
+{
+	bool value;
+
+	if (!tlua_option(L, arg, name))
+		return otherwise;
+	if (!lua_isboolean(L, -1))
+		luaL_error(L, "option '%s' is true or false", name);
+	value = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return value;
+}
+
+const char *tlua_option_text(lua_State *L, int arg, const char *name)
+{
+	const char *text;
+
+	if (!tlua_option(L, arg, name))
+		return NULL;
+	if (lua_type(L, -1) != LUA_TSTRING)
+		luaL_error(L, "option '%s' is a string", name);
+	text = lua_tostring(L, -1);
+	lua_pop(L, 1);
+	return text;
+}
+
+uint64_t tlua_option_duration(lua_State *L, int arg, const char *name, uint64_t otherwise)
+{
+	uint64_t value;
+
+	if (!tlua_option(L, arg, name))
+		return otherwise;
+	value = tlua_check_duration(L, lua_gettop(L));
+	lua_pop(L, 1);
+	return value;
+}
+
+uint64_t tlua_option_size(lua_State *L, int arg, const char *name, uint64_t otherwise)
+{
+	uint64_t value;
+
+	if (!tlua_option(L, arg, name))
+		return otherwise;
+	value = tlua_check_size(L, lua_gettop(L));
+	lua_pop(L, 1);
+	return value;
+}
+
+uint64_t tlua_option_count(lua_State *L, int arg, const char *name, uint64_t otherwise)
+{
+	lua_Integer value;
+
+	if (!tlua_option(L, arg, name))
+		return otherwise;
+	value = luaL_checkinteger(L, lua_gettop(L));
+	if (value < 0)
+		luaL_error(L, "option '%s' is not negative", name);
+	lua_pop(L, 1);
+	return (uint64_t)value;
+}
+
+/* --- handles ---------------------------------------------------------------------------------- */
+
+void **tlua_new_handle(lua_State *L, const char *type)
+{
+	void **handle = lua_newuserdatauv(L, sizeof(void *), 1);
+
+	*handle = NULL;
+	luaL_setmetatable(L, type);
+	return handle;
+}
+
+void *tlua_check_handle(lua_State *L, int arg, const char *type)
+{
+	void **handle = luaL_checkudata(L, arg, type);
+
+	if (!*handle)
+		luaL_argerror(L, arg, lua_pushfstring(L, "this %s is closed", type));
+	return *handle;
+}
+
+static int handle_tostring(lua_State *L)
+{
+	void **handle = lua_touserdata(L, 1);
+
+	luaL_getmetafield(L, 1, "__name");
+	lua_pushfstring(L, handle && *handle ? "%s (%p)" : "%s (closed)", lua_tostring(L, -1),
+		handle ? *handle : NULL);
+	return 1;
+}
+
+void tlua_new_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_CFunction drop)
+{
+	luaL_newmetatable(L, type);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 0);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, handle_tostring);
+	lua_setfield(L, -2, "__tostring");
+	lua_pushcfunction(L, drop);
+	lua_setfield(L, -2, "__gc");
+	lua_pushcfunction(L, drop);
+	lua_setfield(L, -2, "__close");
+	lua_pop(L, 1);
+}

@@ -1,0 +1,94 @@
+/* What the binding files share: checked arguments, results, option tables, error objects.
+ *
+ * Misuse raises; everything the world can cause returns nil and an error object. */
+#ifndef TL_LUA_LIB_H
+#define TL_LUA_LIB_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <tidelock/tidelock.h>
+
+/* --- results ---------------------------------------------------------------------------------- */
+
+/* Pushes an error object made of the thread's last error (or of `error`). */
+void tlua_push_error(lua_State *L, const tl_error *error);
+/* Pushes nil and the error object of the thread's last error; returns 2. */
+int tlua_fail(lua_State *L);
+/* rc TL_OK: leaves what was pushed on top and returns `count`; else tlua_fail. */
+int tlua_result(lua_State *L, int rc, int count);
+/* rc TL_OK: pushes true and returns 1; else tlua_fail. */
+int tlua_ok(lua_State *L, int rc);
+/* Pushes a text of the library and releases it. */
+void tlua_push_owned(lua_State *L, char *text, size_t len);
+
+/* --- arguments: each raises on misuse --------------------------------------------------------- */
+
+tl_str tlua_check_str(lua_State *L, int arg);
+tl_str tlua_opt_str(lua_State *L, int arg); /* ptr NULL when nil */
+/* An id or key in its text form. */
+tl_id tlua_check_id(lua_State *L, int arg);
+tl_key tlua_check_key(lua_State *L, int arg);
+void tlua_push_id(lua_State *L, const tl_id *id);
+void tlua_push_key(lua_State *L, const tl_key *key);
+
+/* Milliseconds from a number of seconds or "250ms", "10s", "5m", "1h", "2d". */
+uint64_t tlua_check_duration(lua_State *L, int arg);
+/* Bytes from a number or "512", "64KiB", "4MiB", "1GiB". */
+uint64_t tlua_check_size(lua_State *L, int arg);
+
+/* Option tables: nil is an empty one. Every key must be among `names` (closed by NULL); an unknown
+ * one raises and names the nearest. */
+void tlua_check_options(lua_State *L, int arg, const char *const *names);
+/* Pushes options[name]; false (nothing pushed) when it is nil. */
+bool tlua_option(lua_State *L, int arg, const char *name);
+bool tlua_option_bool(lua_State *L, int arg, const char *name, bool otherwise);
+/* NULL when absent; lives as long as the option table. */
+const char *tlua_option_text(lua_State *L, int arg, const char *name);
+uint64_t tlua_option_duration(lua_State *L, int arg, const char *name, uint64_t otherwise);
+uint64_t tlua_option_size(lua_State *L, int arg, const char *name, uint64_t otherwise);
+uint64_t tlua_option_count(lua_State *L, int arg, const char *name, uint64_t otherwise);
+
+/* --- handles ---------------------------------------------------------------------------------- */
+
+/* A userdata with room for one pointer, born closed (NULL), with `type` as its metatable. Set the
+ * pointer after the resource was acquired. */
+void **tlua_new_handle(lua_State *L, const char *type);
+/* The open handle's pointer; raises when it is of another type or closed. */
+void *tlua_check_handle(lua_State *L, int arg, const char *type);
+/* Like luaL_newmetatable with __index = methods, __name, __tostring and `drop` as __gc and __close.
+ * Leaves nothing on the stack. */
+void tlua_new_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_CFunction drop);
+
+/* --- values (value.c) ------------------------------------------------------------------------- */
+
+#define TLUA_LIST "tidelock.list"
+
+/* Pushes a value: docs as tables, lists as list handles, null and tombstones as their constants. */
+void tlua_push_value(lua_State *L, const tl_value *value);
+/* Makes a value of what is at `arg`: nil raises; a table with string keys (or empty) is a Doc, a
+ * list handle a List; a mixed table, a float with a fraction, invalid UTF-8 raise. Yours. */
+tl_value *tlua_check_value(lua_State *L, int arg);
+int tlua_open_values(lua_State *L); /* pushes a table: null, deleted, list */
+
+/* --- shared types ----------------------------------------------------------------------------- */
+
+/* Pushes an entry handle (entry.c); the entry is retained. tidelock.entry must be loaded. */
+void tlua_push_entry(lua_State *L, tl_entry *entry);
+/* An open secret of tidelock.crypto (crypto.c). */
+const tl_secret *tlua_check_secret(lua_State *L, int arg);
+
+/* --- modules ---------------------------------------------------------------------------------- */
+
+TL_API int luaopen_tidelock(lua_State *L);
+TL_API int luaopen_tidelock_crypto(lua_State *L);
+TL_API int luaopen_tidelock_entry(lua_State *L);
+TL_API int luaopen_tidelock_doc(lua_State *L);
+TL_API int luaopen_tidelock_json(lua_State *L);
+TL_API int luaopen_tidelock_log(lua_State *L);
+TL_API int luaopen_tidelock_store(lua_State *L);
+TL_API int luaopen_tidelock_transport(lua_State *L);
+TL_API int luaopen_tidelock_core(
+	lua_State *L); /* node, databases, sync: what lua/tidelock/ builds on */
+
+#endif

@@ -1,0 +1,341 @@
+/* Values of documents in Lua: docs are tables, lists are handles that keep their positions, null
+ * and tombstones are constants (tidelock.null, tidelock.deleted). */
+#include <math.h>
+#include "lib.h"
+
+#define CONSTANT_TYPE "tidelock.constant"
+
+static const char null_constant, deleted_constant;
+
+static int constant_tostring(lua_State *L)
+{
+	lua_getiuservalue(L, 1, 1);
+	return 1;
+}
+
+static void push_constant(lua_State *L, const char *which, const char *name)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, which) != LUA_TNIL)
+		return;
+	lua_pop(L, 1);
+	lua_newuserdatauv(L, 1, 1);
+	lua_pushstring(L, name);
+	lua_setiuservalue(L, -2, 1);
+	if (luaL_newmetatable(L, CONSTANT_TYPE)) {
+		lua_pushcfunction(L, constant_tostring);
+		lua_setfield(L, -2, "__tostring");
+	}
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, which);
+}
+
+static bool is_constant(lua_State *L, int index, const char *which)
+{
+	bool equal;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, which);
+	equal = lua_rawequal(L, index < 0 ? index - 1 : index, -1);
+	lua_pop(L, 1);
+	return equal;
+}
+
+/* --- to Lua ----------------------------------------------------------------------------------- */
+
+static void push_doc(lua_State *L, const tl_value *doc)
+{
+	tl_str key;
+	tl_value *child;
+
+	lua_newtable(L);
+	for (size_t i = 0; tl_doc_at(doc, i, &key, &child); i++) {
+		lua_pushlstring(L, key.ptr, key.len);
+		tlua_push_value(L, child);
+		lua_rawset(L, -3);
+	}
+}
+
+static void push_list(lua_State *L, const tl_value *list)
+{
+	void **handle = tlua_new_handle(L, TLUA_LIST);
+
+	*handle = tl_value_copy(list);
+	if (!*handle)
+		luaL_error(L, "%s", tl_error_message(tl_last_error()));
+}
+
+void tlua_push_value(lua_State *L, const tl_value *value)
+{
+	tl_str text;
+
+	luaL_checkstack(L, 6, "document is nested too deeply");
+	switch (value ? tl_value_type(value) : TL_DELETED) {
+	case TL_NULL: push_constant(L, &null_constant, "null"); break;
+	case TL_BOOL: lua_pushboolean(L, tl_value_as_bool(value)); break;
+	case TL_INT: lua_pushinteger(L, tl_value_as_int(value)); break;
+	case TL_TEXT:
+		text = tl_value_as_text(value);
+		lua_pushlstring(L, text.ptr, text.len);
+		break;
+	case TL_DOC: push_doc(L, value); break;
+	case TL_LIST: push_list(L, value); break;
+	case TL_DELETED: push_constant(L, &deleted_constant, "deleted"); break;
+	}
+}
+
+/* --- from Lua --------------------------------------------------------------------------------- */
+
+/* Values under construction hang on a guard userdata, so that a raise releases them. */
+struct guard {
+	tl_value *value;
+};
+
+#define GUARD_TYPE "tidelock.guard"
+
+static int guard_drop(lua_State *L)
+{
+	struct guard *guard = lua_touserdata(L, 1);
+
+	tl_value_free(guard->value);
+	guard->value = NULL;
+	return 0;
+}
+
+static struct guard *push_guard(lua_State *L, tl_value *value)
+{
+	struct guard *guard;
+
+	if (!value)
+		luaL_error(L, "%s", tl_error_message(tl_last_error()));
+	guard = lua_newuserdatauv(L, sizeof *guard, 0);
+	guard->value = value;
+	if (luaL_newmetatable(L, GUARD_TYPE)) {
+		lua_pushcfunction(L, guard_drop);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	return guard;
+}
+
+static tl_value *from_lua(lua_State *L, int index, unsigned depth);
+
+static tl_value *doc_from_table(lua_State *L, int index, unsigned depth)
+{
+	struct guard *guard = push_guard(L, tl_value_doc());
+	tl_value *doc;
+
+	lua_pushnil(L);
+	while (lua_next(L, index)) {
+		tl_str key;
+
+		if (lua_type(L, -2) != LUA_TSTRING)
+			luaL_error(L, "a table with keys that are no strings is no document; "
+				      "use tidelock.list{...} for a list");
+		key.ptr = lua_tolstring(L, -2, &key.len);
+		if (tl_doc_put(guard->value, key, from_lua(L, lua_gettop(L), depth + 1)) != TL_OK)
+			luaL_error(L, "%s", tl_error_message(tl_last_error()));
+		lua_pop(L, 1);
+	}
+	doc = guard->value;
+	guard->value = NULL;
+	lua_pop(L, 1);
+	return doc;
+}
+
+static tl_value *checked(lua_State *L, tl_value *value)
+{
+	if (!value)
+		luaL_error(L, "%s", tl_error_message(tl_last_error()));
+	return value;
+}
+
+static tl_value *number_from_lua(lua_State *L, int index)
+{
+	int exact = 0;
+	lua_Integer integer = lua_tointegerx(L, index, &exact);
+
+	if (!exact)
+		luaL_error(L, "documents hold whole numbers only, not %f",
+			(LUAI_UACNUMBER)lua_tonumber(L, index));
+	return checked(L, tl_value_int(integer));
+}
+
+static tl_value *object_from_lua(lua_State *L, int index)
+{
+	if (is_constant(L, index, &null_constant))
+		return checked(L, tl_value_null());
+	if (is_constant(L, index, &deleted_constant))
+		return checked(L, tl_value_deleted());
+	return checked(L, tl_value_copy(tlua_check_handle(L, index, TLUA_LIST)));
+}
+
+static tl_value *from_lua(lua_State *L, int index, unsigned depth)
+{
+	tl_str text;
+
+	luaL_checkstack(L, 8, "document is nested too deeply");
+	if (depth > TL_DOC_MAX_NESTING)
+		luaL_error(L, "documents nest at most %d containers", TL_DOC_MAX_NESTING);
+	switch (lua_type(L, index)) {
+	case LUA_TBOOLEAN: return checked(L, tl_value_bool(lua_toboolean(L, index)));
+	case LUA_TNUMBER: return number_from_lua(L, index);
+	case LUA_TSTRING:
+		text.ptr = lua_tolstring(L, index, &text.len);
+		return checked(L, tl_value_text(text));
+	case LUA_TTABLE: return doc_from_table(L, index, depth);
+	case LUA_TUSERDATA: return object_from_lua(L, index);
+	default: luaL_error(L, "a document cannot hold a %s", luaL_typename(L, index));
+	}
+	return NULL;
+}
+
+tl_value *tlua_check_value(lua_State *L, int arg)
+{
+	return from_lua(L, lua_absindex(L, arg), 0);
+}
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
+static int list_drop(lua_State *L)
+{
+	void **handle = luaL_checkudata(L, 1, TLUA_LIST);
+
+	tl_value_free(*handle);
+	*handle = NULL;
+	return 0;
+}
+
+static int list_new(lua_State *L)
+{
+	void **handle;
+
+	lua_settop(L, 1);
+	if (!lua_isnil(L, 1))
+		luaL_checktype(L, 1, LUA_TTABLE);
+	handle = tlua_new_handle(L, TLUA_LIST);
+	*handle = checked(L, tl_value_list());
+	if (lua_isnil(L, 1))
+		return 1;
+	for (lua_Integer i = 1; i <= luaL_len(L, 1); i++) {
+		lua_geti(L, 1, i);
+		if (tl_list_push(*handle, tlua_check_value(L, -1)) != TL_OK)
+			luaL_error(L, "%s", tl_error_message(tl_last_error()));
+		lua_pop(L, 1);
+	}
+	return 1;
+}
+
+/* Positions in Lua count from 1. */
+static size_t check_place(lua_State *L, int arg)
+{
+	lua_Integer at = luaL_checkinteger(L, arg);
+
+	luaL_argcheck(L, at >= 1, arg, "places in a list count from 1");
+	return (size_t)at - 1;
+}
+
+static int list_push(lua_State *L)
+{
+	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST);
+
+	return tlua_ok(L, tl_list_push(list, tlua_check_value(L, 2)));
+}
+
+static int list_insert(lua_State *L)
+{
+	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST);
+	size_t at = check_place(L, 2);
+
+	return tlua_ok(L, tl_list_insert(list, at, tlua_check_value(L, 3)));
+}
+
+static int list_set(lua_State *L)
+{
+	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST);
+	size_t at = check_place(L, 2);
+
+	return tlua_ok(L, tl_list_set(list, at, tlua_check_value(L, 3)));
+}
+
+static int list_remove(lua_State *L)
+{
+	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST);
+
+	return tlua_ok(L, tl_list_remove(list, check_place(L, 2)));
+}
+
+static int list_totable(lua_State *L)
+{
+	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST);
+
+	lua_newtable(L);
+	for (size_t i = 0; i < tl_list_len(list); i++) {
+		tlua_push_value(L, tl_list_get(list, i));
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
+}
+
+static int list_len(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)tl_list_len(tlua_check_handle(L, 1, TLUA_LIST)));
+	return 1;
+}
+
+/* list[i] is the item, list.push and the like are methods (upvalue 1). */
+static int list_index(lua_State *L)
+{
+	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST);
+	int exact = 0;
+	lua_Integer at = lua_tointegerx(L, 2, &exact);
+	tl_value *item;
+
+	if (!exact || lua_type(L, 2) != LUA_TNUMBER) {
+		lua_pushvalue(L, 2);
+		lua_rawget(L, lua_upvalueindex(1));
+		return 1;
+	}
+	item = at >= 1 ? tl_list_get(list, (size_t)at - 1) : NULL;
+	if (item)
+		tlua_push_value(L, item);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int list_equal(lua_State *L)
+{
+	lua_pushboolean(L, tl_value_equal(tlua_check_handle(L, 1, TLUA_LIST),
+				   tlua_check_handle(L, 2, TLUA_LIST)));
+	return 1;
+}
+
+static const luaL_Reg list_methods[] = {{"push", list_push}, {"insert", list_insert},
+	{"set", list_set}, {"remove", list_remove}, {"totable", list_totable}, {NULL, NULL}};
+
+static void new_list_type(lua_State *L)
+{
+	tlua_new_type(L, TLUA_LIST, list_methods, list_drop);
+	luaL_getmetatable(L, TLUA_LIST);
+	lua_getfield(L, -1, "__index");
+	lua_pushcclosure(L, list_index, 1);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, list_len);
+	lua_setfield(L, -2, "__len");
+	lua_pushcfunction(L, list_equal);
+	lua_setfield(L, -2, "__eq");
+	lua_pop(L, 1);
+}
+
+int tlua_open_values(lua_State *L)
+{
+	new_list_type(L);
+	lua_newtable(L);
+	push_constant(L, &null_constant, "null");
+	lua_setfield(L, -2, "null");
+	push_constant(L, &deleted_constant, "deleted");
+	lua_setfield(L, -2, "deleted");
+	lua_pushcfunction(L, list_new);
+	lua_setfield(L, -2, "list");
+	return 1;
+}
