@@ -23,7 +23,7 @@
 #define TL__V1_MAX_ADDRESSES    16
 #define TL__V1_MAX_FEATURES     16
 #define TL__V1_MAX_CODE         64 /* bytes of a code, an address type or a feature */
-#define TL__V1_MAX_WAITS        16
+#define TL__V1_MAX_WAITS        8  /* so that the fates of a full page fit a body */
 #define TL__V1_MAX_LIST_TIPS    16
 #define TL__V1_NONCE_BYTES      16
 #define TL__V1_EPOCH_BYTES      16
@@ -363,8 +363,7 @@ tl__v1_body_form tl__v1_answer_body(tl__v1_method method, tl__v1_status status);
 typedef struct tl__v1_body {
 	tl_str rest;
 	tl__v1_body_form form;
-	bool large;      /* over TL__V1_MAX_BODY_BYTES: one entry */
-	bool count_tips; /* tips must number `tips_told` */
+	bool large; /* over TL__V1_MAX_BODY_BYTES: one entry */
 	uint64_t tips_told;
 	tl__v1_line_kind last_kind;
 	tl_id last_id;

@@ -29,14 +29,21 @@ const char *tl__v1_status_name(tl__v1_status status)
 	return status < TL__V1_STATUS_COUNT ? status_names[status] : "unknown";
 }
 
-int tl__v1_status_parse(tl__v1_status *out, tl_str name)
+static bool find_status(tl__v1_status *out, tl_str name)
 {
 	for (int i = 0; i < TL__V1_STATUS_COUNT; i++) {
 		if (tl__str_eq(name, tl__str_z(status_names[i]))) {
 			*out = (tl__v1_status)i;
-			return TL_OK;
+			return true;
 		}
 	}
+	return false;
+}
+
+int tl__v1_status_parse(tl__v1_status *out, tl_str name)
+{
+	if (find_status(out, name))
+		return TL_OK;
 	return tl__fail(TL_E_BAD_MESSAGE, "the answer's status is none of protocol v1");
 }
 
@@ -105,6 +112,24 @@ int tl__v1_frame_read(tl__v1_frame *out, const void *bytes, size_t len)
 	return TL_OK;
 }
 
+/* No frame begins like this: its header length is 0. */
+static const char unsigned_begin[LENGTH_BYTES] = {0};
+
+void tl__v1_write_unsigned(tl__buf *out, tl__v1_status status)
+{
+	tl__buf_append(out, unsigned_begin, sizeof unsigned_begin);
+	tl__buf_text(out, tl__v1_status_name(status));
+}
+
+bool tl__v1_read_unsigned(tl__v1_status *out, const void *bytes, size_t len)
+{
+	tl_str name = {(const char *)bytes + LENGTH_BYTES, len - LENGTH_BYTES};
+
+	if (len < LENGTH_BYTES || memcmp(bytes, unsigned_begin, LENGTH_BYTES) != 0)
+		return false;
+	return find_status(out, name);
+}
+
 /* --- headers ------------------------------------------------------------------------------------
  */
 
@@ -155,6 +180,8 @@ static void scan_body(tl__v1_scan *s, uint64_t *len, uint8_t sha256[32], tl_str 
 {
 	tl__v1_expect(s, ",\"body_len\":");
 	tl__v1_u64(s, len);
+	if (*len > TL__V1_MAX_LARGE_BODY)
+		tl__v1_too_large(s, "bytes of a body", TL__V1_MAX_LARGE_BODY);
 	tl__v1_expect(s, ",\"body_sha256\":");
 	tl__v1_hex(s, sha256, 32);
 	tl__v1_expect(s, ",\"args\":");
@@ -173,7 +200,7 @@ int tl__v1_request_read(tl__v1_request *out, tl_str header)
 	tl__v1_expect(&s, ",\"from\":");
 	tl__v1_key(&s, &out->from);
 	tl__v1_expect(&s, ",\"method\":");
-	tl__v1_text(&s, &out->method, "a method was expected");
+	tl__v1_word(&s, &out->method, "a method was expected");
 	scan_db(&s, out);
 	scan_time(&s, &out->time);
 	tl__v1_expect(&s, ",\"nonce\":");
@@ -183,7 +210,7 @@ int tl__v1_request_read(tl__v1_request *out, tl_str header)
 	if (out->has_epoch)
 		tl__v1_hex(&s, out->epoch, sizeof out->epoch);
 	tl__v1_expect(&s, ",\"channel\":");
-	tl__v1_text(&s, &out->channel, "a channel was expected");
+	tl__v1_limited(&s, &out->channel, TL__V1_MAX_TEXT, "a channel of at most 255 bytes");
 	scan_keys(&s, out);
 	scan_body(&s, &out->body_len, out->body_sha256, &out->args);
 	return tl__v1_done(&s);
@@ -205,9 +232,38 @@ int tl__v1_response_read(tl__v1_response *out, tl_str header)
 	tl__v1_expect(&s, ",\"epoch\":");
 	tl__v1_hex(&s, out->epoch, sizeof out->epoch);
 	tl__v1_expect(&s, ",\"channel\":");
-	tl__v1_text(&s, &out->channel, "a channel was expected");
+	tl__v1_limited(&s, &out->channel, TL__V1_MAX_TEXT, "a channel of at most 255 bytes");
 	scan_body(&s, &out->body_len, out->body_sha256, &out->args);
 	return tl__v1_done(&s);
+}
+
+static bool keys_differ(const tl__v1_request *m)
+{
+	for (size_t i = 1; i < m->key_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (memcmp(&m->keys[i], &m->keys[j], sizeof m->keys[i]) == 0)
+				return false;
+	return true;
+}
+
+int tl__v1_request_form(const tl__v1_frame *frame, const tl__v1_request *m, tl__v1_method *method)
+{
+	bool hello;
+	int code = tl__v1_method_parse(method, m->method);
+
+	if (code != TL_OK)
+		return code;
+	hello = *method == TL__V1_HELLO;
+	if (frame->signature_count != m->key_count + 1)
+		return tl__fail(TL_E_BAD_MESSAGE, "a request carries one proof for each key");
+	if (!keys_differ(m))
+		return tl__fail(TL_E_BAD_MESSAGE, "a request names a key twice");
+	if (!hello && (!m->has_to || !m->has_epoch))
+		return tl__fail(TL_E_BAD_MESSAGE, "only hello may leave out `to` or `epoch`");
+	if (m->has_db == (hello || *method == TL__V1_LIST))
+		return tl__fail(TL_E_BAD_MESSAGE,
+			m->has_db ? "this method has no database" : "this method names a database");
+	return TL_OK;
 }
 
 static void put_body(tl__buf *out, uint64_t len, const uint8_t sha256[32], tl_str args)

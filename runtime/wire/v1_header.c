@@ -10,6 +10,13 @@ void tl__v1_bad(tl__v1_scan *s, const char *what)
 		s->code = tl__fail(TL_E_BAD_MESSAGE, "message is malformed: %s", what);
 }
 
+void tl__v1_too_large(tl__v1_scan *s, const char *what, size_t limit)
+{
+	if (s->code == TL_OK)
+		s->code =
+			tl__fail(TL_E_TOO_LARGE, "message is over a limit: %s (%zu)", what, limit);
+}
+
 bool tl__v1_accept(tl__v1_scan *s, const char *text)
 {
 	tl_str wanted = tl__str_z(text);
@@ -45,6 +52,80 @@ void tl__v1_text(tl__v1_scan *s, tl_str *out, const char *what)
 	s->rest.ptr += len;
 	s->rest.len -= len;
 	tl__v1_expect(s, "\"");
+}
+
+void tl__v1_limited(tl__v1_scan *s, tl_str *out, size_t limit, const char *what)
+{
+	tl__v1_text(s, out, what);
+	if (out->len > limit)
+		tl__v1_too_large(s, what, limit);
+}
+
+void tl__v1_word(tl__v1_scan *s, tl_str *out, const char *what)
+{
+	tl__v1_limited(s, out, TL__V1_MAX_CODE, what);
+	if (s->code == TL_OK && out->len == 0)
+		tl__v1_bad(s, what);
+	for (size_t i = 0; i < out->len; i++) {
+		char c = out->ptr[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			    c == '_' || c == '-'))
+			tl__v1_bad(s, what);
+	}
+}
+
+/* Whether `raw` is how the canonical writer puts `text`. */
+static bool canonical(tl__v1_scan *s, tl_str raw, tl_str text)
+{
+	tl__buf again = TL__BUF_INIT;
+	bool same;
+
+	tl__json_put_string(&again, text);
+	if (tl__buf_status(&again) != TL_OK && s->code == TL_OK)
+		s->code = TL_E_NOMEM;
+	same = tl__str_eq(tl__buf_view(&again), raw);
+	tl__buf_free(&again);
+	return same;
+}
+
+static void take_string(tl__v1_scan *s, tl__json_reader *reader, tl_str *out, size_t limit,
+	tl__arena *memory, const char *what)
+{
+	tl__json_token token = tl__json_next(reader);
+	tl_str raw = {s->rest.ptr, (size_t)reader->offset};
+
+	if (token == TL__JSON_ERROR && reader->code == TL_E_NOMEM) {
+		s->code = TL_E_NOMEM;
+	} else if (token == TL__JSON_STRING && reader->text.len > limit) {
+		tl__v1_too_large(s, what, limit);
+	} else if (token != TL__JSON_STRING || !canonical(s, raw, reader->text)) {
+		tl__v1_bad(s, what);
+	} else {
+		if (reader->text.len > 0)
+			*out = tl__arena_str(memory, reader->text);
+		if (!out->ptr)
+			s->code = TL_E_NOMEM;
+		s->rest.ptr += raw.len;
+		s->rest.len -= raw.len;
+	}
+}
+
+void tl__v1_string(tl__v1_scan *s, tl_str *out, size_t limit, tl__arena *memory, const char *what)
+{
+	tl__json_reader reader;
+
+	*out = TL__STR("");
+	if (s->code != TL_OK)
+		return;
+	if (!tl__str_starts(s->rest, TL__STR("\""))) {
+		tl__v1_bad(s, what);
+		return;
+	}
+	tl__json_init(&reader, TL__JSON_MAX_DEPTH);
+	tl__json_feed(&reader, s->rest.ptr, s->rest.len);
+	take_string(s, &reader, out, limit, memory, what);
+	tl__json_free(&reader);
 }
 
 void tl__v1_u64(tl__v1_scan *s, uint64_t *out)
@@ -126,7 +207,9 @@ void tl__v1_value(tl__v1_scan *s, tl_str *out)
 	do
 		token = tl__json_next(&reader);
 	while (reader.depth > 0 && token > TL__JSON_MORE);
-	if (token != TL__JSON_OBJECT_END && token != TL__JSON_ARRAY_END) {
+	if (token == TL__JSON_ERROR && reader.code == TL_E_NOMEM) {
+		s->code = TL_E_NOMEM;
+	} else if (token != TL__JSON_OBJECT_END && token != TL__JSON_ARRAY_END) {
 		tl__v1_bad(s, "an object or array was expected");
 	} else {
 		*out = (tl_str){s->rest.ptr, (size_t)reader.offset};

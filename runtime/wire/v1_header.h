@@ -11,12 +11,18 @@ typedef struct tl__v1_scan {
 } tl__v1_scan;
 
 void tl__v1_bad(tl__v1_scan *s, const char *what);
+void tl__v1_too_large(tl__v1_scan *s, const char *what, size_t limit);
 /* Takes this text off, or fails. */
 void tl__v1_expect(tl__v1_scan *s, const char *text);
 /* Takes it off if it is there. */
 bool tl__v1_accept(tl__v1_scan *s, const char *text);
 /* A string without escapes: a view, without the quotes. */
 void tl__v1_text(tl__v1_scan *s, tl_str *out, const char *what);
+/* The same with a limit (TL_E_TOO_LARGE), and one of 1 to TL__V1_MAX_CODE of [A-Za-z0-9_-]. */
+void tl__v1_limited(tl__v1_scan *s, tl_str *out, size_t limit, const char *what);
+void tl__v1_word(tl__v1_scan *s, tl_str *out, const char *what);
+/* A string in canonical form, escapes and all, of at most `limit` bytes: copied into `memory`. */
+void tl__v1_string(tl__v1_scan *s, tl_str *out, size_t limit, tl__arena *memory, const char *what);
 void tl__v1_u64(tl__v1_scan *s, uint64_t *out);
 /* A string of 2 * len lower-case hex digits. */
 void tl__v1_hex(tl__v1_scan *s, uint8_t *out, size_t len);
