@@ -1,0 +1,274 @@
+/* What the halves of the core share: the model of peers, databases and relations, and how both ask
+ * for actions. Outbound: contact, call, pull, push, tree_v0, schedule. Inbound: serve_*.c.
+ *
+ * Everything here belongs to one tl__sync and one thread. Lists are kept in the order things became
+ * known and walked in that order (never by map), so that a seed reproduces a run. */
+#ifndef TL_SYNC_STATE_H
+#define TL_SYNC_STATE_H
+
+#include "base/map.h"
+#include "sync/sync.h"
+
+#define TL__SYNC_ERROR_TEXT 256
+
+typedef struct tl__peer tl__peer;
+typedef struct tl__pair tl__pair;
+typedef struct tl__sync_db tl__sync_db;
+typedef struct tl__serve tl__serve;     /* serve.c */
+typedef struct tl__call tl__call;       /* call.h */
+typedef struct tl__session tl__session; /* session.h */
+
+/* --- peers ------------------------------------------------------------------------------------ */
+
+typedef enum tl__peer_status {
+	TL__PEER_ACTIVE = 0,
+	TL__PEER_INACTIVE,
+	TL__PEER_BLOCKED
+} tl__peer_status;
+
+typedef enum tl__peer_protocol {
+	TL__PROTOCOL_UNKNOWN = 0,
+	TL__PROTOCOL_V0, /* known as a 0.2.0 node: its key proves nothing in v1 */
+	TL__PROTOCOL_V1  /* pinned: never spoken to in v0 again */
+} tl__peer_protocol;
+
+typedef enum tl__peer_state {
+	TL__PEER_DISCONNECTED = 0,
+	TL__PEER_CONNECTING,
+	TL__PEER_CONNECTED,
+	TL__PEER_FAILED
+} tl__peer_state;
+
+typedef struct tl__peer_address {
+	tl_address address;
+	bool proven;       /* an answer by the peer's key came from there */
+	uint64_t success;  /* rank: larger = more recent; 0 = never in this process */
+	uint32_t failures; /* since the last success */
+	char last_error[TL__SYNC_ERROR_TEXT];
+	char channel[TL__V1_MAX_TEXT + 1]; /* as we last saw the connection; "" = not yet */
+} tl__peer_address;
+
+struct tl__peer {
+	tl_key key;
+	char text[TL_KEY_TEXT_LEN + 1];
+	char *name; /* NULL: none */
+	tl__peer_status status;
+	tl__peer_protocol protocol;
+	tl__peer_state state;
+	tl__peer_address addresses[TL__SYNC_MAX_ADDRESSES]; /* stored order */
+	size_t address_count;
+	int64_t first_seen, last_seen, last_success; /* wall; 0 = never */
+	uint32_t attempts;                           /* since the last success */
+	int last_code;
+	char last_error[TL__SYNC_ERROR_TEXT];
+	/* Statements by its key. */
+	bool epoch_known, incarnation_known;
+	uint8_t epoch[TL__V1_EPOCH_BYTES];
+	uint8_t incarnation[TL__V1_INCARNATION_BYTES];
+	int64_t clock_offset; /* its clock − ours, ms */
+	uint64_t max_body_bytes, max_page_entries;
+	uint64_t wait_until; /* monotonic: it asked us to wait */
+	bool greeted;        /* v0: it knows us since a handshake of this process */
+	/* Metadata of document 03, 6.3. */
+	bool has_metadata;
+	int64_t sync_established, last_attempt, last_successful;
+	uint64_t ok_count, failed_count, total_entries, total_bytes;
+	double average_ms;
+	uint64_t history_count; /* written ever */
+	unsigned exchanges;     /* under way */
+	bool removed;           /* forgotten; freed when nothing points here any more */
+	bool local_changed;     /* its local document is to be saved */
+	tl__pair *pairs;
+	tl__peer *next;
+};
+
+/* --- databases and relations ------------------------------------------------------------------ */
+
+struct tl__sync_db {
+	tl_id id;
+	uint64_t arrivals; /* last arrival number heard of */
+	bool system;
+	/* A key of ours that asked for access here. */
+	bool has_access;
+	tl_key access_key;
+	char access_name[TL__V1_MAX_TEXT + 1];
+	tl_permission access_permission;
+	tl__pair *pairs;
+	tl__sync_db *next;
+};
+
+typedef struct tl__pair_tag {
+	char *text; /* "manual", "rule:<name>", "delegated" */
+	struct tl__pair_tag *next;
+} tl__pair_tag;
+
+/* A relation: this database is kept in step with this peer. */
+struct tl__pair {
+	tl__peer *peer;
+	tl__sync_db *db;
+	tl__pair_tag *tags; /* none: the relation is gone, the pair waits to be freed */
+	bool pull_only;     /* only tag is "delegated" */
+	/* Arrivals of ours that the peer has: all up to `ack`. Up to `offered` they were sent, but
+	 * it declined some: not offered again until its epoch, the relation or a tick changes. */
+	uint64_t ack, offered;
+	/* Places in the peer's order. `sure`: nothing below was declined by us. */
+	bool has_sure, has_seen;
+	tl__v1_cursor sure, seen;
+	int64_t sure_since; /* wall: when `seen` last started from `sure` */
+	/* Scheduling, monotonic. */
+	uint32_t attempts;     /* failures since the last success */
+	uint64_t next_attempt; /* when attempts > 0 and not stalled */
+	uint64_t not_before;   /* pace of sending on commit */
+	bool stalled;
+	bool wanted;        /* one exchange is wanted now, whatever the outbox says */
+	bool from_sure;     /* the next pull starts from `sure` */
+	unsigned ingesting; /* ingests of entries from this peer under way, of either half */
+	tl__session *session;
+	/* Whether both sides held the same tips at the end of the last exchange, and our arrivals
+	 * then. */
+	bool level;
+	uint64_t level_at;
+	int last_code;
+	char last_error[TL__SYNC_ERROR_TEXT];
+	uint64_t received, sent;                   /* entries, ever */
+	uint64_t progress_entries, progress_bytes; /* of the exchange under way */
+	/* Cursor record of document 03, 6.3. */
+	bool has_cursor_record, has_last_entry;
+	tl_id last_entry;
+	int64_t last_sync;
+	uint64_t last_count, total_count;
+	bool local_changed;
+	tl__pair *next_of_peer, *next_of_db, *next;
+};
+
+/* --- the core --------------------------------------------------------------------------------- */
+
+typedef struct tl__sync_key { /* a private key of the node */
+	tl_secret secret;
+	tl_key key;
+} tl__sync_key;
+
+typedef struct tl__sync_save tl__sync_save;       /* save.c */
+typedef struct tl__sync_queue tl__sync_queue;     /* action.c */
+typedef struct tl__sync_waiter tl__sync_waiter;   /* command.c */
+typedef struct tl__sync_contact tl__sync_contact; /* contact.c */
+
+struct tl__sync {
+	tl_secret device;
+	tl_key key; /* its public key */
+	char key_text[TL_KEY_TEXT_LEN + 1];
+	char *name;
+	uint8_t incarnation[TL__V1_INCARNATION_BYTES];
+	uint8_t epoch[TL__V1_EPOCH_BYTES]; /* of this process */
+	tl__random random;
+	const tl__log *log;
+	tl_sync_options options; /* defaults filled in; the key list is in `accepted` */
+	tl_key *accepted;        /* accept_databases_from */
+	size_t accepted_count;
+	tl_policy policy;
+	uint64_t now; /* monotonic ms, of the event being handled */
+	int64_t wall;
+	bool loaded, stopping;
+	tl_id own_db; /* `_sync` */
+	tl__sync_key *keys;
+	size_t key_count;
+	tl_address servers[TL__SYNC_MAX_ADDRESSES];
+	size_t server_count;
+	char transports[8][16]; /* types that can be dialled */
+	size_t transport_count;
+	tl__map peer_map; /* key bytes -> tl__peer */
+	tl__peer *peers, *last_peer;
+	tl__map db_map; /* id -> tl__sync_db */
+	tl__sync_db *dbs, *last_db;
+	tl__map pair_map; /* key bytes ‖ id -> tl__pair */
+	tl__pair *pairs, *last_pair;
+	size_t pair_count;
+	uint64_t numbers;   /* the last number given to an exchange, work owner… */
+	uint64_t successes; /* rank of addresses */
+	unsigned exchanges; /* under way */
+	tl__map calls;      /* exchange number -> tl__call */
+	tl__call *call_list;
+	tl__session *sessions;
+	tl__sync_contact *contacts;
+	tl__sync_waiter *waiters;
+	uint64_t next_periodic, next_check; /* UINT64_MAX = off */
+	tl__sync_save *save;
+	tl__sync_queue *queue;
+	tl__serve *serve;
+};
+
+/* --- looking up (peer.c, pair.c) -------------------------------------------------------------- */
+
+tl__peer *tl__sync_find_peer(const tl__sync *sync, const tl_key *key); /* NULL: not known */
+tl__sync_db *tl__sync_find_db(const tl__sync *sync, const tl_id *id);
+tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* The relation's pair when the peer is active, else NULL: what v1.md 5 calls a relation. */
+tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+
+/* --- changing --------------------------------------------------------------------------------- */
+
+/* A proven peer (signature good) contacted us: its stalled pairs may try again, `last_seen` moves.
+ * Does nothing for a key that is no peer. */
+void tl__sync_heard_from(tl__sync *sync, const tl_key *key);
+/* A key that proved itself inbound and is no peer: kept as a local document, at most
+ * TL__SYNC_MAX_KNOCKING (the newcomer is not kept when full) and TL__SYNC_KNOCKING_DAYS. `remote`
+ * is shown, never dialled. */
+void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, tl_str remote);
+/* The peer's last place in our order proved invalid (its store or ours was rolled back): what it
+ * has is unknown. NULL is fine. */
+void tl__pair_restart(tl__sync *sync, tl__pair *pair);
+/* Around every ingest of entries that this peer sent: while one is under way nothing is pushed to
+ * it; afterwards its acknowledged number follows if it was level before. `pair` may be NULL. The
+ * database's arrival number and the ENTRIES_RECEIVED event are taken care of. */
+void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair);
+void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work);
+/* A database we cannot verify without: asks this peer for it, if the policy lets it. */
+void tl__sync_want_delegated(tl__sync *sync, const tl_key *peer, const tl_id *db);
+
+/* --- asking for actions (action.c, save.c) ---------------------------------------------------- */
+
+uint64_t tl__sync_number(tl__sync *sync); /* fresh, never 0 */
+/* The last of its kind in line. What the action holds is the queue's; dropped when memory runs out
+ * (false). */
+bool tl__sync_act(tl__sync *sync, tl__sync_action *action);
+/* Makes a work whose `done` is called when it was run, with the work (freed afterwards by the
+ * caller of done). NULL when memory ran out. */
+tl__work *tl__sync_new_work(tl__sync *sync, tl__work_kind kind, const tl_id *db,
+	void (*done)(void *sync, tl__work *work), uint64_t owner);
+void tl__sync_give_work(tl__sync *sync, tl__work *work);
+void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
+	uint64_t number, const char *text);
+/* op 0 does nothing. text, error may be NULL. */
+void tl__sync_complete(tl__sync *sync, uint64_t op, int code, const char *error, const char *text);
+/* The same with the calling thread's last error. */
+void tl__sync_complete_failed(tl__sync *sync, uint64_t op, int code);
+/* A local document (`value` ptr NULL removes) or a record of `_sync` to be written soon: both are
+ * copied, gathered, and written by one SAVE after TL__SYNC_SAVE_MS, or at once when `op` is not 0:
+ * that command completes when it is durable, with `text`. */
+#define TL__SYNC_SAVE_MS 200
+void tl__sync_put_local(tl__sync *sync, tl_str key, tl_str value);
+void tl__sync_put_record(tl__sync *sync, const tl__work_record *record);
+void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text);
+
+/* The policy's answer, or what question->otherwise says. size is filled here. DEFER is only told
+ * for TL_POLICY_REQUEST, else it counts as DENY. *reason (may be NULL) as the policy's. */
+tl_policy_answer tl__sync_ask_policy(
+	const tl__sync *sync, tl_policy_question *question, const char **reason);
+/* Whether a channel is encrypted: anything but "none". */
+bool tl__sync_encrypted(tl_str channel);
+/* Whether "host:port" names this machine itself: 127.0.0.0/8, [::1], localhost. */
+bool tl__sync_loopback(tl_str host_port);
+
+/* --- inbound (serve.c) ------------------------------------------------------------------------ */
+
+int tl__serve_new(tl__sync *sync) TL_MUST_USE; /* sets sync->serve */
+void tl__serve_free(tl__sync *sync);
+void tl__serve_request(tl__sync *sync, const tl__sync_request *request);
+void tl__serve_drained(tl__sync *sync, uint64_t incoming);
+void tl__serve_gone(tl__sync *sync, uint64_t incoming);
+void tl__serve_timer(tl__sync *sync);
+uint64_t tl__serve_due(const tl__sync *sync); /* UINT64_MAX: none */
+/* A local document of the load that begins with "sync/serve/". */
+void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value);
+
+#endif

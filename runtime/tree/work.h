@@ -1,0 +1,309 @@
+/* Store work of the sync core. The core never touches the store: it hands out a tl__work, somebody
+ * runs it (the engine on the store worker, the simulator at once) and gives it back. A work owns
+ * everything in it; whoever holds the pointer owns the work.
+ *
+ * Driver: `tl__work_run(host, work)`, then the event TL__SYNC_WORKED with the same pointer. Kinds
+ * and members are the core's business. Works of one core are run in the order they were handed out
+ * (several at once are fine when they are about different databases). */
+#ifndef TL_TREE_WORK_H
+#define TL_TREE_WORK_H
+
+#include "base/arena.h"
+#include "tree/database.h"
+#include "wire/v0.h"
+
+/* Bounds of one work. */
+#define TL__WORK_MAX_SCAN      10000 /* arrivals looked at for one page */
+#define TL__WORK_MAX_WALK      20000 /* entries visited to find a difference by tips */
+#define TL__WORK_OUR_ANCESTORS 64    /* ancestors added to v0 `our_tips` */
+
+/* --- a v0 tree answer as it arrives ----------------------------------------------------------- */
+
+/* Reads a v0 answer and keeps its entries in a spool: they come in any order, and nothing of them
+ * may be held in memory beyond a bound. */
+typedef struct tl__intake tl__intake;
+
+/* max_bytes bounds what is fed (TL_E_TOO_LARGE). *out is yours. */
+int tl__intake_new(tl__intake **out, tl__tree *tree, uint64_t max_bytes) TL_MUST_USE;
+void tl__intake_free(tl__intake *intake); /* NULL is fine; removes the spool */
+/* On the loop's thread; writes at most to a temporary file. Errors as tl__v0_reader_feed's. */
+int tl__intake_feed(tl__intake *intake, const void *bytes, size_t len) TL_MUST_USE;
+int tl__intake_finish(tl__intake *intake) TL_MUST_USE;
+/* Everything but the entries; complete after tl__intake_finish. Belongs to the intake. */
+const tl__v0_response *tl__intake_response(const tl__intake *intake);
+/* Id of the root entry that a bootstrap answer held; false when there was none or it is no entry.
+ */
+bool tl__intake_root(const tl__intake *intake, tl_id *root);
+
+/* --- work ------------------------------------------------------------------------------------- */
+
+typedef enum tl__work_kind {
+	TL__WORK_LOAD,   /* everything the core remembers, at start */
+	TL__WORK_SAVE,   /* local documents, and records of the `_sync` database */
+	TL__WORK_INGEST, /* judge and store a page, or all that an intake holds */
+	TL__WORK_TIPS,   /* what we hold: tips, and which of our keys count there */
+	TL__WORK_LOOKUP, /* which of these ids we hold, and how */
+	TL__WORK_PLAN,   /* what a peer lacks, as a page to push */
+	TL__WORK_PAGE,   /* answer to pull */
+	TL__WORK_ACCESS, /* what these keys may do in a database now */
+	TL__WORK_LIST,   /* databases these keys may read */
+	TL__WORK_STREAM  /* a piece of a v0 tree answer */
+} tl__work_kind;
+
+/* What the settings say of a database, as far as serving and asking need it. */
+typedef struct tl__work_rights {
+	bool held;      /* its root is in the DAG */
+	bool system;    /* by the root's `name`: _users _databases _instance _sync _user_* */
+	bool is_public; /* the Active global record is there */
+	tl_permission public_permission;
+	/* Of each key asked for, in order: whether it holds an Active record now, and the best. */
+	struct tl__work_right {
+		bool active;
+		tl_permission permission;
+		tl_str name; /* of the record */
+	} * keys;
+	size_t key_count;
+} tl__work_rights;
+
+typedef struct tl__work_db {
+	tl_id id;
+	uint64_t arrivals;
+	tl_id tips[16];   /* the first ones */
+	size_t tip_count; /* in `tips` */
+	bool system;
+} tl__work_db;
+
+/* Name of the device key among the private keys, and where the id of `_sync` is kept (a local
+ * document holding the id's text; local documents of this layer begin with "sync/"). */
+#define TL__DEVICE_KEY_NAME  "_device_key"
+#define TL__LOCAL_SYNC_DB    "node/sync_database"
+#define TL__LOCAL_SYNC_START "sync/"
+
+typedef struct tl__work_load {
+	/* Out. */
+	tl_id sync_db; /* the `_sync` database: made, signed by the device key, when there is none
+			*/
+	tl__put_local *locals; /* local documents whose key begins with "sync/", ascending */
+	size_t local_count;
+	tl_value *peers, *trees; /* Docs of these stores of `_sync`; freed with the work */
+	tl__work_db *dbs;
+	size_t db_count;
+} tl__work_load;
+
+/* A change to a Doc store of `_sync`: made only when the present value differs. A change without a
+ * value removes the path and everything below it. */
+typedef struct tl__work_record {
+	const char *store; /* "peers", "trees", "settings_map"; "bootstrap_requests" is a Table */
+	tl_str path[3];    /* literal components */
+	size_t path_len;   /* 1 to 3 */
+	bool is_int;       /* number instead of text */
+	int64_t number;
+	tl_str text; /* ptr NULL and !is_int: remove */
+} tl__work_record;
+
+typedef struct tl__work_save {
+	const tl__put_local *locals;
+	size_t local_count;
+	const tl__work_record *records; /* at most one commit, and none when nothing differs */
+	size_t record_count;
+	tl_id sync_db; /* the commit is signed by the device key */
+} tl__work_save;
+
+typedef struct tl__work_place {
+	uint64_t n;
+	uint8_t c[16]; /* first bytes of chain_n */
+} tl__work_place;
+
+typedef struct tl__work_ingest {
+	/* In: the page; everything in it lives in the work's arena. */
+	tl__ingest_page page;
+	tl__intake *intake; /* instead of page.lines: one page of it a run. Freed with the work. */
+	bool has_since;     /* push: the sender's place in our order */
+	tl__work_place since;
+	const tl_key *keys; /* of the sender, for `rights` before the ingest; may be none */
+	size_t key_count;
+	/* Out */
+	tl__ingest_result result; /* freed with the work */
+	bool more;                /* the intake holds more: run the same work again */
+	uint64_t before, after;   /* arrival numbers around it: after − before == result.entered
+				     says that nobody else wrote */
+	/* Fates over all pages of an intake. */
+	uint64_t fates[TL__FATE_DECLINED + 1];
+	int declined_code;     /* of the first declined line; TL_OK when none */
+	bool since_valid;      /* `since` is a place in our order */
+	tl__work_place cursor; /* largest m >= since.n with every arrival of (n, m] in this page */
+	size_t tip_count;      /* of the database afterwards */
+	uint8_t tips_hash[32];
+} tl__work_ingest;
+
+typedef struct tl__work_tips {
+	/* In */
+	size_t max_tips;     /* more: only count and hash */
+	bool with_ancestors; /* v0: up to 64 ancestors at doubling distance follow the tips */
+	const tl_key *keys;
+	size_t key_count;
+	/* Out */
+	bool held;         /* false: the root is missing and `ids` is empty */
+	uint64_t arrivals; /* of the same snapshot */
+	tl_id *ids;
+	size_t id_count;
+	size_t tip_count;
+	uint8_t tips_hash[32]; /* tl__v1_tips_hash of all of them */
+	uint32_t key_mask;     /* bit i: keys[i] holds an Active record there now */
+} tl__work_tips;
+
+typedef enum tl__work_found {
+	TL__FOUND_NOT = 0,
+	TL__FOUND_DAG,
+	TL__FOUND_PENDING,
+	TL__FOUND_QUARANTINE
+} tl__work_found;
+
+typedef struct tl__work_lookup {
+	const tl_id *ids;
+	size_t count;
+	tl__work_found *found; /* out: in order */
+	bool same_tips;        /* out: `ids` is exactly the set of our tips */
+	uint64_t arrivals;
+} tl__work_lookup;
+
+typedef struct tl__work_plan {
+	/* In */
+	uint64_t from;       /* arrivals up to here are settled */
+	const tl_id *theirs; /* tips the peer is known to hold */
+	size_t their_count;
+	const tl_id *want; /* these first, whatever `from` (what pending entries wait for) */
+	size_t want_count;
+	bool by_tips; /* `theirs` is complete: walk from both sides, `from` counts for nothing */
+	bool parents_first_only; /* v0: an entry over max_bytes is left out and counted */
+	size_t max_bytes, max_entries;
+	const tl_key *keys;
+	size_t key_count;
+	/* Out: parents first. */
+	tl_str *lines;
+	tl_id *ids;
+	uint64_t *arrivals;
+	size_t count;
+	size_t too_large; /* entries that fit no message */
+	uint64_t to;      /* everything in (from, to] is in this page or known to the peer */
+	uint64_t head;    /* last arrival of the same snapshot */
+	bool more;
+	bool held;
+	uint32_t key_mask;
+} tl__work_plan;
+
+typedef struct tl__work_page {
+	/* In: what the request states. */
+	const tl_id *tips; /* of the requester: their ancestors are left out */
+	size_t tip_count;
+	const tl_id *have; /* exactly these are left out */
+	size_t have_count;
+	const tl_id *want; /* answered first, from the DAG and from quarantine */
+	size_t want_count;
+	bool has_cursor;
+	tl__work_place cursor;
+	bool has_seen; /* place of ours that the requester says it has acknowledged */
+	tl__work_place seen;
+	size_t max_bytes, max_entries;
+	/* Out: one snapshot. */
+	tl_str *lines;
+	size_t count;
+	tl_id *absent; /* wanted and not held */
+	size_t absent_count;
+	bool cursor_valid, seen_valid;
+	tl__work_place next;
+	bool more;
+	tl_id *our_tips;
+	size_t our_tip_count;
+	uint8_t tips_hash[32];
+} tl__work_page;
+
+typedef struct tl__work_access {
+	const tl_key *keys;
+	size_t key_count;
+	tl__work_rights rights; /* out */
+	uint64_t arrivals;      /* out */
+} tl__work_access;
+
+typedef struct tl__work_list {
+	const tl_key *keys;
+	size_t key_count;
+	const tl_id *related; /* readable whatever the keys */
+	size_t related_count;
+	/* Out: databases that are public, related or readable by one of the keys; never system
+	 * ones. */
+	tl__work_db *dbs;
+	size_t db_count;
+} tl__work_list;
+
+typedef struct tl__work_stream {
+	/* In */
+	bool bootstrap;    /* everything but the root; else what the stop set lacks */
+	const tl_id *stop; /* the other side's tips */
+	size_t stop_count;
+	uint64_t from; /* arrivals up to here are told */
+	uint64_t upto; /* last arrival of the first piece's snapshot; 0 in the first */
+	size_t max_bytes;
+	/* Out */
+	tl_str *lines;
+	size_t count;
+	tl_str root;     /* first piece of a bootstrap: the root entry */
+	tl_id *our_tips; /* first piece */
+	size_t our_tip_count;
+	uint64_t next;
+	bool more;
+	bool held;
+} tl__work_stream;
+
+typedef struct tl__work {
+	tl__work_kind kind;
+	tl_id db; /* all zero when not about one */
+	tl__arena arena;
+	/* Whose it is inside the core. */
+	void (*done)(void *sync, struct tl__work *work);
+	uint64_t owner; /* number that `done` finds its state with */
+	/* Result: TL_OK, or a code with its kept error (may be NULL when memory ran out). */
+	int code;
+	tl_error *error;
+	union {
+		tl__work_load load;
+		tl__work_save save;
+		tl__work_ingest ingest;
+		tl__work_tips tips;
+		tl__work_lookup lookup;
+		tl__work_plan plan;
+		tl__work_page page;
+		tl__work_access access;
+		tl__work_list list;
+		tl__work_stream stream;
+	};
+} tl__work;
+
+/* db may be NULL. *out is yours: tl__work_free. TL_OK or TL_E_NOMEM. */
+int tl__work_new(tl__work **out, tl__work_kind kind, const tl_id *db) TL_MUST_USE;
+void tl__work_free(tl__work *work); /* NULL is fine */
+/* Runs it: blocks for the store. Any thread, one at a time a work. The result is in the work. The
+ * host's own hooks see the commits to `_sync`: give one without hooks. */
+void tl__work_run(tl__host *host, tl__work *work);
+
+/* What runs the kinds; each leaves its failure in the thread's last error. */
+int tl__work_load_run(tl__host *host, tl__work *work) TL_MUST_USE;
+int tl__work_save_run(tl__host *host, tl__work *work) TL_MUST_USE;
+int tl__work_ingest_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_tips_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_lookup_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_plan_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+/* Serving: tree/work_serve.c */
+int tl__work_page_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_access_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_list_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_stream_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+/* Part of an ingest with has_since: the place after it (serving). */
+int tl__work_since(tl__tree *tree, tl__work *work) TL_MUST_USE;
+
+/* Shared by them: rights of these keys in a database; memory from the arena. A database that is not
+ * held gives rights->held false and TL_OK. */
+int tl__work_rights_of(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_key *keys,
+	size_t count, tl__arena *arena, tl__work_rights *out) TL_MUST_USE;
+
+#endif
