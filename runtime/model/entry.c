@@ -163,6 +163,14 @@ const tl_id *tl__entry_store_parents(const tl_entry *entry, size_t store)
 	return entry->ids + entry->stores[store].first_parent;
 }
 
+const tl_id *tl__entry_names(const tl_entry *entry, size_t *count)
+{
+	*count = entry->parent_count;
+	for (size_t i = 0; i < entry->store_count; i++)
+		*count += entry->stores[i].parent_count;
+	return entry->ids;
+}
+
 const tl_id *tl__entry_tree_id(const tl_entry *entry)
 {
 	return &entry->database;

@@ -8,6 +8,8 @@
 /* Only after tl_entry_check passed. Results belong to the entry, in the order of the entry. */
 const tl_id *tl__entry_parents(const tl_entry *entry);
 const tl_id *tl__entry_store_parents(const tl_entry *entry, size_t store);
+/* All ids it names: the main parents, then the parents of each store; one may occur in both. */
+const tl_id *tl__entry_names(const tl_entry *entry, size_t *count);
 /* The database it belongs to: the id in tree.root, or its own id when it is a root. */
 const tl_id *tl__entry_tree_id(const tl_entry *entry);
 

@@ -25,6 +25,15 @@ typedef struct tl__tree_listener {
 	void *ud;
 } tl__tree_listener;
 
+/* Bounds of what is kept outside the DAG (options; defaults TL__PENDING_* and TL__QUARANTINE_*). */
+typedef struct tl__aside_limits {
+	size_t pending_entries; /* of one sender */
+	uint64_t pending_bytes;
+	uint64_t stranger_bytes;   /* pending ones of all senders without relation together */
+	size_t quarantine_entries; /* of all senders together */
+	uint64_t quarantine_bytes;
+} tl__aside_limits;
+
 typedef struct tl__tree {
 	tl__store *store;
 	tl__verify_pool *pool;
@@ -34,6 +43,8 @@ typedef struct tl__tree {
 	tl__settings_cache *settings;
 	tl__tree_listener listener;
 	struct tl__tree_locks *locks;
+	struct tl__aside_limits limits; /* of setting aside; a member that is 0 has its default */
+	atomic_bool resumed;            /* tl__ingest_resume has run */
 } tl__tree;
 
 /* Borrows everything it is given. TL_OK or TL_E_NOMEM. */
@@ -143,12 +154,17 @@ typedef enum tl__fate_kind {
 	TL__FATE_DECLINED
 } tl__fate_kind;
 
-/* What became of one received line. */
+/* What became of one received line. `code` of an invalid one: TL_E_KEY_NOT_FOUND, TL_E_BAD_KEY,
+ * TL_E_KEY_REVOKED, TL_E_INSUFFICIENT_PERMISSIONS, TL_E_BAD_SIGNATURE, TL_E_INVALID_TIP (of a
+ * delegation), TL_E_BAD_ENTRY (a store parent without the store, an impossible path). Of a pending
+ * one: TL_E_WAITS_FOR_PARENT, TL_E_WAITS_FOR_DATABASE. Of a declined one: TL_E_BAD_JSON,
+ * TL_E_BAD_ENTRY, TL_E_NOT_CANONICAL, TL_E_TOO_LARGE (the line), TL_E_FOREIGN_ENTRY,
+ * TL_E_UNKNOWN_DATABASE, TL_E_SET_ASIDE_FULL, TL_E_PARENT_DECLINED. */
 typedef struct tl__fate {
 	tl_id id; /* all zero when the line has none */
 	bool has_id;
 	tl__fate_kind kind;
-	int code;         /* error code of invalid and declined */
+	int code;
 	uint64_t arrival; /* of verified and void ones that entered now */
 } tl__fate;
 
@@ -164,22 +180,31 @@ typedef struct tl__ingest_page {
 	size_t local_count;
 } tl__ingest_page;
 
-/* Judges and stores a page. Lines may come in any order. *fates has page->count elements in the
- * order of the lines; *missing lists ids that pending entries wait for and nobody sent (ask the
- * sender). Both are yours (tl__free). Entries of other pages that became ready are promoted in the
- * same batch. */
 typedef struct tl__ingest_result {
-	tl__fate *fates;
+	tl__fate *fates; /* page->count elements, in the order of the lines */
+	/* Ids of this database that pending entries of the page wait for, and the entries those
+	 * wait for in turn: ask the sender. */
 	tl_id *missing;
 	size_t missing_count;
-	/* Databases cited by delegation that we lack: root ids. */
+	/* Databases of which a delegation cites entries that we lack: root ids. */
 	tl_id *missing_databases;
 	size_t missing_database_count;
-	uint64_t entered; /* entries that entered the DAG, promoted ones included */
+	uint64_t entered; /* entries that entered this database's DAG, promoted ones included */
 } tl__ingest_result;
 
+/* Judges and stores a page; lines may come in any order. Entries of other pages that became ready
+ * are promoted in the same batch; those of other databases, which cite an entry of this page, right
+ * behind it. Blocks on the store; any thread, without a tl__tree_lock held. An error means that
+ * nothing of the page was written (but maybe that promotion in other databases did not end:
+ * tl__ingest_resume repeats it); *out is then empty. Entries that became visible are told to the
+ * tree's listener. Release *out with tl__ingest_result_free. */
 int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *out) TL_MUST_USE;
 void tl__ingest_result_free(tl__ingest_result *result);
+
+/* Looks again at everything set aside: entries whose wait is over (a crash came between a database
+ * and the ones that cite it), verdicts of an older TL__RULES_VERSION. The first tl__ingest of a
+ * tree calls it; call it yourself to have it done at opening. */
+int tl__ingest_resume(tl__tree *tree) TL_MUST_USE;
 
 /* Limits of setting aside. */
 #define TL__PENDING_MAX_ENTRIES        10000

@@ -90,7 +90,13 @@ extern "C" {
 	X(INVALID_REQUEST_STATE, -126, "invalid_request_state")                                    \
 	X(SYNC_NOT_ENABLED, -127, "sync_not_enabled")                                              \
 	X(WRONG_ROOT, -128, "wrong_root")                                                          \
-	X(CLOCK_SKEW, -129, "clock_skew")
+	X(CLOCK_SKEW, -129, "clock_skew")                                                          \
+	X(FOREIGN_ENTRY, -150, "foreign_entry")                                                    \
+	X(PARENT_DECLINED, -151, "parent_declined")                                                \
+	X(SET_ASIDE_FULL, -152, "set_aside_full")                                                  \
+	X(WAITS_FOR_PARENT, -153, "waits_for_parent")                                              \
+	X(WAITS_FOR_DATABASE, -154, "waits_for_database")                                          \
+	X(KEY_REVOKED, -155, "key_revoked")
 
 enum tl_error_code {
 	TL_OK = 0,
