@@ -1,16 +1,38 @@
-/* What a backend implements behind store.h. Private to runtime/store. */
+/* What a backend implements behind store.h. Private to runtime/store.
+ *
+ * A walk returns what ended it: TL_OK at its end, or whatever the visitor returned
+ * (TL__STORE_STOP included; the dispatcher turns that into TL_OK). */
 #ifndef TL_STORE_BACKEND_H
 #define TL_STORE_BACKEND_H
 
+#include <pthread.h>
 #include "store/store.h"
 
+/* One write waiting for its turn, on the stack of the thread that waits. */
+typedef struct tl__write {
+	tl__batch *batch; /* or NULL: remove the state of `clear_name` in `clear_db` */
+	const tl_id *clear_db;
+	tl_str clear_name;
+	int result;
+	tl_error *error; /* kept, or NULL */
+	bool done;
+	struct tl__write *next;
+} tl__write;
+
+typedef struct tl__write_queue {
+	tl__write *first;
+	tl__write *last;
+} tl__write_queue;
+
 typedef struct tl__backend {
-	size_t size;
-	const char *name;
-	/* Applies the batches in order, each atomically, with one durability point at the end;
-	 * fills each batch's result and entries' arrivals. Returns an error only if none took
-	 * effect. Called by one thread at a time. */
-	int (*apply)(tl__store *store, tl__batch **batches, size_t count);
+	/* A turn is begin, any number of apply and clear_state, commit: by one thread at a time.
+	 * Each apply is atomic: an error leaves nothing of that batch and does not touch the
+	 * others. commit is the durability point; its error means that nothing of the turn took
+	 * effect. After a failed begin nothing else is called. */
+	int (*begin)(tl__store *store);
+	int (*apply)(tl__store *store, tl__batch *batch);
+	int (*clear_state)(tl__store *store, const tl_id *db, tl_str name);
+	int (*commit)(tl__store *store);
 	void (*close)(tl__store *store);
 	int (*snapshot_open)(tl__store *store, tl__snapshot **out);
 	void (*snapshot_close)(tl__snapshot *s);
@@ -49,8 +71,32 @@ typedef struct tl__backend {
 	int (*key_names)(tl__store *store, tl__name_visit visit, void *ud);
 	int (*changes)(tl__store *store, uint64_t *counter);
 	int (*check)(tl__store *store, tl__finding finding, void *ud);
-	int (*clear_state)(tl__store *store, const tl_id *db, tl_str name);
-	int (*backup)(tl__store *store, const char *file);
+	int (*backup)(tl__store *store, const char *file); /* may be NULL */
 } tl__backend;
+
+/* First member of each backend's store. */
+struct tl__store {
+	const tl__backend *backend;
+	const tl__log *log; /* borrowed; may be NULL */
+	pthread_mutex_t lock;
+	pthread_cond_t turn; /* a turn has ended */
+	tl__write_queue local, other;
+	bool leading; /* somebody has the turn */
+	size_t snapshots;
+};
+
+/* First member of each backend's snapshot; the dispatcher fills it. */
+struct tl__snapshot {
+	tl__store *store;
+};
+
+/* Readies the common part; undone by tl__store_base_free (for a failed open; tl__store_close does
+ * it before the backend's close). TL_OK or TL_E_NOMEM. */
+int tl__store_base_init(
+	tl__store *store, const tl__backend *backend, const tl__log *log) TL_MUST_USE;
+void tl__store_base_free(tl__store *store);
+
+/* Chain hash of an arrival: SHA-256(previous || id). */
+void tl__chain_next(uint8_t chain[32], const tl_id *id);
 
 #endif

@@ -81,7 +81,8 @@ typedef struct tl__raise {
 	tl_str value; /* value JSON for a leaf; empty otherwise */
 } tl__raise;
 
-/* An entry kept outside the DAG: pending or in quarantine. Replaces a row of the same id. */
+/* An entry kept outside the DAG: pending or in quarantine. Replaces a row of the same id; with the
+ * same verdict it keeps that row's place in the order. One that is in the DAG is passed over. */
 typedef struct tl__put_aside {
 	tl_id id;
 	tl_str bytes;
@@ -220,11 +221,13 @@ typedef int (*tl__state_visit)(void *ud, const tl__state_row *row);
 int tl__read_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths,
 	size_t count, tl__state_visit visit, void *ud) TL_MUST_USE;
 /* Stamps at all paths that begin with `prefix` and come after `after` (empty: from the first), in
- * (path, kind) order, at most `limit` rows. */
+ * (path, kind) order, at most `limit` rows; but the rows of one path stay together, so there may be
+ * two more, and the last path seen is where to go on. */
 int tl__read_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
 	tl_str after, size_t limit, tl__state_visit visit, void *ud) TL_MUST_USE;
 
 typedef struct tl__aside_row {
+	tl_id db;
 	tl_id id;
 	tl__verdict verdict;
 	tl_str bytes; /* empty unless TL__WITH_BYTES */

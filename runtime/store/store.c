@@ -1,0 +1,295 @@
+/* Whoever writes first becomes leader and applies everything waiting. */
+#include "store/store.h"
+
+#include <string.h>
+#include <time.h>
+#include <tidelock/crypto.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "store/backend.h"
+
+int tl__store_base_init(tl__store *store, const tl__backend *backend, const tl__log *log)
+{
+	store->backend = backend;
+	store->log = log;
+	if (pthread_mutex_init(&store->lock, NULL) != 0)
+		return tl__fail(TL_E_NOMEM, "no memory for the store's lock");
+	if (pthread_cond_init(&store->turn, NULL) != 0) {
+		pthread_mutex_destroy(&store->lock);
+		return tl__fail(TL_E_NOMEM, "no memory for the store's queue");
+	}
+	return TL_OK;
+}
+
+void tl__store_base_free(tl__store *store)
+{
+	pthread_cond_destroy(&store->turn);
+	pthread_mutex_destroy(&store->lock);
+}
+
+void tl__chain_next(uint8_t chain[32], const tl_id *id)
+{
+	uint8_t both[32 + TL_ID_BYTES];
+
+	memcpy(both, chain, 32);
+	memcpy(both + 32, id->b, TL_ID_BYTES);
+	tl_sha256(both, sizeof both, chain);
+}
+
+/* --- the queue -------------------------------------------------------------------------------- */
+
+static void push(tl__write_queue *queue, tl__write *write)
+{
+	if (queue->last)
+		queue->last->next = write;
+	else
+		queue->first = write;
+	queue->last = write;
+}
+
+static tl__write *pop(tl__write_queue *queue)
+{
+	tl__write *write = queue->first;
+
+	if (!write)
+		return NULL;
+	queue->first = write->next;
+	if (!queue->first)
+		queue->last = NULL;
+	write->next = NULL;
+	return write;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Local commits first, while the turn's time lasts; but each turn takes one of the others, so that
+ * a busy application does not starve the engine. */
+static tl__write *next_write(tl__store *store, int64_t deadline, bool *took_other)
+{
+	bool late = now_ms() >= deadline;
+	tl__write *write = NULL;
+
+	pthread_mutex_lock(&store->lock);
+	if (!late)
+		write = pop(&store->local);
+	if (!write && (!late || !*took_other)) {
+		write = pop(&store->other);
+		*took_other = *took_other || write;
+	}
+	pthread_mutex_unlock(&store->lock);
+	return write;
+}
+
+static void set_result(tl__write *write, int result)
+{
+	write->result = result;
+	if (result != TL_OK && !write->error)
+		write->error = tl__error_keep();
+}
+
+static void run(tl__store *store, tl__write *write)
+{
+	const tl__backend *backend = store->backend;
+
+	set_result(write,
+		write->batch ? backend->apply(store, write->batch)
+			     : backend->clear_state(store, write->clear_db, write->clear_name));
+}
+
+static void forget_arrivals(tl__batch *batch)
+{
+	for (size_t i = 0; batch && i < batch->entry_count; i++)
+		batch->entries[i].arrival = 0;
+}
+
+/* Hands out the results. What was applied and could not be made durable has failed too. */
+static void finish(tl__store *store, tl__write *done, int commit_result)
+{
+	for (tl__write *write = done; write; write = write->next) {
+		if (write->result == TL_OK)
+			set_result(write, commit_result);
+		if (write->result != TL_OK)
+			forget_arrivals(write->batch);
+	}
+	pthread_mutex_lock(&store->lock);
+	while (done) {
+		tl__write *write = done;
+
+		done = write->next; /* its memory is gone once its thread sees `done` */
+		write->done = true;
+	}
+	store->leading = false;
+	pthread_cond_broadcast(&store->turn);
+	pthread_mutex_unlock(&store->lock);
+}
+
+/* The caller has set `leading`, and something waits. */
+static void lead(tl__store *store)
+{
+	int64_t deadline = now_ms() + TL__STORE_TURN_MS;
+	tl__write_queue done = {NULL, NULL};
+	bool took_other = false;
+	int begun = store->backend->begin(store);
+	int result = begun;
+
+	for (tl__write *write; (write = next_write(store, deadline, &took_other));) {
+		if (begun == TL_OK)
+			run(store, write);
+		push(&done, write);
+	}
+	if (begun == TL_OK)
+		result = store->backend->commit(store);
+	finish(store, done.first, result);
+}
+
+static int enqueue(tl__store *store, tl__write *write, bool local)
+{
+	pthread_mutex_lock(&store->lock);
+	push(local ? &store->local : &store->other, write);
+	while (!write->done) {
+		if (store->leading) {
+			pthread_cond_wait(&store->turn, &store->lock);
+			continue;
+		}
+		store->leading = true;
+		pthread_mutex_unlock(&store->lock);
+		lead(store);
+		pthread_mutex_lock(&store->lock);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return write->result;
+}
+
+/* Makes the error of another thread this thread's own. */
+static int raise_result(tl__write *write)
+{
+	int result = write->result;
+
+	if (result == TL_OK)
+		return TL_OK;
+	if (write->error)
+		tl__error_raise(write->error);
+	else
+		tl__fail(result, "the write failed, and there was no memory to keep the reason");
+	tl__error_drop(write->error);
+	return result;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static int check_entries(const tl__batch *batch)
+{
+	static const tl_id none;
+	bool needs_db = batch->entry_count || batch->raise_count || batch->aside_count ||
+			batch->drop_aside_count;
+
+	if (needs_db && memcmp(&batch->db, &none, sizeof none) == 0)
+		return tl__fail(TL_E_INVALID_ARGUMENT, "a batch with entries names no database");
+	for (size_t i = 0; i < batch->entry_count; i++)
+		if (batch->entries[i].verdict != TL__VERIFIED &&
+			batch->entries[i].verdict != TL__VOID)
+			return tl__fail(TL_E_INVALID_ARGUMENT,
+				"only verified and void entries enter the DAG");
+	for (size_t i = 0; i < batch->aside_count; i++)
+		if (batch->asides[i].verdict != TL__INVALID &&
+			batch->asides[i].verdict != TL__PENDING)
+			return tl__fail(TL_E_INVALID_ARGUMENT,
+				"only invalid and pending entries are set aside");
+	return TL_OK;
+}
+
+static int check_batch(const tl__batch *batch)
+{
+	for (size_t i = 0; i < batch->raise_count; i++)
+		if (batch->raises[i].path.len == 0 || batch->raises[i].kind > TL__STAMP_LEAF)
+			return tl__fail(
+				TL_E_INVALID_ARGUMENT, "a stamp needs a path and a known kind");
+	for (size_t i = 0; i < batch->local_count; i++)
+		if (batch->locals[i].value.ptr &&
+			batch->locals[i].value.len > TL__STORE_MAX_LOCAL_BYTES)
+			return tl__fail(TL_E_TOO_LARGE,
+				"local document \"%.*s\" has %zu bytes, at most %u are kept",
+				TL__STR_ARG(batch->locals[i].key), batch->locals[i].value.len,
+				TL__STORE_MAX_LOCAL_BYTES);
+	return check_entries(batch);
+}
+
+int tl__store_write(tl__store *store, tl__batch *batch)
+{
+	tl__write write = {.batch = batch};
+
+	forget_arrivals(batch);
+	batch->error = NULL;
+	batch->result = check_batch(batch);
+	if (batch->result != TL_OK)
+		return batch->result;
+	batch->result = enqueue(store, &write, batch->local_commit);
+	return raise_result(&write);
+}
+
+int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name)
+{
+	tl__write write = {.clear_db = db, .clear_name = name};
+
+	enqueue(store, &write, false);
+	return raise_result(&write);
+}
+
+/* --- snapshots -------------------------------------------------------------------------------- */
+
+static void count_snapshot(tl__store *store, int step)
+{
+	pthread_mutex_lock(&store->lock);
+	store->snapshots = (size_t)((ptrdiff_t)store->snapshots + step);
+	pthread_mutex_unlock(&store->lock);
+}
+
+int tl__snapshot_open(tl__store *store, tl__snapshot **out)
+{
+	bool full;
+	int rc;
+
+	*out = NULL;
+	pthread_mutex_lock(&store->lock);
+	full = store->snapshots >= TL__STORE_MAX_SNAPSHOTS;
+	store->snapshots += !full;
+	pthread_mutex_unlock(&store->lock);
+	if (full)
+		return tl__fail(TL_E_BUSY,
+			"%d snapshots are open, which is the most; close transactions and "
+			"cursors that are done",
+			TL__STORE_MAX_SNAPSHOTS);
+	rc = store->backend->snapshot_open(store, out);
+	if (rc != TL_OK) {
+		count_snapshot(store, -1);
+		return rc;
+	}
+	(*out)->store = store;
+	return TL_OK;
+}
+
+void tl__snapshot_close(tl__snapshot *snapshot)
+{
+	tl__store *store;
+
+	if (!snapshot)
+		return;
+	store = snapshot->store;
+	store->backend->snapshot_close(snapshot);
+	count_snapshot(store, -1);
+}
+
+void tl__store_close(tl__store *store)
+{
+	if (!store)
+		return;
+	tl__store_base_free(store);
+	store->backend->close(store);
+}
