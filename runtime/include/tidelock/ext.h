@@ -94,7 +94,8 @@ typedef struct tl_response_sink {
 	/* false = take no more for now: the transport keeps this piece's rest unread; the piece
 	 * itself counts as taken. tl_transport.resume goes on. */
 	bool (*piece)(void *ud, const void *bytes, size_t len);
-	/* TL_OK when the response is complete, else the code of the calling thread's last error. */
+	/* TL_OK when the response is complete (and not while the sink is paused), else the code of
+	 * the calling thread's last error. */
 	void (*done)(void *ud, int code);
 	void *ud;
 } tl_response_sink;
@@ -161,13 +162,19 @@ struct tl_transport {
 	/* Stops taking connections at once, answers under way get up to grace_ms; `stopped` comes
 	 * once. */
 	void (*stop)(tl_server *server, uint32_t grace_ms, void (*stopped)(void *ud), void *ud);
-	/* Copies content_type; takes the body. After `gone` it only drops the body. */
+	/* Copies content_type; takes the body (it is dropped, whatever happens). At most once, and
+	 * never after `gone`: then there is no incoming any more. */
 	void (*answer)(tl_incoming *in, int status, const char *content_type, const tl_body *body);
 	void (*answer_ready)(tl_incoming *in); /* after the answer's body said TL_BODY_WAIT */
 	void (*incoming_resume)(tl_incoming *in);
 
 	/* Every exchange must be done and every server stopped. */
 	void (*free)(tl_transport *transport);
+
+	/* How this side sees the connection of an exchange, as in tl_response_head. Known from the
+	 * first read of the request's body on, so that a body can name it; before that NULL.
+	 * Belongs to the exchange. */
+	const char *(*channel)(tl_exchange *exchange);
 };
 
 /* --- policy ----------------------------------------------------------------------------------- */
