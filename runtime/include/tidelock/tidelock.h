@@ -15,7 +15,9 @@
 #include <tidelock/error.h>
 #include <tidelock/ext.h>
 #include <tidelock/log.h>
+#include <tidelock/node.h>
 #include <tidelock/stores.h>
+#include <tidelock/sync.h>
 #include <tidelock/transaction.h>
 #include <tidelock/types.h>
 

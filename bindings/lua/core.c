@@ -1,0 +1,181 @@
+/* tidelock.core: what the Lua half (lua/tidelock/) builds the public modules on. */
+#include "core.h"
+
+int tlua_push_result(lua_State *L, int rc, const char *type, void *resource)
+{
+	void **handle;
+
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	handle = tlua_new_handle(L, type);
+	*handle = resource;
+	return 1;
+}
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+static const tl_str *check_components(lua_State *L, int arg, size_t *count)
+{
+	size_t len = (size_t)luaL_len(L, arg);
+	tl_str *components = lua_newuserdatauv(L, (len + 1) * sizeof *components, 0);
+
+	for (size_t i = 0; i < len; i++) {
+		if (lua_geti(L, arg, (lua_Integer)i + 1) != LUA_TSTRING)
+			luaL_argerror(L, arg, "a path is a string or a table of strings");
+		/* The table keeps the string alive. */
+		components[i].ptr = lua_tolstring(L, -1, &components[i].len);
+		lua_pop(L, 1);
+	}
+	*count = len;
+	return components;
+}
+
+tlua_path tlua_check_path(lua_State *L, int arg)
+{
+	tlua_path path = {false, {NULL, 0}, NULL, 0};
+
+	path.literal = lua_istable(L, arg);
+	if (path.literal)
+		path.components = check_components(L, arg, &path.count);
+	else
+		path.text = tlua_check_str(L, arg);
+	return path;
+}
+
+const tl_id *tlua_check_ids(lua_State *L, int arg, size_t *count)
+{
+	size_t len;
+	tl_id *ids;
+
+	luaL_checktype(L, arg, LUA_TTABLE);
+	len = (size_t)luaL_len(L, arg);
+	ids = lua_newuserdatauv(L, (len + 1) * sizeof *ids, 0);
+	for (size_t i = 0; i < len; i++) {
+		lua_geti(L, arg, (lua_Integer)i + 1);
+		ids[i] = tlua_check_id(L, lua_gettop(L));
+		lua_pop(L, 1);
+	}
+	*count = len;
+	return ids;
+}
+
+/* --- walks ------------------------------------------------------------------------------------ */
+
+void tlua_walk_begin(lua_State *L, tlua_walk *walk, lua_CFunction push)
+{
+	*walk = (tlua_walk){.L = L, .push = push};
+	lua_newtable(L);
+	walk->table = lua_gettop(L);
+	luaL_checkstack(L, 8, "walk");
+}
+
+int tlua_walk_step(tlua_walk *walk, const void *item)
+{
+	lua_State *L = walk->L;
+
+	walk->item = item;
+	walk->count++;
+	lua_pushcfunction(L, walk->push);
+	lua_pushlightuserdata(L, walk);
+	lua_pushvalue(L, walk->table);
+	lua_pushinteger(L, walk->count);
+	if (lua_pcall(L, 3, 0, 0) == LUA_OK)
+		return TL_OK;
+	walk->raised = true;
+	return TL_E_CANCELLED;
+}
+
+int tlua_walk_end(lua_State *L, tlua_walk *walk, int rc)
+{
+	if (walk->raised)
+		return lua_error(L);
+	lua_settop(L, walk->table);
+	return tlua_result(L, rc, 1);
+}
+
+const void *tlua_walk_item(lua_State *L)
+{
+	return ((const tlua_walk *)lua_touserdata(L, 1))->item;
+}
+
+static int push_id(lua_State *L)
+{
+	tlua_push_id(L, tlua_walk_item(L));
+	lua_rawseti(L, 2, lua_tointeger(L, 3));
+	return 0;
+}
+
+static int push_name(lua_State *L)
+{
+	const tl_str *name = tlua_walk_item(L);
+
+	lua_pushlstring(L, name->ptr, name->len);
+	lua_rawseti(L, 2, lua_tointeger(L, 3));
+	return 0;
+}
+
+int tlua_visit_id(void *ud, const tl_id *id)
+{
+	return tlua_walk_step(ud, id);
+}
+
+int tlua_visit_name(void *ud, tl_str name)
+{
+	return tlua_walk_step(ud, &name);
+}
+
+void tlua_walk_ids(lua_State *L, tlua_walk *walk)
+{
+	tlua_walk_begin(L, walk, push_id);
+}
+
+void tlua_walk_names(lua_State *L, tlua_walk *walk)
+{
+	tlua_walk_begin(L, walk, push_name);
+}
+
+/* --- module ----------------------------------------------------------------------------------- */
+
+/* methods(type) -> the method table of a handle type, so that the Lua half can add to it. */
+static int core_methods(lua_State *L)
+{
+	if (luaL_getmetatable(L, luaL_checkstring(L, 1)) != LUA_TTABLE)
+		return luaL_argerror(L, 1, "no such type");
+	lua_getfield(L, -1, "__index");
+	return 1;
+}
+
+static int core_version(lua_State *L)
+{
+	lua_pushstring(L, tl_version());
+	return 1;
+}
+
+static int core_duration(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)tlua_check_duration(L, 1));
+	return 1;
+}
+
+static int core_size(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)tlua_check_size(L, 1));
+	return 1;
+}
+
+static const luaL_Reg functions[] = {{"methods", core_methods}, {"version", core_version},
+	{"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
+
+int luaopen_tidelock_core(lua_State *L)
+{
+	luaL_requiref(L, "tidelock.entry", luaopen_tidelock_entry, false);
+	tlua_open_doc_store(L);
+	tlua_open_table(L);
+	tlua_open_settings(L);
+	tlua_open_transaction(L);
+	tlua_open_database(L);
+	tlua_open_node(L);
+	tlua_open_sync(L);
+	luaL_newlib(L, functions);
+	return 1;
+}

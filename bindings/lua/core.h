@@ -1,0 +1,70 @@
+/* What the files of the module tidelock.core share: handle types, paths, walks. */
+#ifndef TL_LUA_CORE_H
+#define TL_LUA_CORE_H
+
+#include "lib.h"
+
+#define TLUA_NODE        "tidelock.node"
+#define TLUA_DATABASE    "tidelock.database"
+#define TLUA_VIEW        "tidelock.view"
+#define TLUA_TRANSACTION "tidelock.transaction"
+#define TLUA_DOC_STORE   "tidelock.doc_store"
+#define TLUA_TABLE       "tidelock.table"
+#define TLUA_SETTINGS    "tidelock.settings_store"
+#define TLUA_OP          "tidelock.op"
+
+/* Each registers its handle types; core.c calls all of them. */
+void tlua_open_doc_store(lua_State *L);
+void tlua_open_table(lua_State *L);
+void tlua_open_settings(lua_State *L);
+void tlua_open_transaction(lua_State *L);
+void tlua_open_database(lua_State *L);
+void tlua_open_node(lua_State *L);
+void tlua_open_sync(lua_State *L); /* adds the sync functions to the node's methods */
+
+/* Take over the reference and push a handle; rc other than TL_OK gives nil, error. The first value
+ * pushed keeps the parent handle at `parent` alive for Lua too (0: none). */
+int tlua_push_result(lua_State *L, int rc, const char *type, void *resource);
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+/* A string is a path split at its dots, a table of strings literal components. */
+typedef struct tlua_path {
+	bool literal;
+	tl_str text;
+	const tl_str *components; /* live in a userdata that tlua_check_path pushed */
+	size_t count;
+} tlua_path;
+
+tlua_path tlua_check_path(lua_State *L, int arg);
+/* An array of ids in text form. Lives in a userdata that the call pushes. */
+const tl_id *tlua_check_ids(lua_State *L, int arg, size_t *count);
+
+/* --- walks ------------------------------------------------------------------------------------ */
+
+/* Collects what a visitor of the library is given into a table. Raising out of a visitor would
+ * skip the library's clean-up, so each step runs protected. */
+typedef struct tlua_walk {
+	lua_State *L;
+	lua_CFunction push; /* gets (item, table, count) and stores into the table */
+	const void *item;   /* what `push` reads with tlua_walk_item */
+	int table;
+	lua_Integer count;
+	bool raised; /* an error value lies on top of the stack */
+} tlua_walk;
+
+/* Pushes the result table and readies the walk. */
+void tlua_walk_begin(lua_State *L, tlua_walk *walk, lua_CFunction push);
+/* For visitors: TL_OK, or TL_E_CANCELLED after a raise. */
+int tlua_walk_step(tlua_walk *walk, const void *item);
+/* After the library returned: raises again what was raised; else the table or nil, error. */
+int tlua_walk_end(lua_State *L, tlua_walk *walk, int rc);
+const void *tlua_walk_item(lua_State *L);
+
+/* Ready-made visitors: ud is the walk. */
+int tlua_visit_id(void *ud, const tl_id *id);
+int tlua_visit_name(void *ud, tl_str name);
+void tlua_walk_ids(lua_State *L, tlua_walk *walk);
+void tlua_walk_names(lua_State *L, tlua_walk *walk);
+
+#endif

@@ -1,0 +1,392 @@
+/* Node handles: keys, databases, hooks, events, operations. What waits is in the Lua half. */
+#include <string.h>
+#include "core.h"
+#include "hook.h"
+#include "options.h"
+
+static int drop(lua_State *L)
+{
+	void **handle = luaL_checkudata(L, 1, TLUA_NODE);
+
+	/* A finaliser never waits; closing with a flush is node:close(). */
+	if (*handle)
+		tl_node_close_within(*handle, 0);
+	*handle = NULL;
+	return 0;
+}
+
+static tl_node *check(lua_State *L)
+{
+	return tlua_check_handle(L, 1, TLUA_NODE);
+}
+
+static int core_open(lua_State *L)
+{
+	tl_node_config config;
+	tl_node *node = NULL;
+
+	tlua_node_config(L, 1, &config);
+	return tlua_push_result(L, tl_node_open(&node, &config), TLUA_NODE, node);
+}
+
+/* close([flush]) waits for the flush; closing twice is fine. */
+static int node_close(lua_State *L)
+{
+	void **handle = luaL_checkudata(L, 1, TLUA_NODE);
+	tl_node *node = *handle;
+	uint64_t flush = lua_isnoneornil(L, 2) ? 5000 : tlua_check_duration(L, 2);
+
+	*handle = NULL;
+	if (node)
+		tl_node_close_within(node, flush < UINT32_MAX ? (uint32_t)flush : UINT32_MAX);
+	return 0;
+}
+
+static int node_closing(lua_State *L)
+{
+	lua_settop(L, 1);
+	return node_close(L);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static int push_key_text(lua_State *L, int rc, const char *text)
+{
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	lua_pushstring(L, text);
+	return 1;
+}
+
+static int node_device_key(lua_State *L)
+{
+	char key[TL_KEY_TEXT_LEN + 1];
+	int rc = tl_node_device_key(check(L), key);
+
+	return push_key_text(L, rc, key);
+}
+
+static int add_key(lua_State *L, const uint8_t *seed)
+{
+	char key[TL_KEY_TEXT_LEN + 1];
+	int rc = tl_node_add_private_key(check(L), luaL_checkstring(L, 2), seed, key);
+
+	return push_key_text(L, rc, key);
+}
+
+static const uint8_t *check_seed(lua_State *L, int arg)
+{
+	tl_str seed = tlua_check_str(L, arg);
+
+	luaL_argcheck(L, seed.len == TL_SEED_BYTES, arg, "a seed has 32 bytes");
+	return (const uint8_t *)seed.ptr;
+}
+
+/* add_private_key(name [, seed]) -> public key */
+static int node_add_private_key(lua_State *L)
+{
+	return add_key(L, lua_isnoneornil(L, 3) ? NULL : check_seed(L, 3));
+}
+
+static int node_import_private_key(lua_State *L)
+{
+	return add_key(L, check_seed(L, 3));
+}
+
+static int node_get_public_key(lua_State *L)
+{
+	char key[TL_KEY_TEXT_LEN + 1];
+	int rc = tl_node_get_public_key(check(L), luaL_checkstring(L, 2), key);
+
+	return push_key_text(L, rc, key);
+}
+
+static int node_export_private_key(lua_State *L)
+{
+	uint8_t seed[TL_SEED_BYTES] = {0};
+	volatile uint8_t *wipe = seed;
+	int rc = tl_node_export_private_key(check(L), luaL_checkstring(L, 2), seed);
+
+	lua_pushlstring(L, (const char *)seed, sizeof seed);
+	for (size_t i = 0; i < sizeof seed; i++)
+		wipe[i] = 0;
+	return tlua_result(L, rc, 1);
+}
+
+static int node_remove_private_key(lua_State *L)
+{
+	return tlua_ok(L, tl_node_remove_private_key(check(L), luaL_checkstring(L, 2)));
+}
+
+static int node_list_private_keys(lua_State *L)
+{
+	tl_node *node = check(L);
+	tlua_walk walk;
+
+	tlua_walk_names(L, &walk);
+	return tlua_walk_end(L, &walk, tl_node_list_private_keys(node, tlua_visit_name, &walk));
+}
+
+/* --- databases -------------------------------------------------------------------------------- */
+
+/* new_database(settings, key_name) */
+static int node_new_database(lua_State *L)
+{
+	tl_node *node = check(L);
+	const char *key_name = luaL_checkstring(L, 3);
+	tl_value *settings = NULL;
+	tl_database *db = NULL;
+	int rc;
+
+	if (!lua_isnil(L, 2)) {
+		luaL_checktype(L, 2, LUA_TTABLE);
+		settings = tlua_check_value(L, 2);
+	}
+	rc = tl_node_new_database(node, settings, key_name, &db);
+	tl_value_free(settings);
+	return tlua_push_result(L, rc, TLUA_DATABASE, db);
+}
+
+static int node_load_database(lua_State *L)
+{
+	tl_id root = tlua_check_id(L, 2);
+	tl_database *db = NULL;
+	int rc = tl_node_load_database(check(L), &root, &db);
+
+	return tlua_push_result(L, rc, TLUA_DATABASE, db);
+}
+
+static int node_find_database(lua_State *L)
+{
+	tl_database *db = NULL;
+	int rc = tl_node_find_database(check(L), luaL_checkstring(L, 2), &db);
+
+	return tlua_push_result(L, rc, TLUA_DATABASE, db);
+}
+
+/* all_databases([with_system]) -> array of root ids */
+static int node_all_databases(lua_State *L)
+{
+	tl_node *node = check(L);
+	bool with_system = lua_toboolean(L, 2);
+	tlua_walk walk;
+
+	tlua_walk_ids(L, &walk);
+	return tlua_walk_end(
+		L, &walk, tl_node_all_databases(node, with_system, tlua_visit_id, &walk));
+}
+
+/* Reads pieces from a Lua function: protected, since a raise may not pass through the library. */
+struct import {
+	lua_State *L;
+	bool raised;
+	const char *rest;
+	size_t rest_len;
+};
+
+static ptrdiff_t next_piece(struct import *import)
+{
+	lua_State *L = import->L;
+
+	lua_settop(L, 2); /* forget the piece before */
+	lua_pushvalue(L, 2);
+	if (lua_pcall(L, 0, 1, 0) != LUA_OK) {
+		import->raised = true;
+		return -1;
+	}
+	if (lua_isnil(L, -1))
+		return 0;
+	import->rest = lua_tolstring(L, -1, &import->rest_len);
+	return import->rest ? 1 : -1;
+}
+
+static ptrdiff_t read_import(void *ud, void *out, size_t cap)
+{
+	struct import *import = ud;
+	size_t len;
+
+	while (import->rest_len == 0) {
+		ptrdiff_t more = next_piece(import);
+
+		if (more <= 0)
+			return more;
+	}
+	len = import->rest_len < cap ? import->rest_len : cap;
+	memcpy(out, import->rest, len);
+	import->rest += len;
+	import->rest_len -= len;
+	return (ptrdiff_t)len;
+}
+
+/* import(fn): fn returns the next piece of text, nil at the end -> root id, entries entered */
+static int node_import(lua_State *L)
+{
+	tl_node *node = check(L);
+	struct import import = {L, false, NULL, 0};
+	tl_id root;
+	uint64_t entered = 0;
+	int rc;
+
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	luaL_checkstack(L, 8, "import");
+	rc = tl_node_import(node, read_import, &import, &root, &entered);
+	if (import.raised)
+		return lua_error(L);
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	tlua_push_id(L, &root);
+	lua_pushinteger(L, (lua_Integer)entered);
+	return 2;
+}
+
+static int node_backup(lua_State *L)
+{
+	return tlua_ok(L, tl_node_backup(check(L), luaL_checkstring(L, 2)));
+}
+
+static int node_add_hook(lua_State *L)
+{
+	tl_node *node = check(L);
+	tl_hook hook = tlua_check_hook(L, 2);
+	uint64_t handle = 0;
+	int rc = tl_node_add_hook(node, &hook, &handle);
+
+	if (rc != TL_OK)
+		hook.drop(hook.ud);
+	lua_pushinteger(L, (lua_Integer)handle);
+	return tlua_result(L, rc, 1);
+}
+
+static int node_remove_hook(lua_State *L)
+{
+	tl_node_remove_hook(check(L), (uint64_t)luaL_checkinteger(L, 2));
+	return 0;
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void push_event(lua_State *L, const tl_event *event)
+{
+	lua_createtable(L, 0, 7);
+	lua_pushstring(L, tl_event_name(event->kind));
+	lua_setfield(L, -2, "kind");
+	lua_pushinteger(L, (lua_Integer)event->number);
+	lua_setfield(L, -2, "number");
+	lua_pushinteger(L, (lua_Integer)event->time_ms);
+	lua_setfield(L, -2, "time_ms");
+	lua_pushstring(L, event->text);
+	lua_setfield(L, -2, "text");
+	if (event->has_peer) {
+		tlua_push_key(L, &event->peer);
+		lua_setfield(L, -2, "peer");
+	}
+	if (event->has_db) {
+		tlua_push_id(L, &event->db);
+		lua_setfield(L, -2, "db");
+	}
+	if (event->has_entry) {
+		tlua_push_id(L, &event->entry);
+		lua_setfield(L, -2, "entry");
+	}
+}
+
+/* next_event() -> event or nil; never waits */
+static int node_next_event(lua_State *L)
+{
+	tl_event event;
+	int rc = tl_next_event(check(L), &event);
+
+	if (rc < 0)
+		return tlua_fail(L);
+	if (rc == 0)
+		return 0;
+	push_event(L, &event);
+	return 1;
+}
+
+static int node_fd(lua_State *L)
+{
+	lua_pushinteger(L, tl_node_fd(check(L)));
+	return 1;
+}
+
+static int node_dispatch(lua_State *L)
+{
+	tl_node_dispatch(check(L));
+	return 0;
+}
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+static int op_drop(lua_State *L)
+{
+	void **handle = luaL_checkudata(L, 1, TLUA_OP);
+
+	tl_op_free(*handle);
+	*handle = NULL;
+	return 0;
+}
+
+static int op_done(lua_State *L)
+{
+	lua_pushboolean(L, tl_op_done(tlua_check_handle(L, 1, TLUA_OP)));
+	return 1;
+}
+
+/* result() -> text, or nil, error; only of a done operation */
+static int op_result(lua_State *L)
+{
+	tl_op *op = tlua_check_handle(L, 1, TLUA_OP);
+
+	luaL_argcheck(L, tl_op_done(op), 1, "the operation is not done");
+	if (tl_op_result(op) != TL_OK)
+		return tlua_fail(L);
+	lua_pushstring(L, tl_op_text(op));
+	return 1;
+}
+
+/* wait([timeout]): blocks this thread */
+static int op_wait(lua_State *L)
+{
+	tl_op *op = tlua_check_handle(L, 1, TLUA_OP);
+	uint64_t timeout = lua_isnoneornil(L, 2) ? 0 : tlua_check_duration(L, 2);
+
+	if (tl_op_wait(op, timeout < UINT32_MAX ? (uint32_t)timeout : UINT32_MAX) != TL_OK)
+		return tlua_fail(L);
+	lua_pushstring(L, tl_op_text(op));
+	return 1;
+}
+
+static int op_cancel(lua_State *L)
+{
+	tl_op_cancel(tlua_check_handle(L, 1, TLUA_OP));
+	return 0;
+}
+
+static const luaL_Reg op_methods[] = {{"done", op_done}, {"result", op_result}, {"wait", op_wait},
+	{"cancel", op_cancel}, {"close", op_drop}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {{"close", node_close}, {"device_key", node_device_key},
+	{"add_private_key", node_add_private_key}, {"import_private_key", node_import_private_key},
+	{"get_public_key", node_get_public_key}, {"export_private_key", node_export_private_key},
+	{"remove_private_key", node_remove_private_key},
+	{"list_private_keys", node_list_private_keys}, {"new_database", node_new_database},
+	{"load_database", node_load_database}, {"find_database", node_find_database},
+	{"all_databases", node_all_databases}, {"import", node_import}, {"backup", node_backup},
+	{"add_hook", node_add_hook}, {"remove_hook", node_remove_hook},
+	{"next_event", node_next_event}, {"fd", node_fd}, {"dispatch", node_dispatch},
+	{NULL, NULL}};
+
+void tlua_open_node(lua_State *L)
+{
+	tlua_new_type(L, TLUA_OP, op_methods, op_drop);
+	tlua_new_type(L, TLUA_NODE, methods, drop);
+	luaL_getmetatable(L, TLUA_NODE);
+	lua_pushcfunction(L, node_closing);
+	lua_setfield(L, -2, "__close");
+	/* open lives beside the methods; the Lua half makes tidelock.open of it. */
+	lua_getfield(L, -1, "__index");
+	lua_pushcfunction(L, core_open);
+	lua_setfield(L, -2, "open_node");
+	lua_pop(L, 2);
+}

@@ -1,0 +1,99 @@
+/* Option tables of tidelock.open and sync:configure. */
+#include <string.h>
+#include "core.h"
+#include "options.h"
+
+/* A duration where 0 means off: the C side says that with TL_NEVER and means its default by 0. */
+static uint32_t off_or_ms(lua_State *L, int arg, const char *name)
+{
+	uint64_t ms = tlua_option_duration(L, arg, name, UINT64_MAX);
+
+	if (ms == UINT64_MAX)
+		return 0;
+	if (ms == 0)
+		return TL_NEVER;
+	return ms < TL_NEVER ? (uint32_t)ms : TL_NEVER - 1;
+}
+
+static uint32_t attempts(lua_State *L, int arg)
+{
+	uint64_t count = tlua_option_count(L, arg, "max_attempts", UINT64_MAX);
+
+	if (count == UINT64_MAX)
+		return 0;
+	return count == 0 || count >= TL_NEVER ? TL_NEVER : (uint32_t)count;
+}
+
+/* The array lives in a userdata left on the stack, its texts in the option table. */
+static void accept_from(lua_State *L, int arg, tl_sync_options *options)
+{
+	const char **keys;
+	size_t count;
+
+	if (!tlua_option(L, arg, "accept_databases_from"))
+		return;
+	if (!lua_istable(L, -1))
+		luaL_error(L, "option 'accept_databases_from' is a table of key texts");
+	count = (size_t)luaL_len(L, -1);
+	keys = lua_newuserdatauv(L, (count + 1) * sizeof *keys, 0);
+	for (size_t i = 0; i < count; i++) {
+		lua_geti(L, -2, (lua_Integer)i + 1);
+		(void)tlua_check_key(L, lua_gettop(L));
+		keys[i] = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+	options->accept_databases_from = keys;
+	options->accept_databases_from_count = count;
+}
+
+void tlua_sync_options(lua_State *L, int arg, tl_sync_options *options)
+{
+	*options = (tl_sync_options)TL_SYNC_OPTIONS_INIT;
+	options->periodic_ms = off_or_ms(L, arg, "periodic");
+	options->connection_check_ms = off_or_ms(L, arg, "connection_check");
+	options->commit_gap_ms = (uint32_t)tlua_option_duration(L, arg, "commit_gap", 0);
+	options->retry_max_ms = (uint32_t)tlua_option_duration(L, arg, "retry_max", 0);
+	options->max_attempts = attempts(L, arg);
+	options->max_response_bytes = tlua_option_size(L, arg, "max_response_bytes", 0);
+	options->on_commit_off = !tlua_option_bool(L, arg, "on_commit", true);
+	options->v0_claims = tlua_option_bool(L, arg, "v0_claims", false);
+	options->require_encryption = tlua_option_bool(L, arg, "require_encryption", false);
+	options->allow_tls_proxy = tlua_option_bool(L, arg, "allow_tls_proxy", false);
+	accept_from(L, arg, options);
+}
+
+static int choose(
+	lua_State *L, int arg, const char *name, const char *const *choices, int otherwise)
+{
+	const char *text = tlua_option_text(L, arg, name);
+
+	if (!text)
+		return otherwise;
+	for (int i = 0; choices[i]; i++)
+		if (strcmp(choices[i], text) == 0)
+			return i;
+	return luaL_error(L, "option '%s' cannot be '%s'", name, text);
+}
+
+void tlua_node_config(lua_State *L, int arg, tl_node_config *config)
+{
+	static const char *const names[] = {"path", "memory", "durability", "name", "passphrase",
+		"sync", "log_level", TLUA_SYNC_OPTIONS, NULL};
+	static const char *const durabilities[] = {"full", "relaxed", NULL};
+	static const char *const levels[] = {"debug", "info", "warning", "error", "off", NULL};
+	bool memory;
+
+	luaL_checktype(L, arg, LUA_TTABLE);
+	tlua_check_options(L, arg, names);
+	*config = (tl_node_config)TL_NODE_CONFIG_INIT;
+	config->path = tlua_option_text(L, arg, "path");
+	memory = tlua_option_bool(L, arg, "memory", false);
+	luaL_argcheck(L, memory == !config->path, arg, "give a path, or a backend of tl.memory()");
+	config->durability = (tl_durability)choose(L, arg, "durability", durabilities, 0);
+	config->name = tlua_option_text(L, arg, "name");
+	config->passphrase = tlua_option_text(L, arg, "passphrase");
+	config->passphrase_len = config->passphrase ? strlen(config->passphrase) : 0;
+	config->without_sync = !tlua_option_bool(L, arg, "sync", true);
+	config->log_level = (tl_log_level)choose(L, arg, "log_level", levels, TL_LOG_WARNING);
+	tlua_sync_options(L, arg, &config->sync);
+}

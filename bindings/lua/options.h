@@ -1,0 +1,17 @@
+/* Option tables of tidelock.open and sync:configure. */
+#ifndef TL_LUA_OPTIONS_H
+#define TL_LUA_OPTIONS_H
+
+#include "lib.h"
+
+#define TLUA_SYNC_OPTIONS                                                                          \
+	"periodic", "connection_check", "commit_gap", "retry_max", "max_attempts",                 \
+		"max_response_bytes", "on_commit", "v0_claims", "require_encryption",              \
+		"allow_tls_proxy", "accept_databases_from"
+
+/* Both raise on misuse. Texts in the result live as long as the table at `arg` and what the call
+ * leaves on the stack. */
+void tlua_sync_options(lua_State *L, int arg, tl_sync_options *options);
+void tlua_node_config(lua_State *L, int arg, tl_node_config *config);
+
+#endif

@@ -1,0 +1,112 @@
+/* Table handles: rows as JSON texts. The Lua half adds calls that take and give Lua tables. */
+#include "core.h"
+
+static int drop(lua_State *L)
+{
+	void **handle = luaL_checkudata(L, 1, TLUA_TABLE);
+
+	tl_table_free(*handle);
+	*handle = NULL;
+	return 0;
+}
+
+static tl_table *check(lua_State *L)
+{
+	return tlua_check_handle(L, 1, TLUA_TABLE);
+}
+
+static int table_name(lua_State *L)
+{
+	tl_str name = tl_table_name(check(L));
+
+	lua_pushlstring(L, name.ptr, name.len);
+	return 1;
+}
+
+/* insert_json(row) -> the new key */
+static int table_insert(lua_State *L)
+{
+	char key[TL_ROW_KEY_LEN + 1] = "";
+	int rc = tl_table_insert(check(L), tlua_check_str(L, 2), key);
+
+	lua_pushstring(L, key);
+	return tlua_result(L, rc, 1);
+}
+
+static int table_set(lua_State *L)
+{
+	return tlua_ok(L, tl_table_set(check(L), tlua_check_str(L, 2), tlua_check_str(L, 3)));
+}
+
+static int table_get(lua_State *L)
+{
+	char *row = NULL;
+	size_t len = 0;
+	int rc = tl_table_get(check(L), tlua_check_str(L, 2), &row, &len);
+
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	tlua_push_owned(L, row, len);
+	return 1;
+}
+
+static int table_contains(lua_State *L)
+{
+	bool found = false;
+	int rc = tl_table_contains(check(L), tlua_check_str(L, 2), &found);
+
+	lua_pushboolean(L, found);
+	return tlua_result(L, rc, 1);
+}
+
+static int table_delete(lua_State *L)
+{
+	bool existed = false;
+	int rc = tl_table_delete(check(L), tlua_check_str(L, 2), &existed);
+
+	lua_pushboolean(L, existed);
+	return tlua_result(L, rc, 1);
+}
+
+struct row {
+	tl_str key, text;
+};
+
+static int push_row(lua_State *L)
+{
+	const struct row *row = tlua_walk_item(L);
+
+	lua_createtable(L, 2, 0);
+	lua_pushlstring(L, row->key.ptr, row->key.len);
+	lua_rawseti(L, -2, 1);
+	lua_pushlstring(L, row->text.ptr, row->text.len);
+	lua_rawseti(L, -2, 2);
+	lua_rawseti(L, 2, lua_tointeger(L, 3));
+	return 0;
+}
+
+static int visit_row(void *ud, tl_str key, tl_str text)
+{
+	struct row row = {key, text};
+
+	return tlua_walk_step(ud, &row);
+}
+
+/* rows_json() -> array of {key, row} in ascending key order */
+static int table_rows(lua_State *L)
+{
+	tl_table *table = check(L);
+	tlua_walk walk;
+
+	tlua_walk_begin(L, &walk, push_row);
+	return tlua_walk_end(L, &walk, tl_table_each(table, visit_row, &walk));
+}
+
+static const luaL_Reg methods[] = {{"name", table_name}, {"insert_json", table_insert},
+	{"set_json", table_set}, {"get_json", table_get}, {"contains", table_contains},
+	{"delete", table_delete}, {"rows_json", table_rows}, {"close", drop}, {NULL, NULL}};
+
+void tlua_open_table(lua_State *L)
+{
+	tlua_new_type(L, TLUA_TABLE, methods, drop);
+}
