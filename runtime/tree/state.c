@@ -1,0 +1,371 @@
+/* Reading the stamped path map.
+ *
+ * Each path has up to three stamps: the newest entry that put a Doc there, a List, and a leaf. A
+ * path is read with a floor, the newest stamp that replaced something above it: what is not newer
+ * than the floor is gone. The newest of the three says what stands there; below a container the
+ * floor rises to the newest stamp of the other two kinds, since these replaced its contents. */
+#include <string.h>
+#include "base/buf.h"
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "model/doc_path.h"
+#include "model/value.h"
+#include "tree/tree.h"
+
+/* Containers nest at most TL_DOC_MAX_NESTING deep below the root; the root is one more. */
+#define DEPTH_MAX (TL_DOC_MAX_NESTING + 1)
+/* Rows of one question to the store. */
+#define PAGE_ROWS 4096
+
+/* What is known of one path. */
+typedef struct place {
+	bool has[3]; /* by tl__stamp_kind */
+	tl__stamp stamps[3];
+	tl__buf value; /* of the leaf */
+} place;
+
+typedef struct floor_stamp {
+	bool any;
+	tl__stamp stamp;
+} floor_stamp;
+
+static int compare(const tl__stamp *a, const tl__stamp *b)
+{
+	if (a->height != b->height)
+		return a->height < b->height ? -1 : 1;
+	return memcmp(&a->id, &b->id, sizeof a->id);
+}
+
+static void clear_place(place *p)
+{
+	memset(p->has, 0, sizeof p->has);
+	tl__buf_clear(&p->value);
+}
+
+static int note(place *p, const tl__state_row *row)
+{
+	if ((unsigned)row->kind > TL__STAMP_LEAF)
+		return tl__fail(TL_E_STORE_DAMAGED, "a row of state is of no known kind");
+	p->has[row->kind] = true;
+	p->stamps[row->kind] = row->stamp;
+	if (row->kind == TL__STAMP_LEAF)
+		tl__buf_str(&p->value, row->value);
+	return tl__buf_status(&p->value);
+}
+
+/* What stands at the place; -1 when nothing newer than the floor does. */
+static int standing(const place *p, const floor_stamp *floor)
+{
+	int newest = -1;
+
+	for (int kind = 0; kind < 3; kind++)
+		if (p->has[kind] &&
+			(newest < 0 || compare(&p->stamps[kind], &p->stamps[newest]) > 0))
+			newest = kind;
+	if (newest >= 0 && floor->any && compare(&p->stamps[newest], &floor->stamp) <= 0)
+		return -1;
+	return newest;
+}
+
+/* The floor inside the container of this kind. */
+static floor_stamp floor_inside(const place *p, int standing_kind, floor_stamp floor)
+{
+	for (int kind = 0; kind < 3; kind++) {
+		if (kind == standing_kind || !p->has[kind] ||
+			(floor.any && compare(&p->stamps[kind], &floor.stamp) <= 0))
+			continue;
+		floor.any = true;
+		floor.stamp = p->stamps[kind];
+	}
+	return floor;
+}
+
+static int leaf_value(const place *p, tl_value **out)
+{
+	int code = tl__value_parse(out, tl__buf_view(&p->value));
+
+	if (code != TL_OK && code != TL_E_NOMEM)
+		code = tl__fail_cause(
+			TL_E_STORE_DAMAGED, "a value in the state cannot be read; run verify");
+	return code;
+}
+
+/* --- building a container
+ * ------------------------------------------------------------------------- */
+
+/* An open container: the path it stands at, what is inside lies above its floor. */
+typedef struct frame {
+	size_t path_len;
+	tl_value *container;
+	floor_stamp floor;
+} frame;
+
+typedef struct builder {
+	frame frames[DEPTH_MAX];
+	size_t depth;
+	tl__buf path; /* of the place being gathered; empty path: none */
+	place place;
+	tl__buf done; /* path of the last place that is complete */
+	tl__buf open; /* path of the innermost container */
+	tl__buf scratch;
+	size_t rows; /* of this page */
+} builder;
+
+static int put_child(builder *b, const frame *parent, tl_str component, tl_value *value)
+{
+	tl__path_part part;
+	int code = tl__path_take(&component, &part, &b->scratch);
+
+	if (code != TL_OK) {
+		tl_value_free(value);
+		return tl__fail_cause(
+			TL_E_STORE_DAMAGED, "a path in the state cannot be read; run verify");
+	}
+	return part.item ? tl_list_put(parent->container, &part.position, value)
+			 : tl_doc_put(parent->container, part.key, value);
+}
+
+/* Closes containers that the path does not lie in. */
+static frame *parent_of(builder *b, tl_str path)
+{
+	while (b->depth > 1) {
+		size_t len = b->frames[b->depth - 1].path_len;
+
+		if (path.len > len && memcmp(path.ptr, b->open.ptr, len) == 0)
+			break;
+		b->depth--;
+	}
+	return &b->frames[b->depth - 1];
+}
+
+/* Whether the path is a child of the right kind of the container; else something above it is dead,
+ * or was of the other kind. */
+static bool is_child(const frame *parent, tl_str path)
+{
+	tl_str rest = {path.ptr + parent->path_len, path.len - parent->path_len};
+	bool item = tl_value_type(parent->container) == TL_LIST;
+
+	return rest.len > 0 && tl__path_first(rest) == rest.len &&
+	       (uint8_t)rest.ptr[0] == (item ? TL__PATH_ITEM : TL__PATH_KEY);
+}
+
+static int open_container(builder *b, tl_str path, const frame *parent, int kind, tl_value *value)
+{
+	if (b->depth == DEPTH_MAX)
+		return tl__fail(TL_E_STORE_DAMAGED,
+			"the state nests deeper than a document can; run verify");
+	b->frames[b->depth++] =
+		(frame){path.len, value, floor_inside(&b->place, kind, parent->floor)};
+	tl__buf_clear(&b->open);
+	tl__buf_str(&b->open, path);
+	return tl__buf_status(&b->open);
+}
+
+/* Puts the gathered place into the tree, if it is alive. */
+static int add_place(builder *b)
+{
+	tl_str path = tl__buf_view(&b->path);
+	frame *parent = parent_of(b, path);
+	tl_value *value = NULL;
+	int kind, code = TL_OK;
+
+	if (!is_child(parent, path))
+		return TL_OK;
+	kind = standing(&b->place, &parent->floor);
+	if (kind < 0)
+		return TL_OK;
+	if (kind == TL__STAMP_LEAF)
+		code = leaf_value(&b->place, &value);
+	else
+		value = kind == TL__STAMP_DOC ? tl_value_doc() : tl_value_list();
+	if (code != TL_OK || !value)
+		return code != TL_OK ? code : TL_E_NOMEM;
+	code = put_child(b, parent,
+		(tl_str){path.ptr + parent->path_len, path.len - parent->path_len}, value);
+	if (code == TL_OK && kind != TL__STAMP_LEAF)
+		code = open_container(b, path, parent, kind, value);
+	return code;
+}
+
+static int finish_place(builder *b)
+{
+	int code = b->path.len > 0 ? add_place(b) : TL_OK;
+
+	tl__buf_clear(&b->done);
+	tl__buf_str(&b->done, tl__buf_view(&b->path));
+	tl__buf_clear(&b->path);
+	clear_place(&b->place);
+	return code == TL_OK ? tl__buf_status(&b->done) : code;
+}
+
+static int on_row(void *ud, const tl__state_row *row)
+{
+	builder *b = ud;
+	int code = TL_OK;
+
+	b->rows++;
+	if (!tl__str_eq(row->path, tl__buf_view(&b->path))) {
+		if (b->path.len > 0)
+			code = finish_place(b);
+		tl__buf_str(&b->path, row->path);
+	}
+	if (code == TL_OK)
+		code = tl__buf_status(&b->path);
+	return code == TL_OK ? note(&b->place, row) : code;
+}
+
+static int read_page(builder *b, tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix)
+{
+	tl__buf after = TL__BUF_INIT;
+	int code;
+
+	b->rows = 0;
+	tl__buf_clear(&b->path);
+	clear_place(&b->place);
+	tl__buf_str(&after, tl__buf_view(&b->done));
+	code = tl__buf_status(&after);
+	if (code == TL_OK)
+		code = tl__read_state_range(
+			s, db, store, prefix, tl__buf_view(&after), PAGE_ROWS, on_row, b);
+	tl__buf_free(&after);
+	return code;
+}
+
+/* Fills the container that stands at `prefix`. A full page may end within a place: that one is read
+ * again with the next page. */
+static int read_below(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
+	tl_value *container, floor_stamp floor)
+{
+	builder *b = tl__alloc_zero(1, sizeof *b);
+	int code;
+
+	if (!b)
+		return TL_E_NOMEM;
+	b->frames[b->depth++] = (frame){prefix.len, container, floor};
+	tl__buf_str(&b->done, prefix);
+	tl__buf_str(&b->open, prefix);
+	do
+		code = read_page(b, s, db, store, prefix);
+	while (code == TL_OK && b->rows == PAGE_ROWS);
+	if (code == TL_OK)
+		code = finish_place(b);
+	tl__buf_free(&b->path);
+	tl__buf_free(&b->place.value);
+	tl__buf_free(&b->done);
+	tl__buf_free(&b->open);
+	tl__buf_free(&b->scratch);
+	tl__free(b);
+	return code;
+}
+
+int tl__state_doc(tl__snapshot *s, const tl_id *db, tl_str store, tl_value **out)
+{
+	tl_value *doc = tl_value_doc();
+	int code = doc ? read_below(s, db, store, TL__STR(""), doc, (floor_stamp){.any = false})
+		       : TL_E_NOMEM;
+
+	*out = code == TL_OK ? doc : NULL;
+	if (code != TL_OK)
+		tl_value_free(doc);
+	return code;
+}
+
+/* --- one path
+ * ------------------------------------------------------------------------------------- */
+
+/* The path and the paths above it. */
+typedef struct lookup {
+	tl__buf bytes;
+	tl_str paths[DEPTH_MAX];
+	place places[DEPTH_MAX];
+	size_t count;
+} lookup;
+
+static int encode(lookup *l, const tl_str *components, size_t count)
+{
+	size_t ends[DEPTH_MAX];
+	int code;
+
+	for (l->count = 0; l->count < count; l->count++) {
+		tl__path_key(&l->bytes, components[l->count]);
+		ends[l->count] = l->bytes.len;
+	}
+	code = tl__buf_status(&l->bytes);
+	for (size_t i = 0; code == TL_OK && i < count; i++)
+		l->paths[i] = (tl_str){l->bytes.ptr, ends[i]};
+	return code;
+}
+
+static int on_place(void *ud, const tl__state_row *row)
+{
+	lookup *l = ud;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (l->paths[i].len == row->path.len)
+			return note(&l->places[i], row);
+	return TL_OK;
+}
+
+/* Down from the root: every place above must be a Doc. Gives what stands at the end. */
+static int descend(const lookup *l, floor_stamp *floor)
+{
+	for (size_t i = 0;; i++) {
+		int kind = standing(&l->places[i], floor);
+
+		if (i + 1 < l->count && kind != TL__STAMP_DOC)
+			return -1;
+		if (kind >= 0)
+			*floor = floor_inside(&l->places[i], kind, *floor);
+		if (i + 1 == l->count)
+			return kind;
+	}
+}
+
+static int read_place(tl__snapshot *s, const tl_id *db, tl_str store, const lookup *l, int kind,
+	floor_stamp floor, tl_value **out)
+{
+	tl_value *container;
+	int code;
+
+	if (kind < 0)
+		return TL_OK;
+	if (kind == TL__STAMP_LEAF)
+		return leaf_value(&l->places[l->count - 1], out);
+	container = kind == TL__STAMP_DOC ? tl_value_doc() : tl_value_list();
+	if (!container)
+		return TL_E_NOMEM;
+	code = read_below(s, db, store, l->paths[l->count - 1], container, floor);
+	if (code == TL_OK)
+		*out = container;
+	else
+		tl_value_free(container);
+	return code;
+}
+
+int tl__state_get(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
+	size_t count, tl_value **out)
+{
+	floor_stamp floor = {.any = false};
+	lookup *l;
+	int code;
+
+	*out = NULL;
+	if (count == 0)
+		return tl__state_doc(s, db, store, out);
+	if (count > DEPTH_MAX)
+		return TL_OK; /* no document is that deep */
+	l = tl__alloc_zero(1, sizeof *l);
+	if (!l)
+		return TL_E_NOMEM;
+	code = encode(l, components, count);
+	if (code == TL_OK)
+		code = tl__read_state(s, db, store, l->paths, count, on_place, l);
+	if (code == TL_OK)
+		code = read_place(s, db, store, l, descend(l, &floor), floor, out);
+	for (size_t i = 0; i < count; i++)
+		tl__buf_free(&l->places[i].value);
+	tl__buf_free(&l->bytes);
+	tl__free(l);
+	return code;
+}
