@@ -190,7 +190,7 @@ static int add_place(builder *b)
 
 static int finish_place(builder *b)
 {
-	int code = b->path.len > 0 ? add_place(b) : TL_OK;
+	int code = add_place(b);
 
 	tl__buf_clear(&b->done);
 	tl__buf_str(&b->done, tl__buf_view(&b->path));
@@ -215,25 +215,25 @@ static int on_row(void *ud, const tl__state_row *row)
 	return code == TL_OK ? note(&b->place, row) : code;
 }
 
+/* The rows of one path stay together, so a page ends behind a whole place. */
 static int read_page(builder *b, tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix)
 {
 	tl__buf after = TL__BUF_INIT;
 	int code;
 
 	b->rows = 0;
-	tl__buf_clear(&b->path);
-	clear_place(&b->place);
 	tl__buf_str(&after, tl__buf_view(&b->done));
 	code = tl__buf_status(&after);
 	if (code == TL_OK)
 		code = tl__read_state_range(
 			s, db, store, prefix, tl__buf_view(&after), PAGE_ROWS, on_row, b);
+	if (code == TL_OK && b->path.len > 0)
+		code = finish_place(b);
 	tl__buf_free(&after);
 	return code;
 }
 
-/* Fills the container that stands at `prefix`. A full page may end within a place: that one is read
- * again with the next page. */
+/* Fills the container that stands at `prefix`. */
 static int read_below(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
 	tl_value *container, floor_stamp floor)
 {
@@ -247,9 +247,7 @@ static int read_below(tl__snapshot *s, const tl_id *db, tl_str store, tl_str pre
 	tl__buf_str(&b->open, prefix);
 	do
 		code = read_page(b, s, db, store, prefix);
-	while (code == TL_OK && b->rows == PAGE_ROWS);
-	if (code == TL_OK)
-		code = finish_place(b);
+	while (code == TL_OK && b->rows >= PAGE_ROWS);
 	tl__buf_free(&b->path);
 	tl__buf_free(&b->place.value);
 	tl__buf_free(&b->done);

@@ -6,17 +6,26 @@
 int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const tl__clock *clock,
 	tl__random random, const tl__log *log)
 {
+	int code;
+
 	memset(tree, 0, sizeof *tree);
 	tree->store = store;
 	tree->pool = pool;
 	tree->clock = clock;
 	tree->random = random;
 	tree->log = log;
-	return tl__settings_cache_new(&tree->settings);
+	code = tl__settings_cache_new(&tree->settings);
+	if (code == TL_OK)
+		code = tl__tree_locks_new(&tree->locks);
+	if (code != TL_OK)
+		tl__tree_free(tree);
+	return code;
 }
 
 void tl__tree_free(tl__tree *tree)
 {
 	tl__settings_cache_free(tree->settings);
+	tl__tree_locks_free(tree->locks);
 	tree->settings = NULL;
+	tree->locks = NULL;
 }
