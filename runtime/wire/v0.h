@@ -82,6 +82,7 @@ typedef struct tl__v0_request {
 typedef enum tl__v0_refusal {
 	TL__V0_NOT_JSON =
 		400, /* not JSON, truncated, trailing data; also null, {} and two variants */
+	TL__V0_TOO_LONG = 413, /* over TL__V0_MAX_REQUEST_BYTES, or a handshake over its limit */
 	TL__V0_WRONG_SHAPE = 422
 } tl__v0_refusal;
 

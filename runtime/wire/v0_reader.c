@@ -62,6 +62,7 @@ int tl__v0_reader_new(tl__v0_reader **out, tl__v0_entry_call entry, void *ud)
 	if (!r)
 		return TL_E_NOMEM;
 	tl__json_init(&r->json, TL__JSON_MAX_DEPTH);
+	r->json.max_text = TL__V0_MAX_MEMBER_BYTES;
 	r->entry = entry;
 	r->ud = ud;
 	r->member = MEMBER_NONE;

@@ -107,6 +107,12 @@ int tl__v0_request_read(tl__v0_request *out, tl_str document, tl__v0_refusal *re
 	tl__arena *arena = tl__alloc_zero(1, sizeof *arena);
 
 	memset(out, 0, sizeof *out);
+	*refusal = TL__V0_TOO_LONG;
+	if (document.len > TL__V0_MAX_REQUEST_BYTES) {
+		tl__free(arena);
+		return tl__fail(TL_E_TOO_LARGE, "a request has at most %u bytes, not %zu",
+			TL__V0_MAX_REQUEST_BYTES, document.len);
+	}
 	*refusal = TL__V0_NOT_JSON;
 	if (!arena)
 		return TL_E_NOMEM;
@@ -114,10 +120,16 @@ int tl__v0_request_read(tl__v0_request *out, tl_str document, tl__v0_refusal *re
 	tl__fields_open(&f, document, arena, "the request", TL_E_BAD_MESSAGE);
 	read_document(&f, out);
 	tl__json_free(&f.json);
+	if (f.code == TL_OK && out->kind == TL__V0_HANDSHAKE &&
+		document.len > TL__V0_MAX_HANDSHAKE) {
+		*refusal = TL__V0_TOO_LONG;
+		f.code = tl__fail(TL_E_TOO_LARGE, "a handshake has at most %u bytes, not %zu",
+			TL__V0_MAX_HANDSHAKE, document.len);
+	} else if (f.code != TL_E_BAD_JSON) {
+		*refusal = TL__V0_WRONG_SHAPE;
+	}
 	if (f.code == TL_OK)
 		return TL_OK;
-	if (f.code != TL_E_BAD_JSON)
-		*refusal = TL__V0_WRONG_SHAPE;
 	tl__v0_request_free(out);
 	return f.code;
 }

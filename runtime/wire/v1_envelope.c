@@ -123,11 +123,9 @@ void tl__v1_write_unsigned(tl__buf *out, tl__v1_status status)
 
 bool tl__v1_read_unsigned(tl__v1_status *out, const void *bytes, size_t len)
 {
-	tl_str name = {(const char *)bytes + LENGTH_BYTES, len - LENGTH_BYTES};
-
 	if (len < LENGTH_BYTES || memcmp(bytes, unsigned_begin, LENGTH_BYTES) != 0)
 		return false;
-	return find_status(out, name);
+	return find_status(out, (tl_str){(const char *)bytes + LENGTH_BYTES, len - LENGTH_BYTES});
 }
 
 /* --- headers ------------------------------------------------------------------------------------
