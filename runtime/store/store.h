@@ -55,8 +55,8 @@ typedef struct tl__put_store {
  * (arrival 0); one that was set aside leaves there. */
 typedef struct tl__put_entry {
 	tl_id id;
-	tl_str bytes;
 	tl__verdict verdict; /* TL__VERIFIED or TL__VOID */
+	tl_str bytes;
 	uint64_t height;
 	const tl_id *parents;
 	size_t parent_count;
