@@ -241,18 +241,22 @@ typedef struct tl__work_stream {
 	bool bootstrap;    /* everything but the root; else what the stop set lacks */
 	const tl_id *stop; /* the other side's tips */
 	size_t stop_count;
-	uint64_t from; /* arrivals up to here are told */
-	uint64_t upto; /* last arrival of the first piece's snapshot; 0 in the first */
-	size_t max_bytes;
-	/* Out */
+	size_t max_bytes; /* of a piece; one entry always comes */
+	/* Out: fixed by the first run. */
+	bool held; /* false: the root is missing */
+	tl_str root;
+	tl_id *our_tips;
+	size_t our_tip_count;
+	/* Out: of this run. Run the same work again for the next piece while there is more. */
 	tl_str *lines;
 	size_t count;
-	tl_str root;     /* first piece of a bootstrap: the root entry */
-	tl_id *our_tips; /* first piece */
-	size_t our_tip_count;
-	uint64_t next;
 	bool more;
-	bool held;
+	/* Private. Memory outside the work's arena: tl__work_stream_clear before freeing. */
+	tl__arena piece;
+	uint64_t *lacks; /* arrivals to send when this is no bootstrap */
+	size_t lack_count;
+	uint64_t from, upto;
+	bool begun;
 } tl__work_stream;
 
 typedef struct tl__work {
@@ -298,6 +302,7 @@ int tl__work_page_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_access_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_list_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_stream_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+void tl__work_stream_clear(tl__work_stream *stream); /* what tl__work_free calls for a stream */
 /* Part of an ingest with has_since: the place after it (serving). */
 int tl__work_since(tl__tree *tree, tl__work *work) TL_MUST_USE;
 
