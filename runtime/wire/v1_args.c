@@ -166,10 +166,10 @@ static bool element(tl__v1_scan *s, size_t count, size_t limit, const char *what
 {
 	if (s->code != TL_OK || tl__v1_accept(s, "]"))
 		return false;
-	if (count == limit)
-		tl__v1_too_large(s, what, limit);
 	if (count > 0)
 		tl__v1_expect(s, ",");
+	if (count == limit)
+		tl__v1_too_large(s, what, limit);
 	return s->code == TL_OK;
 }
 

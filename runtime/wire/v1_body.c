@@ -121,12 +121,12 @@ static void scan_ids(tl__v1_scan *s, tl_id *out, size_t room, size_t *count)
 	*count = 0;
 	tl__v1_expect(s, "[");
 	while (s->code == TL_OK && !tl__v1_accept(s, "]")) {
+		if (*count > 0)
+			tl__v1_expect(s, ",");
 		if (*count == room) {
 			tl__v1_too_large(s, "ids in one line", room);
 			return;
 		}
-		if (*count > 0)
-			tl__v1_expect(s, ",");
 		tl__v1_id(s, &out[(*count)++]);
 	}
 }

@@ -163,13 +163,12 @@ static void scan_keys(tl__v1_scan *s, tl__v1_request *out)
 	out->key_count = 0;
 	tl__v1_expect(s, ",\"keys\":[");
 	while (s->code == TL_OK && !tl__v1_accept(s, "]")) {
-		if (out->key_count == TL__V1_MAX_KEYS) {
-			s->code = tl__fail(TL_E_TOO_LARGE, "a request proves more than %d keys",
-				TL__V1_MAX_KEYS);
-			return;
-		}
 		if (out->key_count > 0)
 			tl__v1_expect(s, ",");
+		if (out->key_count == TL__V1_MAX_KEYS) {
+			tl__v1_too_large(s, "keys of a request", TL__V1_MAX_KEYS);
+			return;
+		}
 		tl__v1_key(s, &out->keys[out->key_count++]);
 	}
 }
