@@ -460,7 +460,7 @@ static size_t orders_run;
 
 static void one_history(uint64_t seed)
 {
-	size_t order[ENTRIES_MAX];
+	size_t order[ENTRIES_MAX] = {0};
 	history h;
 
 	make_history(&h, seed);

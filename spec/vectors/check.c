@@ -9,6 +9,12 @@
 
 static int passed, failed;
 static const char *current;
+static const node *vectors;
+
+const node *vector_section(const char *name)
+{
+	return node_get(vectors, name);
+}
 
 void wrong(check *c, const char *format, ...)
 {
@@ -122,6 +128,8 @@ static const struct {
 	{"list_ops", check_list_op},
 	{"wire", check_wire},
 	{"sync_records", check_sync_record},
+	{"dag", check_dag},
+	{"linear", check_linear},
 };
 
 static bool run_section(const node *section)
@@ -172,6 +180,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	all = node_parse(&arena, read_file(&arena, argv[1]));
+	vectors = all;
 	for (size_t i = 0; i < all->count; i++) {
 		char name[64];
 

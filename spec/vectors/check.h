@@ -44,6 +44,10 @@ void check_doc_op(check *c, const node *section);
 void check_list_op(check *c, const node *section);
 void check_wire(check *c, const node *section);
 void check_sync_record(check *c, const node *section);
+void check_dag(check *c, const node *section);
+void check_linear(check *c, const node *section);
+/* Another section of the same file; a null node when absent. */
+const node *vector_section(const char *name);
 /* An object of several lists: counts its own cases. */
 void check_permissions(const node *section,
 	void (*run)(case_function function, const node *item, const node *section));
