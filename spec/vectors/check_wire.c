@@ -23,7 +23,7 @@ static int status_of(tl_str response)
 
 static bool is_cut(tl_str text)
 {
-	return text.len >= 3 && memmem(text.ptr, text.len, "\xe2\x80\xa6", 3) != NULL;
+	return text.ptr && text.len >= 3 && memmem(text.ptr, text.len, "\xe2\x80\xa6", 3) != NULL;
 }
 
 static void write_request(tl__buf *out, const tl__v0_request *r)
