@@ -130,6 +130,11 @@ static const struct {
 	{"sync_records", check_sync_record},
 	{"dag", check_dag},
 	{"linear", check_linear},
+	{"v1_requests", check_v1_request},
+	{"v1_responses", check_v1_response},
+	{"v1_refused", check_v1_refused},
+	{"v1_unsigned", check_v1_unsigned},
+	{"v1_tips", check_v1_tips},
 };
 
 static bool run_section(const node *section)

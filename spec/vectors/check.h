@@ -48,6 +48,11 @@ void check_dag(check *c, const node *section);
 void check_linear(check *c, const node *section);
 /* Another section of the same file; a null node when absent. */
 const node *vector_section(const char *name);
+void check_v1_request(check *c, const node *section);
+void check_v1_response(check *c, const node *section);
+void check_v1_refused(check *c, const node *section);
+void check_v1_unsigned(check *c, const node *section);
+void check_v1_tips(check *c, const node *section);
 /* An object of several lists: counts its own cases. */
 void check_permissions(const node *section,
 	void (*run)(case_function function, const node *item, const node *section));
