@@ -1,0 +1,255 @@
+/* DocStore: changing. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tree/handles.h"
+
+/* Takes over `value` (NULL: memory ran out making it). */
+static int put(tl_doc_store *store, tl_str text, tl_value *value, tl__put how)
+{
+	tl__path path;
+	int code = value ? tl__bound_writable(&store->bound) : TL_E_NOMEM;
+
+	if (code == TL_OK)
+		code = tl__path_split(&path, text);
+	if (code == TL_OK)
+		return tl__bound_put(&store->bound, path.at, path.count, value, how);
+	tl_value_free(value);
+	return tl__bound_fail(&store->bound, code);
+}
+
+/* The same for a value that must be of one type. */
+static int put_typed(tl_doc_store *store, tl_str path, tl_type type, tl_value *value, tl__put how)
+{
+	int code;
+
+	if (!value || tl_value_type(value) == type)
+		return put(store, path, value, how);
+	code = tl__fail(TL_E_TYPE_MISMATCH, "a %s is needed for `%.*s`, not a %s",
+		tl_type_name(type), TL__STR_ARG(path), tl_type_name(tl_value_type(value)));
+	tl_value_free(value);
+	return tl__bound_fail(&store->bound, code);
+}
+
+int tl_doc_store_set(tl_doc_store *store, tl_str path, tl_value *value)
+{
+	return put(store, path, value, TL__PUT_REPLACE);
+}
+
+int tl_doc_store_set_string(tl_doc_store *store, tl_str path, tl_str text)
+{
+	return put(store, path, tl_value_text(text), TL__PUT_REPLACE);
+}
+
+int tl_doc_store_set_int(tl_doc_store *store, tl_str path, int64_t value)
+{
+	return put(store, path, tl_value_int(value), TL__PUT_REPLACE);
+}
+
+int tl_doc_store_set_bool(tl_doc_store *store, tl_str path, bool value)
+{
+	return put(store, path, tl_value_bool(value), TL__PUT_REPLACE);
+}
+
+int tl_doc_store_set_list(tl_doc_store *store, tl_str path, tl_value *list)
+{
+	return put_typed(store, path, TL_LIST, list, TL__PUT_REPLACE);
+}
+
+int tl_doc_store_set_node(tl_doc_store *store, tl_str path, tl_value *doc)
+{
+	return put_typed(store, path, TL_DOC, doc, TL__PUT_REPLACE);
+}
+
+int tl_doc_store_set_at_path(
+	tl_doc_store *store, const tl_str *components, size_t count, tl_value *value)
+{
+	return tl__bound_put(&store->bound, components, count, value, TL__PUT_REPLACE);
+}
+
+int tl_doc_store_insert(tl_doc_store *store, tl_str key, tl_value *value, tl_value **previous)
+{
+	int code = TL_OK;
+
+	if (previous) {
+		*previous = NULL;
+		code = tl__bound_value(&store->bound, &key, 1, previous);
+		if (*previous && tl_value_type(*previous) == TL_DELETED) {
+			tl_value_free(*previous);
+			*previous = NULL;
+		}
+	}
+	if (code == TL_OK)
+		return tl_doc_store_set_at_path(store, &key, 1, value);
+	tl_value_free(value);
+	return tl__bound_fail(&store->bound, code);
+}
+
+int tl_doc_store_merge(tl_doc_store *store, tl_str path, tl_value *doc)
+{
+	return put_typed(store, path, TL_DOC, doc, TL__PUT_MERGE);
+}
+
+int tl_doc_store_merge_at_path(
+	tl_doc_store *store, const tl_str *components, size_t count, tl_value *doc)
+{
+	int code;
+
+	if (!doc || tl_value_type(doc) == TL_DOC)
+		return tl__bound_put(&store->bound, components, count, doc, TL__PUT_MERGE);
+	code = tl__fail(TL_E_TYPE_MISMATCH, "only a doc is merged, not a %s",
+		tl_type_name(tl_value_type(doc)));
+	tl_value_free(doc);
+	return tl__bound_fail(&store->bound, code);
+}
+
+/* --- deleting --------------------------------------------------------------------------------- */
+
+static int stage_deletion(
+	tl_doc_store *store, const tl_str *components, size_t count, bool *existed)
+{
+	bool there = false;
+	int code = tl__bound_writable(&store->bound);
+
+	if (code == TL_OK && count == 0)
+		code = tl__fail(TL_E_BAD_PATH, "a path needs at least one component");
+	if (code == TL_OK && (existed || count > 1))
+		code = tl_doc_store_contains_at_path(store, components, count, &there);
+	if (existed)
+		*existed = there;
+	if (code != TL_OK)
+		return tl__bound_fail(&store->bound, code);
+	if (count > 1 && !there)
+		return TL_OK;
+	return tl__bound_put(&store->bound, components, count, tl_value_deleted(), TL__PUT_REPLACE);
+}
+
+int tl_doc_store_delete_at_path(
+	tl_doc_store *store, const tl_str *components, size_t count, bool *existed)
+{
+	return stage_deletion(store, components, count, existed);
+}
+
+static int refuse_item(tl_str path)
+{
+	return tl__fail(TL_E_TYPE_MISMATCH,
+		"`%.*s` is an item of a list: get the list, change it and set it as a whole",
+		TL__STR_ARG(path));
+}
+
+int tl_doc_store_delete(tl_doc_store *store, tl_str text, bool *existed)
+{
+	tl__path path;
+	tl_value *value = NULL;
+	bool listed = false;
+	int code = tl__bound_writable(&store->bound);
+
+	if (existed)
+		*existed = false;
+	if (code == TL_OK)
+		code = tl__path_split(&path, text);
+	if (code == TL_OK && path.count > 1)
+		code = tl__bound_look_up(&store->bound, text, &value, &listed);
+	tl_value_free(value);
+	if (code == TL_OK && listed)
+		code = refuse_item(text);
+	if (code != TL_OK)
+		return tl__bound_fail(&store->bound, code);
+	return stage_deletion(store, path.at, path.count, existed);
+}
+
+int tl_doc_store_clear(tl_doc_store *store)
+{
+	return tl__bound_put(&store->bound, NULL, 0, tl_value_doc(), TL__PUT_REPLACE);
+}
+
+/* --- reading and changing --------------------------------------------------------------------- */
+
+/* The visible value if it is of that type, else NULL. */
+static int get_typed(tl_doc_store *store, tl_str path, tl_type type, tl_value **out)
+{
+	bool listed;
+	int code = tl__bound_look_up(&store->bound, path, out, &listed);
+
+	if (code == TL_OK && listed)
+		code = refuse_item(path);
+	if (*out && (code != TL_OK || tl_value_type(*out) != type)) {
+		tl_value_free(*out);
+		*out = NULL;
+	}
+	return code;
+}
+
+int tl_doc_store_get_or_insert(tl_doc_store *store, tl_str path, tl_value *value, tl_value **out)
+{
+	tl_value *there = NULL, *copy = NULL;
+	int code = value ? tl__bound_writable(&store->bound) : TL_E_NOMEM;
+
+	if (out)
+		*out = NULL;
+	if (code == TL_OK)
+		code = get_typed(store, path, tl_value_type(value), &there);
+	if (code == TL_OK && !there && out && !(copy = tl_value_copy(value)))
+		code = TL_E_NOMEM;
+	if (code != TL_OK || there)
+		tl_value_free(value);
+	else
+		code = tl_doc_store_set(store, path, value);
+	if (code == TL_OK && out) {
+		*out = there ? there : copy;
+		return TL_OK;
+	}
+	tl_value_free(there);
+	tl_value_free(copy);
+	return code == TL_OK ? TL_OK : tl__bound_fail(&store->bound, code);
+}
+
+/* Takes over `value`. */
+static int change_and_set(
+	tl_doc_store *store, tl_str path, tl_value *value, tl_value_change change, void *ud)
+{
+	int code = change(ud, &value);
+
+	if (code == TL_OK)
+		return tl_doc_store_set(store, path, value);
+	tl_value_free(value);
+	return code;
+}
+
+int tl_doc_store_modify(tl_doc_store *store, tl_str path, tl_value_change change, void *ud)
+{
+	tl_value *value = NULL;
+	bool listed = false;
+	int code = tl__bound_writable(&store->bound);
+
+	if (code == TL_OK)
+		code = tl__bound_look_up(&store->bound, path, &value, &listed);
+	if (code == TL_OK && listed)
+		code = refuse_item(path);
+	else if (code == TL_OK && !value)
+		code = tl__fail(TL_E_KEY_NOT_FOUND, "store `%.*s` has no `%.*s` to change",
+			TL__STR_ARG(store->bound.name), TL__STR_ARG(path));
+	if (code == TL_OK)
+		return change_and_set(store, path, value, change, ud);
+	tl_value_free(value);
+	return tl__bound_fail(&store->bound, code);
+}
+
+int tl_doc_store_modify_or_insert(
+	tl_doc_store *store, tl_str path, tl_value *initial, tl_value_change change, void *ud)
+{
+	tl_value *value = NULL;
+	int code = initial ? tl__bound_writable(&store->bound) : TL_E_NOMEM;
+
+	if (code == TL_OK)
+		code = get_typed(store, path, tl_value_type(initial), &value);
+	if (code == TL_OK && !value) {
+		value = initial;
+		initial = NULL;
+	}
+	tl_value_free(initial);
+	if (code != TL_OK)
+		return tl__bound_fail(&store->bound, code);
+	return change_and_set(store, path, value, change, ud);
+}

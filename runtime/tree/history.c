@@ -1,0 +1,122 @@
+/* Who wrote what at one path. */
+#include <string.h>
+#include "base/arena.h"
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tree/handles.h"
+
+#define PAGE_ENTRIES 256
+#define PAGE_BYTES   (4u * 1024 * 1024)
+
+typedef struct line {
+	tl__stamp stamp;
+	bool is_void;
+	tl_str bytes;
+} line;
+
+typedef struct lines {
+	tl__arena arena;
+	line *at;
+	size_t count, cap, total;
+} lines;
+
+static int note_line(void *ud, const tl__entry_row *row)
+{
+	lines *page = ud;
+	void *array = page->at;
+	int code = tl__arena_grow(&page->arena, &array, &page->cap, page->count, sizeof *page->at);
+	line *at;
+
+	if (code != TL_OK)
+		return code;
+	page->at = array;
+	at = &page->at[page->count];
+	*at = (line){{row->height, row->id}, row->verdict == TL__VOID,
+		tl__arena_str(&page->arena, row->bytes)};
+	if (!at->bytes.ptr)
+		return TL_E_NOMEM;
+	page->count++;
+	page->total += row->bytes.len;
+	return page->total > PAGE_BYTES ? TL__STORE_STOP : TL_OK;
+}
+
+/* Path and visitor of one question. */
+typedef struct question {
+	tl_str store;
+	const tl_str *components;
+	size_t count;
+	tl_history_visit visit;
+	void *ud;
+} question;
+
+static tl_str author_of(const tl_entry *entry)
+{
+	size_t steps = tl_entry_step_count(entry);
+
+	if (tl_entry_pubkey(entry).ptr)
+		return tl_entry_pubkey(entry);
+	return steps > 0 ? tl_entry_step_key(entry, steps - 1) : tl_entry_key_name(entry);
+}
+
+static const tl_value *node_at(const tl_value *doc, const question *q)
+{
+	for (size_t i = 0; doc && i < q->count; i++)
+		doc = tl_value_type(doc) == TL_DOC ? tl_doc_raw(doc, q->components[i]) : NULL;
+	return doc;
+}
+
+/* Data that is no Doc wrote nothing there. */
+static int tell(const question *q, const line *at)
+{
+	tl_value *delta = NULL;
+	tl_entry *entry;
+	ptrdiff_t store;
+	tl_history_step step = {at->stamp.id, at->stamp.height, TL__STR_NULL, at->is_void, NULL};
+	int code = tl_entry_parse(&entry, at->bytes, TL_ENTRY_CANONICAL);
+
+	if (code != TL_OK)
+		return code;
+	store = tl_entry_find_store(entry, q->store);
+	if (store >= 0)
+		code = tl_doc_parse(&delta, tl_entry_store_data(entry, (size_t)store));
+	if (code == TL_E_BAD_DOC || code == TL_E_BAD_JSON)
+		code = TL_OK;
+	step.author = author_of(entry);
+	step.value = node_at(delta, q);
+	if (code == TL_OK && step.value)
+		code = q->visit(q->ud, &step);
+	tl_value_free(delta);
+	tl_entry_release(entry);
+	return code;
+}
+
+int tl_database_history_of(tl_database *db, tl_str store, const tl_str *components, size_t count,
+	tl_history_visit visit, void *ud)
+{
+	const question q = {store, components, count, visit, ud};
+	tl__stamp last, *after = NULL;
+	tl__snapshot *s;
+	size_t seen;
+	int code = tl__database_snapshot(db, &s);
+
+	if (code == TL_OK && store.len == 0)
+		code = tl__fail(TL_E_INVALID_ARGUMENT, "a store needs a name");
+	do {
+		lines page = {.arena = TL__ARENA_INIT};
+
+		if (code == TL_OK)
+			code = tl__read_by_height(s, &db->id, store, after, PAGE_ENTRIES,
+				TL__WITH_BYTES, note_line, &page);
+		for (size_t i = 0; i < page.count && code == TL_OK; i++)
+			code = tell(&q, &page.at[i]);
+		seen = page.count;
+		if (seen > 0) {
+			last = page.at[seen - 1].stamp;
+			after = &last;
+		}
+		tl__arena_free(&page.arena);
+	} while (code == TL_OK && seen > 0);
+	tl__snapshot_close(s);
+	return code == TL_STOP ? TL_OK : code;
+}

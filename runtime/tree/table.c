@@ -1,0 +1,169 @@
+/* Table: rows of JSON text under literal keys. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tree/handles.h"
+
+int tl__table_new(tl_table **out, tl_transaction *tx, tl_view *view, tl_database *db, tl_str name)
+{
+	tl_table *table = tl__alloc_zero(1, sizeof *table);
+	int code = table ? tl__bound_init(&table->bound, tx, view, db, name) : TL_E_NOMEM;
+
+	*out = code == TL_OK ? table : NULL;
+	if (code != TL_OK)
+		tl__free(table);
+	return code;
+}
+
+void tl_table_free(tl_table *table)
+{
+	if (!table)
+		return;
+	tl__bound_free(&table->bound);
+	tl__free(table);
+}
+
+tl_str tl_table_name(const tl_table *table)
+{
+	return table->bound.name;
+}
+
+/* One JSON value and nothing else. */
+static int check_row(tl_str row)
+{
+	tl__json_reader reader;
+	tl__json_token token;
+
+	tl__json_whole(&reader, row, TL__JSON_MAX_DEPTH);
+	do
+		token = tl__json_next(&reader);
+	while (token != TL__JSON_END && token != TL__JSON_ERROR);
+	tl__json_free(&reader);
+	if (token == TL__JSON_END)
+		return TL_OK;
+	return tl__fail_cause(tl_error_code(tl_last_error()), "the row is not one JSON value");
+}
+
+int tl_table_set(tl_table *table, tl_str key, tl_str row)
+{
+	int code = tl__bound_writable(&table->bound);
+
+	if (code == TL_OK && key.len == 0)
+		code = tl__fail(TL_E_INVALID_ARGUMENT, "a row needs a key");
+	if (code == TL_OK)
+		code = check_row(row);
+	if (code != TL_OK)
+		return tl__bound_fail(&table->bound, code);
+	return tl__bound_put(&table->bound, &key, 1, tl_value_text(row), TL__PUT_REPLACE);
+}
+
+int tl_table_insert(tl_table *table, tl_str row, char key[TL_ROW_KEY_LEN + 1])
+{
+	int code = tl__bound_writable(&table->bound);
+
+	key[0] = '\0';
+	if (code != TL_OK)
+		return code;
+	tl__random_uuid(&table->bound.tx->db->host->tree->random, key);
+	return tl_table_set(table, tl__str_z(key), row);
+}
+
+/* The row's Text, or NULL: other values are no rows. */
+static int look_up(tl_table *table, tl_str key, tl_value **out)
+{
+	int code = tl__bound_value(&table->bound, &key, 1, out);
+
+	if (code == TL_OK && *out && tl_value_type(*out) != TL_TEXT) {
+		tl_value_free(*out);
+		*out = NULL;
+	}
+	return code;
+}
+
+int tl_table_get(tl_table *table, tl_str key, char **out, size_t *len)
+{
+	tl_value *value;
+	tl_str row;
+	int code = look_up(table, key, &value);
+
+	*out = NULL;
+	if (code != TL_OK)
+		return code;
+	if (!value)
+		return tl__fail(TL_E_KEY_NOT_FOUND, "table `%.*s` has no row `%.*s`",
+			TL__STR_ARG(table->bound.name), TL__STR_ARG(key));
+	row = tl_value_as_text(value);
+	code = check_row(row);
+	if (code == TL_OK && !(*out = tl__copy_bytes(row.ptr, row.len)))
+		code = TL_E_NOMEM;
+	if (len)
+		*len = row.len;
+	tl_value_free(value);
+	return code;
+}
+
+int tl_table_contains(tl_table *table, tl_str key, bool *out)
+{
+	tl_value *value;
+	int code = look_up(table, key, &value);
+
+	*out = code == TL_OK && value;
+	tl_value_free(value);
+	return code;
+}
+
+int tl_table_delete(tl_table *table, tl_str key, bool *existed)
+{
+	bool there = false;
+	int code = tl__bound_writable(&table->bound);
+
+	if (code == TL_OK)
+		code = tl_table_contains(table, key, &there);
+	if (existed)
+		*existed = there;
+	if (code != TL_OK)
+		return tl__bound_fail(&table->bound, code);
+	if (!there)
+		return TL_OK;
+	return tl__bound_put(&table->bound, &key, 1, tl_value_deleted(), TL__PUT_REPLACE);
+}
+
+int tl_table_each(tl_table *table, tl_row_visit visit, void *ud)
+{
+	tl_value *rows, *row;
+	tl_str key;
+	int code = tl__bound_value(&table->bound, NULL, 0, &rows);
+
+	if (code != TL_OK || !rows)
+		return code;
+	for (size_t i = 0; code == TL_OK && tl_doc_at(rows, i, &key, &row); i++)
+		if (tl_value_type(row) == TL_TEXT)
+			code = visit(ud, key, tl_value_as_text(row));
+	tl_value_free(rows);
+	return code == TL_STOP ? TL_OK : code;
+}
+
+typedef struct searching {
+	tl_row_match match;
+	tl_row_visit visit;
+	void *ud;
+} searching;
+
+static int try_row(void *ud, tl_str key, tl_str row)
+{
+	searching *search = ud;
+	int code = check_row(row);
+
+	if (code != TL_OK)
+		return code;
+	return search->match(search->ud, key, row) ? search->visit(search->ud, key, row) : TL_OK;
+}
+
+int tl_table_search(tl_table *table, tl_row_match match, tl_row_visit visit, void *ud)
+{
+	searching search = {match, visit, ud};
+
+	return tl_table_each(table, try_row, &search);
+}
