@@ -1,0 +1,87 @@
+#include <pthread.h>
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "transport/address.h"
+#include "transport/http_impl.h"
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_state;
+
+static void init_curl(void)
+{
+	curl_state = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int check_address(tl_transport *transport, const char *address)
+{
+	(void)transport;
+	return tl__address_check(address);
+}
+
+static void http_free(tl_transport *transport)
+{
+	http *h = tl__http_of(transport);
+
+	if (!h)
+		return;
+	tl__http_client_free(h);
+	tl__free(h->ca_file);
+	tl__free(h->proxy);
+	tl__free(h);
+}
+
+static const tl_transport vtable = {
+	.size = sizeof vtable,
+	.check_address = check_address,
+	.send = tl__http_send,
+	.resume = tl__http_resume,
+	.body_ready = tl__http_body_ready,
+	.cancel = tl__http_cancel,
+	.serve = tl__http_serve,
+	.server_address = tl__http_server_address,
+	.stop = tl__http_stop,
+	.answer = tl__http_answer,
+	.answer_ready = tl__http_answer_ready,
+	.incoming_resume = tl__http_incoming_resume,
+	.free = http_free,
+	.channel = tl__http_channel,
+};
+
+static int copy_text(char **out, const char *text)
+{
+	*out = text ? tl__copy_bytes(text, strlen(text)) : NULL;
+	return text && !*out ? TL_E_NOMEM : TL_OK;
+}
+
+int tl__http_new(
+	tl_transport **out, tl_loop *loop, const tl__http_options *options, const tl__log *log)
+{
+	http *h;
+	int rc;
+
+	*out = NULL;
+	pthread_once(&curl_once, init_curl);
+	if (curl_state != CURLE_OK)
+		return tl__fail(TL_E_INTERNAL, "libcurl does not start: %s",
+			curl_easy_strerror(curl_state));
+	h = tl__alloc_zero(1, sizeof *h);
+	if (!h)
+		return TL_E_NOMEM;
+	h->base = vtable;
+	h->loop = loop;
+	h->log = log;
+	h->tls = options && options->tls;
+	h->base.type = h->tls ? "https" : "http";
+	rc = copy_text(&h->ca_file, options ? options->ca_file : NULL);
+	if (rc == TL_OK)
+		rc = copy_text(&h->proxy, options ? options->proxy : NULL);
+	if (rc == TL_OK)
+		rc = tl__http_client_init(h);
+	if (rc != TL_OK) {
+		http_free(&h->base);
+		return rc;
+	}
+	*out = &h->base;
+	return TL_OK;
+}

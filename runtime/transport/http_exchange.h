@@ -1,0 +1,67 @@
+/* One exchange of the HTTP client. Everything here is the loop's thread. */
+#ifndef TL_TRANSPORT_HTTP_EXCHANGE_H
+#define TL_TRANSPORT_HTTP_EXCHANGE_H
+
+#include "transport/http_impl.h"
+
+struct tl_exchange {
+	http *http;
+	CURL *easy;
+	struct curl_slist *headers;
+	char *address;
+	tl_response_sink sink;
+	uint64_t max_response;
+	uint32_t dial_ms, idle_ms, min_rate;
+	tl__pace pace;
+
+	tl_body body;
+	uint64_t body_given; /* bytes of it handed to libcurl */
+	bool body_done;
+	bool body_held; /* libcurl waits for body_ready */
+
+	uint64_t received;
+	size_t head_bytes, head_lines;
+	bool head_told;
+	bool paused;        /* the sink wants no more */
+	bool received_held; /* libcurl waits for resume */
+
+	bool added;     /* libcurl has it */
+	bool connected; /* the request may begin */
+	bool ended;     /* complete, but the sink is paused: `done` waits */
+	bool cancelled;
+	int failure; /* what ends it, with... */
+	tl_error *kept;
+	char channel[TL__CHANNEL_LEN + 1];
+	char reason[CURL_ERROR_SIZE];
+
+	tl_exchange *next, *prev; /* client.all */
+	tl_exchange *todo_next;
+	bool in_todo;
+};
+
+/* http_client.c: */
+
+/* Sets libcurl's handle up; TL_E_NOMEM when it cannot. */
+int tl__exchange_prepare(tl_exchange *exchange, const tl_request *request) TL_MUST_USE;
+/* Keeps the thread's last error as what ends this exchange (the first one stays) and queues it. */
+void tl__exchange_fail(tl_exchange *exchange, int code);
+
+/* http_client_easy.c: libcurl's callbacks for one exchange. TL_E_NOMEM. */
+int tl__exchange_set_callbacks(tl_exchange *exchange) TL_MUST_USE;
+
+/* http_client_loop.c: */
+
+/* Comes back to the exchange outside libcurl's callbacks, in the next turn. */
+void tl__exchange_queue(tl_exchange *exchange);
+/* Links a new exchange in, and looks at it as often as its limits need. */
+void tl__exchange_enter(tl_exchange *exchange);
+/* Unlinks and releases; drops the body, makes no call. */
+void tl__exchange_free(tl_exchange *exchange);
+
+/* http_client_seen.c: */
+
+/* The channel of the connection from this local end, learnt from libcurl or remembered. */
+int tl__exchange_learn_channel(tl_exchange *exchange, const char *ip, int port) TL_MUST_USE;
+void tl__http_forget_channel(http *h, int fd); /* before the socket is closed */
+
+#endif

@@ -1,0 +1,67 @@
+/* What the files of the HTTP transport share. */
+#ifndef TL_TRANSPORT_HTTP_IMPL_H
+#define TL_TRANSPORT_HTTP_IMPL_H
+
+#include <curl/curl.h>
+#include "transport/certificate.h"
+#include "transport/http.h"
+#include "transport/pace.h"
+
+/* The certificate seen on one open TLS connection: libcurl tells it only to the exchange that made
+ * the connection, and later exchanges on it need it too. */
+typedef struct http_seen {
+	char local[64]; /* our end of the connection: "ip:port" */
+	char channel[TL__CHANNEL_LEN + 1];
+} http_seen;
+
+typedef struct http_client {
+	CURLM *multi;
+	tl_timer *timer;   /* when libcurl wants to be called */
+	tl_timer *kick;    /* what must not happen inside libcurl's callbacks */
+	tl_timer *sweep;   /* looks for peers that do not move */
+	uint32_t sweep_ms; /* 0 = not running */
+	tl_exchange *all;  /* every exchange, linked both ways */
+	tl_exchange *todo_first, *todo_last;
+	http_seen *seen;
+	size_t seen_count, seen_cap;
+} http_client;
+
+typedef struct http {
+	tl_transport base;
+	tl_loop *loop;
+	const tl__log *log;
+	bool tls;
+	char *ca_file;
+	char *proxy;
+	http_client client;
+} http;
+
+static inline http *tl__http_of(tl_transport *transport)
+{
+	return (http *)transport;
+}
+
+/* http_client.c: the members of tl_transport. */
+int tl__http_send(tl_transport *transport, const tl_request *request, const tl_response_sink *sink,
+	tl_exchange **out) TL_MUST_USE;
+void tl__http_resume(tl_exchange *exchange);
+void tl__http_body_ready(tl_exchange *exchange);
+void tl__http_cancel(tl_exchange *exchange);
+const char *tl__http_channel(tl_exchange *exchange);
+
+/* http_client_loop.c: libcurl's multi interface in the loop. `free` ends what is left. */
+int tl__http_client_init(http *h) TL_MUST_USE;
+void tl__http_client_free(http *h);
+
+/* http_server.c: the members of tl_transport. */
+int tl__http_serve(tl_transport *transport, const char *bind, const tl_serve_options *options,
+	const tl_server_calls *calls, void *ud, tl_server **out) TL_MUST_USE;
+const char *tl__http_server_address(tl_server *server);
+void tl__http_stop(tl_server *server, uint32_t grace_ms, void (*stopped)(void *ud), void *ud);
+
+/* http_server_answer.c: the members of tl_transport. */
+void tl__http_answer(tl_incoming *in, int status, const char *content_type, const tl_body *body);
+void tl__http_answer_ready(tl_incoming *in);
+void tl__http_incoming_resume(tl_incoming *in);
+
+#endif

@@ -1,0 +1,136 @@
+#include <string.h>
+#include <sys/socket.h>
+#include "base/mem.h"
+#include "transport/http_serving.h"
+
+/* Bytes asked from an answer's body at a time. */
+#define BLOCK_BYTES 32768
+
+/* A connection that ends without a reset would pass for the end of an answer that has neither a
+ * length nor chunks. */
+static void reset(const http_conn *conn)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	if (connect(conn->fd, &none, sizeof none) != 0)
+		tl__log_write(conn->server->http->log, TL_LOG_DEBUG, "http",
+			"%s cannot be reset, only closed", conn->remote);
+}
+
+static ssize_t abort_answer(tl_incoming *in)
+{
+	if (in->http_1_0 && in->body.length < 0)
+		reset(in->conn);
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static ssize_t on_read(void *ud, uint64_t at, char *out, size_t cap)
+{
+	tl_incoming *in = ud;
+	uint64_t left = (uint64_t)in->body.length - in->body_given;
+	ptrdiff_t got;
+
+	(void)at;
+	if (in->conn->cut)
+		return abort_answer(in);
+	if (in->body.length >= 0 && cap > left)
+		cap = (size_t)left;
+	got = in->body.read(in->body.ud, out, cap);
+	if (got == TL_BODY_WAIT) {
+		tl__request_suspend(in);
+		return 0;
+	}
+	if (got == TL_BODY_END && in->body.length < 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (got <= 0 || (size_t)got > cap)
+		return abort_answer(in);
+	in->body_given += (uint64_t)got;
+	tl__conn_touch(in->conn, (uint64_t)got);
+	return got;
+}
+
+static struct MHD_Response *new_response(tl_incoming *in)
+{
+	if (!in->body.read || in->body.length == 0)
+		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	return MHD_create_response_from_callback(
+		in->body.length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)in->body.length, BLOCK_BYTES,
+		on_read, in, NULL);
+}
+
+static bool add_headers(
+	struct MHD_Response *response, int status, const char *content_type, bool close)
+{
+	if (content_type &&
+		MHD_add_response_header(response, "content-type", content_type) != MHD_YES)
+		return false;
+	if (status == 405 && MHD_add_response_header(response, "allow", "POST") != MHD_YES)
+		return false;
+	return !close || MHD_add_response_header(response, "connection", "close") == MHD_YES;
+}
+
+static enum MHD_Result queue(http_conn *conn, struct MHD_Response *response, int status,
+	const char *content_type, bool close)
+{
+	enum MHD_Result rc = MHD_NO;
+
+	if (!response)
+		return MHD_NO; /* no memory: the connection closes */
+	tl__pace_start(&conn->pace, tl__conn_now(conn));
+	conn->touched_ms = tl__conn_now(conn);
+	if (add_headers(response, status, content_type, close))
+		rc = MHD_queue_response(conn->mhd, (unsigned)status, response);
+	MHD_destroy_response(response);
+	return rc;
+}
+
+enum MHD_Result tl__answer_queue(tl_incoming *in)
+{
+	bool unread = !in->ended;
+
+	in->conn->unread = in->conn->unread || unread;
+	return queue(in->conn, new_response(in), in->status, in->content_type,
+		unread || in->conn->server->stopping);
+}
+
+enum MHD_Result tl__answer_refuse(http_conn *conn, int status)
+{
+	conn->unread = true;
+	return queue(conn, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT), status,
+		NULL, true);
+}
+
+static void drop(const tl_body *body)
+{
+	if (body && body->drop)
+		body->drop(body->ud);
+}
+
+void tl__http_answer(tl_incoming *in, int status, const char *content_type, const tl_body *body)
+{
+	if (in->answered) { /* by us: too large a body, no POST */
+		drop(body);
+		return;
+	}
+	in->answered = true;
+	in->status = status;
+	if (body)
+		in->body = *body;
+	if (content_type) {
+		in->content_type = tl__copy_bytes(content_type, strlen(content_type));
+		if (!in->content_type)
+			tl__conn_cut(in->conn);
+	}
+	tl__request_wake(in);
+}
+
+void tl__http_answer_ready(tl_incoming *in)
+{
+	tl__request_wake(in);
+}
+
+void tl__http_incoming_resume(tl_incoming *in)
+{
+	in->paused = false;
+	tl__request_wake(in);
+}

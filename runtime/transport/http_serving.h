@@ -1,0 +1,130 @@
+/* What the files of the HTTP server share. Everything here is the loop's thread.
+ *
+ * libmicrohttpd runs inside the loop: its epoll descriptor is watched, and after every run it is
+ * asked when it wants to run again. Nothing here runs it from within its own callbacks. */
+#ifndef TL_TRANSPORT_HTTP_SERVING_H
+#define TL_TRANSPORT_HTTP_SERVING_H
+
+#include <microhttpd.h>
+#include "base/buf.h"
+#include "transport/address.h"
+#include "transport/http_impl.h"
+
+/* The rest of a request that was answered early is read and dropped up to this much, so that its
+ * sender gets to see the answer; announced bodies up to the small one are always read. */
+#define TL__HTTP_DRAIN_BYTES       8388608
+#define TL__HTTP_DRAIN_SMALL_BYTES 65536
+
+typedef struct http_conn http_conn;
+typedef struct http_linger http_linger;
+
+/* One TCP connection. */
+struct http_conn {
+	tl_server *server;
+	struct MHD_Connection *mhd;
+	int fd;
+	tl_incoming *in; /* the request under way; NULL between requests and during headers */
+	tl__pace pace;
+	uint64_t touched_ms; /* when anything moved last, whoever waits for whom */
+	bool cut;            /* shut down by us: whatever comes ends at once */
+	bool unread;         /* answered before all was read: linger when it closes */
+	http_conn *next, *prev;
+	char remote[TL__ADDRESS_MAX + 1];
+};
+
+/* One request, from its headers to `gone`. */
+struct tl_incoming {
+	http_conn *conn;
+	void *request_ud;
+	bool http_1_0;
+	bool begun; /* `begin` was called: `gone` must be */
+
+	int64_t announced; /* length of the body, or -1 */
+	uint64_t max_body, received, drained;
+	bool early;     /* its answer cannot wait for the body */
+	bool ended;     /* the body is whole */
+	bool paused;    /* the application wants no more for now */
+	bool suspended; /* taken out of libmicrohttpd's hands until wake */
+
+	bool answered; /* by the application or by us */
+	int status;
+	char *content_type;
+	tl_body body;
+	uint64_t body_given;
+};
+
+struct tl_server {
+	http *http;
+	struct MHD_Daemon *daemon;
+	int listen_fd;
+	tl_watch *watch;
+	tl_timer *turn;  /* when libmicrohttpd wants to run */
+	tl_timer *sweep; /* looks for peers that do not move; runs while there are connections */
+	tl_timer *end;   /* the grace of a stop */
+	tl_server_calls calls;
+	void *ud;
+	uint32_t idle_ms, min_rate;
+	unsigned max_connections, max_per_peer;
+	http_conn *conns;
+	http_linger *lingers;
+	bool woken; /* a suspended request was, since the last run */
+	bool stopping;
+	void (*stopped)(void *ud);
+	void *stopped_ud;
+	tl__buf certificate, key;
+	char said[256]; /* libmicrohttpd's last complaint */
+	char address[TL__ADDRESS_MAX + 1];
+	char channel[TL__CHANNEL_LEN + 1];
+};
+
+/* http_server_conn.c: */
+
+void tl__conn_notify(void *ud, struct MHD_Connection *mhd, void **context,
+	enum MHD_ConnectionNotificationCode what);
+/* Ends a connection whatever it is doing. */
+void tl__conn_cut(http_conn *conn);
+void tl__conn_touch(http_conn *conn, uint64_t bytes);
+void tl__conn_sweep(void *server);
+static inline uint64_t tl__conn_now(const http_conn *conn)
+{
+	tl_loop *loop = conn->server->http->loop;
+
+	return loop->now_ms(loop);
+}
+
+/* http_server_linger.c: reads on after an early answer, so that it is not lost to a reset. */
+
+void tl__linger_start(tl_server *server, int fd);
+void tl__linger_sweep(tl_server *server); /* ends those that took too long */
+void tl__linger_end_all(tl_server *server);
+
+/* http_server_check.c: */
+
+typedef struct http_headers {
+	unsigned count, hosts, lengths, encodings;
+	bool malformed; /* a name that is no token, a control character in a value */
+	bool chunked;
+	bool expect;
+	int64_t length; /* of Content-Length, -1 = absent, -2 = no number */
+} http_headers;
+
+/* 0, or the status to refuse a request with before its body is read. */
+int tl__headers_check(struct MHD_Connection *mhd, const char *version, http_headers *out);
+
+/* http_server_request.c: */
+
+enum MHD_Result tl__request_access(void *server, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *bytes, size_t *len, void **context);
+void tl__request_completed(void *server, struct MHD_Connection *mhd, void **context,
+	enum MHD_RequestTerminationCode why);
+void tl__request_suspend(tl_incoming *in);
+void tl__request_wake(tl_incoming *in);
+
+/* http_server_answer.c: */
+
+/* Hands the answer of `in` to libmicrohttpd. */
+enum MHD_Result tl__answer_queue(tl_incoming *in);
+/* An answer of our own without a body, to a request that was not begun. */
+enum MHD_Result tl__answer_refuse(http_conn *conn, int status);
+
+#endif
