@@ -10,6 +10,7 @@ static bool scope_of(tl__snapshot *s, const tl_id *db, tl_str name, uint32_t *sc
 {
 	tl__m_db found;
 
+	tl__buf_clear(tl__m_key_of(s)); /* also of an earlier failure */
 	return tl__m_find_db(tl__m_view_of(s), db, &found) &&
 	       tl__m_find_scope(tl__m_view_of(s), tl__m_key_of(s), found.number, name, scope);
 }
@@ -215,7 +216,7 @@ int tl__m_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *i
 	int rc = TL_OK;
 
 	if (!scope_of(s, db, store, &scope))
-		return TL_OK;
+		return tl__buf_status(tl__m_key_of(s));
 	for (size_t i = 0; rc == TL_OK && i < count; i++) {
 		tl__member_row out = {.id = ids[i]};
 		const tl__row *row;
@@ -244,7 +245,7 @@ int tl__m_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visi
 	int rc;
 
 	if (!scope_of(s, db, store, &scope))
-		return TL_OK;
+		return tl__buf_status(tl__m_key_of(s));
 	tl__k_number(tl__k_start(tl__m_key_of(s)), scope);
 	rc = tl__buf_status(tl__m_key_of(s));
 	if (rc != TL_OK)
@@ -333,7 +334,7 @@ int tl__m_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *pa
 	int rc = TL_OK;
 
 	if (!scope_of(s, db, store, &scope))
-		return TL_OK;
+		return tl__buf_status(tl__m_key_of(s));
 	for (size_t i = 0; rc == TL_OK && i < count; i++) {
 		const tl__row *row;
 
@@ -355,7 +356,7 @@ int tl__m_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str pre
 	int rc;
 
 	if (!scope_of(s, db, store, &scope))
-		return TL_OK;
+		return tl__buf_status(tl__m_key_of(s));
 	tl__k_str(tl__k_number(tl__k_start(tl__m_key_of(s)), scope), prefix);
 	if (after.len > 0 && tl__str_compare(after, prefix) >= 0) {
 		tl__k_str(tl__k_number(tl__k_start(tl__m_key_of(s)), scope), after);

@@ -245,9 +245,12 @@ static int read_below(tl__snapshot *s, const tl_id *db, tl_str store, tl_str pre
 	b->frames[b->depth++] = (frame){prefix.len, container, floor};
 	tl__buf_str(&b->done, prefix);
 	tl__buf_str(&b->open, prefix);
-	do
-		code = read_page(b, s, db, store, prefix);
-	while (code == TL_OK && b->rows >= PAGE_ROWS);
+	code = b->done.failed || b->open.failed ? TL_E_NOMEM : TL_OK;
+	if (code == TL_OK) {
+		do
+			code = read_page(b, s, db, store, prefix);
+		while (code == TL_OK && b->rows >= PAGE_ROWS);
+	}
 	tl__buf_free(&b->path);
 	tl__buf_free(&b->place.value);
 	tl__buf_free(&b->done);
