@@ -8,6 +8,7 @@
 #define TIDELOCK_TIDELOCK_H
 
 #include <tidelock/auth.h>
+#include <tidelock/control.h>
 #include <tidelock/crypto.h>
 #include <tidelock/database.h>
 #include <tidelock/doc.h>
@@ -16,7 +17,9 @@
 #include <tidelock/ext.h>
 #include <tidelock/log.h>
 #include <tidelock/node.h>
+#include <tidelock/node.h>
 #include <tidelock/stores.h>
+#include <tidelock/sync.h>
 #include <tidelock/sync.h>
 #include <tidelock/transaction.h>
 #include <tidelock/types.h>

@@ -1,0 +1,241 @@
+/* Requests of ours: SEND of the core over a transport, and what comes back. */
+#include <stdio.h>
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/engine_impl.h"
+
+struct tl__outgoing {
+	tl__outgoing *next, **link;
+	tl__engine *engine;
+	uint64_t number; /* the core's */
+	tl__carrier *carrier;
+	tl_exchange *handle;
+	tl__buf request;
+	size_t sent;
+	tl__sync_read read;
+	uint64_t limit;
+	int status;
+	char *channel;
+	tl__buf body;
+	tl__intake *intake;
+	int code; /* our own failure while receiving; TL_OK: none */
+	char error[256];
+	bool sending; /* the transport still holds the request's body */
+	bool over;
+};
+
+static void outgoing_free(tl__outgoing *out)
+{
+	tl__buf_free(&out->request);
+	tl__buf_free(&out->body);
+	tl__intake_free(out->intake);
+	tl__free(out->channel);
+	tl__free(out);
+}
+
+static void unlink_outgoing(tl__outgoing *out)
+{
+	*out->link = out->next;
+	if (out->next)
+		out->next->link = out->link;
+}
+
+/* --- request body ----------------------------------------------------------------------------- */
+
+static ptrdiff_t read_request(void *ud, void *to, size_t cap)
+{
+	tl__outgoing *out = ud;
+	size_t left = out->request.len - out->sent;
+	size_t now = left < cap ? left : cap;
+
+	if (now == 0)
+		return TL_BODY_END;
+	memcpy(to, out->request.ptr + out->sent, now);
+	out->sent += now;
+	return (ptrdiff_t)now;
+}
+
+static void drop_request(void *ud)
+{
+	tl__outgoing *out = ud;
+
+	out->sending = false;
+	tl__buf_free(&out->request);
+	if (out->over)
+		outgoing_free(out);
+}
+
+/* --- response --------------------------------------------------------------------------------- */
+
+/* Ends the exchange for a reason of ours, the thread's last error. */
+static void give_up(tl__outgoing *out, int code)
+{
+	if (out->code != TL_OK)
+		return;
+	out->code = code;
+	snprintf(out->error, sizeof out->error, "%s", tl_error_message(tl_last_error()));
+	out->carrier->transport->cancel(out->handle);
+}
+
+static void on_head(void *ud, const tl_response_head *head)
+{
+	tl__outgoing *out = ud;
+	int rc = TL_OK;
+
+	out->status = head->status;
+	tl__free(out->channel);
+	out->channel = tl__copy_bytes(head->channel.ptr, head->channel.len);
+	if (!out->channel)
+		rc = TL_E_NOMEM;
+	if (rc == TL_OK && out->read == TL__SYNC_READ_TREE && out->status == 200 && !out->intake)
+		rc = tl__intake_new(&out->intake, &out->engine->node->tree, out->limit);
+	if (rc != TL_OK)
+		give_up(out, rc);
+}
+
+static bool on_piece(void *ud, const void *bytes, size_t len)
+{
+	tl__outgoing *out = ud;
+	int rc;
+
+	if (out->code != TL_OK)
+		return true;
+	if (out->intake) {
+		rc = tl__intake_feed(out->intake, bytes, len);
+	} else if (out->read == TL__SYNC_READ_TREE) {
+		rc = TL_OK; /* the body of a refusal says nothing the status does not */
+	} else if (out->body.len + len > out->limit) {
+		rc = tl__fail(TL_E_TOO_LARGE, "the answer is larger than such an answer may be");
+	} else {
+		tl__buf_append(&out->body, bytes, len);
+		rc = tl__buf_status(&out->body);
+	}
+	if (rc != TL_OK)
+		give_up(out, rc);
+	return true;
+}
+
+static void on_done(void *ud, int code)
+{
+	tl__outgoing *out = ud;
+	tl__engine *e = out->engine;
+	tl__sync_event event = {.kind = TL__SYNC_ANSWERED};
+	tl_str error = TL__STR_NULL;
+
+	if (out->code != TL_OK) {
+		code = out->code;
+		error = tl__str_z(out->error);
+	} else if (code == TL_OK && out->intake) {
+		code = tl__intake_finish(out->intake);
+	}
+	if (code != TL_OK && !error.ptr)
+		error = tl__str_z(tl_error_message(tl_last_error()));
+	event.answered.exchange = out->number;
+	event.answered.code = code;
+	event.answered.error = error;
+	event.answered.status = out->status;
+	event.answered.channel = tl__str_z(out->channel ? out->channel : "");
+	if (code == TL_OK) {
+		event.answered.body = tl__buf_view(&out->body);
+		event.answered.intake = out->intake; /* the core's from here on */
+		out->intake = NULL;
+	}
+	unlink_outgoing(out);
+	tl__engine_tell(e, &event);
+	out->over = true;
+	if (!out->sending)
+		outgoing_free(out);
+	tl__engine_maybe_end(e);
+}
+
+/* --- actions ---------------------------------------------------------------------------------- */
+
+/* Remembers that it could not be begun; told to the core when it has no more actions. */
+static void note_failed(tl__engine *e, uint64_t exchange, int code)
+{
+	tl__failed *failed;
+
+	if (e->failed_count == TL__ENGINE_MAX_FAILED) {
+		/* The core never has that many under way. */
+		tl__log_write(&e->node->log, TL_LOG_ERROR, "engine",
+			"too many requests failed at once; one is forgotten");
+		return;
+	}
+	failed = &e->failed[e->failed_count++];
+	failed->exchange = exchange;
+	failed->code = code;
+	snprintf(failed->error, sizeof failed->error, "%s", tl_error_message(tl_last_error()));
+}
+
+static int begin(tl__outgoing *out, const tl__sync_action *action)
+{
+	const tl_response_sink sink = {on_head, on_piece, on_done, out};
+	tl_transport *transport = out->carrier->transport;
+	tl_request request = {
+		.address = action->send.address.text,
+		.path = action->send.path,
+		.content_type = action->send.content_type,
+		.body = {read_request, drop_request, out, (int64_t)out->request.len},
+		.max_response = out->limit,
+		.dial_ms = out->carrier->dial_ms,
+		.idle_ms = out->carrier->idle_ms,
+		.min_bytes_per_s = out->carrier->min_bytes_per_s,
+	};
+	int rc;
+
+	out->sending = true;
+	rc = transport->send(transport, &request, &sink, &out->handle);
+	if (rc != TL_OK)
+		return rc;
+	out->next = out->engine->outgoing;
+	out->link = &out->engine->outgoing;
+	if (out->next)
+		out->next->link = &out->next;
+	out->engine->outgoing = out;
+	return TL_OK;
+}
+
+void tl__client_send(tl__engine *engine, tl__sync_action *action)
+{
+	tl__carrier *carrier = tl__engine_carrier(engine, tl__str_z(action->send.address.type));
+	tl__outgoing *out = tl__alloc_zero(1, sizeof *out);
+	int rc = TL_E_NOMEM;
+
+	if (out) {
+		out->engine = engine;
+		out->number = action->send.exchange;
+		out->carrier = carrier;
+		out->request = action->send.body;
+		action->send.body = TL__BUF_INIT;
+		out->read = action->send.read;
+		out->limit = action->send.limit;
+		rc = carrier ? begin(out, action)
+			     : tl__fail(TL_E_UNSUPPORTED_TRANSPORT,
+				       "no transport for addresses of type \"%s\" is enabled",
+				       action->send.address.type);
+	}
+	if (rc != TL_OK) {
+		note_failed(engine, action->send.exchange, rc);
+		if (out)
+			outgoing_free(out);
+	}
+}
+
+void tl__client_cancel(tl__engine *engine, uint64_t exchange)
+{
+	for (tl__outgoing *out = engine->outgoing; out; out = out->next)
+		if (out->number == exchange) {
+			out->carrier->transport->cancel(out->handle);
+			return;
+		}
+}
+
+void tl__client_cancel_all(tl__engine *engine)
+{
+	for (tl__outgoing *out = engine->outgoing, *next; out; out = next) {
+		next = out->next;
+		out->carrier->transport->cancel(out->handle);
+	}
+}

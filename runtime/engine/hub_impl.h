@@ -1,0 +1,34 @@
+/* Inside of the hub, for ops.c and events.c alone. */
+#ifndef TL_ENGINE_HUB_IMPL_H
+#define TL_ENGINE_HUB_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "engine/hub.h"
+
+typedef struct tl__event_node tl__event_node;
+
+struct tl__hub {
+	pthread_mutex_t lock;  /* everything but `stopping` */
+	pthread_cond_t change; /* an operation is done */
+	size_t refs;
+	int ops_fd;          /* readable: a done operation waits for dispatch, or the stop */
+	int events_fd;       /* readable: an event waits */
+	int both_fd;         /* epoll over the two */
+	tl_op *first, **end; /* done, not yet dispatched */
+	atomic_bool stopping;
+	void (*abandon)(void *ud);
+	void *abandon_ud;
+	tl__event_node *first_event, *last_event;
+	size_t event_count;
+	uint64_t lost; /* since the last overflow event that could be kept */
+	bool listening;
+};
+
+/* Makes the descriptor readable, or not. */
+void tl__hub_raise(int fd);
+void tl__hub_lower(int fd);
+/* Under the lock. */
+void tl__hub_free_events(tl__hub *hub);
+
+#endif

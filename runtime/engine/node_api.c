@@ -1,0 +1,161 @@
+/* The calls of a node on its keys, databases, hooks, operations and events. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/names.h"
+#include "engine/node_impl.h"
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+int tl_node_device_key(tl_node *node, char out[TL_KEY_TEXT_LEN + 1])
+{
+	tl_key_format(tl__keys_device(node->keys), out);
+	return TL_OK;
+}
+
+int tl_node_add_private_key(tl_node *node, const char *name, const uint8_t seed[TL_SEED_BYTES],
+	char out[TL_KEY_TEXT_LEN + 1])
+{
+	tl_key key;
+	int rc = tl__keys_add(node->keys, tl__str_z(name), seed, &key);
+
+	if (rc == TL_OK && out)
+		tl_key_format(&key, out);
+	return rc;
+}
+
+int tl_node_get_public_key(tl_node *node, const char *name, char out[TL_KEY_TEXT_LEN + 1])
+{
+	tl_key key;
+	int rc = tl__keys_public(node->keys, tl__str_z(name), &key);
+
+	if (rc == TL_OK)
+		tl_key_format(&key, out);
+	return rc;
+}
+
+int tl_node_export_private_key(tl_node *node, const char *name, uint8_t seed[TL_SEED_BYTES])
+{
+	tl_secret secret;
+	int rc = tl__keys_secret(node->keys, tl__str_z(name), &secret);
+
+	if (rc != TL_OK)
+		return rc;
+	tl_secret_seed(&secret, seed);
+	tl_secret_wipe(&secret);
+	return TL_OK;
+}
+
+int tl_node_remove_private_key(tl_node *node, const char *name)
+{
+	return tl__keys_remove(node->keys, tl__str_z(name));
+}
+
+/* The visitor may use the library, so the store's walk ends before the first call. */
+int tl_node_list_private_keys(tl_node *node, tl_name_visit visit, void *ud)
+{
+	tl__names names = TL__NAMES_INIT;
+	int rc = tl__keys_names(node->keys, tl__names_add, &names);
+
+	if (rc == TL_OK)
+		rc = tl__names_each(&names, visit, ud);
+	tl__names_free(&names);
+	return rc;
+}
+
+/* --- databases -------------------------------------------------------------------------------- */
+
+int tl_node_new_database(
+	tl_node *node, const tl_value *settings, const char *key_name, tl_database **out)
+{
+	*out = NULL;
+	if (settings && tl_value_type(settings) != TL_DOC)
+		return tl__fail(TL_E_TYPE_MISMATCH, "the settings of a database are a Doc");
+	return tl__database_create(&node->host, settings, tl__str_z(key_name), out);
+}
+
+int tl_node_load_database(tl_node *node, const tl_id *root, tl_database **out)
+{
+	return tl__database_open(&node->host, root, out);
+}
+
+static bool is_system(const tl_node *node, const tl_id *id)
+{
+	return node->has_sync_db && memcmp(id, &node->sync_db, sizeof *id) == 0;
+}
+
+int tl_node_find_database(tl_node *node, const char *name, tl_database **out)
+{
+	tl_id *ids = NULL;
+	size_t count = 0, at = 0;
+	int rc = tl__database_find(&node->host, tl__str_z(name), &ids, &count);
+
+	*out = NULL;
+	if (rc != TL_OK)
+		return rc;
+	while (at < count && is_system(node, &ids[at]))
+		at++;
+	rc = at < count ? tl__database_open(&node->host, &ids[at], out)
+			: tl__fail(TL_E_DATABASE_NOT_FOUND,
+				  "there is no database named \"%s\" here", name);
+	tl__free(ids);
+	return rc;
+}
+
+int tl_node_all_databases(tl_node *node, bool with_system, tl_id_visit visit, void *ud)
+{
+	tl_id *ids = NULL;
+	size_t count = 0;
+	int rc = tl__database_all(&node->host, &ids, &count);
+
+	for (size_t i = 0; rc == TL_OK && i < count; i++)
+		if (with_system || !is_system(node, &ids[i]))
+			rc = visit(ud, &ids[i]);
+	tl__free(ids);
+	return rc == TL_STOP ? TL_OK : rc;
+}
+
+int tl_node_backup(tl_node *node, const char *file)
+{
+	int rc = tl__node_check(node);
+
+	return rc == TL_OK ? tl__store_backup(node->store, file) : rc;
+}
+
+int tl_node_add_hook(tl_node *node, const tl_hook *hook, uint64_t *handle)
+{
+	return tl__hooks_add(&node->hooks, hook, handle);
+}
+
+void tl_node_remove_hook(tl_node *node, uint64_t handle)
+{
+	tl__hooks_remove(&node->hooks, handle);
+}
+
+/* --- operations and events -------------------------------------------------------------------- */
+
+int tl_next_event(tl_node *node, tl_event *out)
+{
+	return tl__hub_next_event(node->hub, out);
+}
+
+int tl_node_fd(tl_node *node)
+{
+	return tl__hub_fd(node->hub);
+}
+
+void tl_node_dispatch(tl_node *node)
+{
+	tl__hub_dispatch(node->hub);
+}
+
+int tl_node_run(tl_node *node)
+{
+	return tl__hub_run(node->hub);
+}
+
+void tl_node_stop(tl_node *node)
+{
+	tl__hub_stop(node->hub);
+}

@@ -1,0 +1,59 @@
+/* Inside of a node, for the files of this folder. */
+#ifndef TL_ENGINE_NODE_IMPL_H
+#define TL_ENGINE_NODE_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <tidelock/sync.h>
+#include "engine/commits.h"
+#include "engine/hub.h"
+#include "engine/keys.h"
+#include "tree/database.h"
+
+#define TL__INCARNATION_BYTES 16
+
+/* Local documents of a node. */
+#define TL__LOCAL_INCARNATION "node/incarnation"
+
+typedef struct tl__engine tl__engine;
+typedef struct tl__control tl__control;
+
+struct tl_node {
+	atomic_size_t refs; /* the user's, and one for each database handle */
+	atomic_bool closed;
+	/* The rest is made at the opening, and never changes. */
+	tl_log_sink user_log;
+	void *user_log_ud;
+	pthread_mutex_t log_lock; /* one call of the sink at a time */
+	tl__log log;
+	char *path; /* NULL: in memory */
+	char *name;
+	tl__store *store;
+	tl__verify_pool *pool;
+	tl__keys *keys;
+	tl__tree tree;
+	tl__hooks hooks;
+	tl__host host;
+	bool has_tree, has_hooks, has_host;
+	tl__hub *hub;
+	uint8_t incarnation[TL__INCARNATION_BYTES];
+	tl_id sync_db; /* `_sync`, once it was made */
+	bool has_sync_db;
+	tl__commits commits; /* what the engine is to hear of */
+	tl__engine *engine;  /* NULL without sync, and after the closing */
+	tl__control *control;
+};
+
+void tl__node_release(tl_node *node);
+/* TL_E_CLOSED once tl_node_close has begun to end the node. */
+int tl__node_check(const tl_node *node) TL_MUST_USE;
+
+/* Reads the incarnation, or makes one: a store that was copied or restored gets another, so that
+ * peers notice that its arrivals may not be those they know. */
+int tl__node_load_incarnation(tl_node *node) TL_MUST_USE;
+/* Learns the id of `_sync` if there is one. */
+int tl__node_load_sync_db(tl_node *node) TL_MUST_USE;
+/* Watches what becomes visible: events, and what the engine is to hear of. */
+int tl__node_watch_commits(tl_node *node) TL_MUST_USE;
+
+#endif

@@ -1,0 +1,19 @@
+/* Transports and servers of an engine; everything on the loop's thread. */
+#ifndef TL_ENGINE_SERVERS_H
+#define TL_ENGINE_SERVERS_H
+
+#include "engine/engine_impl.h"
+
+/* Takes the transport over on success. TL_E_SERVER_ALREADY_RUNNING when its type is there. */
+int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier) TL_MUST_USE;
+/* http and https; serving the one that `config` describes. */
+int tl__carriers_enable_http(tl__engine *engine, const tl_http_config *config) TL_MUST_USE;
+/* type NULL: the first transport that can serve. */
+int tl__servers_start(tl__engine *engine, const char *bind, const char *type) TL_MUST_USE;
+/* The address the first server is bound to; TL_E_SERVER_NOT_RUNNING. */
+int tl__servers_first(const tl__engine *engine, tl_address *out) TL_MUST_USE;
+/* Where peers can reach the servers, at most `cap`: a wildcard bind gives the addresses of this
+ * machine's interfaces. */
+size_t tl__servers_addresses(const tl__engine *engine, tl_address *out, size_t cap);
+
+#endif

@@ -1,0 +1,12 @@
+/* What is held, as JSON; read on the calling thread. */
+#ifndef TL_ENGINE_STATUS_H
+#define TL_ENGINE_STATUS_H
+
+#include "base/json.h"
+#include "engine/node_impl.h"
+
+/* Array of {"id","name","entries","tips","pending","quarantined","void"}, system databases left
+ * out. Appended to `out`. */
+int tl__status_databases(tl_node *node, tl__buf *out) TL_MUST_USE;
+
+#endif

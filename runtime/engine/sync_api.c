@@ -1,0 +1,337 @@
+/* The calls of sync.h that change something or start an exchange. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/servers.h"
+
+#define STOP_GRACE_MS 2000
+
+/* Reads a peer's key text. */
+static int with_peer(tl__sync_command *command, const char *peer)
+{
+	command->has_key = true;
+	return tl_key_parse(&command->key, tl__str_z(peer));
+}
+
+static void with_db(tl__sync_command *command, const tl_id *db)
+{
+	command->has_db = db != NULL;
+	if (db)
+		command->db = *db;
+}
+
+/* --- transports and servers ------------------------------------------------------------------- */
+
+typedef struct http_call {
+	tl__call base; /* first: a call is its http_call */
+	const tl_http_config *config;
+} http_call;
+
+static void begin_http(tl__engine *engine, tl__call *call)
+{
+	tl__call_end(call, tl__carriers_enable_http(engine, ((http_call *)call)->config), NULL);
+}
+
+int tl_sync_enable_http_transport(tl_node *node, const tl_http_config *config)
+{
+	tl_http_config full = TL_HTTP_CONFIG_INIT;
+	http_call call = {.base.begin = begin_http, .config = &full};
+
+	if (config && config->size < offsetof(tl_http_config, certificate_file))
+		return tl__fail(TL_E_INVALID_ARGUMENT,
+			"the configuration's size is not set; begin with TL_HTTP_CONFIG_INIT");
+	if (config)
+		memcpy(&full, config, config->size < sizeof full ? config->size : sizeof full);
+	return tl__engine_call(node, &call.base, "tl_sync_enable_http_transport");
+}
+
+typedef struct transport_call {
+	tl__call base;
+	int (*make)(void *ud, tl_loop *loop, tl_transport **out);
+	void *ud;
+} transport_call;
+
+static void begin_transport(tl__engine *engine, tl__call *call)
+{
+	const transport_call *add = (transport_call *)call;
+	tl__carrier carrier = {.can_serve = true, .serve.size = sizeof carrier.serve};
+	int rc = add->make(add->ud, engine->loop, &carrier.transport);
+
+	if (rc == TL_OK) {
+		rc = tl__carriers_add(engine, &carrier);
+		if (rc != TL_OK)
+			carrier.transport->free(carrier.transport);
+	}
+	tl__call_end(call, rc, NULL);
+}
+
+int tl_sync_add_transport(
+	tl_node *node, int (*make)(void *ud, tl_loop *loop, tl_transport **out), void *ud)
+{
+	transport_call call = {.base.begin = begin_transport, .make = make, .ud = ud};
+
+	return tl__engine_call(node, &call.base, "tl_sync_add_transport");
+}
+
+typedef struct start_call {
+	tl__call base;
+	const char *bind, *transport;
+} start_call;
+
+static void begin_start(tl__engine *engine, tl__call *call)
+{
+	const start_call *start = (start_call *)call;
+
+	tl__call_end(call, tl__servers_start(engine, start->bind, start->transport), NULL);
+}
+
+int tl_sync_start_server(tl_node *node, const char *bind, const char *transport)
+{
+	start_call call = {.base.begin = begin_start, .bind = bind, .transport = transport};
+
+	return tl__engine_call(node, &call.base, "tl_sync_start_server");
+}
+
+static void begin_stop(tl__engine *engine, tl__call *call)
+{
+	tl_address first;
+	int rc = tl__servers_first(engine, &first);
+
+	if (rc == TL_OK && engine->stop_servers)
+		rc = tl__fail(TL_E_BUSY, "the servers are being stopped already");
+	if (rc != TL_OK) {
+		tl__call_end(call, rc, NULL);
+		return;
+	}
+	engine->stop_servers = call;
+	tl__servers_stop(engine, STOP_GRACE_MS);
+}
+
+int tl_sync_stop_server(tl_node *node)
+{
+	tl__call call = {.begin = begin_stop};
+
+	return tl__engine_call(node, &call, "tl_sync_stop_server");
+}
+
+typedef struct addresses_call {
+	tl__call base;
+	tl_address addresses[TL__SYNC_MAX_ADDRESSES];
+	size_t count;
+} addresses_call;
+
+static void begin_first(tl__engine *engine, tl__call *call)
+{
+	tl__call_end(call, tl__servers_first(engine, ((addresses_call *)call)->addresses), NULL);
+}
+
+int tl_sync_get_server_address(tl_node *node, tl_address *out)
+{
+	addresses_call call = {.base.begin = begin_first};
+	int rc = tl__engine_call(node, &call.base, "tl_sync_get_server_address");
+
+	if (rc == TL_OK)
+		*out = call.addresses[0];
+	return rc;
+}
+
+bool tl_sync_is_server_running(tl_node *node)
+{
+	tl_address unused;
+
+	return tl_sync_get_server_address(node, &unused) == TL_OK;
+}
+
+static void begin_addresses(tl__engine *engine, tl__call *call)
+{
+	addresses_call *all = (addresses_call *)call;
+
+	all->count = tl__servers_addresses(engine, all->addresses, TL__SYNC_MAX_ADDRESSES);
+	tl__call_end(call, TL_OK, NULL);
+}
+
+static int visit_addresses(const addresses_call *all, tl_address_visit visit, void *ud)
+{
+	int rc = TL_OK;
+
+	for (size_t i = 0; rc == TL_OK && i < all->count; i++)
+		rc = visit(ud, &all->addresses[i]);
+	return rc == TL_STOP ? TL_OK : rc;
+}
+
+int tl_sync_get_server_addresses(tl_node *node, tl_address_visit visit, void *ud)
+{
+	addresses_call call = {.base.begin = begin_addresses};
+	int rc = tl__engine_call(node, &call.base, "tl_sync_get_server_addresses");
+
+	return rc == TL_OK ? visit_addresses(&call, visit, ud) : rc;
+}
+
+/* --- peers ------------------------------------------------------------------------------------ */
+
+int tl_sync_connect_to_peer(tl_node *node, const tl_address *address, const char *key, tl_op **op)
+{
+	tl__sync_command command = {.kind = TL__SYNC_CONNECT, .address = address};
+	int rc = key ? with_peer(&command, key) : TL_OK;
+
+	return rc == TL_OK ? tl__command_start(node, &command, "tl_sync_connect_to_peer", op) : rc;
+}
+
+int tl_sync_register_peer(tl_node *node, const char *peer, const char *name)
+{
+	tl__sync_command command = {.kind = TL__SYNC_REGISTER, .name = tl__str_z(name)};
+	int rc = with_peer(&command, peer);
+
+	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_register_peer", NULL) : rc;
+}
+
+int tl_sync_update_peer_status(tl_node *node, const char *peer, const char *status)
+{
+	tl__sync_command command = {.kind = TL__SYNC_SET_STATUS, .name = tl__str_z(status)};
+	int rc = with_peer(&command, peer);
+
+	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_update_peer_status", NULL)
+			   : rc;
+}
+
+int tl_sync_remove_peer(tl_node *node, const char *peer)
+{
+	tl__sync_command command = {.kind = TL__SYNC_REMOVE_PEER};
+	int rc = with_peer(&command, peer);
+
+	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_remove_peer", NULL) : rc;
+}
+
+int tl_sync_add_peer_address(tl_node *node, const char *peer, const tl_address *address)
+{
+	tl__sync_command command = {.kind = TL__SYNC_ADD_ADDRESS, .address = address};
+	int rc = with_peer(&command, peer);
+
+	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_add_peer_address", NULL) : rc;
+}
+
+int tl_sync_remove_peer_address(
+	tl_node *node, const char *peer, const tl_address *address, bool *removed)
+{
+	tl__sync_command command = {.kind = TL__SYNC_REMOVE_ADDRESS, .address = address};
+	char *text = NULL;
+	int rc = with_peer(&command, peer);
+
+	if (rc == TL_OK)
+		rc = tl__command_run(node, &command, "tl_sync_remove_peer_address", &text);
+	if (rc == TL_OK && removed)
+		*removed = text && strcmp(text, "true") == 0;
+	tl__free(text);
+	return rc;
+}
+
+/* --- relations -------------------------------------------------------------------------------- */
+
+int tl_sync_add_tree_sync(tl_node *node, const char *peer, const tl_id *db)
+{
+	tl__sync_command command = {.kind = TL__SYNC_RELATE, .name = TL__STR("manual")};
+	int rc = with_peer(&command, peer);
+
+	with_db(&command, db);
+	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_add_tree_sync", NULL) : rc;
+}
+
+int tl_sync_remove_tree_sync(tl_node *node, const char *peer, const tl_id *db)
+{
+	tl__sync_command command = {.kind = TL__SYNC_UNRELATE};
+	int rc = with_peer(&command, peer);
+
+	with_db(&command, db);
+	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_remove_tree_sync", NULL) : rc;
+}
+
+/* --- exchanges -------------------------------------------------------------------------------- */
+
+int tl_sync_sync_tree_with_peer(tl_node *node, const char *peer, const tl_id *db, tl_op **op)
+{
+	tl__sync_command command = {.kind = TL__SYNC_SYNC_PAIR};
+	int rc = with_peer(&command, peer);
+
+	with_db(&command, db);
+	return rc == TL_OK ? tl__command_start(node, &command, "tl_sync_sync_tree_with_peer", op)
+			   : rc;
+}
+
+int tl_sync_sync_with_peer(tl_node *node, const tl_address *address, const tl_id *db, tl_op **op)
+{
+	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH, .address = address};
+
+	with_db(&command, db);
+	return tl__command_start(node, &command, "tl_sync_sync_with_peer", op);
+}
+
+int tl_sync_flush(tl_node *node, uint32_t timeout_ms, tl_op **op)
+{
+	const tl__sync_command command = {.kind = TL__SYNC_FLUSH, .timeout_ms = timeout_ms};
+
+	return tl__command_start(node, &command, "tl_sync_flush", op);
+}
+
+int tl_sync_wait_until_synced(
+	tl_node *node, const char *peer, const tl_id *db, uint32_t timeout_ms, tl_op **op)
+{
+	tl__sync_command command = {.kind = TL__SYNC_WAIT, .timeout_ms = timeout_ms};
+	int rc = with_peer(&command, peer);
+
+	with_db(&command, db);
+	return rc == TL_OK ? tl__command_start(node, &command, "tl_sync_wait_until_synced", op)
+			   : rc;
+}
+
+int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **op)
+{
+	tl__sync_command command = {.kind = TL__SYNC_DISCOVER};
+	int rc = with_peer(&command, peer);
+
+	return rc == TL_OK ? tl__command_start(node, &command, "tl_sync_discover_peer_trees", op)
+			   : rc;
+}
+
+int tl_sync_configure(tl_node *node, const tl_sync_options *options)
+{
+	tl_sync_options full = TL_SYNC_OPTIONS_INIT;
+	const tl__sync_command command = {.kind = TL__SYNC_CONFIGURE, .options = &full};
+
+	if (options->size < offsetof(tl_sync_options, connection_check_ms))
+		return tl__fail(TL_E_INVALID_ARGUMENT,
+			"the options' size is not set; begin with TL_SYNC_OPTIONS_INIT");
+	memcpy(&full, options, options->size < sizeof full ? options->size : sizeof full);
+	return tl__command_run(node, &command, "tl_sync_configure", NULL);
+}
+
+int tl_sync_set_policy(tl_node *node, const tl_policy *policy)
+{
+	const tl__sync_command command = {.kind = TL__SYNC_SET_POLICY, .policy = policy};
+
+	return tl__command_run(node, &command, "tl_sync_set_policy", NULL);
+}
+
+int tl_sync_request_database_access(tl_node *node, const tl_address *address, const tl_id *db,
+	const char *key_name, const char *permission, tl_op **op)
+{
+	tl_secret secret;
+	tl__sync_command command = {
+		.kind = TL__SYNC_ACCESS,
+		.address = address,
+		.name = tl__str_z(key_name),
+		.secrets = &secret,
+		.secret_names = &command.name,
+		.secret_count = 1,
+	};
+	int rc = tl_permission_parse(&command.permission, tl__str_z(permission));
+
+	if (rc == TL_OK)
+		rc = tl__keys_secret(node->keys, tl__str_z(key_name), &secret);
+	if (rc != TL_OK)
+		return rc;
+	with_db(&command, db);
+	rc = tl__command_start(node, &command, "tl_sync_request_database_access", op);
+	tl_secret_wipe(&secret);
+	return rc;
+}

@@ -1,0 +1,25 @@
+/* The store worker: one thread that does everything that may wait for the disk, so that the loop
+ * never does. */
+#ifndef TL_ENGINE_WORKER_H
+#define TL_ENGINE_WORKER_H
+
+#include "engine/inbox.h"
+
+typedef struct tl__job tl__job;
+struct tl__job {
+	tl__task task;              /* task.call: told on the loop's thread when the work is done */
+	void (*work)(tl__job *job); /* on the worker's thread */
+};
+
+typedef struct tl__worker tl__worker;
+
+/* Starts the thread. *out is yours: tl__worker_free. */
+int tl__worker_new(tl__worker **out, tl__inbox *inbox) TL_MUST_USE;
+/* From any thread; jobs are done in order. The job must live until task.call, and may be freed
+ * there. */
+void tl__worker_do(tl__worker *worker, tl__job *job);
+/* Ends the thread after the jobs that wait; what they tell comes with the closing of the inbox.
+ * NULL is fine. */
+void tl__worker_free(tl__worker *worker);
+
+#endif
