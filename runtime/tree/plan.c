@@ -108,15 +108,21 @@ int tl__plan_settings(tl__plan *plan, tl_entry *entry, tl__settings **out)
 {
 	const tl_id *parents = tl__entry_parents(entry);
 	size_t count = tl_entry_parent_count(entry);
-	tl__dag_set *set;
-	int code;
 
 	*out = NULL;
 	if (tl_entry_is_root(entry))
 		return own_settings(entry, out);
-	code = tl__dag_need(&plan->dag, parents, count);
+	return tl__plan_settings_at(plan, parents, count, out);
+}
+
+int tl__plan_settings_at(tl__plan *plan, const tl_id *ids, size_t count, tl__settings **out)
+{
+	tl__dag_set *set;
+	int code = tl__dag_need(&plan->dag, ids, count);
+
+	*out = NULL;
 	if (code == TL_OK)
-		code = tl__dag_frontier(&plan->dag, parents, count, &set);
+		code = tl__dag_frontier(&plan->dag, ids, count, &set);
 	if (code == TL_OK)
 		code = tl__settings_of_set(plan->tree, &plan->dag, set, out);
 	return code;

@@ -122,6 +122,10 @@ int tl__plan_settings(tl__plan *plan, tl_entry *entry, tl__settings **out) TL_MU
  * one of this plan or known to be stored), the entry checked with tl_entry_check. On an error the
  * plan is as before. */
 int tl__plan_add(tl__plan *plan, tl_entry *entry, tl__verdict verdict) TL_MUST_USE;
+/* Settings at these entries, all in the DAG or the plan: what an entry with them as main parents
+ * would see. */
+int tl__plan_settings_at(
+	tl__plan *plan, const tl_id *ids, size_t count, tl__settings **out) TL_MUST_USE;
 /* Takes back the last `count` additions (a verdict that was assumed proved wrong). */
 void tl__plan_undo(tl__plan *plan, size_t count);
 size_t tl__plan_count(const tl__plan *plan);
@@ -195,8 +199,8 @@ typedef struct tl__ingest_result {
 /* Judges and stores a page; lines may come in any order. Entries of other pages that became ready
  * are promoted in the same batch; those of other databases, which cite an entry of this page, right
  * behind it. Blocks on the store; any thread, without a tl__tree_lock held. An error means that
- * nothing of the page was written (but maybe that promotion in other databases did not end:
- * tl__ingest_resume repeats it); *out is then empty. Entries that became visible are told to the
+ * nothing of the page was written, or only that memory for the answer ran out: send it again. *out
+ * is then empty. Entries that became visible are told to the
  * tree's listener. Release *out with tl__ingest_result_free. */
 int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *out) TL_MUST_USE;
 void tl__ingest_result_free(tl__ingest_result *result);
@@ -212,5 +216,6 @@ int tl__ingest_resume(tl__tree *tree) TL_MUST_USE;
 #define TL__PENDING_MAX_STRANGER_BYTES (64u * 1024 * 1024)
 #define TL__QUARANTINE_MAX_ENTRIES     10000
 #define TL__QUARANTINE_MAX_BYTES       (64u * 1024 * 1024)
+#define TL__INGEST_MAX_MISSING         1000 /* ids told of one page; the rest with the next ones */
 
 #endif
