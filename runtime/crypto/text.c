@@ -119,11 +119,19 @@ void tl_base64_encode(char *out, const void *bytes, size_t len)
 int tl_base64_decode(void *out, size_t cap, size_t *len, tl_str text)
 {
 	const char *end = NULL;
+	size_t padding = 0;
 
+	*len = 0;
 	if (text.len % 4 != 0)
 		return tl__fail(TL_E_BAD_BASE64, "base64 has a length that is a multiple of 4");
-	if (text.len / 4 > cap / 3 + 1)
+	while (padding < 2 && padding < text.len && text.ptr[text.len - 1 - padding] == '=')
+		padding++;
+	if (text.len / 4 * 3 - padding > cap)
 		return tl__fail(TL_E_TOO_LARGE, "base64 of at most %zu bytes was expected", cap);
+	/* libsodium 1.0.18 takes every byte from 0x80 on for a `/`. */
+	for (size_t i = 0; i < text.len; i++)
+		if ((uint8_t)text.ptr[i] >= 0x80)
+			return tl__fail(TL_E_BAD_BASE64, "base64 holds a character that is none");
 	if (sodium_base642bin(out, cap, text.ptr, text.len, NULL, len, &end,
 		    sodium_base64_VARIANT_ORIGINAL) != 0 ||
 		end != text.ptr + text.len)
