@@ -229,6 +229,32 @@ static int put_raise(tl__m_change *change, const tl__raise *raise)
 		change, TL__T_STATE, tl__buf_view(&change->key), &state, sizeof state, &value, 1);
 }
 
+static int drop_stamp(tl__m_change *change, const tl__raise *drop)
+{
+	tl__m_stamps state;
+	const tl__row *row;
+	tl_str value, key;
+	uint32_t scope;
+	int rc = scope_number(change, drop->store, &scope);
+
+	if (rc != TL_OK)
+		return rc;
+	tl__k_str(tl__k_number(tl__k_start(&change->key), scope), drop->path);
+	key = tl__buf_view(&change->key);
+	row = tl__rows_get(change->view.roots[TL__T_STATE], key);
+	if (!row)
+		return tl__buf_status(&change->key);
+	value = tl__m_split(row, &state, sizeof state);
+	if (!state.has[drop->kind] || newer(&state.stamps[drop->kind], &drop->stamp))
+		return TL_OK;
+	state.has[drop->kind] = false;
+	if (!state.has[TL__STAMP_DOC] && !state.has[TL__STAMP_LIST] && !state.has[TL__STAMP_LEAF])
+		return tl__rows_remove(&change->edit, &change->view.roots[TL__T_STATE], key);
+	if (drop->kind == TL__STAMP_LEAF)
+		value = TL__STR("");
+	return tl__m_put(change, TL__T_STATE, key, &state, sizeof state, &value, 1);
+}
+
 /* --- batches ---------------------------------------------------------------------------------- */
 
 static int put_named(tl__m_change *change, tl__table table, tl_str key, tl_str value)
@@ -240,8 +266,8 @@ static int put_named(tl__m_change *change, tl__table table, tl_str key, tl_str v
 
 static bool needs_database(const tl__batch *batch)
 {
-	return batch->entry_count || batch->raise_count || batch->aside_count ||
-	       batch->drop_aside_count;
+	return batch->entry_count || batch->raise_count || batch->drop_count ||
+	       batch->aside_count || batch->drop_aside_count;
 }
 
 static int apply_database(tl__m_change *change, tl__batch *batch)
@@ -255,6 +281,8 @@ static int apply_database(tl__m_change *change, tl__batch *batch)
 		rc = put_entry(change, &batch->entries[i]);
 	for (size_t i = 0; rc == TL_OK && i < batch->raise_count; i++)
 		rc = put_raise(change, &batch->raises[i]);
+	for (size_t i = 0; rc == TL_OK && i < batch->drop_count; i++)
+		rc = drop_stamp(change, &batch->drops[i]);
 	for (size_t i = 0; rc == TL_OK && i < batch->aside_count; i++)
 		rc = tl__m_aside_put(change, &batch->asides[i]);
 	for (size_t i = 0; rc == TL_OK && i < batch->drop_aside_count; i++)

@@ -187,8 +187,8 @@ static int raise_result(tl__write *write)
 static int check_entries(const tl__batch *batch)
 {
 	static const tl_id none;
-	bool needs_db = batch->entry_count || batch->raise_count || batch->aside_count ||
-			batch->drop_aside_count;
+	bool needs_db = batch->entry_count || batch->raise_count || batch->drop_count ||
+			batch->aside_count || batch->drop_aside_count;
 
 	if (needs_db && memcmp(&batch->db, &none, sizeof none) == 0)
 		return tl__fail(TL_E_INVALID_ARGUMENT, "a batch with entries names no database");
@@ -205,12 +205,23 @@ static int check_entries(const tl__batch *batch)
 	return TL_OK;
 }
 
-static int check_batch(const tl__batch *batch)
+static int check_stamps(const tl__raise *stamps, size_t count)
 {
-	for (size_t i = 0; i < batch->raise_count; i++)
-		if (batch->raises[i].path.len == 0 || batch->raises[i].kind > TL__STAMP_LEAF)
+	for (size_t i = 0; i < count; i++)
+		if (stamps[i].path.len == 0 || stamps[i].kind > TL__STAMP_LEAF)
 			return tl__fail(
 				TL_E_INVALID_ARGUMENT, "a stamp needs a path and a known kind");
+	return TL_OK;
+}
+
+static int check_batch(const tl__batch *batch)
+{
+	int rc = check_stamps(batch->raises, batch->raise_count);
+
+	if (rc == TL_OK)
+		rc = check_stamps(batch->drops, batch->drop_count);
+	if (rc != TL_OK)
+		return rc;
 	for (size_t i = 0; i < batch->local_count; i++)
 		if (batch->locals[i].value.ptr &&
 			batch->locals[i].value.len > TL__STORE_MAX_LOCAL_BYTES)

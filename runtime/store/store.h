@@ -106,7 +106,7 @@ typedef struct tl__put_key {
 	tl_str value; /* opaque; ptr NULL removes */
 } tl__put_key;
 
-/* Everything is borrowed until the write returns. Order of effect: entries, raises, asides,
+/* Everything is borrowed until the write returns. Order of effect: entries, raises, drops, asides,
  * drop_asides, locals, keys. */
 typedef struct tl__batch {
 	tl_id db; /* all zero when the batch has only locals and keys */
@@ -114,6 +114,9 @@ typedef struct tl__batch {
 	size_t entry_count;
 	const tl__raise *raises;
 	size_t raise_count;
+	const tl__raise
+		*drops; /* stamps to remove unless they are newer by now; values are ignored */
+	size_t drop_count;
 	const tl__put_aside *asides;
 	size_t aside_count;
 	const tl_id *drop_asides;

@@ -262,6 +262,38 @@ static void stamps_only_rise(void)
 	CHECK(strcmp(seen.texts[1], "a/2/4294967300/") == 0);
 }
 
+static int drop_one(unsigned n, uint64_t height, const char *path, tl__stamp_kind kind)
+{
+	tl__raise drop = {
+		TL__STR("notes"), tl__str_z(path), kind, {height, id_number(n)}, TL__STR("")};
+	tl__batch batch = {.db = id_number(DB), .drops = &drop, .drop_count = 1};
+
+	return tl__store_write(store, &batch);
+}
+
+static void stamps_are_dropped_unless_newer(void)
+{
+	tl_id one = id_number(1), two = id_number(2);
+	unsigned low = memcmp(&one, &two, TL_ID_BYTES) < 0 ? 1 : 2, high = 3 - low;
+
+	CHECK_OK(raise_one(high, 5, "a", TL__STAMP_LEAF, "five"));
+	CHECK_OK(raise_one(high, 5, "a", TL__STAMP_DOC, ""));
+	CHECK_OK(raise_one(high, 5, "ab", TL__STAMP_LEAF, "other"));
+	CHECK_OK(drop_one(high, 4, "a", TL__STAMP_LEAF));
+	CHECK_OK(drop_one(low, 5, "a", TL__STAMP_LEAF));
+	CHECK_OK(drop_one(high, 5, "a", TL__STAMP_LIST));
+	CHECK_OK(drop_one(high, 5, "none", TL__STAMP_LEAF));
+	CHECK(strcmp(state_at("a"), "a/0/5/") == 0 && seen.count == 2);
+	CHECK_OK(drop_one(high, 5, "a", TL__STAMP_LEAF));
+	CHECK(strcmp(state_at("a"), "a/0/5/") == 0 && seen.count == 1);
+	CHECK_OK(drop_one(low, 6, "a", TL__STAMP_DOC));
+	CHECK(strcmp(state_at("a"), "") == 0 && seen.count == 0);
+	CHECK(strcmp(state_at("ab"), "ab/2/5/other") == 0);
+	CHECK_OK(raise_one(low, 1, "a", TL__STAMP_LEAF, "anew"));
+	CHECK(strcmp(state_at("a"), "a/2/1/anew") == 0);
+	CHECK_CODE(drop_one(1, 1, "", TL__STAMP_LEAF), TL_E_INVALID_ARGUMENT);
+}
+
 static void state_by_path_and_range(void)
 {
 	static const char *const paths[] = {"a", "a1", "a1b", "a2", "b", "\377\377"};
@@ -345,6 +377,7 @@ int main(void)
 	RUN_EACH(frontiers_are_interned);
 	RUN_EACH(databases_are_listed);
 	RUN_EACH(stamps_only_rise);
+	RUN_EACH(stamps_are_dropped_unless_newer);
 	RUN_EACH(state_by_path_and_range);
 	RUN_EACH(state_of_one_store_is_cleared);
 	return spec_end();
