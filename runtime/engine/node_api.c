@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/engine.h"
 #include "engine/names.h"
 #include "engine/node_impl.h"
 
@@ -14,6 +15,12 @@ int tl_node_device_key(tl_node *node, char out[TL_KEY_TEXT_LEN + 1])
 	return TL_OK;
 }
 
+/* The core proves our keys in its requests. */
+static int tell_engine(tl_node *node)
+{
+	return node->engine ? tl__engine_keys_changed(node) : TL_OK;
+}
+
 int tl_node_add_private_key(tl_node *node, const char *name, const uint8_t seed[TL_SEED_BYTES],
 	char out[TL_KEY_TEXT_LEN + 1])
 {
@@ -22,7 +29,7 @@ int tl_node_add_private_key(tl_node *node, const char *name, const uint8_t seed[
 
 	if (rc == TL_OK && out)
 		tl_key_format(&key, out);
-	return rc;
+	return rc == TL_OK ? tell_engine(node) : rc;
 }
 
 int tl_node_get_public_key(tl_node *node, const char *name, char out[TL_KEY_TEXT_LEN + 1])
@@ -49,7 +56,9 @@ int tl_node_export_private_key(tl_node *node, const char *name, uint8_t seed[TL_
 
 int tl_node_remove_private_key(tl_node *node, const char *name)
 {
-	return tl__keys_remove(node->keys, tl__str_z(name));
+	int rc = tl__keys_remove(node->keys, tl__str_z(name));
+
+	return rc == TL_OK ? tell_engine(node) : rc;
 }
 
 /* The visitor may use the library, so the store's walk ends before the first call. */
