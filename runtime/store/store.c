@@ -205,13 +205,34 @@ static int check_entries(const tl__batch *batch)
 	return TL_OK;
 }
 
+/* Heights fit signed numbers, so that every backend can compare them. */
+static int check_height(uint64_t height)
+{
+	if (height > INT64_MAX)
+		return tl__fail(TL_E_INVALID_ARGUMENT, "a height is beyond 2^63 - 1");
+	return TL_OK;
+}
+
+static int check_heights(const tl__put_entry *entry)
+{
+	int rc = check_height(entry->height);
+
+	for (size_t i = 0; rc == TL_OK && i < entry->store_count; i++)
+		rc = check_height(entry->stores[i].height);
+	return rc;
+}
+
 static int check_stamps(const tl__raise *stamps, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	int rc = TL_OK;
+
+	for (size_t i = 0; rc == TL_OK && i < count; i++) {
 		if (stamps[i].path.len == 0 || stamps[i].kind > TL__STAMP_LEAF)
 			return tl__fail(
 				TL_E_INVALID_ARGUMENT, "a stamp needs a path and a known kind");
-	return TL_OK;
+		rc = check_height(stamps[i].stamp.height);
+	}
+	return rc;
 }
 
 static int check_batch(const tl__batch *batch)
@@ -220,6 +241,8 @@ static int check_batch(const tl__batch *batch)
 
 	if (rc == TL_OK)
 		rc = check_stamps(batch->drops, batch->drop_count);
+	for (size_t i = 0; rc == TL_OK && i < batch->entry_count; i++)
+		rc = check_heights(&batch->entries[i]);
 	if (rc != TL_OK)
 		return rc;
 	for (size_t i = 0; i < batch->local_count; i++)

@@ -270,7 +270,8 @@ int tl__read_locals(tl__store *store, tl_str prefix, tl__local_visit visit, void
 int tl__read_key(tl__store *store, tl_str name, char **value, size_t *len) TL_MUST_USE;
 int tl__read_key_names(tl__store *store, tl__name_visit visit, void *ud) TL_MUST_USE;
 
-/* Raised by every write, also of another process: equal counters, nothing has changed. */
+/* Raised by every write that changes something, also of another process: equal counters, nothing
+ * has changed. */
 int tl__store_changes(tl__store *store, uint64_t *counter) TL_MUST_USE;
 
 /* --- upkeep ----------------------------------------------------------------------------------- */

@@ -54,7 +54,13 @@ static inline int open_memory(void)
 	return tl__store_open_memory(&store, NULL);
 }
 
-static const spec_backend backends[] = {{"memory", open_memory}};
+static inline int open_sqlite(void)
+{
+	make_folder(spec_folder, sizeof spec_folder);
+	return tl__store_open_sqlite(&store, spec_folder, TL__DURABLE_RELAXED, NULL);
+}
+
+static const spec_backend backends[] = {{"memory", open_memory}, {"sqlite", open_sqlite}};
 
 static const spec_backend *backend;
 

@@ -1,0 +1,237 @@
+/* What the files of the SQLite backend share. Private to runtime/store/sqlite*.c. */
+#ifndef TL_STORE_SQLITE_H
+#define TL_STORE_SQLITE_H
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include "base/buf.h"
+#include "base/map.h"
+#include "store/backend.h"
+#include "store/sqlite_sql.h"
+
+#define TL__SQ_VERSION     1          /* of the schema (PRAGMA user_version) */
+#define TL__SQ_APPLICATION 0x746c6b31 /* "tlk1" (PRAGMA application_id) */
+
+#define TL__SQ_FILE "tidelock.db"
+#define TL__SQ_LOCK "lock"
+
+#define TL__SQ_WRITE_CACHE_KIB 8192
+#define TL__SQ_READ_CACHE_KIB  2048
+#define TL__SQ_WATCH_CACHE_KIB 64
+#define TL__SQ_IDLE_READERS    8    /* connections kept for the next snapshot */
+#define TL__SQ_BUSY_MS         1000 /* wait for a foreign program that writes */
+/* The log is copied into the file each so many pages; beyond the limit a commit then also waits a
+ * little for readers to let the log start anew. */
+#define TL__SQ_LOG_LIMIT_PAGES 8000
+#define TL__SQ_LOG_STEP_PAGES  2000
+#define TL__SQ_LOG_WAIT_MS     20
+#define TL__SQ_LOG_MAX_FILE    (32 * 1024 * 1024) /* the log file is cut to this when it restarts */
+#define TL__SQ_MAX_DATABASES   (1 << 22)
+#define TL__SQ_MAX_INTERNED    4096
+#define TL__SQ_RECENT          1024
+
+typedef struct tl__sq_conn {
+	sqlite3 *db;
+	sqlite3_stmt *stmts[TL__SQL_COUNT]; /* prepared at first use */
+	const uint64_t *sum_key;
+	tl__buf sum;     /* what the next checksum is over; its failure sticks */
+	tl__map numbers; /* databases and scopes by name; their rows never change or go */
+	tl__buf key;     /* for `numbers` */
+	const char *file;
+	struct tl__sq_conn *next; /* in the pool */
+} tl__sq_conn;
+
+/* An entry written a moment ago, most often the parent of the next one. */
+typedef struct tl__sq_recent {
+	tl_id id;
+	int64_t n;
+} tl__sq_recent;
+
+typedef struct tl__sqlite {
+	tl__store base;
+	char *folder; /* as given */
+	char *file;
+	int folder_fd, lock_fd;
+	bool registered;
+	tl__durability durability;
+	uint64_t sum_key[2];
+	/* the writer: whoever has the turn */
+	tl__sq_conn *writer;
+	size_t applied; /* batches of this turn */
+	bool broken;    /* SQLite rolled the turn back by itself */
+	tl_error *broken_error;
+	int64_t seen_version;  /* PRAGMA data_version of the writer */
+	int log_pages;         /* length of the log after the last commit */
+	int log_tried;         /* and when it was last asked to start anew */
+	tl__sq_recent *recent; /* TL__SQ_RECENT slots by id */
+	/* readers */
+	pthread_mutex_t pool_lock;
+	tl__sq_conn *idle;
+	size_t idle_count;
+	pthread_mutex_t watch_lock;
+	tl__sq_conn *watch; /* sees what others write */
+} tl__sqlite;
+
+typedef struct tl__sq_snapshot {
+	tl__snapshot base;
+	tl__sq_conn *conn;
+} tl__sq_snapshot;
+
+/* --- sqlite_conn.c: connections --------------------------------------------------------------- */
+
+/* The error of the connection (or of `rc` alone when conn is NULL) as ours, with a sentence. */
+int tl__sq_fail(tl__sq_conn *conn, int rc, const char *doing);
+int tl__sq_conn_open(tl__sq_conn **out, const tl__sqlite *store, int cache_kib) TL_MUST_USE;
+void tl__sq_conn_close(tl__sq_conn *conn); /* NULL is fine */
+/* Runs SQL text that gives no rows, or whose rows do not matter. */
+int tl__sq_exec(tl__sq_conn *conn, const char *sql, const char *doing) TL_MUST_USE;
+/* A reader from the pool, and back. */
+int tl__sq_reader_take(tl__sqlite *store, tl__sq_conn **out) TL_MUST_USE;
+void tl__sq_reader_give(tl__sqlite *store, tl__sq_conn *conn);
+void tl__sq_forget_numbers(tl__sq_conn *conn);
+
+/* --- sqlite_query.c: one statement from binding to reset -------------------------------------- */
+
+typedef struct tl__sq_query {
+	tl__sq_conn *conn;
+	sqlite3_stmt *stmt;
+	int rc;   /* first failure of preparing or binding (SQLite's) */
+	int last; /* parameter bound last */
+} tl__sq_query;
+
+/* Columns of a table that its checksum covers come first and in one order everywhere: when bound
+ * for writing, and when read. Binding notes them for the checksum as it goes. */
+void tl__sq_start(tl__sq_query *q, tl__sq_conn *conn, tl__sql which);
+void tl__sq_int(tl__sq_query *q, int64_t value);
+void tl__sq_blob(tl__sq_query *q, tl_str bytes); /* borrowed until the query ends */
+void tl__sq_id(tl__sq_query *q, const tl_id *id);
+/* Bytes that no checksum covers (they have their id): after tl__sq_sum. */
+void tl__sq_blob_free(tl__sq_query *q, tl_str bytes);
+/* Binds the checksum of everything bound so far. */
+void tl__sq_sum(tl__sq_query *q, char table);
+/* One row more: *row says whether there is one. After an error or the end the query has ended. */
+int tl__sq_step(tl__sq_query *q, bool *row) TL_MUST_USE;
+/* Runs to the end. */
+int tl__sq_run(tl__sq_query *q) TL_MUST_USE;
+void tl__sq_end(tl__sq_query *q); /* may be called twice */
+
+int64_t tl__sq_col_int(tl__sq_query *q, int column);
+tl_str tl__sq_col_blob(tl__sq_query *q, int column); /* until the next step or end */
+/* Whether the column holds an id. */
+bool tl__sq_col_id(tl__sq_query *q, int column, tl_id *out);
+/* Compares `count` columns from `first` on with the checksum in the column after them:
+ * TL_E_STORE_DAMAGED. */
+int tl__sq_row_check(tl__sq_query *q, char table, int first, int count) TL_MUST_USE;
+int tl__sq_damaged(tl__sq_conn *conn, char table);
+
+/* --- sqlite_number.c: interned databases, scopes, entries ------------------------------------- */
+
+/* Number of a database or of a scope (store of a database; an empty name is the database itself);
+ * 0 when there is none, unless `make`. */
+int tl__sq_database(tl__sq_conn *conn, const tl_id *db, int64_t *number) TL_MUST_USE;
+int tl__sq_scope(
+	tl__sq_conn *conn, int64_t db, tl_str name, bool make, int64_t *number) TL_MUST_USE;
+int tl__sq_scope_of(tl__sq_conn *conn, const tl_id *db, tl_str name, int64_t *number) TL_MUST_USE;
+int tl__sq_remember_database(tl__sq_conn *conn, const tl_id *db, int64_t number) TL_MUST_USE;
+
+/* Number of an entry: its database above, its arrival below. */
+static inline int64_t tl__sq_n(int64_t db, uint64_t arrival)
+{
+	return (int64_t)((uint64_t)db << 40 | arrival);
+}
+
+static inline uint64_t tl__sq_arrival(int64_t n)
+{
+	return (uint64_t)n & ((UINT64_C(1) << 40) - 1);
+}
+
+/* --- sqlite_lock.c: a folder belongs to one process and one store in it ----------------------- */
+
+int tl__sq_lock(tl__sqlite *store) TL_MUST_USE;
+void tl__sq_unlock(tl__sqlite *store);
+
+/* --- sqlite_schema.c -------------------------------------------------------------------------- */
+
+/* Creates the schema in an empty file, or checks what is there; fills the checksum key. */
+int tl__sq_schema(tl__sqlite *store, tl__sq_conn *conn) TL_MUST_USE;
+
+/* --- sqlite_write.c, sqlite_turn.c, sqlite_aside.c -------------------------------------------- */
+
+typedef struct tl__sq_change {
+	tl__sqlite *store;
+	tl__sq_conn *conn;
+	tl__batch *batch;
+	int64_t db;
+	tl__db_row row;
+	int64_t asides;
+	tl__map tips; /* scope and id -> whether it becomes a tip or ceases to be one */
+	tl_str last_frontier;
+	int64_t last_frontier_number;
+} tl__sq_change;
+
+int tl__sq_begin(tl__store *store);
+int tl__sq_apply(tl__store *store, tl__batch *batch);
+int tl__sq_clear_state(tl__store *store, const tl_id *db, tl_str name);
+int tl__sq_commit(tl__store *store);
+int tl__sq_write_batch(tl__sqlite *store, tl__batch *batch) TL_MUST_USE;
+int tl__sq_aside_put(tl__sq_change *change, const tl__put_aside *aside) TL_MUST_USE;
+int tl__sq_aside_drop(tl__sq_change *change, const tl_id *id) TL_MUST_USE;
+/* Number of an entry in the DAG, 0 when it is not there. */
+int tl__sq_entry_number(tl__sq_conn *conn, int64_t db, const tl_id *id, int64_t *n) TL_MUST_USE;
+
+/* --- sqlite_read.c, sqlite_store.c, sqlite_aside.c -------------------------------------------- */
+
+static inline tl__sq_conn *tl__sq_conn_of(tl__snapshot *s)
+{
+	return ((tl__sq_snapshot *)s)->conn;
+}
+
+/* Fills a row from the columns of TL__SQL_DATABASES; false when they are none. */
+bool tl__sq_database_from(tl__sq_query *q, tl__db_row *out);
+
+static inline int64_t tl__sq_clamp(uint64_t number)
+{
+	return number > INT64_MAX ? INT64_MAX : (int64_t)number;
+}
+
+int tl__sq_databases(tl__snapshot *s, tl__db_visit visit, void *ud);
+int tl__sq_database_row(tl__snapshot *s, const tl_id *db, tl__db_row *out);
+int tl__sq_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
+	tl__entry_visit visit, void *ud);
+int tl__sq_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
+	unsigned with, tl__entry_visit visit, void *ud);
+int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
+	size_t limit, unsigned with, tl__entry_visit visit, void *ud);
+int tl__sq_children(
+	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
+int tl__sq_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
+	tl__member_visit visit, void *ud);
+int tl__sq_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud);
+int tl__sq_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud);
+int tl__sq_frontier(
+	tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud);
+int tl__sq_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths, size_t count,
+	tl__state_visit visit, void *ud);
+int tl__sq_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix, tl_str after,
+	size_t limit, tl__state_visit visit, void *ud);
+int tl__sq_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
+	tl__aside_visit visit, void *ud);
+int tl__sq_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
+	size_t limit, unsigned with, tl__aside_visit visit, void *ud);
+int tl__sq_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud);
+int tl__sq_waits(
+	tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit, void *ud);
+int tl__sq_aside_usage(
+	tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count, uint64_t *bytes);
+
+/* --- sqlite_local.c, sqlite_check.c, sqlite_backup.c ------------------------------------------ */
+
+int tl__sq_local(tl__store *store, tl_str key, char **value, size_t *len);
+int tl__sq_locals(tl__store *store, tl_str prefix, tl__local_visit visit, void *ud);
+int tl__sq_key(tl__store *store, tl_str name, char **value, size_t *len);
+int tl__sq_key_names(tl__store *store, tl__name_visit visit, void *ud);
+int tl__sq_changes(tl__store *store, uint64_t *counter);
+int tl__sq_check(tl__store *store, tl__finding finding, void *ud);
+int tl__sq_backup(tl__store *store, const char *file);
+
+#endif

@@ -1,0 +1,150 @@
+/* Connections: how they are set up, the pool of readers, and what SQLite's errors mean. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "store/sqlite.h"
+
+/* Our code and what to do for a result of SQLite. */
+static int meaning(int rc, const char **advice)
+{
+	switch (rc & 0xff) {
+	case SQLITE_NOMEM: *advice = "close what is not needed and try again"; return TL_E_NOMEM;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		*advice = "another program is writing to it; close that and try again";
+		return TL_E_BUSY;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		*advice = "make the directory and the files in it writable";
+		return TL_E_STORE_READ_ONLY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH:
+		*advice = "the file is damaged; run `verify`, or restore a backup";
+		return TL_E_STORE_DAMAGED;
+	case SQLITE_FULL: *advice = "the disk is full; make room and try again"; return TL_E_IO;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		*advice = "see that the disk works and the files are there";
+		return TL_E_IO;
+	case SQLITE_TOOBIG: *advice = "the value is too large"; return TL_E_TOO_LARGE;
+	default: *advice = "this is a fault of the program"; return TL_E_INTERNAL;
+	}
+}
+
+int tl__sq_fail(tl__sq_conn *conn, int rc, const char *doing)
+{
+	const char *advice = "";
+	int code, extended = conn && conn->db ? sqlite3_extended_errcode(conn->db) : rc;
+	/* a failure that did not go through the connection has no message there */
+	bool told = (extended & 0xff) == (rc & 0xff) && conn && conn->db;
+
+	if (rc == SQLITE_IOERR_NOMEM || (told && extended == SQLITE_IOERR_NOMEM))
+		rc = SQLITE_NOMEM;
+	code = meaning(rc, &advice);
+	return tl__fail(code, "cannot %s %s: %s; %s", doing, conn ? conn->file : "the store",
+		told ? sqlite3_errmsg(conn->db) : sqlite3_errstr(rc), advice);
+}
+
+int tl__sq_exec(tl__sq_conn *conn, const char *sql, const char *doing)
+{
+	int rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? TL_OK : tl__sq_fail(conn, rc, doing);
+}
+
+static int set_up(tl__sq_conn *conn, const tl__sqlite *store, int cache_kib)
+{
+	char sql[512];
+
+	sqlite3_extended_result_codes(conn->db, 1);
+	sqlite3_busy_timeout(conn->db, TL__SQ_BUSY_MS);
+	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
+	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, (int *)NULL);
+	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, (int *)NULL);
+	sqlite3_snprintf(sizeof sql, sql,
+		"PRAGMA cache_size = -%d; PRAGMA synchronous = %s; PRAGMA temp_store = MEMORY; "
+		"PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d; "
+		"PRAGMA cell_size_check = ON; PRAGMA secure_delete = FAST",
+		cache_kib, store->durability == TL__DURABLE_FULL ? "FULL" : "NORMAL",
+		TL__SQ_LOG_MAX_FILE);
+	return tl__sq_exec(conn, sql, "open");
+}
+
+int tl__sq_conn_open(tl__sq_conn **out, const tl__sqlite *store, int cache_kib)
+{
+	tl__sq_conn *conn = tl__alloc_zero(1, sizeof *conn);
+	int rc;
+
+	*out = NULL;
+	if (!conn)
+		return TL_E_NOMEM;
+	tl__map_init(&conn->numbers);
+	conn->file = store->file;
+	conn->sum_key = store->sum_key;
+	rc = sqlite3_open_v2(
+		store->file, &conn->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc != SQLITE_OK)
+		rc = tl__sq_fail(conn, rc, "open");
+	else
+		rc = set_up(conn, store, cache_kib);
+	if (rc != TL_OK) {
+		tl__sq_conn_close(conn);
+		return rc;
+	}
+	*out = conn;
+	return TL_OK;
+}
+
+void tl__sq_conn_close(tl__sq_conn *conn)
+{
+	if (!conn)
+		return;
+	for (size_t i = 0; i < TL__SQL_COUNT; i++)
+		sqlite3_finalize(conn->stmts[i]);
+	sqlite3_close(conn->db);
+	tl__map_free(&conn->numbers);
+	tl__buf_free(&conn->key);
+	tl__buf_free(&conn->sum);
+	tl__free(conn);
+}
+
+void tl__sq_forget_numbers(tl__sq_conn *conn)
+{
+	tl__map_free(&conn->numbers);
+	tl__map_init(&conn->numbers);
+}
+
+int tl__sq_reader_take(tl__sqlite *store, tl__sq_conn **out)
+{
+	tl__sq_conn *conn;
+
+	pthread_mutex_lock(&store->pool_lock);
+	conn = store->idle;
+	if (conn) {
+		store->idle = conn->next;
+		store->idle_count--;
+	}
+	pthread_mutex_unlock(&store->pool_lock);
+	*out = conn;
+	return conn ? TL_OK : tl__sq_conn_open(out, store, TL__SQ_READ_CACHE_KIB);
+}
+
+void tl__sq_reader_give(tl__sqlite *store, tl__sq_conn *conn)
+{
+	bool keep;
+
+	pthread_mutex_lock(&store->pool_lock);
+	keep = store->idle_count < TL__SQ_IDLE_READERS;
+	if (keep) {
+		conn->next = store->idle;
+		store->idle = conn;
+		store->idle_count++;
+	}
+	pthread_mutex_unlock(&store->pool_lock);
+	if (!keep)
+		tl__sq_conn_close(conn);
+}

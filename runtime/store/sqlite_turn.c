@@ -1,0 +1,181 @@
+/* A turn is one transaction of SQLite. The first batch in it needs no savepoint: while nothing else
+ * is in the transaction, undoing the batch is undoing the transaction. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "store/sqlite.h"
+
+static int run(tl__sqlite *store, tl__sql which)
+{
+	tl__sq_query q;
+
+	tl__sq_start(&q, store->writer, which);
+	return tl__sq_run(&q);
+}
+
+/* What is remembered may have been undone, or another process may have written. */
+static void forget(tl__sqlite *store)
+{
+	tl__sq_forget_numbers(store->writer);
+	memset(store->recent, 0, TL__SQ_RECENT * sizeof *store->recent);
+}
+
+static bool in_transaction(const tl__sqlite *store)
+{
+	return sqlite3_get_autocommit(store->writer->db) == 0;
+}
+
+int tl__sq_begin(tl__store *base)
+{
+	tl__sqlite *store = (tl__sqlite *)base;
+	tl__sq_query q;
+	int64_t version = 0;
+	bool row;
+	int rc = run(store, TL__SQL_BEGIN);
+
+	store->applied = 0;
+	store->broken = false;
+	if (rc != TL_OK)
+		return rc;
+	tl__sq_start(&q, store->writer, TL__SQL_DATA_VERSION);
+	rc = tl__sq_step(&q, &row);
+	if (rc == TL_OK && row)
+		version = tl__sq_col_int(&q, 0);
+	tl__sq_end(&q);
+	if (version != store->seen_version)
+		forget(store);
+	store->seen_version = version;
+	if (rc != TL_OK && in_transaction(store))
+		sqlite3_exec(store->writer->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
+/* Nothing more can be done in this turn; what failed is kept for every batch of it. */
+static void break_turn(tl__sqlite *store)
+{
+	if (in_transaction(store))
+		sqlite3_exec(store->writer->db, "ROLLBACK", NULL, NULL, NULL);
+	tl__error_drop(store->broken_error);
+	store->broken_error = tl__error_keep();
+	store->broken = true;
+}
+
+static int raise_broken(const tl__sqlite *store)
+{
+	if (store->broken_error)
+		return tl__error_raise(store->broken_error);
+	return tl__fail(TL_E_IO, "the transaction was lost; try again");
+}
+
+/* Undoes the batch that just failed and leaves the turn ready for the next; keeps its error. */
+static void undo_batch(tl__sqlite *store)
+{
+	bool first = store->applied == 0;
+	tl_error *error = tl__error_keep();
+	int rc = TL_OK;
+
+	forget(store);
+	if (!in_transaction(store)) { /* SQLite has undone more than the batch */
+		if (first)
+			rc = run(store, TL__SQL_BEGIN);
+	} else if (first) {
+		rc = run(store, TL__SQL_ROLLBACK);
+		if (rc == TL_OK)
+			rc = run(store, TL__SQL_BEGIN);
+	} else {
+		rc = run(store, TL__SQL_MARK_UNDO);
+		if (rc == TL_OK)
+			rc = run(store, TL__SQL_MARK_KEEP);
+	}
+	if (rc == TL_OK && error)
+		tl__error_raise(error);
+	if (rc != TL_OK || !in_transaction(store))
+		break_turn(store);
+	if (error)
+		tl__error_raise(error);
+	tl__error_drop(error);
+}
+
+static int clear_scope(tl__sqlite *store, const tl_id *db, tl_str name)
+{
+	tl__sq_query q;
+	int64_t scope;
+	int rc = tl__sq_scope_of(store->writer, db, name, &scope);
+
+	if (rc != TL_OK || !scope)
+		return rc;
+	tl__sq_start(&q, store->writer, TL__SQL_STATE_CLEAR);
+	tl__sq_int(&q, scope);
+	return tl__sq_run(&q);
+}
+
+/* One write of the turn: the batch, or when it is NULL the removal of a store's state. */
+static int apply(tl__sqlite *store, tl__batch *batch, const tl_id *db, tl_str name)
+{
+	bool first = store->applied == 0;
+	int rc;
+
+	if (store->broken)
+		return raise_broken(store);
+	rc = first ? TL_OK : run(store, TL__SQL_MARK);
+	if (rc == TL_OK)
+		rc = batch ? tl__sq_write_batch(store, batch) : clear_scope(store, db, name);
+	if (rc == TL_OK && !first)
+		rc = run(store, TL__SQL_MARK_KEEP);
+	if (rc == TL_OK)
+		store->applied++;
+	else
+		undo_batch(store);
+	return rc;
+}
+
+int tl__sq_apply(tl__store *base, tl__batch *batch)
+{
+	return apply((tl__sqlite *)base, batch, NULL, (tl_str){NULL, 0});
+}
+
+int tl__sq_clear_state(tl__store *base, const tl_id *db, tl_str name)
+{
+	return apply((tl__sqlite *)base, NULL, db, name);
+}
+
+/* Copies the log into the file, now and then; when readers have kept it from starting anew for
+ * long, waits a little for them. What was committed is safe whatever comes of this. */
+static void trim_log(tl__sqlite *store)
+{
+	bool insist = store->log_pages >= TL__SQ_LOG_LIMIT_PAGES;
+	sqlite3 *db = store->writer->db;
+	int rc;
+
+	if (store->log_pages < store->log_tried)
+		store->log_tried = 0; /* it has started anew */
+	if (store->log_pages < store->log_tried + TL__SQ_LOG_STEP_PAGES)
+		return;
+	store->log_tried = store->log_pages;
+	if (insist)
+		sqlite3_busy_timeout(db, TL__SQ_LOG_WAIT_MS);
+	rc = sqlite3_wal_checkpoint_v2(db, NULL,
+		insist ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	if (insist)
+		sqlite3_busy_timeout(db, TL__SQ_BUSY_MS);
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+		tl__log_write(store->base.log, TL_LOG_WARNING, "store",
+			"cannot copy the log of %s into it: %s", store->file, sqlite3_errmsg(db));
+}
+
+int tl__sq_commit(tl__store *base)
+{
+	tl__sqlite *store = (tl__sqlite *)base;
+	int rc;
+
+	if (store->broken)
+		return raise_broken(store);
+	rc = run(store, TL__SQL_COMMIT);
+	if (rc != TL_OK) {
+		forget(store);
+		break_turn(store);
+		return raise_broken(store);
+	}
+	trim_log(store);
+	return TL_OK;
+}
