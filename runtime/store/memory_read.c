@@ -153,9 +153,10 @@ int tl__m_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__st
 	uint32_t scope;
 	int rc;
 
+	tl__buf_clear(tl__m_key_of(s));
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found) ||
 		!tl__m_find_scope(tl__m_view_of(s), tl__m_key_of(s), found.number, store, &scope))
-		return TL_OK;
+		return tl__buf_status(tl__m_key_of(s));
 	tl__k_number(tl__k_start(tl__m_key_of(s)), scope);
 	if (after) /* the byte makes it greater than the row itself */
 		tl__buf_byte(tl__k_id(tl__k_long(tl__m_key_of(s), after->height), &after->id), 0);
