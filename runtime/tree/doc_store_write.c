@@ -9,7 +9,7 @@
 static int put(tl_doc_store *store, tl_str text, tl_value *value, tl__put how)
 {
 	tl__path path;
-	int code = value ? tl__bound_writable(&store->bound) : TL_E_NOMEM;
+	int code = value ? tl__bound_writable(&store->bound) : tl__no_value();
 
 	if (code == TL_OK)
 		code = tl__path_split(&path, text);
@@ -184,7 +184,7 @@ static int get_typed(tl_doc_store *store, tl_str path, tl_type type, tl_value **
 int tl_doc_store_get_or_insert(tl_doc_store *store, tl_str path, tl_value *value, tl_value **out)
 {
 	tl_value *there = NULL, *copy = NULL;
-	int code = value ? tl__bound_writable(&store->bound) : TL_E_NOMEM;
+	int code = value ? tl__bound_writable(&store->bound) : tl__no_value();
 
 	if (out)
 		*out = NULL;
@@ -240,7 +240,7 @@ int tl_doc_store_modify_or_insert(
 	tl_doc_store *store, tl_str path, tl_value *initial, tl_value_change change, void *ud)
 {
 	tl_value *value = NULL;
-	int code = initial ? tl__bound_writable(&store->bound) : TL_E_NOMEM;
+	int code = initial ? tl__bound_writable(&store->bound) : tl__no_value();
 
 	if (code == TL_OK)
 		code = get_typed(store, path, tl_value_type(initial), &value);

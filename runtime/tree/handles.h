@@ -170,6 +170,8 @@ typedef enum tl__put { TL__PUT_REPLACE, TL__PUT_MERGE } tl__put;
  * with it (merge). Sticks failures to the transaction. */
 int tl__bound_put(
 	tl__bound *bound, const tl_str *components, size_t count, tl_value *value, tl__put how);
+/* The error of a value that is NULL: what its constructor left. */
+int tl__no_value(void) TL_MUST_USE;
 /* Sticks a failure that arose before staging. */
 int tl__bound_fail(tl__bound *bound, int code);
 /* TL_OK when the handle can be written through. */

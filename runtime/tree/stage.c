@@ -271,10 +271,17 @@ int tl__bound_fail(tl__bound *bound, int code)
 	return tl__transaction_stick(bound->tx, code);
 }
 
+int tl__no_value(void)
+{
+	int code = tl_error_code(tl_last_error());
+
+	return code != TL_OK ? code : tl__fail(TL_E_INVALID_ARGUMENT, "the value is missing");
+}
+
 int tl__bound_put(
 	tl__bound *bound, const tl_str *components, size_t count, tl_value *value, tl__put how)
 {
-	int code = value ? tl__bound_writable(bound) : TL_E_NOMEM;
+	int code = value ? tl__bound_writable(bound) : tl__no_value();
 
 	if (code == TL_OK)
 		code = check_path(components, count);

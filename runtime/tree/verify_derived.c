@@ -1,0 +1,160 @@
+/* Rechecking a database: what is derived from its entries. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tree/verify.h"
+
+static int compare_tips(tl__verify *v, tl_str store, tl__ids *expected)
+{
+	tl__ids stored = {0};
+	int code = tl__read_tips(v->snapshot, &v->db->id, store, tl__ids_visit, &stored);
+
+	tl__ids_sort(expected);
+	tl__ids_sort(&stored);
+	if (code == TL_OK && !tl__ids_equal(expected, &stored))
+		tl__verify_report(v, NULL,
+			"the stored tips of %s%.*s%s are not those of the entries (%zu and %zu)",
+			store.len > 0 ? "store `" : "the database", TL__STR_ARG(store),
+			store.len > 0 ? "`" : "", stored.count, expected->count);
+	tl__ids_free(&stored);
+	return code;
+}
+
+/* Those never named, of the map whose keys begin with `prefix` and end with an id. */
+static int unnamed(const tl__map *map, tl_str prefix, tl__ids *out)
+{
+	size_t at = 0;
+	int code = TL_OK;
+	tl_str key;
+	void *value;
+
+	while (code == TL_OK && tl__map_next(map, &at, &key, &value)) {
+		tl_id id;
+
+		if (key.len != prefix.len + TL_ID_BYTES || !tl__str_starts(key, prefix) ||
+			((const tl__seen *)value)->named)
+			continue;
+		memcpy(id.b, key.ptr + prefix.len, TL_ID_BYTES);
+		code = tl__ids_add(out, &id);
+	}
+	return code;
+}
+
+static int compare_state(tl__verify *v, tl_str store, const tl__ids *tips)
+{
+	tl_value *state = NULL, *folded = NULL;
+	int code = tl__state_doc(v->snapshot, &v->db->id, store, &state);
+
+	if (code == TL_OK)
+		code = tl__state_fold(
+			v->snapshot, &v->db->id, store, tips->at, tips->count, &folded);
+	if (code == TL_OK && !tl_value_equal(state, folded))
+		tl__verify_report(v, NULL,
+			"the stored state of store `%.*s` is not the fold of its history",
+			TL__STR_ARG(store));
+	if (code == TL_E_STORE_DAMAGED) {
+		tl__verify_report(v, NULL, "store `%.*s` cannot be read: %s", TL__STR_ARG(store),
+			tl_error_message(tl_last_error()));
+		code = TL_OK;
+	}
+	tl_value_free(state);
+	tl_value_free(folded);
+	return code;
+}
+
+static int check_store(tl__verify *v, tl_str store)
+{
+	tl__buf prefix = TL__BUF_INIT;
+	tl__ids tips = {0};
+	int code;
+
+	tl__buf_str(&prefix, store);
+	tl__buf_byte(&prefix, 0xff);
+	code = tl__buf_status(&prefix);
+	if (code == TL_OK)
+		code = unnamed(&v->members, tl__buf_view(&prefix), &tips);
+	if (code == TL_OK)
+		code = compare_tips(v, store, &tips);
+	if (code == TL_OK && !tl__str_eq(store, TL__STR(TL__STORE_ROOT)))
+		code = compare_state(v, store, &tips);
+	tl__buf_free(&prefix);
+	tl__ids_free(&tips);
+	return code;
+}
+
+int tl__verify_derived(tl__verify *v)
+{
+	tl__ids tips = {0};
+	size_t at = 0;
+	tl_str name;
+	void *unused;
+	int code = unnamed(&v->entries, TL__STR(""), &tips);
+
+	if (code == TL_OK)
+		code = compare_tips(v, TL__STR(""), &tips);
+	tl__ids_free(&tips);
+	while (code == TL_OK && tl__map_next(&v->stores, &at, &name, &unused))
+		code = check_store(v, name);
+	return code;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+/* The judge is asked about entries of the snapshot's DAG alone. */
+static tl__place nowhere(void *ud, const tl_id *id, tl_entry **entry)
+{
+	(void)ud;
+	(void)id;
+	*entry = NULL;
+	return TL__PLACE_STORED;
+}
+
+static void backend_finding(void *ud, tl_str sentence)
+{
+	tl__verify_report(ud, NULL, "%.*s", TL__STR_ARG(sentence));
+}
+
+static int run(tl__verify *v)
+{
+	tl__tree *tree = v->db->host->tree;
+	tl__plan *plan;
+	int code = tl__plan_new(&plan, tree, v->snapshot, &v->db->id);
+
+	if (code != TL_OK)
+		return code;
+	v->judge = (tl__judge){.tree = tree,
+		.snapshot = v->snapshot,
+		.db = v->db->id,
+		.plan = plan,
+		.place = nowhere};
+	tl__judge_init(&v->judge);
+	code = tl__verify_entries(v);
+	if (code == TL_OK)
+		code = tl__verify_derived(v);
+	tl__judge_free(&v->judge);
+	tl__plan_free(plan);
+	return code;
+}
+
+int tl_database_verify(tl_database *db, tl_finding finding, void *ud, uint64_t *findings)
+{
+	tl__verify v = {.db = db, .finding = finding, .ud = ud, .arena = TL__ARENA_INIT};
+	int code = tl__database_snapshot(db, &v.snapshot);
+
+	tl__map_init(&v.entries);
+	tl__map_init(&v.members);
+	tl__map_init(&v.stores);
+	if (code == TL_OK)
+		code = run(&v);
+	tl__snapshot_close(v.snapshot);
+	if (code == TL_OK)
+		code = tl__store_check(db->host->tree->store, backend_finding, &v);
+	if (findings)
+		*findings = v.findings;
+	tl__map_free(&v.entries);
+	tl__map_free(&v.members);
+	tl__map_free(&v.stores);
+	tl__arena_free(&v.arena);
+	return code;
+}

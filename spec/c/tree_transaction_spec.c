@@ -1,0 +1,830 @@
+/* Transactions: what they stand on, who may commit, hooks, limits, threads. */
+#include <pthread.h>
+#include "tree_help.h"
+#include "tree/handles.h"
+
+static const char *error_of(int code)
+{
+	return tl_error_name(code);
+}
+
+/* Commits one key signed by a key of that name, on given tips or (count 0) the present. */
+static int write_as(tl_database *db, const char *key, const tl_id *tips, size_t count)
+{
+	tl_transaction *tx = count > 0 ? begin_at(db, tips, count) : begin(db);
+	tl_doc_store *d = doc(tx, "data");
+
+	CHECK_OK(tl_transaction_set_auth_key(tx, z(key)));
+	CHECK_OK(tl_doc_store_set_string(d, z("by"), z(key)));
+	tl_doc_store_free(d);
+	return finish(tx, NULL);
+}
+
+static int rename_as(tl_database *db, const char *key, const tl_id *tips, size_t count)
+{
+	tl_transaction *tx = count > 0 ? begin_at(db, tips, count) : begin(db);
+	tl_settings_store *settings;
+
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_OK(tl_transaction_set_auth_key(tx, z(key)));
+	CHECK_OK(tl_settings_store_set_name(settings, z(key)));
+	tl_settings_store_free(settings);
+	return finish(tx, NULL);
+}
+
+/* --- entries ---------------------------------------------------------------------------------- */
+
+static void an_entry_names_tips_and_settings(void)
+{
+	tl_database *db = new_database("admin");
+	tl_id first = write_text(db, "data", "k", "1"), second = write_text(db, "other", "k", "2");
+	tl_id third = write_text(db, "data", "k", "3");
+	char root[TL_ID_TEXT_LEN + 1], id[TL_ID_TEXT_LEN + 1], expected[256];
+	tl_entry *entry;
+
+	tl_id_format(tl_database_root_id(db), root);
+	CHECK_OK(tl_database_get_entry(db, &third, &entry));
+	CHECK(tl__str_eq(tl_entry_tree(entry), z(root)));
+	CHECK(tl_entry_parent_count(entry) == 1);
+	tl_id_format(&second, id);
+	CHECK(tl__str_eq(tl_entry_parent(entry, 0), z(id)));
+	tl_id_format(&first, id);
+	CHECK(tl_entry_store_count(entry) == 1);
+	CHECK(tl_entry_store_parent_count(entry, 0) == 1);
+	CHECK(tl__str_eq(tl_entry_store_parent(entry, 0, 0), z(id)));
+	snprintf(expected, sizeof expected, "{\"settings_tips\":[\"%s\"],\"entropy\":null}", root);
+	CHECK(tl__str_eq(tl_entry_metadata(entry), z(expected)));
+	CHECK(tl__str_eq(tl_entry_key_name(entry), z(key_of("admin"))));
+	CHECK(!tl_entry_pubkey(entry).ptr);
+	CHECK(atomic_load(&w.committed) == 4); /* the root too */
+	tl_entry_release(entry);
+	tl_database_free(db);
+}
+
+static void an_empty_transaction_joins_tips(void)
+{
+	tl_database *db = new_database("admin");
+	tl_id base = write_text(db, "data", "k", "1"), join;
+	id_list tips;
+	tl_entry *entry;
+
+	write_text_at(db, &base, 1, "data", "a", "1");
+	write_text_at(db, &base, 1, "data", "b", "1");
+	CHECK(tips_of(db, &tips) == 2);
+	CHECK_OK(finish(begin(db), &join));
+	CHECK(tips_of(db, &tips) == 1 && same_id(&tips.at[0], &join));
+	CHECK_OK(tl_database_get_entry(db, &join, &entry));
+	CHECK(tl_entry_store_count(entry) == 0 && tl_entry_parent_count(entry) == 2);
+	tl_entry_release(entry);
+	tl_database_free(db);
+}
+
+static void opaque_data_is_kept_or_dropped(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	tl_doc_store *d;
+	tl_id id;
+
+	CHECK_OK(tl_transaction_set_data(tx, z("y"), z("{\"data\":[0,0]}")));
+	CHECK_OK(tl_transaction_set_data(tx, z("empty"), z("")));
+	CHECK_OK(tl_transaction_set_data(tx, z("braces"), z("{}")));
+	CHECK_OK(tl_transaction_set_data(tx, z("doc"), z("{\"children\":{}}")));
+	CHECK_OK(finish(tx, &id));
+	CHECK_TEXT(data_of(db, &id, "y"), "{\"data\":[0,0]}");
+	CHECK_TEXT(data_of(db, &id, "empty"), "none");
+	CHECK_TEXT(data_of(db, &id, "braces"), "none");
+	CHECK_TEXT(data_of(db, &id, "doc"), "{\"children\":{}}");
+	CHECK_TEXT(now_shows(db, "y", "data"), "absent");
+	tx = begin(db);
+	d = doc(tx, "y");
+	CHECK_OK(tl_transaction_set_data(tx, z("y"), z("x")));
+	CHECK_CODE(tl_doc_store_set_int(d, z("k"), 1), TL_E_INVALID_ARGUMENT);
+	tl_doc_store_free(d);
+	tl_transaction_free(tx);
+	tx = begin(db);
+	CHECK_CODE(
+		tl_transaction_set_data(tx, z("bad"), (tl_str){"\xff", 1}), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(finish(tx, NULL), TL_E_INVALID_ARGUMENT);
+	tl_database_free(db);
+}
+
+/* --- what it stands on ------------------------------------------------------------------------ */
+
+static void the_first_read_pins_a_snapshot(void)
+{
+	tl_database *db = new_database("admin");
+	tl_id before = write_text(db, "data", "k", "1");
+	tl_transaction *tx = begin(db);
+	tl_doc_store *d = doc(tx, "data");
+	id_list seen = {.count = 0};
+
+	CHECK_TEXT(shows(d, "k"), "\"1\"");
+	write_text(db, "data", "k", "2");
+	CHECK_TEXT(shows(d, "k"), "\"1\"");
+	CHECK_OK(tl_transaction_tips(tx, note_id, &seen));
+	CHECK(seen.count == 1 && same_id(&seen.at[0], &before));
+	CHECK_TEXT(now_shows(db, "data", "k"), "\"2\"");
+	CHECK_OK(tl_doc_store_set_int(d, z("mine"), 1));
+	tl_doc_store_free(d);
+	CHECK_OK(finish(tx, NULL));
+	CHECK(tips_of(db, &seen) == 2);
+	tl_database_free(db);
+}
+
+static void an_old_snapshot_goes_on_from_history(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx;
+	tl_doc_store *d;
+	tl_id before, id;
+	tl_entry *entry;
+	char text[TL_ID_TEXT_LEN + 1];
+
+	write_text(db, "data", "a.x", "1");
+	before = write_text(db, "data", "k", "1");
+	tx = begin(db);
+	d = doc(tx, "data");
+	CHECK_TEXT(shows(d, "k"), "\"1\"");
+	atomic_fetch_add(&w.now_ms, TL_SNAPSHOT_MAX_AGE_MS);
+	CHECK_TEXT(shows(d, "k"), "\"1\""); /* nothing arrived: the present is what it saw */
+	CHECK(!w.host.pinned);
+	write_text(db, "data", "k", "2");
+	write_text(db, "data", "a.y", "2");
+	CHECK_TEXT(shows(d, "k"), "\"1\"");
+	CHECK_TEXT(shows(d, "a"), "{\"x\":\"1\"}");
+	CHECK_OK(tl_doc_store_set_int(d, z("a.z"), 3));
+	CHECK_TEXT(shows(d, "a"), "{\"x\":\"1\",\"z\":3}");
+	tl_doc_store_free(d);
+	CHECK_OK(finish(tx, &id));
+	CHECK_OK(tl_database_get_entry(db, &id, &entry));
+	tl_id_format(&before, text);
+	CHECK(tl_entry_parent_count(entry) == 1 && tl__str_eq(tl_entry_parent(entry, 0), z(text)));
+	CHECK(tl_entry_store_parent_count(entry, 0) == 1 &&
+		tl__str_eq(tl_entry_store_parent(entry, 0, 0), z(text)));
+	tl_entry_release(entry);
+	tl_database_free(db);
+}
+
+static void the_sweep_closes_old_snapshots(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *idle = begin(db), *young = begin(db);
+	tl_doc_store *a = doc(idle, "data"), *b = doc(young, "data");
+
+	CHECK_TEXT(shows(a, "k"), "absent");
+	atomic_fetch_add(&w.now_ms, TL_SNAPSHOT_MAX_AGE_MS - 1);
+	CHECK_TEXT(shows(b, "k"), "absent");
+	tl__host_sweep(&w.host);
+	CHECK(idle->snapshot && young->snapshot);
+	atomic_fetch_add(&w.now_ms, 1);
+	tl__host_sweep(&w.host);
+	CHECK(!idle->snapshot && young->snapshot);
+	CHECK_TEXT(shows(a, "k"), "absent");
+	tl_doc_store_free(a);
+	tl_doc_store_free(b);
+	tl_transaction_free(idle);
+	tl_transaction_free(young);
+	tl_database_free(db);
+}
+
+static void blind_writes_stand_on_the_tips_at_commit(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	tl_doc_store *d = doc(tx, "data");
+	id_list tips;
+
+	CHECK_OK(tl_doc_store_set_int(d, z("blind"), 1));
+	write_text(db, "data", "k", "1");
+	tl_doc_store_free(d);
+	CHECK_OK(finish(tx, NULL));
+	CHECK(tips_of(db, &tips) == 1);
+	tl_database_free(db);
+}
+
+static void custom_tips_see_what_these_saw(void)
+{
+	tl_database *db = new_database("admin");
+	tl_id first = write_text(db, "data", "k", "1"), left, right;
+	tl_transaction *tx;
+	tl_doc_store *d;
+	tl_id both[2], id;
+	tl_entry *entry;
+
+	write_text(db, "data", "k", "2");
+	left = write_text_at(db, &first, 1, "data", "left", "l");
+	right = write_text_at(db, &first, 1, "data", "right", "r");
+	tx = begin_at(db, &first, 1);
+	d = doc(tx, "data");
+	CHECK_TEXT(shows_all(d), "{\"k\":\"1\"}");
+	tl_doc_store_free(d);
+	tl_transaction_free(tx);
+	both[0] = right;
+	both[1] = left;
+	tx = begin_at(db, both, 2);
+	d = doc(tx, "data");
+	CHECK_TEXT(shows_all(d), "{\"k\":\"1\",\"left\":\"l\",\"right\":\"r\"}");
+	/* Written without reading it has the same parents. */
+	tl_doc_store_free(d);
+	tl_transaction_free(tx);
+	id = write_text_at(db, both, 2, "data", "m", "m");
+	CHECK_OK(tl_database_get_entry(db, &id, &entry));
+	CHECK(tl_entry_parent_count(entry) == 2 && tl_entry_store_parent_count(entry, 0) == 2);
+	tl_entry_release(entry);
+	CHECK_TEXT(now_shows(db, "data", "k"), "\"2\"");
+	tl_database_free(db);
+}
+
+static void custom_tips_skip_what_lacks_the_store(void)
+{
+	tl_database *db = new_database("admin");
+	tl_id a = write_text(db, "data", "k", "1"), b = write_text(db, "other", "k", "1");
+	tl_id c = write_text_at(db, &b, 1, "data", "c", "1");
+	char text[TL_ID_TEXT_LEN + 1];
+	tl_entry *entry;
+
+	CHECK_OK(tl_database_get_entry(db, &c, &entry));
+	tl_id_format(&a, text);
+	CHECK(tl_entry_store_parent_count(entry, 0) == 1 &&
+		tl__str_eq(tl_entry_store_parent(entry, 0, 0), z(text)));
+	tl_entry_release(entry);
+	/* A store those tips never saw begins anew. */
+	c = write_text_at(db, &a, 1, "other", "c", "1");
+	CHECK_OK(tl_database_get_entry(db, &c, &entry));
+	CHECK(tl_entry_store_parent_count(entry, 0) == 0);
+	tl_entry_release(entry);
+	tl_database_free(db);
+}
+
+static void tips_are_checked(void)
+{
+	tl_database *db = new_database("admin"), *other = new_database("admin");
+	tl_transaction *tx;
+	tl_id unknown = {{'s'}};
+	static tl_id many[TL_WRITE_MAX_PARENTS + 1];
+
+	CHECK_CODE(tl_transaction_new_with_tips(db, NULL, 0, &tx), TL_E_EMPTY_TIPS_NOT_ALLOWED);
+	CHECK_CODE(tl_transaction_new_with_tips(db, &unknown, 1, &tx), TL_E_INVALID_TIP);
+	CHECK_CODE(tl_transaction_new_with_tips(db, tl_database_root_id(other), 1, &tx),
+		TL_E_INVALID_TIP);
+	CHECK_CODE(tl_transaction_new_with_tips(db, many, TL_WRITE_MAX_PARENTS + 1, &tx),
+		TL_E_TOO_LARGE);
+	CHECK(tx == NULL);
+	tl_database_free(db);
+	tl_database_free(other);
+}
+
+static void more_tips_than_an_entry_names(void)
+{
+	enum { FORKS = 40 };
+	tl_database *db = new_database("admin");
+	tl_id base = write_text(db, "data", "k", "1"), id;
+	tl_entry *entry;
+	id_list tips;
+
+	for (int i = 0; i < FORKS; i++) {
+		char key[16];
+
+		snprintf(key, sizeof key, "f%d", i);
+		write_text_at(db, &base, 1, "data", key, "1");
+	}
+	CHECK(tips_of(db, &tips) == FORKS);
+	id = write_text(db, "data", "join", "1");
+	CHECK(tips_of(db, &tips) == 1);
+	CHECK_OK(tl_database_get_entry(db, &id, &entry));
+	CHECK(tl_entry_parent_count(entry) == FORKS &&
+		tl_entry_store_parent_count(entry, 0) == FORKS);
+	tl_entry_release(entry);
+	tl_database_free(db);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void rollback_writes_nothing(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	tl_doc_store *d = doc(tx, "data");
+	uint64_t arrival;
+
+	CHECK_OK(tl_doc_store_set_int(d, z("k"), 1));
+	CHECK_TEXT(shows(d, "k"), "1");
+	tl_transaction_rollback(tx);
+	CHECK_CODE(tl_doc_store_set_int(d, z("k"), 1), TL_E_CLOSED);
+	CHECK_TEXT(shows(d, "k"), "closed");
+	CHECK_CODE(tl_transaction_commit(tx, NULL), TL_E_CLOSED);
+	tl_transaction_free(tx);
+	tl_doc_store_free(d);
+	tx = begin(db);
+	d = doc(tx, "data");
+	tl_transaction_free(tx);
+	CHECK_TEXT(shows(d, "k"), "closed");
+	tl_doc_store_free(d);
+	CHECK_OK(tl_database_arrival(db, &arrival));
+	CHECK(arrival == 1);
+	tl_database_free(db);
+}
+
+static void setter_errors_stick(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	tl_doc_store *d = doc(tx, "data");
+
+	CHECK_CODE(tl_doc_store_set_int(d, z(""), 1), TL_E_BAD_PATH);
+	CHECK_CODE(tl_doc_store_set_list(d, z("k"), tl_value_int(1)), TL_E_TYPE_MISMATCH);
+	CHECK_OK(tl_doc_store_set_int(d, z("k"), 1));
+	CHECK_CODE(tl_doc_store_set_string(d, z("k"), (tl_str){"\xff", 1}), TL_E_BAD_DOC);
+	CHECK_CODE(tl_transaction_commit(tx, NULL), TL_E_BAD_PATH);
+	CHECK_CODE(tl_transaction_commit(tx, NULL), TL_E_BAD_PATH);
+	tl_doc_store_free(d);
+	tl_transaction_free(tx);
+	tl_database_free(db);
+}
+
+static void a_commit_happens_once(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+
+	CHECK_OK(tl_transaction_commit(tx, NULL));
+	CHECK_CODE(tl_transaction_commit(tx, NULL), TL_E_ALREADY_COMMITTED);
+	tl_transaction_free(tx);
+	tl_database_free(db);
+}
+
+static void a_refused_commit_can_be_repeated(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	tl_doc_store *d = doc(tx, "data");
+	id_list tips;
+
+	CHECK_OK(tl_doc_store_set_int(d, z("k"), 1));
+	CHECK_OK(tl_transaction_set_auth_key(tx, z("stranger")));
+	CHECK_CODE(tl_transaction_commit(tx, NULL), TL_E_KEY_NOT_FOUND);
+	write_text(db, "data", "meanwhile", "1");
+	CHECK_OK(tl_transaction_set_auth_key(tx, z("admin")));
+	tl_doc_store_free(d);
+	CHECK_OK(finish(tx, NULL));
+	CHECK(tips_of(db, &tips) == 1);
+	CHECK_TEXT(now_shows(db, "data", "k"), "1");
+	tl_database_free(db);
+}
+
+/* --- who may ---------------------------------------------------------------------------------- */
+
+static void permissions_bind_writers(void)
+{
+	tl_database *db = new_database("admin");
+
+	add_key(db, "reader", (tl_permission){TL_READ, 0});
+	add_key(db, "writer", (tl_permission){TL_WRITE, 10});
+	CHECK_CODE(write_as(db, "reader", NULL, 0), TL_E_INSUFFICIENT_PERMISSIONS);
+	CHECK_OK(write_as(db, "writer", NULL, 0));
+	CHECK_CODE(rename_as(db, "writer", NULL, 0), TL_E_INSUFFICIENT_PERMISSIONS);
+	CHECK_CODE(write_as(db, "stranger", NULL, 0), TL_E_KEY_NOT_FOUND);
+	CHECK_CODE(write_as(db, "missing", NULL, 0), TL_E_SIGNING_KEY_NOT_FOUND);
+	CHECK_OK(rename_as(db, "admin", NULL, 0));
+	tl_database_clear_default_auth_key(db);
+	CHECK_CODE(finish(begin(db), NULL), TL_E_AUTHENTICATION_REQUIRED);
+	tl_database_free(db);
+}
+
+/* 0.2.0 refuses a writer who only looked at the settings; here the entry counts. */
+static void reading_settings_needs_no_admin(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx;
+	tl_settings_store *settings;
+	char *name;
+	size_t len;
+
+	add_key(db, "writer", (tl_permission){TL_WRITE, 10});
+	tx = begin(db);
+	CHECK_OK(tl_transaction_set_auth_key(tx, z("writer")));
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_CODE(tl_settings_store_get_name(settings, &name, &len), TL_E_KEY_NOT_FOUND);
+	tl_settings_store_free(settings);
+	CHECK_OK(finish(tx, NULL));
+	tl_database_free(db);
+}
+
+static int set_key(tl_database *db, const char *signer, const char *key, tl_permission permission,
+	tl_key_status status)
+{
+	tl_transaction *tx = begin(db);
+	tl_settings_store *settings;
+
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_OK(tl_transaction_set_auth_key(tx, z(signer)));
+	CHECK_OK(tl_settings_store_set_auth_key(
+		settings, TL__STR_NULL, z(key_of(key)), permission, status));
+	tl_settings_store_free(settings);
+	return finish(tx, NULL);
+}
+
+static void a_revoked_key_signs_nothing(void)
+{
+	tl_database *db = new_database("admin");
+	tl_permission write = {TL_WRITE, 10}, admin = {TL_ADMIN, 5};
+	tl_id granted;
+
+	CHECK_OK(set_key(db, "admin", "demoted", admin, TL_KEY_ACTIVE));
+	granted = add_key(db, "bob", write);
+	CHECK_OK(write_as(db, "bob", NULL, 0));
+	CHECK_OK(set_key(db, "admin", "bob", write, TL_KEY_REVOKED));
+	CHECK_OK(set_key(db, "admin", "demoted", write, TL_KEY_ACTIVE));
+	CHECK_CODE(write_as(db, "bob", NULL, 0), TL_E_SIGNATURE_VERIFICATION_FAILED);
+	/* Nor on tips where it was still good (hole H12). */
+	CHECK_CODE(write_as(db, "bob", &granted, 1), TL_E_SIGNATURE_VERIFICATION_FAILED);
+	CHECK_CODE(rename_as(db, "demoted", &granted, 1), TL_E_INSUFFICIENT_PERMISSIONS);
+	CHECK_OK(write_as(db, "demoted", &granted, 1));
+	CHECK_OK(set_key(db, "admin", "bob", write, TL_KEY_ACTIVE));
+	CHECK_OK(write_as(db, "bob", NULL, 0));
+	tl_database_free(db);
+}
+
+static void custom_tips_have_their_own_keys(void)
+{
+	tl_database *db = new_database("admin");
+	tl_id root = *tl_database_root_id(db);
+
+	add_key(db, "late", (tl_permission){TL_WRITE, 0});
+	CHECK_OK(write_as(db, "late", NULL, 0));
+	CHECK_CODE(write_as(db, "late", &root, 1), TL_E_KEY_NOT_FOUND);
+	tl_database_free(db);
+}
+
+/* Holes H13 and H14. */
+static void nobody_hands_out_more_than_they_have(void)
+{
+	tl_database *db = new_database("admin"), *team = new_database("team");
+	tl_permission weak = {TL_ADMIN, 100}, strong = {TL_ADMIN, 99}, equal = {TL_ADMIN, 100};
+	tl_transaction *tx;
+	tl_settings_store *settings;
+
+	CHECK_OK(set_key(db, "admin", "weak", weak, TL_KEY_ACTIVE));
+	CHECK_CODE(
+		set_key(db, "weak", "bob", strong, TL_KEY_ACTIVE), TL_E_INSUFFICIENT_PERMISSIONS);
+	CHECK_OK(set_key(db, "weak", "bob", equal, TL_KEY_ACTIVE));
+	CHECK_CODE(set_key(db, "weak", "admin", (tl_permission){TL_READ, 0}, TL_KEY_ACTIVE),
+		TL_E_INSUFFICIENT_PERMISSIONS);
+	CHECK_CODE(set_key(db, "weak", "admin", (tl_permission){TL_ADMIN, 0}, TL_KEY_REVOKED),
+		TL_E_INSUFFICIENT_PERMISSIONS);
+	tx = begin(db);
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_OK(tl_transaction_set_auth_key(tx, z("weak")));
+	CHECK_OK(tl_settings_store_add_delegated_tree(
+		settings, z("team"), tl_database_root_id(team), NULL, 0, strong, NULL));
+	tl_settings_store_free(settings);
+	CHECK_CODE(finish(tx, NULL), TL_E_INSUFFICIENT_PERMISSIONS);
+	/* Through the plain Doc, deeper down and by deletion too. */
+	tx = begin(db);
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_OK(tl_transaction_set_auth_key(tx, z("weak")));
+	CHECK_OK(tl_doc_store_set_string(tl_settings_store_doc(settings), z("auth.a.b"),
+		z("{\"pubkey\":\"*\",\"permissions\":{\"Admin\":0},\"status\":\"Active\"}")));
+	tl_settings_store_free(settings);
+	CHECK_CODE(finish(tx, NULL), TL_E_INSUFFICIENT_PERMISSIONS);
+	tx = begin(db);
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_OK(tl_transaction_set_auth_key(tx, z("weak")));
+	CHECK_OK(tl_settings_store_remove_auth_record(settings, z(key_of("admin"))));
+	tl_settings_store_free(settings);
+	CHECK_CODE(finish(tx, NULL), TL_E_INSUFFICIENT_PERMISSIONS);
+	tl_database_free(team);
+	tl_database_free(db);
+}
+
+static void auth_stays_a_doc(void)
+{
+	static const char *const bad[] = {"{\"children\":{\"auth\":\"Deleted\"}}",
+		"{\"children\":{\"auth\":{\"Text\":\"x\"}}}"};
+	tl_database *db = new_database("admin");
+
+	for (size_t i = 0; i < 2; i++) {
+		tl_transaction *tx = begin(db);
+
+		CHECK_OK(tl_transaction_set_data(tx, z("_settings"), z(bad[i])));
+		CHECK_CODE(finish(tx, NULL), TL_E_CORRUPTED_AUTH_CONFIGURATION);
+	}
+	tl_transaction *tx = begin(db);
+	CHECK_OK(tl_transaction_set_data(tx, z("_settings"), z("junk")));
+	CHECK_CODE(finish(tx, NULL), TL_E_BAD_JSON);
+	CHECK_OK(write_as(db, "admin", NULL, 0));
+	tl_database_free(db);
+}
+
+static void the_global_record_lets_everybody_in(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	tl_settings_store *settings;
+	tl_entry *entry;
+	tl_id id;
+
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_OK(tl_settings_store_set_global(
+		settings, (tl_permission){TL_WRITE, 9}, TL_KEY_ACTIVE));
+	tl_settings_store_free(settings);
+	CHECK_OK(finish(tx, NULL));
+	tx = begin(db);
+	CHECK_OK(tl_transaction_set_auth_key(tx, z("anybody")));
+	CHECK_OK(finish(tx, &id));
+	CHECK_OK(tl_database_get_entry(db, &id, &entry));
+	CHECK(tl__str_eq(tl_entry_key_name(entry), z("*")));
+	CHECK(tl__str_eq(tl_entry_pubkey(entry), z(key_of("anybody"))));
+	tl_entry_release(entry);
+	CHECK_CODE(rename_as(db, "anybody", NULL, 0), TL_E_INSUFFICIENT_PERMISSIONS);
+	CHECK_OK(rename_as(db, "admin", NULL, 0));
+	tl_database_free(db);
+}
+
+/* --- hooks ------------------------------------------------------------------------------------ */
+
+typedef struct seen {
+	char order[128];
+	const char *name;
+	int before, after;
+	tl_id entry, tree;
+	size_t size, stores;
+	bool is_root, has_database;
+	char author[TL_KEY_TEXT_LEN + 1];
+	int drops;
+} seen;
+
+static char order[256];
+
+static void note(seen *s, const char *moment)
+{
+	snprintf(order + strlen(order), sizeof order - strlen(order), "%s%s ", s->name, moment);
+}
+
+static int before(void *ud, const tl_hook_context *context)
+{
+	seen *s = ud;
+
+	note(s, "<");
+	s->entry = *tl_entry_id(context->entry);
+	s->tree = *context->tree_id;
+	s->size = context->size;
+	s->stores = context->store_count;
+	s->is_root = context->is_root_entry;
+	s->has_database = context->database != NULL;
+	snprintf(s->author, sizeof s->author, "%.*s", TL__STR_ARG(context->author));
+	CHECK(context->store_count == 0 || context->stores[0].len > 0);
+	if (s->before != TL_OK)
+		return tl_error_set(s->before, "not today");
+	return TL_OK;
+}
+
+static int after(void *ud, const tl_hook_context *context)
+{
+	seen *s = ud;
+
+	note(s, ">");
+	CHECK(same_id(&s->entry, tl_entry_id(context->entry)));
+	return s->after;
+}
+
+static void drop(void *ud)
+{
+	((seen *)ud)->drops++;
+}
+
+static tl_hook hook_of(seen *s)
+{
+	return (tl_hook){sizeof(tl_hook), before, after, drop, s};
+}
+
+static void hooks_run_in_order(void)
+{
+	seen node = {.name = "node"}, base = {.name = "db"}, own = {.name = "tx"};
+	tl_hook on_node = hook_of(&node), on_db = hook_of(&base), on_tx = hook_of(&own);
+	tl_database *db;
+	tl_transaction *tx;
+	uint64_t node_handle, handle;
+	tl_doc_store *d;
+	tl_id id;
+
+	CHECK_OK(tl__hooks_add(&w.hooks, &on_node, &node_handle));
+	db = new_database("admin");
+	CHECK(node.is_root && !node.has_database && node.stores == 2);
+	CHECK(same_id(&node.tree, tl_database_root_id(db)));
+	order[0] = '\0';
+	CHECK_OK(tl_database_add_hook(db, &on_db, &handle));
+	base.after = TL_E_IO; /* told to the log, nothing else */
+	tx = begin(db);
+	CHECK_OK(tl_transaction_add_hook(tx, &on_tx));
+	d = doc(tx, "data");
+	CHECK_OK(tl_doc_store_set_int(d, z("k"), 1));
+	tl_doc_store_free(d);
+	CHECK_OK(finish(tx, &id));
+	CHECK_TEXT(order, "node< db< tx< node> db> tx> ");
+	CHECK(atomic_load(&w.log_lines) == 1);
+	CHECK(same_id(&own.entry, &id) && own.has_database && !own.is_root && own.stores == 1);
+	CHECK_TEXT(own.author, key_of("admin"));
+	CHECK(own.size > 300 && own.drops == 1 && base.drops == 0);
+	tl_database_remove_hook(db, handle);
+	CHECK(base.drops == 1);
+	tl__hooks_remove(&w.hooks, node_handle);
+	CHECK(node.drops == 1);
+	order[0] = '\0';
+	write_text(db, "data", "k", "2");
+	CHECK_TEXT(order, "");
+	tl_database_free(db);
+}
+
+static void a_hook_may_refuse(void)
+{
+	seen first = {.name = "a", .before = TL_E_TOO_LARGE}, second = {.name = "b"};
+	tl_hook a = hook_of(&first), b = hook_of(&second);
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	uint64_t handle, arrival;
+	int code;
+
+	CHECK_OK(tl_database_add_hook(db, &a, &handle));
+	CHECK_OK(tl_database_add_hook(db, &b, &handle));
+	order[0] = '\0';
+	code = tl_transaction_commit(tx, NULL);
+	CHECK_TEXT(error_of(code), "hook_failed");
+	CHECK_TEXT(tl_error_message(tl_error_cause(tl_last_error())), "not today");
+	CHECK(tl_error_code(tl_error_cause(tl_last_error())) == TL_E_TOO_LARGE);
+	CHECK_TEXT(order, "a< ");
+	CHECK_OK(tl_database_arrival(db, &arrival));
+	CHECK(arrival == 1);
+	first.before = TL_OK;
+	CHECK_OK(tl_transaction_commit(tx, NULL));
+	tl_transaction_free(tx);
+	tl_database_free(db);
+	CHECK(first.drops == 1 && second.drops == 1);
+	a.size = 8;
+	db = new_database("admin");
+	CHECK_CODE(tl_database_add_hook(db, &a, &handle), TL_E_INVALID_ARGUMENT);
+	tl_database_free(db);
+}
+
+static int commit_another(void *ud, const tl_hook_context *context)
+{
+	int *depth = ud;
+
+	if ((*depth)++ == 0)
+		write_text(context->database, "log", "last", "1");
+	return TL_OK;
+}
+
+static void a_hook_may_commit(void)
+{
+	tl_database *db = new_database("admin");
+	int depth = 0;
+	tl_hook hook = {sizeof hook, NULL, commit_another, NULL, &depth};
+	uint64_t handle;
+
+	CHECK_OK(tl_database_add_hook(db, &hook, &handle));
+	write_text(db, "data", "k", "1");
+	CHECK(depth == 2);
+	CHECK_TEXT(now_shows(db, "log", "last"), "\"1\"");
+	tl_database_free(db);
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+static void limits_of_an_entry(void)
+{
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	tl_doc_store *d = doc(tx, "data");
+	char *large = calloc(1, TL_WRITE_MAX_BYTES + 1), name[32];
+
+	REQUIRE(large != NULL);
+	memset(large, 'x', TL_WRITE_MAX_BYTES);
+	CHECK_OK(tl_doc_store_set_string(d, z("k"), z(large)));
+	tl_doc_store_free(d);
+	CHECK_CODE(finish(tx, NULL), TL_E_TOO_LARGE);
+	tx = begin(db);
+	d = doc(tx, "data");
+	large[TL_WRITE_MAX_BYTES - 1000] = '\0';
+	CHECK_OK(tl_doc_store_set_string(d, z("k"), z(large)));
+	tl_doc_store_free(d);
+	CHECK_OK(finish(tx, NULL));
+	free(large);
+	tx = begin(db);
+	for (unsigned i = 0; i < TL_WRITE_MAX_STORES; i++) {
+		snprintf(name, sizeof name, "s%u", i);
+		CHECK_OK(tl_transaction_set_data(tx, z(name), z("{\"children\":{}}")));
+	}
+	CHECK_OK(tl_transaction_set_data(tx, z("s0"), z("{\"children\":{}}")));
+	CHECK_OK(tl_transaction_commit(tx, NULL));
+	tl_transaction_free(tx);
+	tx = begin(db);
+	for (unsigned i = 0; i < TL_WRITE_MAX_STORES; i++) {
+		snprintf(name, sizeof name, "s%u", i);
+		CHECK_OK(tl_transaction_set_data(tx, z(name), z("{}")));
+	}
+	CHECK_CODE(tl_transaction_set_data(tx, z("more"), z("x")), TL_E_TOO_LARGE);
+	CHECK_CODE(finish(tx, NULL), TL_E_TOO_LARGE);
+	tl_database_free(db);
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+enum { THREADS = 4, COMMITS = 25 };
+
+static tl_database *shared;
+static atomic_int thread_failures;
+
+static void *write_many(void *ud)
+{
+	int thread = *(int *)ud;
+
+	for (int i = 0; i < COMMITS; i++) {
+		tl_transaction *tx;
+		tl_doc_store *d = NULL;
+		char key[32];
+		tl_value *before = NULL;
+		bool good = tl_transaction_new(shared, &tx) == TL_OK &&
+			    tl_transaction_doc_store(tx, z("data"), &d) == TL_OK;
+
+		snprintf(key, sizeof key, "t%d.i%d", thread, i);
+		if (good && i % 2 == 0) /* some read first and so fork */
+			good = tl_doc_store_get_option(d, z("t0"), &before) == TL_OK;
+		good = good && tl_doc_store_set_int(d, z(key), i) == TL_OK &&
+		       tl_transaction_commit(tx, NULL) == TL_OK;
+		tl_value_free(before);
+		tl_doc_store_free(d);
+		tl_transaction_free(tx);
+		atomic_fetch_add(&thread_failures, !good);
+	}
+	return NULL;
+}
+
+static void threads_commit_side_by_side(void)
+{
+	pthread_t threads[THREADS];
+	int numbers[THREADS];
+	uint64_t arrival;
+	tl_value *all, *part;
+	tl_doc_store *d;
+	id_list tips;
+
+	shared = new_database("admin");
+	atomic_store(&thread_failures, 0);
+	for (int i = 0; i < THREADS; i++) {
+		numbers[i] = i;
+		REQUIRE(pthread_create(&threads[i], NULL, write_many, &numbers[i]) == 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	CHECK(atomic_load(&thread_failures) == 0);
+	CHECK_OK(tl_database_arrival(shared, &arrival));
+	CHECK(arrival == 1 + THREADS * COMMITS);
+	CHECK_OK(finish(begin(shared), NULL));
+	CHECK(tips_of(shared, &tips) == 1);
+	d = present(shared, "data");
+	CHECK_OK(tl_doc_store_get_all(d, &all));
+	for (int i = 0; i < THREADS; i++) {
+		char key[8];
+
+		snprintf(key, sizeof key, "t%d", i);
+		part = tl_doc_raw(all, z(key));
+		CHECK(part && tl_doc_count(part) == COMMITS);
+	}
+	tl_value_free(all);
+	tl_doc_store_free(d);
+	tl_database_free(shared);
+}
+
+int main(void)
+{
+	RUN_EACH(an_entry_names_tips_and_settings);
+	RUN_EACH(an_empty_transaction_joins_tips);
+	RUN_EACH(opaque_data_is_kept_or_dropped);
+	RUN_EACH(the_first_read_pins_a_snapshot);
+	RUN_EACH(an_old_snapshot_goes_on_from_history);
+	RUN_EACH(the_sweep_closes_old_snapshots);
+	RUN_EACH(blind_writes_stand_on_the_tips_at_commit);
+	RUN_EACH(custom_tips_see_what_these_saw);
+	RUN_EACH(custom_tips_skip_what_lacks_the_store);
+	RUN_EACH(tips_are_checked);
+	RUN_EACH(more_tips_than_an_entry_names);
+	RUN_EACH(rollback_writes_nothing);
+	RUN_EACH(setter_errors_stick);
+	RUN_EACH(a_commit_happens_once);
+	RUN_EACH(a_refused_commit_can_be_repeated);
+	RUN_EACH(permissions_bind_writers);
+	RUN_EACH(reading_settings_needs_no_admin);
+	RUN_EACH(a_revoked_key_signs_nothing);
+	RUN_EACH(custom_tips_have_their_own_keys);
+	RUN_EACH(nobody_hands_out_more_than_they_have);
+	RUN_EACH(auth_stays_a_doc);
+	RUN_EACH(the_global_record_lets_everybody_in);
+	RUN_EACH(hooks_run_in_order);
+	RUN_EACH(a_hook_may_refuse);
+	RUN_EACH(a_hook_may_commit);
+	RUN_EACH(limits_of_an_entry);
+	RUN_EACH(threads_commit_side_by_side);
+	return spec_end();
+}
