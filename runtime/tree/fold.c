@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "model/doc_path.h"
 #include "tree/dag.h"
+#include "tree/place.h"
 
 /* Entries read at a time: each may be as long as an entry gets. */
 #define CHUNK 32
@@ -15,9 +16,7 @@ static int by_stamp(const void *a, const void *b)
 	const tl__stamp *x = &(*(tl__dag_member *const *)a)->stamp;
 	const tl__stamp *y = &(*(tl__dag_member *const *)b)->stamp;
 
-	if (x->height != y->height)
-		return x->height < y->height ? -1 : 1;
-	return memcmp(&x->id, &y->id, sizeof x->id);
+	return tl__stamp_compare(x, y);
 }
 
 /* --- one delta

@@ -11,77 +11,13 @@
 #include "base/str.h"
 #include "model/doc_path.h"
 #include "model/value.h"
+#include "tree/place.h"
 #include "tree/tree.h"
 
-/* Containers nest at most TL_DOC_MAX_NESTING deep below the root; the root is one more. */
-#define DEPTH_MAX (TL_DOC_MAX_NESTING + 1)
 /* Rows of one question to the store. */
 #define PAGE_ROWS 4096
 
-/* What is known of one path. */
-typedef struct place {
-	bool has[3]; /* by tl__stamp_kind */
-	tl__stamp stamps[3];
-	tl__buf value; /* of the leaf */
-} place;
-
-typedef struct floor_stamp {
-	bool any;
-	tl__stamp stamp;
-} floor_stamp;
-
-static int compare(const tl__stamp *a, const tl__stamp *b)
-{
-	if (a->height != b->height)
-		return a->height < b->height ? -1 : 1;
-	return memcmp(&a->id, &b->id, sizeof a->id);
-}
-
-static void clear_place(place *p)
-{
-	memset(p->has, 0, sizeof p->has);
-	tl__buf_clear(&p->value);
-}
-
-static int note(place *p, const tl__state_row *row)
-{
-	if ((unsigned)row->kind > TL__STAMP_LEAF)
-		return tl__fail(TL_E_STORE_DAMAGED, "a row of state is of no known kind");
-	p->has[row->kind] = true;
-	p->stamps[row->kind] = row->stamp;
-	if (row->kind == TL__STAMP_LEAF)
-		tl__buf_str(&p->value, row->value);
-	return tl__buf_status(&p->value);
-}
-
-/* What stands at the place; -1 when nothing newer than the floor does. */
-static int standing(const place *p, const floor_stamp *floor)
-{
-	int newest = -1;
-
-	for (int kind = 0; kind < 3; kind++)
-		if (p->has[kind] &&
-			(newest < 0 || compare(&p->stamps[kind], &p->stamps[newest]) > 0))
-			newest = kind;
-	if (newest >= 0 && floor->any && compare(&p->stamps[newest], &floor->stamp) <= 0)
-		return -1;
-	return newest;
-}
-
-/* The floor inside the container of this kind. */
-static floor_stamp floor_inside(const place *p, int standing_kind, floor_stamp floor)
-{
-	for (int kind = 0; kind < 3; kind++) {
-		if (kind == standing_kind || !p->has[kind] ||
-			(floor.any && compare(&p->stamps[kind], &floor.stamp) <= 0))
-			continue;
-		floor.any = true;
-		floor.stamp = p->stamps[kind];
-	}
-	return floor;
-}
-
-static int leaf_value(const place *p, tl_value **out)
+static int leaf_value(const tl__place *p, tl_value **out)
 {
 	int code = tl__value_parse(out, tl__buf_view(&p->value));
 
@@ -98,14 +34,14 @@ static int leaf_value(const place *p, tl_value **out)
 typedef struct frame {
 	size_t path_len;
 	tl_value *container;
-	floor_stamp floor;
+	tl__floor floor;
 } frame;
 
 typedef struct builder {
-	frame frames[DEPTH_MAX];
+	frame frames[TL__PLACE_DEPTH_MAX];
 	size_t depth;
 	tl__buf path; /* of the place being gathered; empty path: none */
-	place place;
+	tl__place place;
 	tl__buf done; /* path of the last place that is complete */
 	tl__buf open; /* path of the innermost container */
 	tl__buf scratch;
@@ -152,11 +88,11 @@ static bool is_child(const frame *parent, tl_str path)
 
 static int open_container(builder *b, tl_str path, const frame *parent, int kind, tl_value *value)
 {
-	if (b->depth == DEPTH_MAX)
+	if (b->depth == TL__PLACE_DEPTH_MAX)
 		return tl__fail(TL_E_STORE_DAMAGED,
 			"the state nests deeper than a document can; run verify");
 	b->frames[b->depth++] =
-		(frame){path.len, value, floor_inside(&b->place, kind, parent->floor)};
+		(frame){path.len, value, tl__place_floor(&b->place, kind, parent->floor)};
 	tl__buf_clear(&b->open);
 	tl__buf_str(&b->open, path);
 	return tl__buf_status(&b->open);
@@ -172,7 +108,7 @@ static int add_place(builder *b)
 
 	if (!is_child(parent, path))
 		return TL_OK;
-	kind = standing(&b->place, &parent->floor);
+	kind = tl__place_standing(&b->place, &parent->floor);
 	if (kind < 0)
 		return TL_OK;
 	if (kind == TL__STAMP_LEAF)
@@ -195,7 +131,7 @@ static int finish_place(builder *b)
 	tl__buf_clear(&b->done);
 	tl__buf_str(&b->done, tl__buf_view(&b->path));
 	tl__buf_clear(&b->path);
-	clear_place(&b->place);
+	tl__place_clear(&b->place);
 	return code == TL_OK ? tl__buf_status(&b->done) : code;
 }
 
@@ -212,7 +148,7 @@ static int on_row(void *ud, const tl__state_row *row)
 	}
 	if (code == TL_OK)
 		code = tl__buf_status(&b->path);
-	return code == TL_OK ? note(&b->place, row) : code;
+	return code == TL_OK ? tl__place_note(&b->place, row) : code;
 }
 
 /* The rows of one path stay together, so a page ends behind a whole place. */
@@ -235,7 +171,7 @@ static int read_page(builder *b, tl__snapshot *s, const tl_id *db, tl_str store,
 
 /* Fills the container that stands at `prefix`. */
 static int read_below(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
-	tl_value *container, floor_stamp floor)
+	tl_value *container, tl__floor floor)
 {
 	builder *b = tl__alloc_zero(1, sizeof *b);
 	int code;
@@ -263,7 +199,7 @@ static int read_below(tl__snapshot *s, const tl_id *db, tl_str store, tl_str pre
 int tl__state_doc(tl__snapshot *s, const tl_id *db, tl_str store, tl_value **out)
 {
 	tl_value *doc = tl_value_doc();
-	int code = doc ? read_below(s, db, store, TL__STR(""), doc, (floor_stamp){.any = false})
+	int code = doc ? read_below(s, db, store, TL__STR(""), doc, (tl__floor){.any = false})
 		       : TL_E_NOMEM;
 
 	*out = code == TL_OK ? doc : NULL;
@@ -278,14 +214,14 @@ int tl__state_doc(tl__snapshot *s, const tl_id *db, tl_str store, tl_value **out
 /* The path and the paths above it. */
 typedef struct lookup {
 	tl__buf bytes;
-	tl_str paths[DEPTH_MAX];
-	place places[DEPTH_MAX];
+	tl_str paths[TL__PLACE_DEPTH_MAX];
+	tl__place places[TL__PLACE_DEPTH_MAX];
 	size_t count;
 } lookup;
 
 static int encode(lookup *l, const tl_str *components, size_t count)
 {
-	size_t ends[DEPTH_MAX];
+	size_t ends[TL__PLACE_DEPTH_MAX];
 	int code;
 
 	for (l->count = 0; l->count < count; l->count++) {
@@ -304,27 +240,27 @@ static int on_place(void *ud, const tl__state_row *row)
 
 	for (size_t i = 0; i < l->count; i++)
 		if (l->paths[i].len == row->path.len)
-			return note(&l->places[i], row);
+			return tl__place_note(&l->places[i], row);
 	return TL_OK;
 }
 
 /* Down from the root: every place above must be a Doc. Gives what stands at the end. */
-static int descend(const lookup *l, floor_stamp *floor)
+static int descend(const lookup *l, tl__floor *floor)
 {
 	for (size_t i = 0;; i++) {
-		int kind = standing(&l->places[i], floor);
+		int kind = tl__place_standing(&l->places[i], floor);
 
 		if (i + 1 < l->count && kind != TL__STAMP_DOC)
 			return -1;
 		if (kind >= 0)
-			*floor = floor_inside(&l->places[i], kind, *floor);
+			*floor = tl__place_floor(&l->places[i], kind, *floor);
 		if (i + 1 == l->count)
 			return kind;
 	}
 }
 
 static int read_place(tl__snapshot *s, const tl_id *db, tl_str store, const lookup *l, int kind,
-	floor_stamp floor, tl_value **out)
+	tl__floor floor, tl_value **out)
 {
 	tl_value *container;
 	int code;
@@ -347,14 +283,14 @@ static int read_place(tl__snapshot *s, const tl_id *db, tl_str store, const look
 int tl__state_get(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
 	size_t count, tl_value **out)
 {
-	floor_stamp floor = {.any = false};
+	tl__floor floor = {.any = false};
 	lookup *l;
 	int code;
 
 	*out = NULL;
 	if (count == 0)
 		return tl__state_doc(s, db, store, out);
-	if (count > DEPTH_MAX)
+	if (count > TL__PLACE_DEPTH_MAX)
 		return TL_OK; /* no document is that deep */
 	l = tl__alloc_zero(1, sizeof *l);
 	if (!l)

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <tidelock/auth.h>
 #include <tidelock/entry.h>
+#include "base/buf.h"
 #include "base/env.h"
 #include "base/log.h"
 #include "crypto/pool.h"
@@ -146,6 +147,13 @@ int tl__state_doc(tl__snapshot *s, const tl_id *db, tl_str store, tl_value **out
  * id) order. Void entries contribute nothing. */
 int tl__state_fold(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *tips, size_t count,
 	tl_value **out) TL_MUST_USE;
+
+/* Takes dead rows of one store out of its state: those that something newer above them replaced, so
+ * that nobody reads them. Looks at about `rows` rows behind *cursor (empty at the start, and again
+ * when the end was reached) and writes one batch. *dropped (may be NULL) is how many went. May run
+ * at any time beside readers and writers. */
+int tl__state_clean(tl__tree *tree, const tl_id *db, tl_str store, size_t rows, tl__buf *cursor,
+	size_t *dropped) TL_MUST_USE;
 
 /* --- ingest ----------------------------------------------------------------------------------- */
 
