@@ -3,10 +3,11 @@
  * arrival. The fold here knows nothing of paths: it computes heights, sorts and merges Docs.
  *
  * A failure prints its seed; `tree_state_spec SEED` runs that history alone. */
+#include "scratch.h"
 #include "tree_random.h"
 #include "tree/tree.h"
 
-enum { HISTORIES = 22000, SQLITE_HISTORIES = 120 };
+enum { HISTORIES = 22000, SQLITE_HISTORIES = 400 };
 
 /* --- comparing
  * ------------------------------------------------------------------------------------ */
@@ -272,6 +273,28 @@ static void the_path_map_is_the_fold(void)
 	printf("%d histories, %zu orders, %zu dead rows\n", HISTORIES, orders_run, rows_dropped);
 }
 
+/* One file holds all of them: each history is a database of its own. */
+static void the_path_map_is_the_fold_in_sqlite(void)
+{
+	size_t order[ENTRIES_MAX] = {0};
+	char folder[SCRATCH_PATH];
+	tl__store *store = NULL;
+	history h;
+
+	scratch_make(folder);
+	CHECK_OK(tl__store_open_sqlite(&store, folder, TL__DURABLE_RELAXED, NULL));
+	for (uint64_t seed = 1; seed <= SQLITE_HISTORIES && spec_case_ok; seed++) {
+		make_history(&h, seed);
+		random_order(&h, order);
+		run_order(&h, store, order, 1 + below(&h, h.count));
+		free_history(&h);
+		if (!spec_case_ok)
+			printf("failed with seed %" PRIu64 " in sqlite\n", seed);
+	}
+	tl__store_close(store);
+	scratch_remove(folder);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1) {
@@ -280,5 +303,6 @@ int main(int argc, char **argv)
 		return !spec_case_ok;
 	}
 	RUN(the_path_map_is_the_fold);
+	RUN(the_path_map_is_the_fold_in_sqlite);
 	return spec_end();
 }
