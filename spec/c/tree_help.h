@@ -128,8 +128,9 @@ static inline bool open_store(void)
 	w.folder[0] = '\0';
 	if (strcmp(backend, "memory") == 0)
 		return tl__store_open_memory(&w.store, &w.log) == TL_OK;
-	(void)top;
-	return false;
+	snprintf(w.folder, sizeof w.folder, "%s/tidelock-tree-XXXXXX", top && *top ? top : "/tmp");
+	return mkdtemp(w.folder) &&
+	       tl__store_open_sqlite(&w.store, w.folder, TL__DURABLE_RELAXED, &w.log) == TL_OK;
 }
 
 static inline bool world_open(void)
@@ -167,7 +168,7 @@ static inline void world_close(void)
 /* Runs a case on each backend, in a fresh world. */
 #define RUN_EACH(function)                                                                         \
 	do {                                                                                       \
-		static const char *const names[] = {"memory"};                                     \
+		static const char *const names[] = {"memory", "sqlite"};                           \
 		for (size_t run = 0; run < sizeof names / sizeof names[0]; run++) {                \
 			backend = names[run];                                                      \
 			spec_case_ok = true;                                                       \
