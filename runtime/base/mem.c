@@ -8,6 +8,7 @@
 
 static _Thread_local size_t fail_countdown;
 static _Thread_local int fail_fired;
+static _Thread_local long balance;
 
 int tl__alloc_fail_at(size_t n)
 {
@@ -16,6 +17,11 @@ int tl__alloc_fail_at(size_t n)
 	fail_countdown = n;
 	fail_fired = 0;
 	return fired;
+}
+
+long tl__alloc_balance(void)
+{
+	return balance;
 }
 
 /* Whether this allocation is the one a test wants to fail. */
@@ -29,6 +35,7 @@ static int must_fail(void)
 
 static void *checked(void *ptr, size_t size)
 {
+	balance += ptr != NULL;
 	if (!ptr)
 		tl__fail(TL_E_NOMEM,
 			"no memory for %zu bytes; close what is not needed and try again", size);
@@ -62,10 +69,13 @@ void *tl__alloc_zero(size_t count, size_t size)
 void *tl__resize(void *ptr, size_t count, size_t size)
 {
 	size_t total;
+	void *moved;
 
 	if (!product(count, size, &total))
 		return checked(NULL, SIZE_MAX);
-	return checked(must_fail() ? NULL : realloc(ptr, total), total);
+	moved = must_fail() ? NULL : realloc(ptr, total);
+	balance -= ptr && moved;
+	return checked(moved, total);
 }
 
 char *tl__copy_bytes(const char *ptr, size_t len)
@@ -82,10 +92,11 @@ char *tl__copy_bytes(const char *ptr, size_t len)
 
 void tl__free(void *ptr)
 {
+	balance -= ptr != NULL;
 	free(ptr);
 }
 
 void tl_free(void *ptr)
 {
-	free(ptr);
+	tl__free(ptr);
 }

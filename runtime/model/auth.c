@@ -30,13 +30,22 @@ struct tl_auth {
 /* --- records
  * -------------------------------------------------------------------------------------- */
 
+static void take_permission(tl__fields *f, tl_str text, tl_permission *out)
+{
+	int code = f->code == TL_OK ? tl_permission_from_json(out, text) : TL_OK;
+
+	if (code == TL_E_NOMEM)
+		f->code = code;
+	else if (code != TL_OK)
+		tl__fields_wrong(f, "a permission was expected");
+}
+
 static void read_permission(tl__fields *f, tl_permission *out)
 {
 	tl_str text = TL__STR_NULL;
 
 	tl__fields_verbatim(f, &text);
-	if (f->code == TL_OK && tl_permission_from_json(out, text) != TL_OK)
-		tl__fields_wrong(f, "a permission was expected");
+	take_permission(f, text, out);
 }
 
 static void read_status(tl__fields *f, tl_key_status *out)
@@ -95,8 +104,8 @@ static void read_bounds(tl__fields *f, tl_auth_tree *out)
 		}
 		tl__fields_verbatim(f, &text);
 		out->has_min = f->code == TL_OK && !tl__str_eq(text, TL__STR("null"));
-		if (out->has_min && tl_permission_from_json(&out->min, text) != TL_OK)
-			tl__fields_wrong(f, "a permission was expected");
+		if (out->has_min)
+			take_permission(f, text, &out->min);
 	}
 	tl__fields_need(f, names, seen, 1);
 }

@@ -77,8 +77,11 @@ void tl_permission_to_json(tl_permission p, char out[24])
 		snprintf(out, 24, "{\"%s\":%u}", stored_names[p.kind], (unsigned)p.priority);
 }
 
-static int refuse(void)
+/* Running out of memory says nothing about the text. */
+static int refuse(const tl__json_reader *r)
 {
+	if (r->code == TL_E_NOMEM)
+		return TL_E_NOMEM;
 	return tl__fail(TL_E_BAD_MESSAGE,
 		"a stored permission is \"Read\", {\"Write\":N} or {\"Admin\":N}");
 }
@@ -89,18 +92,18 @@ static int read_object(tl__json_reader *r, tl_permission *out)
 	int kind = TL_READ;
 
 	if (token != TL__JSON_KEY)
-		return refuse();
+		return refuse(r);
 	while (kind <= TL_ADMIN && !tl__str_eq(r->text, tl__str_z(stored_names[kind])))
 		kind++;
 	if (kind > TL_ADMIN)
-		return refuse();
+		return refuse(r);
 	out->kind = (tl_permission_kind)kind;
 	token = tl__json_next(r);
 	if (kind == TL_READ ? token != TL__JSON_NULL
 			    : token != TL__JSON_NUMBER ||
 				      read_priority(r->text, &out->priority) != TL_OK)
-		return refuse();
-	return tl__json_next(r) == TL__JSON_OBJECT_END ? TL_OK : refuse();
+		return refuse(r);
+	return tl__json_next(r) == TL__JSON_OBJECT_END ? TL_OK : refuse(r);
 }
 
 int tl_permission_from_json(tl_permission *out, tl_str json)
@@ -115,9 +118,9 @@ int tl_permission_from_json(tl_permission *out, tl_str json)
 	if (token == TL__JSON_OBJECT)
 		code = read_object(&reader, out);
 	else if (token != TL__JSON_STRING || !tl__str_eq(reader.text, TL__STR("Read")))
-		code = refuse();
+		code = refuse(&reader);
 	if (code == TL_OK && tl__json_next(&reader) != TL__JSON_END)
-		code = refuse();
+		code = refuse(&reader);
 	tl__json_free(&reader);
 	return code;
 }

@@ -6,10 +6,15 @@
 void tl__v0_optional_permission(tl__fields *f, bool *has, tl_permission *out)
 {
 	tl_str text = TL__STR_NULL;
+	int code = TL_OK;
 
 	tl__fields_verbatim(f, &text);
 	*has = f->code == TL_OK && !tl__str_eq(text, TL__STR("null"));
-	if (*has && tl_permission_from_json(out, text) != TL_OK)
+	if (*has)
+		code = tl_permission_from_json(out, text);
+	if (code == TL_E_NOMEM)
+		f->code = code;
+	else if (code != TL_OK)
 		tl__fields_wrong(f, "a permission was expected");
 }
 
@@ -31,6 +36,8 @@ void tl__v0_versions(tl__fields *f, bool *out)
 		else if (reader.depth == 2 && in_versions && token == TL__JSON_NUMBER)
 			*out |= tl__str_eq(reader.text, TL__STR("1"));
 	}
+	if (token == TL__JSON_ERROR)
+		f->code = reader.code;
 	tl__json_free(&reader);
 }
 
