@@ -1,0 +1,692 @@
+/* What is kept outside the DAG: pending entries, their promotion, the quarantine and its bounds. */
+#include <pthread.h>
+#include "trust_fixture.h"
+
+#define OTHER   TL__STR("ed25519:other")
+#define NOBODY  TL__STR("anonymous:10.0.0.1")
+#define RELATED ((feeding){.stranger = false})
+
+/* A chain: a root and notes, each on the one before. */
+typedef struct chain {
+	world w;
+	signer a;
+	tl_entry **at;
+	size_t count;
+} chain;
+
+static bool chain_open(chain *c, size_t count)
+{
+	char note[32];
+
+	memset(c, 0, sizeof *c);
+	c->a = signer_of(1);
+	c->at = tl__alloc_zero(count, sizeof(tl_entry *));
+	if (!c->at || !world_open(&c->w))
+		return false;
+	for (; c->count < count; c->count++) {
+		tl_entry *before = c->count > 0 ? c->at[c->count - 1] : NULL;
+
+		snprintf(note, sizeof note, "k=%zu", c->count);
+		c->at[c->count] = before ? make_note(c->at[0], before, c->count > 1 ? before : NULL,
+						   &c->a, note)
+					 : make_root(&c->a, NULL);
+		if (!c->at[c->count])
+			return false;
+	}
+	return true;
+}
+
+static void chain_close(chain *c)
+{
+	world_close(&c->w);
+	for (size_t i = 0; i < c->count; i++)
+		tl_entry_release(c->at[i]);
+	tl__free(c->at);
+}
+
+static bool missing_is(const tl__ingest_result *r, const tl_entry *entry)
+{
+	return r->missing_count == 1 &&
+	       memcmp(&r->missing[0], tl_entry_id(entry), sizeof(tl_id)) == 0;
+}
+
+/* --- pending ------------------------------------------------------------------------------------
+ */
+
+static void an_entry_waits_for_what_it_names(void)
+{
+	chain c;
+	tl__ingest_result r;
+
+	REQUIRE(chain_open(&c, 6));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	REQUIRE(feed_as(&c.w, c.at[0], &c.at[3], 1, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK(missing_is(&r, c.at[2]));
+	tl__ingest_result_free(&r);
+	/* What the one it waits for lacks in turn is asked of this sender too. */
+	REQUIRE(feed_as(&c.w, c.at[0], &c.at[4], 1, (feeding){.sender = OTHER}, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK(missing_is(&r, c.at[2]));
+	tl__ingest_result_free(&r);
+	/* And again when it is sent again. */
+	REQUIRE(feed_as(&c.w, c.at[0], &c.at[4], 1, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK(missing_is(&r, c.at[2]));
+	tl__ingest_result_free(&r);
+	CHECK(arrivals(&c.w, c.at[0]) == 1);
+	CHECK(is_where(&c.w, c.at[0], c.at[4], TL__PENDING));
+	chain_close(&c);
+}
+
+static void promotion_goes_on_in_the_same_batch(void)
+{
+	chain c;
+	tl__ingest_result r;
+
+	REQUIRE(chain_open(&c, 6));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	for (size_t i = 5; i > 1; i--)
+		CHECK_FATE(
+			feed_one(&c.w, c.at[0], c.at[i]), TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	REQUIRE(feed_as(&c.w, c.at[0], &c.at[1], 1, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_VERIFIED, TL_OK);
+	CHECK(r.entered == 5 && r.missing_count == 0);
+	tl__ingest_result_free(&r);
+	for (size_t i = 0; i < 6; i++)
+		CHECK(look_for(&c.w, c.at[0], c.at[i]).arrival == i + 1);
+	CHECK(aside_count(&c.w, TL__PENDING, PEER) == 0);
+	CHECK(note_is(&c.w, c.at[0], "k", "5"));
+	chain_close(&c);
+}
+
+/* Promoted, judged, and not good: with what stands on it. */
+static void promotion_may_end_in_quarantine(void)
+{
+	chain c;
+	signer x = signer_of(9);
+	tl_entry *bad, *child;
+
+	REQUIRE(chain_open(&c, 2));
+	bad = make_note(c.at[0], c.at[1], c.at[1], &x, "k=x");
+	child = make_note(c.at[0], bad, bad, &x, "k=y");
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	CHECK_FATE(feed_one(&c.w, c.at[0], child), TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK_FATE(feed_one(&c.w, c.at[0], bad), TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[1]));
+	CHECK(is_where(&c.w, c.at[0], bad, TL__INVALID));
+	CHECK(is_where(&c.w, c.at[0], child, TL__INVALID));
+	CHECK(arrivals(&c.w, c.at[0]) == 2);
+	tl_entry_release(bad);
+	tl_entry_release(child);
+	chain_close(&c);
+}
+
+/* One line twice in a page; an entry that waits for two. */
+static void repeated_lines_and_two_waits(void)
+{
+	chain c;
+	tl_entry *join, *side, *list[3];
+	tl__ingest_result r;
+
+	REQUIRE(chain_open(&c, 3));
+	side = make_note(c.at[0], c.at[0], NULL, &c.a, "s=1");
+	join = make(&(draft){.root = c.at[0],
+		.parents = {c.at[2], side},
+		.parent_count = 2,
+		.notes = "k=join",
+		.notes_parents = {c.at[2], side},
+		.notes_parent_count = 2,
+		.by = &c.a});
+	list[0] = join;
+	list[1] = c.at[0];
+	list[2] = join;
+	REQUIRE(feed_as(&c.w, c.at[0], list, 3, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK_FATE(r.fates[1], TL__FATE_VERIFIED, TL_OK);
+	CHECK_FATE(r.fates[2], TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK(r.missing_count == 2);
+	tl__ingest_result_free(&r);
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], side));
+	CHECK(is_where(&c.w, c.at[0], join, TL__PENDING));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[1]));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[2]));
+	CHECK(is_where(&c.w, c.at[0], join, TL__VERIFIED));
+	CHECK(note_is(&c.w, c.at[0], "k", "join"));
+	tl_entry_release(join);
+	tl_entry_release(side);
+	chain_close(&c);
+}
+
+/* Entries of other databases are never parents, even when we hold them. */
+static void a_parent_of_another_database_is_missing(void)
+{
+	chain c;
+	signer x = signer_of(9);
+	tl_entry *other = make_root(&x, NULL), *entry, *list[2];
+	tl__ingest_result r;
+
+	REQUIRE(chain_open(&c, 2));
+	entry = make_note(c.at[0], other, NULL, &c.a, "k=v");
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	CHECK_VERIFIED(feed_one(&c.w, other, other));
+	CHECK_FATE(feed_one(&c.w, c.at[0], entry), TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	/* A foreign line is declined, and so is what stands on it. */
+	tl_entry_release(entry);
+	entry = make_note(c.at[0], other, NULL, &c.a, "k=w");
+	list[0] = entry;
+	list[1] = other;
+	REQUIRE(feed_as(&c.w, c.at[0], list, 2, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_DECLINED, TL_E_PARENT_DECLINED);
+	CHECK_FATE(r.fates[1], TL__FATE_DECLINED, TL_E_FOREIGN_ENTRY);
+	tl__ingest_result_free(&r);
+	tl_entry_release(entry);
+	tl_entry_release(other);
+	chain_close(&c);
+}
+
+static void locals_are_written_with_the_page(void)
+{
+	chain c;
+	tl_str line;
+	tl__put_local cursor = {TL__STR("cursor/x"), TL__STR("{\"n\":1}")};
+	tl__ingest_page page = {.lines = &line,
+		.count = 1,
+		.sender = PEER,
+		.related = true,
+		.accept_unknown = true,
+		.locals = &cursor,
+		.local_count = 1};
+	tl__ingest_result r;
+	char *value = NULL;
+	size_t len = 0;
+
+	REQUIRE(chain_open(&c, 1));
+	page.db = *tl_entry_id(c.at[0]);
+	line = TL__STR("junk");
+	CHECK_OK(tl__ingest(&c.w.tree, &page, &r));
+	CHECK_FATE(r.fates[0], TL__FATE_DECLINED, TL_E_BAD_JSON);
+	tl__ingest_result_free(&r);
+	CHECK_OK(tl__read_local(c.w.store, TL__STR("cursor/x"), &value, &len));
+	CHECK(len == 7);
+	tl__free(value);
+	chain_close(&c);
+}
+
+/* --- bounds of pending --------------------------------------------------------------------------
+ */
+
+/* Entries that wait for one that never comes; distinct by number. */
+static tl_entry *make_waiting(const chain *c, const tl_entry *ghost, size_t number, size_t size)
+{
+	char *note = tl__alloc(size + 32);
+	tl_entry *entry = NULL;
+
+	if (note) {
+		int len = snprintf(note, 32, "%zu=", number);
+
+		memset(note + len, 'x', size);
+		note[(size_t)len + size] = 0;
+		entry = make(&(draft){
+			.root = c->at[0], .parents = {ghost}, .parent_count = 1, .notes = note});
+	}
+	tl__free(note);
+	return entry;
+}
+
+/* How many of `count` entries were set aside; the others are declined. */
+static size_t feed_waiting(chain *c, size_t first, size_t count, size_t size, feeding how)
+{
+	tl_entry *ghost = make_root(&c->a, "ghost"), *list[1000];
+	size_t kept = 0;
+
+	for (size_t done = 0; done < count;) {
+		size_t n = count - done < 1000 ? count - done : 1000;
+		tl__ingest_result r;
+
+		for (size_t i = 0; i < n; i++)
+			list[i] = make_waiting(c, ghost, first + done + i, size);
+		if (feed_as(&c->w, c->at[0], list, n, how, &r) == TL_OK) {
+			for (size_t i = 0; i < n; i++) {
+				kept += r.fates[i].kind == TL__FATE_PENDING;
+				CHECK(r.fates[i].kind == TL__FATE_PENDING ||
+					r.fates[i].code == TL_E_SET_ASIDE_FULL);
+			}
+			tl__ingest_result_free(&r);
+		}
+		for (size_t i = 0; i < n; i++)
+			tl_entry_release(list[i]);
+		done += n;
+	}
+	tl_entry_release(ghost);
+	return kept;
+}
+
+static void pending_entries_of_a_sender_are_bounded(void)
+{
+	chain c;
+
+	REQUIRE(chain_open(&c, 1));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	CHECK(feed_waiting(&c, 0, TL__PENDING_MAX_ENTRIES + 50, 1, RELATED) ==
+		TL__PENDING_MAX_ENTRIES);
+	CHECK(aside_count(&c.w, TL__PENDING, PEER) == TL__PENDING_MAX_ENTRIES);
+	/* Another sender has room of its own. */
+	CHECK(feed_waiting(&c, 20000, 10, 1, (feeding){.sender = OTHER}) == 10);
+	chain_close(&c);
+}
+
+static void pending_bytes_of_a_sender_are_bounded(void)
+{
+	chain c;
+	size_t size = 1024 * 1024, fit = TL__PENDING_MAX_BYTES / size - 1;
+
+	REQUIRE(chain_open(&c, 1));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	CHECK(feed_waiting(&c, 0, fit + 5, size, RELATED) == fit);
+	/* A small one still fits. */
+	CHECK(feed_waiting(&c, 500, 1, 1, RELATED) == 1);
+	chain_close(&c);
+}
+
+static void strangers_share_their_room(void)
+{
+	chain c;
+	size_t size = 1024 * 1024, half = TL__PENDING_MAX_STRANGER_BYTES / size / 2;
+
+	REQUIRE(chain_open(&c, 1));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	CHECK(feed_waiting(&c, 0, half, size, (feeding){.sender = NOBODY, .stranger = true}) ==
+		half);
+	CHECK(feed_waiting(&c, 500, half + 5, size,
+		      (feeding){.sender = TL__STR("anonymous:10.0.0.2"), .stranger = true}) ==
+		half - 1);
+	/* Who has a relation is not touched by that. */
+	CHECK(feed_waiting(&c, 1000, 3, size, RELATED) == 3);
+	chain_close(&c);
+}
+
+static void options_set_the_bounds(void)
+{
+	chain c;
+
+	REQUIRE(chain_open(&c, 1));
+	c.w.tree.limits.pending_entries = 7;
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	CHECK(feed_waiting(&c, 0, 9, 1, RELATED) == 7);
+	c.w.tree.limits.pending_entries = 0;
+	c.w.tree.limits.pending_bytes = 1;
+	CHECK(feed_waiting(&c, 20, 1, 1, RELATED) == 0);
+	chain_close(&c);
+}
+
+/* When there is no room for a parent its child is not kept either. */
+static void children_of_declined_ones_are_declined(void)
+{
+	chain c;
+	tl__ingest_result r;
+
+	REQUIRE(chain_open(&c, 5));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	c.w.tree.limits.pending_entries = 1;
+	REQUIRE(feed_as(&c.w, c.at[0], &c.at[2], 3, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK_FATE(r.fates[1], TL__FATE_DECLINED, TL_E_SET_ASIDE_FULL);
+	CHECK_FATE(r.fates[2], TL__FATE_DECLINED, TL_E_PARENT_DECLINED);
+	tl__ingest_result_free(&r);
+	chain_close(&c);
+}
+
+/* --- quarantine ---------------------------------------------------------------------------------
+ */
+
+/* Notes by a key that the database does not know. */
+static void feed_bad(chain *c, size_t first, size_t count, tl_str sender, tl_entry **keep)
+{
+	signer x = signer_of(9);
+	tl_entry *list[1000];
+	char note[32];
+
+	for (size_t done = 0; done < count;) {
+		size_t n = count - done < 1000 ? count - done : 1000;
+		tl__ingest_result r;
+
+		for (size_t i = 0; i < n; i++) {
+			snprintf(note, sizeof note, "x=%zu", first + done + i);
+			list[i] = make(&(draft){.root = c->at[0],
+				.parents = {c->at[0]},
+				.parent_count = 1,
+				.notes = note,
+				.name = x.text,
+				.by = &x});
+		}
+		if (feed_as(&c->w, c->at[0], list, n, (feeding){.sender = sender}, &r) == TL_OK) {
+			for (size_t i = 0; i < n; i++)
+				CHECK(r.fates[i].kind == TL__FATE_INVALID ||
+					r.fates[i].code == TL_E_SET_ASIDE_FULL);
+			tl__ingest_result_free(&r);
+		}
+		for (size_t i = 0; i < n; i++) {
+			if (keep)
+				keep[done + i] = tl_entry_retain(list[i]);
+			tl_entry_release(list[i]);
+		}
+		done += n;
+	}
+}
+
+static void the_quarantine_is_bounded(void)
+{
+	chain c;
+	size_t over = 20, count = TL__QUARANTINE_MAX_ENTRIES + over;
+	tl_entry **bad = tl__alloc_zero(count, sizeof(tl_entry *));
+
+	REQUIRE(chain_open(&c, 1) && bad);
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	feed_bad(&c, 0, count, PEER, bad);
+	CHECK(aside_count(&c.w, TL__INVALID, PEER) == TL__QUARANTINE_MAX_ENTRIES);
+	/* The oldest are gone; gone is unknown, and judged anew. */
+	CHECK(!look_for(&c.w, c.at[0], bad[0]).found);
+	CHECK(is_where(&c.w, c.at[0], bad[count - 1], TL__INVALID));
+	CHECK_FATE(feed_one(&c.w, c.at[0], bad[0]), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
+	CHECK(is_where(&c.w, c.at[0], bad[0], TL__INVALID));
+	for (size_t i = 0; i < count; i++)
+		tl_entry_release(bad[i]);
+	tl__free(bad);
+	chain_close(&c);
+}
+
+static void bytes_of_the_quarantine_are_bounded(void)
+{
+	chain c;
+	tl_entry *bad[3];
+
+	REQUIRE(chain_open(&c, 1));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	feed_bad(&c, 0, 1, PEER, bad);
+	c.w.tree.limits.quarantine_bytes = 2 * tl_entry_bytes(bad[0]).len;
+	feed_bad(&c, 1, 2, PEER, bad + 1);
+	CHECK(!look_for(&c.w, c.at[0], bad[0]).found);
+	CHECK(is_where(&c.w, c.at[0], bad[1], TL__INVALID));
+	CHECK(is_where(&c.w, c.at[0], bad[2], TL__INVALID));
+	for (size_t i = 0; i < 3; i++)
+		tl_entry_release(bad[i]);
+	chain_close(&c);
+}
+
+/* Who floods it loses its own. */
+static void shares_of_the_quarantine_are_fair(void)
+{
+	chain c;
+	tl_entry *few[3];
+
+	REQUIRE(chain_open(&c, 1));
+	c.w.tree.limits.quarantine_entries = 10;
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	feed_bad(&c, 0, 3, OTHER, few);
+	feed_bad(&c, 100, 200, PEER, NULL);
+	for (size_t i = 0; i < 3; i++) {
+		CHECK(is_where(&c.w, c.at[0], few[i], TL__INVALID));
+		tl_entry_release(few[i]);
+	}
+	CHECK(aside_count(&c.w, TL__INVALID, PEER) == 7);
+	chain_close(&c);
+}
+
+/* One cache for all databases. */
+static void the_quarantine_is_shared_by_databases(void)
+{
+	chain c, second;
+	tl_entry *bad[2], *root;
+
+	REQUIRE(chain_open(&c, 1));
+	c.w.tree.limits.quarantine_entries = 3;
+	root = make_root(&c.a, "second");
+	second = c;
+	second.at = &root;
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	CHECK_VERIFIED(feed_one(&c.w, root, root));
+	feed_bad(&c, 0, 2, PEER, bad);
+	feed_bad(&second, 0, 2, PEER, NULL);
+	CHECK(!look_for(&c.w, c.at[0], bad[0]).found);
+	CHECK(is_where(&c.w, c.at[0], bad[1], TL__INVALID));
+	CHECK(aside_count(&c.w, TL__INVALID, PEER) == 3);
+	tl_entry_release(bad[0]);
+	tl_entry_release(bad[1]);
+	tl_entry_release(root);
+	chain_close(&c);
+}
+
+/* A pending entry keeps what it names, whatever else comes. */
+static void what_pending_entries_name_stays(void)
+{
+	chain c;
+	tl_entry *bad[1], *waits, *ghost;
+
+	REQUIRE(chain_open(&c, 1));
+	c.w.tree.limits.quarantine_entries = 5;
+	ghost = make_note(c.at[0], c.at[0], NULL, &c.a, "g=1");
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	feed_bad(&c, 0, 1, PEER, bad);
+	waits = make(&(draft){.root = c.at[0],
+		.parents = {bad[0], ghost},
+		.parent_count = 2,
+		.notes = "k=v",
+		.by = &c.a});
+	CHECK_FATE(feed_one(&c.w, c.at[0], waits), TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	feed_bad(&c, 100, 50, PEER, NULL);
+	CHECK(aside_count(&c.w, TL__INVALID, PEER) == 5);
+	CHECK(is_where(&c.w, c.at[0], bad[0], TL__INVALID));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], ghost));
+	CHECK(is_where(&c.w, c.at[0], waits, TL__VERIFIED));
+	CHECK(is_where(&c.w, c.at[0], bad[0], TL__VOID));
+	tl_entry_release(bad[0]);
+	tl_entry_release(waits);
+	tl_entry_release(ghost);
+	chain_close(&c);
+}
+
+/* Everything there is pinned: the newcomer is declined, and its bytes not kept. */
+static void a_pinned_quarantine_takes_no_more(void)
+{
+	chain c;
+	tl_entry *bad[2], *waits, *ghost, *child;
+	tl__ingest_result r;
+	tl_entry *list[2];
+
+	REQUIRE(chain_open(&c, 1));
+	c.w.tree.limits.quarantine_entries = 1;
+	ghost = make_note(c.at[0], c.at[0], NULL, &c.a, "g=1");
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	feed_bad(&c, 0, 1, PEER, bad);
+	waits = make(&(draft){
+		.root = c.at[0], .parents = {bad[0], ghost}, .parent_count = 2, .by = &c.a});
+	CHECK_FATE(feed_one(&c.w, c.at[0], waits), TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	child = make_note(c.at[0], bad[0], NULL, &(signer){.text = "x"}, "k=v");
+	list[0] = child;
+	REQUIRE(feed_as(&c.w, c.at[0], list, 1, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_DECLINED, TL_E_SET_ASIDE_FULL);
+	tl__ingest_result_free(&r);
+	CHECK(!look_for(&c.w, c.at[0], child).found);
+	CHECK(is_where(&c.w, c.at[0], bad[0], TL__INVALID));
+	tl_entry_release(bad[0]);
+	tl_entry_release(waits);
+	tl_entry_release(ghost);
+	tl_entry_release(child);
+	chain_close(&c);
+}
+
+/* A parent of a quarantined entry was evicted: what stands on both waits for it again. */
+static void an_evicted_ancestor_is_asked_for_again(void)
+{
+	chain c;
+	signer x = signer_of(9);
+	tl_entry *first, *second, *good;
+	tl__ingest_result r;
+
+	REQUIRE(chain_open(&c, 1));
+	c.w.tree.limits.quarantine_entries = 1;
+	first = make_note(c.at[0], c.at[0], NULL, &x, "k=1");
+	second = make_note(c.at[0], first, first, &x, "k=2");
+	good = make_note(c.at[0], second, second, &c.a, "k=3");
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	CHECK_FATE(feed_one(&c.w, c.at[0], first), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
+	CHECK_FATE(feed_one(&c.w, c.at[0], second), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
+	CHECK(!look_for(&c.w, c.at[0], first).found);
+	REQUIRE(feed_as(&c.w, c.at[0], &good, 1, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	CHECK(missing_is(&r, first));
+	tl__ingest_result_free(&r);
+	CHECK_FATE(feed_one(&c.w, c.at[0], first), TL__FATE_VOID, TL_E_KEY_NOT_FOUND);
+	CHECK(is_where(&c.w, c.at[0], second, TL__VOID));
+	CHECK(is_where(&c.w, c.at[0], good, TL__VERIFIED));
+	CHECK(look_for(&c.w, c.at[0], good).arrival == 4);
+	tl_entry_release(first);
+	tl_entry_release(second);
+	tl_entry_release(good);
+	chain_close(&c);
+}
+
+/* --- resuming -----------------------------------------------------------------------------------
+ */
+
+/* A verdict of older rules is taken again. */
+static void verdicts_of_older_rules_are_taken_again(void)
+{
+	chain c;
+	tl__put_aside row = {.verdict = TL__INVALID,
+		.sender = PEER,
+		.related = true,
+		.reason = TL_E_BAD_SIGNATURE,
+		.rules = TL__RULES_VERSION - 1};
+	tl__batch batch = {.asides = &row, .aside_count = 1};
+
+	REQUIRE(chain_open(&c, 3));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	batch.db = *tl_entry_id(c.at[0]);
+	for (size_t i = 2; i > 0; i--) {
+		row.id = *tl_entry_id(c.at[i]);
+		row.bytes = tl_entry_bytes(c.at[i]);
+		REQUIRE(tl__store_write(c.w.store, &batch) == TL_OK);
+	}
+	CHECK(is_where(&c.w, c.at[0], c.at[2], TL__INVALID));
+	CHECK_OK(tl__ingest_resume(&c.w.tree));
+	CHECK(is_where(&c.w, c.at[0], c.at[2], TL__VERIFIED));
+	CHECK(arrivals(&c.w, c.at[0]) == 3);
+	chain_close(&c);
+}
+
+/* --- several at once ----------------------------------------------------------------------------
+ */
+
+typedef struct worker {
+	chain *c;
+	size_t step;
+	int code;
+} worker;
+
+static void *feed_in_steps(void *ud)
+{
+	worker *k = ud;
+	chain *c = k->c;
+
+	for (size_t i = 0; i < c->count && k->code == TL_OK; i++) {
+		size_t at = i * k->step % c->count;
+		tl__ingest_result r;
+
+		k->code = feed_as(&c->w, c->at[0], &c->at[at], c->count - at < 3 ? 1 : 3,
+			(feeding){.sender = k->step == 1 ? PEER : OTHER}, &r);
+		if (k->code == TL_OK)
+			tl__ingest_result_free(&r);
+	}
+	return NULL;
+}
+
+static void several_threads_feed_one_database(void)
+{
+	chain c;
+	worker workers[3];
+	pthread_t threads[3];
+
+	REQUIRE(chain_open(&c, 101));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	for (size_t i = 0; i < 3; i++) {
+		workers[i] = (worker){&c, i * 36 + 1, TL_OK};
+		REQUIRE(pthread_create(&threads[i], NULL, feed_in_steps, &workers[i]) == 0);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		pthread_join(threads[i], NULL);
+		CHECK(workers[i].code == TL_OK);
+	}
+	CHECK(arrivals(&c.w, c.at[0]) == c.count);
+	for (size_t i = 0; i < c.count; i++)
+		CHECK(look_for(&c.w, c.at[0], c.at[i]).arrival == i + 1);
+	chain_close(&c);
+}
+
+/* --- memory -------------------------------------------------------------------------------------
+ */
+
+/* The n-th allocation fails: the page is written wholly or not at all. */
+static void memory_that_runs_out_loses_nothing(void)
+{
+	bool done = false;
+
+	for (size_t n = 1; !done && n < 20000; n += n < 200 ? 1 : 7) {
+		chain c;
+		signer x = signer_of(9);
+		tl_entry *list[5];
+		tl__ingest_result r;
+		uint64_t after;
+		int code;
+
+		REQUIRE(chain_open(&c, 3));
+		list[0] = make_note(c.at[0], c.at[1], c.at[1], &x, "k=x");
+		list[1] = make_note(c.at[0], list[0], list[0], &c.a, "k=y");
+		list[2] = c.at[2];
+		list[3] = c.at[1];
+		list[4] = c.at[0];
+		(void)tl__alloc_fail_at(n);
+		code = feed_as(&c.w, c.at[0], list, 5, RELATED, &r);
+		done = !tl__alloc_fail_at(0);
+		after = arrivals(&c.w, c.at[0]);
+		CHECK(after == 0 || after == 5);
+		CHECK(code == TL_OK ? after == 5 : code == TL_E_NOMEM);
+		if (code == TL_OK)
+			tl__ingest_result_free(&r);
+		/* And it goes well when it comes again. */
+		REQUIRE(feed_as(&c.w, c.at[0], list, 5, RELATED, &r) == TL_OK);
+		tl__ingest_result_free(&r);
+		CHECK(arrivals(&c.w, c.at[0]) == 5 && is_where(&c.w, c.at[0], list[0], TL__VOID));
+		tl_entry_release(list[0]);
+		tl_entry_release(list[1]);
+		chain_close(&c);
+	}
+	CHECK(done);
+}
+
+int main(void)
+{
+	RUN(an_entry_waits_for_what_it_names);
+	RUN(promotion_goes_on_in_the_same_batch);
+	RUN(promotion_may_end_in_quarantine);
+	RUN(repeated_lines_and_two_waits);
+	RUN(a_parent_of_another_database_is_missing);
+	RUN(locals_are_written_with_the_page);
+	RUN(pending_entries_of_a_sender_are_bounded);
+	RUN(pending_bytes_of_a_sender_are_bounded);
+	RUN(strangers_share_their_room);
+	RUN(options_set_the_bounds);
+	RUN(children_of_declined_ones_are_declined);
+	RUN(the_quarantine_is_bounded);
+	RUN(bytes_of_the_quarantine_are_bounded);
+	RUN(shares_of_the_quarantine_are_fair);
+	RUN(the_quarantine_is_shared_by_databases);
+	RUN(what_pending_entries_name_stays);
+	RUN(a_pinned_quarantine_takes_no_more);
+	RUN(an_evicted_ancestor_is_asked_for_again);
+	RUN(verdicts_of_older_rules_are_taken_again);
+	RUN(several_threads_feed_one_database);
+	RUN(memory_that_runs_out_loses_nothing);
+	return spec_end();
+}
