@@ -428,15 +428,37 @@ static int on_any(void *ud, const tl__aside_row *row)
 	return TL__STORE_STOP;
 }
 
+/* Everything in order, parents first. */
+static int order_anew(tl__run *run)
+{
+	run->order_count = run->arranged = 0;
+	for (size_t i = 0; i < run->item_count; i++) {
+		run->items[i]->ordered = run->items[i]->ready = false;
+		run->items[i]->next = 0;
+	}
+	return order_all(run);
+}
+
+/* A line may stand on a pending entry that another line sets free: whenever something was taken,
+ * order and readiness are found anew. */
 int tl__run_arrange(tl__run *run)
 {
-	int code = order_all(run);
+	size_t before;
+	int code = tl__read_aside_list(
+		run->snapshot, &run->db, TL__PENDING, 0, 1, 0, on_any, &run->has_pending);
 
-	if (code == TL_OK)
-		code = tl__read_aside_list(
-			run->snapshot, &run->db, TL__PENDING, 0, 1, 0, on_any, &run->has_pending);
-	for (size_t i = 0; run->has_pending && i < run->order_count && code == TL_OK; i++)
-		if (run->order[i]->ready)
-			code = take_waiters(run, run->order[i]);
+	do {
+		if (code == TL_OK)
+			code = order_anew(run);
+		before = run->item_count;
+		for (size_t i = 0; run->has_pending && i < run->order_count && code == TL_OK; i++) {
+			tl__item *item = run->order[i];
+
+			if (!item->ready || item->expanded)
+				continue;
+			item->expanded = true;
+			code = take_waiters(run, item);
+		}
+	} while (code == TL_OK && run->item_count > before);
 	return code;
 }

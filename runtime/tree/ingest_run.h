@@ -22,12 +22,13 @@ typedef struct tl__item {
 	tl__origin origin;
 	tl__item_state state;
 	int reason;
-	bool fixed;   /* judged not good by the present rules, in an earlier turn */
-	bool hollow;  /* fixed, but what it stands on is not known any more */
-	bool ready;   /* all it names is known or ready; so it will be judged */
-	bool ordered; /* has its place in the order */
-	bool planned; /* is in the plan */
-	bool enters;  /* enters the DAG in this turn */
+	bool fixed;    /* judged not good by the present rules, in an earlier turn */
+	bool hollow;   /* fixed, but what it stands on is not known any more */
+	bool ready;    /* all it names is known or ready; so it will be judged */
+	bool expanded; /* those that wait for it were looked for */
+	bool ordered;  /* has its place in the order */
+	bool planned;  /* is in the plan */
+	bool enters;   /* enters the DAG in this turn */
 	/* Ids in this database that it comes after: what it names, then what it cites. */
 	const tl_id *names;
 	size_t name_count;
