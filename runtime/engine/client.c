@@ -16,6 +16,7 @@ struct tl__outgoing {
 	size_t sent;
 	tl__sync_read read;
 	uint64_t limit;
+	tl_id db; /* of a tree answer */
 	int status;
 	char *channel;
 	tl__buf body;
@@ -90,7 +91,7 @@ static void on_head(void *ud, const tl_response_head *head)
 	if (!out->channel)
 		rc = TL_E_NOMEM;
 	if (rc == TL_OK && out->read == TL__SYNC_READ_TREE && out->status == 200 && !out->intake)
-		rc = tl__intake_new(&out->intake, &out->engine->node->tree, out->limit);
+		rc = tl__intake_new(&out->intake, &out->engine->node->tree, &out->db, out->limit);
 	if (rc != TL_OK)
 		give_up(out, rc);
 }
@@ -211,6 +212,7 @@ void tl__client_send(tl__engine *engine, tl__sync_action *action)
 		action->send.body = TL__BUF_INIT;
 		out->read = action->send.read;
 		out->limit = action->send.limit;
+		out->db = action->send.db;
 		rc = carrier ? begin(out, action)
 			     : tl__fail(TL_E_UNSUPPORTED_TRANSPORT,
 				       "no transport for addresses of type \"%s\" is enabled",

@@ -6,6 +6,7 @@
 #ifndef TL_SYNC_STATE_H
 #define TL_SYNC_STATE_H
 
+#include <stdio.h>
 #include "base/map.h"
 #include "sync/sync.h"
 
@@ -75,9 +76,11 @@ struct tl__peer {
 	uint64_t ok_count, failed_count, total_entries, total_bytes;
 	double average_ms;
 	uint64_t history_count; /* written ever */
-	unsigned exchanges;     /* under way */
-	bool removed;           /* forgotten; freed when nothing points here any more */
-	bool local_changed;     /* its local document is to be saved */
+	unsigned exchanges;     /* calls and sessions under way: it may not be freed */
+	unsigned sessions;
+	uint64_t check;     /* call number of a check or first contact under way */
+	bool removed;       /* forgotten; freed when nothing points here any more */
+	bool local_changed; /* its local document is to be saved */
 	tl__pair *pairs;
 	tl__peer *next;
 };
@@ -107,38 +110,36 @@ struct tl__pair {
 	tl__peer *peer;
 	tl__sync_db *db;
 	tl__pair_tag *tags; /* none: the relation is gone, the pair waits to be freed */
-	bool pull_only;     /* only tag is "delegated" */
+	tl__session *session;
 	/* Arrivals of ours that the peer has: all up to `ack`. Up to `offered` they were sent, but
 	 * it declined some: not offered again until its epoch, the relation or a tick changes. */
 	uint64_t ack, offered;
 	/* Places in the peer's order. `sure`: nothing below was declined by us. */
-	bool has_sure, has_seen;
 	tl__v1_cursor sure, seen;
 	int64_t sure_since; /* wall: when `seen` last started from `sure` */
 	/* Scheduling, monotonic. */
-	uint32_t attempts;     /* failures since the last success */
-	uint64_t next_attempt; /* when attempts > 0 and not stalled */
-	uint64_t not_before;   /* pace of sending on commit */
-	bool stalled;
-	bool wanted;        /* one exchange is wanted now, whatever the outbox says */
-	bool from_sure;     /* the next pull starts from `sure` */
-	unsigned ingesting; /* ingests of entries from this peer under way, of either half */
-	tl__session *session;
-	/* Whether both sides held the same tips at the end of the last exchange, and our arrivals
-	 * then. */
-	bool level;
-	uint64_t level_at;
-	int last_code;
-	char last_error[TL__SYNC_ERROR_TEXT];
+	uint64_t next_attempt;                     /* when attempts > 0 and not stalled */
+	uint64_t not_before;                       /* pace of sending on commit */
+	uint64_t level_at;                         /* our arrivals when `level` was found */
 	uint64_t received, sent;                   /* entries, ever */
 	uint64_t progress_entries, progress_bytes; /* of the exchange under way */
 	/* Cursor record of document 03, 6.3. */
-	bool has_cursor_record, has_last_entry;
-	tl_id last_entry;
 	int64_t last_sync;
 	uint64_t last_count, total_count;
-	bool local_changed;
 	tl__pair *next_of_peer, *next_of_db, *next;
+	uint32_t attempts;  /* failures since the last success */
+	unsigned ingesting; /* ingests of entries from this peer under way, of either half */
+	int last_code;
+	tl_id last_entry; /* of the cursor record */
+	bool has_cursor_record, has_last_entry;
+	bool pull_only; /* only tag is "delegated" */
+	bool has_sure, has_seen;
+	bool from_sure; /* the next pull starts from `sure` */
+	bool stalled;
+	bool wanted; /* one exchange is wanted now, whatever the outbox says */
+	bool level;  /* both sides held the same tips at the end of the last exchange */
+	bool local_changed;
+	char last_error[TL__SYNC_ERROR_TEXT];
 };
 
 /* --- the core --------------------------------------------------------------------------------- */
@@ -152,6 +153,9 @@ typedef struct tl__sync_save tl__sync_save;       /* save.c */
 typedef struct tl__sync_queue tl__sync_queue;     /* action.c */
 typedef struct tl__sync_waiter tl__sync_waiter;   /* command.c */
 typedef struct tl__sync_contact tl__sync_contact; /* contact.c */
+typedef struct tl__sync_ask tl__sync_ask;         /* ask.c */
+typedef struct tl__sync_early tl__sync_early;     /* early.c */
+typedef struct tl__sync_knock tl__sync_knock;     /* knock.c */
 
 struct tl__sync {
 	tl_secret device;
@@ -185,12 +189,16 @@ struct tl__sync {
 	size_t pair_count;
 	uint64_t numbers;   /* the last number given to an exchange, work owner… */
 	uint64_t successes; /* rank of addresses */
-	unsigned exchanges; /* under way */
-	tl__map calls;      /* exchange number -> tl__call */
+	unsigned exchanges; /* calls under way */
+	unsigned session_count;
 	tl__call *call_list;
 	tl__session *sessions;
 	tl__sync_contact *contacts;
 	tl__sync_waiter *waiters;
+	tl__sync_ask *asks;
+	tl__sync_early *early; /* commands that came before the load was done */
+	tl__sync_knock *knocks;
+	size_t knock_count;
 	uint64_t next_periodic, next_check; /* UINT64_MAX = off */
 	tl__sync_save *save;
 	tl__sync_queue *queue;

@@ -202,6 +202,7 @@ typedef struct tl__sync_action {
 			tl__buf body;
 			tl__sync_read read;
 			uint64_t limit;
+			tl_id db; /* of a tree answer */
 		} send;
 		uint64_t exchange; /* CANCEL_SEND */
 		struct {

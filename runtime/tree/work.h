@@ -14,7 +14,6 @@
 
 /* Bounds of one work. */
 #define TL__WORK_MAX_SCAN      10000 /* arrivals looked at for one page */
-#define TL__WORK_MAX_WALK      20000 /* entries visited to find a difference by tips */
 #define TL__WORK_OUR_ANCESTORS 64    /* ancestors added to v0 `our_tips` */
 
 /* --- a v0 tree answer as it arrives ----------------------------------------------------------- */
@@ -23,8 +22,10 @@
  * may be held in memory beyond a bound. */
 typedef struct tl__intake tl__intake;
 
-/* max_bytes bounds what is fed (TL_E_TOO_LARGE). *out is yours. */
-int tl__intake_new(tl__intake **out, tl__tree *tree, uint64_t max_bytes) TL_MUST_USE;
+/* For an answer about this database; max_bytes bounds what is fed (TL_E_TOO_LARGE). *out is yours.
+ */
+int tl__intake_new(
+	tl__intake **out, tl__tree *tree, const tl_id *db, uint64_t max_bytes) TL_MUST_USE;
 void tl__intake_free(tl__intake *intake); /* NULL is fine; removes the spool */
 /* On the loop's thread; writes at most to a temporary file. Errors as tl__v0_reader_feed's. */
 int tl__intake_feed(tl__intake *intake, const void *bytes, size_t len) TL_MUST_USE;
@@ -78,6 +79,7 @@ typedef struct tl__work_db {
 #define TL__DEVICE_KEY_NAME  "_device_key"
 #define TL__LOCAL_SYNC_DB    "node/sync_database"
 #define TL__LOCAL_SYNC_START "sync/"
+#define TL__LOCAL_HISTORY    "sync-history/" /* not loaded */
 
 typedef struct tl__work_load {
 	/* Out. */
@@ -172,7 +174,7 @@ typedef struct tl__work_plan {
 	uint64_t from;       /* arrivals up to here are settled */
 	const tl_id *theirs; /* tips the peer is known to hold */
 	size_t their_count;
-	const tl_id *want; /* these first, whatever `from` (what pending entries wait for) */
+	const tl_id *want; /* only these, whatever `from` (what pending entries wait for) */
 	size_t want_count;
 	bool by_tips; /* `theirs` is complete: walk from both sides, `from` counts for nothing */
 	bool parents_first_only; /* v0: an entry over max_bytes is left out and counted */

@@ -1,0 +1,185 @@
+#include "sync/state.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+/* Actions in line, and the texts of the one that was taken last. */
+typedef struct queued {
+	tl__sync_action action;
+	char *error, *text; /* of COMPLETE */
+	struct queued *next;
+} queued;
+
+struct tl__sync_queue {
+	queued *first, *last;
+	queued *taken;
+};
+
+int tl__sync_queue_new(tl__sync *sync)
+{
+	sync->queue = tl__alloc_zero(1, sizeof *sync->queue);
+	return sync->queue ? TL_OK : TL_E_NOMEM;
+}
+
+static void release(queued *item)
+{
+	if (!item)
+		return;
+	tl__free(item->error);
+	tl__free(item->text);
+	tl__free(item);
+}
+
+void tl__sync_queue_free(tl__sync *sync)
+{
+	if (!sync->queue)
+		return;
+	while (sync->queue->first) {
+		queued *item = sync->queue->first;
+
+		sync->queue->first = item->next;
+		tl__sync_action_drop(&item->action);
+		release(item);
+	}
+	release(sync->queue->taken);
+	tl__free(sync->queue);
+	sync->queue = NULL;
+}
+
+void tl__sync_action_drop(tl__sync_action *action)
+{
+	switch (action->kind) {
+	case TL__SYNC_SEND: tl__buf_free(&action->send.body); break;
+	case TL__SYNC_ANSWER:
+	case TL__SYNC_ANSWER_BEGIN:
+	case TL__SYNC_ANSWER_PIECE:
+	case TL__SYNC_ANSWER_END: tl__buf_free(&action->answer.body); break;
+	case TL__SYNC_WORK: tl__work_free(action->work); break;
+	default: break;
+	}
+}
+
+static void append(tl__sync *sync, queued *item)
+{
+	item->next = NULL;
+	if (sync->queue->last)
+		sync->queue->last->next = item;
+	else
+		sync->queue->first = item;
+	sync->queue->last = item;
+}
+
+bool tl__sync_act(tl__sync *sync, tl__sync_action *action)
+{
+	queued *item = tl__alloc_zero(1, sizeof *item);
+
+	if (!item) {
+		tl__log_write(sync->log, TL_LOG_ERROR, "sync", "out of memory: an action is lost");
+		tl__sync_action_drop(action);
+		return false;
+	}
+	item->action = *action;
+	append(sync, item);
+	return true;
+}
+
+bool tl__sync_next(tl__sync *sync, tl__sync_action *out)
+{
+	queued *item = sync->queue->first;
+
+	release(sync->queue->taken);
+	sync->queue->taken = NULL;
+	if (!item)
+		return false;
+	sync->queue->first = item->next;
+	if (!item->next)
+		sync->queue->last = NULL;
+	*out = item->action;
+	sync->queue->taken = item;
+	return true;
+}
+
+uint64_t tl__sync_number(tl__sync *sync)
+{
+	return ++sync->numbers;
+}
+
+/* --- works ------------------------------------------------------------------------------------ */
+
+tl__work *tl__sync_new_work(tl__sync *sync, tl__work_kind kind, const tl_id *db,
+	void (*done)(void *sync, tl__work *work), uint64_t owner)
+{
+	tl__work *work;
+
+	if (tl__work_new(&work, kind, db) != TL_OK) {
+		tl__log_write(sync->log, TL_LOG_ERROR, "sync", "out of memory for store work");
+		return NULL;
+	}
+	work->done = done;
+	work->owner = owner;
+	return work;
+}
+
+void tl__sync_give_work(tl__sync *sync, tl__work *work)
+{
+	tl__sync_action action = {.kind = TL__SYNC_WORK};
+
+	action.work = work;
+	tl__sync_act(sync, &action);
+}
+
+/* --- events and completions ------------------------------------------------------------------- */
+
+void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
+	uint64_t number, const char *text)
+{
+	tl__sync_action action = {.kind = TL__SYNC_EVENT};
+	tl_event *event = &action.event;
+
+	event->kind = kind;
+	event->number = number;
+	event->time_ms = sync->wall;
+	if (peer) {
+		event->has_peer = true;
+		event->peer = *peer;
+	}
+	if (db) {
+		event->has_db = true;
+		event->db = *db;
+	}
+	if (text)
+		snprintf(event->text, sizeof event->text, "%s", text);
+	tl__sync_act(sync, &action);
+}
+
+void tl__sync_complete(tl__sync *sync, uint64_t op, int code, const char *error, const char *text)
+{
+	queued *item;
+
+	if (op == 0)
+		return;
+	item = tl__alloc_zero(1, sizeof *item);
+	if (!item) {
+		tl__log_write(sync->log, TL_LOG_ERROR, "sync", "out of memory: a result is lost");
+		return;
+	}
+	item->action.kind = TL__SYNC_COMPLETE;
+	item->action.complete.op = op;
+	item->action.complete.code = code;
+	item->error = tl__copy_bytes(error ? error : "", error ? strlen(error) : 0);
+	item->text = tl__copy_bytes(text ? text : "", text ? strlen(text) : 0);
+	item->action.complete.error = item->error ? item->error : "";
+	item->action.complete.text = item->text ? item->text : "";
+	append(sync, item);
+}
+
+void tl__sync_complete_failed(tl__sync *sync, uint64_t op, int code)
+{
+	const tl_error *error = tl_last_error();
+	char text[512];
+
+	snprintf(text, sizeof text, "%s", error ? tl_error_message(error) : tl_error_name(code));
+	tl__sync_complete(sync, op, code, text, NULL);
+}

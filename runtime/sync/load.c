@@ -1,0 +1,289 @@
+/* What the core remembers from earlier runs. Nothing is asked for and nobody is answered before it
+ * is there. */
+#include "sync/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/fields.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static tl_str text_of(const tl_value *doc, const char *name)
+{
+	const tl_value *value = tl_doc_raw(doc, tl__str_z(name));
+
+	return value && tl_value_type(value) == TL_TEXT ? tl_value_as_text(value) : TL__STR_NULL;
+}
+
+static int64_t time_of(const tl_value *doc, const char *name, int64_t otherwise)
+{
+	tl_str text = text_of(doc, name);
+	int64_t out;
+
+	return text.ptr && tl__time_parse(text.ptr, text.len, &out) == TL_OK ? out : otherwise;
+}
+
+/* [{"transport_type":…,"address":…}…] */
+static int read_addresses(tl__peer *peer, tl_str json)
+{
+	static const char *const names[] = {"transport_type", "address"};
+	tl__arena arena = TL__ARENA_INIT;
+	tl__fields f;
+	tl__json_token token;
+
+	tl__fields_open(&f, json, &arena, "address list", TL_E_BAD_MESSAGE);
+	tl__fields_enter(&f, TL__JSON_ARRAY);
+	for (token = tl__fields_token(&f); token == TL__JSON_OBJECT; token = tl__fields_token(&f)) {
+		tl_str type = TL__STR_NULL, text = TL__STR_NULL;
+		uint32_t seen = 0;
+		tl_address address;
+		size_t at;
+
+		while (tl__fields_member(&f, names, 2, &seen, &at))
+			tl__fields_text(&f, at == 0 ? &type : &text);
+		if (f.code != TL_OK || type.len == 0 || type.len >= sizeof address.type ||
+			text.len == 0 || text.len >= sizeof address.text)
+			continue;
+		memset(&address, 0, sizeof address);
+		memcpy(address.type, type.ptr, type.len);
+		memcpy(address.text, text.ptr, text.len);
+		if (tl__peer_add_address(peer, &address, NULL) != TL_OK)
+			break;
+	}
+	if (token != TL__JSON_ARRAY_END)
+		tl__fields_wrong(&f, "addresses");
+	tl__arena_free(&arena);
+	return tl__fields_whole(&f);
+}
+
+static int load_peer(tl__sync *sync, tl_str key_text, const tl_value *record)
+{
+	tl_str name = text_of(record, "display_name"), addresses = text_of(record, "addresses");
+	tl__peer_status status = TL__PEER_ACTIVE;
+	tl__peer *peer;
+	tl_key key;
+	int rc = tl_key_parse(&key, key_text);
+
+	if (rc != TL_OK)
+		return rc;
+	peer = tl__peer_new(&key, name);
+	if (!peer)
+		return TL_E_NOMEM;
+	if (tl__peer_status_parse(&status, text_of(record, "status")))
+		peer->status = status;
+	peer->first_seen = time_of(record, "first_seen", sync->wall);
+	peer->last_seen = time_of(record, "last_seen", peer->first_seen);
+	rc = tl__peer_enlist(sync, peer);
+	if (rc != TL_OK) {
+		tl__peer_free(peer);
+		return rc;
+	}
+	return addresses.ptr ? read_addresses(peer, addresses) : TL_OK;
+}
+
+/* ["ed25519:…"…]: the peers that this database is kept in step with. */
+static int load_relations(tl__sync *sync, const tl_id *db, tl_str json)
+{
+	tl__arena arena = TL__ARENA_INIT;
+	tl_str *keys = NULL;
+	size_t count = 0;
+	tl__fields f;
+	int rc;
+
+	tl__fields_open(&f, json, &arena, "peer list", TL_E_BAD_MESSAGE);
+	tl__fields_texts(&f, &keys, &count, 100000, "peers");
+	rc = tl__fields_whole(&f);
+	for (size_t i = 0; rc == TL_OK && i < count; i++) {
+		tl__peer *peer;
+		tl_key key;
+
+		if (tl_key_parse(&key, keys[i]) != TL_OK)
+			continue;
+		peer = tl__sync_find_peer(sync, &key);
+		if (peer)
+			rc = tl__pair_relate(sync, peer, db, TL__STR("manual"), NULL);
+	}
+	tl__arena_free(&arena);
+	return rc;
+}
+
+static void complain(tl__sync *sync, const char *what, tl_str name, int rc)
+{
+	if (rc != TL_OK)
+		tl__log_write(sync->log, TL_LOG_WARNING, "sync", "%s \"%.*s\" is unreadable: %s",
+			what, TL__STR_ARG(name), tl_error_message(tl_last_error()));
+}
+
+static void load_records(tl__sync *sync, const tl__work_load *load)
+{
+	size_t count = load->peers ? tl_doc_count(load->peers) : 0;
+	tl_value *record;
+	tl_str name;
+
+	for (size_t i = 0; i < count; i++)
+		if (tl_doc_at(load->peers, i, &name, &record) && tl_value_type(record) == TL_DOC)
+			complain(sync, "the record of peer", name, load_peer(sync, name, record));
+	count = load->trees ? tl_doc_count(load->trees) : 0;
+	for (size_t i = 0; i < count; i++) {
+		tl_id db;
+
+		if (!tl_doc_at(load->trees, i, &name, &record) || tl_value_type(record) != TL_DOC ||
+			!text_of(record, "peer_pubkeys").ptr)
+			continue;
+		complain(sync, "the relation of", name,
+			tl_id_parse(&db, name) != TL_OK
+				? TL_E_BAD_ID
+				: load_relations(sync, &db, text_of(record, "peer_pubkeys")));
+	}
+}
+
+/* --- local documents -------------------------------------------------------------------------- */
+
+/* Takes "text/" off the front. */
+static bool strip(tl_str *key, const char *text)
+{
+	tl_str prefix = tl__str_z(text);
+
+	if (!tl__str_starts(*key, prefix))
+		return false;
+	key->ptr += prefix.len;
+	key->len -= prefix.len;
+	return true;
+}
+
+static tl__peer *peer_of(tl__sync *sync, tl_str text)
+{
+	tl_key key;
+
+	return tl_key_parse(&key, text) == TL_OK ? tl__sync_find_peer(sync, &key) : NULL;
+}
+
+/* "<key>/<id>"; key texts hold slashes (base64), ids do not. */
+static tl__pair *pair_of(tl__sync *sync, tl_str text)
+{
+	tl_key key;
+	tl_id db;
+
+	if (text.len != TL_KEY_TEXT_LEN + 1 + TL_ID_TEXT_LEN || text.ptr[TL_KEY_TEXT_LEN] != '/' ||
+		tl_key_parse(&key, (tl_str){text.ptr, TL_KEY_TEXT_LEN}) != TL_OK ||
+		tl_id_parse(&db, (tl_str){text.ptr + TL_KEY_TEXT_LEN + 1, TL_ID_TEXT_LEN}) != TL_OK)
+		return NULL;
+	return tl__sync_find_pair(sync, &key, &db);
+}
+
+static int load_access(tl__sync *sync, tl_str id, tl_str document)
+{
+	static const char *const names[] = {"key", "name", "permission"};
+	tl_str key = TL__STR_NULL, name = TL__STR_NULL, permission = TL__STR_NULL;
+	tl__arena arena = TL__ARENA_INIT;
+	tl__sync_db *db = NULL;
+	uint32_t seen = 0;
+	tl__fields f;
+	tl_id root;
+	size_t at;
+	int rc;
+
+	tl__fields_open(&f, document, &arena, "access document", TL_E_BAD_MESSAGE);
+	tl__fields_enter(&f, TL__JSON_OBJECT);
+	while (tl__fields_member(&f, names, 3, &seen, &at))
+		tl__fields_text(&f, at == 0 ? &key : at == 1 ? &name : &permission);
+	tl__fields_need(&f, names, seen, 7);
+	rc = tl__fields_whole(&f);
+	if (rc == TL_OK)
+		rc = tl_id_parse(&root, id);
+	if (rc == TL_OK) {
+		db = tl__sync_db_for(sync, &root);
+		rc = db ? tl_key_parse(&db->access_key, key) : TL_E_NOMEM;
+	}
+	if (rc == TL_OK)
+		rc = tl_permission_parse(&db->access_permission, permission);
+	if (rc == TL_OK) {
+		db->has_access = true;
+		snprintf(db->access_name, sizeof db->access_name, "%.*s", TL__STR_ARG(name));
+	}
+	tl__arena_free(&arena);
+	return rc;
+}
+
+static int load_local(tl__sync *sync, tl_str key, tl_str value)
+{
+	tl_str rest = key;
+	tl__peer *peer;
+	tl__pair *pair;
+
+	if (tl__str_starts(key, TL__STR("sync/serve/"))) {
+		tl__serve_loaded(sync, key, value);
+		return TL_OK;
+	}
+	if (strip(&rest, "sync/peer/")) {
+		peer = peer_of(sync, rest);
+		return peer ? tl__peer_load_local(sync, peer, value) : TL_OK;
+	}
+	if (strip(&rest, "sync/metadata/")) {
+		peer = peer_of(sync, rest);
+		return peer ? tl__record_load_metadata(peer, value) : TL_OK;
+	}
+	if (strip(&rest, "sync/cursor/")) {
+		pair = pair_of(sync, rest);
+		return pair ? tl__record_load_cursor(pair, value) : TL_OK;
+	}
+	if (strip(&rest, "sync/pair/")) {
+		pair = pair_of(sync, rest);
+		return pair ? tl__pair_load_local(sync, pair, value) : TL_OK;
+	}
+	if (strip(&rest, "sync/pull/")) {
+		pair = pair_of(sync, rest);
+		return pair ? tl__pair_load_cursors(pair, value) : TL_OK;
+	}
+	if (strip(&rest, "sync/access/"))
+		return load_access(sync, rest, value);
+	if (strip(&rest, "sync/knock/"))
+		return tl__knock_load(sync, rest, value);
+	return TL_OK;
+}
+
+static void loaded(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	const tl__work_load *load = &work->load;
+
+	if (work->code != TL_OK) {
+		if (work->error)
+			(void)tl__error_raise(work->error);
+		tl__log_write(sync->log, TL_LOG_ERROR, "sync",
+			"the state of earlier runs cannot be read, nothing is synchronised: %s",
+			work->error ? tl_error_message(work->error) : tl_error_name(work->code));
+		tl__sync_refuse_waiting(sync, work->code);
+		tl__work_free(work);
+		return;
+	}
+	sync->own_db = load->sync_db;
+	for (size_t i = 0; i < load->db_count; i++) {
+		tl__sync_db *db = tl__sync_db_for(sync, &load->dbs[i].id);
+
+		if (db) {
+			if (load->dbs[i].arrivals > db->arrivals)
+				db->arrivals = load->dbs[i].arrivals;
+			db->system = load->dbs[i].system;
+		}
+	}
+	load_records(sync, load);
+	for (size_t i = 0; i < load->local_count; i++)
+		complain(sync, "the local document", load->locals[i].key,
+			load_local(sync, load->locals[i].key, load->locals[i].value));
+	sync->loaded = true;
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		if (pair->attempts > 0)
+			pair->next_attempt = sync->now;
+	tl__work_free(work);
+	tl__schedule_timers(sync);
+	tl__sync_go_on(sync);
+}
+
+void tl__sync_load(tl__sync *sync)
+{
+	tl__work *work = tl__sync_new_work(sync, TL__WORK_LOAD, NULL, loaded, 0);
+
+	if (work)
+		tl__sync_give_work(sync, work);
+}

@@ -1,0 +1,226 @@
+#include "sync/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/fields.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static const char *const status_names[] = {"active", "inactive", "blocked"};
+
+tl__peer *tl__peer_new(const tl_key *key, tl_str name)
+{
+	tl__peer *peer = tl__alloc_zero(1, sizeof *peer);
+
+	if (!peer)
+		return NULL;
+	peer->key = *key;
+	tl_key_format(key, peer->text);
+	peer->max_body_bytes = TL__V1_MAX_BODY_BYTES;
+	peer->max_page_entries = TL__V1_MAX_PAGE_ENTRIES;
+	if (name.ptr && tl__peer_set_name(peer, name) != TL_OK) {
+		tl__peer_free(peer);
+		return NULL;
+	}
+	return peer;
+}
+
+void tl__peer_free(tl__peer *peer)
+{
+	if (!peer)
+		return;
+	tl__free(peer->name);
+	tl__free(peer);
+}
+
+int tl__peer_set_name(tl__peer *peer, tl_str name)
+{
+	char *copy = NULL;
+
+	if (name.ptr) {
+		size_t len = name.len > TL__V1_MAX_TEXT ? TL__V1_MAX_TEXT : name.len;
+
+		copy = tl__copy_bytes(name.ptr, len);
+		if (!copy)
+			return TL_E_NOMEM;
+		tl__text_clean(copy, true);
+	}
+	tl__free(peer->name);
+	peer->name = copy;
+	return TL_OK;
+}
+
+static tl_str map_key(const tl_key *key)
+{
+	return (tl_str){(const char *)key->b, TL_KEY_BYTES};
+}
+
+tl__peer *tl__sync_find_peer(const tl__sync *sync, const tl_key *key)
+{
+	return tl__map_get(&sync->peer_map, map_key(key));
+}
+
+int tl__peer_enlist(tl__sync *sync, tl__peer *peer)
+{
+	if (tl__map_set(&sync->peer_map, map_key(&peer->key), peer) != TL_OK)
+		return TL_E_NOMEM;
+	if (sync->last_peer)
+		sync->last_peer->next = peer;
+	else
+		sync->peers = peer;
+	sync->last_peer = peer;
+	if (peer->first_seen == 0)
+		peer->first_seen = peer->last_seen = sync->wall;
+	return TL_OK;
+}
+
+void tl__peer_remove(tl__sync *sync, tl__peer *peer)
+{
+	tl__peer *before = NULL;
+
+	while (peer->pairs)
+		tl__pair_unrelate(sync, peer->pairs, TL__STR_NULL);
+	tl__map_remove(&sync->peer_map, map_key(&peer->key));
+	for (tl__peer *p = sync->peers; p && p != peer; p = p->next)
+		before = p;
+	if (before)
+		before->next = peer->next;
+	else
+		sync->peers = peer->next;
+	if (sync->last_peer == peer)
+		sync->last_peer = before;
+	peer->next = NULL;
+	peer->removed = true;
+	tl__peer_release(sync, peer);
+}
+
+void tl__peer_release(tl__sync *sync, tl__peer *peer)
+{
+	(void)sync;
+	if (peer->removed && peer->exchanges == 0)
+		tl__peer_free(peer);
+}
+
+const char *tl__peer_status_name(tl__peer_status status)
+{
+	return status_names[status];
+}
+
+bool tl__peer_status_parse(tl__peer_status *out, tl_str name)
+{
+	for (size_t i = 0; i < sizeof status_names / sizeof *status_names; i++)
+		if (tl__str_eq(name, tl__str_z(status_names[i]))) {
+			*out = (tl__peer_status)i;
+			return true;
+		}
+	return false;
+}
+
+const char *tl__peer_protocol_name(tl__peer_protocol protocol)
+{
+	static const char *const names[] = {NULL, "v0", "v1"};
+
+	return names[protocol];
+}
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+int tl__peer_address_at(const tl__peer *peer, const tl_address *address)
+{
+	for (size_t i = 0; i < peer->address_count; i++)
+		if (strcmp(peer->addresses[i].address.type, address->type) == 0 &&
+			strcmp(peer->addresses[i].address.text, address->text) == 0)
+			return (int)i;
+	return -1;
+}
+
+int tl__peer_add_address(tl__peer *peer, const tl_address *address, size_t *index)
+{
+	int at = tl__peer_address_at(peer, address);
+
+	if (at < 0) {
+		if (peer->address_count == TL__SYNC_MAX_ADDRESSES)
+			return tl__fail(TL_E_TOO_LARGE,
+				"the peer has %d addresses already; remove one first",
+				TL__SYNC_MAX_ADDRESSES);
+		at = (int)peer->address_count++;
+		memset(&peer->addresses[at], 0, sizeof peer->addresses[at]);
+		peer->addresses[at].address = *address;
+	}
+	if (index)
+		*index = (size_t)at;
+	return TL_OK;
+}
+
+void tl__peer_drop_address(tl__peer *peer, size_t index)
+{
+	peer->address_count--;
+	memmove(&peer->addresses[index], &peer->addresses[index + 1],
+		(peer->address_count - index) * sizeof *peer->addresses);
+}
+
+/* --- what happens to it ----------------------------------------------------------------------- */
+
+void tl__peer_offer_again(tl__peer *peer)
+{
+	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
+		pair->offered = pair->ack;
+}
+
+void tl__peer_wake(tl__sync *sync, tl__peer *peer)
+{
+	peer->wait_until = 0;
+	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer) {
+		if (pair->stalled) {
+			pair->stalled = false;
+			pair->local_changed = true;
+			pair->wanted = true;
+		}
+		if (pair->attempts > 0)
+			pair->next_attempt = sync->now;
+	}
+}
+
+void tl__sync_heard_from(tl__sync *sync, const tl_key *key)
+{
+	tl__peer *peer = tl__sync_find_peer(sync, key);
+
+	if (!peer)
+		return;
+	peer->last_seen = sync->wall;
+	if (peer->status != TL__PEER_ACTIVE)
+		return;
+	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
+		if (pair->stalled) {
+			pair->stalled = false;
+			pair->local_changed = true;
+			pair->wanted = true;
+			pair->next_attempt = sync->now;
+		}
+}
+
+void tl__peer_failed(tl__sync *sync, tl__peer *peer, int code, const char *error)
+{
+	bool told = peer->state == TL__PEER_FAILED;
+
+	peer->state = TL__PEER_FAILED;
+	peer->attempts++;
+	peer->last_code = code;
+	snprintf(peer->last_error, sizeof peer->last_error, "%s", error);
+	if (!told)
+		tl__sync_tell(sync, TL_EVENT_PEER_UNREACHABLE, &peer->key, NULL, 0, error);
+}
+
+void tl__peer_succeeded(tl__sync *sync, tl__peer *peer, const tl_address *address)
+{
+	bool told = peer->state == TL__PEER_CONNECTED;
+	char text[530];
+
+	peer->state = TL__PEER_CONNECTED;
+	peer->attempts = 0;
+	peer->last_seen = sync->wall;
+	if (told)
+		return;
+	tl_address_format(address, text);
+	tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, &peer->key, NULL, 0, text);
+}

@@ -1,0 +1,192 @@
+/* Who is due. A pair is dirty when its database's arrival number is above what the peer has
+ * acknowledged: there is no queue. */
+#include "sync/outbound.h"
+
+#include <string.h>
+#include "base/str.h"
+
+static bool off(uint32_t option)
+{
+	return option == TL_NEVER;
+}
+
+void tl__schedule_timers(tl__sync *sync)
+{
+	sync->next_periodic =
+		off(sync->options.periodic_ms) ? UINT64_MAX : sync->now + sync->options.periodic_ms;
+	sync->next_check = off(sync->options.connection_check_ms)
+				   ? UINT64_MAX
+				   : sync->now + sync->options.connection_check_ms;
+}
+
+/* --- after an exchange ------------------------------------------------------------------------ */
+
+/* Uniform in [1/2, 1] of min(2^n, retry_max) seconds. */
+static uint64_t retry_delay(tl__sync *sync, uint32_t attempts)
+{
+	uint64_t longest = attempts < 20 ? (uint64_t)1000 << attempts : UINT32_MAX;
+
+	if (longest > sync->options.retry_max_ms)
+		longest = sync->options.retry_max_ms;
+	return longest / 2 + tl__random_below(&sync->random, longest - longest / 2 + 1);
+}
+
+void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *error)
+{
+	uint32_t most = sync->options.max_attempts;
+
+	pair->attempts++;
+	pair->last_code = code;
+	snprintf(pair->last_error, sizeof pair->last_error, "%s", error);
+	pair->next_attempt = sync->now + retry_delay(sync, pair->attempts);
+	pair->local_changed = true;
+	pair->level = false;
+	tl__sync_tell(sync, TL_EVENT_SYNC_FAILED, &pair->peer->key, &pair->db->id, 0, error);
+	if (most != TL_NEVER && pair->attempts >= most && !pair->stalled) {
+		pair->stalled = true;
+		tl__sync_tell(
+			sync, TL_EVENT_SYNC_STALLED, &pair->peer->key, &pair->db->id, 0, error);
+	}
+}
+
+void tl__schedule_succeeded(tl__sync *sync, tl__pair *pair)
+{
+	(void)sync;
+	pair->attempts = 0;
+	pair->stalled = false;
+	pair->last_code = TL_OK;
+	pair->last_error[0] = 0;
+	pair->local_changed = true;
+}
+
+/* --- ticks ------------------------------------------------------------------------------------ */
+
+/* One attempt for everybody, also for those who gave up. */
+static void periodic(tl__sync *sync)
+{
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next) {
+		if (pair->peer->status != TL__PEER_ACTIVE)
+			continue;
+		pair->wanted = true;
+		pair->offered = pair->ack;
+		if (pair->stalled || pair->attempts > 0)
+			pair->next_attempt = sync->now;
+	}
+}
+
+/* Peers that could not be reached are asked for a sign of life; when it comes, waits are over. */
+static void check_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+{
+	tl__peer *peer = sync->peers;
+
+	(void)ud;
+	while (peer && peer->check != owner)
+		peer = peer->next;
+	if (!peer)
+		return;
+	peer->check = 0;
+	if (result->code == TL_OK)
+		tl__peer_wake(sync, peer);
+}
+
+static void check_peer(tl__sync *sync, tl__peer *peer)
+{
+	bool v1 = peer->protocol == TL__PROTOCOL_V1;
+	tl__call *call;
+
+	if (peer->protocol == TL__PROTOCOL_UNKNOWN || peer->check != 0)
+		return;
+	call = tl__call_new(sync, v1 ? TL__CALL_V1 : TL__CALL_HANDSHAKE, peer);
+	if (!call)
+		return;
+	call->method = TL__V1_HELLO;
+	call->done = check_done;
+	call->owner = peer->check = call->number;
+	tl__call_start(sync, call);
+}
+
+static void connection_check(tl__sync *sync)
+{
+	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
+		if (peer->status == TL__PEER_ACTIVE && peer->state == TL__PEER_FAILED &&
+			peer->pairs && peer->exchanges == 0)
+			check_peer(sync, peer);
+}
+
+static void ticks(tl__sync *sync)
+{
+	if (sync->now >= sync->next_periodic) {
+		periodic(sync);
+		sync->next_periodic = sync->now + sync->options.periodic_ms;
+	}
+	if (sync->now >= sync->next_check) {
+		connection_check(sync);
+		sync->next_check = sync->now + sync->options.connection_check_ms;
+	}
+}
+
+/* --- who is due ------------------------------------------------------------------------------- */
+
+static bool idle(const tl__pair *pair)
+{
+	return !pair->session && pair->ingesting == 0 && pair->peer->status == TL__PEER_ACTIVE &&
+	       pair->peer->address_count > 0 &&
+	       (pair->peer->protocol != TL__PROTOCOL_UNKNOWN || pair->peer->check == 0);
+}
+
+/* When this pair wants an exchange; UINT64_MAX: it does not. */
+static uint64_t due(const tl__sync *sync, const tl__pair *pair)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (!idle(pair))
+		return UINT64_MAX;
+	if (pair->stalled && !pair->wanted)
+		return UINT64_MAX;
+	if (pair->wanted)
+		at = pair->attempts > 0 ? pair->next_attempt : 0;
+	else if (tl__pair_dirty(pair) && !sync->options.on_commit_off)
+		at = pair->attempts > 0 ? pair->next_attempt : pair->not_before;
+	else if (pair->attempts > 0)
+		at = pair->next_attempt;
+	return at != UINT64_MAX && at < pair->peer->wait_until ? pair->peer->wait_until : at;
+}
+
+uint64_t tl__schedule_due(const tl__sync *sync)
+{
+	uint64_t least =
+		sync->next_periodic < sync->next_check ? sync->next_periodic : sync->next_check;
+
+	if (!sync->loaded || sync->stopping)
+		return UINT64_MAX;
+	for (const tl__pair *pair = sync->pairs; pair; pair = pair->next) {
+		uint64_t at = due(sync, pair);
+
+		/* A pair that is due and waits for a place is started when an exchange ends. */
+		if (at < least && (at > sync->now || sync->session_count == 0))
+			least = at;
+	}
+	return least;
+}
+
+static void begin(tl__sync *sync, tl__pair *pair)
+{
+	if (pair->peer->protocol == TL__PROTOCOL_UNKNOWN)
+		tl__acquaint(sync, pair->peer);
+	else if (pair->peer->sessions < TL__SYNC_MAX_PEER_EXCHANGES &&
+		 tl__session_start(sync, pair) != TL_OK)
+		tl__schedule_failed(sync, pair, TL_E_NOMEM, "out of memory");
+}
+
+void tl__schedule_run(tl__sync *sync)
+{
+	if (!sync->loaded || sync->stopping)
+		return;
+	ticks(sync);
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next) {
+		if (sync->session_count >= TL__SYNC_MAX_EXCHANGES)
+			break;
+		if (due(sync, pair) <= sync->now)
+			begin(sync, pair);
+	}
+}

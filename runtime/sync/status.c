@@ -1,0 +1,279 @@
+/* What there is to see: JSON for the application. */
+#include "sync/outbound.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static void put_text(tl__buf *out, const char *name, const char *text)
+{
+	tl__buf_format(out, "\"%s\":", name);
+	if (text && text[0])
+		tl__json_put_string(out, tl__str_z(text));
+	else
+		tl__buf_text(out, "null");
+}
+
+static void put_time(tl__buf *out, const char *name, int64_t time)
+{
+	char text[30];
+
+	tl__time_format(time, text);
+	put_text(out, name, time != 0 ? text : NULL);
+}
+
+/* --- peers ------------------------------------------------------------------------------------ */
+
+static void put_addresses(tl__buf *out, const tl__peer *peer)
+{
+	tl__buf_text(out, "\"addresses\":[");
+	for (size_t i = 0; i < peer->address_count; i++) {
+		const tl__peer_address *at = &peer->addresses[i];
+
+		tl__buf_text(out, i > 0 ? ",{\"transport_type\":" : "{\"transport_type\":");
+		tl__json_put_string(out, tl__str_z(at->address.type));
+		tl__buf_text(out, ",\"address\":");
+		tl__json_put_string(out, tl__str_z(at->address.text));
+		tl__buf_format(out, ",\"proven\":%s,", at->proven ? "true" : "false");
+		put_text(out, "last_error", at->last_error);
+		tl__buf_text(out, "}");
+	}
+	tl__buf_text(out, "],");
+}
+
+static void put_state(tl__buf *out, const tl__peer *peer)
+{
+	static const char *const names[] = {"disconnected", "connecting", "connected"};
+	char text[TL__SYNC_ERROR_TEXT + 8];
+
+	if (peer->state == TL__PEER_FAILED) {
+		snprintf(text, sizeof text, "failed:%s", peer->last_error);
+		put_text(out, "connection_state", text);
+	} else {
+		put_text(out, "connection_state", names[peer->state]);
+	}
+}
+
+static void put_peer(tl__buf *out, const tl__peer *peer)
+{
+	tl__buf_text(out, "{");
+	put_text(out, "pubkey", peer->text);
+	tl__buf_text(out, ",");
+	put_text(out, "display_name", peer->name);
+	tl__buf_text(out, ",");
+	put_time(out, "first_seen", peer->first_seen);
+	tl__buf_text(out, ",");
+	put_time(out, "last_seen", peer->last_seen);
+	tl__buf_text(out, ",");
+	put_text(out, "status", tl__peer_status_name(peer->status));
+	tl__buf_text(out, ",");
+	put_addresses(out, peer);
+	put_state(out, peer);
+	tl__buf_text(out, ",");
+	put_time(out, "last_successful_sync", peer->last_success);
+	tl__buf_format(out, ",\"connection_attempts\":%u,", peer->attempts);
+	put_text(out, "last_error", peer->attempts > 0 ? peer->last_error : NULL);
+	tl__buf_text(out, ",");
+	put_text(out, "protocol", tl__peer_protocol_name(peer->protocol));
+	tl__buf_text(out, "}");
+}
+
+static int not_found(void)
+{
+	return tl__fail(
+		TL_E_PEER_NOT_FOUND, "no such peer is known; connect to it or register it first");
+}
+
+int tl__sync_peer_info(const tl__sync *sync, const tl_key *key, tl__buf *out)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, key);
+
+	if (!peer)
+		return not_found();
+	put_peer(out, peer);
+	return tl__buf_status(out);
+}
+
+int tl__sync_peer_addresses(
+	const tl__sync *sync, const tl_key *key, const char *type, tl_address_visit visit, void *ud)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, key);
+	int rc = TL_OK;
+
+	if (!peer)
+		return not_found();
+	for (size_t i = 0; rc == TL_OK && i < peer->address_count; i++)
+		if (!type || strcmp(peer->addresses[i].address.type, type) == 0)
+			rc = visit(ud, &peer->addresses[i].address);
+	return rc;
+}
+
+/* --- lists of texts, ascending ---------------------------------------------------------------- */
+
+typedef struct text_list {
+	const char **texts;
+	char (*ids)[TL_ID_TEXT_LEN + 1];
+	size_t count;
+} text_list;
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void put_list(tl__buf *out, text_list *list)
+{
+	if (!list->texts) {
+		out->failed = true;
+	} else {
+		qsort(list->texts, list->count, sizeof *list->texts, compare_texts);
+		tl__buf_text(out, "[");
+		for (size_t i = 0; i < list->count; i++) {
+			tl__buf_text(out, i > 0 ? "," : "");
+			tl__json_put_string(out, tl__str_z(list->texts[i]));
+		}
+		tl__buf_text(out, "]");
+	}
+	tl__free(list->texts);
+	tl__free(list->ids);
+}
+
+static text_list new_list(size_t most)
+{
+	text_list list = {0};
+
+	list.texts = tl__alloc_zero(most + 1, sizeof *list.texts);
+	return list;
+}
+
+static void list_peers(const tl__sync *sync, bool with_state, tl__buf *out)
+{
+	text_list list = new_list(sync->peer_map.count);
+
+	for (const tl__peer *peer = sync->peers; list.texts && peer; peer = peer->next)
+		if (!with_state || peer->has_metadata)
+			list.texts[list.count++] = peer->text;
+	put_list(out, &list);
+}
+
+void tl__sync_list_peers(const tl__sync *sync, tl__buf *out)
+{
+	list_peers(sync, false, out);
+}
+
+void tl__sync_peers_with_state(const tl__sync *sync, tl__buf *out)
+{
+	list_peers(sync, true, out);
+}
+
+int tl__sync_peer_trees(const tl__sync *sync, const tl_key *key, tl__buf *out)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, key);
+	text_list list;
+
+	if (!peer)
+		return not_found();
+	list = new_list(sync->pair_count);
+	list.ids = tl__alloc_zero(sync->pair_count + 1, sizeof *list.ids);
+	for (const tl__pair *pair = peer->pairs; list.texts && list.ids && pair;
+		pair = pair->next_of_peer) {
+		tl_id_format(&pair->db->id, list.ids[list.count]);
+		list.texts[list.count] = list.ids[list.count];
+		list.count++;
+	}
+	put_list(out, &list);
+	return tl__buf_status(out);
+}
+
+void tl__sync_tree_peers(const tl__sync *sync, const tl_id *id, tl__buf *out)
+{
+	const tl__sync_db *db = tl__sync_find_db(sync, id);
+	text_list list = new_list(sync->pair_count);
+
+	for (const tl__pair *pair = db ? db->pairs : NULL; list.texts && pair;
+		pair = pair->next_of_db)
+		list.texts[list.count++] = pair->peer->text;
+	put_list(out, &list);
+}
+
+bool tl__sync_is_related(const tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	return tl__sync_find_pair(sync, peer, db) != NULL;
+}
+
+bool tl__sync_own_db(const tl__sync *sync, tl_id *out)
+{
+	*out = sync->own_db;
+	return sync->loaded;
+}
+
+/* --- pairs ------------------------------------------------------------------------------------ */
+
+static const char *pair_state(const tl__pair *pair)
+{
+	if (pair->peer->status != TL__PEER_ACTIVE)
+		return tl__peer_status_name(pair->peer->status);
+	if (pair->session)
+		return "syncing";
+	if (pair->stalled)
+		return "stalled";
+	if (pair->attempts > 0)
+		return "waiting";
+	return tl__pair_dirty(pair) || pair->wanted ? "due" : "idle";
+}
+
+static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
+{
+	bool waiting = pair->attempts > 0 && !pair->stalled && !pair->session;
+	char id[TL_ID_TEXT_LEN + 1];
+
+	tl_id_format(&pair->db->id, id);
+	tl__buf_text(out, "{");
+	put_text(out, "peer", pair->peer->text);
+	tl__buf_text(out, ",");
+	put_text(out, "db", id);
+	tl__buf_text(out, ",");
+	put_text(out, "state", pair_state(pair));
+	tl__buf_format(out, ",\"dirty\":%s,\"attempts\":%u,\"next_attempt_ms\":",
+		tl__pair_dirty(pair) ? "true" : "false", pair->attempts);
+	if (waiting)
+		tl__buf_format(out, "%llu",
+			(unsigned long long)(pair->next_attempt > now ? pair->next_attempt - now
+								      : 0));
+	else
+		tl__buf_text(out, "null");
+	tl__buf_text(out, ",");
+	put_text(out, "last_error", pair->last_code != TL_OK ? pair->last_error : NULL);
+	tl__buf_text(out, ",");
+	put_text(
+		out, "last_code", pair->last_code != TL_OK ? tl_error_name(pair->last_code) : NULL);
+	tl__buf_format(out,
+		",\"acknowledged\":%llu,\"arrivals\":%llu,\"received\":%llu,\"sent\":%llu,"
+		"\"progress\":{\"entries\":%llu,\"bytes\":%llu},\"tags\":[",
+		(unsigned long long)pair->ack, (unsigned long long)pair->db->arrivals,
+		(unsigned long long)pair->received, (unsigned long long)pair->sent,
+		(unsigned long long)pair->progress_entries,
+		(unsigned long long)pair->progress_bytes);
+	for (const tl__pair_tag *tag = pair->tags; tag; tag = tag->next) {
+		tl__json_put_string(out, tl__str_z(tag->text));
+		tl__buf_text(out, tag->next ? "," : "");
+	}
+	tl__buf_text(out, "]}");
+}
+
+void tl__sync_status(const tl__sync *sync, uint64_t now_mono_ms, tl__buf *out)
+{
+	tl__buf_text(out, "\"peers\":[");
+	for (const tl__peer *peer = sync->peers; peer; peer = peer->next) {
+		put_peer(out, peer);
+		tl__buf_text(out, peer->next ? "," : "");
+	}
+	tl__buf_text(out, "],\"pairs\":[");
+	for (const tl__pair *pair = sync->pairs; pair; pair = pair->next) {
+		put_pair(out, pair, now_mono_ms);
+		tl__buf_text(out, pair->next ? "," : "");
+	}
+	tl__buf_text(out, "]");
+}

@@ -1,0 +1,304 @@
+#include "sync/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define DEFAULT_PERIODIC_MS   300000
+#define DEFAULT_CHECK_MS      60000
+#define DEFAULT_COMMIT_GAP_MS 20
+#define DEFAULT_RETRY_MAX_MS  64000
+#define DEFAULT_MAX_ATTEMPTS  10
+#define DEFAULT_MAX_RESPONSE  (1024ull * 1024 * 1024)
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+static void set_u32(uint32_t *to, uint32_t from)
+{
+	if (from != 0)
+		*to = from;
+}
+
+static int set_accepted(tl__sync *sync, const tl_sync_options *options)
+{
+	size_t count = options->accept_databases_from_count;
+	tl_key *keys;
+
+	if (!options->accept_databases_from)
+		return TL_OK;
+	keys = tl__alloc_zero(count > 0 ? count : 1, sizeof *keys);
+	if (!keys)
+		return TL_E_NOMEM;
+	for (size_t i = 0; i < count; i++) {
+		tl_str text = tl__str_z(options->accept_databases_from[i]);
+
+		if (tl_key_parse(&keys[i], text) != TL_OK) {
+			tl__free(keys);
+			return tl__fail_cause(TL_E_INVALID_ARGUMENT,
+				"accept_databases_from holds \"%.60s\", which is no key",
+				text.ptr ? text.ptr : "");
+		}
+	}
+	tl__free(sync->accepted);
+	sync->accepted = keys;
+	sync->accepted_count = count;
+	return TL_OK;
+}
+
+int tl__sync_set_options(tl__sync *sync, const tl_sync_options *options)
+{
+	tl_sync_options *to = &sync->options;
+	int rc = set_accepted(sync, options);
+
+	if (rc != TL_OK)
+		return rc;
+	set_u32(&to->periodic_ms, options->periodic_ms);
+	set_u32(&to->connection_check_ms, options->connection_check_ms);
+	set_u32(&to->commit_gap_ms, options->commit_gap_ms);
+	set_u32(&to->retry_max_ms, options->retry_max_ms);
+	set_u32(&to->max_attempts, options->max_attempts);
+	if (options->max_response_bytes != 0)
+		to->max_response_bytes = options->max_response_bytes;
+	to->on_commit_off = to->on_commit_off || options->on_commit_off;
+	to->v0_claims = to->v0_claims || options->v0_claims;
+	to->require_encryption = to->require_encryption || options->require_encryption;
+	to->allow_tls_proxy = to->allow_tls_proxy || options->allow_tls_proxy;
+	return TL_OK;
+}
+
+static void default_options(tl_sync_options *to)
+{
+	to->size = sizeof *to;
+	to->periodic_ms = DEFAULT_PERIODIC_MS;
+	to->connection_check_ms = DEFAULT_CHECK_MS;
+	to->commit_gap_ms = DEFAULT_COMMIT_GAP_MS;
+	to->retry_max_ms = DEFAULT_RETRY_MAX_MS;
+	to->max_attempts = DEFAULT_MAX_ATTEMPTS;
+	to->max_response_bytes = DEFAULT_MAX_RESPONSE;
+}
+
+/* --- making and unmaking ---------------------------------------------------------------------- */
+
+static int set_up(tl__sync *sync, const tl__sync_config *config)
+{
+	const char *name = config->name ? config->name : "";
+	int rc = tl__sync_queue_new(sync);
+
+	if (rc == TL_OK)
+		rc = tl__sync_save_new(sync);
+	if (rc == TL_OK)
+		rc = tl__serve_new(sync);
+	sync->name = tl__copy_bytes(name, strlen(name));
+	if (rc == TL_OK && !sync->name)
+		rc = TL_E_NOMEM;
+	default_options(&sync->options);
+	return rc == TL_OK ? tl__sync_set_options(sync, &config->options) : rc;
+}
+
+int tl__sync_new(tl__sync **out, const tl__sync_config *config)
+{
+	tl__sync *sync = tl__alloc_zero(1, sizeof *sync);
+	int rc;
+
+	*out = NULL;
+	if (!sync)
+		return TL_E_NOMEM;
+	sync->device = *config->device;
+	tl_secret_public(&sync->device, &sync->key);
+	tl_key_format(&sync->key, sync->key_text);
+	memcpy(sync->incarnation, config->incarnation, sizeof sync->incarnation);
+	sync->random = config->random;
+	sync->random.fill(sync->random.ud, sync->epoch, sizeof sync->epoch);
+	sync->log = config->log;
+	sync->next_periodic = sync->next_check = UINT64_MAX;
+	tl__map_init(&sync->peer_map);
+	tl__map_init(&sync->db_map);
+	tl__map_init(&sync->pair_map);
+	rc = set_up(sync, config);
+	if (rc != TL_OK) {
+		tl__sync_free(sync);
+		return rc;
+	}
+	sync->policy = config->policy;
+	tl__sync_load(sync);
+	*out = sync;
+	return TL_OK;
+}
+
+void tl__sync_wipe_keys(tl__sync *sync)
+{
+	for (size_t i = 0; i < sync->key_count; i++)
+		tl_secret_wipe(&sync->keys[i].secret);
+	tl__free(sync->keys);
+	sync->keys = NULL;
+	sync->key_count = 0;
+}
+
+static void free_model(tl__sync *sync)
+{
+	while (sync->pairs) {
+		tl__pair *pair = sync->pairs;
+
+		sync->pairs = pair->next;
+		tl__pair_free(pair);
+	}
+	while (sync->peers) {
+		tl__peer *peer = sync->peers;
+
+		sync->peers = peer->next;
+		tl__peer_free(peer);
+	}
+	while (sync->dbs) {
+		tl__sync_db *db = sync->dbs;
+
+		sync->dbs = db->next;
+		tl__free(db);
+	}
+	tl__map_free(&sync->peer_map);
+	tl__map_free(&sync->db_map);
+	tl__map_free(&sync->pair_map);
+}
+
+void tl__sync_free(tl__sync *sync)
+{
+	if (!sync)
+		return;
+	tl__serve_free(sync);
+	tl__waiters_free(sync);
+	tl__asks_free(sync);
+	tl__sync_refuse_waiting(sync, TL_E_CLOSED);
+	tl__contacts_free(sync);
+	tl__sessions_free(sync);
+	tl__calls_free(sync);
+	free_model(sync);
+	tl__knocks_free(sync);
+	tl__sync_save_free(sync);
+	tl__sync_queue_free(sync);
+	if (sync->policy.drop)
+		sync->policy.drop(sync->policy.ud);
+	tl__sync_wipe_keys(sync);
+	tl_secret_wipe(&sync->device);
+	tl__free(sync->accepted);
+	tl__free(sync->name);
+	tl__free(sync);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void committed(tl__sync *sync, const tl__sync_committed *event)
+{
+	tl__sync_db *db;
+
+	if (sync->loaded && memcmp(event->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
+		return;
+	db = tl__sync_db_for(sync, &event->db);
+	if (db && event->arrival > db->arrivals)
+		db->arrivals = event->arrival;
+}
+
+static void servers_changed(tl__sync *sync, const tl__sync_event *event)
+{
+	size_t count = event->servers.count > TL__SYNC_MAX_ADDRESSES ? TL__SYNC_MAX_ADDRESSES
+								     : event->servers.count;
+
+	if (count > 0)
+		memcpy(sync->servers, event->servers.addresses, count * sizeof *sync->servers);
+	sync->server_count = count;
+}
+
+static void transport_enabled(tl__sync *sync, tl_str type)
+{
+	size_t room = sizeof sync->transports / sizeof *sync->transports;
+
+	for (size_t i = 0; i < sync->transport_count; i++)
+		if (tl__str_eq(type, tl__str_z(sync->transports[i])))
+			return;
+	if (sync->transport_count == room || type.len >= sizeof sync->transports[0])
+		return;
+	snprintf(sync->transports[sync->transport_count++], sizeof sync->transports[0], "%.*s",
+		TL__STR_ARG(type));
+	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
+		tl__peer_wake(sync, peer);
+}
+
+static void progress(tl__sync *sync, uint64_t exchange, uint64_t entries, uint64_t bytes)
+{
+	for (tl__session *session = sync->sessions; session; session = session->next)
+		for (tl__call *call = sync->call_list; call; call = call->next)
+			if (session->pair && call->exchange == exchange &&
+				call->number == session->call) {
+				session->pair->progress_entries = entries;
+				session->pair->progress_bytes = bytes;
+			}
+}
+
+static void dispatch(tl__sync *sync, const tl__sync_event *event)
+{
+	switch (event->kind) {
+	case TL__SYNC_COMMAND:
+		if (sync->loaded || event->command.kind == TL__SYNC_SET_KEYS)
+			tl__sync_command_do(sync, &event->command);
+		else
+			tl__sync_command_keep(sync, &event->command);
+		break;
+	case TL__SYNC_COMMITTED: committed(sync, &event->committed); break;
+	case TL__SYNC_ANSWERED: tl__call_answered(sync, &event->answered); break;
+	case TL__SYNC_PROGRESS:
+		progress(sync, event->progress.exchange, event->progress.entries,
+			event->progress.bytes);
+		break;
+	case TL__SYNC_WORKED: event->work->done(sync, event->work); break;
+	case TL__SYNC_REQUEST: tl__serve_request(sync, &event->request); break;
+	case TL__SYNC_DRAINED: tl__serve_drained(sync, event->incoming); break;
+	case TL__SYNC_GONE: tl__serve_gone(sync, event->incoming); break;
+	case TL__SYNC_SERVERS: servers_changed(sync, event); break;
+	case TL__SYNC_TRANSPORT: transport_enabled(sync, event->transport); break;
+	case TL__SYNC_TIMER: tl__serve_timer(sync); break;
+	}
+}
+
+void tl__sync_go_on(tl__sync *sync)
+{
+	if (!sync->loaded)
+		return;
+	tl__sync_do_waiting(sync);
+	/* Starting may fail at once, which may make something else due. */
+	do {
+		tl__calls_fail(sync);
+		tl__waiters_run(sync);
+		tl__schedule_run(sync);
+	} while (tl__calls_failed(sync));
+	tl__sync_save_timer(sync);
+}
+
+void tl__sync_handle(
+	tl__sync *sync, const tl__sync_event *event, uint64_t now_mono_ms, int64_t now_wall_ms)
+{
+	if (now_mono_ms > sync->now)
+		sync->now = now_mono_ms;
+	sync->wall = now_wall_ms;
+	dispatch(sync, event);
+	tl__sync_go_on(sync);
+}
+
+uint64_t tl__sync_due(const tl__sync *sync)
+{
+	uint64_t all[] = {tl__schedule_due(sync), tl__waiters_due(sync), tl__sync_save_due(sync),
+		tl__serve_due(sync)};
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i] < least)
+			least = all[i];
+	return least;
+}
+
+uint64_t tl__sync_max_request(tl_str path)
+{
+	if (tl__str_eq(path, TL__STR(TL__V0_PATH)))
+		return TL__V0_MAX_REQUEST_BYTES;
+	if (tl__str_starts(path, TL__STR(TL__V1_PATH_PREFIX)))
+		return TL__SYNC_MAX_FRAME;
+	return 0;
+}

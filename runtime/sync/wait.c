@@ -1,0 +1,371 @@
+/* Commands that wait for exchanges: one pair, all pairs of a peer, everything (flush), or until
+ * both sides hold the same tips. */
+#include "sync/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+typedef enum wait_kind { WAIT_EXCHANGE, WAIT_FLUSH, WAIT_LEVEL } wait_kind;
+
+typedef struct awaited {
+	tl__pair *pair;
+	bool done;
+} awaited;
+
+struct tl__sync_waiter {
+	wait_kind kind;
+	uint64_t op;
+	awaited *pairs; /* of an exchange or level */
+	size_t count;
+	uint64_t received, sent;
+	int code; /* first failure */
+	char error[TL__SYNC_ERROR_TEXT];
+	char *text;        /* result instead of the counts */
+	uint64_t deadline; /* UINT64_MAX: none */
+	uint64_t again_at; /* level: when another exchange is wanted */
+	tl__sync_waiter *next;
+};
+
+static tl__sync_waiter *add(tl__sync *sync, wait_kind kind, uint64_t op, uint32_t timeout_ms)
+{
+	tl__sync_waiter *waiter = tl__alloc_zero(1, sizeof *waiter);
+	tl__sync_waiter **end = &sync->waiters;
+
+	if (!waiter) {
+		tl__sync_complete_failed(sync, op, TL_E_NOMEM);
+		return NULL;
+	}
+	waiter->kind = kind;
+	waiter->op = op;
+	waiter->deadline = timeout_ms == 0 ? UINT64_MAX : sync->now + timeout_ms;
+	waiter->again_at = UINT64_MAX;
+	while (*end)
+		end = &(*end)->next;
+	*end = waiter;
+	return waiter;
+}
+
+static void drop(tl__sync *sync, tl__sync_waiter *waiter)
+{
+	tl__sync_waiter **at = &sync->waiters;
+
+	while (*at && *at != waiter)
+		at = &(*at)->next;
+	if (*at)
+		*at = waiter->next;
+	tl__free(waiter->pairs);
+	tl__free(waiter->text);
+	tl__free(waiter);
+}
+
+static void complete(tl__sync *sync, tl__sync_waiter *waiter)
+{
+	char counts[96];
+
+	snprintf(counts, sizeof counts, "{\"received\":%llu,\"sent\":%llu}",
+		(unsigned long long)waiter->received, (unsigned long long)waiter->sent);
+	if (waiter->code != TL_OK)
+		tl__sync_complete(sync, waiter->op, waiter->code, waiter->error, NULL);
+	else
+		tl__sync_complete(
+			sync, waiter->op, TL_OK, NULL, waiter->text ? waiter->text : counts);
+	drop(sync, waiter);
+}
+
+static bool await(tl__sync_waiter *waiter, tl__pair *pair)
+{
+	awaited *bigger = tl__resize(waiter->pairs, waiter->count + 1, sizeof *bigger);
+
+	if (!bigger)
+		return false;
+	waiter->pairs = bigger;
+	waiter->pairs[waiter->count++] = (awaited){pair, false};
+	return true;
+}
+
+/* One attempt of this pair now, whatever its state. */
+static void want(tl__sync *sync, tl__pair *pair)
+{
+	pair->wanted = true;
+	pair->next_attempt = sync->now;
+	pair->peer->wait_until = 0;
+	pair->offered = pair->ack;
+}
+
+/* --- starting --------------------------------------------------------------------------------- */
+
+static int usable(const tl__peer *peer)
+{
+	if (peer->status == TL__PEER_BLOCKED)
+		return tl__fail(
+			TL_E_PEER_BLOCKED, "the peer is blocked; change its status to talk to it");
+	if (peer->status == TL__PEER_INACTIVE)
+		return tl__fail(TL_E_REFUSED, "the peer is inactive; make it active to talk to it");
+	if (peer->address_count == 0)
+		return tl__fail(TL_E_NETWORK, "the peer has no address; add one or connect to it");
+	return TL_OK;
+}
+
+void tl__wait_exchange(tl__sync *sync, uint64_t op, tl__pair *pair, const char *text)
+{
+	int rc = usable(pair->peer);
+	tl__sync_waiter *waiter;
+
+	if (rc != TL_OK) {
+		tl__sync_complete_failed(sync, op, rc);
+		return;
+	}
+	waiter = add(sync, WAIT_EXCHANGE, op, 0);
+	if (!waiter)
+		return;
+	waiter->text = text ? tl__copy_bytes(text, strlen(text)) : NULL;
+	if (!await(waiter, pair)) {
+		tl__sync_complete_failed(sync, op, TL_E_NOMEM);
+		drop(sync, waiter);
+		return;
+	}
+	want(sync, pair);
+}
+
+void tl__wait_pair(tl__sync *sync, uint64_t op, tl__peer *peer, const tl_id *db)
+{
+	tl__pair *one = db ? tl__sync_find_pair(sync, &peer->key, db) : NULL;
+	tl__sync_waiter *waiter;
+	int rc = usable(peer);
+
+	if (rc == TL_OK && db && !one)
+		rc = tl__fail(TL_E_UNKNOWN_DATABASE,
+			"this database is not kept in step with that peer; add the relation first");
+	if (rc != TL_OK) {
+		tl__sync_complete_failed(sync, op, rc);
+		return;
+	}
+	if (one) {
+		tl__wait_exchange(sync, op, one, NULL);
+		return;
+	}
+	waiter = add(sync, WAIT_EXCHANGE, op, 0);
+	if (!waiter)
+		return;
+	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer) {
+		if (!await(waiter, pair)) {
+			tl__sync_complete_failed(sync, op, TL_E_NOMEM);
+			drop(sync, waiter);
+			return;
+		}
+		want(sync, pair);
+	}
+	if (waiter->count == 0)
+		complete(sync, waiter);
+}
+
+void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms)
+{
+	if (!add(sync, WAIT_FLUSH, op, timeout_ms))
+		return;
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		if (pair->peer->status == TL__PEER_ACTIVE && tl__pair_dirty(pair)) {
+			pair->wanted = true;
+			pair->next_attempt = sync->now;
+			pair->not_before = sync->now;
+		}
+}
+
+void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeout_ms)
+{
+	int rc = usable(pair->peer);
+	tl__sync_waiter *waiter;
+
+	if (rc != TL_OK) {
+		tl__sync_complete_failed(sync, op, rc);
+		return;
+	}
+	waiter = add(sync, WAIT_LEVEL, op, timeout_ms);
+	if (!waiter)
+		return;
+	if (!await(waiter, pair)) {
+		tl__sync_complete_failed(sync, op, TL_E_NOMEM);
+		drop(sync, waiter);
+		return;
+	}
+	want(sync, pair);
+}
+
+/* --- what happens ----------------------------------------------------------------------------- */
+
+static bool all_done(const tl__sync_waiter *waiter)
+{
+	for (size_t i = 0; i < waiter->count; i++)
+		if (!waiter->pairs[i].done)
+			return false;
+	return true;
+}
+
+static void note_failure(tl__sync_waiter *waiter, int code, const char *error)
+{
+	if (waiter->code != TL_OK || code == TL_OK)
+		return;
+	waiter->code = code;
+	snprintf(waiter->error, sizeof waiter->error, "%s", error ? error : tl_error_name(code));
+}
+
+static bool level(const tl__pair *pair)
+{
+	return pair->level && pair->level_at == pair->db->arrivals;
+}
+
+/* An exchange of `pair` ended; which of the waiters are over with it? */
+static void note_session(tl__sync *sync, tl__sync_waiter *waiter, tl__pair *pair, int code,
+	const char *error, const tl__session *session)
+{
+	for (size_t i = 0; i < waiter->count; i++) {
+		if (waiter->pairs[i].pair != pair || waiter->pairs[i].done)
+			continue;
+		if (waiter->kind == WAIT_LEVEL && !(code == TL_OK && level(pair))) {
+			waiter->again_at = sync->now + TL__SYNC_WAIT_PACE_MS;
+			continue;
+		}
+		/* One that began before the command does not count when another is wanted. */
+		if (waiter->kind == WAIT_EXCHANGE && code == TL_OK && pair->wanted)
+			continue;
+		waiter->pairs[i].done = true;
+		if (session) {
+			waiter->received += session->received;
+			waiter->sent += session->sent;
+		}
+		if (waiter->kind == WAIT_EXCHANGE)
+			note_failure(waiter, code, error);
+	}
+}
+
+void tl__waiters_session(
+	tl__sync *sync, tl__pair *pair, int code, const char *error, const tl__session *session)
+{
+	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)
+		note_session(sync, waiter, pair, code, error, session);
+}
+
+void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair)
+{
+	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)
+		for (size_t i = 0; i < waiter->count; i++)
+			if (waiter->pairs[i].pair == pair && !waiter->pairs[i].done) {
+				waiter->pairs[i].done = true;
+				note_failure(waiter, TL_E_CANCELLED, "the relation was taken away");
+			}
+	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)
+		for (size_t i = 0; i < waiter->count; i++)
+			if (waiter->pairs[i].pair == pair)
+				waiter->pairs[i].pair = NULL;
+}
+
+static bool unsent(const tl__pair *pair)
+{
+	return pair->peer->status == TL__PEER_ACTIVE &&
+	       (tl__pair_dirty(pair) || (pair->session && !pair->session->failing));
+}
+
+static bool flushed(const tl__sync *sync)
+{
+	for (const tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		if (unsent(pair))
+			return false;
+	return true;
+}
+
+/* What became dirty or failed since the flush began belongs to it too. */
+static void flush_more(tl__sync *sync)
+{
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		if (unsent(pair) && !pair->session)
+			pair->wanted = true;
+}
+
+static void time_over(tl__sync *sync, tl__sync_waiter *waiter)
+{
+	size_t count = 0, len = 0;
+	char left[200] = "";
+
+	for (const tl__pair *pair = sync->pairs; waiter->kind == WAIT_FLUSH && pair;
+		pair = pair->next) {
+		char id[TL_ID_TEXT_LEN + 1];
+
+		if (!unsent(pair) || count++ >= 1)
+			continue;
+		tl_id_format(&pair->db->id, id);
+		len = (size_t)snprintf(
+			left, sizeof left, ": %.20s… for %.24s…", id, pair->peer->text);
+	}
+	(void)len;
+	waiter->code = TL_E_TIMEOUT;
+	if (waiter->kind == WAIT_FLUSH)
+		snprintf(waiter->error, sizeof waiter->error,
+			"time is over and %zu exchanges are left%s", count, left);
+	else
+		snprintf(waiter->error, sizeof waiter->error, "not in step yet%s%.180s",
+			waiter->count > 0 && waiter->pairs[0].pair &&
+					waiter->pairs[0].pair->last_code != TL_OK
+				? ": "
+				: "",
+			waiter->count > 0 && waiter->pairs[0].pair
+				? waiter->pairs[0].pair->last_error
+				: "");
+	complete(sync, waiter);
+}
+
+void tl__waiters_run(tl__sync *sync)
+{
+	tl__sync_waiter *waiter = sync->waiters;
+
+	while (waiter) {
+		tl__sync_waiter *next = waiter->next;
+
+		if (waiter->kind == WAIT_FLUSH ? sync->loaded && flushed(sync) : all_done(waiter)) {
+			complete(sync, waiter);
+		} else if (sync->now >= waiter->deadline) {
+			time_over(sync, waiter);
+		} else if (waiter->kind == WAIT_FLUSH) {
+			flush_more(sync);
+		} else if (sync->now >= waiter->again_at) {
+			waiter->again_at = UINT64_MAX;
+			if (waiter->pairs[0].pair)
+				waiter->pairs[0].pair->wanted = true;
+		}
+		waiter = next;
+	}
+}
+
+uint64_t tl__waiters_due(const tl__sync *sync)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (const tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next) {
+		if (waiter->deadline < least)
+			least = waiter->deadline;
+		if (waiter->again_at < least)
+			least = waiter->again_at;
+	}
+	return least;
+}
+
+bool tl__waiters_cancel(tl__sync *sync, uint64_t op)
+{
+	tl__sync_waiter *waiter = sync->waiters;
+
+	while (waiter && waiter->op != op)
+		waiter = waiter->next;
+	if (!waiter)
+		return false;
+	waiter->code = TL_E_CANCELLED;
+	snprintf(waiter->error, sizeof waiter->error, "cancelled");
+	complete(sync, waiter);
+	return true;
+}
+
+void tl__waiters_free(tl__sync *sync)
+{
+	while (sync->waiters)
+		drop(sync, sync->waiters);
+}

@@ -1,0 +1,64 @@
+#include "tree/work.h"
+
+#include "base/fail.h"
+#include "base/mem.h"
+
+int tl__work_new(tl__work **out, tl__work_kind kind, const tl_id *db)
+{
+	tl__work *work = tl__alloc_zero(1, sizeof *work);
+
+	*out = work;
+	if (!work)
+		return TL_E_NOMEM;
+	work->kind = kind;
+	if (db)
+		work->db = *db;
+	return TL_OK;
+}
+
+void tl__work_free(tl__work *work)
+{
+	if (!work)
+		return;
+	switch (work->kind) {
+	case TL__WORK_LOAD:
+		tl_value_free(work->load.peers);
+		tl_value_free(work->load.trees);
+		break;
+	case TL__WORK_INGEST:
+		tl__ingest_result_free(&work->ingest.result);
+		tl__intake_free(work->ingest.intake);
+		break;
+	case TL__WORK_STREAM: tl__work_stream_clear(&work->stream); break;
+	default: break;
+	}
+	tl__error_drop(work->error);
+	tl__arena_free(&work->arena);
+	tl__free(work);
+}
+
+static int run(tl__host *host, tl__work *work)
+{
+	switch (work->kind) {
+	case TL__WORK_LOAD: return tl__work_load_run(host, work);
+	case TL__WORK_SAVE: return tl__work_save_run(host, work);
+	case TL__WORK_INGEST: return tl__work_ingest_run(host->tree, work);
+	case TL__WORK_TIPS: return tl__work_tips_run(host->tree, work);
+	case TL__WORK_LOOKUP: return tl__work_lookup_run(host->tree, work);
+	case TL__WORK_PLAN: return tl__work_plan_run(host->tree, work);
+	case TL__WORK_PAGE: return tl__work_page_run(host->tree, work);
+	case TL__WORK_ACCESS: return tl__work_access_run(host->tree, work);
+	case TL__WORK_LIST: return tl__work_list_run(host->tree, work);
+	case TL__WORK_STREAM: return tl__work_stream_run(host->tree, work);
+	}
+	return tl__fail(TL_E_INTERNAL, "no such store work: %d", (int)work->kind);
+}
+
+void tl__work_run(tl__host *host, tl__work *work)
+{
+	tl__error_drop(work->error);
+	work->error = NULL;
+	work->code = run(host, work);
+	if (work->code != TL_OK)
+		work->error = tl__error_keep();
+}

@@ -1,0 +1,91 @@
+/* Storing what a peer sent: a page of lines, or page by page what an intake holds. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tree/intake.h"
+#include "tree/work_serve.h"
+
+static int arrivals_now(tl__tree *tree, const tl_id *db, uint64_t *out)
+{
+	tl__db_row row = {0};
+	tl__snapshot *s;
+	int rc = tl__snapshot_open(tree->store, &s);
+
+	*out = 0;
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__read_database(s, db, &row);
+	tl__snapshot_close(s);
+	if (rc == TL_E_DATABASE_NOT_FOUND)
+		return TL_OK;
+	*out = row.arrivals;
+	return rc;
+}
+
+static int tips_after(tl__tree *tree, tl__work *work)
+{
+	tl__work_ingest *in = &work->ingest;
+	tl__snapshot *s;
+	tl_id *ids;
+	int rc = tl__snapshot_open(tree->store, &s);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__tips_read(s, &work->db, &work->arena, &ids, &in->tip_count, in->tips_hash);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+static void count_fates(tl__work_ingest *in)
+{
+	for (size_t i = 0; i < in->page.count; i++) {
+		const tl__fate *fate = &in->result.fates[i];
+
+		in->fates[fate->kind]++;
+		if (fate->kind == TL__FATE_DECLINED && in->declined_code == TL_OK)
+			in->declined_code = fate->code;
+	}
+}
+
+/* The next page of the intake; *done when it holds nothing more. */
+static int next_page(tl__work_ingest *in, bool *done)
+{
+	const tl_str *lines;
+	size_t count;
+	int rc = tl__intake_next(in->intake, &lines, &count, &in->more);
+
+	in->page.lines = lines;
+	in->page.count = count;
+	in->page.form = TL_ENTRY_CANONICAL; /* the spool has brought them into it */
+	*done = rc == TL_OK && count == 0;
+	return rc;
+}
+
+int tl__work_ingest_run(tl__tree *tree, tl__work *work)
+{
+	tl__work_ingest *in = &work->ingest;
+	bool done = false;
+	int rc = TL_OK;
+
+	in->more = false;
+	if (in->intake)
+		rc = next_page(in, &done);
+	if (rc == TL_OK && in->intake && in->fates[TL__FATE_DECLINED] == 0)
+		in->fates[TL__FATE_DECLINED] = tl__intake_refused(in->intake, &in->declined_code);
+	if (rc == TL_OK)
+		rc = arrivals_now(tree, &work->db, &in->before);
+	in->after = in->before;
+	if (rc != TL_OK || (done && in->page.local_count == 0))
+		return rc;
+	rc = tl__ingest(tree, &in->page, &in->result);
+	if (rc != TL_OK)
+		return rc;
+	count_fates(in);
+	rc = arrivals_now(tree, &work->db, &in->after);
+	if (rc == TL_OK && in->has_since)
+		rc = tl__work_since(tree, work);
+	if (rc == TL_OK && in->has_since)
+		rc = tips_after(tree, work);
+	return rc;
+}
