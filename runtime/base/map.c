@@ -1,5 +1,7 @@
 #include "base/map.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 #include <tidelock/error.h>
@@ -15,12 +17,26 @@ struct tl__map_slot {
 	bool removed;
 };
 
+/* Drawn once a process: maps are made by the dozen for each commit, a system call for each would
+ * cost more than the map. */
+static uint64_t process_seed[2];
+static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
+static atomic_uint_fast64_t maps_made;
+
+static void draw_seed(void)
+{
+	/* Without random bytes maps still work; they are only easier to slow down. */
+	if (getrandom(process_seed, sizeof process_seed, GRND_NONBLOCK) < 0)
+		process_seed[0] = (uint64_t)(uintptr_t)&process_seed;
+}
+
 void tl__map_init(tl__map *map)
 {
 	memset(map, 0, sizeof *map);
-	/* Without random bytes the map still works; it is only easier to slow down. */
-	if (getrandom(map->seed, sizeof map->seed, GRND_NONBLOCK) < 0)
-		map->seed[0] = (uint64_t)(uintptr_t)map;
+	pthread_once(&seed_once, draw_seed);
+	map->seed[0] = process_seed[0];
+	map->seed[1] =
+		process_seed[1] ^ atomic_fetch_add_explicit(&maps_made, 1, memory_order_relaxed);
 }
 
 void tl__map_free(tl__map *map)

@@ -234,7 +234,7 @@ static int check_change(tl_transaction *tx, const tl__signing *signing, const tl
 	return code;
 }
 
-/* The settings that the new entry sees, and those of the present. */
+/* The settings that the new entry sees, and those of the present (NULL: the same). */
 typedef struct seen_settings {
 	tl__settings *before, *now;
 } seen_settings;
@@ -255,7 +255,7 @@ static int build(tl_transaction *tx, const tl__read *read, tl__snapshot *now,
 		code = tl_entry_builder_finish(builder, &signing->secret, out);
 	tl_entry_builder_free(builder);
 	if (code == TL_OK)
-		code = tl__check_may_write(signing, *out, seen->now->auth);
+		code = tl__check_may_write(signing, *out, seen->now ? seen->now->auth : NULL);
 	if (code != TL_OK) {
 		tl_entry_release(*out);
 		*out = NULL;
@@ -287,10 +287,13 @@ static int commit_on(tl_transaction *tx, const tl__read *read, tl__snapshot *now
 	seen_settings seen = {NULL, NULL};
 	tl__signing signing = {.record = NULL};
 	tl_entry *entry = NULL;
+	/* Mostly the parents are the tips, and what they see is the present. */
+	bool present = now == read->snapshot && read->present &&
+		       tl__ids_equal(&tx->basis.parents, &tx->basis.seen);
 	int code = tl__settings_of_parents(tree, now, &tx->db->id, tx->basis.parents.at,
 		tx->basis.parents.count, &seen.before);
 
-	if (code == TL_OK)
+	if (code == TL_OK && !present)
 		code = tl__settings_now(tree, now, &tx->db->id, &seen.now);
 	if (code == TL_OK)
 		code = tl__signing_find(

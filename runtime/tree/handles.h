@@ -222,7 +222,7 @@ int tl__signing_find(
 	tl__signing *out, tl__host *host, tl_str key_name, const tl_auth *auth) TL_MUST_USE;
 void tl__signing_free(tl__signing *signing); /* wipes; zeroed is fine */
 /* Whether the permission suffices for the entry, at its parents and in the present settings (`now`
- * NULL: a root entry). */
+ * NULL: they are the same, or there are none yet). */
 int tl__check_may_write(
 	const tl__signing *signing, const tl_entry *entry, const tl_auth *now) TL_MUST_USE;
 /* Whether the signer may stage this change of the settings `before`. */
