@@ -2,6 +2,7 @@
 #include "store/sqlite.h"
 
 #include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
@@ -19,6 +20,18 @@ static int run(tl__sq_conn *conn, tl__sql which)
 	return tl__sq_run(&q);
 }
 
+/* Counts the open ones; tells whether none is left. */
+static bool count_reading(tl__sqlite *store, int step)
+{
+	bool none;
+
+	pthread_mutex_lock(&store->pool_lock);
+	store->reading = (size_t)((ptrdiff_t)store->reading + step);
+	none = store->reading == 0;
+	pthread_mutex_unlock(&store->pool_lock);
+	return none;
+}
+
 static int snapshot_open(tl__store *base, tl__snapshot **out)
 {
 	tl__sqlite *store = (tl__sqlite *)base;
@@ -31,12 +44,13 @@ static int snapshot_open(tl__store *base, tl__snapshot **out)
 	if (rc == TL_OK)
 		rc = run(s->conn, TL__SQL_READ);
 	if (rc == TL_OK)
-		rc = run(s->conn, TL__SQL_TOUCH); /* the first read fixes the moment */
+		rc = run(s->conn, TL__SQL_DATA_VERSION); /* the first read fixes the moment */
 	if (rc != TL_OK) {
 		tl__sq_conn_close(s->conn);
 		tl__free(s);
 		return rc;
 	}
+	count_reading(store, 1);
 	*out = &s->base;
 	return TL_OK;
 }
@@ -44,9 +58,13 @@ static int snapshot_open(tl__store *base, tl__snapshot **out)
 static void snapshot_close(tl__snapshot *snapshot)
 {
 	tl__sq_snapshot *s = (tl__sq_snapshot *)snapshot;
+	tl__sqlite *store = (tl__sqlite *)snapshot->store;
+	bool ended = run(s->conn, TL__SQL_ROLLBACK) == TL_OK;
 
-	if (run(s->conn, TL__SQL_ROLLBACK) == TL_OK)
-		tl__sq_reader_give((tl__sqlite *)snapshot->store, s->conn);
+	if (count_reading(store, -1) && ended)
+		tl__sq_trim_behind_reader(store, s->conn);
+	if (ended)
+		tl__sq_reader_give(store, s->conn);
 	else
 		tl__sq_conn_close(s->conn);
 	tl__free(s);
@@ -70,6 +88,7 @@ static void close_store(tl__store *base)
 	tl__error_drop(store->broken_error);
 	pthread_mutex_destroy(&store->pool_lock);
 	pthread_mutex_destroy(&store->watch_lock);
+	tl__buf_free(&store->frontier);
 	tl__free(store->recent);
 	tl__free(store->folder);
 	tl__free(store->file);
@@ -114,7 +133,7 @@ static int note_log(void *ud, sqlite3 *db, const char *name, int pages)
 {
 	(void)db;
 	(void)name;
-	((tl__sqlite *)ud)->log_pages = pages;
+	atomic_store(&((tl__sqlite *)ud)->log_pages, pages);
 	return SQLITE_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include "base/buf.h"
 #include "base/map.h"
 #include "store/backend.h"
@@ -15,7 +16,7 @@
 #define TL__SQ_FILE "tidelock.db"
 #define TL__SQ_LOCK "lock"
 
-#define TL__SQ_WRITE_CACHE_KIB 8192
+#define TL__SQ_WRITE_CACHE_KIB 16384
 #define TL__SQ_READ_CACHE_KIB  2048
 #define TL__SQ_WATCH_CACHE_KIB 64
 #define TL__SQ_IDLE_READERS    8    /* connections kept for the next snapshot */
@@ -27,6 +28,7 @@
 #define TL__SQ_LOG_WAIT_MS     20
 #define TL__SQ_LOG_MAX_FILE    (32 * 1024 * 1024) /* the log file is cut to this when it restarts */
 #define TL__SQ_MAX_DATABASES   (1 << 22)
+#define TL__SQ_MAX_ARRIVAL     ((UINT64_C(1) << 40) - 1)
 #define TL__SQ_MAX_INTERNED    4096
 #define TL__SQ_RECENT          1024
 
@@ -47,6 +49,15 @@ typedef struct tl__sq_recent {
 	int64_t n;
 } tl__sq_recent;
 
+/* What a batch needs to know of its database. */
+typedef struct tl__sq_known {
+	int64_t db; /* its number */
+	tl__db_row row;
+	int64_t asides;
+	tl__db_row stored; /* what its row says, which need not be written again */
+	int64_t stored_asides;
+} tl__sq_known;
+
 typedef struct tl__sqlite {
 	tl__store base;
 	char *folder; /* as given */
@@ -60,12 +71,16 @@ typedef struct tl__sqlite {
 	size_t applied; /* batches of this turn */
 	bool broken;    /* SQLite rolled the turn back by itself */
 	tl_error *broken_error;
-	int64_t seen_version;  /* PRAGMA data_version of the writer */
-	int log_pages;         /* length of the log after the last commit */
+	uint32_t seen_version; /* data version of the writer */
+	atomic_int log_pages;  /* length of the log after the last commit */
 	int log_tried;         /* and when it was last asked to start anew */
 	tl__sq_recent *recent; /* TL__SQ_RECENT slots by id */
+	tl__sq_known known;    /* the database written last; db 0 is none */
+	tl__buf frontier;      /* the frontier interned last; number 0 is none */
+	int64_t frontier_db, frontier_number;
 	/* readers */
 	pthread_mutex_t pool_lock;
+	size_t reading; /* snapshots open */
 	tl__sq_conn *idle;
 	size_t idle_count;
 	pthread_mutex_t watch_lock;
@@ -142,7 +157,7 @@ static inline int64_t tl__sq_n(int64_t db, uint64_t arrival)
 
 static inline uint64_t tl__sq_arrival(int64_t n)
 {
-	return (uint64_t)n & ((UINT64_C(1) << 40) - 1);
+	return (uint64_t)n & TL__SQ_MAX_ARRIVAL;
 }
 
 /* --- sqlite_lock.c: a folder belongs to one process and one store in it ----------------------- */
@@ -161,18 +176,17 @@ typedef struct tl__sq_change {
 	tl__sqlite *store;
 	tl__sq_conn *conn;
 	tl__batch *batch;
-	int64_t db;
-	tl__db_row row;
-	int64_t asides;
-	tl__map tips; /* scope and id -> whether it becomes a tip or ceases to be one */
-	tl_str last_frontier;
-	int64_t last_frontier_number;
+	tl__sq_known db;
+	tl__map tips;   /* scope and id -> whether it becomes a tip or ceases to be one */
+	tl__buf stores; /* of an entry, packed */
 } tl__sq_change;
 
 int tl__sq_begin(tl__store *store);
 int tl__sq_apply(tl__store *store, tl__batch *batch);
 int tl__sq_clear_state(tl__store *store, const tl_id *db, tl_str name);
 int tl__sq_commit(tl__store *store);
+/* When a long log waited for readers and this was the last of them: copies it. Any thread. */
+void tl__sq_trim_behind_reader(tl__sqlite *store, tl__sq_conn *conn);
 int tl__sq_write_batch(tl__sqlite *store, tl__batch *batch) TL_MUST_USE;
 int tl__sq_aside_put(tl__sq_change *change, const tl__put_aside *aside) TL_MUST_USE;
 int tl__sq_aside_drop(tl__sq_change *change, const tl_id *id) TL_MUST_USE;
@@ -186,8 +200,41 @@ static inline tl__sq_conn *tl__sq_conn_of(tl__snapshot *s)
 	return ((tl__sq_snapshot *)s)->conn;
 }
 
-/* Fills a row from the columns of TL__SQL_DATABASES; false when they are none. */
-bool tl__sq_database_from(tl__sq_query *q, tl__db_row *out);
+/* Columns of TL__SQ_ENTRY. */
+enum {
+	TL__E_N,
+	TL__E_DB,
+	TL__E_ID,
+	TL__E_HEIGHT,
+	TL__E_VERDICT,
+	TL__E_FRONTIER,
+	TL__E_SIZE,
+	TL__E_PARENTS,
+	TL__E_STORES,
+	TL__E_CHAIN,
+	TL__E_SUM,
+	TL__E_BYTES,
+	TL__E_COUNT
+};
+
+/* What an entry carries of one store, as packed in entry.stores: scope and height (8 bytes each),
+ * number of parents (4), unreadable (1), the parents' ids; numbers little-endian. */
+#define TL__SQ_PACKED_BYTES 21
+typedef struct tl__sq_member {
+	int64_t scope;
+	uint64_t height;
+	uint32_t parent_count;
+	bool unreadable;
+	const tl_id *parents;
+} tl__sq_member;
+
+void tl__sq_pack(tl__buf *out, const tl__sq_member *member);
+/* The next one of a packed list, from *at on; false at its end (or when it is cut off). */
+bool tl__sq_unpack(tl_str packed, size_t *at, tl__sq_member *out);
+
+/* The database's number and row (db 0: there is none), with the arrivals and chain of its last
+ * entry. */
+int tl__sq_load_database(tl__sq_conn *conn, const tl_id *db, tl__sq_known *out) TL_MUST_USE;
 
 static inline int64_t tl__sq_clamp(uint64_t number)
 {

@@ -54,7 +54,7 @@ static int drop_waits(tl__sq_change *change, const tl_id *id)
 	tl__sq_query q;
 
 	tl__sq_start(&q, change->conn, TL__SQL_WAIT_DROP);
-	tl__sq_int(&q, change->db);
+	tl__sq_int(&q, change->db.db);
 	tl__sq_id(&q, id);
 	return tl__sq_run(&q);
 }
@@ -71,7 +71,7 @@ static int release_old(tl__sq_change *change, const tl_id *id, int64_t *sequence
 	tl__sq_start(&q, change->conn, TL__SQL_ASIDE_BY_ID);
 	tl__sq_int(&q, 0);
 	tl__sq_id(&q, id);
-	tl__sq_int(&q, change->db);
+	tl__sq_int(&q, change->db.db);
 	rc = tl__sq_step(&q, &row);
 	if (rc != TL_OK || !row)
 		return rc;
@@ -92,7 +92,7 @@ static int drop_old(tl__sq_change *change, const tl_id *id, int64_t *sequence, i
 
 	if (rc != TL_OK || *sequence == 0)
 		return rc;
-	change->asides--;
+	change->db.asides--;
 	tl__sq_start(&q, change->conn, TL__SQL_ASIDE_DROP);
 	tl__sq_int(&q, *sequence);
 	rc = tl__sq_run(&q);
@@ -127,7 +127,7 @@ static int put_row(tl__sq_change *change, const tl__put_aside *aside, int64_t se
 
 	tl__sq_start(&q, change->conn, TL__SQL_ASIDE_PUT);
 	tl__sq_int(&q, sequence);
-	tl__sq_int(&q, change->db);
+	tl__sq_int(&q, change->db.db);
 	tl__sq_id(&q, &aside->id);
 	tl__sq_int(&q, aside->verdict);
 	tl__sq_blob(&q, aside->sender);
@@ -149,7 +149,7 @@ static int put_waits(tl__sq_change *change, const tl__put_aside *aside)
 		tl__sq_query q;
 
 		tl__sq_start(&q, change->conn, TL__SQL_WAIT_PUT);
-		tl__sq_int(&q, change->db);
+		tl__sq_int(&q, change->db.db);
 		tl__sq_id(&q, &aside->id);
 		tl__sq_id(&q, &aside->waits_for[i]);
 		rc = tl__sq_run(&q);
@@ -160,7 +160,7 @@ static int put_waits(tl__sq_change *change, const tl__put_aside *aside)
 int tl__sq_aside_put(tl__sq_change *change, const tl__put_aside *aside)
 {
 	int64_t n, sequence = 0, verdict = 0;
-	int rc = tl__sq_entry_number(change->conn, change->db, &aside->id, &n);
+	int rc = tl__sq_entry_number(change->conn, change->db.db, &aside->id, &n);
 
 	if (rc != TL_OK || n != 0)
 		return rc;
@@ -174,7 +174,7 @@ int tl__sq_aside_put(tl__sq_change *change, const tl__put_aside *aside)
 			(int64_t)aside->bytes.len);
 	if (rc == TL_OK)
 		rc = put_waits(change, aside);
-	change->asides++;
+	change->db.asides++;
 	return rc;
 }
 

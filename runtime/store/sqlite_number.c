@@ -1,6 +1,8 @@
 /* Interned numbers: databases, scopes and entries. A number once given is never taken back or given
  * to another name, so a connection may remember it; what a batch gave and lost is forgotten by
  * whoever undoes the batch. */
+#include <endian.h>
+#include <string.h>
 #include "base/fail.h"
 #include "store/sqlite.h"
 
@@ -51,7 +53,7 @@ int tl__sq_database(tl__sq_conn *conn, const tl_id *db, int64_t *number)
 	rc = tl__sq_step(&q, &row);
 	if (rc != TL_OK || !row)
 		return rc;
-	rc = tl__sq_row_check(&q, 'D', 0, 7);
+	rc = tl__sq_row_check(&q, 'D', 0, 5);
 	*number = tl__sq_col_int(&q, 0);
 	tl__sq_end(&q);
 	return rc == TL_OK ? remember(conn, *number) : rc;
@@ -127,4 +129,42 @@ int tl__sq_entry_number(tl__sq_conn *conn, int64_t db, const tl_id *id, int64_t 
 	*n = tl__sq_col_int(&q, 0);
 	tl__sq_end(&q);
 	return TL_OK;
+}
+
+/* --- what an entry carries of stores ---------------------------------------------------------- */
+
+void tl__sq_pack(tl__buf *out, const tl__sq_member *member)
+{
+	uint64_t scope = htole64((uint64_t)member->scope), height = htole64(member->height);
+	uint32_t count = htole32(member->parent_count);
+
+	tl__buf_append(out, &scope, sizeof scope);
+	tl__buf_append(out, &height, sizeof height);
+	tl__buf_append(out, &count, sizeof count);
+	tl__buf_byte(out, member->unreadable);
+	tl__buf_append(out, member->parents, member->parent_count * sizeof(tl_id));
+}
+
+bool tl__sq_unpack(tl_str packed, size_t *at, tl__sq_member *out)
+{
+	uint64_t scope, height;
+	uint32_t count;
+	const char *from = packed.ptr + *at;
+
+	if (packed.len - *at < TL__SQ_PACKED_BYTES)
+		return false;
+	memcpy(&scope, from, sizeof scope);
+	memcpy(&height, from + 8, sizeof height);
+	memcpy(&count, from + 16, sizeof count);
+	count = le32toh(count);
+	*at += TL__SQ_PACKED_BYTES;
+	if ((packed.len - *at) / sizeof(tl_id) < count)
+		return false;
+	*out = (tl__sq_member){.scope = (int64_t)le64toh(scope),
+		.height = le64toh(height),
+		.parent_count = count,
+		.unreadable = from[20] != 0,
+		.parents = (const tl_id *)(from + TL__SQ_PACKED_BYTES)};
+	*at += count * sizeof(tl_id);
+	return true;
 }

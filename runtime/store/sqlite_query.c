@@ -1,4 +1,5 @@
 /* One statement from binding to reset, and the checksums of rows. */
+#include <endian.h>
 #include <string.h>
 #include "base/fail.h"
 #include "base/siphash.h"
@@ -16,13 +17,15 @@ static void note_int(tl__sq_conn *conn, int64_t value)
 {
 	char b[9] = {'i'};
 
-	memcpy(b + 1, &value, sizeof value);
+	uint64_t little = htole64((uint64_t)value);
+
+	memcpy(b + 1, &little, sizeof little);
 	tl__buf_append(&conn->sum, b, sizeof b);
 }
 
 static void note_blob(tl__sq_conn *conn, tl_str bytes)
 {
-	uint64_t len = bytes.len;
+	uint64_t len = htole64(bytes.len);
 	char b[9] = {'b'};
 
 	memcpy(b + 1, &len, sizeof len);
@@ -39,9 +42,9 @@ static int64_t sum_end(tl__sq_conn *conn, char table)
 /* Says it with the table's name. */
 int tl__sq_damaged(tl__sq_conn *conn, char table)
 {
-	static const char letters[] = "DSECPMTVALKFW";
-	static const char *const names[] = {"database", "scope", "entry", "child", "place",
-		"member", "tip", "state", "aside", "local", "secret", "frontier", "wait"};
+	static const char letters[] = "DSECPTVALKFW";
+	static const char *const names[] = {"database", "scope", "entry", "child", "place", "tip",
+		"state", "aside", "local", "secret", "frontier", "wait"};
 	const char *at = strchr(letters, table);
 
 	return tl__fail(TL_E_STORE_DAMAGED,

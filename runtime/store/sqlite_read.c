@@ -5,48 +5,72 @@
 #include "base/str.h"
 #include "store/sqlite.h"
 
-/* Columns of TL__SQ_ENTRY. */
-enum {
-	E_N,
-	E_DB,
-	E_ID,
-	E_HEIGHT,
-	E_VERDICT,
-	E_FRONTIER,
-	E_SIZE,
-	E_PARENTS,
-	E_CHAIN,
-	E_SUM,
-	E_BYTES
-};
-enum { ENTRY_COLUMNS = E_SUM, AFTER_ENTRY = E_BYTES + 1 };
-
 /* --- databases -------------------------------------------------------------------------------- */
 
-bool tl__sq_database_from(tl__sq_query *q, tl__db_row *out)
+/* Arrivals and chain of a database are those of its last entry. */
+static int load_last(tl__sq_conn *conn, int64_t db, tl__db_row *out)
 {
-	tl_str chain = tl__sq_col_blob(q, 3);
+	tl__sq_query q;
+	tl_str chain;
+	bool row;
+	int rc;
 
-	if (!tl__sq_col_id(q, 1, &out->db) || chain.len != sizeof out->chain)
-		return false;
-	out->arrivals = (uint64_t)tl__sq_col_int(q, 2);
-	memcpy(out->chain, chain.ptr, sizeof out->chain);
-	out->void_count = (uint64_t)tl__sq_col_int(q, 4);
-	out->void_bytes = (uint64_t)tl__sq_col_int(q, 5);
-	return true;
+	tl__sq_start(&q, conn, TL__SQL_ENTRY_LAST);
+	tl__sq_int(&q, 0);
+	tl__sq_int(&q, tl__sq_n(db, 0));
+	tl__sq_int(&q, tl__sq_n(db, TL__SQ_MAX_ARRIVAL));
+	rc = tl__sq_step(&q, &row);
+	if (rc != TL_OK || !row)
+		return rc;
+	rc = tl__sq_row_check(&q, 'E', 0, TL__E_SUM);
+	chain = tl__sq_col_blob(&q, TL__E_CHAIN);
+	if (rc == TL_OK && chain.len != sizeof out->chain)
+		rc = tl__sq_damaged(conn, 'E');
+	if (rc == TL_OK) {
+		out->arrivals = tl__sq_arrival(tl__sq_col_int(&q, TL__E_N));
+		memcpy(out->chain, chain.ptr, sizeof out->chain);
+	}
+	tl__sq_end(&q);
+	return rc;
 }
 
-/* The row under the query; *held tells whether anything of that database is there. */
-static int load(tl__sq_query *q, tl__db_row *out, bool *held)
+/* The row of table database under the query. */
+static int load_row(tl__sq_query *q, tl__sq_known *out)
 {
-	int rc = tl__sq_row_check(q, 'D', 0, 7);
+	int rc = tl__sq_row_check(q, 'D', 0, 5);
 
+	*out = (tl__sq_known){.db = 0};
 	if (rc != TL_OK)
 		return rc;
-	if (!tl__sq_database_from(q, out))
+	if (!tl__sq_col_id(q, 1, &out->row.db))
 		return tl__sq_damaged(q->conn, 'D');
-	*held = out->arrivals > 0 || tl__sq_col_int(q, 6) > 0;
-	return TL_OK;
+	out->db = tl__sq_col_int(q, 0);
+	out->row.void_count = (uint64_t)tl__sq_col_int(q, 2);
+	out->row.void_bytes = (uint64_t)tl__sq_col_int(q, 3);
+	out->asides = out->stored_asides = tl__sq_col_int(q, 4);
+	out->stored = out->row;
+	return load_last(q->conn, out->db, &out->row);
+}
+
+int tl__sq_load_database(tl__sq_conn *conn, const tl_id *db, tl__sq_known *out)
+{
+	tl__sq_query q;
+	bool row;
+	int rc;
+
+	*out = (tl__sq_known){.db = 0};
+	tl__sq_start(&q, conn, TL__SQL_DATABASE_BY_ID);
+	tl__sq_id(&q, db);
+	rc = tl__sq_step(&q, &row);
+	if (rc == TL_OK && row)
+		rc = load_row(&q, out);
+	tl__sq_end(&q);
+	return rc;
+}
+
+static bool is_held(const tl__sq_known *db)
+{
+	return db->row.arrivals > 0 || db->asides > 0;
 }
 
 int tl__sq_databases(tl__snapshot *s, tl__db_visit visit, void *ud)
@@ -57,12 +81,11 @@ int tl__sq_databases(tl__snapshot *s, tl__db_visit visit, void *ud)
 
 	tl__sq_start(&q, tl__sq_conn_of(s), TL__SQL_DATABASES);
 	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
-		tl__db_row db;
-		bool held = false;
+		tl__sq_known db;
 
-		rc = load(&q, &db, &held);
-		if (rc == TL_OK && held)
-			rc = visit(ud, &db);
+		rc = load_row(&q, &db);
+		if (rc == TL_OK && is_held(&db))
+			rc = visit(ud, &db.row);
 		if (rc != TL_OK)
 			break;
 	}
@@ -72,19 +95,15 @@ int tl__sq_databases(tl__snapshot *s, tl__db_visit visit, void *ud)
 
 int tl__sq_database_row(tl__snapshot *s, const tl_id *db, tl__db_row *out)
 {
-	tl__sq_query q;
-	bool row, held = false;
-	int rc;
+	tl__sq_known known;
+	int rc = tl__sq_load_database(tl__sq_conn_of(s), db, &known);
 
-	tl__sq_start(&q, tl__sq_conn_of(s), TL__SQL_DATABASE_BY_ID);
-	tl__sq_id(&q, db);
-	rc = tl__sq_step(&q, &row);
-	if (rc == TL_OK && row)
-		rc = load(&q, out, &held);
-	tl__sq_end(&q);
-	if (rc == TL_OK && !held)
-		rc = tl__fail(TL_E_DATABASE_NOT_FOUND, "this database is not in the store");
-	return rc;
+	if (rc != TL_OK)
+		return rc;
+	if (!is_held(&known))
+		return tl__fail(TL_E_DATABASE_NOT_FOUND, "this database is not in the store");
+	*out = known.row;
+	return TL_OK;
 }
 
 /* --- entries ---------------------------------------------------------------------------------- */
@@ -108,18 +127,18 @@ static int check_bytes(tl__sq_query *q, const tl__entry_row *row)
 static int show(
 	tl__sq_query *q, unsigned with, const uint64_t *height, tl__entry_visit visit, void *ud)
 {
-	tl_str parents = tl__sq_col_blob(q, E_PARENTS), chain = tl__sq_col_blob(q, E_CHAIN);
-	tl__entry_row row = {.arrival = tl__sq_arrival(tl__sq_col_int(q, E_N)),
-		.height = height ? *height : (uint64_t)tl__sq_col_int(q, E_HEIGHT),
-		.verdict = (tl__verdict)tl__sq_col_int(q, E_VERDICT),
-		.frontier = (uint64_t)tl__sq_col_int(q, E_FRONTIER),
-		.size = (uint32_t)tl__sq_col_int(q, E_SIZE),
+	tl_str parents = tl__sq_col_blob(q, TL__E_PARENTS), chain = tl__sq_col_blob(q, TL__E_CHAIN);
+	tl__entry_row row = {.arrival = tl__sq_arrival(tl__sq_col_int(q, TL__E_N)),
+		.height = height ? *height : (uint64_t)tl__sq_col_int(q, TL__E_HEIGHT),
+		.verdict = (tl__verdict)tl__sq_col_int(q, TL__E_VERDICT),
+		.frontier = (uint64_t)tl__sq_col_int(q, TL__E_FRONTIER),
+		.size = (uint32_t)tl__sq_col_int(q, TL__E_SIZE),
 		.bytes = TL__STR("")};
-	int rc = tl__sq_row_check(q, 'E', 0, ENTRY_COLUMNS);
+	int rc = tl__sq_row_check(q, 'E', 0, TL__E_SUM);
 
 	if (rc != TL_OK)
 		return rc;
-	if (!tl__sq_col_id(q, E_ID, &row.id) || chain.len != sizeof row.chain)
+	if (!tl__sq_col_id(q, TL__E_ID, &row.id) || chain.len != sizeof row.chain)
 		return tl__sq_damaged(q->conn, 'E');
 	if (with & TL__WITH_CHAIN)
 		memcpy(row.chain, chain.ptr, sizeof row.chain);
@@ -128,7 +147,7 @@ static int show(
 		row.parent_count = parents.len / TL_ID_BYTES;
 	}
 	if (with & TL__WITH_BYTES) {
-		row.bytes = tl__sq_col_blob(q, E_BYTES);
+		row.bytes = tl__sq_col_blob(q, TL__E_BYTES);
 		rc = check_bytes(q, &row);
 		if (rc != TL_OK)
 			return rc;
@@ -190,18 +209,17 @@ int tl__sq_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t co
 int tl__sq_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
 	unsigned with, tl__entry_visit visit, void *ud)
 {
-	const uint64_t most = (UINT64_C(1) << 40) - 1;
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
 	int64_t number;
 	int rc = tl__sq_database(conn, db, &number);
 
-	if (rc != TL_OK || !number || from > most)
+	if (rc != TL_OK || !number || from > TL__SQ_MAX_ARRIVAL)
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_ENTRIES_BY_N);
 	tl__sq_int(&q, with & TL__WITH_BYTES);
 	tl__sq_int(&q, tl__sq_n(number, from));
-	tl__sq_int(&q, tl__sq_n(number, to > most ? most : to));
+	tl__sq_int(&q, tl__sq_n(number, to > TL__SQ_MAX_ARRIVAL ? TL__SQ_MAX_ARRIVAL : to));
 	tl__sq_int(&q, tl__sq_clamp(limit));
 	return show_all(&q, with, visit, ud);
 }
@@ -224,9 +242,9 @@ int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__s
 	tl__sq_blob(&q, after ? (tl_str){(const char *)after->id.b, TL_ID_BYTES} : TL__STR(""));
 	tl__sq_int(&q, tl__sq_clamp(limit));
 	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
-		uint64_t height = (uint64_t)tl__sq_col_int(&q, AFTER_ENTRY + 1);
+		uint64_t height = (uint64_t)tl__sq_col_int(&q, TL__E_COUNT + 1);
 
-		rc = tl__sq_row_check(&q, 'P', AFTER_ENTRY, 4);
+		rc = tl__sq_row_check(&q, 'P', TL__E_COUNT, 4);
 		if (rc == TL_OK)
 			rc = show(&q, with, &height, visit, ud);
 		if (rc != TL_OK)
@@ -253,7 +271,7 @@ int tl__sq_children(
 	tl__sq_int(&q, 0);
 	tl__sq_int(&q, parent);
 	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
-		rc = tl__sq_row_check(&q, 'C', AFTER_ENTRY, 2);
+		rc = tl__sq_row_check(&q, 'C', TL__E_COUNT, 2);
 		if (rc == TL_OK)
 			rc = show(&q, 0, NULL, visit, ud);
 		if (rc != TL_OK)

@@ -1,4 +1,5 @@
 /* The schema, its version, and the checksum key. */
+#include <endian.h>
 #include <string.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
@@ -8,22 +9,20 @@
 /* `sum` is the keyed checksum of the columns before it. Numbers n are database << 40 | arrival. */
 static const char schema[] =
 	"CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-	"CREATE TABLE database(k INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, arrivals INTEGER "
-	"NOT NULL, chain BLOB NOT NULL, voids INTEGER NOT NULL, void_bytes INTEGER NOT NULL, "
+	"CREATE TABLE database(k INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, voids INTEGER NOT "
+	"NULL, void_bytes INTEGER NOT NULL, "
 	"asides INTEGER NOT NULL, sum INTEGER NOT NULL);"
 	"CREATE TABLE scope(k INTEGER PRIMARY KEY, db INTEGER NOT NULL, name BLOB NOT NULL, "
 	"sum INTEGER NOT NULL, UNIQUE(db, name));"
 	"CREATE TABLE entry(n INTEGER PRIMARY KEY, db INTEGER NOT NULL, id BLOB NOT NULL, "
 	"height INTEGER NOT NULL, verdict INTEGER NOT NULL, frontier INTEGER NOT NULL, "
-	"size INTEGER NOT NULL, parents BLOB NOT NULL, chain BLOB NOT NULL, sum INTEGER NOT NULL, "
+	"size INTEGER NOT NULL, parents BLOB NOT NULL, stores BLOB NOT NULL, chain BLOB NOT NULL, "
+	"sum INTEGER NOT NULL, "
 	"bytes BLOB NOT NULL, UNIQUE(id, db));"
 	"CREATE TABLE child(parent INTEGER NOT NULL, child INTEGER NOT NULL, sum INTEGER NOT NULL, "
 	"PRIMARY KEY(parent, child)) WITHOUT ROWID;"
 	"CREATE TABLE place(scope INTEGER NOT NULL, height INTEGER NOT NULL, id BLOB NOT NULL, "
 	"n INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(scope, height, id)) WITHOUT ROWID;"
-	"CREATE TABLE member(scope INTEGER NOT NULL, n INTEGER NOT NULL, height INTEGER NOT NULL, "
-	"verdict INTEGER NOT NULL, unreadable INTEGER NOT NULL, parents BLOB NOT NULL, "
-	"sum INTEGER NOT NULL, PRIMARY KEY(scope, n)) WITHOUT ROWID;"
 	"CREATE TABLE tip(scope INTEGER NOT NULL, id BLOB NOT NULL, sum INTEGER NOT NULL, "
 	"PRIMARY KEY(scope, id)) WITHOUT ROWID;"
 	"CREATE TABLE frontier(k INTEGER PRIMARY KEY, db INTEGER NOT NULL, hash BLOB NOT NULL, "
@@ -74,9 +73,10 @@ static int put_key(tl__sqlite *store, tl__sq_conn *conn)
 	sqlite3_stmt *stmt;
 	int rc;
 
-	tl_random_bytes(store->sum_key, sizeof store->sum_key);
-	memcpy(memory, store->sum_key, sizeof store->sum_key);
-	memory[2] = tl__siphash(store->sum_key, memory, sizeof store->sum_key);
+	tl_random_bytes(memory, 2 * sizeof memory[0]);
+	for (int i = 0; i < 2; i++)
+		store->sum_key[i] = le64toh(memory[i]);
+	memory[2] = htole64(tl__siphash(store->sum_key, memory, 2 * sizeof memory[0]));
 	rc = sqlite3_prepare_v2(
 		conn->db, "INSERT INTO meta VALUES ('sum_key', ?1)", -1, &stmt, NULL);
 	if (rc == SQLITE_OK)

@@ -5,18 +5,29 @@
 #include "base/str.h"
 #include "store/sqlite.h"
 
-static int show_member(tl__sq_query *q, const tl_id *id, tl__member_visit visit, void *ud)
+/* Shows what the entry under the query carries of a scope, if it does. */
+static int show_member(
+	tl__sq_query *q, int64_t scope, const tl_id *id, tl__member_visit visit, void *ud)
 {
-	tl_str parents = tl__sq_col_blob(q, 5);
-	tl__member_row row = {.id = *id,
-		.height = (uint64_t)tl__sq_col_int(q, 2),
-		.verdict = (tl__verdict)tl__sq_col_int(q, 3),
-		.unreadable = tl__sq_col_int(q, 4) != 0,
-		.parents = (const tl_id *)parents.ptr,
-		.parent_count = parents.len / TL_ID_BYTES};
-	int rc = tl__sq_row_check(q, 'M', 0, 6);
+	tl_str packed = tl__sq_col_blob(q, TL__E_STORES);
+	tl__sq_member member;
+	size_t at = 0;
+	int rc = tl__sq_row_check(q, 'E', 0, TL__E_SUM);
 
-	return rc == TL_OK ? visit(ud, &row) : rc;
+	if (rc != TL_OK)
+		return rc;
+	while (tl__sq_unpack(packed, &at, &member)) {
+		tl__member_row row = {.id = *id,
+			.height = member.height,
+			.verdict = (tl__verdict)tl__sq_col_int(q, TL__E_VERDICT),
+			.unreadable = member.unreadable,
+			.parents = member.parents,
+			.parent_count = member.parent_count};
+
+		if (member.scope == scope)
+			return visit(ud, &row);
+	}
+	return TL_OK;
 }
 
 int tl__sq_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
@@ -32,13 +43,13 @@ int tl__sq_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *
 		tl__sq_query q;
 		bool row;
 
-		tl__sq_start(&q, conn, TL__SQL_MEMBER);
-		tl__sq_int(&q, scope);
+		tl__sq_start(&q, conn, TL__SQL_ENTRY_BY_ID);
+		tl__sq_int(&q, 0);
 		tl__sq_id(&q, &ids[i]);
 		tl__sq_int(&q, number);
 		rc = tl__sq_step(&q, &row);
 		if (rc == TL_OK && row)
-			rc = show_member(&q, &ids[i], visit, ud);
+			rc = show_member(&q, scope, &ids[i], visit, ud);
 		tl__sq_end(&q);
 	}
 	return rc;

@@ -1,13 +1,13 @@
 /* Every statement of the SQLite backend. Tables are letters in checksums: D database, S scope, E
- * entry, C child, P place, M member, T tip, V state, A aside, L local, K secret.
+ * entry, C child, P place, T tip, V state, A aside, L local, K secret.
  *
  * Columns that a checksum covers stand first, in the order of the table; `sum` follows. */
 #ifndef TL_STORE_SQLITE_SQL_H
 #define TL_STORE_SQLITE_SQL_H
 
 #define TL__SQ_ENTRY                                                                               \
-	"e.n, e.db, e.id, e.height, e.verdict, e.frontier, e.size, e.parents, e.chain, e.sum, "    \
-	"CASE WHEN ?1 THEN e.bytes END"
+	"e.n, e.db, e.id, e.height, e.verdict, e.frontier, e.size, e.parents, e.stores, "          \
+	"e.chain, e.sum, CASE WHEN ?1 THEN e.bytes END"
 
 #define TL__SQ_ASIDE                                                                               \
 	"a.seq, a.db, a.id, a.verdict, a.sender, a.related, a.reason, a.rules, a.pinned, a.size, " \
@@ -21,19 +21,15 @@
 	X(MARK_KEEP, "RELEASE batch")                                                              \
 	X(MARK_UNDO, "ROLLBACK TO batch")                                                          \
 	X(READ, "BEGIN")                                                                           \
-	X(TOUCH, "SELECT 1 FROM meta LIMIT 1")                                                     \
 	X(DATA_VERSION, "PRAGMA data_version")                                                     \
 	/* databases and scopes */                                                                 \
-	X(DATABASE_BY_ID,                                                                          \
-		"SELECT k, id, arrivals, chain, voids, void_bytes, asides, sum FROM database "     \
-		"WHERE id = ?1")                                                                   \
-	X(DATABASES,                                                                               \
-		"SELECT k, id, arrivals, chain, voids, void_bytes, asides, sum FROM database "     \
-		"ORDER BY id")                                                                     \
-	X(DATABASE_PUT,                                                                            \
-		"INSERT INTO database(k, id, arrivals, chain, voids, void_bytes, asides, sum) "    \
-		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(k) DO UPDATE SET "            \
-		"arrivals = ?3, chain = ?4, voids = ?5, void_bytes = ?6, asides = ?7, sum = ?8")   \
+	X(DATABASE_BY_ID, "SELECT k, id, voids, void_bytes, asides, sum FROM database "            \
+			  "WHERE id = ?1")                                                         \
+	X(DATABASES, "SELECT k, id, voids, void_bytes, asides, sum FROM database "                 \
+		     "ORDER BY id")                                                                \
+	X(DATABASE_PUT, "INSERT INTO database(k, id, voids, void_bytes, asides, sum) "             \
+			"VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(k) DO UPDATE SET "            \
+			"voids = ?3, void_bytes = ?4, asides = ?5, sum = ?6")                      \
 	X(DATABASE_NEXT, "SELECT coalesce(max(k), 0) + 1 FROM database")                           \
 	X(SCOPE_BY_NAME, "SELECT k, db, name, sum FROM scope WHERE db = ?1 AND name = ?2")         \
 	X(SCOPES, "SELECT k, db, name, sum FROM scope WHERE db = ?1 ORDER BY name")                \
@@ -41,11 +37,13 @@
 	X(SCOPE_NEXT, "SELECT coalesce(max(k), 0) + 1 FROM scope")                                 \
 	/* entries */                                                                              \
 	X(ENTRY_PUT,                                                                               \
-		"INSERT INTO entry(n, db, id, height, verdict, frontier, size, parents, chain, "   \
-		"sum, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "               \
+		"INSERT INTO entry(n, db, id, height, verdict, frontier, size, parents, stores, "  \
+		"chain, sum, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "   \
 		"ON CONFLICT(id, db) DO NOTHING")                                                  \
 	X(ENTRY_NUMBER, "SELECT n FROM entry WHERE id = ?1 AND db = ?2")                           \
 	X(ENTRY_BY_ID, "SELECT " TL__SQ_ENTRY " FROM entry e WHERE e.id = ?2 AND e.db = ?3")       \
+	X(ENTRY_LAST, "SELECT " TL__SQ_ENTRY " FROM entry e WHERE e.n BETWEEN ?2 AND ?3 "          \
+		      "ORDER BY e.n DESC LIMIT 1")                                                 \
 	X(ENTRIES_BY_N,                                                                            \
 		"SELECT " TL__SQ_ENTRY " FROM entry e WHERE e.n BETWEEN ?2 AND ?3 ORDER BY e.n "   \
 		"LIMIT ?4")                                                                        \
@@ -58,11 +56,6 @@
 	X(CHILDREN, "SELECT " TL__SQ_ENTRY ", c.parent, c.child, c.sum FROM child c "              \
 		    "CROSS JOIN entry e ON e.n = c.child WHERE c.parent = ?2 ORDER BY c.child")    \
 	X(PLACE_PUT, "INSERT INTO place(scope, height, id, n, sum) VALUES (?1, ?2, ?3, ?4, ?5)")   \
-	X(MEMBER_PUT, "INSERT INTO member(scope, n, height, verdict, unreadable, parents, sum) "   \
-		      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                       \
-	X(MEMBER, "SELECT m.scope, m.n, m.height, m.verdict, m.unreadable, m.parents, m.sum "      \
-		  "FROM entry e CROSS JOIN member m ON m.scope = ?1 AND m.n = e.n "                \
-		  "WHERE e.id = ?2 AND e.db = ?3")                                                 \
 	X(TIP_PUT, "INSERT INTO tip(scope, id, sum) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")   \
 	X(TIP_DROP, "DELETE FROM tip WHERE scope = ?1 AND id = ?2")                                \
 	X(TIPS, "SELECT scope, id, sum FROM tip WHERE scope = ?1 ORDER BY id")                     \

@@ -18,6 +18,8 @@ static void forget(tl__sqlite *store)
 {
 	tl__sq_forget_numbers(store->writer);
 	memset(store->recent, 0, TL__SQ_RECENT * sizeof *store->recent);
+	store->known.db = 0;
+	store->frontier_number = 0;
 }
 
 static bool in_transaction(const tl__sqlite *store)
@@ -28,26 +30,19 @@ static bool in_transaction(const tl__sqlite *store)
 int tl__sq_begin(tl__store *base)
 {
 	tl__sqlite *store = (tl__sqlite *)base;
-	tl__sq_query q;
-	int64_t version = 0;
-	bool row;
+	uint32_t version = 0;
 	int rc = run(store, TL__SQL_BEGIN);
 
 	store->applied = 0;
 	store->broken = false;
 	if (rc != TL_OK)
 		return rc;
-	tl__sq_start(&q, store->writer, TL__SQL_DATA_VERSION);
-	rc = tl__sq_step(&q, &row);
-	if (rc == TL_OK && row)
-		version = tl__sq_col_int(&q, 0);
-	tl__sq_end(&q);
+	/* the number of changes made by others, as of the transaction that has just begun */
+	sqlite3_file_control(store->writer->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
 	if (version != store->seen_version)
 		forget(store);
 	store->seen_version = version;
-	if (rc != TL_OK && in_transaction(store))
-		sqlite3_exec(store->writer->db, "ROLLBACK", NULL, NULL, NULL);
-	return rc;
+	return TL_OK;
 }
 
 /* Nothing more can be done in this turn; what failed is kept for every batch of it. */
@@ -139,28 +134,40 @@ int tl__sq_clear_state(tl__store *base, const tl_id *db, tl_str name)
 	return apply((tl__sqlite *)base, NULL, db, name);
 }
 
+static void checkpoint(tl__sqlite *store, tl__sq_conn *conn, int mode)
+{
+	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, mode, NULL, NULL);
+
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED)
+		tl__log_write(store->base.log, TL_LOG_WARNING, "store",
+			"cannot copy the log of %s into it: %s", store->file,
+			sqlite3_errmsg(conn->db));
+}
+
 /* Copies the log into the file, now and then; when readers have kept it from starting anew for
  * long, waits a little for them. What was committed is safe whatever comes of this. */
 static void trim_log(tl__sqlite *store)
 {
-	bool insist = store->log_pages >= TL__SQ_LOG_LIMIT_PAGES;
-	sqlite3 *db = store->writer->db;
-	int rc;
+	int pages = atomic_load(&store->log_pages);
 
-	if (store->log_pages < store->log_tried)
+	if (pages < store->log_tried)
 		store->log_tried = 0; /* it has started anew */
-	if (store->log_pages < store->log_tried + TL__SQ_LOG_STEP_PAGES)
+	if (pages < store->log_tried + TL__SQ_LOG_STEP_PAGES)
 		return;
-	store->log_tried = store->log_pages;
-	if (insist)
-		sqlite3_busy_timeout(db, TL__SQ_LOG_WAIT_MS);
-	rc = sqlite3_wal_checkpoint_v2(db, NULL,
-		insist ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	if (insist)
-		sqlite3_busy_timeout(db, TL__SQ_BUSY_MS);
-	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-		tl__log_write(store->base.log, TL_LOG_WARNING, "store",
-			"cannot copy the log of %s into it: %s", store->file, sqlite3_errmsg(db));
+	store->log_tried = pages;
+	if (pages < TL__SQ_LOG_LIMIT_PAGES) {
+		checkpoint(store, store->writer, SQLITE_CHECKPOINT_PASSIVE);
+		return;
+	}
+	sqlite3_busy_timeout(store->writer->db, TL__SQ_LOG_WAIT_MS);
+	checkpoint(store, store->writer, SQLITE_CHECKPOINT_RESTART);
+	sqlite3_busy_timeout(store->writer->db, TL__SQ_BUSY_MS);
+}
+
+void tl__sq_trim_behind_reader(tl__sqlite *store, tl__sq_conn *conn)
+{
+	if (atomic_load(&store->log_pages) >= TL__SQ_LOG_LIMIT_PAGES)
+		checkpoint(store, conn, SQLITE_CHECKPOINT_PASSIVE);
 }
 
 int tl__sq_commit(tl__store *base)

@@ -1,7 +1,9 @@
 /* A batch as rows. */
+#include <stdlib.h>
 #include <string.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "store/sqlite.h"
 
@@ -73,18 +75,18 @@ static int parent_number(tl__sq_change *change, const tl_id *id, int64_t *n)
 	tl__sq_recent *recent = recent_slot(change->store, id);
 	int rc;
 
-	if (memcmp(recent->id.b, id->b, TL_ID_BYTES) == 0 && recent->n >> 40 == change->db) {
+	if (memcmp(recent->id.b, id->b, TL_ID_BYTES) == 0 && recent->n >> 40 == change->db.db) {
 		*n = recent->n;
 		return TL_OK;
 	}
-	rc = tl__sq_entry_number(change->conn, change->db, id, n);
+	rc = tl__sq_entry_number(change->conn, change->db.db, id, n);
 	if (rc == TL_OK && *n == 0)
 		return tl__fail(
 			TL_E_INVALID_ARGUMENT, "an entry cannot enter the DAG before its parents");
 	return rc;
 }
 
-static int intern_frontier(tl__sq_change *change, tl_str ids, int64_t *number)
+static int find_frontier(tl__sq_change *change, tl_str ids, int64_t *number)
 {
 	uint8_t digest[32];
 	tl_str hash = {(const char *)digest, sizeof digest};
@@ -92,12 +94,9 @@ static int intern_frontier(tl__sq_change *change, tl_str ids, int64_t *number)
 	bool row;
 	int rc;
 
-	*number = change->last_frontier_number;
-	if (*number != 0 && tl__str_eq(ids, change->last_frontier))
-		return TL_OK;
 	tl_sha256(ids.ptr ? ids.ptr : "", ids.len, digest);
 	tl__sq_start(&q, change->conn, TL__SQL_FRONTIER_BY_HASH);
-	tl__sq_int(&q, change->db);
+	tl__sq_int(&q, change->db.db);
 	tl__sq_blob(&q, hash);
 	rc = tl__sq_step(&q, &row);
 	if (rc != TL_OK)
@@ -105,17 +104,35 @@ static int intern_frontier(tl__sq_change *change, tl_str ids, int64_t *number)
 	if (row) {
 		*number = tl__sq_col_int(&q, 0);
 		tl__sq_end(&q);
-	} else {
-		tl__sq_start(&q, change->conn, TL__SQL_FRONTIER_PUT);
-		tl__sq_int(&q, change->db);
-		tl__sq_blob(&q, hash);
-		tl__sq_blob(&q, ids);
-		rc = tl__sq_run(&q);
-		*number = sqlite3_last_insert_rowid(change->conn->db);
+		return TL_OK;
 	}
-	change->last_frontier = ids; /* lives as long as the batch */
-	change->last_frontier_number = *number;
+	tl__sq_start(&q, change->conn, TL__SQL_FRONTIER_PUT);
+	tl__sq_int(&q, change->db.db);
+	tl__sq_blob(&q, hash);
+	tl__sq_blob(&q, ids);
+	rc = tl__sq_run(&q);
+	*number = sqlite3_last_insert_rowid(change->conn->db);
 	return rc;
+}
+
+/* Most entries have the frontier of the one before them. */
+static int intern_frontier(tl__sq_change *change, tl_str ids, int64_t *number)
+{
+	tl__sqlite *store = change->store;
+	int rc;
+
+	*number = store->frontier_number;
+	if (*number != 0 && store->frontier_db == change->db.db &&
+		tl__str_eq(ids, tl__buf_view(&store->frontier)))
+		return TL_OK;
+	rc = find_frontier(change, ids, number);
+	if (rc != TL_OK)
+		return rc;
+	tl__buf_clear(&store->frontier);
+	tl__buf_str(&store->frontier, ids);
+	store->frontier_db = change->db.db;
+	store->frontier_number = store->frontier.failed ? 0 : *number;
+	return TL_OK;
 }
 
 static int put_place(
@@ -143,28 +160,36 @@ static int place(tl__sq_change *change, int64_t scope, uint64_t height, const tl
 	return rc == TL_OK ? add_tip(change, scope, &entry->id) : rc;
 }
 
-static int put_member(
-	tl__sq_change *change, const tl__put_entry *entry, int64_t n, const tl__put_store *store)
+/* Packs what the entry carries of its stores. */
+static int pack_stores(tl__sq_change *change, const tl__put_entry *entry)
 {
-	tl__sq_query q;
-	int64_t scope;
-	int rc = tl__sq_scope(change->conn, change->db, store->name, true, &scope);
+	tl__buf_clear(&change->stores);
+	for (size_t i = 0; i < entry->store_count; i++) {
+		const tl__put_store *store = &entry->stores[i];
+		tl__sq_member member = {.height = store->height,
+			.parent_count = (uint32_t)store->parent_count,
+			.unreadable = store->unreadable,
+			.parents = store->parents};
+		int rc =
+			tl__sq_scope(change->conn, change->db.db, store->name, true, &member.scope);
 
-	if (rc != TL_OK)
-		return rc;
-	tl__sq_start(&q, change->conn, TL__SQL_MEMBER_PUT);
-	tl__sq_int(&q, scope);
-	tl__sq_int(&q, n);
-	tl__sq_int(&q, (int64_t)store->height);
-	tl__sq_int(&q, entry->verdict);
-	tl__sq_int(&q, store->unreadable);
-	tl__sq_blob(
-		&q, (tl_str){(const char *)store->parents, store->parent_count * sizeof(tl_id)});
-	tl__sq_sum(&q, 'M');
-	rc = tl__sq_run(&q);
-	if (rc != TL_OK)
-		return rc;
-	return place(change, scope, store->height, entry, n, store->parents, store->parent_count);
+		if (rc != TL_OK)
+			return rc;
+		tl__sq_pack(&change->stores, &member);
+	}
+	return tl__buf_status(&change->stores);
+}
+
+static int place_in_stores(tl__sq_change *change, const tl__put_entry *entry, int64_t n)
+{
+	tl__sq_member member;
+	size_t at = 0;
+	int rc = TL_OK;
+
+	while (rc == TL_OK && tl__sq_unpack(tl__buf_view(&change->stores), &at, &member))
+		rc = place(change, member.scope, member.height, entry, n, member.parents,
+			member.parent_count);
+	return rc;
 }
 
 static int put_children(tl__sq_change *change, const tl__put_entry *entry, int64_t n)
@@ -195,11 +220,13 @@ static int put_row(tl__sq_change *change, const tl__put_entry *entry, int64_t n,
 	int64_t frontier;
 	int rc = intern_frontier(change, entry->frontier, &frontier);
 
+	if (rc == TL_OK)
+		rc = pack_stores(change, entry);
 	if (rc != TL_OK)
 		return rc;
 	tl__sq_start(&q, change->conn, TL__SQL_ENTRY_PUT);
 	tl__sq_int(&q, n);
-	tl__sq_int(&q, change->db);
+	tl__sq_int(&q, change->db.db);
 	tl__sq_id(&q, &entry->id);
 	tl__sq_int(&q, (int64_t)entry->height);
 	tl__sq_int(&q, entry->verdict);
@@ -207,6 +234,7 @@ static int put_row(tl__sq_change *change, const tl__put_entry *entry, int64_t n,
 	tl__sq_int(&q, (int64_t)entry->bytes.len);
 	tl__sq_blob(
 		&q, (tl_str){(const char *)entry->parents, entry->parent_count * sizeof(tl_id)});
+	tl__sq_blob(&q, tl__buf_view(&change->stores));
 	tl__sq_blob(&q, (tl_str){(const char *)chain, 32});
 	tl__sq_sum(&q, 'E');
 	tl__sq_blob_free(&q, entry->bytes);
@@ -222,13 +250,13 @@ static int put_derived(tl__sq_change *change, const tl__put_entry *entry, int64_
 	int rc = put_children(change, entry, n);
 
 	if (rc == TL_OK)
-		rc = tl__sq_scope(change->conn, change->db, TL__STR(""), true, &scope);
+		rc = tl__sq_scope(change->conn, change->db.db, TL__STR(""), true, &scope);
 	if (rc == TL_OK)
 		rc = place(change, scope, entry->height, entry, n, entry->parents,
 			entry->parent_count);
-	for (size_t i = 0; rc == TL_OK && i < entry->store_count; i++)
-		rc = put_member(change, entry, n, &entry->stores[i]);
-	if (rc == TL_OK && change->asides > 0)
+	if (rc == TL_OK)
+		rc = place_in_stores(change, entry, n);
+	if (rc == TL_OK && change->db.asides > 0)
 		rc = tl__sq_aside_drop(change, &entry->id);
 	if (rc == TL_OK)
 		*recent_slot(change->store, &entry->id) = (tl__sq_recent){entry->id, n};
@@ -237,8 +265,8 @@ static int put_derived(tl__sq_change *change, const tl__put_entry *entry, int64_
 
 static int put_entry(tl__sq_change *change, tl__put_entry *entry)
 {
-	tl__db_row *db = &change->row;
-	int64_t n = tl__sq_n(change->db, db->arrivals + 1);
+	tl__db_row *db = &change->db.row;
+	int64_t n = tl__sq_n(change->db.db, db->arrivals + 1);
 	uint8_t chain[32];
 	bool known;
 	int rc;
@@ -263,7 +291,7 @@ static int put_raise(tl__sq_change *change, const tl__raise *raise)
 {
 	tl__sq_query q;
 	int64_t scope;
-	int rc = tl__sq_scope(change->conn, change->db, raise->store, true, &scope);
+	int rc = tl__sq_scope(change->conn, change->db.db, raise->store, true, &scope);
 
 	if (rc != TL_OK)
 		return rc;
@@ -278,11 +306,41 @@ static int put_raise(tl__sq_change *change, const tl__raise *raise)
 	return tl__sq_run(&q);
 }
 
+static int by_path(const void *a, const void *b)
+{
+	const tl__raise *left = *(const tl__raise *const *)a;
+	const tl__raise *right = *(const tl__raise *const *)b;
+	int order = tl__str_compare(left->store, right->store);
+
+	return order != 0 ? order : tl__str_compare(left->path, right->path);
+}
+
+/* Stamps may be raised in any order; in that of their paths the pages of the table are visited one
+ * after the other. */
+static int put_raises(tl__sq_change *change, const tl__raise *raises, size_t count)
+{
+	const tl__raise **sorted;
+	int rc = TL_OK;
+
+	if (count == 0)
+		return TL_OK;
+	sorted = tl__alloc_zero(count, sizeof *sorted);
+	if (!sorted)
+		return TL_E_NOMEM;
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &raises[i];
+	qsort(sorted, count, sizeof *sorted, by_path);
+	for (size_t i = 0; rc == TL_OK && i < count; i++)
+		rc = put_raise(change, sorted[i]);
+	tl__free(sorted);
+	return rc;
+}
+
 static int drop_stamp(tl__sq_change *change, const tl__raise *drop)
 {
 	tl__sq_query q;
 	int64_t scope;
-	int rc = tl__sq_scope(change->conn, change->db, drop->store, false, &scope);
+	int rc = tl__sq_scope(change->conn, change->db.db, drop->store, false, &scope);
 
 	if (rc != TL_OK || !scope)
 		return rc;
@@ -324,10 +382,10 @@ static int next_database(tl__sq_change *change)
 	rc = tl__sq_step(&q, &row);
 	if (rc != TL_OK)
 		return rc;
-	change->db = row ? tl__sq_col_int(&q, 0) : 1;
-	change->row = (tl__db_row){.db = change->batch->db};
+	change->db.db = row ? tl__sq_col_int(&q, 0) : 1;
+	change->db.row = (tl__db_row){.db = change->batch->db};
 	tl__sq_end(&q);
-	if (change->db >= TL__SQ_MAX_DATABASES)
+	if (change->db.db >= TL__SQ_MAX_DATABASES)
 		return tl__fail(TL_E_TOO_LARGE, "the store holds %d databases, which is the most",
 			TL__SQ_MAX_DATABASES - 1);
 	return TL_OK;
@@ -335,41 +393,40 @@ static int next_database(tl__sq_change *change)
 
 static int load_database(tl__sq_change *change)
 {
-	tl__sq_query q;
-	bool row;
+	tl__sqlite *store = change->store;
 	int rc;
 
-	tl__sq_start(&q, change->conn, TL__SQL_DATABASE_BY_ID);
-	tl__sq_id(&q, &change->batch->db);
-	rc = tl__sq_step(&q, &row);
-	if (rc != TL_OK)
-		return rc;
-	if (!row)
-		return next_database(change);
-	rc = tl__sq_row_check(&q, 'D', 0, 7);
-	change->db = tl__sq_col_int(&q, 0);
-	change->asides = tl__sq_col_int(&q, 6);
-	if (rc == TL_OK && !tl__sq_database_from(&q, &change->row))
-		rc = tl__sq_damaged(change->conn, 'D');
-	tl__sq_end(&q);
-	return rc;
+	change->db = store->known;
+	if (change->db.db && memcmp(&change->db.row.db, &change->batch->db, sizeof(tl_id)) == 0)
+		return TL_OK;
+	rc = tl__sq_load_database(change->conn, &change->batch->db, &change->db);
+	return rc == TL_OK && !change->db.db ? next_database(change) : rc;
 }
 
+/* Writes the row if it says anything new, and remembers the database for the next batch. */
 static int save_database(tl__sq_change *change)
 {
-	const tl__db_row *row = &change->row;
-	tl__sq_query q;
+	tl__sq_known *db = &change->db;
+	bool is_new = memcmp(&db->stored.db, &db->row.db, sizeof(tl_id)) != 0;
+	int rc = TL_OK;
 
-	tl__sq_start(&q, change->conn, TL__SQL_DATABASE_PUT);
-	tl__sq_int(&q, change->db);
-	tl__sq_id(&q, &row->db);
-	tl__sq_int(&q, (int64_t)row->arrivals);
-	tl__sq_blob(&q, (tl_str){(const char *)row->chain, sizeof row->chain});
-	tl__sq_int(&q, (int64_t)row->void_count);
-	tl__sq_int(&q, (int64_t)row->void_bytes);
-	tl__sq_int(&q, change->asides);
-	tl__sq_sum(&q, 'D');
-	return tl__sq_run(&q);
+	if (is_new || db->stored.void_count != db->row.void_count ||
+		db->stored_asides != db->asides) {
+		tl__sq_query q;
+
+		tl__sq_start(&q, change->conn, TL__SQL_DATABASE_PUT);
+		tl__sq_int(&q, db->db);
+		tl__sq_id(&q, &db->row.db);
+		tl__sq_int(&q, (int64_t)db->row.void_count);
+		tl__sq_int(&q, (int64_t)db->row.void_bytes);
+		tl__sq_int(&q, db->asides);
+		tl__sq_sum(&q, 'D');
+		rc = tl__sq_run(&q);
+		db->stored = db->row;
+		db->stored_asides = db->asides;
+	}
+	change->store->known = *db;
+	return rc;
 }
 
 static int write_database(tl__sq_change *change)
@@ -379,8 +436,8 @@ static int write_database(tl__sq_change *change)
 
 	for (size_t i = 0; rc == TL_OK && i < batch->entry_count; i++)
 		rc = put_entry(change, &batch->entries[i]);
-	for (size_t i = 0; rc == TL_OK && i < batch->raise_count; i++)
-		rc = put_raise(change, &batch->raises[i]);
+	if (rc == TL_OK)
+		rc = put_raises(change, batch->raises, batch->raise_count);
 	for (size_t i = 0; rc == TL_OK && i < batch->drop_count; i++)
 		rc = drop_stamp(change, &batch->drops[i]);
 	for (size_t i = 0; rc == TL_OK && i < batch->aside_count; i++)
@@ -402,6 +459,7 @@ int tl__sq_write_batch(tl__sqlite *store, tl__batch *batch)
 	tl__map_init(&change.tips);
 	rc = has_database ? write_database(&change) : TL_OK;
 	tl__map_free(&change.tips);
+	tl__buf_free(&change.stores);
 	for (size_t i = 0; rc == TL_OK && i < batch->local_count; i++)
 		rc = put_named(store->writer, 'L', batch->locals[i].key, batch->locals[i].value);
 	for (size_t i = 0; rc == TL_OK && i < batch->key_count; i++)
