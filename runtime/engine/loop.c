@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <uv.h>
 #include "base/fail.h"
 #include "base/mem.h"
@@ -17,9 +18,16 @@ typedef struct posts {
 	size_t count, cap;
 } posts;
 
+/* A ring of timers; an empty one is its own neighbour. */
+typedef struct ring {
+	struct ring *next, *prev;
+} ring;
+
 typedef struct loop {
 	tl_loop base;
 	uv_loop_t uv;
+	uv_idle_t idle;  /* runs while there is something to do soon */
+	ring soon;       /* timers of 0 ms */
 	uv_async_t wake; /* a post or the stop */
 	pthread_mutex_t lock;
 	posts waiting; /* under the lock */
@@ -38,6 +46,7 @@ struct tl_watch {
 
 struct tl_timer {
 	uv_timer_t timer; /* first: a handle is its timer */
+	ring link;        /* in loop.soon, or alone */
 	tl_timer_call call;
 	void *ud;
 };
@@ -119,11 +128,49 @@ static int watch_fd(
 
 /* --- timers ----------------------------------------------------------------------------------- */
 
+static void leave_ring(ring *link)
+{
+	link->next->prev = link->prev;
+	link->prev->next = link->next;
+	link->next = link->prev = link;
+}
+
+static void enter_ring(ring *to, ring *link)
+{
+	link->prev = to->prev;
+	link->next = to;
+	to->prev->next = link;
+	to->prev = link;
+}
+
+static tl_timer *timer_of(ring *link)
+{
+	return (tl_timer *)((char *)link - offsetof(tl_timer, link));
+}
+
 static void on_timer(uv_timer_t *handle)
 {
 	tl_timer *timer = (tl_timer *)handle;
 
 	timer->call(timer->ud);
+}
+
+/* What is started meanwhile waits for the next turn. */
+static void on_idle(uv_idle_t *idle)
+{
+	loop *l = idle->data;
+	ring last = {&last, &last};
+
+	enter_ring(&l->soon, &last);
+	while (l->soon.next != &last) {
+		tl_timer *timer = timer_of(l->soon.next);
+
+		leave_ring(&timer->link);
+		timer->call(timer->ud);
+	}
+	leave_ring(&last);
+	if (l->soon.next == &l->soon)
+		uv_idle_stop(&l->idle);
 }
 
 static int timer_new(tl_loop *base, tl_timer_call call, void *ud, tl_timer **out)
@@ -135,24 +182,37 @@ static int timer_new(tl_loop *base, tl_timer_call call, void *ud, tl_timer **out
 		return TL_E_NOMEM;
 	timer->call = call;
 	timer->ud = ud;
+	timer->link = (ring){&timer->link, &timer->link};
 	uv_timer_init(&of(base)->uv, &timer->timer);
 	return TL_OK;
 }
 
-static void timer_start(tl_timer *timer, uint64_t after_ms)
-{
-	uv_timer_start(&timer->timer, on_timer, after_ms, 0);
-}
-
 static void timer_stop(tl_timer *timer)
 {
+	leave_ring(&timer->link);
 	uv_timer_stop(&timer->timer);
+}
+
+/* libuv 1.44 runs a timer of 0 ms that starts itself again for ever, without turning. */
+static void timer_start(tl_timer *timer, uint64_t after_ms)
+{
+	loop *l = (loop *)((char *)timer->timer.loop - offsetof(loop, uv));
+
+	timer_stop(timer);
+	if (after_ms > 0) {
+		uv_timer_start(&timer->timer, on_timer, after_ms, 0);
+		return;
+	}
+	enter_ring(&l->soon, &timer->link);
+	uv_idle_start(&l->idle, on_idle);
 }
 
 static void timer_free(tl_timer *timer)
 {
-	if (timer)
-		uv_close((uv_handle_t *)&timer->timer, free_handle);
+	if (!timer)
+		return;
+	timer_stop(timer);
+	uv_close((uv_handle_t *)&timer->timer, free_handle);
 }
 
 static uint64_t now_ms(tl_loop *base)
@@ -228,7 +288,9 @@ static int start(loop *l)
 		uv_loop_close(&l->uv);
 		return tl__fail(TL_E_IO, "cannot create an event loop: %s", uv_strerror(rc));
 	}
-	l->wake.data = l;
+	uv_idle_init(&l->uv, &l->idle);
+	l->idle.data = l->wake.data = l;
+	l->soon = (ring){&l->soon, &l->soon};
 	pthread_mutex_init(&l->lock, NULL);
 	return TL_OK;
 }
@@ -317,10 +379,14 @@ uint64_t tl__loop_turns(const tl_loop *base)
 	return atomic_load_explicit(&((const loop *)base)->turns, memory_order_relaxed);
 }
 
-static void close_one(uv_handle_t *handle, void *wake)
+static void close_one(uv_handle_t *handle, void *ud)
 {
+	const loop *l = ud;
+	bool inside =
+		handle == (const uv_handle_t *)&l->wake || handle == (const uv_handle_t *)&l->idle;
+
 	if (!uv_is_closing(handle))
-		uv_close(handle, handle == wake ? NULL : free_handle);
+		uv_close(handle, inside ? NULL : free_handle);
 }
 
 void tl__loop_free(tl_loop *base)
@@ -329,7 +395,7 @@ void tl__loop_free(tl_loop *base)
 
 	if (!l)
 		return;
-	uv_walk(&l->uv, close_one, &l->wake);
+	uv_walk(&l->uv, close_one, l);
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	uv_loop_close(&l->uv);
 	pthread_mutex_destroy(&l->lock);

@@ -124,8 +124,12 @@ static int explain(const tl_exchange *exchange, CURLcode result)
 	const char *reason = exchange->reason[0] ? exchange->reason : curl_easy_strerror(result);
 	int code = code_of(result, exchange->head_told);
 
-	if (result == CURLE_OK)
+	if (result == CURLE_OK && exchange->head_told)
 		return TL_OK;
+	if (result == CURLE_OK) /* libcurl is content with half a head */
+		return tl__fail(TL_E_CONNECTION_FAILED,
+			"%s closed the connection in the middle of its answer's head",
+			exchange->address);
 	if (code == TL_E_NETWORK)
 		return tl__fail(code, "the answer of %s is broken: %s", exchange->address, reason);
 	if (code == TL_E_TLS)

@@ -15,31 +15,49 @@
 /* libmicrohttpd's memory for one connection. It must hold the largest head that we take and what
  * the library makes of it; larger heads it refuses itself with 431. */
 #define CONNECTION_BYTES ((size_t)2 * TL__HTTP_MAX_HEADER_BYTES)
+#define FREE_VAIN_RUNS   8
 #define MAX_PEM_BYTES    1048576
 
 /* --- libmicrohttpd in the loop ---------------------------------------------------------------- */
 
-/* Its epoll descriptor is edge-triggered inside: work left over is told by the timeout alone. */
+/* How long to wait with a run that libmicrohttpd wants at once. Its epoll is edge-triggered inside,
+ * so such runs are how work left over gets done; but a TLS handshake whose peer is silent makes it
+ * want them for ever. Runs that achieve nothing come more and more rarely; an event ends that. */
+static uint64_t patience(tl_server *server)
+{
+	bool vain = !server->achieved && !tl__conn_any_input(server);
+	unsigned over;
+
+	server->vain_runs = vain ? server->vain_runs + 1 : 0;
+	if (server->vain_runs <= FREE_VAIN_RUNS)
+		return 0;
+	over = server->vain_runs - FREE_VAIN_RUNS - 1;
+	return over < 10 ? (uint64_t)1 << over : TL__PACE_SWEEP_MAX;
+}
+
 static void run(tl_server *server)
 {
 	tl_loop *loop = server->http->loop;
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	server->woken = false;
+	server->woken = server->achieved = false;
 	MHD_run(server->daemon);
 	if (server->woken)
 		loop->timer_start(server->turn, 0);
 	else if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
-		loop->timer_start(server->turn, ms);
+		loop->timer_start(server->turn, ms == 0 ? patience(server) : ms);
 	else
 		loop->timer_stop(server->turn);
 }
 
 static void on_epoll(void *ud, int fd, unsigned events)
 {
+	tl_server *server = ud;
+
 	(void)fd;
 	(void)events;
-	run(ud);
+	server->vain_runs = 0;
+	run(server);
 }
 
 static void on_turn(void *ud)

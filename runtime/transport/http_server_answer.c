@@ -31,6 +31,7 @@ static ssize_t on_read(void *ud, uint64_t at, char *out, size_t cap)
 	ptrdiff_t got;
 
 	(void)at;
+	in->conn->server->achieved = true;
 	if (in->conn->cut)
 		return abort_answer(in);
 	if (in->body.length >= 0 && cap > left)
@@ -88,14 +89,12 @@ enum MHD_Result tl__answer_queue(tl_incoming *in)
 {
 	bool unread = !in->ended;
 
-	in->conn->unread = in->conn->unread || unread;
 	return queue(in->conn, new_response(in), in->status, in->content_type,
 		unread || in->conn->server->stopping);
 }
 
 enum MHD_Result tl__answer_refuse(http_conn *conn, int status)
 {
-	conn->unread = true;
 	return queue(conn, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT), status,
 		NULL, true);
 }

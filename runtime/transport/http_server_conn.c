@@ -1,4 +1,5 @@
-#include <errno.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include "base/mem.h"
 #include "transport/http_serving.h"
@@ -30,11 +31,19 @@ static void open_conn(tl_server *server, struct MHD_Connection *mhd, void **cont
 	server->conns = conn;
 }
 
+/* Then there may be bytes of it under way that nobody will read. */
+static bool peer_is_open(const http_conn *conn)
+{
+	struct pollfd end = {.fd = conn->fd, .events = POLLRDHUP};
+
+	return poll(&end, 1, 0) == 0;
+}
+
 static void close_conn(http_conn *conn)
 {
 	tl_server *server = conn->server;
 
-	if (conn->unread && !conn->cut)
+	if (!conn->cut && peer_is_open(conn))
 		tl__linger_start(server, conn->fd);
 	if (conn->prev)
 		conn->prev->next = conn->next;
@@ -43,6 +52,8 @@ static void close_conn(http_conn *conn)
 	if (conn->next)
 		conn->next->prev = conn->prev;
 	tl__free(conn);
+	/* At its limit libmicrohttpd looks for newcomers again only in its next run. */
+	server->woken = true;
 	if (server->stopping && !server->conns)
 		server->http->loop->timer_start(server->end, 0);
 }
@@ -50,10 +61,19 @@ static void close_conn(http_conn *conn)
 void tl__conn_notify(void *ud, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode what)
 {
+	((tl_server *)ud)->achieved = true;
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
 		open_conn(ud, mhd, context);
 	else if (*context)
 		close_conn(*context);
+}
+
+http_conn *tl__conn_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
 }
 
 /* libmicrohttpd learns it from the socket; a request that it does not look at is woken for it. */
@@ -73,17 +93,32 @@ void tl__conn_touch(http_conn *conn, uint64_t bytes)
 	tl__pace_moved(&conn->pace, conn->touched_ms, bytes);
 }
 
-/* Whether the peer has closed and everything it sent was taken. libmicrohttpd does not look at what
- * is suspended, and misses an end that comes together with the last bytes. */
+bool tl__conn_any_input(const tl_server *server)
+{
+	for (const http_conn *at = server->conns; at; at = at->next) {
+		int bytes = 0;
+
+		if ((!at->in || !at->in->suspended) && ioctl(at->fd, FIONREAD, &bytes) == 0 &&
+			bytes > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the peer has closed and nobody would read what may be left of it. libmicrohttpd does not
+ * look at what is suspended, and misses an end that comes together with the last bytes. */
 static bool is_gone(const http_conn *conn)
 {
-	ssize_t got;
+	struct pollfd end = {.fd = conn->fd, .events = POLLRDHUP};
 	char byte;
 
 	if (conn->in && conn->in->answered)
 		return false; /* sending will tell */
-	got = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+	if (poll(&end, 1, 0) != 1)
+		return false;
+	if ((end.revents & (POLLHUP | POLLERR)) || (conn->in && conn->in->ended))
+		return true;
+	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 /* Silence ends a connection whoever is silent: a peer with our defaults has given up by then too,

@@ -91,18 +91,10 @@ static tl_incoming *new_incoming(http_conn *conn, const char *version, const htt
 	return in;
 }
 
-static http_conn *conn_of(struct MHD_Connection *mhd)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info ? info->socket_context : NULL;
-}
-
 static enum MHD_Result first_call(struct MHD_Connection *mhd, const char *url, const char *method,
 	const char *version, void **context)
 {
-	http_conn *conn = conn_of(mhd);
+	http_conn *conn = tl__conn_of(mhd);
 	http_headers headers;
 	tl_incoming *in;
 	int status;
@@ -157,13 +149,14 @@ static enum MHD_Result finish(tl_incoming *in)
 	return MHD_YES;
 }
 
-enum MHD_Result tl__request_access(void *server, struct MHD_Connection *mhd, const char *url,
+enum MHD_Result tl__request_access(void *ud, struct MHD_Connection *mhd, const char *url,
 	const char *method, const char *version, const char *bytes, size_t *len, void **context)
 {
+	tl_server *server = ud;
 	tl_incoming *in = *context;
 	size_t got = *len;
 
-	(void)server;
+	server->achieved = true;
 	if (!in)
 		return first_call(mhd, url, method, version, context);
 	if (in->conn->cut)
@@ -198,9 +191,10 @@ void tl__request_completed(
 {
 	tl_server *server = ud;
 	tl_incoming *in = *context;
-	http_conn *conn = conn_of(mhd);
+	http_conn *conn = tl__conn_of(mhd);
 
 	(void)why;
+	server->achieved = true;
 	*context = NULL;
 	if (conn)
 		between_requests(conn);

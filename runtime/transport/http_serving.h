@@ -27,7 +27,6 @@ struct http_conn {
 	tl__pace pace;
 	uint64_t touched_ms; /* when anything moved last, whoever waits for whom */
 	bool cut;            /* shut down by us: whatever comes ends at once */
-	bool unread;         /* answered before all was read: linger when it closes */
 	http_conn *next, *prev;
 	char remote[TL__ADDRESS_MAX + 1];
 };
@@ -67,7 +66,9 @@ struct tl_server {
 	unsigned max_connections, max_per_peer;
 	http_conn *conns;
 	http_linger *lingers;
-	bool woken; /* a suspended request was, since the last run */
+	bool achieved; /* the last run called any of us */
+	unsigned vain_runs;
+	bool woken; /* something needs one more run than libmicrohttpd asks for */
 	bool stopping;
 	void (*stopped)(void *ud);
 	void *stopped_ud;
@@ -81,10 +82,13 @@ struct tl_server {
 
 void tl__conn_notify(void *ud, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode what);
+http_conn *tl__conn_of(struct MHD_Connection *mhd);
 /* Ends a connection whatever it is doing. */
 void tl__conn_cut(http_conn *conn);
 void tl__conn_touch(http_conn *conn, uint64_t bytes);
 void tl__conn_sweep(void *server);
+/* Whether any connection that is not suspended has bytes to read. */
+bool tl__conn_any_input(const tl_server *server);
 static inline uint64_t tl__conn_now(const http_conn *conn)
 {
 	tl_loop *loop = conn->server->http->loop;
@@ -94,6 +98,7 @@ static inline uint64_t tl__conn_now(const http_conn *conn)
 
 /* http_server_linger.c: reads on after an early answer, so that it is not lost to a reset. */
 
+/* Does nothing when there are too many already. Nothing can be sent on `fd` any more. */
 void tl__linger_start(tl_server *server, int fd);
 void tl__linger_sweep(tl_server *server); /* ends those that took too long */
 void tl__linger_end_all(tl_server *server);
@@ -113,7 +118,7 @@ int tl__headers_check(struct MHD_Connection *mhd, const char *version, http_head
 
 /* http_server_request.c: */
 
-enum MHD_Result tl__request_access(void *server, struct MHD_Connection *mhd, const char *url,
+enum MHD_Result tl__request_access(void *ud, struct MHD_Connection *mhd, const char *url,
 	const char *method, const char *version, const char *bytes, size_t *len, void **context);
 void tl__request_completed(void *server, struct MHD_Connection *mhd, void **context,
 	enum MHD_RequestTerminationCode why);

@@ -263,6 +263,71 @@ static void a_timer_may_free_itself(void)
 	tl__loop_free(t.loop);
 }
 
+static void tick_again(void *ud)
+{
+	ticks *t = ud;
+
+	t->done = ++t->count >= 50;
+	t->loop->timer_start(t->timer, 0);
+}
+
+static void a_timer_that_starts_itself_again_waits_for_the_next_turn(void)
+{
+	ticks t = {0};
+	seen s = {0};
+	int pair[2];
+
+	REQUIRE(tl__loop_new(&t.loop) == TL_OK);
+	REQUIRE(pipe(pair) == 0);
+	CHECK(write(pair[1], "x", 1) == 1);
+	CHECK_OK(t.loop->watch(t.loop, pair[0], TL_READABLE, on_event, &s, &s.watch));
+	CHECK_OK(t.loop->timer(t.loop, tick_again, &t, &t.timer));
+	t.loop->timer_start(t.timer, 0);
+	turn_times(t.loop, 3);
+	CHECK(t.count == 3 && s.calls >= 2); /* sockets get their turns, too */
+	t.loop->timer_stop(t.timer);
+	turn_times(t.loop, 3);
+	CHECK(t.count == 3);
+	t.loop->timer_start(t.timer, 0);
+	CHECK(turn_until(t.loop, &t.done));
+	t.loop->timer_start(t.timer, 60000); /* restarting leaves the old time behind */
+	turn_times(t.loop, 3);
+	CHECK(t.count == 50);
+	t.loop->unwatch(s.watch);
+	close(pair[0]);
+	close(pair[1]);
+	tl__loop_free(t.loop);
+}
+
+typedef struct two {
+	tl_loop *loop;
+	tl_timer *a, *b;
+	unsigned calls;
+} two;
+
+static void free_both(void *ud)
+{
+	two *t = ud;
+
+	t->calls++;
+	t->loop->timer_free(t->a);
+	t->loop->timer_free(t->b);
+}
+
+static void a_timer_may_free_the_next_one(void)
+{
+	two t = {0};
+
+	REQUIRE(tl__loop_new(&t.loop) == TL_OK);
+	CHECK_OK(t.loop->timer(t.loop, free_both, &t, &t.a));
+	CHECK_OK(t.loop->timer(t.loop, free_both, &t, &t.b));
+	t.loop->timer_start(t.a, 0);
+	t.loop->timer_start(t.b, 0);
+	turn_times(t.loop, 3);
+	CHECK(t.calls == 1);
+	tl__loop_free(t.loop);
+}
+
 /* --- posts ------------------------------------------------------------------------------------ */
 
 typedef struct poster {
@@ -483,6 +548,8 @@ int main(void)
 	RUN(what_cannot_be_watched_is_an_error);
 	RUN(timers_come_once_in_order_and_restart);
 	RUN(a_timer_may_free_itself);
+	RUN(a_timer_that_starts_itself_again_waits_for_the_next_turn);
+	RUN(a_timer_may_free_the_next_one);
 	RUN(posts_from_threads_arrive_once_and_in_order);
 	RUN(a_post_from_a_post_waits_for_the_next_turn);
 	RUN(stop_from_any_thread_runs_what_was_taken);

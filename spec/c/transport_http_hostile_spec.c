@@ -1,0 +1,481 @@
+/* Clients and servers that break the rules: request shapes that two readers could take for
+ * different requests, endless heads, trickles, silence, garbage. */
+#include "http_raw.h"
+
+/* --- shapes ----------------------------------------------------------------------------------- */
+
+#define HEAD "POST /echo HTTP/1.1\r\n"
+
+typedef struct shape {
+	const char *what;
+	const char *text;
+	int status;
+} shape;
+
+static const shape shapes[] = {
+	{"length and chunks",
+		HEAD "Host: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		400},
+	{"chunks and length",
+		HEAD "Host: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		400},
+	{"two lengths", HEAD "Host: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
+	{"the same length twice",
+		HEAD "Host: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
+	{"a list of lengths", HEAD "Host: x\r\nContent-Length: 3, 3\r\n\r\nabc", 400},
+	{"a signed length", HEAD "Host: x\r\nContent-Length: +3\r\n\r\nabc", 400},
+	{"a hexadecimal length", HEAD "Host: x\r\nContent-Length: 0x3\r\n\r\nabc", 400},
+	{"an empty length", HEAD "Host: x\r\nContent-Length:\r\n\r\n", 400},
+	{"a negative length", HEAD "Host: x\r\nContent-Length: -1\r\n\r\n", 400},
+	{"space before the colon", HEAD "Host: x\r\nContent-Length : 3\r\n\r\nabc", 400},
+	{"tab before the colon", HEAD "Host: x\r\nTransfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n",
+		400},
+	{"no host", HEAD "Content-Length: 3\r\n\r\nabc", 400},
+	{"two hosts", HEAD "Host: x\r\nHost: y\r\nContent-Length: 3\r\n\r\nabc", 400},
+	{"xchunked", HEAD "Host: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
+	{"identity", HEAD "Host: x\r\nTransfer-Encoding: identity\r\n\r\nabc", 400},
+	{"gzip, chunked", HEAD "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400},
+	{"chunked, chunked",
+		HEAD "Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+		     "0\r\n\r\n",
+		400},
+	{"chunked with a parameter", HEAD "Host: x\r\nTransfer-Encoding: chunked;a=b\r\n\r\n", 400},
+	{"an empty encoding", HEAD "Host: x\r\nTransfer-Encoding:\r\n\r\n", 400},
+	{"chunks in HTTP/1.0",
+		"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+		400},
+	{"a name that is no token", HEAD "Host: x\r\na(b): c\r\nContent-Length: 0\r\n\r\n", 400},
+	{"a control character", HEAD "Host: x\r\na: b\001c\r\nContent-Length: 0\r\n\r\n", 400},
+	{"a head without colon", HEAD "Host: x\r\nnonsense\r\nContent-Length: 0\r\n\r\n", 400},
+	/* what is right stays right */
+	{"plain", HEAD "Host: x\r\nContent-Length: 3\r\n\r\nabc", 200},
+	{"chunked", HEAD "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200},
+	{"in capitals", HEAD "HOST: x\r\nTRANSFER-ENCODING: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+		200},
+	{"no length at all", HEAD "Host: x\r\n\r\n", 200},
+};
+
+static void ambiguous_requests_are_refused(void)
+{
+	unsigned begun = 0;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		int status = raw_ask(&g, shapes[i].text);
+
+		if (status != shapes[i].status)
+			printf("# %s: %d instead of %d\n", shapes[i].what, status,
+				shapes[i].status);
+		CHECK(status == shapes[i].status);
+		begun += shapes[i].status == 200;
+		CHECK(g.begun == begun); /* refused before the application hears of it */
+	}
+	rig_close(&g);
+}
+
+/* The bytes after a refused request are never taken for another one. */
+static void what_follows_a_refused_request_is_not_a_request(void)
+{
+	raw c;
+	rig g;
+
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		if (shapes[i].status != 400)
+			continue;
+		REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+		REQUIRE(raw_open(&c, &g));
+		raw_say(&c, shapes[i].text);
+		raw_say(&c, HEAD "Host: smuggled\r\nContent-Length: 8\r\n\r\nsmuggled");
+		CHECK(raw_until_closed(&c, 3000));
+		/* libmicrohttpd writes the head of some of its own refusals twice. */
+		CHECK(raw_status(&c) == 400 && !strstr(raw_text(&c), "200 OK") && g.begun == 0 &&
+			!strstr(raw_text(&c), "smuggled"));
+		raw_close(&c);
+		rig_close(&g);
+	}
+}
+
+static void garbage_is_never_answered_with_success(void)
+{
+	static const char *const garbage[] = {"GET\r\n\r\n", "\001\002\003\r\n\r\n",
+		"POST /echo\r\n\r\n", "POST /echo HTTP/9.9\r\nHost: x\r\n\r\n",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client's hello\r\n\r\n",
+		HEAD "Host: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
+		HEAD "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+		     "ffffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+		HEAD "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+		HEAD "Host: x\r\nContent-Length: 99999999999999999999999\r\n\r\nabc"};
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
+		raw c;
+
+		REQUIRE(raw_open(&c, &g));
+		raw_say(&c, garbage[i]);
+		raw_say(&c, HEAD "Host: smuggled\r\nContent-Length: 8\r\n\r\nsmuggled");
+		raw_until_answers(&c, 1, 100);
+		CHECK(raw_status(&c) == 0 || raw_status(&c) >= 400);
+		if (raw_status(&c) != 0 && raw_status(&c) < 400)
+			printf("# %zu: %d\n", i, raw_status(&c));
+		raw_close(&c);
+	}
+	check_all_gone(&g);
+	CHECK(g.ended == 0);
+	rig_close(&g);
+}
+
+static int ask_with_head(rig *g, size_t lines, size_t bytes)
+{
+	tl__buf text = TL__BUF_INIT;
+	int status;
+
+	tl__buf_text(&text, HEAD "Host: x\r\nContent-Length: 0\r\n");
+	for (size_t i = 2; i < lines; i++)
+		tl__buf_format(&text, "n%zu: v\r\n", i);
+	if (bytes > 0) {
+		tl__buf_text(&text, "fill: ");
+		while (text.len < bytes - 4)
+			tl__buf_byte(&text, 'x');
+		tl__buf_text(&text, "\r\n");
+	}
+	tl__buf_text(&text, "\r\n");
+	status = raw_ask(g, text.ptr);
+	tl__buf_free(&text);
+	return status;
+}
+
+static void heads_are_limited(void)
+{
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	CHECK(ask_with_head(&g, TL__HTTP_MAX_HEADERS, 0) == 200);
+	CHECK(ask_with_head(&g, TL__HTTP_MAX_HEADERS + 1, 0) == 431);
+	CHECK(ask_with_head(&g, 3, TL__HTTP_MAX_HEADER_BYTES) == 200);
+	CHECK(ask_with_head(&g, 3, TL__HTTP_MAX_HEADER_BYTES + 1) == 431);
+	CHECK(ask_with_head(&g, 3, 100000) == 431);
+	CHECK(g.begun == 2);
+	rig_close(&g);
+}
+
+static void an_endless_head_is_cut(void)
+{
+	static char bytes[65536];
+	bool refused = false;
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	REQUIRE(raw_open(&c, &g));
+	memset(bytes, 'x', sizeof bytes);
+	raw_say(&c, HEAD "endless: ");
+	for (int i = 0; i < 400 && !refused; i++)
+		refused = !raw_send(&c, bytes, sizeof bytes) || raw_until_closed(&c, 1);
+	CHECK(refused && g.begun == 0);
+	raw_close(&c);
+	rig_close(&g);
+}
+
+static void an_endless_chunked_body_is_cut(void)
+{
+	static char chunk[8 + 65536 + 2];
+	bool refused = false;
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	g.max_body = 100000;
+	REQUIRE(raw_open(&c, &g));
+	memset(chunk, 'x', sizeof chunk);
+	snprintf(chunk, 9, "010000\r\n");
+	chunk[8] = 'x';
+	chunk[8 + 65536] = '\r';
+	chunk[8 + 65536 + 1] = '\n';
+	raw_say(&c, HEAD "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 1000 && !refused; i++)
+		refused = !raw_send(&c, chunk, sizeof chunk) || raw_until_closed(&c, 1);
+	CHECK(refused && g.taken <= 100000 && g.ended == 0);
+	raw_close(&c);
+	check_all_gone(&g);
+	rig_close(&g);
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+/* Says one byte each `every_ms` until the server closes; how long that took. */
+static uint64_t trickle(rig *g, const char *first, const char *rest, uint64_t every_ms)
+{
+	uint64_t began = spec_now_ms();
+	size_t len = strlen(rest);
+	raw c;
+
+	if (!raw_open(&c, g))
+		return 0;
+	raw_say(&c, first);
+	for (size_t i = 0; !c.closed && spec_now_ms() - began < 5000; i++) {
+		raw_send(&c, &rest[i % len], 1);
+		raw_until_closed(&c, every_ms);
+	}
+	CHECK(c.closed && raw_answers(&c) == 0);
+	raw_close(&c);
+	return spec_now_ms() - began;
+}
+
+static void slow_senders_are_cut(void)
+{
+	tl_serve_options options = {.size = sizeof options, .idle_ms = 300};
+	uint64_t head, body, silent, hello;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	head = trickle(&g, HEAD, "x: y\r\n", 20);
+	CHECK(head >= 290 && head < 3000);
+	body = trickle(&g, HEAD "Host: x\r\nContent-Length: 100000\r\n\r\n", "abc", 20);
+	CHECK(body >= 290 && body < 3000);
+	silent = trickle(&g, HEAD "Host: x\r\nContent-Length: 10\r\n\r\n", "a", 1000);
+	CHECK(silent < 3000);
+	hello = trickle(&g, "", "\r\n", 20);
+	CHECK(hello < 3000);
+	printf("# cut after %u (head), %u (body), %u (silent), %u (nothing) ms\n", (unsigned)head,
+		(unsigned)body, (unsigned)silent, (unsigned)hello);
+	CHECK(g.begun == 2);
+	check_all_gone(&g);
+	rig_close(&g);
+}
+
+/* One that keeps a pace above the minimum is not cut, however long it takes. */
+static void steady_senders_are_not_cut(void)
+{
+	tl_serve_options options = {.size = sizeof options, .idle_ms = 200, .min_bytes_per_s = 100};
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	REQUIRE(raw_open(&c, &g));
+	raw_say(&c, HEAD "Host: x\r\nContent-Length: 400\r\n\r\n");
+	for (int i = 0; i < 40; i++) {
+		raw_say(&c, "0123456789");
+		raw_until_closed(&c, 20);
+	}
+	CHECK(raw_until_answers(&c, 1, 2000) == 1 && raw_status(&c) == 200);
+	raw_close(&c);
+	rig_close(&g);
+}
+
+static void idle_connections_are_closed(void)
+{
+	tl_serve_options options = {.size = sizeof options, .idle_ms = 200};
+	raw silent, kept;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	REQUIRE(raw_open(&silent, &g) && raw_open(&kept, &g));
+	raw_say(&kept, HEAD "Host: x\r\nContent-Length: 3\r\n\r\nabc");
+	CHECK(raw_until_answers(&kept, 1, 1000) == 1);
+	CHECK(raw_until_closed(&silent, 3000) && !silent.reset && raw_answers(&silent) == 0);
+	CHECK(raw_until_closed(&kept, 3000) && !kept.reset && raw_answers(&kept) == 1);
+	raw_close(&silent);
+	raw_close(&kept);
+	rig_close(&g);
+}
+
+/* Neither libmicrohttpd nor anyone else looks at these: only our own timer does. */
+static void suspended_requests_are_cut_too(void)
+{
+	tl_serve_options options = {.size = sizeof options, .idle_ms = 200};
+	static const char *const paths[] = {"/never", "/stuck", "/mute"};
+	char text[128];
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	for (size_t i = 0; i < 3; i++) {
+		raw c;
+
+		snprintf(text, sizeof text,
+			"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", paths[i]);
+		REQUIRE(raw_open(&c, &g));
+		raw_say(&c, text);
+		CHECK(raw_until_closed(&c, 3000));
+		raw_close(&c);
+	}
+	check_all_gone(&g);
+	CHECK(g.begun == 3);
+	rig_close(&g);
+}
+
+static void readers_that_stop_are_cut(void)
+{
+	tl_serve_options options = {.size = sizeof options, .idle_ms = 300};
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	REQUIRE(raw_open(&c, &g));
+	raw_say(&c, "POST /bytes/100000000 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+	check_all_gone(&g);
+	CHECK(g.begun == 1 && g.dropped == 1);
+	raw_close(&c);
+	rig_close(&g);
+}
+
+static void clients_that_vanish_are_noticed(void)
+{
+	static const char *const texts[] = {
+		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
+		"POST /never HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+		"POST /stuck HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+		"POST /bytes/100000000 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+		"POST /drip/100000000 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"};
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		raw c;
+
+		REQUIRE(raw_open(&c, &g));
+		raw_say(&c, texts[i]);
+		rig_wait(&g, 10);
+		raw_close(&c);
+	}
+	check_all_gone(&g); /* long before anything is late */
+	CHECK(g.begun == 5);
+	rig_close(&g);
+}
+
+static void waiting_for_slow_clients_does_not_spin(void)
+{
+	raw body, head, early, reader;
+	uint64_t turns;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	REQUIRE(raw_open(&body, &g) && raw_open(&head, &g) && raw_open(&early, &g) &&
+		raw_open(&reader, &g));
+	raw_say(&body, HEAD "Host: x\r\nContent-Length: 1000000\r\n\r\nabc");
+	raw_say(&head, HEAD "Host: x\r\nCont");
+	raw_say(&early, "POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc");
+	raw_say(&reader, "POST /bytes/100000000 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+	rig_wait(&g, 100);
+	turns = tl__loop_turns(g.loop);
+	rig_wait(&g, 400);
+	CHECK(tl__loop_turns(g.loop) - turns <= 10);
+	printf("# %u turns in 400 ms\n", (unsigned)(tl__loop_turns(g.loop) - turns));
+	raw_close(&body);
+	raw_close(&head);
+	raw_close(&early);
+	raw_close(&reader);
+	rig_close(&g);
+}
+
+/* --- servers ---------------------------------------------------------------------------------- */
+
+typedef struct hostile {
+	const char *what, *says;
+	int code;
+	bool stays; /* does not close after its words */
+} hostile;
+
+static const hostile servers[] = {
+	{"closes at once", "", TL_E_CONNECTION_FAILED, false},
+	{"no HTTP", "SSH-2.0-OpenSSH_9.2\r\n", TL_E_NETWORK, false},
+	{"half a head", "HTTP/1.1 200 OK\r\ncontent-le", TL_E_CONNECTION_FAILED, false},
+	{"half a body", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", TL_E_NETWORK, false},
+	{"no last chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+		TL_E_NETWORK, false},
+	{"bad chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+		TL_E_NETWORK, true},
+	{"close-delimited", "HTTP/1.0 200 OK\r\n\r\nabc", TL_OK, false},
+	{"silence", "", TL_E_TIMEOUT, true},
+	{"half a head, then silence", "HTTP/1.1 200 OK\r\nx: ", TL_E_TIMEOUT, true},
+	{"half a body, then silence", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc",
+		TL_E_TIMEOUT, true},
+	{"a redirect", "HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n", TL_OK,
+		true},
+	{"100 Continue for ever", NULL, TL_E_NETWORK, true},
+	{"headers for ever", NULL, TL_E_NETWORK, true},
+};
+
+/* What the last two say, again and again. */
+static const char *endless(const hostile *server)
+{
+	return server->what[0] == '1' ? "HTTP/1.1 100 Continue\r\nx: y\r\n\r\n"
+				      : "x: 0123456789012345678901234567890123456789\r\n";
+}
+
+static void say_endlessly(rig *g, exchange *e, int fd, const char *text)
+{
+	for (int i = 0; i < 100000 && e->dones == 0; i++) {
+		if (send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+			errno != EAGAIN)
+			break;
+		tl__loop_turn(g->loop, false);
+	}
+}
+
+static void serve_one(rig *g, const hostile *server, int listener, exchange *e)
+{
+	char request_text[1024];
+	int fd;
+
+	rig_wait(g, 10);
+	fd = accept(listener, NULL, NULL);
+	if (fd < 0)
+		return;
+	CHECK(recv(fd, request_text, sizeof request_text, 0) > 0);
+	if (server->says)
+		CHECK(send(fd, server->says, strlen(server->says), MSG_NOSIGNAL) >= 0);
+	else
+		send(fd, "HTTP/1.1 200 OK\r\n", server->what[0] == '1' ? 0 : 17, MSG_NOSIGNAL);
+	if (!server->stays)
+		shutdown(fd, SHUT_WR);
+	if (!server->says)
+		say_endlessly(g, e, fd, endless(server));
+	CHECK(rig_turn(g, ex_is_done, e, RIG_GUARD_MS));
+	close(fd);
+}
+
+static void hostile_servers_give_clear_errors(void)
+{
+	char address[64];
+	int listener = listen_mutely(address);
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (size_t i = 0; i < sizeof servers / sizeof *servers; i++) {
+		exchange e = {.idle_ms = 200, .keep = true};
+
+		REQUIRE(ex_start(&e, &g, address, "/x") == TL_OK);
+		serve_one(&g, &servers[i], listener, &e);
+		if (e.code != servers[i].code)
+			printf("# %s: %s\n", servers[i].what, e.message);
+		CHECK(e.code == servers[i].code && e.dones == 1 && e.drops == 1);
+		CHECK(e.code == TL_OK || strstr(e.message, address));
+		if (e.code == TL_OK)
+			CHECK(e.status == 200 || e.status == 302);
+		ex_end(&e);
+	}
+	rig_close(&g);
+	close(listener);
+}
+
+int main(void)
+{
+	RUN(ambiguous_requests_are_refused);
+	RUN(what_follows_a_refused_request_is_not_a_request);
+	RUN(garbage_is_never_answered_with_success);
+	RUN(heads_are_limited);
+	RUN(an_endless_head_is_cut);
+	RUN(an_endless_chunked_body_is_cut);
+	RUN(slow_senders_are_cut);
+	RUN(steady_senders_are_not_cut);
+	RUN(idle_connections_are_closed);
+	RUN(suspended_requests_are_cut_too);
+	RUN(readers_that_stop_are_cut);
+	RUN(clients_that_vanish_are_noticed);
+	RUN(waiting_for_slow_clients_does_not_spin);
+	RUN(hostile_servers_give_clear_errors);
+	return spec_end();
+}
