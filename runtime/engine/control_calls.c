@@ -252,11 +252,11 @@ static int commit_value(tl_database *db, const request *r, tl_id *id)
 		rc = tl_transaction_new(db, &tx);
 	if (rc == TL_OK)
 		rc = tl_transaction_doc_store(tx, r->store, &store);
-	if (rc == TL_OK) {
-		rc = tl_value_type(value) == TL_NULL ? tl_doc_store_delete(store, r->path, NULL)
-						     : tl_doc_store_set(store, r->path, value);
-		if (tl_value_type(value) != TL_NULL)
-			value = NULL; /* taken over, also on failure */
+	if (rc == TL_OK && tl_value_type(value) == TL_NULL) {
+		rc = tl_doc_store_delete(store, r->path, NULL);
+	} else if (rc == TL_OK) {
+		rc = tl_doc_store_set(store, r->path, value);
+		value = NULL; /* taken over, also on failure */
 	}
 	if (rc == TL_OK)
 		rc = tl_transaction_commit(tx, id);

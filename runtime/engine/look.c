@@ -47,10 +47,8 @@ static int look(tl_node *node, look_call *call, const char *peer, const tl_id *d
 		call->db = *db;
 	call->base.begin = begin_look;
 	rc = tl__engine_call(node, &call->base, what);
-	if (rc == TL_OK && json) {
-		*json = tl__buf_take(&call->out, NULL);
-		rc = *json ? TL_OK : TL_E_NOMEM;
-	}
+	if (rc == TL_OK && json)
+		rc = tl__json_take(&call->out, json);
 	tl__buf_free(&call->out);
 	return rc;
 }
@@ -247,9 +245,7 @@ int tl_sync_status(tl_node *node, char **json)
 	rc = tl__status_databases(node, &out);
 	tl__buf_text(&out, "}");
 	if (rc == TL_OK)
-		rc = tl__buf_status(&out);
-	if (rc == TL_OK)
-		*json = tl__buf_take(&out, NULL);
+		rc = tl__json_take(&out, json);
 	tl__buf_free(&out);
 	return rc;
 }

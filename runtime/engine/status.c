@@ -3,6 +3,16 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+int tl__json_take(tl__buf *out, char **json)
+{
+	size_t len;
+	int rc = tl__buf_status(out);
+
+	*json = rc == TL_OK ? tl__buf_take(out, &len) : NULL;
+	tl__buf_free(out);
+	return *json || rc != TL_OK ? rc : TL_E_NOMEM;
+}
+
 static int count_id(void *ud, const tl_id *id)
 {
 	(void)id;
