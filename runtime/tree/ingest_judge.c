@@ -197,6 +197,7 @@ static void refuse(tl__item *item, int reason)
 static int keep_opinion(tl__run *run, tl__item *item, const tl__opinion *opinion)
 {
 	item->key = opinion->signer.key;
+	memcpy(item->signature, opinion->signature, sizeof item->signature);
 	if (opinion->cite_count == 0)
 		return TL_OK;
 	if (!item->opinion)
@@ -278,9 +279,8 @@ static int add_job(signatures *s, tl__item *item)
 
 	memset(job, 0, sizeof *job);
 	job->key = item->key;
-	code = tl__entry_signature(item->entry, job->signature);
-	if (code == TL_OK)
-		code = tl_entry_signing_bytes(item->entry, &message, &len);
+	memcpy(job->signature, item->signature, sizeof job->signature);
+	code = tl_entry_signing_bytes(item->entry, &message, &len);
 	if (code != TL_OK)
 		return code;
 	job->message = (tl_str){message, len};

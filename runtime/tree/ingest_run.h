@@ -40,6 +40,7 @@ typedef struct tl__item {
 	size_t planned_at;     /* and when it went in itself */
 	tl__opinion *opinion;  /* of a delegation path; else NULL */
 	tl_key key;
+	uint8_t signature[TL_SIGNATURE_BYTES];
 	bool checked, genuine; /* whether the signature was verified with this key, and held */
 	/* What a pending one waits for; of a hollow one, what it lacks. */
 	tl_id *waits;

@@ -304,14 +304,12 @@ static void refuse(tl__opinion *out, int reason)
 /* What the signer may do; the signature's form. */
 static void check_signer(const tl_entry *entry, tl__opinion *out)
 {
-	uint8_t signature[TL_SIGNATURE_BYTES];
-
 	if (out->signer.status != TL_KEY_ACTIVE)
 		refuse(out, TL_E_KEY_REVOKED);
 	else if (!tl_auth_may_write(out->signer.permission, entry) ||
 		 (tl_entry_is_root(entry) && out->signer.permission.kind != TL_ADMIN))
 		refuse(out, TL_E_INSUFFICIENT_PERMISSIONS);
-	else if (tl__entry_signature(entry, signature) != TL_OK)
+	else if (tl__entry_signature(entry, out->signature) != TL_OK)
 		refuse(out, TL_E_BAD_SIGNATURE);
 }
 

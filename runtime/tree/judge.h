@@ -51,6 +51,7 @@ typedef struct tl__opinion {
 	tl__standing standing;
 	int reason; /* of what is not good */
 	tl_signer signer;
+	uint8_t signature[TL_SIGNATURE_BYTES]; /* decoded, when good if signed */
 	tl__cite cites[TL_DELEGATION_MAX_STEPS];
 	size_t cite_count;
 	tl__cite waits;   /* those of one step that are not known */
