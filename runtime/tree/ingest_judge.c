@@ -309,6 +309,24 @@ static int verify_all(tl__run *run)
 	return code;
 }
 
+/* Named entries of the DAG, asked for in one go. */
+static int prefetch(tl__run *run)
+{
+	tl__buf ids = TL__BUF_INIT;
+	int code;
+
+	for (size_t i = 0; i < run->order_count; i++)
+		for (size_t k = 0; k < run->order[i]->name_count; k++)
+			if (tl__run_find(run, &run->order[i]->names[k]) == &tl__mark_in_dag)
+				tl__buf_append(&ids, &run->order[i]->names[k], TL_ID_BYTES);
+	code = tl__buf_status(&ids);
+	if (code == TL_OK && ids.len > 0)
+		code = tl__plan_prefetch(
+			run->plan, (const tl_id *)(const void *)ids.ptr, ids.len / TL_ID_BYTES);
+	tl__buf_free(&ids);
+	return code;
+}
+
 /* --- the whole ----------------------------------------------------------------------------------
  */
 
@@ -340,6 +358,8 @@ int tl__run_judge(tl__run *run)
 	j->plan = run->plan;
 	j->place = place_of;
 	j->ud = run;
+	if (code == TL_OK)
+		code = prefetch(run);
 	for (size_t i = 0; i < run->order_count && code == TL_OK; i++) {
 		code = judge(run, run->order[i]);
 		if (code == TL_OK && run->order[i]->state == TL__ITEM_GOOD)

@@ -488,7 +488,7 @@ static void h21_h22_impossible_structures_are_declined(void)
 	plain_close(&p);
 }
 
-static void lines_that_are_no_entries_are_declined(void)
+static void h25_lines_that_are_no_entries_are_declined(void)
 {
 	plain p;
 	tl__buf spaced = TL__BUF_INIT;
@@ -572,6 +572,47 @@ static void h24_unreadable_settings_do_not_block(void)
 	plain_close(&p);
 }
 
+/* Two changes that know nothing of each other: which counts does not depend on who came first. */
+static void h26_order_of_arrival_does_not_choose_settings(void)
+{
+	char *texts[2] = {NULL, NULL};
+	size_t len;
+
+	for (size_t first = 0; first < 2; first++) {
+		plain p;
+		tl_entry *change[2];
+		tl__settings *now = NULL;
+		tl__snapshot *s = NULL;
+
+		REQUIRE(plain_open(&p));
+		for (uint32_t i = 0; i < 2; i++) {
+			tl_value *settings = tl_value_doc();
+
+			REQUIRE(settings &&
+				put_key(settings, p.b.text, p.b.text, writing(i), TL_KEY_ACTIVE));
+			change[i] = make(&(draft){.root = p.root,
+				.parents = {p.note},
+				.parent_count = 1,
+				.settings = settings,
+				.by = &p.a});
+			tl_value_free(settings);
+		}
+		CHECK_VERIFIED(feed_one(&p.w, p.root, change[first]));
+		CHECK_VERIFIED(feed_one(&p.w, p.root, change[1 - first]));
+		CHECK_OK(tl__snapshot_open(p.w.store, &s));
+		CHECK_OK(tl__settings_now(&p.w.tree, s, tl_entry_id(p.root), &now));
+		CHECK_OK(tl_doc_write(now->doc, &texts[first], &len));
+		tl__settings_release(now);
+		tl__snapshot_close(s);
+		tl_entry_release(change[0]);
+		tl_entry_release(change[1]);
+		plain_close(&p);
+	}
+	CHECK(texts[0] && texts[1] && strcmp(texts[0], texts[1]) == 0);
+	tl_free(texts[0]);
+	tl_free(texts[1]);
+}
+
 static void h28_small_order_keys_are_refused(void)
 {
 	plain p;
@@ -647,9 +688,10 @@ int main(void)
 	RUN(h13_h14_priorities_do_not_split_histories);
 	RUN(h17_a_name_speaks_for_its_own_key);
 	RUN(h21_h22_impossible_structures_are_declined);
-	RUN(lines_that_are_no_entries_are_declined);
+	RUN(h25_lines_that_are_no_entries_are_declined);
 	RUN(h23_an_answer_brings_the_root_that_was_asked_for);
 	RUN(h24_unreadable_settings_do_not_block);
+	RUN(h26_order_of_arrival_does_not_choose_settings);
 	RUN(h28_small_order_keys_are_refused);
 	RUN(h29_settings_tips_in_metadata_are_not_trusted);
 	return spec_end();
