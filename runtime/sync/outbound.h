@@ -78,6 +78,7 @@ int tl__pair_load_cursors(tl__pair *pair, tl_str document) TL_MUST_USE;
 typedef struct tl__sync_local_key {
 	char text[192];
 } tl__sync_local_key;
+tl__sync_local_key tl__peer_local_key(const char *kind, const tl__peer *peer);
 tl__sync_local_key tl__pair_key(const char *kind, const tl__peer *peer, const tl_id *db);
 /* The document of the places in the peer's order. */
 void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *sure, bool has_seen,

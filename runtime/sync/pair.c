@@ -13,14 +13,21 @@ static void pair_key(const tl_key *peer, const tl_id *db, char out[PAIR_KEY_BYTE
 	memcpy(out + TL_KEY_BYTES, db->b, TL_ID_BYTES);
 }
 
+tl__sync_local_key tl__peer_local_key(const char *kind, const tl__peer *peer)
+{
+	tl__sync_local_key out;
+
+	snprintf(out.text, sizeof out.text, "%s/%s", kind, peer->text);
+	return out;
+}
+
 tl__sync_local_key tl__pair_key(const char *kind, const tl__peer *peer, const tl_id *db)
 {
 	tl__sync_local_key out;
-	char id[TL_ID_TEXT_LEN + 1] = "";
+	char id[TL_ID_TEXT_LEN + 1];
 
-	if (db)
-		tl_id_format(db, id);
-	snprintf(out.text, sizeof out.text, "%s/%s%s%s", kind, peer->text, db ? "/" : "", id);
+	tl_id_format(db, id);
+	snprintf(out.text, sizeof out.text, "%s/%s/%s", kind, peer->text, id);
 	return out;
 }
 

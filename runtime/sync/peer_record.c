@@ -34,7 +34,7 @@ static void put_time(tl__sync *sync, const tl__peer *peer, const char *name, int
 
 static tl__sync_local_key local_key(const tl__peer *peer)
 {
-	return tl__pair_key("sync/peer", peer, NULL);
+	return tl__peer_local_key("sync/peer", peer);
 }
 
 void tl__peer_save(tl__sync *sync, tl__peer *peer)
@@ -97,7 +97,7 @@ void tl__peer_forget(tl__sync *sync, const tl__peer *peer)
 	record.path[0] = tl__str_z(peer->text);
 	tl__sync_put_record(sync, &record);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		tl__sync_local_key key = tl__pair_key(kinds[i], peer, NULL);
+		tl__sync_local_key key = tl__peer_local_key(kinds[i], peer);
 
 		tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
 	}

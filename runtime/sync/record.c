@@ -172,7 +172,7 @@ void tl__record_exchange(tl__sync *sync, tl__pair *pair, const tl__sync_outcome 
 	add_history(sync, pair, outcome);
 	peer->local_changed = true;
 	pair->local_changed = true;
-	key = tl__pair_key("sync/metadata", peer, NULL);
+	key = tl__peer_local_key("sync/metadata", peer);
 	write_metadata(&out, peer->text, peer, sync->wall);
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));

@@ -1,0 +1,495 @@
+/* First contact, and what makes an answer count. */
+#include "sync_rig.h"
+
+#define HOME "127.0.0.1:9001"
+
+static void a_tidelock_peer_is_met_by_handshake_and_hello(void)
+{
+	uint64_t op = connect_to(HOME, NULL);
+
+	REQUIRE(sends("/api/v0", HOME));
+	answer_handshake(&bob, true);
+	CHECK(rig_result(op) == NULL);
+	CHECK(sends("/tidelock/v1/hello", HOME));
+	answer_hello(&bob);
+	CHECK_DONE(op, TL_OK);
+	CHECK_TEXT(rig_result(op)->text, bob.text);
+	CHECK(r.events[TL_EVENT_PEER_CONNECTED] == 1);
+	REQUIRE(peer_of(&bob));
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
+	CHECK(peer_of(&bob)->addresses[0].proven);
+	CHECK_TEXT(record("peers", bob.text, "status"), "active");
+	CHECK_TEXT(record("peers", bob.text, "addresses"),
+		"[{\"transport_type\":\"http\",\"address\":\"" HOME "\"}]");
+	CHECK(strstr(local("sync/peer", &bob, NULL), "\"protocol\":\"v1\""));
+}
+
+static void a_0_2_0_peer_is_met_by_handshake_alone(void)
+{
+	meet_v0(&bob, HOME);
+	REQUIRE(peer_of(&bob));
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V0);
+	CHECK(r.send_count == 0);
+}
+
+static void a_pinned_key_gets_hello_directly(void)
+{
+	uint64_t op = connect_to(HOME, &bob.key);
+
+	CHECK(sends("/tidelock/v1/hello", HOME));
+	answer_hello(&bob);
+	CHECK_DONE(op, TL_OK);
+}
+
+static void another_key_than_the_pinned_one_ends_it(void)
+{
+	uint64_t op = connect_to(HOME, &bob.key);
+
+	answer_hello(&carol);
+	CHECK_DONE(op, TL_E_KEY_MISMATCH);
+	CHECK(r.send_count == 0);
+	CHECK(!peer_of(&bob) && !peer_of(&carol));
+}
+
+static void a_node_with_another_key_refuses_unsigned(void)
+{
+	uint64_t op = connect_to(HOME, &bob.key);
+	tl__buf out = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	tl__v1_write_unsigned(&out, TL__V1_WRONG_RECIPIENT);
+	answer_bytes(a.exchange, 400, tl__buf_view(&out));
+	CHECK_DONE(op, TL_E_KEY_MISMATCH);
+	CHECK(!peer_of(&bob) && r.send_count == 0);
+	tl__buf_free(&out);
+	asked_free(&a);
+}
+
+static void a_handshake_must_be_signed_by_the_key_it_names(void)
+{
+	uint64_t op = connect_to(HOME, NULL);
+	party liar = carol;
+
+	memcpy(liar.text, bob.text, sizeof liar.text);
+	answer_handshake(&liar, true);
+	CHECK_DONE(op, TL_E_HANDSHAKE_FAILED);
+	CHECK(!peer_of(&bob));
+}
+
+static void a_pinned_peer_is_not_spoken_to_in_v0_again(void)
+{
+	uint64_t op;
+
+	meet(&bob, HOME);
+	op = connect_to(HOME, NULL);
+	answer_handshake(&bob, false);
+	CHECK_DONE(op, TL_E_DOWNGRADE_REFUSED);
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
+	CHECK(r.send_count == 0);
+}
+
+static void a_known_0_2_0_key_proves_nothing_in_v1(void)
+{
+	uint64_t op;
+
+	meet_v0(&bob, HOME);
+	op = connect_to(HOME, NULL);
+	answer_handshake(&bob, true);
+	CHECK_DONE(op, TL_OK);
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V0);
+	op = connect_to(HOME, &bob.key);
+	CHECK_DONE(op, TL_E_V0_KEY);
+	/* Its owner confirms by removing it and connecting again. */
+	CHECK_DONE(peer_command(TL__SYNC_REMOVE_PEER, &bob.key, NULL), TL_OK);
+	op = connect_to(HOME, NULL);
+	answer_handshake(&bob, true);
+	answer_hello(&bob);
+	CHECK_DONE(op, TL_OK);
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
+}
+
+static void ourselves_and_blocked_peers_are_not_connected_to(void)
+{
+	party self;
+	uint64_t op;
+
+	make_party(&self, 9);
+	CHECK_OK(secret_of(NULL, z(TL__DEVICE_KEY_NAME), &self.secret));
+	tl_secret_public(&self.secret, &self.key);
+	tl_key_format(&self.key, self.text);
+	op = connect_to(HOME, NULL);
+	answer_handshake(&self, true);
+	CHECK_DONE(op, TL_E_INVALID_ARGUMENT);
+	meet(&bob, HOME);
+	CHECK_DONE(peer_command(TL__SYNC_SET_STATUS, &bob.key, "blocked"), TL_OK);
+	op = connect_to(HOME, NULL);
+	answer_handshake(&bob, true);
+	CHECK_DONE(op, TL_E_PEER_BLOCKED);
+	CHECK(r.send_count == 0);
+}
+
+static void a_registered_peer_is_got_acquainted_with_when_needed(void)
+{
+	tl_database *db = new_database("alice");
+
+	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, "Bob"), TL_OK);
+	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, "Bob"), TL_E_PEER_ALREADY_EXISTS);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, tl_database_root_id(db), NULL), TL_OK);
+	CHECK(r.send_count == 0);
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, HOME), TL_OK);
+	CHECK(sends("/api/v0", HOME));
+	answer_handshake(&bob, true);
+	answer_hello(&bob);
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
+	CHECK(sends("/tidelock/v1/pull", HOME));
+	tl_database_free(db);
+}
+
+static void an_acquaintance_with_another_key_is_none(void)
+{
+	tl_database *db = new_database("alice");
+	const tl_id *root = tl_database_root_id(db);
+
+	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, "Bob"), TL_OK);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, root, NULL), TL_OK);
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, HOME), TL_OK);
+	answer_handshake(&carol, true);
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_UNKNOWN);
+	CHECK(pair_of(&bob, root)->attempts == 1);
+	CHECK(pair_of(&bob, root)->last_code == TL_E_KEY_MISMATCH);
+	CHECK(r.send_count == 0);
+	tl_database_free(db);
+}
+
+/* --- answers that count for nothing ----------------------------------------------------------- */
+
+/* A pair with bob whose pull waits for an answer. */
+static tl_database *pull_under_way(void)
+{
+	tl_database *db = new_database("alice");
+
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, tl_database_root_id(db), NULL), TL_OK);
+	CHECK(sends("/tidelock/v1/pull", HOME));
+	return db;
+}
+
+static void failed_for_nothing(tl_database *db)
+{
+	const tl__pair *pair = pair_of(&bob, tl_database_root_id(db));
+
+	CHECK(pair->attempts == 1);
+	CHECK(!pair->has_seen && !pair->has_sure && pair->ack == 0);
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
+	CHECK(peer_of(&bob)->clock_offset == 0);
+	CHECK(memcmp(peer_of(&bob)->epoch, bob.epoch, 16) == 0);
+	tl_database_free(db);
+}
+
+static void plain_page(tl__buf *args)
+{
+	tl__v1_page page = {.cursor_valid = true, .seen_valid = true, .has_tips = true};
+
+	page.cursor = place(&bob, 5);
+	tl__v1_tips_hash(NULL, 0, page.tips.sha256);
+	tl__v1_write_page(args, &page);
+}
+
+static void an_answer_by_another_key_is_ignored(void)
+{
+	tl_database *db = pull_under_way();
+	tl__buf args = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	plain_page(&args);
+	answer_v1(&a, &carol, TL__V1_OK, tl__buf_view(&args), TL__STR(""));
+	failed_for_nothing(db);
+	tl__buf_free(&args);
+	asked_free(&a);
+}
+
+static void an_answer_to_another_request_is_ignored(void)
+{
+	tl_database *db = pull_under_way();
+	tl__buf args = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	plain_page(&args);
+	a.re[0] ^= 1;
+	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&args), TL__STR(""));
+	failed_for_nothing(db);
+	tl__buf_free(&args);
+	asked_free(&a);
+}
+
+/* Each changed bit of the frame makes it worthless: in header, signature and body. */
+static void an_altered_answer_is_ignored(void)
+{
+	tl_database *db = pull_under_way();
+	tl__buf args = TL__BUF_INIT, out = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	plain_page(&args);
+	make_response(&out, &a, &bob, TL__V1_OK, tl__buf_view(&args), TL__STR("{\"tip\":1}\n"));
+	out.ptr[out.len - 2] ^= 1;
+	answer_bytes(a.exchange, 200, tl__buf_view(&out));
+	failed_for_nothing(db);
+	tl__buf_free(&args);
+	tl__buf_free(&out);
+	asked_free(&a);
+}
+
+static void an_unsigned_refusal_changes_nothing(void)
+{
+	tl_database *db = pull_under_way();
+	tl__buf out = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	tl__v1_write_unsigned(&out, TL__V1_STALE_EPOCH);
+	answer_bytes(a.exchange, 400, tl__buf_view(&out));
+	CHECK(r.send_count == 0);
+	failed_for_nothing(db);
+	tl__buf_free(&out);
+	asked_free(&a);
+}
+
+static void an_answer_seen_over_another_channel_is_ignored(void)
+{
+	tl_database *db = pull_under_way();
+	tl__v1_response response = {.status = TL__V1_OK};
+	tl__buf args = TL__BUF_INIT, out = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	plain_page(&args);
+	response.channel = TL__STR("tls:0000");
+	memcpy(response.re, a.re, 32);
+	memcpy(response.epoch, bob.epoch, 16);
+	response.args = tl__buf_view(&args);
+	CHECK_OK(tl__v1_response_write(&out, &response, &bob.secret, TL__STR("")));
+	answer_bytes(a.exchange, 200, tl__buf_view(&out));
+	CHECK(pair_of(&bob, tl_database_root_id(db))->last_code == TL_E_CHANNEL_MISMATCH);
+	failed_for_nothing(db);
+	tl__buf_free(&args);
+	tl__buf_free(&out);
+	asked_free(&a);
+}
+
+/* --- answers that tell how to do better ------------------------------------------------------- */
+
+static void a_stale_epoch_is_repeated_once(void)
+{
+	tl_database *db = pull_under_way();
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	CHECK(memcmp(a.header.epoch, bob.epoch, 16) == 0);
+	asked_free(&a);
+	bob.epoch[0] ^= 1; /* bob was started again */
+	refuse_v1(&a, &bob, TL__V1_STALE_EPOCH);
+	REQUIRE(sends("/tidelock/v1/pull", HOME));
+	REQUIRE(take_v1(&a));
+	CHECK(memcmp(a.header.epoch, bob.epoch, 16) == 0);
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_STALE_EPOCH);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, tl_database_root_id(db))->attempts == 1);
+	tl_database_free(db);
+}
+
+static void a_wrong_clock_is_corrected_towards_that_peer(void)
+{
+	tl_database *db = pull_under_way();
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	CHECK(a.header.time == r.wall);
+	asked_free(&a);
+	r.wall += 3600000; /* so bob's answer carries a time an hour ahead */
+	refuse_v1(&a, &bob, TL__V1_CLOCK_SKEW);
+	r.wall -= 3600000;
+	REQUIRE(take_v1(&a));
+	CHECK(peer_of(&bob)->clock_offset == 3600000);
+	asked_free(&a);
+	tl_database_free(db);
+}
+
+static void a_slow_answer_sets_no_clock(void)
+{
+	tl_database *db = pull_under_way();
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	r.now += TL__V1_OFFSET_TRUST_MS + 1;
+	r.wall += TL__V1_OFFSET_TRUST_MS + 1;
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_CLOCK_SKEW);
+	CHECK(peer_of(&bob)->clock_offset == 0);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, tl_database_root_id(db))->last_code == TL_E_CLOCK_SKEW);
+	tl_database_free(db);
+}
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+static void addresses_are_tried_one_after_the_other(void)
+{
+	tl_database *db = pull_under_way();
+
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, "127.0.0.1:9002"), TL_OK);
+	answer_failure(TL_E_CONNECTION_FAILED);
+	/* Nobody has proved that one: hello comes first. */
+	CHECK(sends("/tidelock/v1/hello", "127.0.0.1:9002"));
+	answer_hello(&bob);
+	CHECK(sends("/tidelock/v1/pull", "127.0.0.1:9002"));
+	CHECK(peer_of(&bob)->addresses[1].proven);
+	CHECK(peer_of(&bob)->addresses[0].failures == 1);
+	answer_failure(TL_E_CONNECTION_FAILED);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, tl_database_root_id(db))->attempts == 1);
+	CHECK(r.events[TL_EVENT_PEER_UNREACHABLE] == 1);
+	tl_database_free(db);
+}
+
+static void the_address_that_worked_last_comes_first(void)
+{
+	tl_database *db = pull_under_way();
+	const tl_id *root = tl_database_root_id(db);
+
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, "127.0.0.1:9002"), TL_OK);
+	answer_failure(TL_E_CONNECTION_FAILED);
+	answer_hello(&bob);
+	answer_failure(TL_E_CONNECTION_FAILED);
+	peer_of(&bob)->addresses[1].success = 99;
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, root, NULL);
+	CHECK(sends("/tidelock/v1/pull", "127.0.0.1:9002"));
+	tl_database_free(db);
+}
+
+static void an_unproven_address_of_somebody_else_learns_nothing(void)
+{
+	tl_database *db = pull_under_way();
+
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, "127.0.0.1:9002"), TL_OK);
+	answer_failure(TL_E_CONNECTION_FAILED);
+	answer_hello(&carol);
+	CHECK(r.send_count == 0);
+	CHECK(!peer_of(&bob)->addresses[1].proven);
+	tl_database_free(db);
+}
+
+static void cleartext_beyond_this_machine_is_refused_when_asked(void)
+{
+	tl_sync_options options = TL_SYNC_OPTIONS_INIT;
+	tl__sync_command command = {.kind = TL__SYNC_CONFIGURE, .options = &options};
+	uint64_t op;
+
+	options.require_encryption = true;
+	CHECK_DONE(rig_command(command), TL_OK);
+	op = connect_to("192.0.2.7:80", NULL);
+	CHECK_DONE(op, TL_E_CLEARTEXT_REFUSED);
+	op = connect_to("127.example.org:80", NULL);
+	CHECK_DONE(op, TL_E_CLEARTEXT_REFUSED);
+	CHECK(r.send_count == 0);
+	(void)connect_to("127.0.0.1:80", NULL);
+	CHECK(r.send_count == 1);
+}
+
+static tl_policy_answer deny_dial(void *ud, const tl_policy_question *question, const char **reason)
+{
+	(void)ud;
+	*reason = "not in my house";
+	return question->kind == TL_POLICY_DIAL ? TL_POLICY_DENY : TL_POLICY_PASS;
+}
+
+static void the_policy_is_asked_before_dialling(void)
+{
+	tl_policy policy = {.size = sizeof policy, .decide = deny_dial};
+	tl__sync_command command = {.kind = TL__SYNC_SET_POLICY, .policy = &policy};
+	uint64_t op;
+
+	CHECK_DONE(rig_command(command), TL_OK);
+	op = connect_to(HOME, NULL);
+	CHECK_DONE(op, TL_E_REFUSED);
+	CHECK_TEXT(rig_result(op)->error, "not in my house");
+	CHECK(r.sent == 0);
+}
+
+static void a_transport_must_be_enabled(void)
+{
+	tl_address address;
+	tl__sync_command command = {.kind = TL__SYNC_CONNECT, .address = &address};
+
+	CHECK_OK(tl_address_https(&address, z("127.0.0.1:1")));
+	CHECK_DONE(rig_command(command), TL_E_UNSUPPORTED_TRANSPORT);
+}
+
+static void a_connect_can_be_cancelled(void)
+{
+	uint64_t op = connect_to(HOME, NULL);
+	tl__sync_command command = {.kind = TL__SYNC_CANCEL, .number = op};
+
+	CHECK_DONE(rig_command(command), TL_OK);
+	CHECK_DONE(op, TL_E_CANCELLED);
+	CHECK(r.cancelled == r.sends[0].send.exchange);
+	answer_failure(TL_E_CANCELLED);
+	CHECK(r.core->call_list == NULL);
+}
+
+static void knocking_peers_are_bounded(void)
+{
+	for (unsigned i = 0; i < TL__SYNC_MAX_KNOCKING + 5; i++) {
+		tl_key key = {{(uint8_t)i, (uint8_t)(i >> 8), 7}};
+
+		tl__sync_knocked(r.core, &key, TL__STR("x"), TL__STR("1.2.3.4:5"));
+	}
+	CHECK(r.core->knock_count == TL__SYNC_MAX_KNOCKING);
+	/* A week later they are gone. */
+	r.core->wall += (int64_t)8 * 24 * 3600 * 1000;
+	tl__sync_knocked(r.core, &bob.key, TL__STR("x"), TL__STR("1.2.3.4:5"));
+	CHECK(r.core->knock_count == 1);
+	r.wall = r.core->wall;
+	rig_pass(1000);
+	CHECK(strstr(local("sync/knock", &bob, NULL), "1.2.3.4:5"));
+	CHECK(!peer_of(&bob));
+	CHECK(record("peers", bob.text, "pubkey")[0] == 0);
+	meet(&bob, HOME);
+	CHECK(r.core->knock_count == 0);
+}
+
+int main(void)
+{
+	RUN_RIG(a_tidelock_peer_is_met_by_handshake_and_hello);
+	RUN_RIG(a_0_2_0_peer_is_met_by_handshake_alone);
+	RUN_RIG(a_pinned_key_gets_hello_directly);
+	RUN_RIG(another_key_than_the_pinned_one_ends_it);
+	RUN_RIG(a_node_with_another_key_refuses_unsigned);
+	RUN_RIG(a_handshake_must_be_signed_by_the_key_it_names);
+	RUN_RIG(a_pinned_peer_is_not_spoken_to_in_v0_again);
+	RUN_RIG(a_known_0_2_0_key_proves_nothing_in_v1);
+	RUN_RIG(ourselves_and_blocked_peers_are_not_connected_to);
+	RUN_RIG(a_registered_peer_is_got_acquainted_with_when_needed);
+	RUN_RIG(an_acquaintance_with_another_key_is_none);
+	RUN_RIG(an_answer_by_another_key_is_ignored);
+	RUN_RIG(an_answer_to_another_request_is_ignored);
+	RUN_RIG(an_altered_answer_is_ignored);
+	RUN_RIG(an_unsigned_refusal_changes_nothing);
+	RUN_RIG(an_answer_seen_over_another_channel_is_ignored);
+	RUN_RIG(a_stale_epoch_is_repeated_once);
+	RUN_RIG(a_wrong_clock_is_corrected_towards_that_peer);
+	RUN_RIG(a_slow_answer_sets_no_clock);
+	RUN_RIG(addresses_are_tried_one_after_the_other);
+	RUN_RIG(the_address_that_worked_last_comes_first);
+	RUN_RIG(an_unproven_address_of_somebody_else_learns_nothing);
+	RUN_RIG(cleartext_beyond_this_machine_is_refused_when_asked);
+	RUN_RIG(the_policy_is_asked_before_dialling);
+	RUN_RIG(a_transport_must_be_enabled);
+	RUN_RIG(a_connect_can_be_cancelled);
+	RUN_RIG(knocking_peers_are_bounded);
+	return spec_end();
+}

@@ -1,0 +1,721 @@
+/* Drives the core of synchronisation by hand: no driver, no network. The core's store work runs at
+ * once on a memory store; what it sends waits until the case answers, as "bob" would. */
+#ifndef SPEC_SYNC_RIG_H
+#define SPEC_SYNC_RIG_H
+
+#include "sync/state.h"
+#include "tree_help.h"
+
+#define START_WALL 1767225600000
+
+typedef struct rig_done {
+	uint64_t op;
+	int code;
+	char error[400];
+	char text[600];
+} rig_done;
+
+typedef struct rig {
+	tl__sync *core;
+	tl__seeded seed;
+	uint64_t now;
+	int64_t wall;
+	bool hold_works; /* keep works instead of running them */
+	tl__work *held[64];
+	size_t held_count;
+	tl__sync_action sends[128]; /* not answered yet, oldest first */
+	size_t send_count;
+	size_t sent;        /* ever */
+	uint64_t cancelled; /* exchange of the last CANCEL_SEND */
+	tl__sync_action answers[8];
+	size_t answer_count;
+	rig_done done[64];
+	size_t done_count;
+	unsigned events[TL_EVENT_KIND_COUNT];
+	uint64_t next_op;
+	tl_id committed_db;
+} rig;
+
+static rig r;
+
+/* Bob answers; carol is somebody else. */
+typedef struct party {
+	tl_secret secret;
+	tl_key key;
+	char text[TL_KEY_TEXT_LEN + 1];
+	uint8_t epoch[16], incarnation[16];
+} party;
+static party bob, carol;
+
+static inline void make_party(party *p, uint8_t seed_byte)
+{
+	uint8_t seed[TL_SEED_BYTES];
+
+	memset(seed, seed_byte, sizeof seed);
+	CHECK_OK(tl_secret_from_seed(&p->secret, seed));
+	tl_secret_public(&p->secret, &p->key);
+	tl_key_format(&p->key, p->text);
+	memset(p->epoch, seed_byte + 1, sizeof p->epoch);
+	memset(p->incarnation, seed_byte + 2, sizeof p->incarnation);
+}
+
+/* --- the core's surroundings ------------------------------------------------------------------ */
+
+static inline void rig_drain(void);
+
+static inline void rig_event(tl__sync_event *event)
+{
+	tl__sync_handle(r.core, event, r.now, r.wall);
+	rig_drain();
+}
+
+static inline void rig_work(tl__work *work)
+{
+	tl__sync_event event = {.kind = TL__SYNC_WORKED};
+
+	if (r.hold_works) {
+		if (r.held_count < sizeof r.held / sizeof *r.held)
+			r.held[r.held_count++] = work;
+		return;
+	}
+	tl__work_run(&w.host, work);
+	event.work = work;
+	tl__sync_handle(r.core, &event, r.now, r.wall);
+}
+
+static inline void rig_release_works(void)
+{
+	r.hold_works = false;
+	for (size_t i = 0; i < r.held_count; i++)
+		rig_work(r.held[i]);
+	r.held_count = 0;
+	rig_drain();
+}
+
+static inline void rig_complete(const tl__sync_action *action)
+{
+	rig_done *done = &r.done[r.done_count++ % 64];
+
+	done->op = action->complete.op;
+	done->code = action->complete.code;
+	snprintf(done->error, sizeof done->error, "%s", action->complete.error);
+	snprintf(done->text, sizeof done->text, "%s", action->complete.text);
+}
+
+static inline void rig_drain(void)
+{
+	tl__sync_action action;
+
+	while (tl__sync_next(r.core, &action)) {
+		switch (action.kind) {
+		case TL__SYNC_SEND:
+			r.sent++;
+			if (r.send_count < sizeof r.sends / sizeof *r.sends)
+				r.sends[r.send_count++] = action;
+			break;
+		case TL__SYNC_CANCEL_SEND: r.cancelled = action.exchange; break;
+		case TL__SYNC_WORK: rig_work(action.work); break;
+		case TL__SYNC_EVENT: r.events[action.event.kind]++; break;
+		case TL__SYNC_COMPLETE: rig_complete(&action); break;
+		case TL__SYNC_ANSWER:
+			if (r.answer_count < 8)
+				r.answers[r.answer_count++] = action;
+			else
+				tl__sync_action_drop(&action);
+			break;
+		default: tl__sync_action_drop(&action);
+		}
+	}
+}
+
+static inline void rig_committed(void *ud, const tl_id *db, uint64_t arrival)
+{
+	tl__sync_event event = {.kind = TL__SYNC_COMMITTED};
+
+	(void)ud;
+	r.committed_db = *db;
+	event.committed.db = *db;
+	event.committed.arrival = arrival;
+	/* During a work the core learns of it behind the work, as in the engine. */
+	if (r.core)
+		tl__sync_handle(r.core, &event, r.now, r.wall);
+}
+
+static inline bool rig_start(const tl_sync_options *options)
+{
+	tl__sync_config config = {.name = "alice"};
+	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport = TL__STR("http")};
+	tl_secret device;
+	int rc;
+
+	if (secret_of(NULL, z(TL__DEVICE_KEY_NAME), &device) != TL_OK)
+		return false;
+	config.device = &device;
+	memset(config.incarnation, 0x11, sizeof config.incarnation);
+	config.random = tl__random_seeded(&r.seed, 42);
+	config.log = &w.log;
+	config.options = (tl_sync_options)TL_SYNC_OPTIONS_INIT;
+	if (options)
+		config.options = *options;
+	rc = tl__sync_new(&r.core, &config);
+	if (rc != TL_OK)
+		return false;
+	rig_drain();
+	rig_event(&event);
+	return true;
+}
+
+static inline bool rig_open(const tl_sync_options *options)
+{
+	memset(&r, 0, sizeof r);
+	r.now = 1000;
+	r.wall = START_WALL;
+	make_party(&bob, 2);
+	make_party(&carol, 3);
+	backend = "memory";
+	if (!world_open())
+		return false;
+	w.tree.listener = (tl__tree_listener){rig_committed, NULL};
+	return rig_start(options);
+}
+
+static inline void rig_stop(void)
+{
+	for (size_t i = 0; i < r.send_count; i++)
+		tl__sync_action_drop(&r.sends[i]);
+	for (size_t i = 0; i < r.answer_count; i++)
+		tl__sync_action_drop(&r.answers[i]);
+	for (size_t i = 0; i < r.held_count; i++)
+		tl__work_free(r.held[i]);
+	r.send_count = r.answer_count = r.held_count = 0;
+	r.hold_works = false;
+	tl__sync_free(r.core);
+	r.core = NULL;
+}
+
+static inline void rig_close(void)
+{
+	rig_stop();
+	world_close();
+}
+
+/* Lets time pass to the next moment that the core names, at most `ms`; then to the end of it. */
+static inline void rig_pass(uint64_t ms)
+{
+	uint64_t end = r.now + ms;
+
+	for (unsigned turns = 0; turns < 100000; turns++) {
+		tl__sync_event event = {.kind = TL__SYNC_TIMER};
+		uint64_t due = tl__sync_due(r.core);
+		uint64_t next = due < r.now ? r.now : due;
+
+		if (next > end)
+			next = end;
+		r.wall += (int64_t)(next - r.now);
+		r.now = next;
+		rig_event(&event);
+		if (next == end && tl__sync_due(r.core) > end)
+			return;
+	}
+	CHECK(!"the core's timer stands still");
+}
+
+#define RUN_RIG(function)                                                                          \
+	do {                                                                                       \
+		spec_case_ok = true;                                                               \
+		if (rig_open(NULL)) {                                                              \
+			function();                                                                \
+			rig_close();                                                               \
+		} else {                                                                           \
+			spec_case_ok = false;                                                      \
+			printf("no rig: %s\n", tl_error_message(tl_last_error()));                 \
+		}                                                                                  \
+		spec_case_ok ? spec_passed++ : spec_failed++;                                      \
+		printf("%s %s\n", spec_case_ok ? "ok" : "FAILED", #function);                      \
+	} while (0)
+
+/* --- commands --------------------------------------------------------------------------------- */
+
+static inline uint64_t rig_command(tl__sync_command command)
+{
+	tl__sync_event event = {.kind = TL__SYNC_COMMAND};
+
+	command.op = ++r.next_op;
+	event.command = command;
+	rig_event(&event);
+	return command.op;
+}
+
+/* The result of a command, or NULL while it is not over. */
+static inline const rig_done *rig_result(uint64_t op)
+{
+	for (size_t i = 0; i < r.done_count && i < 64; i++)
+		if (r.done[i].op == op)
+			return &r.done[i];
+	return NULL;
+}
+
+#define CHECK_DONE(op, expected)                                                                   \
+	do {                                                                                       \
+		const rig_done *spec_done = rig_result(op);                                        \
+		if (!spec_done || spec_done->code != (expected)) {                                 \
+			spec_case_ok = false;                                                      \
+			printf("%s:%d: command gave %s, expected %s (%s)\n", __FILE__, __LINE__,   \
+				spec_done ? tl_error_name(spec_done->code) : "nothing",            \
+				tl_error_name(expected), spec_done ? spec_done->error : "");       \
+		}                                                                                  \
+	} while (0)
+
+static inline tl_address http(const char *host_port)
+{
+	tl_address address;
+
+	CHECK_OK(tl_address_http(&address, z(host_port)));
+	return address;
+}
+
+static inline uint64_t connect_to(const char *host_port, const tl_key *pin)
+{
+	tl_address address = http(host_port);
+	tl__sync_command command = {.kind = TL__SYNC_CONNECT, .address = &address};
+
+	if (pin) {
+		command.has_key = true;
+		command.key = *pin;
+	}
+	return rig_command(command);
+}
+
+static inline uint64_t peer_command(tl__sync_command_kind kind, const tl_key *key, const char *name)
+{
+	tl__sync_command command = {.kind = kind, .has_key = true, .key = *key};
+
+	if (name)
+		command.name = z(name);
+	return rig_command(command);
+}
+
+static inline uint64_t pair_command(
+	tl__sync_command_kind kind, const tl_key *key, const tl_id *db, const char *name)
+{
+	tl__sync_command command = {.kind = kind, .has_key = true, .key = *key};
+
+	command.has_db = db != NULL;
+	if (db)
+		command.db = *db;
+	if (name)
+		command.name = z(name);
+	return rig_command(command);
+}
+
+static inline uint64_t address_command(
+	tl__sync_command_kind kind, const tl_key *key, const char *host_port)
+{
+	tl_address address = http(host_port);
+	tl__sync_command command = {
+		.kind = kind, .has_key = true, .key = *key, .address = &address};
+
+	return rig_command(command);
+}
+
+/* --- what was sent ---------------------------------------------------------------------------- */
+
+/* The oldest request not answered yet goes to this path and address (NULL: any). */
+static inline bool sends(const char *path, const char *address)
+{
+	if (r.send_count == 0)
+		return false;
+	return strcmp(r.sends[0].send.path, path) == 0 &&
+	       (!address || strcmp(r.sends[0].send.address.text, address) == 0);
+}
+
+typedef struct asked {
+	uint64_t exchange;
+	tl__v1_request header;
+	uint8_t re[32];
+	char args[4096];
+	char *body;
+	size_t body_len;
+} asked;
+
+static inline void drop_send(size_t index)
+{
+	tl__sync_action_drop(&r.sends[index]);
+	r.send_count--;
+	memmove(&r.sends[index], &r.sends[index + 1], (r.send_count - index) * sizeof *r.sends);
+}
+
+/* Takes the oldest v1 request off, read and verified. Free with asked_free. */
+static inline bool take_v1(asked *out)
+{
+	tl__buf *body = &r.sends[0].send.body;
+	tl__v1_frame frame;
+	bool good;
+
+	memset(out, 0, sizeof *out);
+	if (r.send_count == 0)
+		return false;
+	out->exchange = r.sends[0].send.exchange;
+	good = tl__v1_frame_read(&frame, body->ptr, body->len) == TL_OK &&
+	       tl__v1_request_read(&out->header, frame.header) == TL_OK &&
+	       tl__v1_verify_request(&frame, &out->header.from) == TL_OK &&
+	       tl__v1_request_hash(&frame, out->re) == TL_OK;
+	for (size_t i = 0; good && i < out->header.key_count; i++)
+		good = tl__v1_verify_proof(&frame, i, &out->header.keys[i]) == TL_OK;
+	if (good) {
+		snprintf(out->args, sizeof out->args, "%.*s", TL__STR_ARG(out->header.args));
+		out->header.args = z(out->args);
+		out->body_len = body->len - frame.size;
+		out->body = tl__copy_bytes(body->ptr + frame.size, out->body_len);
+	}
+	drop_send(0);
+	return good;
+}
+
+static inline void asked_free(asked *a)
+{
+	tl__free(a->body);
+	a->body = NULL;
+}
+
+/* --- answering -------------------------------------------------------------------------------- */
+
+static inline void answer_bytes(uint64_t exchange, int status, tl_str bytes)
+{
+	tl__sync_event event = {.kind = TL__SYNC_ANSWERED};
+
+	event.answered.exchange = exchange;
+	event.answered.status = status;
+	event.answered.channel = TL__STR("none");
+	event.answered.body = bytes;
+	rig_event(&event);
+}
+
+static inline void answer_failure(int code)
+{
+	tl__sync_event event = {.kind = TL__SYNC_ANSWERED};
+
+	event.answered.exchange = r.sends[0].send.exchange;
+	event.answered.code = code;
+	event.answered.error = TL__STR("no connection");
+	drop_send(0);
+	rig_event(&event);
+}
+
+/* A signed response as its bytes. */
+static inline void make_response(tl__buf *out, const asked *to, const party *by,
+	tl__v1_status status, tl_str args, tl_str body)
+{
+	tl__v1_response response = {.status = status, .time = r.wall, .channel = TL__STR("none")};
+
+	memcpy(response.re, to->re, 32);
+	memcpy(response.epoch, by->epoch, 16);
+	response.args = args;
+	CHECK_OK(tl__v1_response_write(out, &response, &by->secret, body));
+}
+
+static inline void answer_v1(
+	const asked *to, const party *by, tl__v1_status status, tl_str args, tl_str body)
+{
+	tl__buf out = TL__BUF_INIT;
+
+	make_response(&out, to, by, status, args, body);
+	answer_bytes(to->exchange, 200, tl__buf_view(&out));
+	tl__buf_free(&out);
+}
+
+static inline void refuse_v1(const asked *to, const party *by, tl__v1_status status)
+{
+	tl__v1_refusal refusal = {0};
+	tl__buf args = TL__BUF_INIT;
+
+	refusal.code = TL__STR("");
+	tl__v1_write_refusal(&args, &refusal);
+	answer_v1(to, by, status, tl__buf_view(&args), TL__STR(""));
+	tl__buf_free(&args);
+}
+
+static inline void hello_args(tl__buf *args, const party *by)
+{
+	tl__v1_hello hello = {.key = by->key, .name = TL__STR("bob")};
+
+	memcpy(hello.incarnation, by->incarnation, 16);
+	hello.max_body_bytes = TL__V1_MAX_BODY_BYTES;
+	hello.max_page_entries = TL__V1_MAX_PAGE_ENTRIES;
+	tl__v1_write_hello(args, &hello);
+}
+
+/* The oldest request must be a hello. */
+static inline void answer_hello(const party *by)
+{
+	tl__buf args = TL__BUF_INIT;
+	asked a;
+
+	CHECK(sends("/tidelock/v1/hello", NULL));
+	if (!take_v1(&a)) {
+		CHECK(!"a hello was expected");
+		return;
+	}
+	hello_args(&args, by);
+	answer_v1(&a, by, TL__V1_OK, tl__buf_view(&args), TL__STR(""));
+	tl__buf_free(&args);
+	asked_free(&a);
+}
+
+/* The oldest request must be a v0 handshake. */
+static inline void answer_handshake(const party *by, bool tidelock)
+{
+	tl__v0_handshake_response response = {.protocol_version = 0};
+	uint8_t signature[64], challenge[32] = {9};
+	tl__v0_request request;
+	tl__v0_refusal refusal;
+	tl__buf out = TL__BUF_INIT;
+	uint64_t exchange;
+
+	CHECK(sends("/api/v0", NULL));
+	if (r.send_count == 0 || tl__v0_request_read(&request, tl__buf_view(&r.sends[0].send.body),
+					 &refusal) != TL_OK) {
+		CHECK(!"a handshake was expected");
+		return;
+	}
+	CHECK(request.kind == TL__V0_HANDSHAKE && request.handshake.tidelock_v1);
+	CHECK_OK(tl_sign(&by->secret, request.handshake.challenge.ptr,
+		request.handshake.challenge.len, signature));
+	response.device_id = response.public_key = z(by->text);
+	response.display_name = TL__STR("Bob");
+	response.challenge_response = (tl_str){(const char *)signature, 64};
+	response.new_challenge = (tl_str){(const char *)challenge, 32};
+	response.tidelock_v1 = tidelock;
+	tl__v0_write_handshake_response(&out, &response);
+	tl__v0_request_free(&request);
+	exchange = r.sends[0].send.exchange;
+	drop_send(0);
+	answer_bytes(exchange, 200, tl__buf_view(&out));
+	tl__buf_free(&out);
+}
+
+/* A whole first contact; the core knows bob as a v1 peer afterwards. */
+static inline void meet(const party *by, const char *host_port)
+{
+	uint64_t op = connect_to(host_port, NULL);
+
+	answer_handshake(by, true);
+	answer_hello(by);
+	CHECK_DONE(op, TL_OK);
+}
+
+static inline void meet_v0(const party *by, const char *host_port)
+{
+	uint64_t op = connect_to(host_port, NULL);
+
+	answer_handshake(by, false);
+	CHECK_DONE(op, TL_OK);
+}
+
+/* --- entries of the other side ---------------------------------------------------------------- */
+
+#define REMOTE_MAX 64
+typedef struct remote {
+	tl_id id[REMOTE_MAX];
+	char *bytes[REMOTE_MAX];
+	size_t len[REMOTE_MAX];
+	size_t count;
+} remote;
+
+/* Copies every entry of a database, in arrival order. */
+static inline int note_entry(void *ud, const tl__entry_row *row)
+{
+	remote *to = ud;
+
+	if (to->count == REMOTE_MAX)
+		return TL__STORE_STOP;
+	to->id[to->count] = row->id;
+	to->len[to->count] = row->bytes.len;
+	to->bytes[to->count] = tl__copy_bytes(row->bytes.ptr, row->bytes.len);
+	to->count++;
+	return TL_OK;
+}
+
+static inline void copy_entries(remote *to, const tl_id *db)
+{
+	tl__snapshot *s;
+
+	to->count = 0;
+	CHECK_OK(tl__snapshot_open(w.store, &s));
+	CHECK_OK(tl__read_arrivals(
+		s, db, 1, UINT64_MAX, REMOTE_MAX, TL__WITH_BYTES, note_entry, to));
+	tl__snapshot_close(s);
+}
+
+/* A chain of entries that only the other side holds: made in a world of its own. The rig is open
+ * (and empty) afterwards. */
+static inline void make_remote(remote *to, size_t count)
+{
+	tl_database *db;
+	tl_id root;
+
+	rig_stop();
+	db = new_database("bob");
+	root = *tl_database_root_id(db);
+	for (size_t i = 1; i < count; i++) {
+		char text[16];
+
+		snprintf(text, sizeof text, "%zu", i);
+		(void)write_text(db, "data", "n", text);
+	}
+	tl_database_free(db);
+	copy_entries(to, &root);
+	world_close();
+	CHECK(world_open());
+	w.tree.listener = (tl__tree_listener){rig_committed, NULL};
+	CHECK(rig_start(NULL));
+}
+
+static inline void free_remote(remote *to)
+{
+	for (size_t i = 0; i < to->count; i++)
+		tl__free(to->bytes[i]);
+	to->count = 0;
+}
+
+static inline tl__v1_cursor place(const party *by, uint64_t n)
+{
+	tl__v1_cursor cursor = {.n = n};
+
+	memcpy(cursor.incarnation, by->incarnation, 16);
+	memset(cursor.c, (int)n, sizeof cursor.c);
+	return cursor;
+}
+
+typedef struct page_answer {
+	uint64_t n; /* the cursor */
+	bool more, cursor_invalid, seen_invalid;
+	const tl_id *tips; /* ascending */
+	size_t tip_count;
+	const remote *from;
+	size_t first, count; /* entries given */
+	const tl_id *absent;
+	size_t absent_count;
+} page_answer;
+
+/* The oldest request must be a pull. */
+static inline void answer_page(const party *by, const page_answer *page)
+{
+	tl__v1_page args = {.more = page->more};
+	tl__buf header = TL__BUF_INIT, body = TL__BUF_INIT;
+	asked a;
+
+	CHECK(sends("/tidelock/v1/pull", NULL));
+	if (!take_v1(&a)) {
+		CHECK(!"a pull was expected");
+		return;
+	}
+	args.cursor = place(by, page->n);
+	args.cursor_valid = !page->cursor_invalid;
+	args.seen_valid = !page->seen_invalid;
+	args.has_tips = !page->more;
+	args.tips.count = page->tip_count;
+	tl__v1_tips_hash(page->tips, page->tip_count, args.tips.sha256);
+	tl__v1_write_page(&header, &args);
+	for (size_t i = 0; args.has_tips && i < page->tip_count; i++)
+		tl__v1_write_id(&body, TL__V1_LINE_TIP, &page->tips[i]);
+	for (size_t i = 0; i < page->absent_count; i++)
+		tl__v1_write_id(&body, TL__V1_LINE_ABSENT, &page->absent[i]);
+	for (size_t i = page->first; i < page->first + page->count; i++)
+		tl__v1_write_entry(&body, (tl_str){page->from->bytes[i], page->from->len[i]});
+	answer_v1(&a, by, TL__V1_OK, tl__buf_view(&header), tl__buf_view(&body));
+	tl__buf_free(&header);
+	tl__buf_free(&body);
+	asked_free(&a);
+}
+
+/* The oldest request must be a push: every entry gets this fate, the cursor moves to n. Returns how
+ * many entries it held. */
+static inline size_t answer_push(const party *by, tl__v1_fate fate, uint64_t n, const tl_id *waits)
+{
+	tl__v1_fates args = {.seen_valid = true, .has_cursor = true, .cursor = place(by, n)};
+	tl__buf header = TL__BUF_INIT, body = TL__BUF_INIT;
+	size_t count = 0;
+	tl_str rest, line;
+	asked a;
+
+	CHECK(sends("/tidelock/v1/push", NULL));
+	if (!take_v1(&a)) {
+		CHECK(!"a push was expected");
+		return 0;
+	}
+	rest = (tl_str){a.body, a.body_len};
+	while (tl__v1_next_line(&rest, &line)) {
+		tl__v1_line out = {.kind = TL__V1_LINE_FATE, .has_id = true, .fate = fate};
+		tl_entry *entry;
+
+		CHECK_OK(tl_entry_parse(&entry, line, TL_ENTRY_CANONICAL));
+		out.id = *tl_entry_id(entry);
+		tl_entry_release(entry);
+		out.code = fate == TL__V1_FATE_DECLINED ? TL__STR("declined") : TL__STR("");
+		if (fate == TL__V1_FATE_PENDING && waits) {
+			out.waits_count = 1;
+			out.waits_for[0] = *waits;
+		}
+		tl__v1_write_line(&body, &out);
+		count++;
+	}
+	tl__v1_write_fates(&header, &args);
+	answer_v1(&a, by, TL__V1_OK, tl__buf_view(&header), tl__buf_view(&body));
+	tl__buf_free(&header);
+	tl__buf_free(&body);
+	asked_free(&a);
+	return count;
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static inline tl__peer *peer_of(const party *p)
+{
+	return tl__sync_find_peer(r.core, &p->key);
+}
+
+static inline tl__pair *pair_of(const party *p, const tl_id *db)
+{
+	return tl__sync_find_pair(r.core, &p->key, db);
+}
+
+/* Text of a local document; "" when there is none. One at a time. */
+static inline const char *local(const char *kind, const party *p, const tl_id *db)
+{
+	static char text[4096];
+	char key[256], id[TL_ID_TEXT_LEN + 1] = "";
+	char *value = NULL;
+	size_t len = 0;
+
+	if (db)
+		tl_id_format(db, id);
+	snprintf(key, sizeof key, "%s/%s%s%s", kind, p->text, db ? "/" : "", id);
+	text[0] = 0;
+	if (tl__read_local(w.store, z(key), &value, &len) == TL_OK)
+		snprintf(text, sizeof text, "%.*s", (int)len, value);
+	tl__free(value);
+	return text;
+}
+
+/* A text of the `_sync` database; "" when absent. One at a time. */
+static inline const char *record(const char *store, const char *first, const char *second)
+{
+	static char text[2048];
+	tl_str path[2] = {z(first), z(second)};
+	tl__snapshot *s;
+	tl_value *value = NULL;
+	tl_id db;
+
+	text[0] = 0;
+	if (!tl__sync_own_db(r.core, &db) || tl__snapshot_open(w.store, &s) != TL_OK)
+		return text;
+	if (tl__state_get(s, &db, z(store), path, 2, &value) == TL_OK && value &&
+		tl_value_type(value) == TL_TEXT)
+		snprintf(text, sizeof text, "%.*s", TL__STR_ARG(tl_value_as_text(value)));
+	tl_value_free(value);
+	tl__snapshot_close(s);
+	return text;
+}
+
+#endif
