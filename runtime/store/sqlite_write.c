@@ -324,12 +324,12 @@ static int put_raises(tl__sq_change *change, const tl__raise *raises, size_t cou
 
 	if (count == 0)
 		return TL_OK;
-	sorted = tl__alloc_zero(count, sizeof *sorted);
+	sorted = tl__alloc_zero(count, sizeof(const tl__raise *));
 	if (!sorted)
 		return TL_E_NOMEM;
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = &raises[i];
-	qsort(sorted, count, sizeof *sorted, by_path);
+	qsort(sorted, count, sizeof(const tl__raise *), by_path);
 	for (size_t i = 0; rc == TL_OK && i < count; i++)
 		rc = put_raise(change, sorted[i]);
 	tl__free(sorted);

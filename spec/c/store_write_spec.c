@@ -158,6 +158,11 @@ static void senseless_batches_are_refused(void)
 	no_db.db = entry.id;
 	entry.verdict = TL__PENDING;
 	CHECK_CODE(tl__store_write(store, &no_db), TL_E_INVALID_ARGUMENT);
+	entry.verdict = TL__VERIFIED;
+	entry.height = (uint64_t)INT64_MAX + 1;
+	CHECK_CODE(tl__store_write(store, &no_db), TL_E_INVALID_ARGUMENT);
+	entry.height--;
+	CHECK_OK(tl__store_write(store, &no_db));
 	local.value.len--;
 	CHECK_OK(tl__store_write(store, &large));
 }
@@ -214,6 +219,53 @@ static void the_change_counter_rises_with_every_change(void)
 		CHECK_OK(tl__store_changes(store, &now));
 		CHECK(now == last);
 	}
+}
+
+/* Each allocation in turn fails once: the batch does nothing and says so, or is whole. */
+static void no_allocation_failure_harms_a_batch(void)
+{
+	bool fired = true;
+
+	CHECK_OK(write_chain(DB, 1, 40, "notes"));
+	for (unsigned n = 1; fired && n < 500; n++) {
+		tl_id parent = id_number(40), waits = id_number(7777);
+		spec_entry memory[2];
+		tl__put_entry entries[2] = {put_number(1000 + n, &memory[0], 40, &parent, 1),
+			put_number(3000 + n, &memory[1], 41, &memory[0].id, 1)};
+		tl__put_store in = {TL__STR("notes"), 40, &parent, 1, false};
+		tl__raise raise = {TL__STR("other"), TL__STR("k"), TL__STAMP_LEAF,
+			{n, entries[0].id}, TL__STR("1")};
+		tl__put_aside aside = {.id = id_number(9000 + n),
+			.bytes = TL__STR("x"),
+			.verdict = TL__PENDING,
+			.sender = TL__STR("a"),
+			.waits_for = &waits,
+			.waits_count = 1};
+		tl__put_local local = {TL__STR("a"), TL__STR("1")};
+		tl__batch batch = {.db = id_number(DB),
+			.entries = entries,
+			.entry_count = 2,
+			.raises = &raise,
+			.raise_count = 1,
+			.asides = &aside,
+			.aside_count = 1,
+			.locals = &local,
+			.local_count = 1};
+		uint64_t before = arrivals_of(DB);
+		int rc;
+
+		entries[0].stores = &in;
+		entries[0].store_count = 1;
+		tl__alloc_fail_at(n);
+		rc = tl__store_write(store, &batch);
+		fired = tl__alloc_fail_at(0);
+		CHECK(rc == TL_OK || (fired && rc == TL_E_NOMEM));
+		CHECK(arrivals_of(DB) == before + (rc == TL_OK ? 2 : 0));
+		CHECK((entries[1].arrival > 0) == (rc == TL_OK));
+		CHECK_OK(tl__store_write(store, &batch));
+		CHECK(arrivals_of(DB) == before + 2);
+	}
+	CHECK(!fired);
 }
 
 /* --- many threads ----------------------------------------------------------------------------- */
@@ -293,6 +345,7 @@ int main(void)
 	RUN_EACH(senseless_batches_are_refused);
 	RUN_EACH(locals_and_keys);
 	RUN_EACH(the_change_counter_rises_with_every_change);
+	RUN_EACH(no_allocation_failure_harms_a_batch);
 	RUN_EACH(many_threads_write_at_once);
 	return spec_end();
 }
