@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/doc_path.h"
 #include "tree/handles.h"
 
 /* --- storing ---------------------------------------------------------------------------------- */
@@ -33,6 +34,30 @@ static int fill_context(const tl__commit *commit, tl_hook_context *context, tl_s
 	return TL_OK;
 }
 
+/* A Doc of which nobody could read the state (many children below a long key) is not written;
+ * opaque data is. */
+static int check_readable(const tl_entry *entry, const tl__put_entry *put)
+{
+	for (size_t i = 0; i < put->store_count; i++) {
+		ptrdiff_t at = tl_entry_find_store(entry, put->stores[i].name);
+		tl_value *doc = NULL;
+		int code;
+
+		if (!put->stores[i].unreadable || at < 0)
+			continue;
+		code = tl_doc_parse(&doc, tl_entry_store_data(entry, (size_t)at));
+		tl_value_free(doc);
+		if (code == TL_E_NOMEM)
+			return code;
+		if (code == TL_OK)
+			return tl__fail(TL_E_TOO_LARGE,
+				"the paths staged in store `%.*s` come to more than %u bytes: "
+				"commit in smaller parts or use shorter keys",
+				TL__STR_ARG(put->stores[i].name), TL__DELTA_FORMAT_PATHS_BYTES);
+	}
+	return TL_OK;
+}
+
 static int write_entry(const tl__commit *commit, uint64_t *arrival)
 {
 	tl__tree *tree = commit->host->tree;
@@ -47,6 +72,8 @@ static int write_entry(const tl__commit *commit, uint64_t *arrival)
 		code = tl__plan_add(plan, commit->entry, TL__VERIFIED);
 	if (code == TL_OK)
 		code = tl__plan_batch(plan, &batch);
+	if (code == TL_OK && batch.entry_count > 0)
+		code = check_readable(commit->entry, &batch.entries[0]);
 	if (code == TL_OK) {
 		batch.local_commit = true;
 		code = tl__store_write(tree->store, &batch);

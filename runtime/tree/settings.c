@@ -156,6 +156,9 @@ int tl__settings_of_set(tl__tree *tree, tl__dag *dag, tl__dag_set *set, tl__sett
 	*out = NULL;
 	if (!remembered(tree, dag, set)) {
 		code = fold(tree, dag, set, &doc, &newest);
+		/* Only lack of memory hides it the first time and not the second. */
+		tl__settings_release(set->settings);
+		set->settings = NULL;
 		if (code == TL_OK)
 			code = tl__settings_make(doc, &set->settings);
 		else

@@ -729,6 +729,32 @@ static void limits_of_an_entry(void)
 	tl_database_free(db);
 }
 
+/* Many children below a long key: within 1 MiB, and yet nobody would read it. */
+static void what_nobody_could_read_is_refused(void)
+{
+	enum { CHILDREN = 45000 };
+	tl_database *db = new_database("admin");
+	tl_transaction *tx = begin(db);
+	tl_doc_store *d = doc(tx, "data");
+	tl_value *many = tl_value_doc();
+	char key[1001];
+	uint64_t arrival;
+
+	for (int i = 0; i < CHILDREN; i++) {
+		snprintf(key, sizeof key, "%05d", i);
+		CHECK_OK(tl_doc_put(many, z(key), tl_value_null()));
+	}
+	memset(key, 'k', 1000);
+	key[1000] = '\0';
+	CHECK_OK(tl_doc_store_set(d, z(key), many));
+	tl_doc_store_free(d);
+	CHECK_CODE(finish(tx, NULL), TL_E_TOO_LARGE);
+	CHECK(strstr(tl_error_message(tl_last_error()), "paths staged in store `data`"));
+	CHECK_OK(tl_database_arrival(db, &arrival));
+	CHECK(arrival == 1);
+	tl_database_free(db);
+}
+
 /* --- threads ---------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, COMMITS = 25 };
@@ -825,6 +851,7 @@ int main(void)
 	RUN_EACH(a_hook_may_refuse);
 	RUN_EACH(a_hook_may_commit);
 	RUN_EACH(limits_of_an_entry);
+	RUN_EACH(what_nobody_could_read_is_refused);
 	RUN_EACH(threads_commit_side_by_side);
 	return spec_end();
 }
