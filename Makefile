@@ -11,6 +11,7 @@ SONAME  := libtidelock.so.0
 
 PACKAGES := gcc make pkg-config lua5.4 liblua5.4-dev libuv1-dev libsodium-dev libcurl4-openssl-dev \
 	libcjson-dev libsqlite3-dev libmicrohttpd-dev libssl-dev openssl lua-busted lua-luv lua-luv-dev lua-check \
+	lua-argparse \
 	clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
 
 LIBRARIES := libsodium libcrypto sqlite3 libuv libcurl libmicrohttpd
@@ -30,6 +31,7 @@ SOURCES := $(sort $(wildcard runtime/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SPECS   := $(sort $(wildcard spec/c/*_spec.c))
 VECTORS := $(sort $(wildcard spec/vectors/*.c))
+EMBEDS  := $(sort $(wildcard examples/embed/*.c))
 PROGRAMS := $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check
 BINDINGS := $(sort $(wildcard bindings/lua/*.c))
 HALVES   := $(sort $(wildcard lua/tidelock/*.lua lua/tidelock/*/*.lua))
@@ -108,6 +110,13 @@ $(BUILD)/tidelock.pc: runtime/tidelock.pc.in Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LIBRARIES@|$(LIBRARIES)|' $< > $@
 
+# An embedder sees the public headers and the exported names only.
+$(BUILD)/examples/%: examples/%.c $(BUILD)/$(SONAME)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -Wall -Wextra $(if $(WERROR),-Werror) -Iruntime/include $(ALL_LDFLAGS) $(CFLAGS) \
+		$< $(BUILD)/$(SONAME) -Wl,-rpath,$(abspath $(BUILD)) -o $@
+
 # Programs link the archive: specifications may look at what is shared inside.
 $(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
@@ -124,7 +133,10 @@ test: deps
 	@spec/run $(BUILD)
 
 demo: deps
-	@echo 'make demo: examples/notes is not part of this version yet' >&2; exit 1
+	@$(MAKE) --no-print-directory all
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
+		$(BUILD)/tidelock run examples/notes/demo.lua $(BUILD)/tidelock "$$work" \
+		$$(find . -name '*.md' -not -path './build/*' | sort)
 
 bench: deps
 	@echo 'make bench: spec/bench is not part of this version yet' >&2; exit 1

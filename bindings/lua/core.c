@@ -163,8 +163,21 @@ static int core_size(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg functions[] = {{"methods", core_methods}, {"version", core_version},
-	{"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
+/* control(path, request) -> the answer's JSON text */
+static int core_control(lua_State *L)
+{
+	char *result = NULL;
+	int rc = tl_control_call(luaL_checkstring(L, 1), luaL_checkstring(L, 2), &result);
+
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	lua_pushstring(L, result);
+	tl_free(result);
+	return 1;
+}
+
+static const luaL_Reg functions[] = {{"control", core_control}, {"methods", core_methods},
+	{"version", core_version}, {"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
 
 int luaopen_tidelock_core(lua_State *L)
 {
@@ -176,6 +189,14 @@ int luaopen_tidelock_core(lua_State *L)
 	tlua_open_database(L);
 	tlua_open_node(L);
 	tlua_open_sync(L);
+	tlua_push_error_type(L);
+	lua_pop(L, 1);
 	luaL_newlib(L, functions);
+	lua_newtable(L);
+	for (int kind = 0; kind < TL_EVENT_KIND_COUNT; kind++) {
+		lua_pushboolean(L, true);
+		lua_setfield(L, -2, tl_event_name((tl_event_kind)kind));
+	}
+	lua_setfield(L, -2, "event_kinds");
 	return 1;
 }

@@ -58,9 +58,11 @@ static const uint8_t *check_bytes(lua_State *L, int arg, size_t len, const char 
 
 static int crypto_new_secret(lua_State *L)
 {
-	struct secret *secret = lua_newuserdatauv(L, sizeof *secret, 0);
+	struct secret *secret;
 	int rc;
 
+	lua_settop(L, 1);
+	secret = lua_newuserdatauv(L, sizeof *secret, 0);
 	secret->open = false;
 	luaL_setmetatable(L, SECRET_TYPE);
 	rc = lua_isnoneornil(L, 1) ? tl_secret_new(&secret->key)

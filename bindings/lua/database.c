@@ -289,7 +289,7 @@ static int push_step(lua_State *L)
 	lua_setfield(L, -2, "author");
 	lua_pushboolean(L, step->is_void);
 	lua_setfield(L, -2, "is_void");
-	tlua_push_value(L, step->value);
+	tlua_push_raw(L, step->value);
 	lua_setfield(L, -2, "value");
 	lua_rawseti(L, 2, lua_tointeger(L, 3));
 	return 0;

@@ -8,7 +8,7 @@ static int doc_parse(lua_State *L)
 
 	if (rc != TL_OK)
 		return tlua_fail(L);
-	tlua_push_value(L, doc);
+	tlua_push_raw(L, doc);
 	tl_value_free(doc);
 	return 1;
 }
@@ -44,7 +44,7 @@ static int doc_merge(lua_State *L)
 	rc = tl_doc_merge(base, later);
 	tl_value_free(later);
 	if (rc == TL_OK)
-		tlua_push_value(L, base);
+		tlua_push_raw(L, base);
 	tl_value_free(base);
 	return tlua_result(L, rc, 1);
 }

@@ -117,7 +117,10 @@ static int store_get_all(lua_State *L)
 	tl_value *value = NULL;
 	int rc = tl_doc_store_get_all(check(L), &value);
 
-	return push_read(L, rc, value);
+	if (rc == TL_OK)
+		tlua_push_raw(L, value);
+	tl_value_free(value);
+	return tlua_result(L, rc, 1);
 }
 
 static int store_contains(lua_State *L)

@@ -7,29 +7,34 @@
 
 /* --- results ---------------------------------------------------------------------------------- */
 
+/* "code: message", and the causes below it. */
 static int error_tostring(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
 	lua_getfield(L, 1, "code");
+	luaL_tolstring(L, 2, NULL);
 	lua_getfield(L, 1, "message");
-	lua_pushfstring(L, "%s: %s", luaL_tolstring(L, -2, NULL), luaL_tolstring(L, -1, NULL));
-	lua_getfield(L, 1, "cause");
-	if (!lua_isnil(L, -1)) {
-		lua_pushfstring(
-			L, "%s\n  because %s", lua_tostring(L, -2), luaL_tolstring(L, -1, NULL));
+	luaL_tolstring(L, 4, NULL);
+	lua_pushfstring(L, "%s: %s", lua_tostring(L, 3), lua_tostring(L, 5));
+	if (lua_getfield(L, 1, "cause") == LUA_TNIL) {
+		lua_pop(L, 1);
 		return 1;
 	}
-	lua_pop(L, 1);
+	luaL_tolstring(L, 7, NULL);
+	lua_pushfstring(L, "%s\n  because %s", lua_tostring(L, 6), lua_tostring(L, 8));
 	return 1;
 }
 
-/* The methods come from the Lua half (lua/tidelock/error.lua) when it is there. */
-static void push_error_type(lua_State *L)
+/* The predicates come from the Lua half (lua/tidelock/error.lua). */
+void tlua_push_error_type(lua_State *L)
 {
-	if (luaL_newmetatable(L, ERROR_TYPE)) {
-		lua_pushcfunction(L, error_tostring);
-		lua_setfield(L, -2, "__tostring");
-	}
+	if (!luaL_newmetatable(L, ERROR_TYPE))
+		return;
+	lua_pushcfunction(L, error_tostring);
+	lua_setfield(L, -2, "__tostring");
+	lua_newtable(L);
+	lua_setfield(L, -2, "__index");
 }
 
 void tlua_push_error(lua_State *L, const tl_error *error)
@@ -46,7 +51,7 @@ void tlua_push_error(lua_State *L, const tl_error *error)
 		tlua_push_error(L, tl_error_cause(error));
 		lua_setfield(L, -2, "cause");
 	}
-	push_error_type(L);
+	tlua_push_error_type(L);
 	lua_setmetatable(L, -2);
 }
 

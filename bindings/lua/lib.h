@@ -13,6 +13,8 @@
 
 /* Pushes an error object made of the thread's last error (or of `error`). */
 void tlua_push_error(lua_State *L, const tl_error *error);
+/* Pushes the metatable of error objects, made at the first call. */
+void tlua_push_error_type(lua_State *L);
 /* Pushes nil and the error object of the thread's last error; returns 2. */
 int tlua_fail(lua_State *L);
 /* rc TL_OK: leaves what was pushed on top and returns `count`; else tlua_fail. */
@@ -64,8 +66,10 @@ void tlua_new_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_
 
 #define TLUA_LIST "tidelock.list"
 
-/* Pushes a value: docs as tables, lists as list handles, null and tombstones as their constants. */
+/* Pushes a value: docs as tables, lists as list handles, null and a tombstone as their constants.
+ * Tombstones inside a doc read as absent; the raw form shows them. */
 void tlua_push_value(lua_State *L, const tl_value *value);
+void tlua_push_raw(lua_State *L, const tl_value *value);
 /* Makes a value of what is at `arg`: nil raises; a table with string keys (or empty) is a Doc, a
  * list handle a List; a mixed table, a float with a fraction, invalid UTF-8 raise. Yours. */
 tl_value *tlua_check_value(lua_State *L, int arg);
@@ -80,14 +84,14 @@ const tl_secret *tlua_check_secret(lua_State *L, int arg);
 
 /* --- modules ---------------------------------------------------------------------------------- */
 
+/* Makes every module findable by require without a path. */
+void tlua_preload(lua_State *L);
 TL_API int luaopen_tidelock(lua_State *L);
 TL_API int luaopen_tidelock_crypto(lua_State *L);
 TL_API int luaopen_tidelock_entry(lua_State *L);
 TL_API int luaopen_tidelock_doc(lua_State *L);
 TL_API int luaopen_tidelock_json(lua_State *L);
 TL_API int luaopen_tidelock_log(lua_State *L);
-TL_API int luaopen_tidelock_store(lua_State *L);
-TL_API int luaopen_tidelock_transport(lua_State *L);
 TL_API int luaopen_tidelock_core(
 	lua_State *L); /* node, databases, sync: what lua/tidelock/ builds on */
 

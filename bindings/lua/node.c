@@ -24,9 +24,11 @@ static int core_open(lua_State *L)
 {
 	tl_node_config config;
 	tl_node *node = NULL;
+	int rc;
 
 	tlua_node_config(L, 1, &config);
-	return tlua_push_result(L, tl_node_open(&node, &config), TLUA_NODE, node);
+	rc = tl_node_open(&node, &config);
+	return tlua_push_result(L, rc, TLUA_NODE, node);
 }
 
 /* close([flush]) waits for the flush; closing twice is fine. */

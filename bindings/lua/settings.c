@@ -75,7 +75,7 @@ static int settings_get_all(lua_State *L)
 
 	if (rc != TL_OK)
 		return tlua_fail(L);
-	tlua_push_value(L, value);
+	tlua_push_raw(L, value);
 	tl_value_free(value);
 	return 1;
 }

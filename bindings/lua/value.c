@@ -42,15 +42,19 @@ static bool is_constant(lua_State *L, int index, const char *which)
 
 /* --- to Lua ----------------------------------------------------------------------------------- */
 
-static void push_doc(lua_State *L, const tl_value *doc)
+static void push_any(lua_State *L, const tl_value *value, bool raw);
+
+static void push_doc(lua_State *L, const tl_value *doc, bool raw)
 {
 	tl_str key;
 	tl_value *child;
 
 	lua_newtable(L);
 	for (size_t i = 0; tl_doc_at(doc, i, &key, &child); i++) {
+		if (!raw && tl_value_type(child) == TL_DELETED)
+			continue;
 		lua_pushlstring(L, key.ptr, key.len);
-		tlua_push_value(L, child);
+		push_any(L, child, raw);
 		lua_rawset(L, -3);
 	}
 }
@@ -64,7 +68,7 @@ static void push_list(lua_State *L, const tl_value *list)
 		luaL_error(L, "%s", tl_error_message(tl_last_error()));
 }
 
-void tlua_push_value(lua_State *L, const tl_value *value)
+static void push_any(lua_State *L, const tl_value *value, bool raw)
 {
 	tl_str text;
 
@@ -77,10 +81,20 @@ void tlua_push_value(lua_State *L, const tl_value *value)
 		text = tl_value_as_text(value);
 		lua_pushlstring(L, text.ptr, text.len);
 		break;
-	case TL_DOC: push_doc(L, value); break;
+	case TL_DOC: push_doc(L, value, raw); break;
 	case TL_LIST: push_list(L, value); break;
 	case TL_DELETED: push_constant(L, &deleted_constant, "deleted"); break;
 	}
+}
+
+void tlua_push_value(lua_State *L, const tl_value *value)
+{
+	push_any(L, value, false);
+}
+
+void tlua_push_raw(lua_State *L, const tl_value *value)
+{
+	push_any(L, value, true);
 }
 
 /* --- from Lua --------------------------------------------------------------------------------- */

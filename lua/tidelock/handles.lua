@@ -1,0 +1,28 @@
+-- Closing luv handles safely. luv frees a handle that is collected while it is closing, though
+-- libuv still has it in its queue; so a closing handle is held until it is closed, and when the
+-- state itself ends the loop is given a last turn before.
+local uv = require 'luv'
+
+local closing = {} -- handle -> its guard
+
+-- Finalisers run in the reverse order of their making: this one before that of an older handle.
+local Guard = {}
+function Guard.__gc(guard)
+	if not guard.closed and not uv.loop_mode() then
+		uv.run 'nowait'
+	end
+end
+
+local M = {}
+
+--- Closes a handle that this library made.
+function M.close(handle)
+	local guard = setmetatable({ closed = false }, Guard)
+	closing[handle] = guard
+	handle:close(function()
+		guard.closed = true
+		closing[handle] = nil
+	end)
+end
+
+return M

@@ -1,0 +1,167 @@
+-- Opening nodes, and the Lua half of their methods.
+local core = require 'tidelock.core'
+local pump = require 'tidelock.pump'
+local task = require 'tidelock.task'
+local Sync = require 'tidelock.sync'
+
+local node = core.methods 'tidelock.node'
+local open_node = node.open_node
+node.open_node = nil
+
+local M = {}
+local syncs = setmetatable({}, { __mode = 'k' }) -- node -> its sync object
+local open_nodes = setmetatable({}, { __mode = 'k' })
+
+local MEMORY = setmetatable({}, { __name = 'tidelock.memory', __tostring = function()
+	return 'tidelock.memory'
+end })
+
+--- A backend that keeps everything in memory: tl.open { backend = tl.memory() }.
+function M.memory()
+	return MEMORY
+end
+
+--- Opens a node; options as in tidelock/node.h.
+function M.open(options)
+	if type(options) ~= 'table' then
+		error("tl.open takes a table, for example tl.open { path = 'notes' }", 2)
+	end
+	local given = {}
+	for name, value in pairs(options) do
+		given[name] = value
+	end
+	if given.backend ~= nil then
+		if given.backend ~= MEMORY then
+			error('a backend is tl.memory(); for files give a path', 2)
+		end
+		given.backend, given.memory = nil, true
+	end
+	local opened, err = open_node(given)
+	if not opened and err.code == 'already_open' then
+		-- Handles of an earlier node that nobody can reach any more keep its store open.
+		collectgarbage()
+		collectgarbage()
+		opened, err = open_node(given)
+	end
+	if opened then
+		open_nodes[opened] = true
+	end
+	return opened, err
+end
+
+--- Nodes of this state that are open.
+function M.open_nodes()
+	return open_nodes
+end
+
+local close_node = node.close
+
+--- Flushes for up to 5 s (or the time given) and closes. Closing twice is fine.
+function node:close(flush)
+	pump.close(self)
+	open_nodes[self] = nil
+	return close_node(self, flush)
+end
+
+-- A node that leaves its scope closes the same way.
+local node_type = debug.getregistry()['tidelock.node']
+function node_type.__close(self)
+	return self:close()
+end
+
+--- The node's synchronisation. Always the same object.
+function node:sync()
+	if not syncs[self] then
+		syncs[self] = setmetatable({ node = self }, Sync)
+	end
+	return syncs[self]
+end
+
+--- Sync is on unless the node was opened with sync = false; there for the guide's sake.
+function node:with_sync()
+	return self
+end
+
+-- --- hooks -------------------------------------------------------------------------------------
+
+-- Waiting inside a hook would stop the commit that calls it.
+local function guarded(fn)
+	return fn and function(ctx)
+		local before = task.in_hook
+		task.in_hook = true
+		local results = table.pack(pcall(fn, ctx))
+		task.in_hook = before
+		if not results[1] then
+			error(results[2], 0)
+		end
+		return table.unpack(results, 2, results.n)
+	end
+end
+
+for _, type_name in ipairs { 'tidelock.node', 'tidelock.database', 'tidelock.transaction' } do
+	local methods = core.methods(type_name)
+	local add_hook = methods.add_hook
+	methods.add_hook = function(self, hook)
+		if type(hook) ~= 'table' then
+			error('a hook is a table of functions', 2)
+		end
+		local moments = {}
+		for name, fn in pairs(hook) do
+			moments[name] = type(fn) == 'function' and guarded(fn) or fn
+		end
+		return add_hook(self, moments)
+	end
+end
+
+-- --- events ------------------------------------------------------------------------------------
+
+local function set_of(kinds)
+	if not kinds or #kinds == 0 then
+		return nil
+	end
+	local set = {}
+	for _, kind in ipairs(kinds) do
+		if not core.event_kinds[kind] then
+			error(("there is no event '%s'"):format(kind), 3)
+		end
+		set[kind] = true
+	end
+	return set
+end
+
+--- Calls fn(event) for each event of this kind, from the loop; returns a function that ends it.
+function node:on(kind, fn)
+	local set = set_of { kind }
+	return pump.listen(self, function(event)
+		if set[event.kind] then
+			fn(event)
+		end
+	end)
+end
+
+--- for event in node:events { 'entries_received' } do: waits for each. Leaving the loop ends it.
+function node:events(kinds)
+	local set, queue, wake = set_of(kinds), {}, nil
+	local stop = pump.listen(self, function(event)
+		if set and not set[event.kind] then
+			return
+		end
+		queue[#queue + 1] = event
+		if wake then
+			local call = wake
+			wake = nil
+			call()
+		end
+	end)
+	local function next_event()
+		if #queue == 0 then
+			task.wait('events', function(call)
+				wake = call
+			end)
+		end
+		return table.remove(queue, 1)
+	end
+	return next_event, nil, nil, setmetatable({}, { __close = stop })
+end
+
+return M

@@ -1,0 +1,172 @@
+-- The Lua half of stores: store types, iteration, rows as tables, read-change-set.
+local core = require 'tidelock.core'
+local json = require 'tidelock.json'
+
+local M = { DocStore = 'doc_store', Table = 'table', SettingsStore = 'settings_store' }
+
+-- Which method opens a store of each type, on transactions, databases and views alike.
+local openers = { doc_store = 'doc', table = 'table', settings_store = 'settings' }
+
+local function get_store(self, name, kind)
+	local opener = openers[kind or M.DocStore]
+	if not opener then
+		error('a store type is tl.DocStore, tl.Table or tl.SettingsStore', 2)
+	end
+	if opener == 'settings' then
+		if name ~= '_settings' then
+			error('a SettingsStore is called _settings', 2)
+		end
+		return self:settings()
+	end
+	return self[opener](self, name)
+end
+
+for _, type_name in ipairs { 'tidelock.transaction', 'tidelock.database', 'tidelock.view' } do
+	local methods = core.methods(type_name)
+	methods.get_store = get_store
+	methods.get_subtree = get_store
+end
+
+-- --- DocStore ----------------------------------------------------------------------------------
+
+local doc = core.methods 'tidelock.doc_store'
+
+--- Visible children of the Doc at `path`, in key order.
+function doc:each(path)
+	local members = assert(self:members(path))
+	local index = 0
+	return function()
+		index = index + 1
+		if members[index] then
+			return members[index][1], members[index][2]
+		end
+	end
+end
+
+--- Reads, changes, sets: fn gets the value and returns the new one.
+function doc:modify(path, fn)
+	local value, err = self:get(path)
+	if value == nil then
+		return nil, err
+	end
+	return self:set(path, fn(value))
+end
+doc.modify_path = doc.modify
+
+--- The same, starting from `initial` when nothing is there.
+function doc:modify_or_insert(path, initial, fn)
+	local value, err = self:get_option(path)
+	if err then
+		return nil, err
+	end
+	if value == nil then
+		value = initial
+	end
+	return self:set(path, fn(value))
+end
+doc.modify_or_insert_path = doc.modify_or_insert
+
+-- --- Table -------------------------------------------------------------------------------------
+
+local rows = core.methods 'tidelock.table'
+
+--- Adds a row under a new key; returns the key.
+function rows:insert(row)
+	return self:insert_json(json.encode(row))
+end
+
+function rows:set(key, row)
+	return self:set_json(key, json.encode(row))
+end
+
+local function decoded(text, err)
+	if not text then
+		return nil, err
+	end
+	return json.decode(text)
+end
+
+function rows:get(key)
+	return decoded(self:get_json(key))
+end
+
+--- Rows in ascending key order: key, row.
+function rows:each()
+	local all = assert(self:rows_json())
+	local index = 0
+	return function()
+		index = index + 1
+		if all[index] then
+			return all[index][1], assert(json.decode(all[index][2]))
+		end
+	end
+end
+
+--- Rows that match(row, key) says true to, as an array of { key =, row = }.
+function rows:search(match)
+	local found = {}
+	for key, row in self:each() do
+		if match(row, key) then
+			found[#found + 1] = { key = key, row = row }
+		end
+	end
+	return found
+end
+
+-- --- Database ----------------------------------------------------------------------------------
+
+local database = core.methods 'tidelock.database'
+
+local CHANGES_PAGE = 1000
+
+--- Change feed over arrival numbers: for change in db:changes { since = n } do. It ends at the
+--- present; go on later from the last change.arrival seen.
+function database:changes(options)
+	options = options or {}
+	for name in pairs(options) do
+		if name ~= 'since' then
+			error(("unknown option '%s', did you mean 'since'?"):format(name), 2)
+		end
+	end
+	local since, page, index = options.since or 0, {}, 1
+	return function()
+		if index > #page then
+			page, index = assert(self:changes_page(since, CHANGES_PAGE)), 1
+		end
+		local change = page[index]
+		if change then
+			index, since = index + 1, change.arrival
+			return change
+		end
+	end
+end
+
+local function components(path)
+	if type(path) == 'table' then
+		return path
+	end
+	local parts = {}
+	for part in path:gmatch '[^.]+' do
+		parts[#parts + 1] = part
+	end
+	return parts
+end
+
+--- Who wrote what at a path of a store, oldest first.
+function database:history_of(store, path)
+	return self:history_at(store, components(path))
+end
+
+--- Runs fn(tx) in a transaction and commits: the entry's id, or nil and the error. A raise in fn
+--- rolls back and goes on.
+function database:transact(fn)
+	local opened, err = self:new_transaction()
+	if not opened then
+		return nil, err
+	end
+	local tx <close> = opened
+	fn(tx)
+	return tx:commit()
+end
+
+return M

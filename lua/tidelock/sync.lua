@@ -1,0 +1,178 @@
+-- node:sync(): the guide's synchronisation calls. Waiting calls follow lua/tidelock/task.lua.
+local core = require 'tidelock.core'
+local json = require 'tidelock.json'
+local pump = require 'tidelock.pump'
+local node_methods = core.methods 'tidelock.node'
+
+local Sync = {}
+Sync.__index = Sync
+Sync.__name = 'tidelock.sync'
+
+function Sync:__tostring()
+	return ('tidelock.sync of %s'):format(tostring(self.node))
+end
+
+-- --- plain calls: the same name and arguments on the node ---------------------------------------
+
+for _, name in ipairs {
+	'start_server', 'stop_server', 'is_server_running', 'get_server_address',
+	'get_server_addresses', 'register_peer', 'update_peer_status', 'remove_peer',
+	'add_peer_address', 'remove_peer_address', 'get_peer_addresses', 'add_tree_sync',
+	'remove_tree_sync', 'is_tree_synced_with_peer', 'configure', 'cleanup_old_history',
+} do
+	local method = node_methods['sync_' .. name]
+	Sync[name] = function(self, ...)
+		return method(self.node, ...)
+	end
+end
+
+Sync.enable_http_transport = function(self, options)
+	return self.node:sync_enable_http(options)
+end
+
+Sync.approve_bootstrap_request = function(self, id, key_name)
+	return self.node:sync_approve(id, key_name)
+end
+
+Sync.reject_bootstrap_request = function(self, id, key_name)
+	return self.node:sync_reject(id, key_name)
+end
+
+--- start_server('127.0.0.1:0' [, { transport = 'http' }])
+function Sync:start_server(bind, options)
+	for name in pairs(options or {}) do
+		if name ~= 'transport' then
+			error(("unknown option '%s', did you mean 'transport'?"):format(name), 2)
+		end
+	end
+	return self.node:sync_start_server(bind, options and options.transport)
+end
+
+--- The `_sync` database, readable by DocStore.
+function Sync:sync_tree()
+	return self.node:sync_tree()
+end
+
+-- --- JSON records as tables ---------------------------------------------------------------------
+
+local function decoded(text, err)
+	if not text then
+		return nil, err
+	end
+	return assert(json.decode(text))
+end
+
+for _, name in ipairs {
+	'get_peer_info', 'list_peers', 'get_peer_trees', 'get_tree_peers', 'status',
+} do
+	local method = node_methods['sync_' .. name]
+	Sync[name] = function(self, ...)
+		return decoded(method(self.node, ...))
+	end
+end
+
+for _, state in ipairs { 'pending', 'approved', 'rejected' } do
+	Sync[state .. '_bootstrap_requests'] = function(self)
+		return decoded(self.node:sync_bootstrap_requests(state))
+	end
+end
+
+-- --- what waits --------------------------------------------------------------------------------
+
+local function waited(self, what, op, err)
+	if not op then
+		return nil, err
+	end
+	return pump.wait(self.node, op, what)
+end
+
+--- connect_to_peer(address [, { key = K }]) -> the peer's key
+function Sync:connect_to_peer(address, options)
+	for name in pairs(options or {}) do
+		if name ~= 'key' then
+			error(("unknown option '%s', did you mean 'key'?"):format(name), 2)
+		end
+	end
+	return waited(self, 'connect_to_peer',
+		self.node:sync_start_connect(address, options and options.key))
+end
+
+--- One exchange both ways now: { received =, sent = }.
+function Sync:sync_tree_with_peer(peer, db)
+	return decoded(waited(self, 'sync_tree_with_peer', self.node:sync_start_tree(peer, db)))
+end
+
+--- Connects, fetches or syncs the database, adds the relation -> the peer's key.
+function Sync:sync_with_peer(address, db)
+	return waited(self, 'sync_with_peer', self.node:sync_start_with_peer(address, db))
+end
+
+local function truth(text, err)
+	if not text then
+		return nil, err
+	end
+	return true
+end
+
+--- Sends everything that is due; true, or nil and `timeout`, which names what is left.
+function Sync:flush(timeout)
+	return truth(waited(self, 'flush', self.node:sync_start_flush(timeout)))
+end
+
+function Sync:wait_until_synced(peer, db, timeout)
+	return truth(waited(self, 'wait_until_synced',
+		self.node:sync_start_wait(peer, db, timeout)))
+end
+
+function Sync:discover_peer_trees(peer)
+	return decoded(waited(self, 'discover_peer_trees', self.node:sync_start_discover(peer)))
+end
+
+--- { status = 'granted' | 'pending' | 'refused', request_id = }
+function Sync:request_database_access(address, db, key_name, permission)
+	return decoded(waited(self, 'request_database_access',
+		self.node:sync_start_request_access(address, db, key_name, permission)))
+end
+
+-- --- sync state --------------------------------------------------------------------------------
+
+local State = {}
+State.__index = State
+State.__name = 'tidelock.sync_state'
+
+local Metadata = {}
+Metadata.__index = Metadata
+
+--- Successes of all attempts, 0 to 1; 0 when there were none.
+function Metadata:sync_success_rate()
+	local total = self.successful_sync_count + self.failed_sync_count
+	return total == 0 and 0.0 or self.successful_sync_count / total
+end
+
+function State:get_sync_cursor(peer, db)
+	return decoded(self.node:sync_get_sync_cursor(peer, db))
+end
+
+function State:get_sync_metadata(peer)
+	local metadata, err = decoded(self.node:sync_get_sync_metadata(peer))
+	return metadata and setmetatable(metadata, Metadata), err
+end
+
+function State:get_sync_history(peer, limit)
+	return decoded(self.node:sync_get_sync_history(peer, limit))
+end
+
+function State:get_peers_with_sync_state()
+	return decoded(self.node:sync_get_peers_with_sync_state())
+end
+
+function State:cleanup_old_history(days)
+	return self.node:sync_cleanup_old_history(days)
+end
+
+--- Written by the engine after every exchange.
+function Sync:state()
+	return setmetatable({ node = self.node }, State)
+end
+
+return Sync

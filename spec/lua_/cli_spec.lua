@@ -1,0 +1,110 @@
+local H = require 'spec.helper'
+local uv = require 'luv'
+
+local function run(...)
+	return H.run(...)
+end
+
+describe('the program', function()
+	teardown(H.clean)
+
+	it('works on a data directory', function()
+		local data = H.folder() .. '/data'
+		assert.are.equal(0, (run('init', '-d', data)))
+		local status, id = run('db', 'create', 'notes', '-d', data)
+		assert.are.equal(0, status)
+		id = id:gsub('%s+$', '')
+		assert.matches('^sha256:%x+$', id)
+		assert.are.equal(0, (run('db', 'set', 'notes', 'data', 'a.b', '"x"', '-d', data)))
+		assert.are.equal(0, (run('db', 'set', id, 'data', 'n', '5', '-d', data)))
+		local _, value = run('db', 'get', 'notes', 'data', 'a.b', '-d', data)
+		assert.are.equal('x\n', value)
+		local _, all = run('db', 'get', 'notes', 'data', '--json', '-d', data)
+		assert.are.same({ a = { b = 'x' }, n = 5 }, require 'tidelock.json'.decode(all))
+		local _, list = run('db', 'list', '-d', data)
+		assert.matches('notes', list)
+		local _, log = run('log', '--graph', 'notes', '-d', data)
+		assert.matches('^%*  %x+', log)
+		assert.are.equal(3, select(2, log:gsub('%*', '')))
+		local verified, text = run('verify', '-d', data)
+		assert.are.equal(0, verified)
+		assert.matches('0 findings', text)
+
+		local file = H.folder() .. '/export'
+		assert.are.equal(0, (run('db', 'export', 'notes', file, '-d', data)))
+		local other = H.folder() .. '/other'
+		local imported, said = run('db', 'import', file, '-d', other)
+		assert.are.equal(0, imported)
+		assert.matches('3 new entries', said)
+		local _, again = run('db', 'get', id, 'data', 'a.b', '-d', other)
+		assert.are.equal('x\n', again)
+	end)
+
+	it('tells what is wrong, with its exit status', function()
+		local data = H.folder() .. '/data'
+		local status, _, err = run('db', 'get', 'nothing', 'data', '-d', data)
+		assert.are.equal(1, status)
+		assert.matches("no database 'nothing'", err)
+		assert.are.equal(2, (run 'dance'))
+		assert.are.equal(2, (run()))
+		assert.are.equal(0, (run 'version'))
+	end)
+
+	it('reports scripts that fail', function()
+		local folder = H.folder()
+		local syntax = H.write(folder .. '/syntax.lua', 'local = 1')
+		local status, _, err = run('run', syntax)
+		assert.are.equal(1, status)
+		assert.matches('syntax.lua:1', err)
+		local raising = H.write(folder .. '/raising.lua', "local x = nil\nreturn x.y")
+		status, _, err = run('run', raising)
+		assert.are.equal(1, status)
+		assert.matches('raising.lua:2', err)
+		local task = H.write(folder .. '/task.lua',
+			"require 'tidelock'.task(function() error 'in a task' end)")
+		status, _, err = run('run', task)
+		assert.are.equal(1, status)
+		assert.matches('in a task', err)
+		assert.are.equal(1, (run('run', folder .. '/missing.lua')))
+	end)
+
+	-- Starts a script and ends it by SIGTERM once it has printed a line.
+	local function terminate(text)
+		local file = H.write(H.folder() .. '/script.lua', text)
+		local out, ended = uv.new_pipe(), nil
+		local handle, pid = uv.spawn(H.program, { args = { 'run', file, H.folder() },
+			stdio = { nil, out, 2 } }, function(code, signal)
+			ended = { code = code, signal = signal }
+		end)
+		out:read_start(function(_, piece)
+			if piece then
+				uv.kill(pid, 'sigterm')
+			else
+				out:close()
+			end
+		end)
+		local since = uv.hrtime()
+		H.wait_for(function() return ended end, 20)
+		handle:close()
+		return ended, (uv.hrtime() - since) / 1e9
+	end
+
+	it('ends by SIGTERM wherever a script is', function()
+		for _, text in ipairs {
+			"print 'busy' io.stdout:flush() while true do end",
+			"print 'asleep' io.stdout:flush() require 'tidelock'.sleep '1h'",
+			[[local tl = require 'tidelock'
+			local node <close> = tl.open { path = arg[1] .. '/d' }
+			node:sync():enable_http_transport()
+			assert(node:sync():start_server '127.0.0.1:0')
+			print 'serving' io.stdout:flush()]],
+			[[local tl = require 'tidelock'
+			tl.task(function() tl.sleep '1h' end)
+			print 'task' io.stdout:flush()]],
+		} do
+			local ended, seconds = terminate(text)
+			assert.are.same({ code = 143, signal = 0 }, ended)
+			assert.is_true(seconds < 15)
+		end
+	end)
+end)

@@ -1,0 +1,59 @@
+-- What several specifications use: folders that vanish, programs, nodes.
+local uv = require 'luv'
+local H = {}
+package.loaded['spec.helper'] = H
+
+H.build = assert(os.getenv 'TIDELOCK_BUILD', 'run specifications by spec/busted')
+H.program = H.build .. '/tidelock'
+
+local folders = {}
+
+--- A fresh folder, removed by H.clean().
+function H.folder()
+	local path = assert(uv.fs_mkdtemp((os.getenv 'TMPDIR' or '/tmp') .. '/tidelock-spec-XXXXXX'))
+	folders[#folders + 1] = path
+	return path
+end
+
+function H.clean()
+	for _, path in ipairs(folders) do
+		os.execute(('rm -rf %q'):format(path))
+	end
+	folders = {}
+end
+
+function H.write(path, text)
+	local file <close> = assert(io.open(path, 'wb'))
+	assert(file:write(text))
+	return path
+end
+
+--- Runs the program to its end: status, standard output, standard error.
+function H.run(...)
+	local words = { ('%q'):format(H.program) }
+	for _, word in ipairs { ... } do
+		words[#words + 1] = ("'%s'"):format(word:gsub("'", [['\'']]))
+	end
+	local err_file = os.tmpname()
+	local pipe = assert(io.popen(table.concat(words, ' ') .. ' 2>' .. err_file .. ' </dev/null'))
+	local out = pipe:read 'a'
+	local _, _, status = pipe:close()
+	local file <close> = assert(io.open(err_file))
+	local err = file:read 'a'
+	os.remove(err_file)
+	return status, out, err
+end
+
+--- Waits until fn() is true, running the loop; fails after `seconds`.
+function H.wait_for(fn, seconds)
+	local tl = require 'tidelock'
+	local deadline = uv.hrtime() + (seconds or 10) * 1e9
+	while not fn() do
+		if uv.hrtime() > deadline then
+			error('waited in vain', 2)
+		end
+		tl.sleep '10ms'
+	end
+end
+
+return H

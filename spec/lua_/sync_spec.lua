@@ -1,0 +1,104 @@
+local H = require 'spec.helper'
+local tl = require 'tidelock'
+
+local function open(options)
+	options = options or {}
+	options.backend = tl.memory()
+	local node = assert(tl.open(options))
+	assert(node:sync():enable_http_transport())
+	assert(node:sync():start_server '127.0.0.1:0')
+	assert(node:add_private_key 'k')
+	return node, node:sync(), assert(node:sync():get_server_address())
+end
+
+describe('sync', function()
+	teardown(H.clean)
+
+	it('takes a database from a key it accepts, and keeps it in step both ways', function()
+		local a, sync_a = open { name = 'a' }
+		local b, sync_b, address = open { name = 'b', accept_databases_from = { a:device_key() } }
+		local peer = assert(sync_a:connect_to_peer(address))
+		assert.are.equal(b:device_key(), peer)
+		assert(sync_a:update_peer_status(peer, 'active'))
+		local db = assert(a:new_database({ name = 'notes' }, 'k'))
+		assert(sync_a:add_tree_sync(peer, db:root_id()))
+		assert(db:transact(function(tx)
+			assert(tx:settings():add_auth_key(b:get_public_key 'k', 'write:10'))
+			tx:doc 'data':set('x', 'from a')
+		end))
+		assert(sync_a:flush '5s')
+		local copy = assert(b:load_database(db:root_id()))
+		assert.are.equal('from a', copy:get_store 'data':get 'x')
+
+		assert(sync_b:register_peer(a:device_key(), 'a'))
+		assert(sync_b:add_peer_address(a:device_key(), sync_a:get_server_address()))
+		assert(sync_b:add_tree_sync(a:device_key(), db:root_id()))
+		assert(copy:set_default_auth_key 'k')
+		assert(copy:transact(function(tx) tx:doc 'data':set('y', 'from b') end))
+		assert(sync_b:wait_until_synced(a:device_key(), db:root_id(), '5s'))
+		assert.are.equal('from b', db:get_store 'data':get 'y')
+		assert.is_true(sync_a:is_tree_synced_with_peer(peer, db:root_id()))
+		assert.are.same({ db:root_id() }, sync_a:get_peer_trees(peer))
+
+		local metadata = assert(sync_a:state():get_sync_metadata(peer))
+		assert.is_true(metadata:sync_success_rate() > 0)
+		assert.are.equal('active', assert(sync_a:get_peer_info(peer)).status)
+		a:close(0)
+		b:close(0)
+	end)
+
+	it('answers errors by their names', function()
+		local node <close> = assert(tl.open { backend = tl.memory() })
+		local sync = node:sync()
+		local key = tl.crypto.new_secret():public_key()
+		assert.are.equal('no_transport_enabled', select(2, sync:start_server '127.0.0.1:0').code)
+		assert(sync:enable_http_transport())
+		assert.are.equal('server_not_running', select(2, sync:get_server_address()).code)
+		assert.are.equal('server_bind', select(2, sync:start_server 'localhost:1').code)
+		assert.are.equal('peer_not_found', select(2, sync:get_peer_info(key)).code)
+		assert.are.equal('bad_address', select(2, tl.address.http 'host:1/x').code)
+		local peer, err = sync:connect_to_peer 'http:127.0.0.1:1'
+		assert.is_nil(peer)
+		assert.is_true(err:is_network_error())
+		assert.is_true(err:is_sync_error())
+		assert.has_error(function() sync:connect_to_peer('http:127.0.0.1:1', { kee = 1 }) end)
+	end)
+
+	it('brings events to loops and handlers', function()
+		local a, sync_a = open()
+		local b, _, address = open { accept_databases_from = { a:device_key() } }
+		local kinds, first = {}, nil
+		local stop = b:on('entries_received', function(event) kinds[#kinds + 1] = event.kind end)
+		local task = tl.task(function()
+			for event in b:events { 'entries_received' } do
+				if event.db then
+					first = event
+					break
+				end
+			end
+		end)
+		local peer = assert(sync_a:connect_to_peer(address))
+		local db = assert(a:new_database({ name = 'x' }, 'k'))
+		assert(sync_a:add_tree_sync(peer, db:root_id()))
+		assert(sync_a:flush '5s')
+		task:wait()
+		assert.are.equal(db:root_id(), first.db)
+		H.wait_for(function() return #kinds > 0 end)
+		stop()
+		assert.has_error(function() b:on('no such event', print) end)
+		a:close(0)
+		b:close(0)
+	end)
+
+	it('can be stopped and started again', function()
+		local a, sync_a = open()
+		local b, sync_b = open { accept_databases_from = { a:device_key() } }
+		assert(sync_b:stop_server())
+		assert.is_false(sync_b:is_server_running())
+		assert.are.equal('server_not_running', select(2, sync_b:stop_server()).code)
+		assert(sync_b:start_server '127.0.0.1:0')
+		assert(sync_a:connect_to_peer(assert(sync_b:get_server_address())))
+		a:close(0)
+		b:close(0)
+	end)
+end)

@@ -1,0 +1,98 @@
+require 'spec.helper'
+local doc = require 'tidelock.doc'
+local json = require 'tidelock.json'
+local core = require 'tidelock.core'
+require 'tidelock'
+
+describe('values', function()
+	it('keep every type of a document', function()
+		local text = '{"children":{"a":"Null","b":{"Bool":true},"c":{"Int":-5},"d":{"Text":"x"},'
+			.. '"e":{"Doc":{"children":{"f":"Deleted"}}}}}'
+		local value = assert(doc.parse(text))
+		assert.are.equal(doc.null, value.a)
+		assert.is_true(value.b)
+		assert.are.equal(-5, value.c)
+		assert.are.equal('x', value.d)
+		assert.are.equal(doc.deleted, value.e.f)
+		assert.are.equal(text, doc.write(value))
+		assert.are.equal('null', tostring(doc.null))
+	end)
+
+	it('keep lists with their positions', function()
+		local list = doc.list { 'a', 'b' }
+		assert.are.equal(2, #list)
+		assert(list:insert(2, 'between'))
+		assert.are.same({ 'a', 'between', 'b' }, list:totable())
+		local again = assert(doc.parse(doc.write { list = list })).list
+		assert.are.equal(list, again)
+		assert(list:remove(1))
+		assert.are.equal('between', list[1])
+		assert.is_nil(list[3])
+		assert.has_error(function() list:set(0, 'x') end)
+		local ok, err = list:insert(9, 'x')
+		assert.is_nil(ok)
+		assert.are.equal('index_out_of_bounds', err.code)
+	end)
+
+	it('refuse what the format has not', function()
+		assert.has_error(function() doc.write { 1, 2 } end)
+		assert.has_error(function() doc.write { a = 1.5 } end)
+		assert.has_error(function() doc.write { a = '\xff' } end)
+		assert.has_error(function() doc.write { a = print } end)
+		local loop = {}
+		loop.loop = loop
+		assert.has_error(function() doc.write(loop) end)
+		assert.are.equal('{"children":{"a":{"Int":2}}}', doc.write { a = 2.0 })
+	end)
+
+	it('merge as documents do', function()
+		local merged = doc.merge({ a = { x = 1, y = 2 }, b = 1 }, { a = { y = 3 }, b = doc.deleted })
+		assert.are.same({ a = { x = 1, y = 3 }, b = doc.deleted }, merged)
+	end)
+
+	it('tell bad documents by an error object', function()
+		local value, err = doc.parse '{"children":'
+		assert.is_nil(value)
+		assert.are.equal('bad_json', err.code)
+		assert.is_true(err:is_validation_error())
+		assert.is_false(err:is_sync_error())
+		assert.matches('bad_json', tostring(err))
+	end)
+end)
+
+describe('JSON', function()
+	it('reads and writes', function()
+		assert.are.same({ a = { 1, 2, { b = 'c' } }, d = true }, json.decode '{"a":[1,2,{"b":"c"}],"d":true}')
+		assert.are.equal('{"a":[1,2],"b":{}}', json.encode { b = {}, a = { 1, 2 } })
+		assert.are.equal('[]', json.encode(json.array {}))
+		assert.are.equal('{"n":9007199254740991}', json.encode { n = 9007199254740991 })
+		assert.are.equal(9007199254740991, json.decode('{"n":9007199254740991}').n)
+		assert.are.equal('integer', math.type(json.decode '[3]'[1]))
+	end)
+
+	it('refuses what it cannot keep', function()
+		for _, text in ipairs { '', '{', '[1] x', '"\\u0000"', '{"a":}' } do
+			local value, err = json.decode(text)
+			assert.is_nil(value)
+			assert.is_string(err)
+		end
+		assert.has_error(function() json.encode { [1.5] = 1 } end)
+		assert.has_error(function() json.encode { a = 'x\0y' } end)
+		assert.has_error(function() json.encode(0 / 0) end)
+		local deep = {}
+		for _ = 1, 200 do deep = { a = deep } end
+		assert.has_error(function() json.encode(deep) end)
+	end)
+end)
+
+describe('measures', function()
+	it('are numbers or texts with units', function()
+		assert.are.equal(250, core.duration '250ms')
+		assert.are.equal(600000, core.duration '10m')
+		assert.are.equal(1500, core.duration(1.5))
+		assert.are.equal(4194304, core.size '4MiB')
+		assert.has_error(function() core.duration '10 parsecs' end)
+		assert.has_error(function() core.duration(-1) end)
+		assert.has_error(function() core.size 'many' end)
+	end)
+end)
