@@ -56,6 +56,26 @@ static void take_addresses(tl__peer *peer, const tl__v1_hello *hello)
 	}
 }
 
+void tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
+{
+	if (hello->name.len > 0)
+		(void)!tl__peer_set_name(peer, hello->name);
+	/* Another store: what it holds of ours is unknown. */
+	if (peer->incarnation_known &&
+		memcmp(peer->incarnation, hello->incarnation, sizeof hello->incarnation) != 0)
+		for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
+			tl__pair_restart(sync, pair);
+	peer->incarnation_known = true;
+	memcpy(peer->incarnation, hello->incarnation, sizeof hello->incarnation);
+	peer->max_body_bytes = hello->max_body_bytes < TL__V1_MAX_BODY_BYTES
+				       ? hello->max_body_bytes
+				       : TL__V1_MAX_BODY_BYTES;
+	peer->max_page_entries = hello->max_page_entries < TL__V1_MAX_PAGE_ENTRIES
+					 ? hello->max_page_entries
+					 : TL__V1_MAX_PAGE_ENTRIES;
+	take_addresses(peer, hello);
+}
+
 int tl__hello_read(tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16])
 {
 	tl__arena arena = TL__ARENA_INIT;
@@ -64,31 +84,15 @@ int tl__hello_read(tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t ep
 
 	if (rc == TL_OK && memcmp(hello.key.b, peer->key.b, TL_KEY_BYTES) != 0)
 		rc = tl__fail(TL_E_KEY_MISMATCH, "the hello names another key than its signer's");
-	if (rc != TL_OK) {
-		tl__arena_free(&arena);
-		return rc;
+	if (rc == TL_OK) {
+		if (peer->epoch_known && memcmp(peer->epoch, epoch, TL__V1_EPOCH_BYTES) != 0)
+			tl__peer_offer_again(peer);
+		peer->epoch_known = true;
+		memcpy(peer->epoch, epoch, TL__V1_EPOCH_BYTES);
+		tl__hello_heard(sync, peer, &hello);
 	}
-	if (hello.name.len > 0)
-		(void)!tl__peer_set_name(peer, hello.name);
-	if (peer->epoch_known && memcmp(peer->epoch, epoch, TL__V1_EPOCH_BYTES) != 0)
-		tl__peer_offer_again(peer);
-	peer->epoch_known = true;
-	memcpy(peer->epoch, epoch, TL__V1_EPOCH_BYTES);
-	/* Another store: what it holds of ours is unknown. */
-	if (peer->incarnation_known &&
-		memcmp(peer->incarnation, hello.incarnation, sizeof hello.incarnation) != 0)
-		for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
-			tl__pair_restart(sync, pair);
-	peer->incarnation_known = true;
-	memcpy(peer->incarnation, hello.incarnation, sizeof hello.incarnation);
-	peer->max_body_bytes = hello.max_body_bytes < TL__V1_MAX_BODY_BYTES ? hello.max_body_bytes
-									    : TL__V1_MAX_BODY_BYTES;
-	peer->max_page_entries = hello.max_page_entries < TL__V1_MAX_PAGE_ENTRIES
-					 ? hello.max_page_entries
-					 : TL__V1_MAX_PAGE_ENTRIES;
-	take_addresses(peer, &hello);
 	tl__arena_free(&arena);
-	return TL_OK;
+	return rc;
 }
 
 void tl__handshake_write(tl__sync *sync, tl__buf *body, const uint8_t challenge[32])

@@ -189,6 +189,9 @@ int tl__call_status_code(tl__v1_status status);
 
 /* hello.c */
 void tl__hello_write(tl__sync *sync, tl__buf *args);
+/* What a proven peer says of itself goes into its record; its addresses count as unproven until it
+ * answers there. Either half. */
+void tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello);
 /* What the peer's hello says goes into its record; `index` is the address dialled. */
 int tl__hello_read(
 	tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16]) TL_MUST_USE;

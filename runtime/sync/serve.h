@@ -1,0 +1,157 @@
+/* What the files of the inbound half share: a request under way, and how it is answered. */
+#ifndef TL_SYNC_SERVE_H
+#define TL_SYNC_SERVE_H
+
+#include <strings.h>
+#include "base/fail.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sync/state.h"
+
+/* Limits. */
+#define TL__SERVE_NONCE_MS 120000 /* a nonce is remembered */
+/* A peer that sends on commit makes 50 requests a second: 6,000 while a nonce is remembered. */
+#define TL__SERVE_MAX_KEY_NONCES   10000
+#define TL__SERVE_MAX_NONCES       100000
+#define TL__SERVE_REMOTE_BURST     4000 /* requests of one remote host at once */
+#define TL__SERVE_REMOTE_PER_S     2000
+#define TL__SERVE_KEY_BURST        4000 /* of one device key */
+#define TL__SERVE_KEY_PER_S        2000
+#define TL__SERVE_MAX_BUCKETS      10000
+#define TL__SERVE_MAX_KEY_REQUESTS 10   /* access requests of one key */
+#define TL__SERVE_MAX_REQUESTS     1000 /* in all */
+#define TL__SERVE_REQUEST_MS       (INT64_C(30) * 24 * 3600 * 1000)
+#define TL__SERVE_PIECE_BYTES      (256u * 1024) /* of a streamed v0 answer */
+
+/* --- a request under way ---------------------------------------------------------------------- */
+
+typedef struct tl__incoming {
+	uint64_t number; /* the driver's */
+	tl__arena arena; /* everything below lives here */
+	tl_str remote, channel, transport;
+	unsigned works; /* under way; the request is freed once there are none and it is done */
+	bool done;      /* answered, or the requester is gone */
+	/* v1 */
+	tl_key from;
+	tl_key proven[TL__V1_MAX_KEYS + 1]; /* `from` first */
+	size_t proven_count;
+	bool anonymous; /* "to": null: nothing is recorded of it */
+	tl__v1_method method;
+	uint8_t re[32];
+	tl_str args, body;
+	tl_id db;
+	tl__v1_pull pull;
+	tl__v1_push push;
+	tl__v1_access access;
+	tl__v1_tips tips;
+	tl__pair *pair; /* looked up again where it is used: relations come and go */
+	/* v0 */
+	bool v0;
+	tl__v0_request request; /* freed with this */
+	bool has_request;
+	bool claimed; /* the claimed key counts (option v0_claims, or the policy) */
+	bool approved;
+	tl_permission granted;
+	tl__work *stream; /* between two pieces */
+	bool begun;
+	uint64_t told; /* entries */
+	/* SendEntries: entries by database, one after the other. */
+	struct tl__send_group *groups;
+	uint64_t stored;
+} tl__incoming;
+
+struct tl__serve {
+	tl__map incoming; /* number -> tl__incoming */
+	/* nonce.c */
+	tl__map nonces; /* key ‖ nonce */
+	struct tl__nonce *oldest, *newest;
+	tl__map nonce_counts; /* key -> how many of it */
+	/* bucket.c */
+	tl__map buckets;
+	/* serve_access.c */
+	tl__map access; /* request id -> struct tl__access_row */
+};
+
+tl__incoming *tl__serve_find(tl__sync *sync, uint64_t number); /* NULL: gone */
+/* Hands out a work of this request; `done` finds it again by work->owner. false: answered with
+ * internal. */
+tl__work *tl__serve_work(tl__sync *sync, tl__incoming *in, tl__work_kind kind,
+	void (*done)(void *sync, tl__work *work));
+/* Takes a work back: its request, or NULL when that is gone (the work is freed then, too). */
+tl__incoming *tl__serve_worked(tl__sync *sync, tl__work *work);
+void tl__serve_internal(tl__sync *sync, tl__incoming *in, const tl__work *work);
+/* The whole answer; takes the body over, ends the request. */
+void tl__serve_answer(tl__sync *sync, tl__incoming *in, int status, const char *content_type,
+	tl__buf *body, bool close);
+void tl__serve_text(tl__sync *sync, tl__incoming *in, int status, const char *text);
+/* The request is over; it is freed when its works are back. */
+void tl__serve_end(tl__sync *sync, tl__incoming *in);
+/* The remote's host without its port. */
+tl_str tl__serve_host(tl_str remote);
+
+/* --- serve_bucket.c --------------------------------------------------------------------------- */
+
+/* Takes one token; false: too many. The name is a host or the bytes of a key. */
+bool tl__serve_take(tl__sync *sync, tl_str name, uint32_t burst, uint32_t per_second);
+void tl__serve_buckets_free(tl__sync *sync);
+
+/* --- serve_nonce.c ---------------------------------------------------------------------------- */
+
+bool tl__serve_nonce_seen(const tl__sync *sync, const tl_key *key, const uint8_t nonce[16]);
+/* TL_OK, or TL_E_BUSY when there is no room: none is forgotten early. */
+int tl__serve_nonce_keep(tl__sync *sync, const tl_key *key, const uint8_t nonce[16]) TL_MUST_USE;
+void tl__serve_nonces_expire(tl__sync *sync);
+uint64_t tl__serve_nonces_due(const tl__sync *sync);
+void tl__serve_nonces_free(tl__sync *sync);
+
+/* --- serve_v1.c, serve_methods.c -------------------------------------------------------------- */
+
+void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *request);
+/* A signed answer. `body` may be NULL. */
+void tl__serve_v1_answer(
+	tl__sync *sync, tl__incoming *in, tl__v1_status status, tl_str args, tl_str body);
+void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status, const char *code);
+void tl__serve_method(tl__sync *sync, tl__incoming *in);
+
+/* --- serve_v0.c, serve_send.c ----------------------------------------------------------------- */
+
+void tl__serve_v0(tl__sync *sync, tl__incoming *in, const tl__sync_request *request);
+void tl__serve_v0_error(tl__sync *sync, tl__incoming *in, const char *text);
+void tl__serve_v0_document(tl__sync *sync, tl__incoming *in, tl__buf *document);
+void tl__serve_send_entries(tl__sync *sync, tl__incoming *in);
+void tl__serve_stream(tl__sync *sync, tl__incoming *in); /* the tree answer's next piece */
+
+/* --- serve_policy.c --------------------------------------------------------------------------- */
+
+/* Decisions of v1 section 5 for this request; `rights` of the keys in in->proven order (v0: the
+ * claimed key, if any). */
+bool tl__serve_may_read(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
+bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
+bool tl__serve_may_create(tl__sync *sync, tl__incoming *in);
+bool tl__serve_may_connect(tl__sync *sync, tl__incoming *in);
+bool tl__serve_may_list(tl__sync *sync, tl__incoming *in, const tl_id *db);
+tl_policy_answer tl__serve_may_ask(tl__sync *sync, tl__incoming *in);
+/* Whether somebody keeps this database in step with anybody: v0 peers prove nothing. */
+bool tl__serve_any_relation(const tl__sync *sync, const tl_id *db);
+
+/* --- serve_access.c --------------------------------------------------------------------------- */
+
+typedef struct tl__access_wish {
+	tl_key key;
+	tl_str name; /* checked: not empty, not "*", no dot */
+	tl_permission permission;
+	tl_id db;
+	tl_str transport, remote; /* where it was asked from: shown, never dialled */
+} tl__access_wish;
+
+/* Keeps an access request for the owner; the same wish again gives the same id. TL_E_BUSY: too
+ * many. */
+int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]) TL_MUST_USE;
+bool tl__serve_wish_name_valid(tl_str name);
+/* The owner approved or rejected it: it counts for no limit any more. */
+void tl__serve_decided(tl__sync *sync, tl_str id);
+void tl__serve_access_free(tl__sync *sync);
+void tl__serve_access_expire(tl__sync *sync);
+
+#endif

@@ -1,0 +1,252 @@
+/* Access requests: kept for the owner as records of `_sync` (protocol document 03, 6.5), bounded by
+ * key, number and age. What is needed for the bounds is remembered as local documents. */
+#include <stdio.h>
+#include <string.h>
+#include "sync/serve.h"
+
+#define LOCAL_PREFIX "sync/serve/access/"
+
+struct access_row {
+	char id[37];
+	char key[TL_KEY_TEXT_LEN + 1];
+	char name[TL__V1_MAX_TEXT + 1];
+	char permission[24];
+	tl_id db;
+	int64_t time; /* wall ms */
+};
+
+bool tl__serve_wish_name_valid(tl_str name)
+{
+	return name.len > 0 && name.len <= TL__V1_MAX_TEXT && !tl__str_eq(name, TL__STR("*")) &&
+	       !memchr(name.ptr, '.', name.len) && !memchr(name.ptr, 0, name.len) &&
+	       tl__utf8_valid(name);
+}
+
+/* --- the rows kept ---------------------------------------------------------------------------- */
+
+static tl_str row_id(const struct access_row *row)
+{
+	return (tl_str){row->id, sizeof row->id - 1};
+}
+
+static int keep_row(tl__sync *sync, const struct access_row *row)
+{
+	struct access_row *kept = tl__alloc(sizeof *kept);
+	int rc;
+
+	if (!kept)
+		return TL_E_NOMEM;
+	*kept = *row;
+	rc = tl__map_set(&sync->serve->access, row_id(kept), kept);
+	if (rc != TL_OK)
+		tl__free(kept);
+	return rc;
+}
+
+static bool is_same(const struct access_row *a, const struct access_row *b)
+{
+	return strcmp(a->key, b->key) == 0 && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->permission, b->permission) == 0 &&
+	       memcmp(&a->db, &b->db, sizeof a->db) == 0;
+}
+
+/* Finds the same wish, and counts those of the same key. */
+static const struct access_row *find_same(
+	const tl__sync *sync, const struct access_row *row, size_t *of_key)
+{
+	const struct access_row *same = NULL;
+	size_t at = 0;
+	tl_str id;
+	void *value;
+
+	*of_key = 0;
+	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
+		const struct access_row *other = value;
+
+		*of_key += strcmp(other->key, row->key) == 0;
+		if (is_same(other, row))
+			same = other;
+	}
+	return same;
+}
+
+static void local_key(const struct access_row *row, char out[64])
+{
+	snprintf(out, 64, LOCAL_PREFIX "%s", row->id);
+}
+
+/* --- storing ---------------------------------------------------------------------------------- */
+
+static void put_local(tl__sync *sync, const struct access_row *row)
+{
+	char key[64], db[TL_ID_TEXT_LEN + 1];
+	tl__buf value = TL__BUF_INIT;
+
+	local_key(row, key);
+	tl_id_format(&row->db, db);
+	tl__buf_format(&value, "%s\n%s\n%s\n%lld\n%s", row->key, row->permission, db,
+		(long long)row->time, row->name);
+	if (tl__buf_status(&value) == TL_OK)
+		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&value));
+	tl__buf_free(&value);
+}
+
+static void put_member(tl__buf *out, const char *name, tl_str text)
+{
+	tl__buf_text(out, name);
+	tl__json_put_string(out, text);
+}
+
+/* Members and order of protocol document 03, 6.5; the address is where it was asked from. */
+static void put_record(tl__sync *sync, const struct access_row *row, const tl__access_wish *wish)
+{
+	tl__work_record record = {.store = "bootstrap_requests", .path_len = 1};
+	char db[TL_ID_TEXT_LEN + 1], permission[24], time[30];
+	tl__buf json = TL__BUF_INIT;
+
+	tl_id_format(&row->db, db);
+	tl_permission_to_json(wish->permission, permission);
+	tl__time_format(row->time, time);
+	put_member(&json, "{\"tree_id\":", tl__str_z(db));
+	put_member(&json, ",\"requesting_pubkey\":", tl__str_z(row->key));
+	put_member(&json, ",\"requesting_key_name\":", wish->name);
+	tl__buf_format(&json, ",\"requested_permission\":%s", permission);
+	put_member(&json, ",\"timestamp\":", tl__str_z(time));
+	tl__buf_text(&json, ",\"status\":\"Pending\",\"peer_address\":{");
+	put_member(&json, "\"transport_type\":", wish->transport);
+	put_member(&json, ",\"address\":", wish->remote);
+	tl__buf_text(&json, "}}");
+	record.path[0] = row_id(row);
+	record.text = tl__buf_view(&json);
+	if (tl__buf_status(&json) == TL_OK)
+		tl__sync_put_record(sync, &record);
+	tl__buf_free(&json);
+}
+
+int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37])
+{
+	struct access_row row = {.db = wish->db, .time = sync->wall};
+	const struct access_row *same;
+	size_t of_key;
+	int rc;
+
+	tl__serve_access_expire(sync);
+	if (!tl__serve_wish_name_valid(wish->name))
+		return tl__fail(
+			TL_E_INVALID_ARGUMENT, "a key name may not be empty, \"*\" or hold a dot");
+	tl_key_format(&wish->key, row.key);
+	memcpy(row.name, wish->name.ptr, wish->name.len);
+	tl_permission_format(wish->permission, row.permission);
+	same = find_same(sync, &row, &of_key);
+	if (same) {
+		memcpy(id, same->id, sizeof same->id);
+		return TL_OK;
+	}
+	if (of_key >= TL__SERVE_MAX_KEY_REQUESTS ||
+		sync->serve->access.count >= TL__SERVE_MAX_REQUESTS)
+		return tl__fail(TL_E_BUSY, "too many access requests are waiting");
+	tl__random_uuid(&sync->random, row.id);
+	rc = keep_row(sync, &row);
+	if (rc != TL_OK)
+		return rc;
+	put_local(sync, &row);
+	put_record(sync, &row, wish);
+	tl__sync_tell(sync, TL_EVENT_ACCESS_REQUESTED, &wish->key, &wish->db, 0, row.id);
+	memcpy(id, row.id, sizeof row.id);
+	return TL_OK;
+}
+
+/* --- load, expiry ------------------------------------------------------------------------------
+ */
+
+/* The next line of a local document; ptr NULL when there is none. */
+static tl_str take_line(tl_str *text)
+{
+	const char *end = text->ptr ? memchr(text->ptr, '\n', text->len) : NULL;
+	tl_str line = {text->ptr, end ? (size_t)(end - text->ptr) : text->len};
+
+	*text = end ? (tl_str){end + 1, text->len - line.len - 1} : TL__STR_NULL;
+	return line;
+}
+
+static bool copy_text(char *out, size_t cap, tl_str text)
+{
+	if (!text.ptr || text.len >= cap)
+		return false;
+	memcpy(out, text.ptr, text.len);
+	out[text.len] = 0;
+	return true;
+}
+
+static bool read_row(struct access_row *row, tl_str key, tl_str value)
+{
+	size_t prefix = sizeof LOCAL_PREFIX - 1;
+	tl_str id = {key.ptr + prefix, key.len - prefix}, db, time;
+	bool ok = copy_text(row->id, sizeof row->id, id) && id.len == sizeof row->id - 1 &&
+		  copy_text(row->key, sizeof row->key, take_line(&value)) &&
+		  copy_text(row->permission, sizeof row->permission, take_line(&value));
+
+	db = take_line(&value);
+	time = take_line(&value);
+	return ok && time.ptr && tl_id_parse(&row->db, db) == TL_OK &&
+	       tl__json_i64(time, &row->time) == TL_OK &&
+	       copy_text(row->name, sizeof row->name, value);
+}
+
+void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value)
+{
+	struct access_row row = {0};
+
+	if (!tl__str_starts(key, TL__STR(LOCAL_PREFIX)))
+		return;
+	if (!read_row(&row, key, value))
+		tl__log_write(sync->log, TL_LOG_WARNING, "sync",
+			"the local document %.*s cannot be read and is passed over",
+			TL__STR_ARG(key));
+	else if (keep_row(sync, &row) != TL_OK)
+		tl__log_write(sync->log, TL_LOG_WARNING, "sync",
+			"an access request was not loaded: %s", tl_error_message(tl_last_error()));
+}
+
+static void drop_row(tl__sync *sync, struct access_row *row)
+{
+	char key[64];
+
+	local_key(row, key);
+	tl__sync_put_local(sync, tl__str_z(key), TL__STR_NULL);
+	tl__map_remove(&sync->serve->access, row_id(row));
+	tl__free(row);
+}
+
+void tl__serve_access_expire(tl__sync *sync)
+{
+	size_t at = 0;
+	tl_str id;
+	void *value;
+
+	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
+		struct access_row *row = value;
+
+		if (sync->wall - row->time > TL__SERVE_REQUEST_MS)
+			drop_row(sync, row);
+	}
+}
+
+void tl__serve_decided(tl__sync *sync, tl_str id)
+{
+	struct access_row *row = tl__map_get(&sync->serve->access, id);
+
+	if (row)
+		drop_row(sync, row);
+}
+
+void tl__serve_access_free(tl__sync *sync)
+{
+	size_t at = 0;
+	tl_str id;
+	void *row;
+
+	while (tl__map_next(&sync->serve->access, &at, &id, &row))
+		tl__free(row);
+	tl__map_free(&sync->serve->access);
+}

@@ -1,0 +1,173 @@
+/* v0 SendEntries: entries of any databases in one message. Each database is asked about and
+ * ingested apart; what may not be taken is passed over silently, as 0.2.0 expects. */
+#include <string.h>
+#include "sync/serve.h"
+
+struct tl__send_group {
+	tl_id db;
+	tl_str *lines;
+	size_t count, cap;
+	struct tl__send_group *next;
+};
+
+static void next_group(tl__sync *sync, tl__incoming *in);
+
+/* --- grouping --------------------------------------------------------------------------------- */
+
+static struct tl__send_group *group_of(tl__incoming *in, const tl_id *db)
+{
+	struct tl__send_group **at = &in->groups;
+
+	while (*at && memcmp(&(*at)->db, db, sizeof *db) != 0)
+		at = &(*at)->next;
+	if (!*at) {
+		*at = tl__arena_alloc(&in->arena, 1, sizeof **at);
+		if (*at)
+			(*at)->db = *db;
+	}
+	return *at;
+}
+
+/* Where an entry says it belongs; false when it is no entry of any database. */
+static bool database_of(tl_str text, tl_id *db)
+{
+	tl_entry *entry = NULL;
+	bool known;
+
+	if (tl_entry_parse(&entry, text, TL_ENTRY_FOREIGN) != TL_OK)
+		return false;
+	known = true;
+	if (tl_entry_tree(entry).len == 0)
+		*db = *tl_entry_id(entry);
+	else
+		known = tl_id_parse(db, tl_entry_tree(entry)) == TL_OK;
+	tl_entry_release(entry);
+	return known;
+}
+
+static int add_entry(tl__incoming *in, tl_str text)
+{
+	struct tl__send_group *group;
+	tl_id db;
+	void *array;
+	int rc;
+
+	if (!database_of(text, &db))
+		return TL_OK;
+	group = group_of(in, &db);
+	if (!group)
+		return TL_E_NOMEM;
+	array = group->lines;
+	rc = tl__arena_grow(&in->arena, &array, &group->cap, group->count, sizeof *group->lines);
+	group->lines = array;
+	if (rc == TL_OK)
+		group->lines[group->count++] = text;
+	return rc;
+}
+
+/* --- one database after the other --------------------------------------------------------------
+ */
+
+static void group_done(tl__sync *sync, tl__incoming *in)
+{
+	in->groups = in->groups->next;
+	next_group(sync, in);
+}
+
+static void group_ingested(void *core, tl__work *work)
+{
+	tl__sync *sync = core;
+	tl__incoming *in;
+
+	tl__sync_ingest_ends(sync, NULL, NULL, work);
+	in = tl__serve_worked(sync, work);
+	if (!in)
+		return;
+	for (size_t i = 0; work->code == TL_OK && i < work->ingest.page.count; i++)
+		in->stored += work->ingest.result.fates[i].kind < TL__FATE_INVALID;
+	if (work->code != TL_OK && work->code != TL_E_DATABASE_NOT_FOUND)
+		tl__log_write(sync->log, TL_LOG_ERROR, "sync",
+			"entries of %.*s were not stored: %s", TL__STR_ARG(in->remote),
+			tl_error_message(work->error));
+	tl__work_free(work);
+	group_done(sync, in);
+}
+
+/* Strangers share their limits by host. */
+static void ingest_group(tl__sync *sync, tl__incoming *in, bool accept_unknown)
+{
+	tl__work *work = tl__serve_work(sync, in, TL__WORK_INGEST, group_ingested);
+	tl_str host = tl__serve_host(in->remote);
+	tl__buf sender = TL__BUF_INIT;
+
+	if (!work)
+		return;
+	tl__buf_format(&sender, "anonymous:%.*s", TL__STR_ARG(host));
+	work->ingest.page = (tl__ingest_page){.db = in->db,
+		.lines = in->groups->lines,
+		.count = in->groups->count,
+		.form = TL_ENTRY_FOREIGN,
+		.sender = tl__arena_str(&work->arena, tl__buf_view(&sender)),
+		.accept_unknown = accept_unknown};
+	tl__buf_free(&sender);
+	tl__sync_ingest_begins(sync, NULL);
+	tl__sync_give_work(sync, work);
+}
+
+static void group_known(void *core, tl__work *work)
+{
+	tl__sync *sync = core;
+	tl__incoming *in = tl__serve_worked(sync, work);
+	const tl__work_rights *rights = &work->access.rights;
+	bool own, take;
+
+	if (!in)
+		return;
+	own = rights->system || memcmp(&in->db, &sync->own_db, sizeof in->db) == 0;
+	take = work->code == TL_OK && !own &&
+	       (rights->held ? tl__serve_may_write(sync, in, rights)
+			     : tl__serve_may_create(sync, in));
+	if (take)
+		ingest_group(sync, in, !rights->held);
+	else
+		group_done(sync, in);
+	tl__work_free(work);
+}
+
+/* One entry or none is answered by Ack, more by how many were stored. */
+static void answer(tl__sync *sync, tl__incoming *in)
+{
+	tl__buf document = TL__BUF_INIT;
+
+	if (in->request.entry_count <= 1)
+		tl__v0_write_ack(&document);
+	else
+		tl__v0_write_count(&document, in->stored);
+	tl__serve_v0_document(sync, in, &document);
+}
+
+static void next_group(tl__sync *sync, tl__incoming *in)
+{
+	tl__work *work;
+
+	if (!in->groups) {
+		answer(sync, in);
+		return;
+	}
+	in->db = in->groups->db;
+	work = tl__serve_work(sync, in, TL__WORK_ACCESS, group_known);
+	if (work)
+		tl__sync_give_work(sync, work);
+}
+
+void tl__serve_send_entries(tl__sync *sync, tl__incoming *in)
+{
+	int rc = TL_OK;
+
+	for (size_t i = 0; i < in->request.entry_count && rc == TL_OK; i++)
+		rc = add_entry(in, in->request.entries[i]);
+	if (rc != TL_OK)
+		tl__serve_internal(sync, in, NULL);
+	else
+		next_group(sync, in);
+}

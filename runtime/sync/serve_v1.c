@@ -1,0 +1,228 @@
+/* v1 requests: the order of checks of the protocol (runtime/wire/README.md), and signed answers.
+ *
+ * Until the device signature was checked a refusal is unsigned fixed bytes. A wrong clock or epoch
+ * is told in a signed one, so these two are noted early and refused late. */
+#include <string.h>
+#include "sync/serve.h"
+
+struct check {
+	tl__v1_frame frame;
+	tl__v1_request request;
+	tl__v1_status late; /* refused once the signature is good */
+};
+
+static void refuse_unsigned(tl__sync *sync, tl__incoming *in, tl__v1_status status)
+{
+	tl__buf body = TL__BUF_INIT;
+
+	tl__v1_write_unsigned(&body, status);
+	tl__serve_answer(sync, in, 400, TL__V1_CONTENT_TYPE, &body, true);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+void tl__serve_v1_answer(
+	tl__sync *sync, tl__incoming *in, tl__v1_status status, tl_str args, tl_str body)
+{
+	tl__v1_response header = {
+		.status = status, .time = sync->wall, .channel = in->channel, .args = args};
+	tl__buf out = TL__BUF_INIT;
+	bool close = status == TL__V1_CHANNEL_MISMATCH;
+
+	memcpy(header.re, in->re, sizeof header.re);
+	memcpy(header.epoch, sync->epoch, sizeof header.epoch);
+	if (tl__v1_response_write(&out, &header, &sync->device, body) != TL_OK)
+		out.failed = true;
+	tl__serve_answer(sync, in, 200, TL__V1_CONTENT_TYPE, &out, close);
+}
+
+void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status, const char *code)
+{
+	tl__v1_refusal refusal = {.code = tl__str_z(code)};
+	tl__buf args = TL__BUF_INIT;
+
+	if (status == TL__V1_BUSY)
+		refusal.wait_ms = 1000;
+	tl__v1_write_refusal(&args, &refusal);
+	tl__serve_v1_answer(sync, in, status, tl__buf_view(&args), TL__STR(""));
+	tl__buf_free(&args);
+}
+
+/* --- checks, in their order --------------------------------------------------------------------
+ */
+
+/* 1: lengths. */
+static int check_lengths(struct check *check, const tl__sync_request *request)
+{
+	size_t need = 0;
+	int rc = tl__v1_frame_need(request->body.ptr, request->body.len, &need);
+
+	if (rc == TL_OK && need > request->body.len)
+		rc = tl__fail(TL_E_BAD_MESSAGE, "the frame is cut off");
+	if (rc == TL_OK)
+		rc = tl__v1_frame_read(&check->frame, request->body.ptr, request->body.len);
+	if (rc == TL_OK)
+		rc = tl__v1_request_read(&check->request, check->frame.header);
+	return rc;
+}
+
+static tl__v1_status check_clock(const tl__sync *sync, const tl__v1_request *request)
+{
+	int64_t behind = sync->wall - request->time;
+
+	if (behind > TL__V1_CLOCK_SKEW_MS || behind < -TL__V1_CLOCK_SKEW_MS)
+		return TL__V1_CLOCK_SKEW;
+	/* hello may come without an epoch, never with a wrong one. */
+	if (request->has_epoch && memcmp(request->epoch, sync->epoch, sizeof sync->epoch) != 0)
+		return TL__V1_STALE_EPOCH;
+	return TL__V1_OK;
+}
+
+/* 2: who, what, when. */
+static tl__v1_status check_header(
+	tl__sync *sync, tl__incoming *in, struct check *check, tl_str path)
+{
+	const tl__v1_request *request = &check->request;
+	tl_str method = {
+		path.ptr + strlen(TL__V1_PATH_PREFIX), path.len - strlen(TL__V1_PATH_PREFIX)};
+	tl__peer *peer = tl__sync_find_peer(sync, &request->from);
+	int rc;
+
+	if (request->has_to && memcmp(&request->to, &sync->key, sizeof sync->key) != 0)
+		return TL__V1_WRONG_RECIPIENT;
+	if (memcmp(&request->from, &sync->key, sizeof sync->key) == 0 ||
+		!tl__str_eq(request->method, method))
+		return TL__V1_BAD_REQUEST;
+	rc = tl__v1_request_form(&check->frame, request, &in->method);
+	if (rc != TL_OK)
+		return rc == TL_E_UNSUPPORTED ? TL__V1_UNKNOWN_METHOD : TL__V1_BAD_REQUEST;
+	if (peer && peer->status == TL__PEER_BLOCKED)
+		return TL__V1_NOT_PERMITTED;
+	check->late = check_clock(sync, request);
+	return TL__V1_OK;
+}
+
+/* 3 and 4: new, and signed by the device key. */
+static tl__v1_status check_signature(tl__sync *sync, const struct check *check)
+{
+	const tl__v1_request *request = &check->request;
+
+	if (tl__serve_nonce_seen(sync, &request->from, request->nonce))
+		return TL__V1_REPLAYED;
+	return tl__v1_verify_request(&check->frame, &request->from) == TL_OK ? TL__V1_OK
+									     : TL__V1_BAD_REQUEST;
+}
+
+static bool is_cleartext(const tl__sync *sync, const tl__incoming *in)
+{
+	return sync->options.require_encryption && !tl__sync_encrypted(in->channel) &&
+	       !tl__sync_loopback(in->remote);
+}
+
+/* 5: kept from being replayed, not too many, on the channel it was made for, allowed at all. */
+static tl__v1_status check_sender(
+	tl__sync *sync, tl__incoming *in, const struct check *check, const char **code)
+{
+	const tl__v1_request *request = &check->request;
+	tl__peer *peer = tl__sync_find_peer(sync, &request->from);
+
+	if (check->late != TL__V1_OK)
+		return check->late;
+	if (tl__serve_nonce_keep(sync, &request->from, request->nonce) != TL_OK ||
+		!tl__serve_take(sync, (tl_str){(const char *)request->from.b, TL_KEY_BYTES},
+			TL__SERVE_KEY_BURST, TL__SERVE_KEY_PER_S))
+		return TL__V1_BUSY;
+	if (!tl__str_eq(request->channel, in->channel) && !sync->options.allow_tls_proxy)
+		return TL__V1_CHANNEL_MISMATCH;
+	if (peer && peer->protocol == TL__PROTOCOL_V0)
+		return TL__V1_V0_KEY;
+	if (is_cleartext(sync, in)) {
+		*code = "cleartext_refused";
+		return TL__V1_NOT_PERMITTED;
+	}
+	if (!tl__serve_may_connect(sync, in))
+		return TL__V1_NOT_PERMITTED;
+	return TL__V1_OK;
+}
+
+/* 6: each key. */
+static tl__v1_status check_proofs(tl__incoming *in, const struct check *check)
+{
+	for (size_t i = 0; i < check->request.key_count; i++) {
+		if (tl__v1_verify_proof(&check->frame, i, &check->request.keys[i]) != TL_OK)
+			return TL__V1_BAD_REQUEST;
+		in->proven[in->proven_count++] = check->request.keys[i];
+	}
+	return TL__V1_OK;
+}
+
+/* 7: the body is the one that was signed for. */
+static tl__v1_status check_body(
+	tl__incoming *in, const struct check *check, const tl__sync_request *request)
+{
+	tl_str body = {
+		request->body.ptr + check->frame.size, request->body.len - check->frame.size};
+	uint8_t sha256[32];
+
+	tl_sha256(body.ptr, body.len, sha256);
+	if (body.len != check->request.body_len ||
+		memcmp(sha256, check->request.body_sha256, sizeof sha256) != 0)
+		return TL__V1_BAD_REQUEST;
+	in->body = tl__arena_str(&in->arena, body);
+	in->args = tl__arena_str(&in->arena, check->request.args);
+	return in->body.ptr && in->args.ptr ? TL__V1_OK : TL__V1_INTERNAL;
+}
+
+static void adopt(tl__incoming *in, const struct check *check)
+{
+	const tl__v1_request *request = &check->request;
+
+	in->from = request->from;
+	in->proven[0] = request->from;
+	in->proven_count = 1;
+	in->anonymous = !request->has_to;
+	if (request->has_db)
+		in->db = request->db;
+}
+
+static tl__v1_status check_signed(tl__sync *sync, tl__incoming *in, const struct check *check,
+	const tl__sync_request *request, const char **code)
+{
+	tl__v1_status status = check_sender(sync, in, check, code);
+
+	if (status == TL__V1_OK)
+		status = check_proofs(in, check);
+	if (status == TL__V1_OK)
+		status = check_body(in, check, request);
+	return status;
+}
+
+void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *request)
+{
+	struct check check = {.late = TL__V1_OK};
+	tl__v1_status status;
+	const char *code = "";
+
+	if (check_lengths(&check, request) != TL_OK) {
+		refuse_unsigned(sync, in, TL__V1_BAD_REQUEST);
+		return;
+	}
+	status = check_header(sync, in, &check, request->path);
+	if (status == TL__V1_OK)
+		status = check_signature(sync, &check);
+	if (status == TL__V1_OK && tl__v1_request_hash(&check.frame, in->re) != TL_OK)
+		status = TL__V1_INTERNAL;
+	if (status != TL__V1_OK) {
+		refuse_unsigned(sync, in, status);
+		return;
+	}
+	adopt(in, &check);
+	status = check_signed(sync, in, &check, request, &code);
+	if (status != TL__V1_OK) {
+		tl__serve_v1_refuse(sync, in, status, code);
+		return;
+	}
+	if (!in->anonymous)
+		tl__sync_heard_from(sync, &in->from);
+	tl__serve_method(sync, in);
+}
