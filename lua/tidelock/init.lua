@@ -46,7 +46,7 @@ end
 --- Runs the loop until no task, handle or server is left. What `tidelock run` does after a script.
 function tl.run()
 	local pulse
-	repeat
+	while not task.stopped do
 		-- Servers run on the node's own thread: a slow timer keeps this loop alive for them.
 		if serving() and not pulse then
 			pulse = tl.loop.new_timer()
@@ -58,7 +58,10 @@ function tl.run()
 			end)
 		end
 		tl.loop.run()
-	until task.stopped or not serving()
+		if not serving() then
+			break
+		end
+	end
 end
 
 return tl
