@@ -32,7 +32,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SPECS   := $(sort $(wildcard spec/c/*_spec.c))
 VECTORS := $(sort $(wildcard spec/vectors/*.c))
 EMBEDS  := $(sort $(wildcard examples/embed/*.c))
-PROGRAMS := $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check
+PROGRAMS := $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check $(EMBEDS:%.c=$(BUILD)/%)
 BINDINGS := $(sort $(wildcard bindings/lua/*.c))
 HALVES   := $(sort $(wildcard lua/tidelock/*.lua lua/tidelock/*/*.lua))
 BINDING_OBJECTS := $(filter-out %/main.o,$(BINDINGS:%.c=$(BUILD)/%.o)) $(BUILD)/bindings/lua/halves.o
@@ -52,7 +52,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME) $(BUILD)/tidelock.pc
+all: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME) $(BUILD)/tidelock.pc $(BUILD)/lua/tidelock.so $(BUILD)/tidelock
 
 help:
 	@echo 'make all          the library (build/)'
