@@ -146,6 +146,8 @@ static int load_tls(tl_server *server, const tl_serve_options *options)
 	int rc;
 
 	memcpy(server->channel, "none", sizeof "none");
+	if (!server->http->tls && options && (options->certificate_file || options->key_file))
+		return tl__fail(TL_E_TLS, "the http transport takes no certificate: serve https");
 	if (!server->http->tls)
 		return TL_OK;
 	if (!options || !options->certificate_file || !options->key_file)
@@ -180,10 +182,12 @@ static int start_daemon(tl_server *server)
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->max_per_peer,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
 		0U, MHD_OPTION_ARRAY, tls ? with_tls : without, MHD_OPTION_END);
-	if (!server->daemon)
+	if (!server->daemon) {
+		server->listen_fd = -1; /* it closes the socket even then */
 		return tl__fail(tls ? TL_E_TLS : TL_E_SERVER_BIND,
 			"the server on %s does not start: %s", server->address,
 			server->said[0] ? server->said : "no reason given");
+	}
 	return TL_OK;
 }
 

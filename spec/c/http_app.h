@@ -1,7 +1,6 @@
 /* A small application behind an HTTP server. Its paths:
  *
  *   /echo      takes the body whole and answers it
- *   /stream    answers with what comes in, piece by piece (no length), holding at most one piece
  *   /slow      as /echo, but pauses after each piece for a moment
  *   /count     takes the body and answers the number of its bytes
  *   /bytes/N   answers N patterned bytes of announced length; /chunks/N without a length
@@ -37,7 +36,6 @@ typedef struct rig {
 	uint64_t max_body;
 	unsigned begun, ended, gone, stopped, dropped; /* of the application */
 	uint64_t taken;                                /* bytes of bodies it was given */
-	size_t most_held;                              /* by one /stream request */
 	char remote[64], channel[80], method[16], path[64], type[64];
 	int64_t body_length;
 	bool late;
@@ -75,7 +73,7 @@ typedef struct request {
 	tl__buf held; /* what it has of the body, or what it still has to answer */
 	size_t held_at;
 	uint64_t count, limit, given;
-	bool whole, over, answered, waits, paused;
+	bool over, waits;
 	tl_timer *timer;
 	unsigned references; /* the request and its answer's body */
 } request;
@@ -114,15 +112,6 @@ static inline ptrdiff_t read_held(void *ud, void *out, size_t cap)
 		r->held_at += len;
 		return (ptrdiff_t)len;
 	}
-	if (is_at(r, "/stream") && !r->whole) {
-		tl__buf_clear(&r->held);
-		r->held_at = 0;
-		r->waits = true;
-		if (r->paused && !r->over)
-			r->rig->http->incoming_resume(r->in);
-		r->paused = false;
-		return TL_BODY_WAIT;
-	}
 	return TL_BODY_END;
 }
 
@@ -160,7 +149,6 @@ static inline void give(
 {
 	tl_body body = {read, drop_answer, r, length};
 
-	r->answered = true;
 	if (read)
 		r->references++;
 	r->rig->http->answer(
@@ -179,11 +167,19 @@ static inline void on_pause_over(void *ud)
 		r->rig->http->incoming_resume(r->in);
 }
 
+static inline long peak_kib(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_maxrss;
+}
+
 static inline bool known_path(const char *path)
 {
-	static const char *const paths[] = {"/echo", "/stream", "/slow", "/count", "/bytes/",
-		"/chunks/", "/drip/", "/abort/", "/abortchunks/", "/early", "/midway", "/type",
-		"/never", "/stuck", "/mute"};
+	static const char *const paths[] = {"/echo", "/slow", "/count", "/bytes/", "/chunks/",
+		"/drip/", "/abort/", "/abortchunks/", "/early", "/midway", "/type", "/never",
+		"/stuck", "/mute"};
 
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		size_t len = strlen(paths[i]);
@@ -235,8 +231,6 @@ static inline void app_begin(void *ud, tl_incoming *in, const tl_incoming_head *
 		give(r, 415, NULL, 0);
 	else if (is_at(r, "/mute"))
 		give(r, 200, read_never, -1);
-	else if (is_at(r, "/stream"))
-		give(r, 200, read_held, -1);
 }
 
 static inline bool app_piece(void *request_ud, tl_incoming *in, const void *bytes, size_t len)
@@ -252,8 +246,6 @@ static inline bool app_piece(void *request_ud, tl_incoming *in, const void *byte
 		return false;
 	else if (!is_at(r, "/count") && !is_at(r, "/never"))
 		tl__buf_append(&r->held, bytes, len);
-	if (r->held.len > r->rig->most_held)
-		r->rig->most_held = r->held.len;
 	if (is_at(r, "/slow")) {
 		r->rig->loop->timer_start(r->timer, 2);
 		return false;
@@ -266,7 +258,6 @@ static inline void app_end(void *request_ud, tl_incoming *in)
 	request *r = request_ud;
 
 	(void)in;
-	r->whole = true;
 	r->rig->ended++;
 	if (is_at(r, "/count"))
 		tl__buf_format(&r->held, "%" PRIu64, r->count);

@@ -227,6 +227,30 @@ static void waiting_does_not_spin(void)
 	rig_close(&g);
 }
 
+static void a_proxy_is_used_only_when_told(void)
+{
+	tl__http_options options = {0};
+	exchange e = {.send_len = 2, .text = "{}"};
+	char address[64], proxy[80], got[256] = "";
+	int listener = listen_mutely(address), fd;
+	rig g;
+
+	snprintf(proxy, sizeof proxy, "http://%s", address);
+	options.proxy = proxy;
+	REQUIRE(rig_open(&g, &options, NULL) == TL_OK);
+	REQUIRE(ex_start(&e, &g, "peer.example:8080", "/api/v0") == TL_OK);
+	rig_wait(&g, 50);
+	fd = accept(listener, NULL, NULL);
+	CHECK(fd >= 0 && recv(fd, got, sizeof got - 1, 0) > 0);
+	CHECK(strncmp(got, "POST http://peer.example:8080/api/v0 HTTP/1.1\r\n", 47) == 0);
+	close(fd);
+	CHECK(rig_turn(&g, ex_is_done, &e, RIG_GUARD_MS));
+	CHECK(e.code == TL_E_CONNECTION_FAILED);
+	ex_end(&e);
+	rig_close(&g);
+	close(listener);
+}
+
 /* --- figures ---------------------------------------------------------------------------------- */
 
 static void figures(void)
@@ -279,6 +303,35 @@ static void no_allocation_failure_harms_it(void)
 	}
 }
 
+static void making_a_transport_or_a_server_may_fail(void)
+{
+	tl__http_options options = {.ca_file = "x", .proxy = "http://127.0.0.1:1"};
+	bool fired = true;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (size_t n = 1; fired; n++) {
+		tl_transport *http = NULL;
+		tl_server *server = NULL;
+		int before = open_descriptors(), rc;
+
+		tl__alloc_fail_at(n);
+		rc = tl__http_new(&http, g.loop, &options, NULL);
+		if (rc == TL_OK)
+			rc = http->serve(http, "127.0.0.1:0", NULL, &rig_calls, &g, &server);
+		fired = tl__alloc_fail_at(0);
+		CHECK(rc == (fired ? TL_E_NOMEM : TL_OK));
+		if (server)
+			http->stop(server, 0, rig_count_stop, &g);
+		rig_wait(&g, 2);
+		if (http)
+			http->free(http);
+		rig_wait(&g, 2);
+		CHECK(open_descriptors() == before);
+	}
+	rig_close(&g);
+}
+
 int main(void)
 {
 	RUN(silence_ends_an_exchange);
@@ -290,7 +343,9 @@ int main(void)
 	RUN(a_hundred_exchanges_run_side_by_side);
 	RUN(one_hanging_peer_delays_nobody);
 	RUN(waiting_does_not_spin);
+	RUN(a_proxy_is_used_only_when_told);
 	RUN(figures);
 	RUN(no_allocation_failure_harms_it);
+	RUN(making_a_transport_or_a_server_may_fail);
 	return spec_end();
 }

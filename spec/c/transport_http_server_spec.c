@@ -214,14 +214,22 @@ static void bodies_over_the_limit_are_413(void)
 	rig_close(&g);
 }
 
-static void a_stream_passes_through_without_being_held(void)
+/* The application pauses: the kernel's buffers fill, nobody else's do. */
+static void a_slow_application_holds_the_sender_back(void)
 {
-	exchange e = {.send_len = 10 << 20};
+	exchange e = {.send_len = 256U << 20};
+	long before;
 	rig g;
 
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
-	CHECK_OK(ex_run(&e, &g, "/count"));
-	CHECK(g.taken == 10 << 20 && g.most_held == 0);
+	g.max_body = 512U << 20;
+	before = peak_kib();
+	REQUIRE(ex_start(&e, &g, g.address, "/stuck") == TL_OK);
+	rig_wait(&g, 300);
+	CHECK(g.taken > 0 && g.taken <= 65536 && e.sent < 32U << 20);
+	CHECK(peak_kib() - before < 16 * 1024);
+	g.http->cancel(e.handle);
+	CHECK(rig_turn(&g, ex_is_done, &e, RIG_GUARD_MS));
 	ex_end(&e);
 	rig_close(&g);
 }
@@ -282,6 +290,73 @@ static void the_default_per_peer_is_64(void)
 		raw_take(&c[i]);
 	CHECK(!c[LIMIT - 1].closed && c[LIMIT].closed);
 	for (int i = 0; i <= LIMIT; i++)
+		raw_close(&c[i]);
+	rig_close(&g);
+}
+
+/* Without descriptors the server waits for one to come free, and does not spin meanwhile. */
+static void running_out_of_descriptors_is_survived(void)
+{
+	enum { CLIENTS = 6 };
+	struct rlimit limit, low;
+	raw c[CLIENTS];
+	uint64_t turns;
+	size_t answered = 0;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (int i = 0; i < CLIENTS; i++)
+		REQUIRE(raw_open(&c[i], &g));
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)c[CLIENTS - 1].fd + 3;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+	for (int i = 0; i < CLIENTS; i++)
+		raw_say(&c[i], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+	rig_wait(&g, 50);
+	turns = tl__loop_turns(g.loop);
+	rig_wait(&g, 300);
+	printf("# %u turns in 300 ms without descriptors\n",
+		(unsigned)(tl__loop_turns(g.loop) - turns));
+	CHECK(tl__loop_turns(g.loop) - turns <= 10);
+	for (int i = 0; i < CLIENTS; i++) {
+		raw_take(&c[i]);
+		answered += raw_answers(&c[i]);
+	}
+	CHECK(answered > 0 && answered < CLIENTS);
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	for (int i = 0; i < CLIENTS; i++)
+		if (raw_answers(&c[i]) == 1)
+			shutdown(c[i].fd, SHUT_RDWR);
+	for (int i = 0; i < CLIENTS; i++)
+		CHECK(raw_until_answers(&c[i], 1, 3000) == 1);
+	for (int i = 0; i < CLIENTS; i++)
+		raw_close(&c[i]);
+	rig_close(&g);
+}
+
+/* Clients that stay after an early answer keep neither descriptors nor anyone busy. */
+static void lingering_is_bounded(void)
+{
+	enum { CLIENTS = 80, MOST = 64 };
+	tl_serve_options options = {.size = sizeof options, .max_connections_per_peer = 200};
+	raw c[CLIENTS];
+	int before;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	before = open_descriptors();
+	for (int i = 0; i < CLIENTS; i++) {
+		REQUIRE(raw_open(&c[i], &g));
+		raw_say(&c[i],
+			"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\nx");
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		CHECK(raw_until_answers(&c[i], 1, 2000) == 1 && raw_status(&c[i]) == 403);
+	CHECK(open_descriptors() - before <= CLIENTS + MOST);
+	rig_wait(&g, 3500);
+	CHECK(open_descriptors() - before == CLIENTS);
+	for (int i = 0; i < CLIENTS; i++)
 		raw_close(&c[i]);
 	rig_close(&g);
 }
@@ -452,10 +527,12 @@ int main(void)
 	RUN(an_aborted_answer_never_looks_whole);
 	RUN(an_answer_before_or_during_the_body_arrives);
 	RUN(bodies_over_the_limit_are_413);
-	RUN(a_stream_passes_through_without_being_held);
+	RUN(a_slow_application_holds_the_sender_back);
 	RUN(connections_are_limited_in_all);
 	RUN(connections_are_limited_per_peer);
 	RUN(the_default_per_peer_is_64);
+	RUN(running_out_of_descriptors_is_survived);
+	RUN(lingering_is_bounded);
 	RUN(only_ip_and_port_can_be_bound);
 	RUN(the_real_address_is_reported);
 	RUN(stop_lets_answers_under_way_finish);

@@ -127,14 +127,6 @@ static void a_slow_application_gets_all_of_it(void)
 	rig_close(&g);
 }
 
-static long peak_kib(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_maxrss;
-}
-
 /* A reader that pauses after every piece must not make anyone hold the rest. */
 static void a_slow_reader_holds_the_sender_back(void)
 {

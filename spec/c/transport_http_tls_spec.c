@@ -156,6 +156,9 @@ static void unusable_files_are_told_at_the_start(void)
 	CHECK_CODE(serve_with(&g, "server.pem", "other.key"), TL_E_TLS);
 	CHECK_OK(serve_with(&g, "server.pem", "server.key"));
 	rig_close(&g);
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK); /* never silently without TLS */
+	CHECK_CODE(serve_with(&g, "server.pem", "server.key"), TL_E_TLS);
+	rig_close(&g);
 }
 
 static void plain_and_tls_do_not_mix(void)

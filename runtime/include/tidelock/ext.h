@@ -129,7 +129,9 @@ typedef struct tl_server_calls {
 
 typedef struct tl_serve_options {
 	size_t size;
-	const char *certificate_file; /* PEM; with key_file: serve TLS */
+	/* PEM, its own certificate first. A transport with TLS ("https") needs both, one without
+	 * refuses them (TL_E_TLS). */
+	const char *certificate_file;
 	const char *key_file;
 	unsigned max_connections;          /* 0 = 1,024 */
 	unsigned max_connections_per_peer; /* 0 = 64 */
