@@ -273,6 +273,7 @@ static int evict(quarantine *q, const resident *r)
 		}
 		return tl__run_drop(run, &r->id);
 	}
+	run->evicted++;
 	if (memcmp(&r->db, &run->db, sizeof r->db) == 0)
 		return tl__run_drop(run, &r->id);
 	return tl__foreign_add(&run->arena, &run->evict, &r->db, &r->id);

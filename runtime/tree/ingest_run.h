@@ -89,6 +89,7 @@ typedef struct tl__run {
 	tl_id *drops;
 	size_t drop_count, drop_cap;
 	uint64_t entered, last_arrival;
+	size_t evicted;
 	/* For after the turn, when the lock is free. */
 	tl__foreign_list evict, pin;
 } tl__run;

@@ -202,6 +202,7 @@ typedef struct tl__ingest_result {
 	tl_id *missing_databases;
 	size_t missing_database_count;
 	uint64_t entered; /* entries that entered this database's DAG, promoted ones included */
+	size_t evicted;   /* quarantined entries, of any database, that made room */
 } tl__ingest_result;
 
 /* Judges and stores a page; lines may come in any order. Entries of other pages that became ready

@@ -531,7 +531,10 @@ static void an_evicted_ancestor_is_asked_for_again(void)
 	good = make_note(c.at[0], second, second, &c.a, "k=3");
 	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
 	CHECK_FATE(feed_one(&c.w, c.at[0], first), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
-	CHECK_FATE(feed_one(&c.w, c.at[0], second), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
+	REQUIRE(feed_as(&c.w, c.at[0], &second, 1, RELATED, &r) == TL_OK);
+	CHECK_FATE(r.fates[0], TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
+	CHECK(r.evicted == 1);
+	tl__ingest_result_free(&r);
 	CHECK(!look_for(&c.w, c.at[0], first).found);
 	REQUIRE(feed_as(&c.w, c.at[0], &good, 1, RELATED, &r) == TL_OK);
 	CHECK_FATE(r.fates[0], TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);

@@ -1,4 +1,5 @@
 /* Delegated keys: cited databases that are missing, late, revoked, older, forged. */
+#include <pthread.h>
 #include "trust_fixture.h"
 
 /* `keys` belongs to k and has the keys laptop (Admin 5) and phone (Write 3). `main` belongs to a
@@ -528,6 +529,83 @@ static void promotion_is_resumed_after_a_crash(void)
 	delegation_close(&d);
 }
 
+/* --- at once ------------------------------------------------------------------------------------
+ */
+
+typedef struct sender {
+	delegation *d;
+	const tl_entry *root;
+	tl_entry *entry;
+	tl__fate fate;
+} sender;
+
+static void *send_it(void *ud)
+{
+	sender *s = ud;
+
+	s->fate = feed_one(&s->d->w, s->root, s->entry);
+	return NULL;
+}
+
+/* Two threads bring the citing entry and the cited one: whoever is later sees the other. */
+static void citing_and_cited_come_at_once(void)
+{
+	for (size_t i = 0; i < 40; i++) {
+		delegation d;
+		tl_entry *note;
+		sender senders[2];
+		pthread_t threads[2];
+
+		REQUIRE(delegation_open(&d));
+		note = by_team(&d, d.main, &d.laptop, "laptop", d.keys, "k=laptop");
+		senders[0] = (sender){.d = &d, .root = d.main, .entry = note};
+		senders[1] = (sender){.d = &d, .root = d.keys, .entry = d.keys};
+		for (size_t k = 0; k < 2; k++)
+			REQUIRE(pthread_create(&threads[k], NULL, send_it, &senders[k]) == 0);
+		for (size_t k = 0; k < 2; k++)
+			pthread_join(threads[k], NULL);
+		CHECK_VERIFIED(senders[1].fate);
+		CHECK(is_where(&d.w, d.main, note, TL__VERIFIED));
+		tl_entry_release(note);
+		delegation_close(&d);
+	}
+}
+
+/* Every allocation fails once, while a citation's age is looked at. */
+static void memory_that_runs_out_changes_no_verdict(void)
+{
+	bool done = false;
+
+	for (size_t n = 1; !done && n < 20000; n += n < 300 ? 1 : 3) {
+		delegation d;
+		tl_entry *later, *list[2];
+		tl__ingest_result r;
+		int code;
+
+		REQUIRE(delegation_open(&d));
+		later = set_key(&d, d.keys, "tablet", &d.phone, TL_KEY_ACTIVE);
+		list[0] = by_team(&d, d.main, &d.laptop, "laptop", later, "k=1");
+		list[1] = by_team(&d, list[0], &d.laptop, "laptop", d.keys, "k=2");
+		CHECK_VERIFIED(feed_one(&d.w, d.keys, d.keys));
+		CHECK_VERIFIED(feed_one(&d.w, d.keys, later));
+		(void)tl__alloc_fail_at(n);
+		code = feed_as(&d.w, d.main, list, 2, (feeding){.stranger = false}, &r);
+		done = !tl__alloc_fail_at(0);
+		CHECK(code == TL_OK || code == TL_E_NOMEM);
+		if (code == TL_OK)
+			tl__ingest_result_free(&r);
+		REQUIRE(feed_as(&d.w, d.main, list, 2, (feeding){.stranger = false}, &r) == TL_OK);
+		CHECK_FATE(r.fates[1], TL__FATE_INVALID, TL_E_INVALID_TIP);
+		tl__ingest_result_free(&r);
+		CHECK(is_where(&d.w, d.main, list[0], TL__VERIFIED));
+		tl_entry_release(list[0]);
+		tl_entry_release(list[1]);
+		tl_entry_release(later);
+		delegation_close(&d);
+	}
+	CHECK(done);
+}
+
 int main(void)
 {
 	RUN(a_delegated_key_writes);
@@ -543,5 +621,7 @@ int main(void)
 	RUN(a_database_may_cite_itself);
 	RUN(an_own_state_that_comes_late_is_waited_for);
 	RUN(promotion_is_resumed_after_a_crash);
+	RUN(citing_and_cited_come_at_once);
+	RUN(memory_that_runs_out_changes_no_verdict);
 	return spec_end();
 }
