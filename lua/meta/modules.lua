@@ -1,0 +1,142 @@
+---@meta
+-- The modules that are usable alone.
+
+---@class tidelock.crypto
+local crypto = {}
+---@class tidelock.Secret  a private key; closing wipes it
+local Secret = {}
+function Secret:close() end
+---@return tidelock.Key
+function Secret:public_key() end
+---@param message string
+---@return string? signature, tidelock.Error?
+function Secret:sign(message) end
+---Takes about 0.1 s.
+---@param passphrase string
+---@return string? sealed, tidelock.Error?
+function Secret:seal(passphrase) end
+---@param seed? string  32 bytes; random without it
+---@return tidelock.Secret?, tidelock.Error?
+function crypto.new_secret(seed) end
+---@param sealed string
+---@param passphrase string
+---@return tidelock.Secret?, tidelock.Error?  wrong_passphrase
+function crypto.unseal(sealed, passphrase) end
+---@param key tidelock.Key
+---@param message string
+---@param signature string  64 bytes
+---@return true?, tidelock.Error?  bad_signature
+function crypto.verify(key, message, signature) end
+---@param bytes string
+---@return string digest  32 bytes
+function crypto.sha256(bytes) end
+---@param bytes string
+---@return tidelock.Id
+function crypto.id_of(bytes) end
+---@param count integer
+---@return string
+function crypto.random(count) end
+---@param bytes string
+---@return string
+function crypto.base64_encode(bytes) end
+---@param text string
+---@return string?, tidelock.Error?  bad_base64
+function crypto.base64_decode(text) end
+
+---@class tidelock.entry
+local entry = {}
+---@param text string
+---@param form? 'canonical'|'foreign'
+---@return tidelock.Entry?, tidelock.Error?
+function entry.parse(text, form) end
+---@return tidelock.EntryBuilder?, tidelock.Error?
+function entry.builder() end
+
+---@class tidelock.Entry
+local Entry = {}
+---@return tidelock.Id
+function Entry:id() end
+---@return string  canonical bytes
+function Entry:bytes() end
+---@return string  id of the database; '' in a root
+function Entry:tree() end
+---@return string[]
+function Entry:parents() end
+---@return string?
+function Entry:metadata() end
+---@return { name: string, data: string, parents: string[] }[]
+function Entry:stores() end
+---@return { key: string?, pubkey: string?, sig: string? }
+function Entry:signer() end
+---@return boolean
+function Entry:is_root() end
+---@return true?, tidelock.Error?
+function Entry:check() end
+---@param key tidelock.Key
+---@return true?, tidelock.Error?
+function Entry:verify(key) end
+
+---@class tidelock.EntryBuilder  setters return it; the first error comes from finish
+local EntryBuilder = {}
+---@return tidelock.EntryBuilder
+function EntryBuilder:tree(root) end
+---@return tidelock.EntryBuilder
+function EntryBuilder:parent(id) end
+---@return tidelock.EntryBuilder
+function EntryBuilder:metadata(text) end
+---@return tidelock.EntryBuilder
+function EntryBuilder:store(name, data) end
+---@return tidelock.EntryBuilder
+function EntryBuilder:store_parent(name, id) end
+---@return tidelock.EntryBuilder
+function EntryBuilder:key(name, pubkey) end
+---@param secret? tidelock.Secret
+---@return tidelock.Entry?, tidelock.Error?
+function EntryBuilder:finish(secret) end
+
+---@class tidelock.doc
+---@field null tidelock.Constant
+---@field deleted tidelock.Constant
+---@field list fun(items?: table): tidelock.List
+local doc = {}
+---@param text string
+---@return table?, tidelock.Error?
+function doc.parse(text) end
+---@param value table
+---@return string?, tidelock.Error?
+function doc.write(value) end
+---@param base table
+---@param later table
+---@return table?, tidelock.Error?
+function doc.merge(base, later) end
+---Plain JSON for people.
+---@param value tidelock.Value
+---@return string?, tidelock.Error?
+function doc.to_json(value) end
+
+---@class tidelock.json
+local json = {}
+---null becomes nil.
+---@param text string
+---@return any, string?
+function json.decode(text) end
+---Keys in ascending order.
+---@param value any
+---@param options? { pretty: boolean }
+---@return string
+function json.encode(value, options) end
+---Marks a table as an array, so that an empty one is written as [].
+---@param items? table
+---@return table
+function json.array(items) end
+
+---@class tidelock.log
+local log = {}
+---@param text string
+function log.debug(text) end
+---@param text string
+function log.info(text) end
+---@param text string
+function log.warning(text) end
+---@param text string
+function log.error(text) end

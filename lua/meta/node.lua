@@ -1,0 +1,265 @@
+---@meta
+-- Nodes, their synchronisation, events and hooks.
+
+---@class tidelock.Node  closes itself at the end of a <close> scope, flushing up to 5 s
+local Node = {}
+---Flushes for up to 5 s (or `flush`) and closes; closing twice is fine. Blocks.
+---@param flush? tidelock.Duration
+function Node:close(flush) end
+---@return tidelock.Key?, tidelock.Error?
+function Node:device_key() end
+---@param name string
+---@param seed? string  32 bytes; random without it
+---@return tidelock.Key?, tidelock.Error?  already_exists
+function Node:add_private_key(name, seed) end
+---@param name string
+---@param seed string  32 bytes
+---@return tidelock.Key?, tidelock.Error?
+function Node:import_private_key(name, seed) end
+---@param name string
+---@return tidelock.Key?, tidelock.Error?  key_not_found
+function Node:get_public_key(name) end
+---@param name string
+---@return string? seed, tidelock.Error?
+function Node:export_private_key(name) end
+---@param name string
+---@return true?, tidelock.Error?
+function Node:remove_private_key(name) end
+---@return string[]?, tidelock.Error?  ascending, without the device key
+function Node:list_private_keys() end
+---@param settings table?  the database's settings, `name` among them
+---@param key_name string  private key that signs and becomes the first admin
+---@return tidelock.Database?, tidelock.Error?
+function Node:new_database(settings, key_name) end
+---@param root tidelock.Id
+---@return tidelock.Database?, tidelock.Error?  database_not_found
+function Node:load_database(root) end
+---@param name string
+---@return tidelock.Database?, tidelock.Error?  the first by id
+function Node:find_database(name) end
+---@param with_system? boolean
+---@return tidelock.Id[]?, tidelock.Error?
+function Node:all_databases(with_system) end
+---Reads entries, one a line, verifies and keeps them.
+---@param read fun(): string?  the next piece; nil at the end
+---@return tidelock.Id?, integer|tidelock.Error  root id, new entries
+function Node:import(read) end
+---@param file string  a new file
+---@return true?, tidelock.Error?
+function Node:backup(file) end
+---@param hook tidelock.Hook
+---@return integer? handle, tidelock.Error?
+function Node:add_hook(hook) end
+---@param handle integer
+function Node:remove_hook(handle) end
+---@return tidelock.Sync
+function Node:sync() end
+---@return tidelock.Node self
+function Node:with_sync() end
+---Calls fn(event) from the loop for each event of this kind.
+---@param kind tidelock.EventKind
+---@param fn fun(event: tidelock.Event)
+---@return fun() stop
+function Node:on(kind, fn) end
+---for event in node:events { kinds } do: waits for each.
+---@param kinds? tidelock.EventKind[]  all without it
+function Node:events(kinds) end
+---The next event, or nothing. Never waits; taking events here takes them from events() and on().
+---@return tidelock.Event?
+function Node:next_event() end
+---Descriptor that is readable when dispatch or next_event has something to do.
+---@return integer
+function Node:fd() end
+---Runs the callbacks of done operations. Never waits.
+function Node:dispatch() end
+
+---@alias tidelock.EventKind
+---| 'entry_committed' | 'entries_received' | 'peer_connected' | 'peer_unreachable'
+---| 'sync_finished' | 'sync_failed' | 'sync_stalled' | 'access_requested'
+---| 'server_started' | 'server_stopped' | 'overflow'
+
+---@class tidelock.Event
+---@field kind tidelock.EventKind
+---@field number integer   what it counts: tidelock/node.h
+---@field time_ms integer  Unix time
+---@field text string
+---@field peer? tidelock.Key
+---@field db? tidelock.Id
+---@field entry? tidelock.Id
+
+---@class tidelock.Hook
+---@field before_commit? fun(ctx: tidelock.HookContext): boolean?, string?  nil and a reason refuses
+---@field on_entry_committed? fun(ctx: tidelock.HookContext)  called before commit returns
+
+---@class tidelock.HookContext
+---@field entry tidelock.Entry
+---@field tree_id tidelock.Id
+---@field is_root_entry boolean
+---@field size integer      bytes
+---@field stores string[]
+---@field author tidelock.Key
+
+---@class tidelock.Sync
+local Sync = {}
+---@class tidelock.HttpOptions
+---@field certificate? string  PEM file, with key: serve TLS
+---@field key? string
+---@field ca? string           PEM file trusted when dialling https
+---@field proxy? string
+---@field max_connections? integer
+---@field max_connections_per_address? integer
+---@field idle? tidelock.Duration
+---@field dial? tidelock.Duration
+---@field min_rate? tidelock.Size  bytes a second
+---@param options? tidelock.HttpOptions
+---@return true?, tidelock.Error?  server_already_running
+function Sync:enable_http_transport(options) end
+---@param bind string  'ip:port', port 0 = chosen
+---@param options? { transport: string }
+---@return true?, tidelock.Error?  no_transport_enabled, server_already_running, server_bind
+function Sync:start_server(bind, options) end
+---@return true?, tidelock.Error?  server_not_running
+function Sync:stop_server() end
+---@return boolean
+function Sync:is_server_running() end
+---@return tidelock.Address?, tidelock.Error?
+function Sync:get_server_address() end
+---@return tidelock.Address[]?, tidelock.Error?
+function Sync:get_server_addresses() end
+---Dials, proves keys both ways, registers the peer as active with this address. Waits.
+---@param address tidelock.Address
+---@param options? { key: tidelock.Key }  pin: another key gives key_mismatch
+---@return tidelock.Key?, tidelock.Error?
+function Sync:connect_to_peer(address, options) end
+---@param peer tidelock.Key
+---@param name? string
+---@return true?, tidelock.Error?  peer_already_exists
+function Sync:register_peer(peer, name) end
+---@param peer tidelock.Key
+---@param status 'active'|'inactive'|'blocked'
+---@return true?, tidelock.Error?  peer_not_found
+function Sync:update_peer_status(peer, status) end
+---@param peer tidelock.Key
+---@return table?, tidelock.Error?
+function Sync:get_peer_info(peer) end
+---@return tidelock.Key[]?, tidelock.Error?
+function Sync:list_peers() end
+---@param peer tidelock.Key
+---@return true?, tidelock.Error?
+function Sync:remove_peer(peer) end
+---@param peer tidelock.Key
+---@param address tidelock.Address
+---@return true?, tidelock.Error?
+function Sync:add_peer_address(peer, address) end
+---@param peer tidelock.Key
+---@param address tidelock.Address
+---@return boolean? removed, tidelock.Error?
+function Sync:remove_peer_address(peer, address) end
+---@param peer tidelock.Key
+---@param type? string
+---@return tidelock.Address[]?, tidelock.Error?
+function Sync:get_peer_addresses(peer, type) end
+---Keeps the database in step with the peer from now on; fetches it when it is not held.
+---@param peer tidelock.Key
+---@param db tidelock.Id
+---@return true?, tidelock.Error?
+function Sync:add_tree_sync(peer, db) end
+---@param peer tidelock.Key
+---@param db tidelock.Id
+---@return true?, tidelock.Error?
+function Sync:remove_tree_sync(peer, db) end
+---@param peer tidelock.Key
+---@param db tidelock.Id
+---@return boolean?, tidelock.Error?
+function Sync:is_tree_synced_with_peer(peer, db) end
+---@param peer tidelock.Key
+---@return tidelock.Id[]?, tidelock.Error?
+function Sync:get_peer_trees(peer) end
+---@param db tidelock.Id
+---@return tidelock.Key[]?, tidelock.Error?
+function Sync:get_tree_peers(db) end
+---One exchange both ways, now. Waits.
+---@param peer tidelock.Key
+---@param db? tidelock.Id  all databases of the peer without it
+---@return { received: integer, sent: integer }?, tidelock.Error?
+function Sync:sync_tree_with_peer(peer, db) end
+---Connects, fetches or syncs the database, adds the relation. Waits.
+---@param address tidelock.Address
+---@param db tidelock.Id
+---@return tidelock.Key?, tidelock.Error?
+function Sync:sync_with_peer(address, db) end
+---Sends everything that is due. Waits.
+---@param timeout? tidelock.Duration  5 s
+---@return true?, tidelock.Error?  timeout names what is left
+function Sync:flush(timeout) end
+---Waits until both sides hold the same tips.
+---@param peer tidelock.Key
+---@param db tidelock.Id
+---@param timeout? tidelock.Duration  30 s
+---@return true?, tidelock.Error?
+function Sync:wait_until_synced(peer, db, timeout) end
+---@param options tidelock.SyncOptions  what is left out stays
+---@return true?, tidelock.Error?
+function Sync:configure(options) end
+---Databases the other side offers. Waits.
+---@param peer tidelock.Key
+---@return { id: tidelock.Id, arrivals: integer, tips: tidelock.Id[] }[]?, tidelock.Error?
+function Sync:discover_peer_trees(peer) end
+---Asks for a permission for one of our keys. Waits.
+---@param address tidelock.Address
+---@param db tidelock.Id
+---@param key_name string
+---@param permission tidelock.Permission
+---@return { status: 'granted'|'pending'|'refused', request_id: string? }?, tidelock.Error?
+function Sync:request_database_access(address, db, key_name, permission) end
+---@return table[]?, tidelock.Error?
+function Sync:pending_bootstrap_requests() end
+---@return table[]?, tidelock.Error?
+function Sync:approved_bootstrap_requests() end
+---@return table[]?, tidelock.Error?
+function Sync:rejected_bootstrap_requests() end
+---@param id string
+---@param key_name string  an Admin of that database
+---@return true?, tidelock.Error?
+function Sync:approve_bootstrap_request(id, key_name) end
+---@param id string
+---@param key_name string
+---@return true?, tidelock.Error?
+function Sync:reject_bootstrap_request(id, key_name) end
+---Peers, pairs, servers, transports, databases: tidelock/sync.h.
+---@return table?, tidelock.Error?
+function Sync:status() end
+---@return tidelock.SyncState
+function Sync:state() end
+---The `_sync` database, readable by DocStore.
+---@return tidelock.Database?, tidelock.Error?
+function Sync:sync_tree() end
+---@param days integer
+---@return integer? removed, tidelock.Error?
+function Sync:cleanup_old_history(days) end
+
+---@class tidelock.SyncState  written by the engine after every exchange
+local State = {}
+---@param peer tidelock.Key
+---@param db tidelock.Id
+---@return table?, tidelock.Error?
+function State:get_sync_cursor(peer, db) end
+---@param peer tidelock.Key
+---@return tidelock.SyncMetadata?, tidelock.Error?
+function State:get_sync_metadata(peer) end
+---@param peer tidelock.Key
+---@param limit? integer
+---@return table[]?, tidelock.Error?  newest first
+function State:get_sync_history(peer, limit) end
+---@return tidelock.Key[]?, tidelock.Error?
+function State:get_peers_with_sync_state() end
+---@param days integer
+---@return integer? removed, tidelock.Error?
+function State:cleanup_old_history(days) end
+
+---@class tidelock.SyncMetadata
+---@field successful_sync_count integer
+---@field failed_sync_count integer
+local Metadata = {}
+---@return number  0 to 1
+function Metadata:sync_success_rate() end
