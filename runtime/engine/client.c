@@ -5,24 +5,16 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/engine_impl.h"
+#include "sync/receipt.h"
 
 struct tl__outgoing {
 	tl__outgoing *next, **link;
 	tl__engine *engine;
-	uint64_t number; /* the core's */
 	tl__carrier *carrier;
 	tl_exchange *handle;
 	tl__buf request;
 	size_t sent;
-	tl__sync_read read;
-	uint64_t limit;
-	tl_id db; /* of a tree answer */
-	int status;
-	char *channel;
-	tl__buf body;
-	tl__intake *intake;
-	int code; /* our own failure while receiving; TL_OK: none */
-	char error[256];
+	tl__receipt receipt;
 	bool sending; /* the transport still holds the request's body */
 	bool over;
 };
@@ -30,9 +22,7 @@ struct tl__outgoing {
 static void outgoing_free(tl__outgoing *out)
 {
 	tl__buf_free(&out->request);
-	tl__buf_free(&out->body);
-	tl__intake_free(out->intake);
-	tl__free(out->channel);
+	tl__receipt_free(&out->receipt);
 	tl__free(out);
 }
 
@@ -70,51 +60,20 @@ static void drop_request(void *ud)
 
 /* --- response --------------------------------------------------------------------------------- */
 
-/* Ends the exchange for a reason of ours, the thread's last error. */
-static void give_up(tl__outgoing *out, int code)
-{
-	if (out->code != TL_OK)
-		return;
-	out->code = code;
-	snprintf(out->error, sizeof out->error, "%s", tl_error_message(tl_last_error()));
-	out->carrier->transport->cancel(out->handle);
-}
-
 static void on_head(void *ud, const tl_response_head *head)
 {
 	tl__outgoing *out = ud;
-	int rc = TL_OK;
 
-	out->status = head->status;
-	tl__free(out->channel);
-	out->channel = tl__copy_bytes(head->channel.ptr, head->channel.len);
-	if (!out->channel)
-		rc = TL_E_NOMEM;
-	if (rc == TL_OK && out->read == TL__SYNC_READ_TREE && out->status == 200 && !out->intake)
-		rc = tl__intake_new(&out->intake, &out->engine->node->tree, &out->db, out->limit);
-	if (rc != TL_OK)
-		give_up(out, rc);
+	if (tl__receipt_head(&out->receipt, head->status, head->channel) != TL_OK)
+		out->carrier->transport->cancel(out->handle);
 }
 
 static bool on_piece(void *ud, const void *bytes, size_t len)
 {
 	tl__outgoing *out = ud;
-	int rc;
 
-	if (out->code != TL_OK)
-		return true;
-	if (out->intake) {
-		rc = tl__intake_feed(out->intake, bytes, len);
-	} else if (out->read == TL__SYNC_READ_TREE) {
-		rc = TL_OK; /* the body of a refusal says nothing the status does not */
-	} else if (out->body.len + len > out->limit) {
-		rc = tl__fail(TL_E_TOO_LARGE, "the answer is larger than such an answer may be");
-	} else {
-		tl__buf_append(&out->body, bytes, len);
-		rc = tl__buf_status(&out->body);
-	}
-	if (rc != TL_OK)
-		give_up(out, rc);
+	if (tl__receipt_piece(&out->receipt, bytes, len) != TL_OK)
+		out->carrier->transport->cancel(out->handle);
 	return true;
 }
 
@@ -122,27 +81,9 @@ static void on_done(void *ud, int code)
 {
 	tl__outgoing *out = ud;
 	tl__engine *e = out->engine;
-	tl__sync_event event = {.kind = TL__SYNC_ANSWERED};
-	tl_str error = TL__STR_NULL;
+	tl__sync_event event;
 
-	if (out->code != TL_OK) {
-		code = out->code;
-		error = tl__str_z(out->error);
-	} else if (code == TL_OK && out->intake) {
-		code = tl__intake_finish(out->intake);
-	}
-	if (code != TL_OK && !error.ptr)
-		error = tl__str_z(tl_error_message(tl_last_error()));
-	event.answered.exchange = out->number;
-	event.answered.code = code;
-	event.answered.error = error;
-	event.answered.status = out->status;
-	event.answered.channel = tl__str_z(out->channel ? out->channel : "");
-	if (code == TL_OK) {
-		event.answered.body = tl__buf_view(&out->body);
-		event.answered.intake = out->intake; /* the core's from here on */
-		out->intake = NULL;
-	}
+	tl__receipt_end(&out->receipt, code, &event);
 	unlink_outgoing(out);
 	tl__engine_tell(e, &event);
 	out->over = true;
@@ -179,7 +120,7 @@ static int begin(tl__outgoing *out, const tl__sync_action *action)
 		.path = action->send.path,
 		.content_type = action->send.content_type,
 		.body = {read_request, drop_request, out, (int64_t)out->request.len},
-		.max_response = out->limit,
+		.max_response = out->receipt.limit,
 		.dial_ms = out->carrier->dial_ms,
 		.idle_ms = out->carrier->idle_ms,
 		.min_bytes_per_s = out->carrier->min_bytes_per_s,
@@ -206,13 +147,10 @@ void tl__client_send(tl__engine *engine, tl__sync_action *action)
 
 	if (out) {
 		out->engine = engine;
-		out->number = action->send.exchange;
 		out->carrier = carrier;
 		out->request = action->send.body;
 		action->send.body = TL__BUF_INIT;
-		out->read = action->send.read;
-		out->limit = action->send.limit;
-		out->db = action->send.db;
+		tl__receipt_init(&out->receipt, action, &engine->node->tree);
 		rc = carrier ? begin(out, action)
 			     : tl__fail(TL_E_UNSUPPORTED_TRANSPORT,
 				       "no transport for addresses of type \"%s\" is enabled",
@@ -228,7 +166,7 @@ void tl__client_send(tl__engine *engine, tl__sync_action *action)
 void tl__client_cancel(tl__engine *engine, uint64_t exchange)
 {
 	for (tl__outgoing *out = engine->outgoing; out; out = out->next)
-		if (out->number == exchange) {
+		if (out->receipt.exchange == exchange) {
 			out->carrier->transport->cancel(out->handle);
 			return;
 		}

@@ -270,6 +270,7 @@ struct tl__session {
 	bool plan_more, plan_wanted;
 	bool whole;   /* v0: asked with no tips */
 	bool confirm; /* v0: what was sent should show now */
+	bool blind;   /* v0: it does not say what it holds */
 	char error[TL__SYNC_ERROR_TEXT];
 };
 

@@ -68,7 +68,9 @@ static void periodic(tl__sync *sync)
 		if (pair->peer->status != TL__PEER_ACTIVE)
 			continue;
 		pair->wanted = true;
-		pair->offered = pair->ack;
+		/* A 0.2.0 node that never told what it holds is not given all of it every time. */
+		if (pair->peer->protocol != TL__PROTOCOL_V0 || pair->ack > 0)
+			pair->offered = pair->ack;
 		if (pair->stalled || pair->attempts > 0)
 			pair->next_attempt = sync->now;
 	}

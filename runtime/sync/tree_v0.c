@@ -160,6 +160,18 @@ static int keep_tips(tl__session *session, const tl__v0_response *response)
 	return TL_OK;
 }
 
+/* It may refuse only because it lacks the database, which nobody can tell: what was not offered yet
+ * is offered once, and its tips are asked for again. */
+static bool offer_blindly(tl__sync *sync, tl__session *session, const tl__intake *intake)
+{
+	if (tl__intake_response(intake)->kind != TL__V0_RESPONSE_ERROR || !session->held ||
+		session->pair->pull_only || session->blind || session->sends > 0)
+		return false;
+	session->blind = true;
+	plan(sync, session);
+	return true;
+}
+
 static void stored(void *ud, tl__work *work);
 
 static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
@@ -175,7 +187,13 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 			tl__session_fail(sync, session, TL_E_NETWORK, "the answer was lost");
 		return;
 	}
+	if (offer_blindly(sync, session, result->intake)) {
+		tl__intake_free(result->intake);
+		return;
+	}
 	rc = check_answer(session, result->intake);
+	if (rc != TL_OK && session->blind && session->push_from > session->pair->offered)
+		session->pair->offered = session->push_from;
 	if (rc == TL_OK)
 		rc = keep_tips(session, tl__intake_response(result->intake));
 	work = rc == TL_OK ? tl__session_work(sync, session, TL__WORK_INGEST, stored) : NULL;
@@ -328,6 +346,9 @@ static void planned(void *ud, tl__work *work)
 	if (in->count == 0 && in->more && in->to > session->push_from) {
 		session->push_from = in->to;
 		plan(sync, session);
+	} else if (in->count == 0 && session->blind && session->sends == 0) {
+		tl__session_fail(sync, session, TL_E_SYNC_PROTOCOL_ERROR,
+			"the peer does not give that database and was offered all of it");
 	} else if (in->count == 0 && session->pulled) {
 		finish(sync, session, in->head);
 	} else if (in->count == 0) {
