@@ -48,6 +48,13 @@ static void leave_todo(tl_exchange *exchange)
 	exchange->in_todo = false;
 }
 
+static void sweep_in(http *h, uint32_t ms)
+{
+	h->client.sweep_ms = ms;
+	h->client.sweep_due = h->loop->now_ms(h->loop) + ms;
+	h->loop->timer_start(h->client.sweep, ms);
+}
+
 void tl__exchange_enter(tl_exchange *exchange)
 {
 	http *h = exchange->http;
@@ -58,10 +65,8 @@ void tl__exchange_enter(tl_exchange *exchange)
 	if (c->all)
 		c->all->prev = exchange;
 	c->all = exchange;
-	if (c->sweep_ms == 0 || sweep < c->sweep_ms) {
-		c->sweep_ms = sweep;
-		h->loop->timer_start(c->sweep, sweep);
-	}
+	if (c->sweep_ms == 0 || sweep < c->sweep_ms)
+		sweep_in(h, sweep);
 }
 
 static void leave_all(tl_exchange *exchange)
@@ -283,17 +288,19 @@ static void on_sweep(void *ud)
 {
 	http *h = ud;
 	http_client *c = &h->client;
+	bool stalled = tl__pace_stalled(c->sweep_due, h->loop->now_ms(h->loop), c->sweep_ms);
 	uint32_t next = 0;
 
 	for (tl_exchange *at = c->all; at; at = at->next) {
 		uint32_t sweep = tl__pace_sweep_ms(at->idle_ms);
 
-		look_at(at);
+		if (!stalled)
+			look_at(at);
 		next = next == 0 || sweep < next ? sweep : next;
 	}
-	c->sweep_ms = next;
+	c->sweep_ms = 0;
 	if (next != 0)
-		h->loop->timer_start(c->sweep, next);
+		sweep_in(h, next);
 }
 
 /* --- libcurl <-> loop ------------------------------------------------------------------------- */

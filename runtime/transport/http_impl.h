@@ -20,7 +20,8 @@ typedef struct http_client {
 	tl_timer *kick;    /* what must not happen inside libcurl's callbacks */
 	tl_timer *sweep;   /* looks for peers that do not move */
 	uint32_t sweep_ms; /* 0 = not running */
-	tl_exchange *all;  /* every exchange, linked both ways */
+	uint64_t sweep_due;
+	tl_exchange *all; /* every exchange, linked both ways */
 	tl_exchange *todo_first, *todo_last;
 	http_seen *seen;
 	size_t seen_count, seen_cap;

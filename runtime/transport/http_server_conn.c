@@ -4,6 +4,15 @@
 #include "base/mem.h"
 #include "transport/http_serving.h"
 
+static void sweep_later(tl_server *server)
+{
+	tl_loop *loop = server->http->loop;
+	uint32_t ms = tl__pace_sweep_ms(server->idle_ms);
+
+	server->sweep_due = loop->now_ms(loop) + ms;
+	loop->timer_start(server->sweep, ms);
+}
+
 static void open_conn(tl_server *server, struct MHD_Connection *mhd, void **context)
 {
 	const union MHD_ConnectionInfo *fd =
@@ -24,7 +33,7 @@ static void open_conn(tl_server *server, struct MHD_Connection *mhd, void **cont
 	if (peer && peer->client_addr)
 		tl__address_format(peer->client_addr, conn->remote);
 	if (!server->conns && !server->lingers)
-		loop->timer_start(server->sweep, tl__pace_sweep_ms(server->idle_ms));
+		sweep_later(server);
 	conn->next = server->conns;
 	if (server->conns)
 		server->conns->prev = conn;
@@ -138,15 +147,17 @@ void tl__conn_sweep(void *ud)
 	tl_loop *loop = server->http->loop;
 	uint64_t now = loop->now_ms(loop);
 
+	bool stalled = tl__pace_stalled(server->sweep_due, now, tl__pace_sweep_ms(server->idle_ms));
+
 	tl__linger_sweep(server);
 	for (http_conn *at = server->conns; at; at = at->next)
 		if (!at->cut && is_gone(at)) {
 			tl__conn_cut(at);
-		} else if (!at->cut && is_late(at, now)) {
+		} else if (!at->cut && !stalled && is_late(at, now)) {
 			tl__log_write(server->http->log, TL_LOG_DEBUG, "http",
 				"%s is too slow: connection closed", at->remote);
 			tl__conn_cut(at);
 		}
 	if (server->conns || server->lingers)
-		loop->timer_start(server->sweep, tl__pace_sweep_ms(server->idle_ms));
+		sweep_later(server);
 }

@@ -57,7 +57,8 @@ struct tl_server {
 	struct MHD_Daemon *daemon;
 	int listen_fd;
 	tl_watch *watch;
-	tl_timer *turn;  /* when libmicrohttpd wants to run */
+	tl_timer *turn; /* when libmicrohttpd wants to run */
+	uint64_t sweep_due;
 	tl_timer *sweep; /* looks for peers that do not move; runs while there are connections */
 	tl_timer *end;   /* the grace of a stop */
 	tl_server_calls calls;

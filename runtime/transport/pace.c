@@ -60,3 +60,8 @@ uint32_t tl__pace_sweep_ms(uint32_t idle_ms)
 		return TL__PACE_SWEEP_MAX;
 	return ms < TL__PACE_SWEEP_MIN ? TL__PACE_SWEEP_MIN : ms;
 }
+
+bool tl__pace_stalled(uint64_t due_ms, uint64_t now, uint32_t sweep_ms)
+{
+	return now > due_ms + sweep_ms;
+}

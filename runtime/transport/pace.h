@@ -36,4 +36,9 @@ tl__pace_verdict tl__pace_look(
 /* How often to look for this limit, in ms. */
 uint32_t tl__pace_sweep_ms(uint32_t idle_ms);
 
+/* Whether a look that was due at due_ms comes so late that it was us who stood still (a busy
+ * machine, a stopped process): what peers sent meanwhile is still unread, so this look judges
+ * nobody. */
+bool tl__pace_stalled(uint64_t due_ms, uint64_t now, uint32_t sweep_ms);
+
 #endif

@@ -132,6 +132,8 @@ static void sweeps_are_neither_rare_nor_mad(void)
 {
 	CHECK(tl__pace_sweep_ms(30000) == 1000 && tl__pace_sweep_ms(400) == 100);
 	CHECK(tl__pace_sweep_ms(1) == 10);
+	CHECK(!tl__pace_stalled(1000, 1000, 100) && !tl__pace_stalled(1000, 1100, 100));
+	CHECK(tl__pace_stalled(1000, 1101, 100));
 }
 
 /* --- certificates ----------------------------------------------------------------------------- */

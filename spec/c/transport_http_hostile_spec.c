@@ -265,6 +265,31 @@ static void steady_senders_are_not_cut(void)
 	rig_close(&g);
 }
 
+/* A process that was stopped for a while does not blame its peers. */
+static void a_stalled_server_cuts_nobody(void)
+{
+	tl_serve_options options = {.size = sizeof options, .idle_ms = 200};
+	exchange e = {.send_len = 10, .idle_ms = 200, .never_ends = true, .no_length = true};
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	REQUIRE(raw_open(&c, &g));
+	raw_say(&c, HEAD "Host: x\r\nContent-Length: 3\r\n\r\n");
+	REQUIRE(ex_start(&e, &g, g.address, "/bytes/10") == TL_OK);
+	rig_wait(&g, 20);
+	e.never_ends = false;
+	e.waiting = true; /* its body is ready when the time comes */
+	nanosleep(&(struct timespec){0, 400000000}, NULL);
+	CHECK(send(c.fd, "abc", 3, MSG_NOSIGNAL) == 3);
+	ex_tick(&e);
+	CHECK(raw_until_answers(&c, 1, 2000) == 1 && raw_status(&c) == 200);
+	CHECK(rig_turn(&g, ex_is_done, &e, RIG_GUARD_MS) && e.code == TL_OK);
+	ex_end(&e);
+	raw_close(&c);
+	rig_close(&g);
+}
+
 static void idle_connections_are_closed(void)
 {
 	tl_serve_options options = {.size = sizeof options, .idle_ms = 200};
@@ -471,6 +496,7 @@ int main(void)
 	RUN(an_endless_chunked_body_is_cut);
 	RUN(slow_senders_are_cut);
 	RUN(steady_senders_are_not_cut);
+	RUN(a_stalled_server_cuts_nobody);
 	RUN(idle_connections_are_closed);
 	RUN(suspended_requests_are_cut_too);
 	RUN(readers_that_stop_are_cut);
