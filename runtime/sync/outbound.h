@@ -266,6 +266,7 @@ struct tl__session {
 	bool same_tips;
 	bool unsettled;     /* something was declined or stays pending */
 	bool was_unsettled; /* already before this exchange */
+	bool offer_again;   /* what was declined so far is to be offered again afterwards */
 	bool by_tips_tried;
 	bool plan_more, plan_wanted;
 	bool whole;   /* v0: asked with no tips */

@@ -163,8 +163,11 @@ void tl__peer_drop_address(tl__peer *peer, size_t index)
 
 void tl__peer_offer_again(tl__peer *peer)
 {
-	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
+	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer) {
 		pair->offered = pair->ack;
+		if (pair->session)
+			pair->session->offer_again = true;
+	}
 }
 
 void tl__peer_wake(tl__sync *sync, tl__peer *peer)

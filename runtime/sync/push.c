@@ -80,7 +80,7 @@ static void acknowledge(tl__session *session)
 
 	if (session->open_from != UINT64_MAX && session->open_from - 1 < upto)
 		upto = session->open_from - 1;
-	if (pair->offered > pair->ack && session->was_unsettled)
+	if (session->was_unsettled)
 		return;
 	if (upto > pair->ack) {
 		pair->ack = upto;
@@ -95,7 +95,7 @@ static void finish(tl__sync *sync, tl__session *session)
 	if (!session->unsettled)
 		session->open_from = UINT64_MAX; /* what was pending has got what it waited for */
 	acknowledge(session);
-	if (pair->offered < session->push_from)
+	if (!session->offer_again && pair->offered < session->push_from)
 		pair->offered = session->push_from;
 	pair->level = session->pulled && !session->unsettled && session->declined == 0;
 	pair->level_at = session->push_from;

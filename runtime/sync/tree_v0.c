@@ -288,7 +288,7 @@ static void finish(tl__sync *sync, tl__session *session, uint64_t head)
 
 	if (!session->unsettled && head > pair->ack)
 		pair->ack = head;
-	if (head > pair->offered)
+	if (!session->offer_again && head > pair->offered)
 		pair->offered = head;
 	pair->local_changed = true;
 	pair->level = session->pulled && !session->unsettled && session->declined == 0;

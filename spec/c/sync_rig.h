@@ -165,6 +165,24 @@ static inline bool rig_start(const tl_sync_options *options)
 	return true;
 }
 
+static tl__verify_pool *pool;
+
+static inline bool rig_world(void)
+{
+	backend = "memory";
+	if (!world_open() || tl__verify_pool_new(&pool, 1) != TL_OK)
+		return false;
+	w.tree.pool = pool;
+	w.tree.listener = (tl__tree_listener){rig_committed, NULL};
+	return true;
+}
+
+static inline void rig_end_world(void)
+{
+	world_close();
+	tl__verify_pool_free(pool);
+}
+
 static inline bool rig_open(const tl_sync_options *options)
 {
 	memset(&r, 0, sizeof r);
@@ -172,11 +190,7 @@ static inline bool rig_open(const tl_sync_options *options)
 	r.wall = START_WALL;
 	make_party(&bob, 2);
 	make_party(&carol, 3);
-	backend = "memory";
-	if (!world_open())
-		return false;
-	w.tree.listener = (tl__tree_listener){rig_committed, NULL};
-	return rig_start(options);
+	return rig_world() && rig_start(options);
 }
 
 static inline void rig_stop(void)
@@ -196,7 +210,7 @@ static inline void rig_stop(void)
 static inline void rig_close(void)
 {
 	rig_stop();
-	world_close();
+	rig_end_world();
 }
 
 /* Lets time pass to the next moment that the core names, at most `ms`; then to the end of it. */
@@ -565,9 +579,8 @@ static inline void make_remote(remote *to, size_t count)
 	}
 	tl_database_free(db);
 	copy_entries(to, &root);
-	world_close();
-	CHECK(world_open());
-	w.tree.listener = (tl__tree_listener){rig_committed, NULL};
+	rig_end_world();
+	CHECK(rig_world());
 	CHECK(rig_start(NULL));
 }
 

@@ -1,0 +1,735 @@
+/* Exchanges with a v1 peer: pages, cursors, the end check, fates. */
+#include "sync/outbound.h"
+#include "sync_rig.h"
+
+#define HOME "127.0.0.1:9001"
+
+static tl_database *db;
+static tl_id root;
+
+/* A database of ours with `count` entries, related with bob; the first pull is under way. */
+static void relate_ours(size_t count)
+{
+	db = new_database("alice");
+	root = *tl_database_root_id(db);
+	for (size_t i = 1; i < count; i++)
+		(void)write_text(db, "data", "n", "x");
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+}
+
+/* The same, and everything has been exchanged: bob holds what we hold. */
+static void in_step(size_t count)
+{
+	id_list tips;
+
+	relate_ours(count);
+	answer_page(&bob, &(page_answer){.n = 0});
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, count, NULL) == count);
+	CHECK(tips_of(db, &tips) == 1);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->ack == count);
+	CHECK(!tl__pair_dirty(pair_of(&bob, &root)));
+}
+
+static void commit_one(void)
+{
+	tl__sync_event event = {.kind = TL__SYNC_TIMER};
+
+	(void)write_text(db, "data", "n", "more");
+	rig_event(&event);
+}
+
+static uint64_t arrivals(void)
+{
+	tl__sync_db *known = tl__sync_find_db(r.core, &root);
+
+	return known ? known->arrivals : 0;
+}
+
+/* --- pull ------------------------------------------------------------------------------------- */
+
+/* Bob's database, not held here, is asked for. */
+static void relate_theirs(remote *from, size_t count)
+{
+	make_remote(from, count);
+	root = from->id[0];
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+}
+
+static void pages_follow_each_other_by_cursor(void)
+{
+	remote from;
+	tl__v1_pull pull;
+	asked a;
+
+	relate_theirs(&from, 10);
+	answer_page(&bob, &(page_answer){.n = 4, .more = true, .from = &from, .count = 4});
+	CHECK(arrivals() == 4);
+	REQUIRE(sends("/tidelock/v1/pull", NULL));
+	answer_page(&bob, &(page_answer){.n = 10,
+				  .from = &from,
+				  .first = 4,
+				  .count = 6,
+				  .tips = &from.id[9],
+				  .tip_count = 1});
+	CHECK(arrivals() == 10);
+	/* What came from bob alone need not be sent back to him. */
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->ack == 10);
+	CHECK(pair_of(&bob, &root)->seen.n == 10 && pair_of(&bob, &root)->sure.n == 10);
+	CHECK(pair_of(&bob, &root)->level);
+	CHECK(r.events[TL_EVENT_ENTRIES_RECEIVED] == 2);
+	CHECK(r.events[TL_EVENT_SYNC_FINISHED] == 1);
+	CHECK(strstr(local("sync/pull", &bob, &root), "\"n\":10"));
+	/* The next one goes on from there. */
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	REQUIRE(take_v1(&a));
+	CHECK_OK(tl__v1_read_pull(&pull, a.header.args));
+	CHECK(pull.has_cursor && pull.cursor.n == 10 && pull.has_seen && pull.seen.n == 10);
+	CHECK(pull.tips.count == 1);
+	asked_free(&a);
+	free_remote(&from);
+}
+
+static void the_next_page_is_asked_for_while_one_is_stored(void)
+{
+	remote from;
+
+	relate_theirs(&from, 10);
+	r.hold_works = true;
+	answer_page(&bob, &(page_answer){.n = 4, .more = true, .from = &from, .count = 4});
+	CHECK(sends("/tidelock/v1/pull", NULL));
+	answer_page(
+		&bob, &(page_answer){.n = 6, .more = true, .from = &from, .first = 4, .count = 2});
+	/* Two wait to be stored: no third is asked for. */
+	CHECK(r.send_count == 0);
+	rig_release_works();
+	CHECK(sends("/tidelock/v1/pull", NULL));
+	CHECK(arrivals() == 6);
+	free_remote(&from);
+}
+
+static void the_cursor_is_stored_with_the_page(void)
+{
+	remote from;
+
+	relate_theirs(&from, 5);
+	answer_page(&bob, &(page_answer){.n = 3, .more = true, .from = &from, .count = 3});
+	/* Before the exchange is over, and before anything else was saved. */
+	CHECK(strstr(local("sync/pull", &bob, &root), "\"seen\":{"));
+	CHECK(strstr(local("sync/pull", &bob, &root), "\"sure\":null"));
+	free_remote(&from);
+}
+
+static void missing_tips_are_asked_for_by_name(void)
+{
+	remote from;
+	asked a;
+	char want[128], id[TL_ID_TEXT_LEN + 1];
+
+	relate_theirs(&from, 6);
+	answer_page(&bob,
+		&(page_answer){
+			.n = 6, .from = &from, .count = 5, .tips = &from.id[5], .tip_count = 1});
+	tl_id_format(&from.id[5], id);
+	snprintf(want, sizeof want, "{\"want\":\"%s\"}", id);
+	REQUIRE(sends("/tidelock/v1/pull", NULL));
+	CHECK(strstr(r.sends[0].send.body.ptr + r.sends[0].send.body.len - 100, want));
+	answer_page(&bob, &(page_answer){.n = 6,
+				  .from = &from,
+				  .first = 5,
+				  .count = 1,
+				  .tips = &from.id[5],
+				  .tip_count = 1});
+	CHECK(r.send_count == 0);
+	CHECK(arrivals() == 6 && pair_of(&bob, &root)->level);
+	(void)a;
+	free_remote(&from);
+}
+
+static void a_responder_that_lies_about_tips_is_not_believed(void)
+{
+	remote from;
+	tl_id invented;
+
+	relate_theirs(&from, 3);
+	tl_id_of(&invented, "nothing", 7);
+	answer_page(&bob,
+		&(page_answer){
+			.n = 3, .from = &from, .count = 3, .tips = &invented, .tip_count = 1});
+	answer_page(&bob, &(page_answer){.n = 3,
+				  .tips = &invented,
+				  .tip_count = 1,
+				  .absent = &invented,
+				  .absent_count = 1});
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->attempts == 1);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_SYNC_PROTOCOL_ERROR);
+	CHECK(!pair_of(&bob, &root)->has_seen && !pair_of(&bob, &root)->has_sure);
+	CHECK(r.events[TL_EVENT_SYNC_FAILED] == 1);
+	CHECK(arrivals() == 3);
+	free_remote(&from);
+}
+
+static void a_responder_that_gets_nowhere_is_left(void)
+{
+	remote from;
+
+	relate_theirs(&from, 3);
+	answer_page(&bob, &(page_answer){.n = 1, .more = true, .from = &from, .count = 1});
+	answer_page(&bob, &(page_answer){.n = 1, .more = true});
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_SYNC_PROTOCOL_ERROR);
+	free_remote(&from);
+}
+
+static void over_declined_entries_only_seen_moves(void)
+{
+	remote from, foreign;
+
+	relate_theirs(&from, 4);
+	/* An entry of another database is no entry of this one. */
+	foreign = from;
+	foreign.bytes[3] = tl__copy_bytes("{\"tree\":1}", 10);
+	foreign.len[3] = 10;
+	answer_page(&bob,
+		&(page_answer){
+			.n = 4, .from = &foreign, .count = 4, .tips = &from.id[2], .tip_count = 1});
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->has_seen && pair_of(&bob, &root)->seen.n == 4);
+	CHECK(!pair_of(&bob, &root)->has_sure);
+	CHECK(!pair_of(&bob, &root)->level);
+	tl__free(foreign.bytes[3]);
+	free_remote(&from);
+}
+
+static void sure_is_where_it_starts_again(void)
+{
+	tl__sync_command command = {.kind = TL__SYNC_SET_POLICY};
+	tl__v1_pull pull;
+	asked a;
+
+	in_step(2);
+	pair_of(&bob, &root)->seen = place(&bob, 7);
+	pair_of(&bob, &root)->has_seen = true;
+	pair_of(&bob, &root)->sure = place(&bob, 3);
+	pair_of(&bob, &root)->has_sure = true;
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	REQUIRE(take_v1(&a));
+	CHECK_OK(tl__v1_read_pull(&pull, a.header.args));
+	CHECK(pull.cursor.n == 7);
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_BUSY);
+	/* A change of policy, or a day. */
+	CHECK_DONE(rig_command(command), TL_OK);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	REQUIRE(take_v1(&a));
+	CHECK_OK(tl__v1_read_pull(&pull, a.header.args));
+	CHECK(pull.cursor.n == 3 && pull.seen.n == 7);
+	asked_free(&a);
+	tl_database_free(db);
+}
+
+/* --- push ------------------------------------------------------------------------------------- */
+
+static void a_commit_costs_one_request(void)
+{
+	size_t before;
+
+	in_step(3);
+	rig_pass(50);
+	before = r.sent;
+	commit_one();
+	REQUIRE(sends("/tidelock/v1/push", NULL));
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 4, NULL) == 1);
+	CHECK(r.send_count == 0 && r.sent == before + 1);
+	CHECK(pair_of(&bob, &root)->ack == 4);
+	CHECK(pair_of(&bob, &root)->seen.n == 4 && pair_of(&bob, &root)->sure.n == 4);
+	rig_pass(1000);
+	CHECK(r.send_count == 0);
+	tl_database_free(db);
+}
+
+static void a_burst_of_commits_is_paced(void)
+{
+	size_t before;
+
+	in_step(2);
+	rig_pass(50);
+	before = r.sent;
+	for (int i = 0; i < 40; i++) {
+		commit_one();
+		if (r.send_count > 0)
+			(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
+		rig_pass(5);
+	}
+	rig_pass(20);
+	if (r.send_count > 0)
+		(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
+	/* 200 ms: one at once, then one each 20 ms. */
+	CHECK(r.sent - before >= 8 && r.sent - before <= 2 + 220 / 20);
+	CHECK(pair_of(&bob, &root)->ack == 42);
+	tl_database_free(db);
+}
+
+static void what_the_peer_lacks_follows_from_its_tips(void)
+{
+	remote all;
+
+	relate_ours(6);
+	copy_entries(&all, &root);
+	/* Bob holds the first four. */
+	answer_page(&bob, &(page_answer){.n = 4, .tips = &all.id[3], .tip_count = 1});
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 6, NULL) == 2);
+	CHECK(pair_of(&bob, &root)->ack == 6);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+static void declined_entries_are_not_offered_again_until_a_tick(void)
+{
+	relate_ours(2);
+	answer_page(&bob, &(page_answer){.n = 0});
+	CHECK(answer_push(&bob, TL__V1_FATE_DECLINED, 0, NULL) == 2);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->ack == 0 && pair_of(&bob, &root)->offered == 2);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_DECLINED);
+	CHECK(pair_of(&bob, &root)->attempts == 0);
+	rig_pass(200000);
+	CHECK(r.send_count == 0);
+	/* New ones are sent all the same, and do not count as acknowledged before the others. */
+	commit_one();
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 1, NULL) == 1);
+	CHECK(pair_of(&bob, &root)->ack == 0);
+	rig_pass(110000);
+	REQUIRE(sends("/tidelock/v1/pull", NULL));
+	answer_page(&bob, &(page_answer){.n = 1});
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 3, NULL) == 3);
+	CHECK(pair_of(&bob, &root)->ack == 3);
+	CHECK(pair_of(&bob, &root)->last_code == TL_OK);
+	tl_database_free(db);
+}
+
+static void a_new_process_of_the_peer_is_offered_them_again(void)
+{
+	asked a;
+
+	relate_ours(2);
+	answer_page(&bob, &(page_answer){.n = 0});
+	CHECK(answer_push(&bob, TL__V1_FATE_DECLINED, 0, NULL) == 2);
+	rig_pass(100);
+	commit_one();
+	REQUIRE(take_v1(&a));
+	asked_free(&a);
+	bob.epoch[3] ^= 1;
+	refuse_v1(&a, &bob, TL__V1_STALE_EPOCH);
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 1, NULL) == 1);
+	rig_pass(100);
+	REQUIRE(sends("/tidelock/v1/push", NULL));
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 3, NULL) == 3);
+	CHECK(pair_of(&bob, &root)->ack == 3);
+	tl_database_free(db);
+}
+
+static void what_pending_entries_wait_for_is_sent(void)
+{
+	remote all;
+
+	in_step(3);
+	copy_entries(&all, &root);
+	rig_pass(50);
+	commit_one();
+	(void)answer_push(&bob, TL__V1_FATE_PENDING, 3, &all.id[2]);
+	REQUIRE(sends("/tidelock/v1/push", NULL));
+	CHECK(memmem(r.sends[0].send.body.ptr, r.sends[0].send.body.len, all.bytes[2], all.len[2]));
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 3, NULL) == 1);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->ack == 4);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+static void what_nobody_has_cannot_be_sent(void)
+{
+	tl_id invented;
+
+	in_step(3);
+	tl_id_of(&invented, "nothing", 7);
+	rig_pass(50);
+	commit_one();
+	(void)answer_push(&bob, TL__V1_FATE_PENDING, 3, &invented);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->ack == 3);
+	CHECK(!tl__pair_dirty(pair_of(&bob, &root)));
+	tl_database_free(db);
+}
+
+static void fates_of_other_entries_are_refused(void)
+{
+	tl__v1_fates args = {.seen_valid = true};
+	tl__v1_line line = {.kind = TL__V1_LINE_FATE, .has_id = true};
+	tl__buf header = TL__BUF_INIT, body = TL__BUF_INIT;
+	asked a;
+
+	in_step(2);
+	rig_pass(50);
+	commit_one();
+	REQUIRE(take_v1(&a));
+	line.code = TL__STR("");
+	tl_id_of(&line.id, "x", 1);
+	tl__v1_write_line(&body, &line);
+	tl__v1_write_fates(&header, &args);
+	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&header), tl__buf_view(&body));
+	CHECK(pair_of(&bob, &root)->attempts == 1);
+	CHECK(pair_of(&bob, &root)->ack == 2);
+	tl__buf_free(&header);
+	tl__buf_free(&body);
+	asked_free(&a);
+	tl_database_free(db);
+}
+
+static void a_database_the_peer_lacks_is_given_to_it(void)
+{
+	asked a;
+
+	relate_ours(2);
+	REQUIRE(take_v1(&a));
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_NOT_AVAILABLE);
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL) == 2);
+	CHECK(pair_of(&bob, &root)->ack == 2);
+	CHECK(pair_of(&bob, &root)->attempts == 0);
+	tl_database_free(db);
+}
+
+static void a_database_nobody_has_is_not_available(void)
+{
+	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH};
+	tl_address address = http(HOME);
+	uint64_t op;
+	asked a;
+
+	command.address = &address;
+	command.has_db = true;
+	tl_id_of(&command.db, "x", 1);
+	op = rig_command(command);
+	answer_handshake(&bob, true);
+	answer_hello(&bob);
+	REQUIRE(take_v1(&a));
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_NOT_AVAILABLE);
+	CHECK_DONE(op, TL_E_NOT_AVAILABLE);
+	CHECK(r.send_count == 0);
+}
+
+/* --- stores that were rolled back ------------------------------------------------------------- */
+
+static void a_rolled_back_responder_is_given_everything_again(void)
+{
+	remote all;
+
+	in_step(4);
+	copy_entries(&all, &root);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	/* Bob's store is as it was after two entries; our place there means nothing to it. */
+	answer_page(&bob, &(page_answer){.n = 2,
+				  .cursor_invalid = true,
+				  .seen_invalid = true,
+				  .tips = &all.id[1],
+				  .tip_count = 1});
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 4, NULL) == 2);
+	CHECK(pair_of(&bob, &root)->ack == 4);
+	CHECK(pair_of(&bob, &root)->seen.n == 4);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+static void a_push_notices_it_too(void)
+{
+	tl__v1_fates args = {.seen_valid = false};
+	tl__v1_line line = {.kind = TL__V1_LINE_FATE, .has_id = true};
+	tl__buf header = TL__BUF_INIT, body = TL__BUF_INIT;
+	tl_id id;
+	asked a;
+
+	in_step(4);
+	rig_pass(50);
+	id = write_text(db, "data", "n", "more");
+	{
+		tl__sync_event event = {.kind = TL__SYNC_TIMER};
+		rig_event(&event);
+	}
+	REQUIRE(take_v1(&a));
+	line.code = TL__STR("");
+	line.id = id;
+	tl__v1_write_line(&body, &line);
+	tl__v1_write_fates(&header, &args);
+	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&header), tl__buf_view(&body));
+	CHECK(!pair_of(&bob, &root)->has_seen && pair_of(&bob, &root)->ack == 0);
+	rig_pass(100);
+	CHECK(sends("/tidelock/v1/pull", NULL));
+	tl__buf_free(&header);
+	tl__buf_free(&body);
+	asked_free(&a);
+	tl_database_free(db);
+}
+
+/* It answers with valid cursors, but what it was given is gone. */
+static void lost_entries_show_in_the_tips(void)
+{
+	remote all;
+
+	in_step(4);
+	copy_entries(&all, &root);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	answer_page(&bob, &(page_answer){.n = 4, .tips = &all.id[1], .tip_count = 1});
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 4, NULL) == 2);
+	/* And it looks again until the tips are equal. */
+	answer_page(&bob, &(page_answer){.n = 4, .tips = &all.id[3], .tip_count = 1});
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->level);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+static void another_store_behind_the_same_key_starts_anew(void)
+{
+	asked a;
+
+	in_step(3);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	/* The epoch is unknown again after a restart of ours: hello comes first. */
+	REQUIRE(take_v1(&a));
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_BUSY);
+	peer_of(&bob)->epoch_known = false;
+	bob.incarnation[0] ^= 1;
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	answer_hello(&bob);
+	CHECK(pair_of(&bob, &root)->ack == 0);
+	CHECK(sends("/tidelock/v1/pull", NULL));
+	tl_database_free(db);
+}
+
+/* --- what is remembered ----------------------------------------------------------------------- */
+
+static void everything_is_there_after_a_restart(void)
+{
+	char id[TL_ID_TEXT_LEN + 1], list[128];
+	tl__v1_pull pull;
+	asked a;
+
+	in_step(3);
+	rig_pass(1000);
+	tl_id_format(&root, id);
+	snprintf(list, sizeof list, "[\"%s\"]", bob.text);
+	CHECK_TEXT(record("trees", id, "peer_pubkeys"), list);
+	rig_stop();
+	CHECK(rig_start(NULL));
+	REQUIRE(peer_of(&bob) && pair_of(&bob, &root));
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
+	CHECK(peer_of(&bob)->addresses[0].proven);
+	CHECK(pair_of(&bob, &root)->ack == 3);
+	CHECK(pair_of(&bob, &root)->seen.n == 3);
+	CHECK(tl__pair_has_tag(pair_of(&bob, &root), z("manual")));
+	/* The epoch is not: hello first. */
+	answer_hello(&bob);
+	REQUIRE(take_v1(&a));
+	CHECK_OK(tl__v1_read_pull(&pull, a.header.args));
+	CHECK(pull.has_seen && pull.seen.n == 3);
+	asked_free(&a);
+	tl_database_free(db);
+}
+
+static int count_local(void *ud, tl_str key, tl_str value)
+{
+	(void)key;
+	if (tl__str_starts(value, z("{\"sync_id\":")))
+		++*(size_t *)ud;
+	return TL_OK;
+}
+
+static void cursor_metadata_and_history_are_kept(void)
+{
+	tl__buf out = TL__BUF_INIT;
+	size_t count = 0;
+	char prefix[80];
+
+	in_step(3);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	answer_failure(TL_E_CONNECTION_FAILED);
+	rig_pass(300);
+	CHECK(strstr(local("sync/cursor", &bob, &root), "\"total_synced_count\":3"));
+	CHECK(strstr(local("sync/metadata", &bob, NULL), "\"successful_sync_count\":1"));
+	CHECK(strstr(local("sync/metadata", &bob, NULL), "\"failed_sync_count\":1"));
+	tl__sync_history_prefix(&bob.key, prefix);
+	CHECK_OK(tl__read_locals(w.store, z(prefix), count_local, &count));
+	CHECK(count == 2);
+	tl__sync_metadata_json(r.core, &bob.key, r.wall, &out);
+	CHECK_TEXT(out.ptr, local("sync/metadata", &bob, NULL));
+	tl__buf_clear(&out);
+	tl__sync_cursor_json(r.core, &carol.key, &root, r.wall, &out);
+	CHECK(strstr(out.ptr, "\"last_synced_entry\":null"));
+	tl__buf_free(&out);
+	tl_database_free(db);
+}
+
+static void history_is_bounded(void)
+{
+	char prefix[80];
+	size_t count = 0;
+
+	in_step(1);
+	for (unsigned i = 0; i < TL__SYNC_MAX_HISTORY + 10; i++)
+		tl__record_exchange(r.core, pair_of(&bob, &root),
+			&(tl__sync_outcome){.started = r.wall, .error = ""});
+	rig_pass(300);
+	tl__sync_history_prefix(&bob.key, prefix);
+	CHECK_OK(tl__read_locals(w.store, z(prefix), count_local, &count));
+	CHECK(count == TL__SYNC_MAX_HISTORY);
+	tl_database_free(db);
+}
+
+/* --- relations -------------------------------------------------------------------------------- */
+
+static void a_reload_of_rules_touches_only_its_own(void)
+{
+	relate_ours(1);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, "rule:laptops"), TL_OK);
+	CHECK_DONE(pair_command(TL__SYNC_UNRELATE, &bob.key, &root, "rule:laptops"), TL_OK);
+	CHECK(pair_of(&bob, &root) != NULL);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, "rule:laptops"), TL_OK);
+	CHECK_DONE(pair_command(TL__SYNC_UNRELATE, &bob.key, &root, "manual"), TL_OK);
+	CHECK(pair_of(&bob, &root) != NULL);
+	CHECK_DONE(pair_command(TL__SYNC_UNRELATE_TAG, &bob.key, &root, "rule:laptops"), TL_OK);
+	CHECK(pair_of(&bob, &root) == NULL);
+	tl_database_free(db);
+}
+
+static void a_relation_taken_away_ends_its_exchange(void)
+{
+	uint64_t op;
+
+	relate_ours(1);
+	op = pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	CHECK_DONE(pair_command(TL__SYNC_UNRELATE, &bob.key, &root, NULL), TL_OK);
+	CHECK_DONE(op, TL_E_CANCELLED);
+	CHECK(r.cancelled == r.sends[0].send.exchange);
+	answer_failure(TL_E_CANCELLED);
+	CHECK(r.core->sessions == NULL && r.core->call_list == NULL);
+	tl_database_free(db);
+}
+
+static void a_removed_peer_is_forgotten(void)
+{
+	relate_ours(1);
+	CHECK_DONE(peer_command(TL__SYNC_REMOVE_PEER, &bob.key, NULL), TL_OK);
+	CHECK(!peer_of(&bob) && !pair_of(&bob, &root));
+	CHECK(record("peers", bob.text, "pubkey")[0] == 0);
+	answer_failure(TL_E_CANCELLED);
+	CHECK(r.core->sessions == NULL);
+	CHECK_DONE(peer_command(TL__SYNC_REMOVE_PEER, &bob.key, NULL), TL_E_PEER_NOT_FOUND);
+	tl_database_free(db);
+}
+
+/* --- discover and access ---------------------------------------------------------------------- */
+
+static void databases_offered_are_listed(void)
+{
+	tl__v1_line line = {.kind = TL__V1_LINE_DATABASE, .has_id = true, .arrivals = 7};
+	tl__buf args = TL__BUF_INIT, body = TL__BUF_INIT;
+	uint64_t op;
+	asked a;
+
+	meet(&bob, HOME);
+	op = peer_command(TL__SYNC_DISCOVER, &bob.key, NULL);
+	REQUIRE(sends("/tidelock/v1/list", NULL) && take_v1(&a));
+	tl_id_of(&line.id, "x", 1);
+	tl__v1_write_line(&body, &line);
+	tl__v1_write_listing(&args, false);
+	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&args), tl__buf_view(&body));
+	CHECK_DONE(op, TL_OK);
+	CHECK(strstr(rig_result(op)->text, "\"arrivals\":7"));
+	tl__buf_free(&args);
+	tl__buf_free(&body);
+	asked_free(&a);
+}
+
+static void access_is_asked_for_with_a_proof_and_remembered(void)
+{
+	tl__v1_access_answer answer = {.result = TL__V1_ACCESS_PENDING};
+	tl__sync_command command = {.kind = TL__SYNC_ACCESS};
+	tl_address address = http(HOME);
+	tl__v1_access access;
+	tl__arena arena = TL__ARENA_INIT;
+	tl__buf args = TL__BUF_INIT;
+	tl_secret secret;
+	tl_key key;
+	uint64_t op;
+	asked a;
+
+	CHECK_OK(secret_of(NULL, z("laptop"), &secret));
+	tl_secret_public(&secret, &key);
+	command.address = &address;
+	command.has_db = true;
+	tl_id_of(&command.db, "x", 1);
+	command.name = z("laptop");
+	command.secrets = &secret;
+	command.secret_count = 1;
+	command.permission = (tl_permission){TL_WRITE, 10};
+	op = rig_command(command);
+	answer_handshake(&bob, true);
+	answer_hello(&bob);
+	REQUIRE(sends("/tidelock/v1/access", NULL) && take_v1(&a));
+	CHECK(a.header.key_count == 1 && memcmp(a.header.keys[0].b, key.b, TL_KEY_BYTES) == 0);
+	CHECK_OK(tl__v1_read_access(&access, a.header.args, &arena));
+	CHECK(access.permission.kind == TL_WRITE && access.permission.priority == 10);
+	answer.request_id = TL__STR("abc");
+	tl__v1_write_access_answer(&args, &answer);
+	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&args), TL__STR(""));
+	CHECK_DONE(op, TL_OK);
+	CHECK_TEXT(rig_result(op)->text, "{\"status\":\"pending\",\"request_id\":\"abc\"}");
+	CHECK(tl__sync_find_db(r.core, &command.db)->has_access);
+	command.name = z("a.b");
+	CHECK_DONE(rig_command(command), TL_E_INVALID_ARGUMENT);
+	tl__arena_free(&arena);
+	tl__buf_free(&args);
+	asked_free(&a);
+}
+
+int main(void)
+{
+	RUN_RIG(pages_follow_each_other_by_cursor);
+	RUN_RIG(the_next_page_is_asked_for_while_one_is_stored);
+	RUN_RIG(the_cursor_is_stored_with_the_page);
+	RUN_RIG(missing_tips_are_asked_for_by_name);
+	RUN_RIG(a_responder_that_lies_about_tips_is_not_believed);
+	RUN_RIG(a_responder_that_gets_nowhere_is_left);
+	RUN_RIG(over_declined_entries_only_seen_moves);
+	RUN_RIG(sure_is_where_it_starts_again);
+	RUN_RIG(a_commit_costs_one_request);
+	RUN_RIG(a_burst_of_commits_is_paced);
+	RUN_RIG(what_the_peer_lacks_follows_from_its_tips);
+	RUN_RIG(declined_entries_are_not_offered_again_until_a_tick);
+	RUN_RIG(a_new_process_of_the_peer_is_offered_them_again);
+	RUN_RIG(what_pending_entries_wait_for_is_sent);
+	RUN_RIG(what_nobody_has_cannot_be_sent);
+	RUN_RIG(fates_of_other_entries_are_refused);
+	RUN_RIG(a_database_the_peer_lacks_is_given_to_it);
+	RUN_RIG(a_database_nobody_has_is_not_available);
+	RUN_RIG(a_rolled_back_responder_is_given_everything_again);
+	RUN_RIG(a_push_notices_it_too);
+	RUN_RIG(lost_entries_show_in_the_tips);
+	RUN_RIG(another_store_behind_the_same_key_starts_anew);
+	RUN_RIG(everything_is_there_after_a_restart);
+	RUN_RIG(cursor_metadata_and_history_are_kept);
+	RUN_RIG(history_is_bounded);
+	RUN_RIG(a_reload_of_rules_touches_only_its_own);
+	RUN_RIG(a_relation_taken_away_ends_its_exchange);
+	RUN_RIG(a_removed_peer_is_forgotten);
+	RUN_RIG(databases_offered_are_listed);
+	RUN_RIG(access_is_asked_for_with_a_proof_and_remembered);
+	return spec_end();
+}

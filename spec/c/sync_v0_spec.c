@@ -1,0 +1,484 @@
+/* Exchanges with a 0.2.0 peer. */
+#include "sync/outbound.h"
+#include "sync_rig.h"
+
+#define HOME "127.0.0.1:9001"
+
+static tl_database *db;
+static tl_id root;
+
+/* Takes the oldest v0 request off. Free with tl__v0_request_free. */
+static bool take_v0(tl__v0_request *out, uint64_t *exchange)
+{
+	static tl__buf kept;
+	tl__v0_refusal refusal;
+
+	if (!sends("/api/v0", NULL))
+		return false;
+	tl__buf_free(&kept);
+	tl__buf_str(&kept, tl__buf_view(&r.sends[0].send.body));
+	*exchange = r.sends[0].send.exchange;
+	drop_send(0);
+	return tl__v0_request_read(out, tl__buf_view(&kept), &refusal) == TL_OK;
+}
+
+static void answer_tree_bytes(uint64_t exchange, const tl_id *asked_for, tl_str bytes)
+{
+	tl__sync_event event = {.kind = TL__SYNC_ANSWERED};
+	tl__intake *intake = NULL;
+	int rc = tl__intake_new(&intake, &w.tree, asked_for, 1 << 20);
+
+	if (rc == TL_OK)
+		rc = tl__intake_feed(intake, bytes.ptr, bytes.len);
+	if (rc == TL_OK)
+		rc = tl__intake_finish(intake);
+	event.answered.exchange = exchange;
+	event.answered.code = rc;
+	event.answered.status = 200;
+	event.answered.channel = TL__STR("none");
+	if (rc == TL_OK)
+		event.answered.intake = intake;
+	else
+		tl__intake_free(intake);
+	rig_event(&event);
+}
+
+static void text_of(const tl_id *id, char out[TL_ID_TEXT_LEN + 1])
+{
+	tl_id_format(id, out);
+}
+
+static void answer_bootstrap(
+	uint64_t exchange, const tl_id *tree, const remote *from, size_t root_at)
+{
+	tl__buf out = TL__BUF_INIT;
+	char id[TL_ID_TEXT_LEN + 1];
+	bool first = true;
+
+	text_of(tree, id);
+	tl__v0_begin_bootstrap(&out, z(id), (tl_str){from->bytes[root_at], from->len[root_at]});
+	for (size_t i = from->count; i-- > 1;) { /* children first: any order is taken */
+		tl__v0_stream_entry(&out, (tl_str){from->bytes[i], from->len[i]}, first);
+		first = false;
+	}
+	tl__v0_end_bootstrap(&out, false, NULL);
+	answer_tree_bytes(exchange, tree, tl__buf_view(&out));
+	tl__buf_free(&out);
+}
+
+static void answer_incremental(uint64_t exchange, const tl_id *tree, const tl_id *tip,
+	const remote *from, size_t first, size_t count)
+{
+	tl__buf out = TL__BUF_INIT;
+	char id[TL_ID_TEXT_LEN + 1], tip_text[TL_ID_TEXT_LEN + 1];
+	tl_str tips[1];
+
+	text_of(tree, id);
+	text_of(tip, tip_text);
+	tips[0] = z(tip_text);
+	tl__v0_begin_incremental(&out, z(id), tips, 1);
+	for (size_t i = first; i < first + count; i++)
+		tl__v0_stream_entry(&out, (tl_str){from->bytes[i], from->len[i]}, i == first);
+	tl__v0_end_incremental(&out);
+	answer_tree_bytes(exchange, tree, tl__buf_view(&out));
+	tl__buf_free(&out);
+}
+
+/* Bob's database, not held here. */
+static void relate_theirs(remote *from, size_t count)
+{
+	make_remote(from, count);
+	root = from->id[0];
+	meet_v0(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+}
+
+static void relate_ours(size_t count)
+{
+	db = new_database("alice");
+	root = *tl_database_root_id(db);
+	for (size_t i = 1; i < count; i++)
+		(void)write_text(db, "data", "n", "x");
+	meet_v0(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+}
+
+static void commit_one(void)
+{
+	tl__sync_event event = {.kind = TL__SYNC_TIMER};
+
+	(void)write_text(db, "data", "n", "more");
+	rig_event(&event);
+}
+
+/* --- pull ------------------------------------------------------------------------------------- */
+
+static void an_unknown_database_is_asked_for_without_tips(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote from;
+
+	relate_theirs(&from, 8);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SYNC_TREE);
+	CHECK(request.sync_tree.tip_count == 0);
+	CHECK(tl__str_eq(request.sync_tree.peer_pubkey, z(r.core->key_text)));
+	CHECK(!request.sync_tree.requesting_key.ptr);
+	tl__v0_request_free(&request);
+	answer_bootstrap(exchange, &root, &from, 0);
+	CHECK(r.send_count == 0);
+	CHECK(tl__sync_find_db(r.core, &root)->arrivals == 8);
+	CHECK(pair_of(&bob, &root)->ack == 8);
+	CHECK(pair_of(&bob, &root)->received == 8);
+	CHECK(pair_of(&bob, &root)->level);
+	free_remote(&from);
+}
+
+static void another_root_than_asked_for_is_refused(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote from;
+
+	relate_theirs(&from, 4);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_bootstrap(exchange, &root, &from, 2);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_WRONG_ROOT);
+	CHECK(tl__sync_find_db(r.core, &root)->arrivals == 0);
+	free_remote(&from);
+}
+
+static void an_answer_about_another_database_is_refused(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote from;
+	tl_id other;
+
+	relate_theirs(&from, 4);
+	tl_id_of(&other, "x", 1);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_bootstrap(exchange, &other, &from, 0);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_WRONG_ROOT);
+	CHECK(tl__sync_find_db(r.core, &root)->arrivals == 0);
+	free_remote(&from);
+}
+
+static void whatever_else_it_answers_is_a_failure(void)
+{
+	static const struct {
+		const char *text;
+		int code;
+	} answers[] = {{"{\"Error\":\"no such tree\"}", TL_E_SYNC_PROTOCOL_ERROR},
+		{"\"Ack\"", TL_E_UNEXPECTED_RESPONSE}, {"{\"Count\":3}", TL_E_UNEXPECTED_RESPONSE},
+		{"{\"BootstrapPending\":{\"request_id\":\"q\",\"message\":\"m\"}}",
+			TL_E_BOOTSTRAP_PENDING}};
+
+	relate_ours(1);
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		tl__v0_request request;
+		uint64_t exchange;
+
+		REQUIRE(take_v0(&request, &exchange));
+		tl__v0_request_free(&request);
+		answer_tree_bytes(exchange, &root, z(answers[i].text));
+		CHECK(pair_of(&bob, &root)->last_code == answers[i].code);
+		(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	}
+	tl_database_free(db);
+}
+
+static void a_status_other_than_2xx_is_a_failure(void)
+{
+	uint64_t exchange;
+
+	relate_ours(1);
+	exchange = r.sends[0].send.exchange;
+	drop_send(0);
+	answer_bytes(exchange, 413, z("too much"));
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_NETWORK);
+	tl_database_free(db);
+}
+
+static void what_is_missing_is_fetched_with_everything(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote from;
+
+	relate_theirs(&from, 6);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	from.count = 3;
+	answer_bootstrap(exchange, &root, &from, 0);
+	from.count = 6;
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.sync_tree.tip_count > 0);
+	tl__v0_request_free(&request);
+	/* An entry without its parents: one cannot be asked for by name. */
+	answer_incremental(exchange, &root, &from.id[5], &from, 5, 1);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.sync_tree.tip_count == 0);
+	tl__v0_request_free(&request);
+	answer_bootstrap(exchange, &root, &from, 0);
+	CHECK(tl__sync_find_db(r.core, &root)->arrivals == 6);
+	CHECK(pair_of(&bob, &root)->attempts == 0);
+	free_remote(&from);
+}
+
+/* --- push ------------------------------------------------------------------------------------- */
+
+/* Bob holds what we hold. */
+static void in_step(size_t count)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote all;
+
+	relate_ours(count);
+	copy_entries(&all, &root);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &all.id[count - 1], &all, 0, 0);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->ack == count);
+	free_remote(&all);
+	rig_pass(50);
+}
+
+static void our_tips_come_with_ancestors_at_doubling_distance(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+
+	relate_ours(20);
+	REQUIRE(take_v0(&request, &exchange));
+	/* The tip, and 1, 2, 4, 8 and 16 before it. */
+	CHECK(request.sync_tree.tip_count == 6);
+	tl__v0_request_free(&request);
+	tl_database_free(db);
+}
+
+static void a_push_is_confirmed_by_tips(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote all;
+
+	in_step(3);
+	commit_one();
+	copy_entries(&all, &root);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == 1);
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("\"Ack\""));
+	CHECK(pair_of(&bob, &root)->ack == 3);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SYNC_TREE);
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &all.id[3], &all, 0, 0);
+	CHECK(pair_of(&bob, &root)->ack == 4);
+	CHECK(r.send_count == 0);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+static void an_ack_is_no_fate(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote all;
+
+	in_step(3);
+	commit_one();
+	copy_entries(&all, &root);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("\"Ack\""));
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	/* Its tips are what they were. */
+	answer_incremental(exchange, &root, &all.id[2], &all, 0, 0);
+	CHECK(pair_of(&bob, &root)->ack == 3);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_DECLINED);
+	CHECK(r.send_count == 0);
+	rig_pass(100000);
+	CHECK(r.send_count == 0);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+static void a_large_push_is_split_parents_first(void)
+{
+	static char text[300000];
+	tl__v0_request request;
+	uint64_t exchange;
+	size_t messages = 0, entries = 0;
+	remote all;
+
+	memset(text, 'x', sizeof text - 1);
+	db = new_database("alice");
+	root = *tl_database_root_id(db);
+	for (int i = 0; i < 15; i++)
+		(void)write_text(db, "data", "n", text);
+	copy_entries(&all, &root);
+	meet_v0(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &all.id[0], &all, 0, 0);
+	for (;;) {
+		REQUIRE(sends("/api/v0", NULL));
+		CHECK(r.sends[0].send.body.len <= TL__V0_MAX_REQUEST_BYTES);
+		REQUIRE(take_v0(&request, &exchange));
+		if (request.kind != TL__V0_SEND_ENTRIES)
+			break;
+		messages++;
+		entries += request.entry_count;
+		tl__v0_request_free(&request);
+		answer_bytes(exchange, 200, z("{\"Count\":6}"));
+	}
+	tl__v0_request_free(&request);
+	CHECK(messages == 3 && entries == 15);
+	answer_incremental(exchange, &root, &all.id[15], &all, 0, 0);
+	CHECK(pair_of(&bob, &root)->ack == 16);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+/* Bob built on what we hold while we did too: the union goes both ways. */
+static void both_sides_new_end_with_the_union(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote from, ours;
+
+	relate_theirs(&from, 6);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	from.count = 3;
+	answer_bootstrap(exchange, &root, &from, 0);
+	from.count = 6;
+	rig_pass(50);
+	CHECK_OK(tl__database_open(&w.host, &root, &db));
+	CHECK_OK(tl_database_set_default_auth_key(db, z("bob")));
+	commit_one();
+	copy_entries(&ours, &root);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == 1);
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("\"Ack\""));
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	{
+		tl__buf out = TL__BUF_INIT;
+		char id[TL_ID_TEXT_LEN + 1], a[TL_ID_TEXT_LEN + 1], b[TL_ID_TEXT_LEN + 1];
+		tl_str tips[2];
+
+		text_of(&root, id);
+		text_of(&ours.id[3], a);
+		text_of(&from.id[5], b);
+		tips[0] = z(a);
+		tips[1] = z(b);
+		tl__v0_begin_incremental(&out, z(id), tips, 2);
+		for (size_t i = 3; i < 6; i++)
+			tl__v0_stream_entry(&out, (tl_str){from.bytes[i], from.len[i]}, i == 3);
+		tl__v0_end_incremental(&out);
+		answer_tree_bytes(exchange, &root, tl__buf_view(&out));
+		tl__buf_free(&out);
+	}
+	CHECK(r.send_count == 0);
+	CHECK(tl__sync_find_db(r.core, &root)->arrivals == 7);
+	CHECK(pair_of(&bob, &root)->ack == 7);
+	CHECK(pair_of(&bob, &root)->level);
+	free_remote(&ours);
+	free_remote(&from);
+	tl_database_free(db);
+}
+
+static void a_refused_push_is_tried_again(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+
+	in_step(3);
+	commit_one();
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("{\"Error\":\"gone\"}"));
+	CHECK(pair_of(&bob, &root)->attempts == 1);
+	rig_pass(2100);
+	CHECK(r.send_count == 1);
+	tl_database_free(db);
+}
+
+/* --- first words ------------------------------------------------------------------------------ */
+
+static void a_handshake_comes_before_the_first_request_of_a_process(void)
+{
+	in_step(2);
+	rig_pass(1000);
+	rig_stop();
+	CHECK(rig_start(NULL));
+	REQUIRE(r.send_count == 1);
+	answer_handshake(&bob, false);
+	CHECK(sends("/api/v0", NULL));
+	CHECK(r.sends[0].send.read == TL__SYNC_READ_TREE);
+	tl_database_free(db);
+}
+
+static void access_is_asked_for_and_repeated_with_that_key(void)
+{
+	tl__sync_command command = {.kind = TL__SYNC_ACCESS};
+	tl_address address = http(HOME);
+	tl__v0_request request;
+	uint64_t exchange, op;
+	tl_secret secret;
+
+	CHECK_OK(secret_of(NULL, z("laptop"), &secret));
+	command.address = &address;
+	command.has_db = true;
+	tl_id_of(&command.db, "x", 1);
+	command.name = z("laptop");
+	command.secrets = &secret;
+	command.secret_count = 1;
+	command.permission = (tl_permission){TL_WRITE, 10};
+	op = rig_command(command);
+	answer_handshake(&bob, false);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(tl__str_eq(request.sync_tree.requesting_key, z(key_of("laptop"))));
+	CHECK(tl__str_eq(request.sync_tree.requesting_key_name, z("laptop")));
+	CHECK(request.sync_tree.has_permission);
+	tl__v0_request_free(&request);
+	answer_tree_bytes(exchange, &command.db,
+		z("{\"BootstrapPending\":{\"request_id\":\"q7\",\"message\":\"m\"}}"));
+	CHECK_DONE(op, TL_OK);
+	CHECK_TEXT(rig_result(op)->text, "{\"status\":\"pending\",\"request_id\":\"q7\"}");
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &command.db, NULL), TL_OK);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(tl__str_eq(request.sync_tree.requesting_key, z(key_of("laptop"))));
+	tl__v0_request_free(&request);
+}
+
+int main(void)
+{
+	RUN_RIG(an_unknown_database_is_asked_for_without_tips);
+	RUN_RIG(another_root_than_asked_for_is_refused);
+	RUN_RIG(an_answer_about_another_database_is_refused);
+	RUN_RIG(whatever_else_it_answers_is_a_failure);
+	RUN_RIG(a_status_other_than_2xx_is_a_failure);
+	RUN_RIG(what_is_missing_is_fetched_with_everything);
+	RUN_RIG(our_tips_come_with_ancestors_at_doubling_distance);
+	RUN_RIG(a_push_is_confirmed_by_tips);
+	RUN_RIG(an_ack_is_no_fate);
+	RUN_RIG(a_large_push_is_split_parents_first);
+	RUN_RIG(both_sides_new_end_with_the_union);
+	RUN_RIG(a_refused_push_is_tried_again);
+	RUN_RIG(a_handshake_comes_before_the_first_request_of_a_process);
+	RUN_RIG(access_is_asked_for_and_repeated_with_that_key);
+	return spec_end();
+}
