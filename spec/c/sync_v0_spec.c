@@ -177,7 +177,10 @@ static void whatever_else_it_answers_is_a_failure(void)
 		{"{\"BootstrapPending\":{\"request_id\":\"q\",\"message\":\"m\"}}",
 			TL_E_BOOTSTRAP_PENDING}};
 
-	relate_ours(1);
+	/* A database that we lack: nothing could be offered instead. */
+	tl_id_of(&root, "theirs", 6);
+	meet_v0(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
 	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
 		tl__v0_request request;
 		uint64_t exchange;
@@ -188,6 +191,29 @@ static void whatever_else_it_answers_is_a_failure(void)
 		CHECK(pair_of(&bob, &root)->last_code == answers[i].code);
 		(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
 	}
+}
+
+static void a_refusal_may_mean_that_it_lacks_the_database(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote all;
+
+	relate_ours(2);
+	copy_entries(&all, &root);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_tree_bytes(exchange, &root, z("{\"Error\":\"no such tree\"}"));
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == 2);
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("{\"Count\":2}"));
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &all.id[1], &all, 0, 0);
+	CHECK(pair_of(&bob, &root)->ack == 2);
+	CHECK(r.send_count == 0);
+	free_remote(&all);
 	tl_database_free(db);
 }
 
@@ -470,6 +496,7 @@ int main(void)
 	RUN_RIG(another_root_than_asked_for_is_refused);
 	RUN_RIG(an_answer_about_another_database_is_refused);
 	RUN_RIG(whatever_else_it_answers_is_a_failure);
+	RUN_RIG(a_refusal_may_mean_that_it_lacks_the_database);
 	RUN_RIG(a_status_other_than_2xx_is_a_failure);
 	RUN_RIG(what_is_missing_is_fetched_with_everything);
 	RUN_RIG(our_tips_come_with_ancestors_at_doubling_distance);
