@@ -161,6 +161,13 @@ static inline tl__buf *tl__m_key_of(tl__snapshot *s)
 	return &((tl__m_snapshot *)s)->key;
 }
 
+/* The snapshot's key buffer, empty, an earlier failure forgotten. */
+static inline tl__buf *tl__m_key_start(tl__snapshot *s)
+{
+	tl__buf_clear(tl__m_key_of(s));
+	return tl__m_key_of(s);
+}
+
 /* The row at the snapshot's key buffer, or NULL. */
 static inline const tl__row *tl__m_get(tl__snapshot *s, tl__table table)
 {

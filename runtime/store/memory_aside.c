@@ -228,7 +228,7 @@ int tl__m_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t coun
 	for (size_t i = 0; rc == TL_OK && i < count; i++) {
 		const tl__row *row;
 
-		tl__k_id(tl__k_number(tl__k_start(tl__m_key_of(s)), found.number), &ids[i]);
+		tl__k_id(tl__k_number(tl__m_key_start(s), found.number), &ids[i]);
 		row = tl__m_get(s, TL__T_ASIDE);
 		rc = row ? show_aside(row, with, visit, ud) : tl__buf_status(tl__m_key_of(s));
 	}
@@ -244,7 +244,7 @@ int tl__m_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint
 
 	if (db && !tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
-	tl__buf_byte(tl__k_number(tl__k_start(tl__m_key_of(s)), found.number), (uint8_t)verdict);
+	tl__buf_byte(tl__k_number(tl__m_key_start(s), found.number), (uint8_t)verdict);
 	tl__k_long(tl__m_key_of(s), sequence);
 	tl__buf_byte(tl__m_key_of(s), 0); /* after it */
 	rc = tl__buf_status(tl__m_key_of(s));
@@ -268,7 +268,7 @@ int tl__m_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void
 	tl__rows_walk walk;
 	int rc;
 
-	tl__k_id(tl__k_start(tl__m_key_of(s)), id);
+	tl__k_id(tl__m_key_start(s), id);
 	rc = tl__buf_status(tl__m_key_of(s));
 	if (rc != TL_OK)
 		return rc;
@@ -292,7 +292,7 @@ int tl__m_waits(
 
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
-	tl__k_id(tl__k_number(tl__k_start(tl__m_key_of(s)), found.number), pending);
+	tl__k_id(tl__k_number(tl__m_key_start(s), found.number), pending);
 	rc = tl__buf_status(tl__m_key_of(s));
 	if (rc != TL_OK)
 		return rc;
@@ -312,7 +312,7 @@ int tl__m_aside_usage(
 	tl__m_usage usage = {0, 0};
 	const tl__row *row;
 
-	tl__buf_byte(tl__k_start(tl__m_key_of(s)), (uint8_t)verdict);
+	tl__buf_byte(tl__m_key_start(s), (uint8_t)verdict);
 	tl__buf_byte(tl__m_key_of(s), sender.ptr ? 's' : 'x');
 	tl__k_str(tl__m_key_of(s), sender);
 	row = tl__m_get(s, TL__T_USAGE);

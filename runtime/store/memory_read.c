@@ -10,7 +10,7 @@ static bool scope_of(tl__snapshot *s, const tl_id *db, tl_str name, uint32_t *sc
 {
 	tl__m_db found;
 
-	tl__buf_clear(tl__m_key_of(s)); /* also of an earlier failure */
+	tl__m_key_start(s);
 	return tl__m_find_db(tl__m_view_of(s), db, &found) &&
 	       tl__m_find_scope(tl__m_view_of(s), tl__m_key_of(s), found.number, name, scope);
 }
@@ -95,6 +95,7 @@ int tl__m_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t cou
 
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
+	tl__m_key_start(s);
 	tl__map_init(&seen);
 	for (size_t i = 0; rc == TL_OK && i < count; i++) {
 		const tl__row *row;
@@ -122,7 +123,7 @@ int tl__m_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to,
 
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
-	tl__k_long(tl__k_number(tl__k_start(tl__m_key_of(s)), found.number), from);
+	tl__k_long(tl__k_number(tl__m_key_start(s), found.number), from);
 	rc = tl__buf_status(tl__m_key_of(s));
 	if (rc != TL_OK)
 		return rc;
@@ -140,7 +141,7 @@ int tl__m_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to,
 
 static const tl__row *entry_at(tl__snapshot *s, uint32_t db, uint64_t arrival)
 {
-	tl__k_long(tl__k_number(tl__k_start(tl__m_key_of(s)), db), arrival);
+	tl__k_long(tl__k_number(tl__m_key_start(s), db), arrival);
 	return tl__m_get(s, TL__T_ENTRY);
 }
 
@@ -153,11 +154,11 @@ int tl__m_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__st
 	uint32_t scope;
 	int rc;
 
-	tl__buf_clear(tl__m_key_of(s));
+	tl__m_key_start(s);
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found) ||
 		!tl__m_find_scope(tl__m_view_of(s), tl__m_key_of(s), found.number, store, &scope))
 		return tl__buf_status(tl__m_key_of(s));
-	tl__k_number(tl__k_start(tl__m_key_of(s)), scope);
+	tl__k_number(tl__m_key_start(s), scope);
 	if (after) /* the byte makes it greater than the row itself */
 		tl__buf_byte(tl__k_id(tl__k_long(tl__m_key_of(s), after->height), &after->id), 0);
 	rc = tl__buf_status(tl__m_key_of(s));
@@ -191,7 +192,7 @@ int tl__m_children(
 
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
-	tl__k_id(tl__k_number(tl__k_start(tl__m_key_of(s)), found.number), id);
+	tl__k_id(tl__k_number(tl__m_key_start(s), found.number), id);
 	rc = tl__buf_status(tl__m_key_of(s));
 	if (rc != TL_OK)
 		return rc;
@@ -223,7 +224,7 @@ int tl__m_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *i
 		const tl__row *row;
 		tl__m_member member;
 
-		tl__k_id(tl__k_number(tl__k_start(tl__m_key_of(s)), scope), &ids[i]);
+		tl__k_id(tl__k_number(tl__m_key_start(s), scope), &ids[i]);
 		row = tl__m_get(s, TL__T_MEMBER);
 		if (!row) {
 			rc = tl__buf_status(tl__m_key_of(s));
@@ -247,7 +248,7 @@ int tl__m_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visi
 
 	if (!scope_of(s, db, store, &scope))
 		return tl__buf_status(tl__m_key_of(s));
-	tl__k_number(tl__k_start(tl__m_key_of(s)), scope);
+	tl__k_number(tl__m_key_start(s), scope);
 	rc = tl__buf_status(tl__m_key_of(s));
 	if (rc != TL_OK)
 		return rc;
@@ -269,7 +270,7 @@ int tl__m_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, vo
 
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
-	tl__k_number(tl__k_start(tl__m_key_of(s)), found.number);
+	tl__k_number(tl__m_key_start(s), found.number);
 	rc = tl__buf_status(tl__m_key_of(s));
 	if (rc != TL_OK)
 		return rc;
@@ -290,7 +291,7 @@ int tl__m_frontier(
 
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
-	tl__k_long(tl__k_number(tl__k_start(tl__m_key_of(s)), found.number), frontier);
+	tl__k_long(tl__k_number(tl__m_key_start(s), found.number), frontier);
 	row = tl__m_get(s, TL__T_FRONTIER_IDS);
 	rc = tl__buf_status(tl__m_key_of(s));
 	if (!row || rc != TL_OK)
@@ -339,7 +340,7 @@ int tl__m_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *pa
 	for (size_t i = 0; rc == TL_OK && i < count; i++) {
 		const tl__row *row;
 
-		tl__k_str(tl__k_number(tl__k_start(tl__m_key_of(s)), scope), paths[i]);
+		tl__k_str(tl__k_number(tl__m_key_start(s), scope), paths[i]);
 		row = tl__m_get(s, TL__T_STATE);
 		rc = tl__buf_status(tl__m_key_of(s));
 		if (row && rc == TL_OK)
@@ -358,9 +359,9 @@ int tl__m_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str pre
 
 	if (!scope_of(s, db, store, &scope))
 		return tl__buf_status(tl__m_key_of(s));
-	tl__k_str(tl__k_number(tl__k_start(tl__m_key_of(s)), scope), prefix);
+	tl__k_str(tl__k_number(tl__m_key_start(s), scope), prefix);
 	if (after.len > 0 && tl__str_compare(after, prefix) >= 0) {
-		tl__k_str(tl__k_number(tl__k_start(tl__m_key_of(s)), scope), after);
+		tl__k_str(tl__k_number(tl__m_key_start(s), scope), after);
 		tl__buf_byte(tl__m_key_of(s), 0);
 	}
 	rc = tl__buf_status(tl__m_key_of(s));

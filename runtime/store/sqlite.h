@@ -24,7 +24,7 @@
 /* The log is copied into the file each so many pages; beyond the limit a commit then also waits a
  * little for readers to let the log start anew. */
 #define TL__SQ_LOG_LIMIT_PAGES 8000
-#define TL__SQ_LOG_STEP_PAGES   4000
+#define TL__SQ_LOG_STEP_PAGES  4000
 #define TL__SQ_LOG_WAIT_MS     20
 #define TL__SQ_LOG_MAX_FILE    (32 * 1024 * 1024) /* the log file is cut to this when it restarts */
 #define TL__SQ_MAX_DATABASES   (1 << 22)

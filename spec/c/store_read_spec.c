@@ -366,6 +366,72 @@ static void state_of_one_store_is_cleared(void)
 	CHECK(strcmp(state_at("k1"), "k1/2/1/anew") == 0);
 }
 
+/* --- lack of memory --------------------------------------------------------------------------- */
+
+/* One of every kind of read; what it saw is summed up in `seen`. */
+static int read_some(tl_id *ids)
+{
+	tl_str path = TL__STR("a");
+	int rc = tl__read_entries(s, &db, ids, 3, TL__WITH_BYTES, see_entry, fresh());
+
+	if (rc == TL_OK)
+		rc = tl__read_arrivals(s, &db, 1, 9, 9, 0, see_entry, &seen);
+	if (rc == TL_OK)
+		rc = tl__read_by_height(s, &db, TL__STR("notes"), NULL, 9, 0, see_entry, &seen);
+	if (rc == TL_OK)
+		rc = tl__read_children(s, &db, &ids[1], see_entry, &seen);
+	if (rc == TL_OK)
+		rc = tl__read_members(s, &db, TL__STR("notes"), ids, 3, see_member, &seen);
+	if (rc == TL_OK)
+		rc = tl__read_tips(s, &db, TL__STR("notes"), see_id, &seen);
+	if (rc == TL_OK)
+		rc = tl__read_store_names(s, &db, see_name, &seen);
+	if (rc == TL_OK)
+		rc = tl__read_state(s, &db, TL__STR("notes"), &path, 1, see_state, &seen);
+	if (rc == TL_OK)
+		rc = tl__read_state_range(
+			s, &db, TL__STR("notes"), TL__STR("a"), TL__STR(""), 9, see_state, &seen);
+	if (rc == TL_OK)
+		rc = tl__read_aside_list(s, &db, TL__PENDING, 0, 9, 0, see_aside, &seen);
+	return rc;
+}
+
+/* Each allocation in turn fails once: the read says so, or gives what it gives otherwise. */
+static void no_allocation_failure_makes_a_wrong_answer(void)
+{
+	tl_id ids[3] = {id_number(7), id_number(1), id_number(99)};
+	bool fired = true;
+	size_t expected;
+
+	REQUIRE(make_fan());
+	tl__snapshot_close(s);
+	CHECK_OK(raise_one(1, 5, "a", TL__STAMP_LEAF, "five"));
+	db = id_number(DB);
+	REQUIRE(tl__snapshot_open(store, &s) == TL_OK);
+	CHECK_OK(read_some(ids));
+	expected = seen.count;
+	CHECK(expected == 2 + 7 + 7 + 5 + 2 + 3 + 2 + 1 + 1);
+	tl__snapshot_close(s);
+	for (unsigned n = 1; fired && n < 500; n++) {
+		int rc;
+
+		tl__alloc_fail_at(n);
+		rc = tl__snapshot_open(store, &s);
+		if (rc == TL_OK) {
+			rc = read_some(ids);
+			fired = tl__alloc_fail_at(0);
+			CHECK(rc == TL_OK ? seen.count == expected : rc == TL_E_NOMEM && fired);
+			CHECK_OK(read_some(ids)); /* the snapshot is as good as before */
+			CHECK(seen.count == expected);
+			tl__snapshot_close(s);
+		} else {
+			fired = tl__alloc_fail_at(0);
+			CHECK(rc == TL_E_NOMEM && fired);
+		}
+	}
+	CHECK(!fired);
+}
+
 int main(void)
 {
 	RUN_EACH(entries_by_id);
@@ -380,5 +446,6 @@ int main(void)
 	RUN_EACH(stamps_are_dropped_unless_newer);
 	RUN_EACH(state_by_path_and_range);
 	RUN_EACH(state_of_one_store_is_cleared);
+	RUN_EACH(no_allocation_failure_makes_a_wrong_answer);
 	return spec_end();
 }
