@@ -245,6 +245,7 @@ struct tl__session {
 	uint64_t declined;
 	int declined_code;
 	unsigned rounds;
+	unsigned empty_pages; /* one after the other */
 	uint32_t key_mask;
 	/* Push. */
 	unsigned sends;     /* v0 messages */

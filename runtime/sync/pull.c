@@ -147,8 +147,12 @@ static int read_lines(page *out, const tl__call_result *result, tl__arena *arena
 }
 
 /* A responder must get somewhere, or it could keep us for ever. */
-static int check_progress(const tl__session *session, const page *p)
+static int check_progress(tl__session *session, const page *p)
 {
+	session->empty_pages = p->count == 0 ? session->empty_pages + 1 : 0;
+	if (p->args.more && session->empty_pages > TL__SYNC_MAX_EMPTY_PAGES)
+		return tl__fail(TL_E_SYNC_PROTOCOL_ERROR,
+			"the peer says again and again that there is more and gives nothing");
 	if (p->args.more && session->has_cursor && p->args.cursor_valid &&
 		same_place(&session->cursor, &p->args.cursor) && p->count == 0)
 		return tl__fail(

@@ -364,12 +364,13 @@ static bool read_request(tl__sync *sync, tl__incoming *in, const tl__sync_reques
 	tl_str body = tl__arena_str(&in->arena, request->body);
 	int rc = body.ptr ? tl__v0_request_read(&in->request, body, &refusal) : TL_E_NOMEM;
 
-	in->has_request = rc == TL_OK;
-	if (rc == TL_E_NOMEM)
+	if (rc == TL_OK)
+		in->has_request = true;
+	else if (rc == TL_E_NOMEM)
 		tl__serve_text(sync, in, 503, "");
-	else if (rc != TL_OK)
+	else
 		tl__serve_text(sync, in, (int)refusal, tl_error_message(tl_last_error()));
-	return in->has_request;
+	return rc == TL_OK; /* else `in` is gone */
 }
 
 void tl__serve_v0(tl__sync *sync, tl__incoming *in, const tl__sync_request *request)
