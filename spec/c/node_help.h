@@ -8,6 +8,28 @@
 #include <tidelock/tidelock.h>
 #include "base/str.h"
 
+/* Nodes without sync; in memory when the path is NULL. */
+
+static inline tl_node_config offline(const char *path)
+{
+	tl_node_config config = TL_NODE_CONFIG_INIT;
+
+	config.path = path;
+	config.without_sync = true;
+	config.durability = TL_DURABILITY_RELAXED;
+	return config;
+}
+
+static inline tl_node *open_offline(const char *path)
+{
+	tl_node_config config = offline(path);
+	tl_node *node = NULL;
+
+	if (tl_node_open(&node, &config) != TL_OK)
+		printf("open: %s\n", tl_error_message(tl_last_error()));
+	return node;
+}
+
 /* A database with one key, "k", and its name. */
 static inline tl_database *make_db(tl_node *node, const char *name)
 {

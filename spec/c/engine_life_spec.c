@@ -1,0 +1,390 @@
+/* Nodes in the course of time: flushing, waiting, events, operations, closing, policies, access
+ * requests, leaks. */
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "check.h"
+#include "duo_help.h"
+
+/* --- waiting, events, operations -------------------------------------------------------------- */
+
+static void flush_and_wait_say_when_it_is_done(void)
+{
+	duo d;
+	tl_op *op = NULL;
+	char *json = NULL;
+
+	REQUIRE(duo_open(&d, false, NULL));
+	for (int i = 0; i < 10; i++)
+		CHECK_OK(put(d.db, "n", "x"));
+	CHECK_OK(finish(tl_sync_flush(d.a.node, 5000, &op), &op));
+	CHECK(entries_of(d.a.node, &d.id) == entries_of(d.b.node, &d.id));
+	CHECK_OK(put(d.db, "n", "y"));
+	CHECK_OK(finish(tl_sync_wait_until_synced(d.a.node, d.b.key, &d.id, 5000, &op), &op));
+	CHECK(holds(d.b.node, &d.id, "n", "y"));
+	CHECK_OK(tl_sync_get_sync_metadata(d.a.node, d.b.key, &json));
+	CHECK(json_has(json, "\"successful_sync_count\":"));
+	CHECK_OK(tl_sync_get_sync_cursor(d.a.node, d.b.key, &d.id, &json));
+	CHECK(json_has(json, "\"total_synced_count\":"));
+	CHECK_OK(tl_sync_get_peers_with_sync_state(d.a.node, &json));
+	CHECK(json_has(json, d.b.key));
+	CHECK_OK(tl_sync_status(d.a.node, &json));
+	CHECK(strstr(json, "\"transports\":[\"http\",\"https\"]") != NULL);
+	CHECK(strstr(json, d.a.at.text) != NULL);
+	CHECK(strstr(json, "\"databases\":[{\"id\":\"sha256:") != NULL);
+	CHECK(json_has(json, "\"pairs\":[{"));
+	CHECK_OK(tl_sync_stop_server(d.b.node));
+	CHECK_OK(put(d.db, "n", "z"));
+	CHECK_CODE(finish(tl_sync_flush(d.a.node, 300, &op), &op), TL_E_TIMEOUT);
+	CHECK_CODE(finish(tl_sync_wait_until_synced(d.a.node, d.b.key, &d.id, 100, &op), &op),
+		TL_E_TIMEOUT);
+	duo_close(&d);
+}
+
+static void history_is_written_and_cleaned(void)
+{
+	duo d;
+	char *json = NULL;
+	uint64_t removed = 1;
+
+	REQUIRE(duo_open(&d, false, NULL));
+	CHECK_OK(exchange(&d.a, &d.b, &d.id));
+	CHECK(WAIT_FOR(tl_sync_get_sync_history(d.a.node, d.b.key, 1, &json) == TL_OK &&
+		       (json[1] == '{' || (tl_free(json), false))));
+	CHECK(json_has(json, "\"success\":true"));
+	CHECK_OK(tl_sync_cleanup_old_history(d.a.node, 1, &removed));
+	CHECK(removed == 0);
+	nap(20);
+	CHECK_OK(tl_sync_cleanup_old_history(d.a.node, 0, &removed));
+	CHECK(removed > 0);
+	duo_close(&d);
+}
+
+static bool event_comes(tl_node *node, tl_event_kind kind, tl_event *out)
+{
+	int64_t end = now_ms() + SITE_WAIT_MS;
+
+	while (now_ms() < end) {
+		if (tl_next_event(node, out) == 0)
+			nap(5);
+		else if (out->kind == kind)
+			return true;
+	}
+	return false;
+}
+
+static void events_tell_what_happens(void)
+{
+	duo d;
+	tl_event event = {0};
+
+	REQUIRE(duo_open(&d, false, NULL));
+	(void)tl_node_fd(d.a.node);
+	(void)tl_node_fd(d.b.node);
+	CHECK_OK(put(d.db, "x", "y"));
+	CHECK(event_comes(d.a.node, TL_EVENT_ENTRY_COMMITTED, &event));
+	CHECK(event_comes(d.a.node, TL_EVENT_SYNC_FINISHED, &event));
+	CHECK(event.has_peer && event.has_db && event.time_ms > 0);
+	CHECK(event_comes(d.b.node, TL_EVENT_ENTRIES_RECEIVED, &event));
+	CHECK(event.number == 1 && memcmp(&event.db, &d.id, sizeof d.id) == 0);
+	CHECK_OK(tl_sync_stop_server(d.b.node));
+	CHECK(event_comes(d.b.node, TL_EVENT_SERVER_STOPPED, &event));
+	CHECK(strcmp(event.text + strlen("http:"), d.b.at.text) == 0);
+	CHECK_OK(put(d.db, "x", "z"));
+	CHECK(event_comes(d.a.node, TL_EVENT_SYNC_FAILED, &event));
+	CHECK(strlen(event.text) > 0);
+	duo_close(&d);
+}
+
+/* A listener that accepts and never answers. */
+static int silent_listener(tl_address *at)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t len = sizeof address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[40];
+
+	inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+		listen(fd, 16) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+		return -1;
+	snprintf(text, sizeof text, "127.0.0.1:%d", ntohs(address.sin_port));
+	return tl_address_http(at, tl__str_z(text)) == TL_OK ? fd : -1;
+}
+
+static void count_callback(void *ud, tl_op *op)
+{
+	(void)op;
+	++*(int *)ud;
+}
+
+static void an_operation_is_cancelled_or_times_out(void)
+{
+	site a;
+	tl_address silent;
+	int fd = silent_listener(&silent), calls = 0;
+	tl_op *op = NULL;
+
+	REQUIRE(fd >= 0 && site_open(&a, NULL));
+	REQUIRE(tl_sync_connect_to_peer(a.node, &silent, NULL, &op) == TL_OK);
+	tl_op_then(op, count_callback, &calls);
+	CHECK_CODE(tl_op_wait(op, 50), TL_E_TIMEOUT);
+	CHECK(calls == 1);
+	tl_op_free(op);
+	REQUIRE(tl_sync_connect_to_peer(a.node, &silent, NULL, &op) == TL_OK);
+	nap(20);
+	tl_op_then(op, count_callback, &calls);
+	tl_op_cancel(op);
+	CHECK_CODE(tl_op_wait(op, 0), TL_E_CANCELLED);
+	CHECK(calls == 2);
+	tl_op_free(op);
+	REQUIRE(tl_sync_connect_to_peer(a.node, &silent, NULL, NULL) == TL_OK);
+	site_close(&a);
+	close(fd);
+}
+
+static void closing_does_not_wait_for_a_hanging_peer(void)
+{
+	duo d;
+	tl_address silent;
+	int fd = silent_listener(&silent), calls = 0;
+	tl_op *op = NULL;
+	int64_t start;
+
+	REQUIRE(fd >= 0 && duo_open(&d, false, NULL));
+	CHECK_OK(tl_sync_connect_to_peer(d.a.node, &silent, NULL, &op));
+	tl_op_then(op, count_callback, &calls);
+	nap(30);
+	tl_database_free(d.db);
+	d.db = NULL;
+	start = now_ms();
+	tl_node_close(d.a.node);
+	d.a.node = NULL;
+	CHECK(now_ms() - start < 5500);
+	CHECK(calls == 1);
+	CHECK_CODE(tl_op_result(op), TL_E_CANCELLED);
+	tl_op_free(op);
+	duo_close(&d);
+	close(fd);
+}
+
+static void closing_flushes_what_was_just_written(void)
+{
+	duo d;
+
+	REQUIRE(duo_open(&d, false, NULL));
+	for (int i = 0; i < 50; i++)
+		CHECK_OK(put(d.db, "n", "x"));
+	CHECK_OK(put(d.db, "last", "word"));
+	tl_database_free(d.db);
+	d.db = NULL;
+	tl_node_close(d.a.node);
+	d.a.node = NULL;
+	CHECK(holds(d.b.node, &d.id, "last", "word"));
+	duo_close(&d);
+}
+
+/* --- options, policy -------------------------------------------------------------------------- */
+
+static tl_policy_answer deny_all(void *ud, const tl_policy_question *question, const char **reason)
+{
+	(void)question;
+	*reason = "nobody today";
+	++*(int *)ud;
+	return TL_POLICY_DENY;
+}
+
+static void a_policy_stands_before_the_defaults(void)
+{
+	duo d;
+	int asked = 0;
+	const tl_policy policy = {.size = sizeof policy, .decide = deny_all, .ud = &asked};
+	tl_database *mine;
+
+	REQUIRE(duo_open(&d, false, NULL));
+	mine = writer(d.b.node, &d.id, "b");
+	REQUIRE(mine != NULL);
+	CHECK_OK(tl_sync_set_policy(d.a.node, &policy));
+	CHECK_OK(put(mine, "from", "b"));
+	CHECK(exchange(&d.b, &d.a, &d.id) != TL_OK);
+	CHECK(asked > 0);
+	CHECK(!holds(d.a.node, &d.id, "from", "b"));
+	CHECK_OK(tl_sync_set_policy(d.a.node, NULL));
+	CHECK_OK(exchange(&d.b, &d.a, &d.id));
+	CHECK(holds(d.a.node, &d.id, "from", "b"));
+	tl_database_free(mine);
+	duo_close(&d);
+}
+
+static void options_that_cannot_be_are_refused(void)
+{
+	tl_sync_options options = quick();
+	const char *bad[] = {"not a key"};
+	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_node *node = NULL;
+
+	config.sync = options;
+	config.sync.accept_databases_from = bad;
+	config.sync.accept_databases_from_count = 1;
+	CHECK(tl_node_open(&node, &config) != TL_OK);
+	CHECK(node == NULL);
+	node = open_node(NULL, NULL);
+	REQUIRE(node != NULL);
+	options.commit_gap_ms = 5;
+	CHECK_OK(tl_sync_configure(node, &options));
+	options.size = 0;
+	CHECK_CODE(tl_sync_configure(node, &options), TL_E_INVALID_ARGUMENT);
+	tl_node_close(node);
+}
+
+/* --- access ----------------------------------------------------------------------------------- */
+
+/* The id of the only pending request; "" when there is none. */
+static void pending_id(tl_node *node, char out[37])
+{
+	char *json = NULL, *at;
+
+	out[0] = '\0';
+	if (tl_sync_bootstrap_requests(node, "pending", &json) == TL_OK) {
+		at = strstr(json, "\"request_id\":\"");
+		if (at)
+			snprintf(out, 37, "%.36s", at + strlen("\"request_id\":\""));
+	}
+	tl_free(json);
+}
+
+static int ask(site *b, const site *a, const tl_id *db, const char *key, tl_op **op)
+{
+	int rc = tl_sync_request_database_access(b->node, &a->at, db, key, "write:10", op);
+
+	return rc == TL_OK ? tl_op_wait(*op, SITE_WAIT_MS) : rc;
+}
+
+static void access_is_asked_for_and_granted(void)
+{
+	site a, b;
+	tl_database *db, *mine;
+	tl_op *op = NULL;
+	char id[37], again[37], *json = NULL;
+
+	REQUIRE(site_open(&a, NULL) && site_open(&b, NULL));
+	db = make_db(a.node, "guarded");
+	REQUIRE(db != NULL);
+	CHECK_OK(tl_node_add_private_key(b.node, "laptop", NULL, NULL));
+	CHECK_OK(tl_node_add_private_key(a.node, "other", NULL, NULL));
+	CHECK_OK(ask(&b, &a, tl_database_root_id(db), "laptop", &op));
+	CHECK(strstr(tl_op_text(op), "\"status\":\"pending\"") != NULL);
+	tl_op_free(op);
+	CHECK(WAIT_FOR((pending_id(a.node, id), id[0] != '\0')));
+	CHECK_OK(tl_sync_bootstrap_requests(a.node, "pending", &json));
+	CHECK(strstr(json, "\"present\":null") != NULL);
+	CHECK(json_has(json, "\"requesting_key_name\":\"laptop\""));
+	CHECK_OK(ask(&b, &a, tl_database_root_id(db), "laptop", &op)); /* not kept twice */
+	tl_op_free(op);
+	pending_id(a.node, again);
+	CHECK(strcmp(id, again) == 0);
+	CHECK_CODE(tl_sync_approve_bootstrap_request(a.node, id, "other"),
+		TL_E_INSUFFICIENT_PERMISSIONS);
+	CHECK_CODE(tl_sync_reject_bootstrap_request(a.node, id, "other"),
+		TL_E_INSUFFICIENT_PERMISSIONS);
+	CHECK_CODE(tl_sync_approve_bootstrap_request(
+			   a.node, "00000000-0000-4000-8000-000000000000", "k"),
+		TL_E_REQUEST_NOT_FOUND);
+	CHECK_OK(tl_sync_approve_bootstrap_request(a.node, id, "k"));
+	CHECK_CODE(tl_sync_approve_bootstrap_request(a.node, id, "k"), TL_E_INVALID_REQUEST_STATE);
+	CHECK_OK(tl_sync_bootstrap_requests(a.node, "approved", &json));
+	CHECK(json_has(json, "\"approved_by\":\"k\""));
+	CHECK_OK(ask(&b, &a, tl_database_root_id(db), "laptop", &op));
+	CHECK(strstr(tl_op_text(op), "\"status\":\"granted\"") != NULL);
+	tl_op_free(op);
+	CHECK_OK(fetch(&b, &a, tl_database_root_id(db)));
+	mine = writer(b.node, tl_database_root_id(db), "laptop");
+	REQUIRE(mine != NULL);
+	CHECK_OK(put(mine, "thanks", "a"));
+	CHECK_OK(exchange(&b, &a, tl_database_root_id(db)));
+	CHECK(holds(a.node, tl_database_root_id(db), "thanks", "a"));
+	tl_database_free(mine);
+	tl_database_free(db);
+	site_close(&a);
+	site_close(&b);
+}
+
+static int revoke_key(tl_database *db, const char *name)
+{
+	tl_transaction *tx = NULL;
+	tl_settings_store *settings = NULL;
+	int rc = tl_transaction_new(db, &tx);
+
+	if (rc == TL_OK)
+		rc = tl_transaction_get_settings(tx, &settings);
+	if (rc == TL_OK)
+		rc = tl_settings_store_revoke_auth_key(settings, tl__str_z(name));
+	if (rc == TL_OK)
+		rc = tl_transaction_commit(tx, NULL);
+	tl_settings_store_free(settings);
+	tl_transaction_free(tx);
+	return rc;
+}
+
+static void a_revoked_key_is_not_let_in_by_an_approval(void)
+{
+	site a, b;
+	tl_database *db;
+	tl_op *op = NULL;
+	char id[37], key[TL_KEY_TEXT_LEN + 1], *json = NULL;
+
+	REQUIRE(site_open(&a, NULL) && site_open(&b, NULL));
+	db = make_db(a.node, "guarded");
+	REQUIRE(db != NULL);
+	CHECK_OK(tl_node_add_private_key(b.node, "laptop", NULL, key));
+	CHECK_OK(grant(db, key, WRITE10));
+	CHECK_OK(revoke_key(db, key));
+	CHECK_OK(ask(&b, &a, tl_database_root_id(db), "laptop", &op));
+	tl_op_free(op);
+	CHECK(WAIT_FOR((pending_id(a.node, id), id[0] != '\0')));
+	CHECK_OK(tl_sync_bootstrap_requests(a.node, "pending", &json));
+	CHECK(json_has(json, "\"status\":\"revoked\""));
+	CHECK_CODE(tl_sync_approve_bootstrap_request(a.node, id, "k"), TL_E_CONFLICT);
+	CHECK_OK(tl_sync_reject_bootstrap_request(a.node, id, "k"));
+	CHECK_OK(tl_sync_bootstrap_requests(a.node, "rejected", &json));
+	CHECK(json_has(json, "\"rejected_by\":\"k\""));
+	CHECK_CODE(tl_sync_bootstrap_requests(a.node, "maybe", &json), TL_E_INVALID_ARGUMENT);
+	tl_database_free(db);
+	site_close(&a);
+	site_close(&b);
+}
+
+/* --- leaks ------------------------------------------------------------------------------------ */
+
+static void nothing_is_left_open(void)
+{
+	duo d;
+	int fds, threads;
+
+	REQUIRE(duo_open(&d, true, NULL));
+	duo_close(&d);
+	fds = count_entries("/proc/self/fd");
+	threads = count_entries("/proc/self/task");
+	for (int i = 0; i < 3; i++) {
+		REQUIRE(duo_open(&d, true, NULL));
+		duo_close(&d);
+	}
+	CHECK(count_entries("/proc/self/fd") == fds);
+	CHECK(WAIT_FOR(count_entries("/proc/self/task") == threads));
+}
+
+int main(void)
+{
+	RUN(flush_and_wait_say_when_it_is_done);
+	RUN(history_is_written_and_cleaned);
+	RUN(events_tell_what_happens);
+	RUN(an_operation_is_cancelled_or_times_out);
+	RUN(closing_does_not_wait_for_a_hanging_peer);
+	RUN(closing_flushes_what_was_just_written);
+	RUN(a_policy_stands_before_the_defaults);
+	RUN(options_that_cannot_be_are_refused);
+	RUN(access_is_asked_for_and_granted);
+	RUN(a_revoked_key_is_not_let_in_by_an_approval);
+	RUN(nothing_is_left_open);
+	return spec_end();
+}

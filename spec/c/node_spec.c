@@ -1,0 +1,453 @@
+/* Nodes without sync: opening and closing, keys, databases, import, backup, events, several nodes
+ * in one process. */
+#include <tidelock/tidelock.h>
+#include "base/mem.h"
+#include "base/str.h"
+#include "check.h"
+#include "engine/node_impl.h"
+#include "node_help.h"
+#include "scratch.h"
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static void a_node_keeps_its_identity_and_data(void)
+{
+	char dir[SCRATCH_PATH], key[TL_KEY_TEXT_LEN + 1], again[TL_KEY_TEXT_LEN + 1];
+	tl_node *node;
+	tl_database *db;
+	tl_id id;
+
+	scratch_make(dir);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	CHECK_OK(tl_node_device_key(node, key));
+	db = make_db(node, "notes");
+	REQUIRE(db != NULL);
+	id = *tl_database_root_id(db);
+	CHECK_OK(put(db, "greeting", "hello"));
+	tl_database_free(db);
+	tl_node_close(node);
+
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	CHECK_OK(tl_node_device_key(node, again));
+	CHECK(strcmp(key, again) == 0);
+	REQUIRE(tl_node_find_database(node, "notes", &db) == TL_OK);
+	CHECK(memcmp(&id, tl_database_root_id(db), sizeof id) == 0);
+	CHECK(reads(db, "greeting", "hello"));
+	tl_database_free(db);
+	CHECK_CODE(tl_node_find_database(node, "nothing", &db), TL_E_DATABASE_NOT_FOUND);
+	tl_node_close(node);
+	scratch_remove(dir);
+}
+
+static void a_failed_open_says_why(void)
+{
+	char dir[SCRATCH_PATH], file[SCRATCH_PATH + 20];
+	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_node *node = (tl_node *)&config, *second = NULL;
+	FILE *f;
+
+	config.size = 0;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_INVALID_ARGUMENT);
+	CHECK(node == NULL);
+	CHECK(tl_error_code(tl_last_error()) == TL_E_INVALID_ARGUMENT);
+	scratch_make(dir);
+	snprintf(file, sizeof file, "%s/plain", dir);
+	f = fopen(file, "w");
+	REQUIRE(f != NULL);
+	fclose(f);
+	config = offline(file);
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_IO);
+	CHECK(strlen(tl_error_message(tl_last_error())) > 0);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	config = offline(dir);
+	CHECK_CODE(tl_node_open(&second, &config), TL_E_ALREADY_OPEN);
+	CHECK(second == NULL);
+	tl_node_close(node);
+	tl_node_close(NULL);
+	scratch_remove(dir);
+}
+
+static void a_sealed_node_needs_its_passphrase(void)
+{
+	char dir[SCRATCH_PATH], key[TL_KEY_TEXT_LEN + 1], again[TL_KEY_TEXT_LEN + 1];
+	tl_node_config config;
+	tl_node *node = NULL;
+
+	scratch_make(dir);
+	config = offline(dir);
+	config.passphrase = "correct horse";
+	config.passphrase_len = strlen(config.passphrase);
+	REQUIRE(tl_node_open(&node, &config) == TL_OK);
+	CHECK_OK(tl_node_device_key(node, key));
+	tl_node_close(node);
+	config.passphrase = "wrong horse!!";
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_WRONG_PASSPHRASE);
+	config.passphrase = NULL;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_WRONG_PASSPHRASE);
+	CHECK(node == NULL);
+	config.passphrase = "correct horse";
+	REQUIRE(tl_node_open(&node, &config) == TL_OK);
+	CHECK_OK(tl_node_device_key(node, again));
+	CHECK(strcmp(key, again) == 0);
+	tl_node_close(node);
+	scratch_remove(dir);
+}
+
+static void sync_calls_say_that_it_is_off(void)
+{
+	tl_node *node = open_offline(NULL);
+	tl_address address;
+	char *json = NULL;
+	tl_op *op = NULL;
+	tl_id id = {{0}};
+
+	REQUIRE(node != NULL);
+	CHECK_CODE(tl_sync_list_peers(node, &json), TL_E_SYNC_NOT_ENABLED);
+	CHECK_CODE(tl_sync_enable_http_transport(node, NULL), TL_E_SYNC_NOT_ENABLED);
+	CHECK_CODE(tl_sync_start_server(node, "127.0.0.1:0", NULL), TL_E_SYNC_NOT_ENABLED);
+	CHECK_CODE(tl_sync_flush(node, 10, &op), TL_E_SYNC_NOT_ENABLED);
+	CHECK_OK(tl_address_http(&address, TL__STR("127.0.0.1:9")));
+	CHECK_CODE(tl_sync_sync_with_peer(node, &address, &id, &op), TL_E_SYNC_NOT_ENABLED);
+	CHECK_CODE(tl_sync_bootstrap_requests(node, "pending", &json), TL_E_SYNC_NOT_ENABLED);
+	CHECK(!tl_sync_is_server_running(node));
+	CHECK(op == NULL && json == NULL);
+	tl_node_close(node);
+}
+
+static int keep_id(void *ud, const tl_id *id)
+{
+	*(tl_id *)ud = *id;
+	return TL_STOP;
+}
+
+/* --- life of handles -------------------------------------------------------------------------- */
+
+static void handles_outlive_their_node_and_fail_with_closed(void)
+{
+	char dir[SCRATCH_PATH];
+	tl_node *node, *again;
+	tl_database *db;
+	tl_transaction *tx = NULL;
+	tl_node_config config;
+	tl_id tip;
+
+	scratch_make(dir);
+	config = offline(dir);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	db = make_db(node, "a");
+	REQUIRE(db != NULL);
+	REQUIRE(tl_transaction_new(db, &tx) == TL_OK);
+	tl_node_close(node);
+	CHECK_CODE(tl_database_tips(db, keep_id, &tip), TL_E_CLOSED);
+	CHECK_CODE(put(db, "x", "y"), TL_E_CLOSED);
+	CHECK_CODE(tl_transaction_commit(tx, NULL), TL_E_CLOSED);
+	/* The store is still open, because handles are. */
+	CHECK_CODE(tl_node_open(&again, &config), TL_E_ALREADY_OPEN);
+	tl_transaction_free(tx);
+	tl_database_free(db);
+	again = open_offline(dir);
+	CHECK(again != NULL);
+	tl_node_close(again);
+	scratch_remove(dir);
+}
+
+static void several_nodes_live_side_by_side(void)
+{
+	tl_node *a = open_offline(NULL), *b = open_offline(NULL);
+	char key_a[TL_KEY_TEXT_LEN + 1], key_b[TL_KEY_TEXT_LEN + 1];
+	tl_database *db, *found = NULL;
+
+	REQUIRE(a != NULL && b != NULL);
+	CHECK_OK(tl_node_device_key(a, key_a));
+	CHECK_OK(tl_node_device_key(b, key_b));
+	CHECK(strcmp(key_a, key_b) != 0);
+	db = make_db(a, "only in a");
+	REQUIRE(db != NULL);
+	CHECK_CODE(
+		tl_node_load_database(b, tl_database_root_id(db), &found), TL_E_DATABASE_NOT_FOUND);
+	tl_node_close(b);
+	CHECK_OK(put(db, "x", "y"));
+	tl_database_free(db);
+	tl_node_close(a);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static int join(void *ud, tl_str name)
+{
+	char *out = ud;
+
+	out += strlen(out);
+	memcpy(out, name.ptr, name.len);
+	memcpy(out + name.len, " ", 2);
+	return TL_OK;
+}
+
+static void keys_come_and_go(void)
+{
+	tl_node *node = open_offline(NULL);
+	char a[TL_KEY_TEXT_LEN + 1], b[TL_KEY_TEXT_LEN + 1], names[100] = "";
+	uint8_t seed[TL_SEED_BYTES];
+
+	REQUIRE(node != NULL);
+	CHECK_OK(tl_node_add_private_key(node, "one", NULL, a));
+	CHECK_OK(tl_node_add_private_key(node, "two", NULL, NULL));
+	CHECK_CODE(tl_node_add_private_key(node, "one", NULL, b), TL_E_ALREADY_EXISTS);
+	CHECK_OK(tl_node_export_private_key(node, "one", seed));
+	CHECK_OK(tl_node_add_private_key(node, "copy", seed, b));
+	CHECK(strcmp(a, b) == 0);
+	CHECK_OK(tl_node_list_private_keys(node, join, names));
+	CHECK(strcmp(names, "copy one two ") == 0);
+	CHECK_OK(tl_node_remove_private_key(node, "one"));
+	CHECK_CODE(tl_node_get_public_key(node, "one", a), TL_E_KEY_NOT_FOUND);
+	CHECK_OK(tl_node_get_public_key(node, "copy", a));
+	tl_node_close(node);
+}
+
+static void a_missing_key_cannot_sign(void)
+{
+	tl_node *node = open_offline(NULL);
+	tl_database *db = NULL;
+
+	REQUIRE(node != NULL);
+	CHECK_CODE(tl_node_new_database(node, NULL, "nobody", &db), TL_E_SIGNING_KEY_NOT_FOUND);
+	CHECK(db == NULL);
+	tl_node_close(node);
+}
+
+/* --- events and hooks ------------------------------------------------------------------------- */
+
+static int count_hook(void *ud, const tl_hook_context *context)
+{
+	(void)context;
+	++*(int *)ud;
+	return TL_OK;
+}
+
+static void commits_are_told_as_events_and_to_hooks(void)
+{
+	tl_node *node = open_offline(NULL);
+	int calls = 0;
+	const tl_hook hook = {.size = sizeof hook, .on_entry_committed = count_hook, .ud = &calls};
+	uint64_t handle = 0;
+	tl_database *db;
+	tl_event event;
+	tl_id tip;
+
+	REQUIRE(node != NULL);
+	db = make_db(node, "a");
+	REQUIRE(db != NULL);
+	CHECK(tl_next_event(node, &event) == 0); /* from here on they are kept */
+	CHECK_OK(tl_node_add_hook(node, &hook, &handle));
+	CHECK_OK(put(db, "x", "y"));
+	CHECK(calls == 1);
+	CHECK(tl_next_event(node, &event) == 1);
+	CHECK(event.kind == TL_EVENT_ENTRY_COMMITTED && event.has_db && event.has_entry);
+	CHECK(memcmp(&event.db, tl_database_root_id(db), sizeof event.db) == 0);
+	CHECK(event.number == 2); /* the root was the first arrival */
+	CHECK_OK(tl_database_tips(db, keep_id, &tip));
+	CHECK(memcmp(&event.entry, &tip, sizeof tip) == 0);
+	CHECK(event.time_ms > 0);
+	tl_node_remove_hook(node, handle);
+	CHECK_OK(put(db, "x", "z"));
+	CHECK(calls == 1);
+	tl_database_free(db);
+	tl_node_close(node);
+}
+
+/* --- import and backup ------------------------------------------------------------------------ */
+
+typedef struct text {
+	char *ptr;
+	size_t len, at, cap;
+	size_t step; /* bytes a read gives at most */
+} text;
+
+static void append(text *t, tl_str more)
+{
+	if (t->len + more.len + 1 > t->cap) {
+		t->cap = (t->len + more.len + 1) * 2;
+		t->ptr = realloc(t->ptr, t->cap);
+		if (!t->ptr)
+			abort();
+	}
+	memcpy(t->ptr + t->len, more.ptr, more.len);
+	t->len += more.len;
+}
+
+static int export_line(void *ud, uint64_t arrival, tl_str bytes)
+{
+	(void)arrival;
+	append(ud, bytes);
+	append(ud, TL__STR("\n"));
+	return TL_OK;
+}
+
+static ptrdiff_t read_text(void *ud, void *out, size_t cap)
+{
+	text *t = ud;
+	size_t n = t->len - t->at;
+
+	n = n < cap ? n : cap;
+	n = n < t->step ? n : t->step;
+	memcpy(out, t->ptr + t->at, n);
+	t->at += n;
+	return (ptrdiff_t)n;
+}
+
+static ptrdiff_t read_failing(void *ud, void *out, size_t cap)
+{
+	(void)ud;
+	(void)out;
+	(void)cap;
+	return -1;
+}
+
+enum { ENTRIES = 1200 }; /* more than one page */
+
+static void a_database_is_exported_and_imported(void)
+{
+	tl_node *a = open_offline(NULL), *b = open_offline(NULL);
+	text lines = {.step = 777};
+	tl_database *db, *copy = NULL;
+	uint64_t entered = 0, findings = 1;
+	char key[16];
+	tl_id root;
+
+	REQUIRE(a != NULL && b != NULL);
+	db = make_db(a, "big");
+	REQUIRE(db != NULL);
+	for (int i = 0; i < ENTRIES; i++) {
+		snprintf(key, sizeof key, "k%d", i);
+		REQUIRE(put(db, key, "value") == TL_OK);
+	}
+	CHECK_OK(tl_database_export(db, export_line, &lines));
+	CHECK_OK(tl_node_import(b, read_text, &lines, &root, &entered));
+	CHECK(entered == ENTRIES + 1);
+	CHECK(memcmp(&root, tl_database_root_id(db), sizeof root) == 0);
+	REQUIRE(tl_node_load_database(b, &root, &copy) == TL_OK);
+	CHECK(reads(copy, "k1199", "value"));
+	CHECK_OK(tl_database_verify(copy, NULL, NULL, &findings));
+	CHECK(findings == 0);
+	lines.at = 0;
+	lines.len--; /* the last line end is missing */
+	CHECK_OK(tl_node_import(b, read_text, &lines, &root, &entered));
+	CHECK(entered == 0);
+	free(lines.ptr);
+	tl_database_free(copy);
+	tl_database_free(db);
+	tl_node_close(a);
+	tl_node_close(b);
+}
+
+static int import_text(tl_node *node, tl_str content)
+{
+	text lines = {.ptr = (char *)(uintptr_t)content.ptr, .len = content.len, .step = SIZE_MAX};
+
+	return tl_node_import(node, read_text, &lines, NULL, NULL);
+}
+
+static void what_is_no_database_is_not_imported(void)
+{
+	tl_node *node = open_offline(NULL);
+	tl_id root;
+	size_t huge = TL_ENTRY_MAX_BYTES + 100000;
+	char *line;
+
+	REQUIRE(node != NULL);
+	CHECK_CODE(import_text(node, TL__STR("")), TL_E_BAD_ENTRY);
+	CHECK_CODE(import_text(node, TL__STR("\n\n")), TL_E_BAD_ENTRY);
+	CHECK_CODE(import_text(node, TL__STR("nonsense\n")), TL_E_BAD_JSON);
+	CHECK_CODE(tl_node_import(node, read_failing, NULL, &root, NULL), TL_E_IO);
+	line = malloc(huge);
+	REQUIRE(line != NULL);
+	memset(line, 'x', huge);
+	CHECK_CODE(import_text(node, (tl_str){line, huge}), TL_E_TOO_LARGE);
+	free(line);
+	tl_node_close(node);
+}
+
+static void a_backup_opens_as_a_node_with_another_incarnation(void)
+{
+	char dir[SCRATCH_PATH], copy[SCRATCH_PATH], file[SCRATCH_PATH + 20];
+	uint8_t first[TL__INCARNATION_BYTES], second[TL__INCARNATION_BYTES];
+	tl_node *node;
+	tl_database *db;
+
+	scratch_make(dir);
+	scratch_make(copy);
+	snprintf(file, sizeof file, "%s/tidelock.db", copy);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	memcpy(first, node->incarnation, sizeof first);
+	db = make_db(node, "kept");
+	REQUIRE(db != NULL);
+	CHECK_OK(put(db, "x", "saved"));
+	CHECK_OK(tl_node_backup(node, file));
+	CHECK_OK(put(db, "x", "later"));
+	tl_database_free(db);
+	tl_node_close(node);
+	node = open_offline(copy);
+	REQUIRE(node != NULL);
+	REQUIRE(tl_node_find_database(node, "kept", &db) == TL_OK);
+	CHECK(reads(db, "x", "saved"));
+	tl_database_free(db);
+	CHECK(memcmp(first, node->incarnation, sizeof first) != 0);
+	memcpy(second, node->incarnation, sizeof second);
+	tl_node_close(node);
+	node = open_offline(copy);
+	REQUIRE(node != NULL);
+	CHECK(memcmp(second, node->incarnation, sizeof second) == 0);
+	tl_node_close(node);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	CHECK(memcmp(first, node->incarnation, sizeof first) == 0);
+	tl_node_close(node);
+	scratch_remove(copy);
+	scratch_remove(dir);
+}
+
+/* --- leaks ------------------------------------------------------------------------------------ */
+
+static void nothing_is_left_open(void)
+{
+	char dir[SCRATCH_PATH];
+	int fds, threads;
+	tl_node *node;
+
+	scratch_make(dir);
+	node = open_offline(dir);
+	tl_node_close(node);
+	fds = count_entries("/proc/self/fd");
+	threads = count_entries("/proc/self/task");
+	for (int i = 0; i < 5; i++) {
+		node = open_offline(dir);
+		REQUIRE(node != NULL);
+		tl_node_close(node);
+	}
+	CHECK(count_entries("/proc/self/fd") == fds);
+	CHECK(count_entries("/proc/self/task") == threads);
+	scratch_remove(dir);
+}
+
+int main(void)
+{
+	RUN(a_node_keeps_its_identity_and_data);
+	RUN(a_failed_open_says_why);
+	RUN(a_sealed_node_needs_its_passphrase);
+	RUN(sync_calls_say_that_it_is_off);
+	RUN(handles_outlive_their_node_and_fail_with_closed);
+	RUN(several_nodes_live_side_by_side);
+	RUN(keys_come_and_go);
+	RUN(a_missing_key_cannot_sign);
+	RUN(commits_are_told_as_events_and_to_hooks);
+	RUN(a_database_is_exported_and_imported);
+	RUN(what_is_no_database_is_not_imported);
+	RUN(a_backup_opens_as_a_node_with_another_incarnation);
+	RUN(nothing_is_left_open);
+	return spec_end();
+}
