@@ -6,7 +6,8 @@
 static const luaL_Reg openers[] = {{"tidelock.core", luaopen_tidelock_core},
 	{"tidelock.crypto", luaopen_tidelock_crypto}, {"tidelock.entry", luaopen_tidelock_entry},
 	{"tidelock.doc", luaopen_tidelock_doc}, {"tidelock.json", luaopen_tidelock_json},
-	{"tidelock.log", luaopen_tidelock_log}, {NULL, NULL}};
+	{"tidelock.log", luaopen_tidelock_log}, {"tidelock.store", luaopen_tidelock_store},
+	{NULL, NULL}};
 
 /* A preload function: its upvalue is the half. */
 static int open_half(lua_State *L)

@@ -92,6 +92,7 @@ TL_API int luaopen_tidelock_entry(lua_State *L);
 TL_API int luaopen_tidelock_doc(lua_State *L);
 TL_API int luaopen_tidelock_json(lua_State *L);
 TL_API int luaopen_tidelock_log(lua_State *L);
+TL_API int luaopen_tidelock_store(lua_State *L);
 TL_API int luaopen_tidelock_core(
 	lua_State *L); /* node, databases, sync: what lua/tidelock/ builds on */
 

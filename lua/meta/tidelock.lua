@@ -54,6 +54,7 @@ function Error:sync_error() end
 ---@field doc tidelock.doc
 ---@field json tidelock.json
 ---@field log tidelock.log
+---@field store tidelock.store
 ---@field address tidelock.address
 local tl = {}
 

@@ -3,7 +3,8 @@
 -- state itself ends the loop is given a last turn before.
 local uv = require 'luv'
 
-local closing = {} -- handle -> its guard; luacheck: ignore 241
+-- handle -> its guard
+local closing = {} -- luacheck: ignore 241
 
 -- Finalisers run in the reverse order of their making: this one before that of an older handle.
 local Guard = {}

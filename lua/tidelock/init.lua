@@ -25,6 +25,7 @@ local tl = {
 	crypto = require 'tidelock.crypto',
 	entry = require 'tidelock.entry',
 	doc = doc,
+	store = require 'tidelock.store',
 	version = core.version,
 	--- Addresses are texts in their one-line form; each of these is strict and returns nil, error.
 	address = {

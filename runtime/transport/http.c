@@ -1,5 +1,6 @@
 #include <pthread.h>
 #include <string.h>
+#include <tidelock/transport.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "transport/address.h"
@@ -83,5 +84,26 @@ int tl__http_new(
 		return rc;
 	}
 	*out = &h->base;
+	return TL_OK;
+}
+
+int tl_http_new(tl_transport **out, tl_loop *loop, const tl_http_options *options)
+{
+	static const tl_http_options plain = TL_HTTP_OPTIONS_INIT;
+	const tl_http_options *o = options ? options : &plain;
+	const tl__http_options inner = {o->tls, o->ca_file, o->proxy};
+	http *h;
+	int rc;
+
+	*out = NULL;
+	if (o->size != sizeof *o)
+		return tl__fail(
+			TL_E_INVALID_ARGUMENT, "begin HTTP options with TL_HTTP_OPTIONS_INIT");
+	rc = tl__http_new(out, loop, &inner, NULL);
+	if (rc != TL_OK)
+		return rc;
+	h = tl__http_of(*out);
+	h->own_log = (tl__log){o->log, o->log_ud, o->log_level};
+	h->log = &h->own_log;
 	return TL_OK;
 }

@@ -31,6 +31,7 @@ typedef struct http {
 	tl_transport base;
 	tl_loop *loop;
 	const tl__log *log;
+	tl__log own_log; /* of tl_http_new, which is given no log to keep */
 	bool tls;
 	char *ca_file;
 	char *proxy;

@@ -6,7 +6,7 @@ local tl = require 'tidelock'
 -- Class name -> set of its functions, as the meta files tell them.
 local function described()
 	local classes = {}
-	for _, file in ipairs { 'tidelock', 'node', 'database', 'modules' } do
+	for _, file in ipairs { 'tidelock', 'node', 'database', 'modules', 'backend' } do
 		local named, pending = {}, nil
 		for line in io.lines('lua/meta/' .. file .. '.lua') do
 			local class = line:match '^%-%-%-@class ([%w_.]+)'
@@ -72,6 +72,8 @@ describe('types', function()
 		['tidelock.json'] = functions_of(tl.json),
 		['tidelock.log'] = functions_of(tl.log),
 		['tidelock.doc'] = functions_of(tl.doc),
+		['tidelock.store'] = functions_of(tl.store),
+		['tidelock.Store'] = functions_of(core.methods 'tidelock.store'),
 		['tidelock.address'] = functions_of(tl.address),
 		['tidelock'] = functions_of(tl),
 	} do

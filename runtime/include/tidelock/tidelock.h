@@ -18,10 +18,12 @@
 #include <tidelock/log.h>
 #include <tidelock/node.h>
 #include <tidelock/node.h>
+#include <tidelock/store.h>
 #include <tidelock/stores.h>
 #include <tidelock/sync.h>
 #include <tidelock/sync.h>
 #include <tidelock/transaction.h>
+#include <tidelock/transport.h>
 #include <tidelock/types.h>
 
 #endif

@@ -1,0 +1,427 @@
+/* The public store (tidelock/store.h): snapshots and batches behind calls of one step each. */
+#include <string.h>
+#include <tidelock/store.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "model/doc_path.h"
+#include "store/store.h"
+
+_Static_assert((int)TL_STORE_VERIFIED == TL__VERIFIED && (int)TL_STORE_VOID == TL__VOID &&
+		       (int)TL_STORE_INVALID == TL__INVALID && (int)TL_STORE_PENDING == TL__PENDING,
+	"verdicts keep their numbers");
+_Static_assert((int)TL_STORE_DOC == TL__STAMP_DOC && (int)TL_STORE_LIST == TL__STAMP_LIST &&
+		       (int)TL_STORE_LEAF == TL__STAMP_LEAF,
+	"kinds keep their numbers");
+_Static_assert(TL_STOP == TL__STORE_STOP, "visitors end a walk the same way");
+_Static_assert(TL_STORE_MAX_LOCAL_BYTES == TL__STORE_MAX_LOCAL_BYTES, "one limit");
+
+struct tl_store {
+	tl__store *inner;
+	tl__log log;
+};
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static int open_inner(tl_store *store, const tl_store_config *config)
+{
+	if (!config->path)
+		return tl__store_open_memory(&store->inner, &store->log);
+	return tl__store_open_sqlite(&store->inner, config->path,
+		config->relaxed ? TL__DURABLE_RELAXED : TL__DURABLE_FULL, &store->log);
+}
+
+int tl_store_open(tl_store **out, const tl_store_config *config)
+{
+	tl_store *store;
+	int rc;
+
+	*out = NULL;
+	if (!config || config->size != sizeof *config)
+		return tl__fail(TL_E_INVALID_ARGUMENT,
+			"begin a store's configuration with TL_STORE_CONFIG_INIT");
+	store = tl__alloc_zero(1, sizeof *store);
+	if (!store)
+		return TL_E_NOMEM;
+	store->log = (tl__log){config->log, config->log_ud, config->log_level};
+	rc = open_inner(store, config);
+	if (rc != TL_OK) {
+		tl__free(store);
+		return rc;
+	}
+	*out = store;
+	return TL_OK;
+}
+
+void tl_store_close(tl_store *store)
+{
+	if (!store)
+		return;
+	tl__store_close(store->inner);
+	tl__free(store);
+}
+
+/* --- databases -------------------------------------------------------------------------------- */
+
+static int count_one(void *ud, const tl__aside_row *row)
+{
+	(void)row;
+	++*(uint64_t *)ud;
+	return TL_OK;
+}
+
+static int fill_database(tl__snapshot *s, const tl__db_row *row, tl_store_database *out)
+{
+	int rc;
+
+	*out = (tl_store_database){.id = row->db,
+		.arrivals = row->arrivals,
+		.void_count = row->void_count,
+		.void_bytes = row->void_bytes};
+	memcpy(out->chain, row->chain, sizeof out->chain);
+	rc = tl__read_aside_list(
+		s, &row->db, TL__PENDING, 0, SIZE_MAX, 0, count_one, &out->pending);
+	if (rc != TL_OK)
+		return rc;
+	return tl__read_aside_list(
+		s, &row->db, TL__INVALID, 0, SIZE_MAX, 0, count_one, &out->quarantined);
+}
+
+typedef struct db_rows {
+	tl__db_row *at;
+	size_t count, cap;
+} db_rows;
+
+static int keep_row(void *ud, const tl__db_row *row)
+{
+	db_rows *rows = ud;
+
+	if (rows->count == rows->cap) {
+		size_t cap = rows->cap ? rows->cap * 2 : 16;
+		tl__db_row *grown = tl__resize(rows->at, cap, sizeof *grown);
+
+		if (!grown)
+			return TL_E_NOMEM;
+		rows->at = grown;
+		rows->cap = cap;
+	}
+	rows->at[rows->count++] = *row;
+	return TL_OK;
+}
+
+/* Counting reads the snapshot, which no visitor may: so the rows are gathered before. */
+static int show_databases(tl__snapshot *s, tl_store_database_visit visit, void *ud)
+{
+	db_rows rows = {NULL, 0, 0};
+	tl_store_database database;
+	int rc = tl__read_databases(s, keep_row, &rows);
+
+	for (size_t i = 0; rc == TL_OK && i < rows.count; i++) {
+		rc = fill_database(s, &rows.at[i], &database);
+		if (rc == TL_OK)
+			rc = visit(ud, &database);
+	}
+	tl__free(rows.at);
+	return rc == TL_STOP ? TL_OK : rc;
+}
+
+int tl_store_databases(tl_store *store, tl_store_database_visit visit, void *ud)
+{
+	tl__snapshot *s;
+	int rc = tl__snapshot_open(store->inner, &s);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = show_databases(s, visit, ud);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+int tl_store_find(tl_store *store, const tl_id *db, tl_store_database *out)
+{
+	tl__db_row row;
+	tl__snapshot *s;
+	int rc = tl__snapshot_open(store->inner, &s);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__read_database(s, db, &row);
+	if (rc == TL_OK)
+		rc = fill_database(s, &row, out);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+/* --- entries ---------------------------------------------------------------------------------- */
+
+const char *tl_store_verdict_name(tl_store_verdict verdict)
+{
+	static const char *const names[] = {"verified", "void", "invalid", "pending"};
+
+	return (unsigned)verdict < sizeof names / sizeof names[0] ? names[verdict] : "unknown";
+}
+
+typedef struct shown {
+	tl_store_entry_visit visit;
+	void *ud;
+	bool stopped;
+} shown;
+
+static int show(shown *to, const tl_store_entry *entry)
+{
+	int rc = to->visit(to->ud, entry);
+
+	to->stopped = rc == TL_STOP;
+	return rc;
+}
+
+static int show_entry(void *ud, const tl__entry_row *row)
+{
+	const tl_store_entry entry = {.id = row->id,
+		.arrival = row->arrival,
+		.height = row->height,
+		.verdict = (tl_store_verdict)row->verdict,
+		.bytes = row->bytes,
+		.parents = row->parents,
+		.parent_count = row->parent_count};
+
+	return show(ud, &entry);
+}
+
+static int show_aside(void *ud, const tl__aside_row *row)
+{
+	const tl_store_entry entry = {.id = row->id,
+		.verdict = (tl_store_verdict)row->verdict,
+		.bytes = row->bytes,
+		.sender = row->sender,
+		.reason = row->reason};
+
+	return show(ud, &entry);
+}
+
+int tl_store_entries(tl_store *store, const tl_id *db, const tl_id *ids, size_t count,
+	tl_store_entry_visit visit, void *ud)
+{
+	shown to = {visit, ud, false};
+	tl__snapshot *s;
+	int rc = tl__snapshot_open(store->inner, &s);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__read_entries(
+		s, db, ids, count, TL__WITH_BYTES | TL__WITH_PARENTS, show_entry, &to);
+	if (rc == TL_OK && !to.stopped)
+		rc = tl__read_asides(s, db, ids, count, TL__WITH_BYTES, show_aside, &to);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+int tl_store_arrivals(tl_store *store, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
+	tl_store_entry_visit visit, void *ud)
+{
+	shown shown_to = {visit, ud, false};
+	tl__snapshot *s;
+	int rc = tl__snapshot_open(store->inner, &s);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__read_arrivals(
+		s, db, from, to, limit, TL__WITH_BYTES | TL__WITH_PARENTS, show_entry, &shown_to);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+int tl_store_aside(tl_store *store, const tl_id *db, tl_store_verdict verdict,
+	tl_store_entry_visit visit, void *ud)
+{
+	shown to = {visit, ud, false};
+	tl__snapshot *s;
+	int rc;
+
+	if (verdict != TL_STORE_INVALID && verdict != TL_STORE_PENDING)
+		return tl__fail(
+			TL_E_INVALID_ARGUMENT, "only invalid and pending entries are set aside");
+	rc = tl__snapshot_open(store->inner, &s);
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__read_aside_list(
+		s, db, (tl__verdict)verdict, 0, SIZE_MAX, TL__WITH_BYTES, show_aside, &to);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+int tl_store_tips(tl_store *store, const tl_id *db, tl_str name, tl_id_visit visit, void *ud)
+{
+	tl__snapshot *s;
+	int rc = tl__snapshot_open(store->inner, &s);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__read_tips(s, db, name, visit, ud);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+int tl_store_names(tl_store *store, const tl_id *db, tl_name_visit visit, void *ud)
+{
+	tl__snapshot *s;
+	int rc = tl__snapshot_open(store->inner, &s);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__read_store_names(s, db, visit, ud);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+/* --- state ------------------------------------------------------------------------------------ */
+
+typedef struct state_walk {
+	tl_store_state_visit visit;
+	void *ud;
+	tl_store_part *parts; /* of the row */
+	size_t cap;
+	tl__buf scratch; /* of one key with zero bytes */
+	tl__buf keys;    /* all such keys of the row; room for them is made before */
+} state_walk;
+
+static tl_store_part *next_part(state_walk *walk, size_t count)
+{
+	if (count == walk->cap) {
+		size_t cap = walk->cap ? walk->cap * 2 : 16;
+		tl_store_part *grown = tl__resize(walk->parts, cap, sizeof *grown);
+
+		if (!grown)
+			return NULL;
+		walk->parts = grown;
+		walk->cap = cap;
+	}
+	return &walk->parts[count];
+}
+
+/* Keys that were decoded into the scratch buffer must outlive the next component. */
+static tl_str kept_key(state_walk *walk, tl_str key)
+{
+	size_t at = walk->keys.len;
+
+	if (key.len == 0 || key.ptr != walk->scratch.ptr)
+		return key;
+	tl__buf_str(&walk->keys, key);
+	return (tl_str){walk->keys.ptr + at, key.len};
+}
+
+static int take_parts(state_walk *walk, tl_str path, size_t *count)
+{
+	tl__path_part decoded;
+	tl_store_part *part;
+	int rc = TL_OK;
+
+	tl__buf_clear(&walk->keys);
+	if (!tl__buf_reserve(&walk->keys, path.len + 1))
+		return TL_E_NOMEM;
+	for (*count = 0; path.len > 0; ++*count) {
+		part = next_part(walk, *count);
+		rc = part ? tl__path_take(&path, &decoded, &walk->scratch) : TL_E_NOMEM;
+		if (rc != TL_OK)
+			return rc;
+		*part = (tl_store_part){.item = decoded.item};
+		if (decoded.item)
+			part->position = decoded.position;
+		else
+			part->key = kept_key(walk, decoded.key);
+	}
+	return tl__buf_status(&walk->keys);
+}
+
+static int show_state(void *ud, const tl__state_row *row)
+{
+	state_walk *walk = ud;
+	tl_store_state_row out = {.kind = (tl_store_state_kind)row->kind,
+		.height = row->stamp.height,
+		.id = row->stamp.id,
+		.value = row->value};
+	int rc = take_parts(walk, row->path, &out.part_count);
+
+	if (rc != TL_OK)
+		return rc;
+	out.parts = walk->parts;
+	return walk->visit(walk->ud, &out);
+}
+
+static int encode(tl__buf *path, const tl_store_part *parts, size_t count)
+{
+	int rc = TL_OK;
+
+	for (size_t i = 0; rc == TL_OK && i < count; i++) {
+		if (!parts[i].item)
+			tl__path_key(path, parts[i].key);
+		else if (parts[i].position.denominator == 0)
+			rc = tl__fail(TL_E_BAD_PATH, "a position has no denominator 0");
+		else
+			rc = tl__path_item(path, &parts[i].position);
+	}
+	return rc == TL_OK ? tl__buf_status(path) : rc;
+}
+
+int tl_store_state(tl_store *store, const tl_id *db, tl_str name, const tl_store_part *prefix,
+	size_t count, tl_store_state_visit visit, void *ud)
+{
+	state_walk walk = {.visit = visit, .ud = ud};
+	tl__buf path = TL__BUF_INIT;
+	tl__snapshot *s = NULL;
+	int rc = encode(&path, prefix, count);
+
+	if (rc == TL_OK)
+		rc = tl__snapshot_open(store->inner, &s);
+	if (rc == TL_OK)
+		rc = tl__read_state_range(s, db, name, tl__buf_view(&path), (tl_str){"", 0},
+			SIZE_MAX, show_state, &walk);
+	tl__snapshot_close(s);
+	tl__buf_free(&path);
+	tl__buf_free(&walk.scratch);
+	tl__buf_free(&walk.keys);
+	tl__free(walk.parts);
+	return rc;
+}
+
+/* --- local documents -------------------------------------------------------------------------- */
+
+int tl_store_local_get(tl_store *store, tl_str key, char **value, size_t *len)
+{
+	*value = NULL;
+	return tl__read_local(store->inner, key, value, len);
+}
+
+static int write_local(tl_store *store, tl_str key, tl_str value)
+{
+	const tl__put_local local = {key, value};
+	tl__batch batch = {.locals = &local, .local_count = 1, .local_commit = true};
+
+	return tl__store_write(store->inner, &batch);
+}
+
+int tl_store_local_put(tl_store *store, tl_str key, tl_str value)
+{
+	return write_local(store, key, value.ptr ? value : (tl_str){"", 0});
+}
+
+int tl_store_local_remove(tl_store *store, tl_str key)
+{
+	return write_local(store, key, (tl_str){NULL, 0});
+}
+
+int tl_store_locals(tl_store *store, tl_str prefix, tl_store_local_visit visit, void *ud)
+{
+	return tl__read_locals(store->inner, prefix, visit, ud);
+}
+
+/* --- upkeep ----------------------------------------------------------------------------------- */
+
+int tl_store_check(tl_store *store, tl_store_finding finding, void *ud)
+{
+	return tl__store_check(store->inner, finding, ud);
+}
+
+int tl_store_backup(tl_store *store, const char *file)
+{
+	return tl__store_backup(store->inner, file);
+}
