@@ -58,7 +58,7 @@ int tl__sq_row_check(tl__sq_query *q, char table, int first, int count)
 	tl__sq_conn *conn = q->conn;
 	int64_t sum;
 
-	conn->sum.len = 0;
+	tl__buf_clear(&conn->sum); /* an earlier failure is none of this one */
 	for (int i = first; i < first + count; i++) {
 		int type = sqlite3_column_type(q->stmt, i);
 
@@ -92,7 +92,7 @@ void tl__sq_start(tl__sq_query *q, tl__sq_conn *conn, tl__sql which)
 	sqlite3_stmt **stmt = &conn->stmts[which];
 
 	*q = (tl__sq_query){.conn = conn, .rc = SQLITE_OK};
-	conn->sum.len = 0;
+	tl__buf_clear(&conn->sum); /* an earlier failure is none of this one */
 	if (!*stmt)
 		q->rc = sqlite3_prepare_v3(
 			conn->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);

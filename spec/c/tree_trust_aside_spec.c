@@ -635,7 +635,7 @@ static void memory_that_runs_out_loses_nothing(void)
 {
 	bool done = false;
 
-	for (size_t n = 1; !done && n < 20000; n += n < 200 ? 1 : 7) {
+	for (size_t n = 1; !done && n < 20000; n += n < 100 ? 1 : 11) {
 		chain c;
 		signer x = signer_of(9);
 		tl_entry *list[5];
@@ -670,26 +670,26 @@ static void memory_that_runs_out_loses_nothing(void)
 
 int main(void)
 {
-	RUN(an_entry_waits_for_what_it_names);
-	RUN(promotion_goes_on_in_the_same_batch);
-	RUN(promotion_may_end_in_quarantine);
-	RUN(repeated_lines_and_two_waits);
-	RUN(a_parent_of_another_database_is_missing);
-	RUN(locals_are_written_with_the_page);
+	RUN_BOTH(an_entry_waits_for_what_it_names);
+	RUN_BOTH(promotion_goes_on_in_the_same_batch);
+	RUN_BOTH(promotion_may_end_in_quarantine);
+	RUN_BOTH(repeated_lines_and_two_waits);
+	RUN_BOTH(a_parent_of_another_database_is_missing);
+	RUN_BOTH(locals_are_written_with_the_page);
 	RUN(pending_entries_of_a_sender_are_bounded);
 	RUN(pending_bytes_of_a_sender_are_bounded);
 	RUN(strangers_share_their_room);
-	RUN(options_set_the_bounds);
-	RUN(children_of_declined_ones_are_declined);
+	RUN_BOTH(options_set_the_bounds);
+	RUN_BOTH(children_of_declined_ones_are_declined);
 	RUN(the_quarantine_is_bounded);
-	RUN(bytes_of_the_quarantine_are_bounded);
-	RUN(shares_of_the_quarantine_are_fair);
-	RUN(the_quarantine_is_shared_by_databases);
-	RUN(what_pending_entries_name_stays);
-	RUN(a_pinned_quarantine_takes_no_more);
-	RUN(an_evicted_ancestor_is_asked_for_again);
-	RUN(verdicts_of_older_rules_are_taken_again);
-	RUN(several_threads_feed_one_database);
+	RUN_BOTH(bytes_of_the_quarantine_are_bounded);
+	RUN_BOTH(shares_of_the_quarantine_are_fair);
+	RUN_BOTH(the_quarantine_is_shared_by_databases);
+	RUN_BOTH(what_pending_entries_name_stays);
+	RUN_BOTH(a_pinned_quarantine_takes_no_more);
+	RUN_BOTH(an_evicted_ancestor_is_asked_for_again);
+	RUN_BOTH(verdicts_of_older_rules_are_taken_again);
+	RUN_BOTH(several_threads_feed_one_database);
 	RUN(memory_that_runs_out_loses_nothing);
 	return spec_end();
 }

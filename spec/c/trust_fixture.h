@@ -2,6 +2,7 @@
 #ifndef SPEC_TRUST_FIXTURE_H
 #define SPEC_TRUST_FIXTURE_H
 
+#include <ftw.h>
 #include <tidelock/auth.h>
 #include "base/buf.h"
 #include "base/env.h"
@@ -19,13 +20,37 @@ typedef struct world {
 	tl__verify_pool *pool;
 	tl__tree tree;
 	tl__seeded seeded;
+	char folder[128]; /* of the store; empty: in memory */
 } world;
+
+/* Where the next worlds keep what they hold. */
+static bool worlds_on_disk;
+
+static inline int open_store(world *w)
+{
+	const char *top = getenv("TMPDIR");
+
+	if (!worlds_on_disk)
+		return tl__store_open_memory(&w->store, NULL);
+	snprintf(w->folder, sizeof w->folder, "%s/tidelock-trust-XXXXXX",
+		top && *top ? top : "/tmp");
+	if (!mkdtemp(w->folder))
+		return TL_E_IO;
+	return tl__store_open_sqlite(&w->store, w->folder, TL__DURABLE_RELAXED, NULL);
+}
+
+static inline int remove_file(const char *path, const struct stat *info, int kind, struct FTW *ftw)
+{
+	(void)info;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
 
 static inline bool world_open(world *w)
 {
 	memset(w, 0, sizeof *w);
-	return tl__store_open_memory(&w->store, NULL) == TL_OK &&
-	       tl__verify_pool_new(&w->pool, 2) == TL_OK &&
+	return open_store(w) == TL_OK && tl__verify_pool_new(&w->pool, 2) == TL_OK &&
 	       tl__tree_init(&w->tree, w->store, w->pool, &tl__system_clock,
 		       tl__random_seeded(&w->seeded, 1), NULL) == TL_OK;
 }
@@ -35,7 +60,19 @@ static inline void world_close(world *w)
 	tl__tree_free(&w->tree);
 	tl__verify_pool_free(w->pool);
 	tl__store_close(w->store);
+	if (w->folder[0])
+		nftw(w->folder, remove_file, 16, FTW_DEPTH | FTW_PHYS);
 }
+
+/* A case with the histories in memory, and again with them on disk. */
+#define RUN_BOTH(function)                                                                         \
+	do {                                                                                       \
+		RUN(function);                                                                     \
+		worlds_on_disk = true;                                                             \
+		printf("on disk: ");                                                               \
+		RUN(function);                                                                     \
+		worlds_on_disk = false;                                                            \
+	} while (0)
 
 /* --- keys ---------------------------------------------------------------------------------------
  */
