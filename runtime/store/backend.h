@@ -6,6 +6,7 @@
 #define TL_STORE_BACKEND_H
 
 #include <pthread.h>
+#include "base/env.h"
 #include "store/store.h"
 
 /* One write waiting for its turn, on the stack of the thread that waits. */
@@ -78,10 +79,12 @@ typedef struct tl__backend {
 struct tl__store {
 	const tl__backend *backend;
 	const tl__log *log; /* borrowed; may be NULL */
+	const tl__clock *clock;
 	pthread_mutex_t lock;
 	pthread_cond_t turn; /* a turn has ended */
 	tl__write_queue local, other;
 	bool leading; /* somebody has the turn */
+	bool last_was_local;
 	size_t snapshots;
 };
 

@@ -2,7 +2,6 @@
 #include "store/store.h"
 
 #include <string.h>
-#include <time.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
 #include "base/mem.h"
@@ -13,6 +12,7 @@ int tl__store_base_init(tl__store *store, const tl__backend *backend, const tl__
 {
 	store->backend = backend;
 	store->log = log;
+	store->clock = &tl__system_clock;
 	if (pthread_mutex_init(&store->lock, NULL) != 0)
 		return tl__fail(TL_E_NOMEM, "no memory for the store's lock");
 	if (pthread_cond_init(&store->turn, NULL) != 0) {
@@ -61,29 +61,42 @@ static tl__write *pop(tl__write_queue *queue)
 	return write;
 }
 
-static int64_t now_ms(void)
+static uint64_t now_ms(const tl__store *store)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return store->clock->monotonic_ms(store->clock->ud);
 }
 
-/* Local commits first, while the turn's time lasts; but each turn takes one of the others, so that
- * a busy application does not starve the engine. */
-static tl__write *next_write(tl__store *store, int64_t deadline, bool *took_other)
+/* A turn is for local commits or for the others, so that neither waits longer than a turn of the
+ * other kind: a local commit does not become durable only behind a page of received entries. */
+typedef struct turn {
+	bool local;
+	bool started;
+	uint64_t deadline;
+} turn;
+
+static turn next_turn(tl__store *store)
 {
-	bool late = now_ms() >= deadline;
+	turn next = {.deadline = now_ms(store) + TL__STORE_TURN_MS};
+
+	pthread_mutex_lock(&store->lock);
+	next.local = store->local.first && !(store->last_was_local && store->other.first);
+	store->last_was_local = next.local;
+	pthread_mutex_unlock(&store->lock);
+	return next;
+}
+
+/* The first write of its kind in any case; more while there is time and, for the others, while no
+ * local commit waits. NULL ends the turn. */
+static tl__write *next_write(tl__store *store, turn *now)
+{
+	bool late = now_ms(store) >= now->deadline;
 	tl__write *write = NULL;
 
 	pthread_mutex_lock(&store->lock);
-	if (!late)
-		write = pop(&store->local);
-	if (!write && (!late || !*took_other)) {
-		write = pop(&store->other);
-		*took_other = *took_other || write;
-	}
+	if (!now->started || (!late && (now->local || !store->local.first)))
+		write = pop(now->local ? &store->local : &store->other);
 	pthread_mutex_unlock(&store->lock);
+	now->started = true;
 	return write;
 }
 
@@ -133,13 +146,12 @@ static void finish(tl__store *store, tl__write *done, int commit_result)
 /* The caller has set `leading`, and something waits. */
 static void lead(tl__store *store)
 {
-	int64_t deadline = now_ms() + TL__STORE_TURN_MS;
+	turn now = next_turn(store);
 	tl__write_queue done = {NULL, NULL};
-	bool took_other = false;
 	int begun = store->backend->begin(store);
 	int result = begun;
 
-	for (tl__write *write; (write = next_write(store, deadline, &took_other));) {
+	for (tl__write *write; (write = next_write(store, &now));) {
 		if (begun == TL_OK)
 			run(store, write);
 		push(&done, write);

@@ -3,8 +3,10 @@
  *
  * A write is a value: a batch of operations on one database (and on local documents and keys),
  * applied wholly or not at all. Any thread may write at any time with tl__store_write: whoever
- * comes first becomes leader and applies everything waiting, local commits first, with one
- * durability point for all; a leader's turn lasts at most TL__STORE_TURN_MS.
+ * comes first becomes leader and applies what waits, with one durability point for all of a turn.
+ * A turn is for local commits or for the others; local commits go first, then the kinds take turns
+ * while both wait. A turn takes nothing more after TL__STORE_TURN_MS, and one of the others nothing
+ * more once a local commit waits.
  *
  * Reads are batch operations on a snapshot. A snapshot is a consistent view that writers neither
  * wait for nor change. A snapshot belongs to one thread at a time. Row pointers handed to a visitor
