@@ -13,7 +13,7 @@ static void a_tidelock_peer_is_met_by_handshake_and_hello(void)
 	CHECK(sends("/tidelock/v1/hello", HOME));
 	answer_hello(&bob);
 	CHECK_DONE(op, TL_OK);
-	CHECK_TEXT(rig_result(op)->text, bob.text);
+	CHECK_TEXT(rig_text(op), bob.text);
 	CHECK(r.events[TL_EVENT_PEER_CONNECTED] == 1);
 	REQUIRE(peer_of(&bob));
 	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
@@ -416,7 +416,7 @@ static void the_policy_is_asked_before_dialling(void)
 	CHECK_DONE(rig_command(command), TL_OK);
 	op = connect_to(HOME, NULL);
 	CHECK_DONE(op, TL_E_REFUSED);
-	CHECK_TEXT(rig_result(op)->error, "not in my house");
+	CHECK_TEXT(rig_error(op), "not in my house");
 	CHECK(r.sent == 0);
 }
 

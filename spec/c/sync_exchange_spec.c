@@ -651,7 +651,7 @@ static void databases_offered_are_listed(void)
 	tl__v1_write_listing(&args, false);
 	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&args), tl__buf_view(&body));
 	CHECK_DONE(op, TL_OK);
-	CHECK(strstr(rig_result(op)->text, "\"arrivals\":7"));
+	CHECK(strstr(rig_text(op), "\"arrivals\":7"));
 	tl__buf_free(&args);
 	tl__buf_free(&body);
 	asked_free(&a);
@@ -690,7 +690,7 @@ static void access_is_asked_for_with_a_proof_and_remembered(void)
 	tl__v1_write_access_answer(&args, &answer);
 	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&args), TL__STR(""));
 	CHECK_DONE(op, TL_OK);
-	CHECK_TEXT(rig_result(op)->text, "{\"status\":\"pending\",\"request_id\":\"abc\"}");
+	CHECK_TEXT(rig_text(op), "{\"status\":\"pending\",\"request_id\":\"abc\"}");
 	CHECK(tl__sync_find_db(r.core, &command.db)->has_access);
 	command.name = z("a.b");
 	CHECK_DONE(rig_command(command), TL_E_INVALID_ARGUMENT);

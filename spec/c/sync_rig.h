@@ -269,6 +269,21 @@ static inline const rig_done *rig_result(uint64_t op)
 	return NULL;
 }
 
+/* What it produced, and why not; "" while it is not over. */
+static inline const char *rig_text(uint64_t op)
+{
+	const rig_done *done = rig_result(op);
+
+	return done ? done->text : "";
+}
+
+static inline const char *rig_error(uint64_t op)
+{
+	const rig_done *done = rig_result(op);
+
+	return done ? done->error : "";
+}
+
 #define CHECK_DONE(op, expected)                                                                   \
 	do {                                                                                       \
 		const rig_done *spec_done = rig_result(op);                                        \

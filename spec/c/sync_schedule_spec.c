@@ -311,7 +311,7 @@ static void flush_says_what_is_left_when_time_is_over(void)
 	CHECK(!rig_result(op));
 	rig_pass(200);
 	CHECK_DONE(op, TL_E_TIMEOUT);
-	CHECK(strstr(rig_result(op)->error, "sha256:"));
+	CHECK(strstr(rig_error(op), "sha256:"));
 	done();
 }
 
@@ -366,7 +366,7 @@ static void waiting_ends_with_its_time(void)
 	CHECK(!rig_result(op));
 	rig_pass(200);
 	CHECK_DONE(op, TL_E_TIMEOUT);
-	CHECK(strstr(rig_result(op)->error, "no connection"));
+	CHECK(strstr(rig_error(op), "no connection"));
 	command.db.b[5] ^= 1;
 	CHECK_DONE(rig_command(command), TL_E_UNKNOWN_DATABASE);
 	done();
@@ -385,7 +385,7 @@ static void an_exchange_command_tells_what_moved(void)
 	answer_page(&bob, &(page_answer){.n = 1, .tips = &root, .tip_count = 1});
 	CHECK_DONE(op, TL_OK);
 	REQUIRE(rig_result(op));
-	CHECK_TEXT(rig_result(op)->text, "{\"received\":0,\"sent\":0}");
+	CHECK_TEXT(rig_text(op), "{\"received\":0,\"sent\":0}");
 	CHECK_DONE(pair_command(TL__SYNC_SYNC_PAIR, &carol.key, NULL, NULL), TL_E_PEER_NOT_FOUND);
 	done();
 }

@@ -483,7 +483,7 @@ static void access_is_asked_for_and_repeated_with_that_key(void)
 	answer_tree_bytes(exchange, &command.db,
 		z("{\"BootstrapPending\":{\"request_id\":\"q7\",\"message\":\"m\"}}"));
 	CHECK_DONE(op, TL_OK);
-	CHECK_TEXT(rig_result(op)->text, "{\"status\":\"pending\",\"request_id\":\"q7\"}");
+	CHECK_TEXT(rig_text(op), "{\"status\":\"pending\",\"request_id\":\"q7\"}");
 	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &command.db, NULL), TL_OK);
 	REQUIRE(take_v0(&request, &exchange));
 	CHECK(tl__str_eq(request.sync_tree.requesting_key, z(key_of("laptop"))));
