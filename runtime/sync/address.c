@@ -121,8 +121,11 @@ int tl_address_parse(tl_address *out, tl_str text)
 	/* "http:8080" is a machine of that name; "http:host:8080" has a type. */
 	if (tl__str_eq(type, TL__STR("http")) && memchr(colon + 1, ':', text.len - type.len - 1))
 		return host_port(out, "http", after(text, type.len + 1));
+	/* A digit behind the colon was meant to be a port: what is wrong with it is told. */
 	if (host_port(out, "http", text) == TL_OK)
 		return TL_OK;
+	if (colon + 1 < text.ptr + text.len && colon[1] >= '0' && colon[1] <= '9')
+		return TL_E_BAD_ADDRESS;
 	return other(out, type, after(text, type.len + 1));
 }
 

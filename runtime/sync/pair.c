@@ -281,6 +281,9 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 		pair->ingesting--;
 	if (work->code != TL_OK)
 		return;
+	/* What made room is unknown again: `seen` no longer vouches for it. */
+	for (tl__pair *p = in->result.evicted > 0 ? sync->pairs : NULL; p; p = p->next)
+		p->from_sure = true;
 	if (in->result.entered > 0)
 		tl__sync_tell(
 			sync, TL_EVENT_ENTRIES_RECEIVED, peer, &work->db, in->result.entered, NULL);

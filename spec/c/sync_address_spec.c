@@ -1,0 +1,71 @@
+/* Address texts: strict, and one way to write each. */
+#include <tidelock/sync.h>
+#include "base/str.h"
+#include "check.h"
+
+static bool reads(const char *text, const char *shown)
+{
+	tl_address address;
+	char out[530] = "";
+
+	if (tl_address_parse(&address, tl__str_z(text)) != TL_OK)
+		return shown == NULL && tl_error_code(tl_last_error()) == TL_E_BAD_ADDRESS;
+	tl_address_format(&address, out);
+	if (shown && strcmp(out, shown) != 0)
+		printf("%s gave %s\n", text, out);
+	return shown && strcmp(out, shown) == 0;
+}
+
+static void forms_that_are_read(void)
+{
+	CHECK(reads("192.168.1.7:8080", "http:192.168.1.7:8080"));
+	CHECK(reads("http:192.168.1.7:8080", "http:192.168.1.7:8080"));
+	CHECK(reads("http://host.example:1", "http:host.example:1"));
+	CHECK(reads("https://host.example:443", "https:host.example:443"));
+	CHECK(reads("https:[::1]:65535", "https:[::1]:65535"));
+	CHECK(reads("localhost:80", "http:localhost:80"));
+	CHECK(reads("http:80", "http:http:80"));
+	CHECK(reads("iroh:abc", "iroh:abc"));
+	CHECK(reads("{\"node_id\":\"x\"}", "iroh:{\"node_id\":\"x\"}"));
+}
+
+static void forms_that_are_refused(void)
+{
+	static const char *const bad[] = {"", ":", "host", "host:", ":80", "host:0", "host:65536",
+		"host:080", "host:1/x", "http://host:1/", "http://u@host:1", "host:1?x", "a b:1",
+		"http://host", "[::1:80", "[]:80", "https://", "UP:x\ny"};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (!reads(bad[i], NULL)) {
+			printf("read: \"%s\"\n", bad[i]);
+			CHECK(!"a bad address was read");
+		}
+}
+
+static void texts_over_the_limit_are_refused(void)
+{
+	char text[700];
+
+	memset(text, 'a', sizeof text - 1);
+	memcpy(text + 256, ":80", 4);
+	CHECK(reads(text, NULL));
+	memset(text, 'a', sizeof text - 1);
+	memcpy(text + 255, ":80", 4);
+	{
+		tl_address address;
+
+		CHECK_OK(tl_address_http(&address, tl__str_z(text)));
+	}
+	memset(text, 'a', sizeof text - 1);
+	text[sizeof text - 1] = 0;
+	memcpy(text, "iroh:", 5);
+	CHECK(reads(text, NULL));
+}
+
+int main(void)
+{
+	RUN(forms_that_are_read);
+	RUN(forms_that_are_refused);
+	RUN(texts_over_the_limit_are_refused);
+	return spec_end();
+}
