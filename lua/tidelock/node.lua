@@ -60,7 +60,9 @@ local close_node = node.close
 function node:close(flush)
 	pump.close(self)
 	open_nodes[self] = nil
-	return close_node(self, flush)
+	close_node(self, flush)
+	-- Databases and stores that nobody can reach any more would keep the directory in use.
+	collectgarbage()
 end
 
 -- A node that leaves its scope closes the same way.
