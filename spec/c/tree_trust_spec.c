@@ -245,7 +245,7 @@ static void a_store_parent_carries_the_store(void)
 }
 
 /* An unknown writer is one for ever, whatever comes later. */
-static void h11_settings_of_the_past_count(void)
+static void h11_h12_settings_of_the_past_count(void)
 {
 	plain p;
 	tl_value *change = tl_value_doc();
@@ -684,7 +684,7 @@ int main(void)
 	RUN_BOTH(h4_unknown_databases_are_taken_only_if_wanted);
 	RUN_BOTH(h9_unsigned_entries_are_invalid);
 	RUN_BOTH(h10_without_a_key_record_nobody_writes);
-	RUN_BOTH(h11_settings_of_the_past_count);
+	RUN_BOTH(h11_h12_settings_of_the_past_count);
 	RUN_BOTH(h13_h14_priorities_do_not_split_histories);
 	RUN_BOTH(h17_a_name_speaks_for_its_own_key);
 	RUN_BOTH(h21_h22_impossible_structures_are_declined);
