@@ -7,7 +7,7 @@ static const luaL_Reg openers[] = {{"tidelock.core", luaopen_tidelock_core},
 	{"tidelock.crypto", luaopen_tidelock_crypto}, {"tidelock.entry", luaopen_tidelock_entry},
 	{"tidelock.doc", luaopen_tidelock_doc}, {"tidelock.json", luaopen_tidelock_json},
 	{"tidelock.log", luaopen_tidelock_log}, {"tidelock.store", luaopen_tidelock_store},
-	{NULL, NULL}};
+	{"tidelock.transport_core", luaopen_tidelock_transport_core}, {NULL, NULL}};
 
 /* A preload function: its upvalue is the half. */
 static int open_half(lua_State *L)
@@ -38,6 +38,17 @@ void tlua_preload(lua_State *L)
 	lua_pop(L, 1);
 }
 
+/* Opens a module whose face is its Lua half. */
+static int require_half(lua_State *L, const char *half)
+{
+	tlua_preload(L);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+	lua_getfield(L, -1, half);
+	lua_pushstring(L, half);
+	lua_call(L, 1, 1);
+	return 1;
+}
+
 int luaopen_tidelock(lua_State *L)
 {
 	tlua_preload(L);
@@ -45,4 +56,14 @@ int luaopen_tidelock(lua_State *L)
 	lua_pushliteral(L, "tidelock.init");
 	lua_call(L, 1, 1);
 	return 1;
+}
+
+int luaopen_tidelock_transport(lua_State *L)
+{
+	return require_half(L, "tidelock.transport");
+}
+
+int luaopen_tidelock_loop(lua_State *L)
+{
+	return require_half(L, "tidelock.loop");
 }

@@ -93,6 +93,9 @@ TL_API int luaopen_tidelock_doc(lua_State *L);
 TL_API int luaopen_tidelock_json(lua_State *L);
 TL_API int luaopen_tidelock_log(lua_State *L);
 TL_API int luaopen_tidelock_store(lua_State *L);
+TL_API int luaopen_tidelock_transport(lua_State *L);
+TL_API int luaopen_tidelock_loop(lua_State *L);
+TL_API int luaopen_tidelock_transport_core(lua_State *L); /* below tidelock.transport */
 TL_API int luaopen_tidelock_core(
 	lua_State *L); /* node, databases, sync: what lua/tidelock/ builds on */
 

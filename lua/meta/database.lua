@@ -208,6 +208,9 @@ function DocStore:contains_path(path) end
 ---@param path? string
 ---@return fun(): string?, tidelock.Value
 function DocStore:each(path) end
+---Changed paths: not in this version.
+---@return nil, tidelock.Error  unsupported
+function DocStore:watch(path, fn) end
 ---@param path? string
 ---@return table[]?, tidelock.Error?  {key, value} pairs
 function DocStore:members(path) end
@@ -289,6 +292,8 @@ function Table:delete(key) end
 ---for key, row in table:each() do
 ---@return fun(): string?, table
 function Table:each() end
+---@return nil, tidelock.Error  unsupported
+function Table:watch(path, fn) end
 ---@param match fun(row: table, key: string): boolean
 ---@return { key: string, row: table }[]
 function Table:search(match) end

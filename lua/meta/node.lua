@@ -50,6 +50,9 @@ function Node:backup(file) end
 ---@param hook tidelock.Hook
 ---@return integer? handle, tidelock.Error?
 function Node:add_hook(hook) end
+---Hook files: not in this version.
+---@return nil, tidelock.Error  unsupported
+function Node:load_hook(file) end
 ---@param handle integer
 function Node:remove_hook(handle) end
 ---@return tidelock.Sync
@@ -114,6 +117,17 @@ local Sync = {}
 ---@param options? tidelock.HttpOptions
 ---@return true?, tidelock.Error?  server_already_running
 function Sync:enable_http_transport(options) end
+---Iroh, rule files, policy files and `why`: not in this version.
+---@return nil, tidelock.Error  unsupported
+function Sync:enable_iroh_transport(options) end
+---@return nil, tidelock.Error  unsupported
+function Sync:enable_iroh_transport_with_config(config) end
+---@return nil, tidelock.Error  unsupported
+function Sync:load_policy(file, options) end
+---@return nil, tidelock.Error  unsupported
+function Sync:load_rules(file) end
+---@return nil, tidelock.Error  unsupported
+function Sync:why(peer, db) end
 ---@param bind string  'ip:port', port 0 = chosen
 ---@param options? { transport: string }
 ---@return true?, tidelock.Error?  no_transport_enabled, server_already_running, server_bind

@@ -48,7 +48,9 @@ function Error:sync_error() end
 ---@field DocStore string            store types, for get_store
 ---@field Table string
 ---@field SettingsStore string
----@field loop table                 luv, on this state's loop
+---@field loop tidelock.loop         luv, on this state's loop, with timers and tasks
+---@field transport tidelock.transport
+---@field sim tidelock.sim
 ---@field crypto tidelock.crypto
 ---@field entry tidelock.entry
 ---@field doc tidelock.doc
@@ -99,6 +101,9 @@ function tl.task(fn, ...) end
 function tl.sleep(duration) end
 ---Runs the loop until no task, handle or server is left.
 function tl.run() end
+---Iroh: not in this version.
+---@return nil, tidelock.Error  unsupported
+function tl.iroh_transport(options) end
 ---@return string
 function tl.version() end
 
@@ -113,6 +118,13 @@ function address.http(host_port) end
 ---@param host_port string
 ---@return tidelock.Address?, tidelock.Error?
 function address.https(host_port) end
+---@return nil, tidelock.Error  unsupported
+function address.iroh(text) end
+
+---@class tidelock.sim  simulated networks: not in this version
+local sim = {}
+---@return nil, tidelock.Error  unsupported
+function sim.new(options) end
 
 ---@class tidelock.Task
 local Task = {}

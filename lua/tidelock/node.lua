@@ -3,6 +3,7 @@ local core = require 'tidelock.core'
 local pump = require 'tidelock.pump'
 local task = require 'tidelock.task'
 local Sync = require 'tidelock.sync'
+local unsupported = require 'tidelock.unsupported'
 
 local node = core.methods 'tidelock.node'
 local open_node = node.open_node
@@ -113,6 +114,11 @@ for _, type_name in ipairs { 'tidelock.node', 'tidelock.database', 'tidelock.tra
 		end
 		return add_hook(self, moments)
 	end
+end
+
+--- Not in this version: hook files that are loaded and reloaded.
+function node.load_hook()
+	return unsupported('node:load_hook', 'load the file yourself and use node:add_hook')
 end
 
 -- --- events ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 -- The Lua half of stores: store types, iteration, rows as tables, read-change-set.
 local core = require 'tidelock.core'
 local json = require 'tidelock.json'
+local unsupported = require 'tidelock.unsupported'
 
 local M = { DocStore = 'doc_store', Table = 'table', SettingsStore = 'settings_store' }
 
@@ -66,6 +67,11 @@ function doc:modify_or_insert(path, initial, fn)
 end
 doc.modify_or_insert_path = doc.modify_or_insert
 
+--- Not in this version: the changed paths of a store.
+function doc.watch()
+	return unsupported('store:watch', 'use db:changes or node:on')
+end
+
 -- --- Table -------------------------------------------------------------------------------------
 
 local rows = core.methods 'tidelock.table'
@@ -111,6 +117,10 @@ function rows:search(match)
 		end
 	end
 	return found
+end
+
+function rows.watch()
+	return unsupported('store:watch', 'use db:changes or node:on')
 end
 
 -- --- Database ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 local core = require 'tidelock.core'
 local json = require 'tidelock.json'
 local pump = require 'tidelock.pump'
+local unsupported = require 'tidelock.unsupported'
 local node_methods = core.methods 'tidelock.node'
 
 local Sync = {}
@@ -173,6 +174,20 @@ end
 --- Written by the engine after every exchange.
 function Sync:state()
 	return setmetatable({ node = self.node }, State)
+end
+
+-- --- not in this version -----------------------------------------------------------------------
+
+for name, instead in pairs {
+	enable_iroh_transport = 'use enable_http_transport',
+	enable_iroh_transport_with_config = 'use enable_http_transport',
+	load_policy = 'set accept_databases_from and the statuses of peers',
+	load_rules = 'add relations with add_tree_sync',
+	why = 'read sync:status()',
+} do
+	Sync[name] = function()
+		return unsupported('sync:' .. name, instead)
+	end
 end
 
 return Sync

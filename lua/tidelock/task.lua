@@ -160,4 +160,9 @@ function M.living()
 	return living
 end
 
+--- Whether something goes on outside of this loop that keeps it alive, as servers of nodes do.
+function M.outside()
+	return false
+end
+
 return M

@@ -28,9 +28,10 @@ function H.write(path, text)
 	return path
 end
 
---- Runs the program to its end: status, standard output, standard error.
+--- Runs the program to its end: status, standard output, standard error. It has its modules in it,
+--- so it does not get our path to them.
 function H.run(...)
-	local words = { ('%q'):format(H.program) }
+	local words = { 'env -u LUA_CPATH', ('%q'):format(H.program) }
 	for _, word in ipairs { ... } do
 		words[#words + 1] = ("'%s'"):format(word:gsub("'", [['\'']]))
 	end

@@ -6,7 +6,7 @@ local tl = require 'tidelock'
 -- Class name -> set of its functions, as the meta files tell them.
 local function described()
 	local classes = {}
-	for _, file in ipairs { 'tidelock', 'node', 'database', 'modules', 'backend' } do
+	for _, file in ipairs { 'tidelock', 'node', 'database', 'modules', 'backend', 'transport' } do
 		local named, pending = {}, nil
 		for line in io.lines('lua/meta/' .. file .. '.lua') do
 			local class = line:match '^%-%-%-@class ([%w_.]+)'
@@ -74,6 +74,11 @@ describe('types', function()
 		['tidelock.doc'] = functions_of(tl.doc),
 		['tidelock.store'] = functions_of(tl.store),
 		['tidelock.Store'] = functions_of(core.methods 'tidelock.store'),
+		['tidelock.transport'] = functions_of(tl.transport),
+		['tidelock.Http'] = functions_of(core.methods 'tidelock.http'),
+		['tidelock.HttpServer'] = functions_of(core.methods 'tidelock.http_server'),
+		['tidelock.loop'] = functions_of(tl.loop),
+		['tidelock.sim'] = functions_of(tl.sim),
 		['tidelock.address'] = functions_of(tl.address),
 		['tidelock'] = functions_of(tl),
 	} do

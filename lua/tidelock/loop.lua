@@ -1,0 +1,97 @@
+-- tidelock.loop: luv on this state's loop, and timers and tasks on top of it. Every function of luv
+-- is here under its own name, but for `run`, which luv has under `luv.run`.
+local core = require 'tidelock.core'
+local handles = require 'tidelock.handles'
+local task = require 'tidelock.task'
+local uv = require 'luv'
+
+local M = { task = task.start, sleep = task.sleep }
+
+local Timer = {}
+Timer.__index = Timer
+Timer.__name = 'tidelock.timer'
+
+function Timer:__tostring()
+	return ('tidelock.timer (%s)'):format(self.handle and 'running' or 'stopped')
+end
+
+--- Ends it; what it has started goes on. Whether it was running.
+function Timer:stop()
+	local handle = self.handle
+	if not handle then
+		return false
+	end
+	self.handle = nil
+	handle:stop()
+	handles.close(handle)
+	return true
+end
+
+Timer.__close = Timer.stop
+
+local function start(fn, first, again, tick)
+	if type(fn) ~= 'function' then
+		error('a timer takes a duration and a function', 3)
+	end
+	local timer = setmetatable({ handle = uv.new_timer() }, Timer)
+	timer.handle:start(first, again, function()
+		if timer.handle then
+			tick(timer)
+		end
+	end)
+	return timer
+end
+
+--- Runs fn() as a task once, after this long -> timer. It keeps the loop alive until then.
+function M.after(duration, fn)
+	return start(fn, core.duration(duration), 0, function(timer)
+		timer:stop()
+		task.start(fn)
+	end)
+end
+
+--- Runs fn() as a task again and again -> timer. While one run is still going none is begun. A run
+--- that fails is reported as a task's failure, and the timer goes on.
+function M.every(duration, fn)
+	local period = core.duration(duration)
+	if period == 0 then
+		error('a period is at least a millisecond', 2)
+	end
+	local going
+	return start(fn, period, period, function()
+		if not going or going.over then
+			going = task.start(fn)
+		end
+	end)
+end
+
+local function pulse()
+	local timer = uv.new_timer()
+	timer:start(200, 200, function()
+		if not task.outside() then
+			timer:stop()
+			handles.close(timer)
+		end
+	end)
+	return timer
+end
+
+--- Runs the loop until no task, handle or server is left; run 'once' and run 'nowait' are luv's.
+function M.run(mode)
+	if mode then
+		return uv.run(mode)
+	end
+	local beat
+	while not task.stopped do
+		-- Servers of nodes run on the node's own thread: a slow timer keeps this loop alive.
+		if task.outside() and not (beat and beat:is_active()) then
+			beat = pulse()
+		end
+		uv.run()
+		if not task.outside() then
+			break
+		end
+	end
+end
+
+return setmetatable(M, { __index = uv })

@@ -1,0 +1,222 @@
+local H = require 'spec.helper'
+local transport = require 'tidelock.transport'
+local loop = require 'tidelock.loop'
+
+local function echo(request)
+	return { status = 201, content_type = 'text/plain', body = request.path .. ' ' .. request.body }
+end
+
+describe('transport', function()
+	after_each(H.clean)
+
+	it('asks and serves', function()
+		local http <close> = assert(transport.http())
+		local server = assert(http:serve('127.0.0.1:0', echo))
+		local address = server:address()
+		assert.matches('^127%.0%.0%.1:%d+$', address)
+		local answer = assert(http:request {
+			address = address, path = '/a', body = 'b\0c', content_type = 'text/x',
+		})
+		assert.are.same({ status = 201, content_type = 'text/plain', channel = 'none',
+			body = '/a b\0c' }, answer)
+		assert.is_true(server:stop())
+		assert.is_true(server:stop())
+		local gone, err = http:request { address = address, path = '/a' }
+		assert.is_nil(gone)
+		assert.are.equal('connection_failed', err.code)
+	end)
+
+	it('shows the request', function()
+		local http <close> = assert(transport.http())
+		local seen
+		local server = assert(http:serve('127.0.0.1:0', function(request)
+			seen = request
+			return {}
+		end))
+		local answer = assert(http:request { address = server:address(), path = '/x', body = '{}',
+			content_type = 'application/json' })
+		assert.are.same({ status = 200, body = '', channel = 'none' }, answer)
+		assert.are.equal('POST', seen.method)
+		assert.are.equal('/x', seen.path)
+		assert.are.equal('{}', seen.body)
+		assert.are.equal('application/json', seen.content_type)
+		assert.are.equal('none', seen.channel)
+		assert.matches('^127%.0%.0%.1:%d+$', seen.remote)
+	end)
+
+	it('runs requests side by side, also where the server waits', function()
+		local http <close> = assert(transport.http())
+		local server = assert(http:serve('127.0.0.1:0', function(request)
+			loop.sleep(request.path == '/slow' and '60ms' or '1ms')
+			return { body = request.path }
+		end))
+		local order, tasks = {}, {}
+		for _, path in ipairs { '/slow', '/fast' } do
+			tasks[#tasks + 1] = loop.task(function()
+				local answer = assert(http:request { address = server:address(), path = path })
+				order[#order + 1] = answer.body
+				return true
+			end)
+		end
+		for _, task in ipairs(tasks) do
+			assert(task:wait())
+		end
+		assert.are.same({ '/fast', '/slow' }, order)
+	end)
+
+	it('carries large bodies and keeps to its limits', function()
+		local http <close> = assert(transport.http())
+		local big = ('0123456789'):rep(200000)
+		local server = assert(http:serve('127.0.0.1:0', function(request)
+			return { body = request.body }
+		end, { max_body = #big }))
+		local function ask(body, max)
+			return http:request { address = server:address(), path = '/', body = body,
+				max_response = max }
+		end
+		assert.is_true(assert(ask(big, #big)).body == big)
+		local answer, err = ask(big, #big - 1)
+		assert.is_nil(answer)
+		assert.are.equal('too_large', err.code)
+		assert.are.equal(413, assert(ask(big .. 'x')).status)
+	end)
+
+	it('answers 500 when the server raises, and tells of it', function()
+		local task = require 'tidelock.task'
+		local told, before = {}, task.on_error
+		task.on_error = function(err) told[#told + 1] = tostring(err) end
+		local http <close> = assert(transport.http())
+		local server = assert(http:serve('127.0.0.1:0', function(request)
+			if request.path == '/raise' then
+				error 'on purpose'
+			elseif request.path == '/odd' then
+				return { status = 42 }
+			elseif request.path == '/unknown' then
+				return { staus = 200 }
+			end
+		end))
+		for _, path in ipairs { '/raise', '/odd', '/unknown', '/nothing' } do
+			assert.are.equal(500, assert(http:request { address = server:address(), path = path }).status)
+		end
+		task.on_error, task.failed = before, nil
+		assert.are.equal(4, #told)
+		assert.matches('on purpose', told[1])
+		assert.matches('between 200 and 599', told[2])
+		assert.matches("did you mean 'status'", told[3])
+	end)
+
+	it('leaves nothing of a request whose task is cancelled', function()
+		local http <close> = assert(transport.http())
+		local server = assert(http:serve('127.0.0.1:0', function()
+			loop.sleep '30ms'
+			return { body = 'late' }
+		end))
+		local task = loop.task(function()
+			http:request { address = server:address(), path = '/' }
+		end)
+		assert.is_true(task:cancel())
+		assert.are.equal('late', assert(http:request { address = server:address(), path = '/' }).body)
+	end)
+
+	it('ends what is under way when it is closed', function()
+		local http = assert(transport.http())
+		local server = assert(http:serve('127.0.0.1:0', function()
+			loop.sleep '10s'
+		end))
+		local task = loop.task(function()
+			return http:request { address = server:address(), path = '/' }
+		end)
+		loop.sleep '20ms'
+		http:close()
+		http:close()
+		local answer, err = task:wait()
+		assert.is_nil(answer)
+		assert.are.equal('cancelled', err.code)
+		assert.is_true(server:stop())
+		assert.has_error(function() http:request { address = server:address(), path = '/' } end)
+		assert.matches('closed', tostring(http))
+	end)
+
+	it('refuses what makes no sense', function()
+		local http <close> = assert(transport.http())
+		assert.has_error(function() http:request {} end)
+		assert.has_error(function() http:request { address = '127.0.0.1:1', path = '/', boby = 'x' } end)
+		assert.has_error(function() http:serve '127.0.0.1:0' end)
+		assert.has_error(function() transport.http { tsl = true } end)
+		local answer, err = http:request { address = 'http://127.0.0.1/', path = '/' }
+		assert.is_nil(answer)
+		assert.are.equal('bad_address', err.code)
+		assert.are.equal('invalid_argument',
+			select(2, http:request { address = '127.0.0.1:1', path = 'no slash' }).code)
+		assert.are.equal('tls', select(2, http:serve('127.0.0.1:0', echo, { certificate = 'x' })).code)
+		local server = assert(http:serve('127.0.0.1:0', echo))
+		local second, bind_err = http:serve(server:address(), echo)
+		assert.is_nil(second)
+		assert.are.equal('server_bind', bind_err.code)
+	end)
+
+	it('refuses to wait in a callback of the loop', function()
+		local http <close> = assert(transport.http())
+		local err
+		local timer = loop.new_timer()
+		timer:start(1, 0, function()
+			timer:close()
+			err = select(2, pcall(http.request, http, { address = '127.0.0.1:1', path = '/' }))
+		end)
+		loop.sleep '20ms'
+		assert.are.equal('would_block', err.code)
+	end)
+
+	it('speaks TLS', function()
+		local folder = H.folder()
+		local made = os.execute(('openssl req -x509 -newkey rsa:2048 -nodes -keyout %s/key.pem '
+			.. '-out %s/cert.pem -days 1 -subj /CN=localhost '
+			.. '-addext subjectAltName=IP:127.0.0.1 2>/dev/null'):format(folder, folder))
+		assert.is_true(made)
+		local tls <close> = assert(transport.http { ca = folder .. '/cert.pem' })
+		local strict <close> = assert(transport.http { tls = true })
+		local server = assert(tls:serve('127.0.0.1:0', echo, {
+			certificate = folder .. '/cert.pem', key = folder .. '/key.pem',
+		}))
+		local answer = assert(tls:request { address = server:address(), path = '/', body = 'x' })
+		assert.are.equal('/ x', answer.body)
+		assert.matches('^tls:%x+$', answer.channel)
+		local refused, err = strict:request { address = server:address(), path = '/' }
+		assert.is_nil(refused)
+		assert.are.equal('tls', err.code)
+	end)
+
+	it('has no transports written in Lua', function()
+		local made, err = transport.new {}
+		assert.is_nil(made)
+		assert.are.equal('unsupported', err.code)
+	end)
+end)
+
+describe('names of later versions', function()
+	it('say that they are not here', function()
+		local tl = require 'tidelock'
+		local node <close> = assert(tl.open { backend = tl.memory() })
+		assert(node:add_private_key 'me')
+		local db = assert(node:new_database({ name = 'notes' }, 'me'))
+		local sync = node:sync()
+		for name, results in pairs {
+			load_hook = { node:load_hook 'hook.lua' },
+			iroh = { sync:enable_iroh_transport {} },
+			iroh_config = { sync:enable_iroh_transport_with_config {} },
+			iroh_transport = { tl.iroh_transport {} },
+			iroh_address = { tl.address.iroh '{}' },
+			policy = { sync:load_policy 'policy.lua' },
+			rules = { sync:load_rules 'rules.lua' },
+			why = { sync:why(node:device_key(), db:root_id()) },
+			watch = { assert(db:get_store('data', tl.DocStore)):watch('a', print) },
+			table_watch = { assert(db:get_store('rows', tl.Table)):watch('a', print) },
+			sim = { tl.sim.new { seed = 1 } },
+		} do
+			assert.is_nil(results[1], name)
+			assert.are.equal('unsupported', results[2].code, name)
+			assert.matches('not part of this version', results[2].message)
+			assert.is_false(results[2]:is_network_error())
+		end
+	end)
+end)
