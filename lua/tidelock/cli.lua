@@ -16,9 +16,23 @@ local function say(...)
 	io.stdout:write(string.format(...), '\n')
 end
 
+local function traceback(err)
+	return type(err) == 'table' and err or debug.traceback(tostring(err), 2)
+end
+
+-- What the user can mend: shown by its text alone, where other errors get a traceback.
+local Refusal = { __tostring = function(refusal) return refusal.message end }
+
+local function refuse(message, ...)
+	error(setmetatable({ message = message:format(...) }, Refusal), 0)
+end
+
 -- --- asking the owner ---------------------------------------------------------------------------
 
--- Runs fn(ask); ask(call, members) gives the decoded result or raises the error.
+local texts = setmetatable({}, { __mode = 'k' }) -- answer -> its JSON, where nothing is lost
+
+-- Runs fn(ask); ask(call, members) gives the decoded result and its JSON, or raises
+-- the error.
 local function with_owner(options, fn)
 	local own
 	-- `value` is JSON text that goes in as it is: it may hold what a table cannot (null).
@@ -39,7 +53,11 @@ local function with_owner(options, fn)
 		if not text then
 			error(err, 0)
 		end
-		return assert(json.decode(text))
+		local answer, problem = json.decode(text)
+		if type(answer) == 'table' then
+			texts[answer] = text
+		end
+		return answer, text, problem
 	end
 	local results = table.pack(pcall(fn, ask))
 	if own then
@@ -53,7 +71,7 @@ end
 
 local function show(options, value, fn)
 	if options.json then
-		say('%s', json.encode(value))
+		say('%s', texts[value] or json.encode(value))
 	else
 		fn(value)
 	end
@@ -68,12 +86,12 @@ local function find_db(ask, text)
 	for _, db in ipairs(ask 'db list') do
 		if db.name == text or graph.short(db.id) == text then
 			if found then
-				error(("several databases are called '%s'; give the id"):format(text), 0)
+				refuse("several databases are called '%s'; give the id", text)
 			end
 			found = db.id
 		end
 	end
-	return found or error(("there is no database '%s'; see `tidelock db list`"):format(text), 0)
+	return found or refuse("there is no database '%s'; see `tidelock db list`", text)
 end
 
 -- --- commands ----------------------------------------------------------------------------------
@@ -147,14 +165,53 @@ function commands.db_create(options)
 	end)
 end
 
+-- Where the text of a JSON string that begins at `at` ends.
+local function string_end(text, at)
+	repeat
+		at = text:find('["\\]', at + 1)
+		local escape = text:sub(at, at) == '\\'
+		at = escape and at + 1 or at
+	until not escape
+	return at
+end
+
+-- Compact JSON for people. Works on the text: numbers stay as they are written.
+local function indented(text)
+	local out, depth, at = {}, 0, 1
+	local function line()
+		out[#out + 1] = '\n' .. ('  '):rep(depth)
+	end
+	while at <= #text do
+		local char = text:sub(at, at)
+		local last = char == '"' and string_end(text, at) or at
+		if char:find '[%]}]' then
+			depth = depth - 1
+			if not text:sub(at - 1, at - 1):find '[%[{]' then
+				line()
+			end
+		end
+		out[#out + 1] = text:sub(at, last)
+		if char:find '[%[{]' then
+			depth = depth + 1
+		end
+		if char == ',' or char:find '[%[{]' and not text:sub(at + 1, at + 1):find '[%]}]' then
+			line()
+		elseif char == ':' then
+			out[#out + 1] = ' '
+		end
+		at = last + 1
+	end
+	return table.concat(out)
+end
+
 function commands.db_get(options)
 	with_owner(options, function(ask)
-		local value = ask('db get', { db = find_db(ask, options.db), store = options.store,
+		local value, text = ask('db get', { db = find_db(ask, options.db), store = options.store,
 			path = options.path })
-		if type(value) == 'string' and not options.json then
-			say('%s', value)
+		if options.json then
+			say('%s', text)
 		else
-			say('%s', json.encode(value, { pretty = true }))
+			say('%s', type(value) == 'string' and value or indented(text))
 		end
 	end)
 end
@@ -176,26 +233,35 @@ function commands.db_set(options)
 	end)
 end
 
+local function checked(value, message)
+	return value or refuse('%s', message)
+end
+
+local function opened(name, mode, otherwise)
+	return name and checked(io.open(name, mode)) or otherwise
+end
+
 function commands.db_export(options)
 	with_owner(options, function(ask)
 		local db = find_db(ask, options.db)
-		local out = options.file and assert(io.open(options.file, 'wb')) or io.stdout
+		local out = opened(options.file, 'wb', io.stdout)
 		local since, more = 0, true
 		while more do
 			local page = ask('db export', { db = db, since = since })
 			for _, entry in ipairs(page.entries) do
-				assert(out:write(entry, '\n'))
+				checked(out:write(entry, '\n'))
 			end
 			since, more = page.next, page.more
 		end
+		checked(out:flush())
 		if options.file then
-			assert(out:close())
+			checked(out:close())
 		end
 	end)
 end
 
 function commands.db_import(options)
-	local input = options.file and assert(io.open(options.file, 'rb')) or io.stdin
+	local input = opened(options.file, 'rb', io.stdin)
 	local node <close> = assert(tl.open { path = options.data, sync = false })
 	local id, entered = node:import(function() return input:read(65536) end)
 	if not id then
@@ -240,10 +306,6 @@ end
 
 -- --- run ---------------------------------------------------------------------------------------
 
-local function traceback(err)
-	return type(err) == 'table' and err or debug.traceback(tostring(err), 2)
-end
-
 -- Asked to stop: the loop ends, and whatever waits in a main chunk gets an error.
 local function watch_stop(program)
 	local poll = tl.loop.new_poll(program.stop_fd())
@@ -259,7 +321,7 @@ end
 local function run_file(file, arguments)
 	local chunk, err = loadfile(file)
 	if not chunk then
-		error(err, 0)
+		refuse('%s', err)
 	end
 	rawset(_G, 'arg', table.move(arguments, 1, #arguments, 1, { [0] = file }))
 	return chunk(table.unpack(arguments))

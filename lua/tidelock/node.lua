@@ -59,11 +59,12 @@ local close_node = node.close
 
 --- Flushes for up to 5 s (or the time given) and closes. Closing twice is fine.
 function node:close(flush)
-	pump.close(self)
+	local wake = pump.close(self)
 	open_nodes[self] = nil
 	close_node(self, flush)
 	-- Databases and stores that nobody can reach any more would keep the directory in use.
 	collectgarbage()
+	wake()
 end
 
 -- A node that leaves its scope closes the same way.
@@ -147,22 +148,29 @@ function node:on(kind, fn)
 	end)
 end
 
---- for event in node:events { 'entries_received' } do: waits for each. Leaving the loop ends it.
+--- for event in node:events { 'entries_received' } do: waits for each. Leaving the loop ends
+--- it, and so does closing the node.
 function node:events(kinds)
-	local set, queue, wake = set_of(kinds), {}, nil
-	local stop = pump.listen(self, function(event)
-		if set and not set[event.kind] then
-			return
-		end
-		queue[#queue + 1] = event
+	local set, queue, wake, ended = set_of(kinds), {}, nil, false
+	local function call_waiting()
 		if wake then
 			local call = wake
 			wake = nil
 			call()
 		end
+	end
+	local stop = pump.listen(self, function(event)
+		if set and not set[event.kind] then
+			return
+		end
+		queue[#queue + 1] = event
+		call_waiting()
+	end, function()
+		ended = true
+		call_waiting()
 	end)
 	local function next_event()
-		if #queue == 0 then
+		if #queue == 0 and not ended then
 			task.wait('events', function(call)
 				wake = call
 			end)

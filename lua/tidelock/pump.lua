@@ -7,20 +7,43 @@ local uv = require 'luv'
 local Pump = {}
 Pump.__index = Pump
 
+local function traceback(err)
+	return type(err) == 'table' and err or debug.traceback(tostring(err), 2)
+end
+
 local pumps = setmetatable({}, { __mode = 'k' }) -- node -> pump
+
+-- Waking and telling run foreign code, which may wait again, listen, stop listening or close the
+-- node: it never sees a table that is being walked.
+local function copy_of(set)
+	local copy = {}
+	for key, value in pairs(set) do
+		copy[key] = value
+	end
+	return copy
+end
+
+local function tell(listener, event)
+	local ok, err = xpcall(listener, traceback, event)
+	if not ok then
+		task.report(err)
+	end
+end
 
 function Pump:deliver()
 	self.node:dispatch()
-	for op, wake in pairs(self.ops) do
-		if op:done() then
+	for op, wake in pairs(copy_of(self.ops)) do
+		if self.ops[op] and op:done() then
 			self.ops[op] = nil
 			wake()
 		end
 	end
-	local event = self.node:next_event()
+	local event = self.node and self.node:next_event()
 	while event do
-		for _, listener in pairs(self.listeners) do
-			listener(event)
+		for key, listener in pairs(copy_of(self.listeners)) do
+			if self.listeners[key] then
+				tell(listener, event)
+			end
 		end
 		event = self.node and self.node:next_event()
 	end
@@ -30,7 +53,7 @@ end
 -- The descriptor is watched while somebody waits, and keeps the loop alive only then.
 function Pump:settle()
 	local wanted = next(self.ops) or next(self.listeners)
-	if wanted and not self.poll then
+	if wanted and self.node and not self.poll then
 		self.poll = uv.new_poll(self.node:fd())
 		self.poll:start('r', function()
 			if self.poll then
@@ -44,12 +67,17 @@ function Pump:settle()
 	end
 end
 
+-- Returns a function that wakes whoever still waits, for after the node has closed.
 function Pump:close()
-	self.ops, self.listeners = {}, {}
-	if self.poll then
-		self.poll:stop()
-		handles.close(self.poll)
-		self.poll = nil
+	local waiting = { self.ops, self.gone }
+	self.ops, self.listeners, self.gone, self.node = {}, {}, {}, nil
+	self:settle()
+	return function()
+		for _, calls in ipairs(waiting) do
+			for _, wake in pairs(calls) do
+				wake()
+			end
+		end
 	end
 end
 
@@ -58,7 +86,7 @@ local M = {}
 local function pump_of(node)
 	local pump = pumps[node]
 	if not pump then
-		pump = setmetatable({ node = node, ops = {}, listeners = {} }, Pump)
+		pump = setmetatable({ node = node, ops = {}, listeners = {}, gone = {} }, Pump)
 		pumps[node] = pump
 	end
 	return pump
@@ -83,25 +111,26 @@ function M.wait(node, op, what)
 	return text, err
 end
 
---- Calls fn(event) for every event from now on; returns a function that ends it.
-function M.listen(node, fn)
+--- Calls fn(event) for every event from now on, and gone() when the node closes; returns a function
+--- that ends it.
+function M.listen(node, fn, gone)
 	local pump, key = pump_of(node), {}
 	node:fd() -- from here on events are kept
-	pump.listeners[key] = fn
+	pump.listeners[key], pump.gone[key] = fn, gone
 	pump:settle()
 	return function()
 		if pump.listeners[key] then
-			pump.listeners[key] = nil
+			pump.listeners[key], pump.gone[key] = nil, nil
 			pump:settle()
 		end
 	end
 end
 
+--- Call before the node closes; call what it returns afterwards.
 function M.close(node)
-	if pumps[node] then
-		pumps[node]:close()
-		pumps[node] = nil
-	end
+	local pump = pumps[node]
+	pumps[node] = nil
+	return pump and pump:close() or function() end
 end
 
 return M

@@ -23,8 +23,7 @@ local function finish(task, ok, ...)
 		wake()
 	end
 	if not ok and #task.waiting == 0 then
-		M.failed = M.failed or task.results[1]
-		M.on_error(task.results[1])
+		M.report(task.results[1])
 	end
 end
 
@@ -41,9 +40,15 @@ local function resume(task, ...)
 	end
 end
 
--- Called with the error of a task that nobody waits for.
+-- Called with the error of a task that nobody waits for, or of a listener.
 function M.on_error(err)
-	io.stderr:write('tidelock: a task failed: ', tostring(err), '\n')
+	io.stderr:write('tidelock: a task or listener failed: ', tostring(err), '\n')
+end
+
+--- An error that nobody else can get: `tidelock run` ends with status 1 later on.
+function M.report(err)
+	M.failed = M.failed or err
+	M.on_error(err)
 end
 
 --- Starts `fn(...)` as a task, at once; it runs until it first waits.
@@ -81,7 +86,9 @@ local function run_until(done, what)
 		if M.stopped then
 			error(M.stopped, 0)
 		end
-		uv.run 'once'
+		if not uv.run 'once' and not done() and not M.stopped then
+			error(fail('cancelled', what .. ' would wait for ever: nothing is left that ends it'), 0)
+		end
 	end
 end
 

@@ -40,11 +40,43 @@ describe('the program', function()
 		assert.are.equal('x\n', again)
 	end)
 
+	it('loses nothing of a value on its way to the terminal', function()
+		local data = H.folder() .. '/data'
+		assert.are.equal('[]\n', select(2, run('db', 'list', '--json', '-d', data)))
+		assert.are.equal(0, (run('db', 'create', 'n', '-d', data)))
+		for key, value in pairs {
+			f = 'false', big = '9007199254740993', l = [=[[[],{},[1,null,"a\"\\"]]]=],
+		} do
+			assert.are.equal(0, (run('db', 'set', 'n', 'data', key, value, '-d', data)))
+			local status, shown = run('db', 'get', 'n', 'data', key, '--json', '-d', data)
+			assert.are.equal(0, status)
+			assert.are.equal(value .. '\n', shown)
+		end
+		local _, shown = run('db', 'get', 'n', 'data', '-d', data)
+		assert.are.equal([[
+{
+  "big": 9007199254740993,
+  "f": false,
+  "l": [
+    [],
+    {},
+    [
+      1,
+      null,
+      "a\"\\"
+    ]
+  ]
+}
+]], shown)
+		assert.matches('"pairs":%[%]', select(2, run('status', '--json', '-d', data)))
+	end)
+
 	it('tells what is wrong, with its exit status', function()
 		local data = H.folder() .. '/data'
 		local status, _, err = run('db', 'get', 'nothing', 'data', '-d', data)
 		assert.are.equal(1, status)
 		assert.matches("no database 'nothing'", err)
+		assert.is_nil(err:find('traceback', 1, true))
 		assert.are.equal(2, (run 'dance'))
 		assert.are.equal(2, (run()))
 		assert.are.equal(0, (run 'version'))
