@@ -273,6 +273,7 @@ struct tl__session {
 	bool whole;   /* v0: asked with no tips */
 	bool confirm; /* v0: what was sent should show now */
 	bool blind;   /* v0: it does not say what it holds */
+	bool retold;  /* v0: it gave all of it to somebody who holds some; asked again */
 	char error[TL__SYNC_ERROR_TEXT];
 };
 

@@ -50,6 +50,14 @@ int tl__receipt_head(tl__receipt *receipt, int status, tl_str channel)
 	return note(receipt, rc);
 }
 
+/* A tree answer that cannot be read is as good as none, whatever is wrong with it. */
+static int no_message(int code)
+{
+	if (code != TL_E_BAD_JSON && code != TL_E_BAD_MESSAGE)
+		return code;
+	return tl__fail_cause(TL_E_NETWORK, "the answer is no message of eidetica 0.2.0");
+}
+
 int tl__receipt_piece(tl__receipt *receipt, const void *bytes, size_t len)
 {
 	int rc;
@@ -57,7 +65,7 @@ int tl__receipt_piece(tl__receipt *receipt, const void *bytes, size_t len)
 	if (receipt->code != TL_OK)
 		return TL_OK;
 	if (receipt->intake) {
-		rc = tl__intake_feed(receipt->intake, bytes, len);
+		rc = no_message(tl__intake_feed(receipt->intake, bytes, len));
 	} else if (receipt->read == TL__SYNC_READ_TREE) {
 		rc = TL_OK; /* the body of a refusal says nothing the status does not */
 	} else if (len > receipt->limit - receipt->body.len) {
@@ -74,7 +82,7 @@ void tl__receipt_end(tl__receipt *receipt, int code, tl__sync_event *event)
 	tl__sync_answered *answered = &event->answered;
 
 	if (code == TL_OK && receipt->code == TL_OK && receipt->intake)
-		code = tl__intake_finish(receipt->intake);
+		code = no_message(tl__intake_finish(receipt->intake));
 	(void)note(receipt, code);
 	*event = (tl__sync_event){.kind = TL__SYNC_ANSWERED};
 	answered->exchange = receipt->exchange;

@@ -26,7 +26,8 @@ void tl__receipt_free(tl__receipt *receipt);
 /* Status line and connection. A code other than TL_OK: end the exchange, more of it is of no use;
  * what comes all the same is passed over, and the event tells this failure. */
 int tl__receipt_head(tl__receipt *receipt, int status, tl_str channel) TL_MUST_USE;
-/* The next bytes of the body. TL_E_TOO_LARGE over the limit, else as tl__intake_feed. */
+/* The next bytes of the body. TL_E_TOO_LARGE over the limit; TL_E_NETWORK when it is a tree answer
+ * that cannot be read. */
 int tl__receipt_piece(tl__receipt *receipt, const void *bytes, size_t len) TL_MUST_USE;
 /* It is over, `code` being the transport's word (its sentence: the calling thread's last error).
  * Fills the event; texts in it are the receipt's and live as long as it, an intake is the core's

@@ -28,21 +28,22 @@ static struct tl__send_group *group_of(tl__incoming *in, const tl_id *db)
 	return *at;
 }
 
-/* Where an entry says it belongs; false when it is no entry of any database. */
-static bool database_of(tl_str text, tl_id *db)
+/* Where an entry says it belongs; *known false when that is nowhere. TL_E_BAD_ENTRY: it has not
+ * even the shape of an entry, as which 0.2.0 refuses the whole message. */
+static int database_of(tl_str text, tl_id *db, bool *known)
 {
 	tl_entry *entry = NULL;
-	bool known;
+	int rc = tl_entry_parse(&entry, text, TL_ENTRY_FOREIGN);
 
-	if (tl_entry_parse(&entry, text, TL_ENTRY_FOREIGN) != TL_OK)
-		return false;
-	known = true;
-	if (tl_entry_tree(entry).len == 0)
+	*known = rc == TL_OK;
+	if (rc == TL_E_BAD_ENTRY || rc == TL_E_NOMEM)
+		return rc;
+	if (rc == TL_OK && tl_entry_tree(entry).len == 0)
 		*db = *tl_entry_id(entry);
-	else
-		known = tl_id_parse(db, tl_entry_tree(entry)) == TL_OK;
+	else if (rc == TL_OK)
+		*known = tl_id_parse(db, tl_entry_tree(entry)) == TL_OK;
 	tl_entry_release(entry);
-	return known;
+	return TL_OK;
 }
 
 static int add_entry(tl__incoming *in, tl_str text)
@@ -50,10 +51,11 @@ static int add_entry(tl__incoming *in, tl_str text)
 	struct tl__send_group *group;
 	tl_id db;
 	void *array;
-	int rc;
+	bool known;
+	int rc = database_of(text, &db, &known);
 
-	if (!database_of(text, &db))
-		return TL_OK;
+	if (rc != TL_OK || !known)
+		return rc;
 	group = group_of(in, &db);
 	if (!group)
 		return TL_E_NOMEM;
@@ -166,7 +168,9 @@ void tl__serve_send_entries(tl__sync *sync, tl__incoming *in)
 
 	for (size_t i = 0; i < in->request.entry_count && rc == TL_OK; i++)
 		rc = add_entry(in, in->request.entries[i]);
-	if (rc != TL_OK)
+	if (rc == TL_E_BAD_ENTRY)
+		tl__serve_text(sync, in, 422, tl_error_message(tl_last_error()));
+	else if (rc != TL_OK)
 		tl__serve_internal(sync, in, NULL);
 	else
 		next_group(sync, in);

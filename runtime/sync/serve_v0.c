@@ -240,17 +240,32 @@ static bool claims_key(const tl__v0_sync_tree *tree, tl_key *key)
 	return tree->requesting_key.ptr && tl_key_parse(key, tree->requesting_key) == TL_OK;
 }
 
-/* Approved as 0.2.0 means it: the claimed key holds what it asks for. Only told when claims count.
- */
+/* What everybody holds, and the claimed key where claims count. */
+static bool best_right(
+	const tl__sync *sync, const tl__work_rights *rights, tl_permission *permission)
+{
+	const struct tl__work_right *right = rights->key_count ? &rights->keys[0] : NULL;
+	bool any = rights->is_public;
+
+	*permission = rights->public_permission;
+	if (!sync->options.v0_claims || !right || !right->active)
+		return any;
+	if (!any || tl_permission_compare(right->permission, *permission) > 0)
+		*permission = right->permission;
+	return true;
+}
+
+/* Approved as 0.2.0 means it: whoever names a key and what to call it holds what is asked for. */
 static void approve(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
 {
 	const tl__v0_sync_tree *tree = &in->request.sync_tree;
-	const struct tl__work_right *right = rights->key_count ? &rights->keys[0] : NULL;
+	tl_permission best;
 
-	if (!sync->options.v0_claims || !right || !right->active || !tree->requesting_key_name.ptr)
+	if (!tree->requesting_key.ptr || !tree->requesting_key_name.ptr ||
+		!best_right(sync, rights, &best))
 		return;
-	in->granted = tree->has_permission ? tree->permission : right->permission;
-	in->approved = tl_permission_compare(right->permission, in->granted) >= 0;
+	in->granted = tree->has_permission ? tree->permission : best;
+	in->approved = tl_permission_compare(best, in->granted) >= 0;
 }
 
 static void ask_owner(tl__sync *sync, tl__incoming *in, const tl_key *key)

@@ -15,6 +15,7 @@
 
 static void ask_tips(tl__sync *sync, tl__session *session);
 static void plan(tl__sync *sync, tl__session *session);
+static void finish(tl__sync *sync, tl__session *session, uint64_t head);
 
 void tl__tree_v0_start(tl__sync *sync, tl__session *session)
 {
@@ -212,6 +213,18 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 	tl__session_give(sync, session, work);
 }
 
+/* A bootstrap tells no tips: without them everything it gave would be pushed back. */
+static void ask_after_all(tl__sync *sync, tl__session *session)
+{
+	if (!session->retold) {
+		session->retold = true;
+		ask_tips(sync, session);
+		return;
+	}
+	session->unsettled = true;
+	finish(sync, session, session->push_from);
+}
+
 static void stored(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
@@ -242,6 +255,8 @@ static void stored(void *ud, tl__work *work)
 	session->confirm = session->sends > 0;
 	if (session->pair->pull_only)
 		tl__session_finish(sync, session);
+	else if (whole && session->held)
+		ask_after_all(sync, session);
 	else
 		plan(sync, session);
 }

@@ -232,7 +232,8 @@ static int give_piece(void *ud, const tl__entry_row *row)
 	struct page *p = ud;
 	int rc = TL_OK;
 
-	if (memcmp(&row->id, &p->work->db, sizeof row->id) != 0)
+	/* A bootstrap has told the root already. */
+	if (!p->work->stream.bootstrap || memcmp(&row->id, &p->work->db, sizeof row->id) != 0)
 		rc = add_line(&p->lines, row->bytes);
 	if (rc == TL_OK && p->lines.full)
 		return TL__STORE_STOP;

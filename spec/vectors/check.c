@@ -128,6 +128,7 @@ static const struct {
 	{"list_ops", check_list_op},
 	{"wire", check_wire},
 	{"sync_records", check_sync_record},
+	{"client_verdicts", check_client_verdict},
 	{"dag", check_dag},
 	{"linear", check_linear},
 	{"v1_requests", check_v1_request},
@@ -143,6 +144,8 @@ static bool run_section(const node *section)
 
 	if (tl__str_eq(section->name, TL__STR("permissions"))) {
 		check_permissions(section, run);
+	} else if (tl__str_eq(section->name, TL__STR("wire_keys"))) {
+		check_wire_keys(section, run);
 	} else {
 		size_t i = 0;
 
@@ -193,8 +196,10 @@ int main(int argc, char **argv)
 			continue;
 		snprintf(name, sizeof name, "%.*s", TL__STR_ARG(all->children[i].name));
 		current = name;
-		if (!run_section(&all->children[i]))
+		if (!run_section(&all->children[i])) {
 			printf("NOT CHECKED %s: no part of this version reads it\n", name);
+			failed++;
+		}
 	}
 	tl__arena_free(&arena);
 	printf("%d passed, %d failed\n", passed, failed);

@@ -43,6 +43,12 @@ void check_doc_reader(check *c, const node *section);
 void check_doc_op(check *c, const node *section);
 void check_list_op(check *c, const node *section);
 void check_wire(check *c, const node *section);
+void check_served(check *c, const node *section);
+void check_replayed(check *c, const node *section);
+void check_client_verdict(check *c, const node *section);
+/* An object of keys and their seeds. */
+void check_wire_keys(const node *section,
+	void (*run)(case_function function, const node *item, const node *section));
 void check_sync_record(check *c, const node *section);
 void check_dag(check *c, const node *section);
 void check_linear(check *c, const node *section);

@@ -1,25 +1,9 @@
 /* Sections recorded from live exchanges. */
-#include <stdlib.h>
 #include <string.h>
 #include <tidelock/doc.h>
 #include <tidelock/entry.h>
-#include "check.h"
+#include "live.h"
 #include "wire/v0.h"
-
-/* Start of the body, or ptr NULL when there is no blank line. */
-static tl_str body_of(tl_str message)
-{
-	const char *at = message.ptr ? memmem(message.ptr, message.len, "\r\n\r\n", 4) : NULL;
-
-	if (!at)
-		return TL__STR_NULL;
-	return (tl_str){at + 4, message.len - (size_t)(at + 4 - message.ptr)};
-}
-
-static int status_of(tl_str response)
-{
-	return response.len > 12 ? (int)strtol(response.ptr + 9, NULL, 10) : 0;
-}
 
 static bool is_cut(tl_str text)
 {
@@ -35,44 +19,21 @@ static void write_request(tl__buf *out, const tl__v0_request *r)
 	}
 }
 
-/* How a request must be answered: the status 0.2.0 gave. */
-static void check_request(check *c, tl_str body, int status)
+/* A request that 0.2.0 took. What its own client wrote (only that one says what it accepts), we
+ * write byte for byte. */
+static void check_request(check *c, tl_str body, bool by_client)
 {
 	tl__v0_request request;
 	tl__v0_refusal refusal = TL__V0_NOT_JSON;
 	tl__buf again = TL__BUF_INIT;
-	int code = tl__v0_request_read(&request, body, &refusal);
-	bool live = tl__str_starts(node_text(c->item, "name"), TL__STR("live"));
 
-	if (code != TL_OK) {
-		/* Members as arrays of all values: 0.2.0's parser takes them and never writes them.
-		 */
-		if (status == 200 && code == TL_E_BAD_MESSAGE &&
-			memmem(body.ptr, body.len, "\":[\"", 4))
-			differs(c, "structures written as arrays are refused");
-		else if ((int)refusal != status)
-			wrong(c, "answered %d, 0.2.0 answered %d (%s)", (int)refusal, status,
-				tl_error_message(tl_last_error()));
+	if (tl__v0_request_read(&request, body, &refusal) != TL_OK) {
+		expect(c, !by_client, "what a live client wrote is read");
 		return;
 	}
-	if (status != 200) {
-		tl_entry *entry = NULL;
-
-		/* Entries are read when they are stored; the whole request is refused all the same.
-		 */
-		if (status == 422 && request.kind == TL__V0_SEND_ENTRIES && request.entry_count > 0)
-			expect(c,
-				tl_entry_parse(&entry, request.entries[0], TL_ENTRY_FOREIGN) !=
-					TL_OK,
-				"an entry that 0.2.0 does not read");
-		else
-			wrong(c, "read although 0.2.0 answered %d", status);
-		tl_entry_release(entry);
-	} else if (live) {
-		/* What a live client wrote, we write byte for byte. */
-		write_request(&again, &request);
+	write_request(&again, &request);
+	if (by_client)
 		expect_text(c, tl__buf_view(&again), body, "written again");
-	}
 	tl__buf_free(&again);
 	tl__v0_request_free(&request);
 }
@@ -146,49 +107,63 @@ static void check_response(check *c, tl_str body, size_t step)
 void check_wire(check *c, const node *section)
 {
 	tl_str request = bytes_of(c, "request"), response = bytes_of(c, "response");
-	tl_str body = body_of(request), answer = body_of(response);
-	int status = status_of(response);
-	/* What concerns HTTP itself is shown by the specification of the transport. */
-	bool about_json = status == 200 || status == 400 || status == 422;
+	tl_str body = http_body(request), answer = http_body(response);
+	bool plain = http_status(response) == 200 && !is_cut(request) && !is_cut(response) &&
+		     http_complete(request, false) == 1 && http_complete(response, false) == 1 &&
+		     !http_header(request, "transfer-encoding").ptr;
 
-	(void)section;
-	if (!body.ptr || !about_json || is_cut(request) ||
-		memmem(request.ptr, request.len, "chunked", 7) ||
-		memmem(request.ptr, request.len, "HTTP/1.1\r\n\r\n", 12) ||
-		memmem(body.ptr, body.len, "POST /", 6)) {
-		differs(c, "about HTTP itself: asserted where the transport is");
-		return;
+	/* What the texts are: read, and written again. */
+	if (plain && body.ptr) {
+		check_request(c, body, http_header(request, "accept").ptr != NULL);
+		check_response(c, answer, answer.len);
+		check_response(c, answer, 1);
+		check_response(c, answer, 7);
 	}
-	check_request(c, body, status);
-	if (status != 200 || is_cut(response) || answer.len == 0 ||
-		tl__str_starts(answer, TL__STR("HTTP/")))
-		return;
-	check_response(c, answer, answer.len);
-	check_response(c, answer, 1);
-	check_response(c, answer, 7);
+	check_served(c, section);
+	check_replayed(c, section);
 }
 
-/* Stored documents of the sync database: we read them, and what we write reads the same. */
-void check_sync_record(check *c, const node *section)
-{
-	tl_str content = node_text(c->item, "content");
-	tl_value *doc = NULL;
-	tl_entry *entry = NULL;
-	char *text = NULL;
-	size_t len = 0;
+/* --- keys ------------------------------------------------------------------------------------- */
 
-	(void)section;
-	if (tl__str_eq(node_text(c->item, "store"), TL__STR("entry"))) {
-		expect(c, tl_entry_parse(&entry, content, TL_ENTRY_CANONICAL) == TL_OK, "entry");
-		if (entry)
-			expect(c, tl_entry_check(entry) == TL_OK, "structure");
-		tl_entry_release(entry);
+#define SEED "_seed"
+
+/* `X_seed` makes the key `X_key`, with which the other sections are signed. */
+static void check_wire_key(check *c, const node *section)
+{
+	tl_str name = c->item->name, seed = unhex(c, c->item->text);
+	char other[64], text[TL_KEY_TEXT_LEN + 1];
+	tl_secret secret;
+	tl_key key;
+
+	snprintf(other, sizeof other, "%.*s_key", (int)(name.len - strlen(SEED)), name.ptr);
+	if (seed.len != TL_SEED_BYTES ||
+		tl_secret_from_seed(&secret, (const uint8_t *)seed.ptr) != TL_OK) {
+		wrong(c, "the seed is none");
 		return;
 	}
-	if (tl_doc_parse(&doc, content) != TL_OK || tl_doc_write(doc, &text, &len) != TL_OK)
-		wrong(c, "not read: %s", tl_error_message(tl_last_error()));
-	else
-		expect_json(c, (tl_str){text, len}, content, "written again");
-	tl_free(text);
-	tl_value_free(doc);
+	tl_secret_public(&secret, &key);
+	tl_key_format(&key, text);
+	expect_text(c, tl__str_z(text), node_text(section, other), "key of the seed");
+}
+
+/* A key without its seed is at least a key. */
+static void check_lone_key(check *c, const node *section)
+{
+	tl_key key;
+
+	(void)section;
+	expect(c, tl_key_parse(&key, c->item->text) == TL_OK, "a key");
+}
+
+void check_wire_keys(const node *section,
+	void (*run)(case_function function, const node *item, const node *section))
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const node *item = &section->children[i];
+		bool seed = item->name.len > strlen(SEED) && item->name.len < 50 &&
+			    memcmp(item->name.ptr + item->name.len - strlen(SEED), SEED,
+				    strlen(SEED)) == 0;
+
+		run(seed ? check_wire_key : check_lone_key, item, section);
+	}
 }

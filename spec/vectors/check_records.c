@@ -1,0 +1,318 @@
+/* Recorded documents of a sync database: put into the one of a real node, which is opened again and
+ * must show what they say. */
+#include <string.h>
+#include <tidelock/entry.h>
+#include "base/env.h"
+#include "base/mem.h"
+#include "live.h"
+#include "pool.h"
+
+#define REQUEST_AGE_MS (INT64_C(30) * 24 * 3600 * 1000)
+
+/* --- getting them in -------------------------------------------------------------------------- */
+
+static int stage(tl_node *into, const char *store, tl_str content)
+{
+	tl_database *db = NULL;
+	tl_transaction *tx = NULL;
+	int rc = tl_sync_tree(into, &db);
+
+	if (rc == TL_OK)
+		rc = tl_database_set_default_auth_key(db, TL__STR("_device_key"));
+	if (rc == TL_OK)
+		rc = tl_transaction_new(db, &tx);
+	if (rc == TL_OK)
+		rc = tl_transaction_set_data(tx, tl__str_z(store), content);
+	if (rc == TL_OK)
+		rc = tl_transaction_commit(tx, NULL);
+	tl_transaction_free(tx);
+	tl_database_free(db);
+	return rc;
+}
+
+static const node *children_of(check *c, tl_str content)
+{
+	return node_get(node_parse(&c->arena, content), "children");
+}
+
+/* A member's text: {"x":{"Text":T}}. */
+static tl_str text_in(const node *doc, const char *name)
+{
+	return node_text(node_get(doc, name), "Text");
+}
+
+/* A parsed JSON that a call of the node returned. */
+static const node *shown(check *c, int rc, char *json)
+{
+	const node *out = NULL;
+
+	if (rc == TL_OK) {
+		tl_str text = tl__arena_str(&c->arena, tl__str_z(json));
+
+		out = node_parse(&c->arena, text);
+	}
+	tl_free(json);
+	return out;
+}
+
+static bool lists(const node *array, tl_str text)
+{
+	for (size_t i = 0; array && i < array->count; i++)
+		if (tl__str_eq(array->children[i].text, text))
+			return true;
+	return false;
+}
+
+/* --- peers ------------------------------------------------------------------------------------ */
+
+static bool is_peer(const node *item)
+{
+	tl_key key;
+
+	return tl_key_parse(&key, item->name) == TL_OK && node_has(item, "Doc");
+}
+
+static void compare_addresses(check *c, const node *got, tl_str recorded)
+{
+	const node *wanted = node_parse(&c->arena, recorded);
+	size_t count = wanted->count > 16 ? 16 : wanted->count;
+
+	if (got->count != count) {
+		wrong(c, "%zu addresses are shown, %zu were stored", got->count, wanted->count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const node *a = &got->children[i], *b = &wanted->children[i];
+
+		expect_text(c, node_text(a, "transport_type"), node_text(b, "transport_type"),
+			"transport_type");
+		expect_text(c, node_text(a, "address"), node_text(b, "address"), "address");
+	}
+	if (wanted->count > count)
+		differs(c, "a peer has at most 16 addresses");
+}
+
+static void check_peer(check *c, tl_node *node_of, const node *item)
+{
+	const node *doc = node_get(node_get(item, "Doc"), "children"), *info;
+	tl_str key = tl__arena_str(&c->arena, item->name), addresses = text_in(doc, "addresses");
+	char *json = NULL;
+	int rc = tl_sync_get_peer_info(node_of, key.ptr, &json);
+
+	info = shown(c, rc, json);
+	if (!info) {
+		wrong(c, "a stored peer is not known: %s", tl_error_message(tl_last_error()));
+		return;
+	}
+	expect_text(c, node_text(info, "pubkey"), text_in(doc, "pubkey"), "pubkey");
+	expect_text(c, node_text(info, "status"), text_in(doc, "status"), "status");
+	expect_text(c, node_text(info, "display_name"), text_in(doc, "display_name"), "name");
+	if (addresses.ptr)
+		compare_addresses(c, node_get(info, "addresses"), addresses);
+}
+
+static void check_peers(check *c, tl_node *node_of, const node *children)
+{
+	char *json = NULL;
+	int rc = tl_sync_list_peers(node_of, &json);
+	const node *list = shown(c, rc, json);
+	size_t peers = 0;
+
+	for (size_t i = 0; i < children->count; i++) {
+		const node *item = &children->children[i];
+
+		if (!is_peer(item)) {
+			differs(c, "what stands under no key is no peer, and harms none");
+			continue;
+		}
+		peers++;
+		expect(c, lists(list, item->name), "a stored peer is listed");
+		check_peer(c, node_of, item);
+	}
+	expect(c, list && list->count == peers, "as many peers as were stored");
+}
+
+/* --- relations -------------------------------------------------------------------------------- */
+
+/* Peers of a relation must be known. */
+static void register_peers(check *c, tl_node *node_of, const node *children)
+{
+	for (size_t i = 0; i < children->count; i++) {
+		const node *doc = node_get(node_get(&children->children[i], "Doc"), "children");
+		const node *keys = node_parse(&c->arena, text_in(doc, "peer_pubkeys"));
+
+		for (size_t k = 0; k < keys->count; k++) {
+			tl_str key = tl__arena_str(&c->arena, keys->children[k].text);
+			int rc = tl_sync_register_peer(node_of, key.ptr, NULL);
+
+			expect(c, rc == TL_OK || rc == TL_E_PEER_ALREADY_EXISTS, "register");
+		}
+	}
+}
+
+static void check_trees(check *c, tl_node *node_of, const node *children)
+{
+	for (size_t i = 0; i < children->count; i++) {
+		const node *item = &children->children[i], *list;
+		const node *doc = node_get(node_get(item, "Doc"), "children");
+		const node *keys = node_parse(&c->arena, text_in(doc, "peer_pubkeys"));
+		char *json = NULL;
+		tl_id db;
+		int rc = tl_id_parse(&db, item->name);
+
+		if (rc == TL_OK)
+			rc = tl_sync_get_tree_peers(node_of, &db, &json);
+		list = shown(c, rc, json);
+		expect(c, list && list->count == keys->count, "as many peers as were stored");
+		for (size_t k = 0; k < keys->count; k++)
+			expect(c, lists(list, keys->children[k].text), "a stored relation");
+	}
+}
+
+/* --- requests for access ---------------------------------------------------------------------- */
+
+static const node *find_request(const node *list, tl_str id)
+{
+	for (size_t i = 0; list && i < list->count; i++)
+		if (tl__str_eq(node_text(&list->children[i], "request_id"), id))
+			return &list->children[i];
+	return NULL;
+}
+
+static const char *state_of(const node *record)
+{
+	const node *status = node_get(record, "status");
+
+	if (status->kind == NODE_STRING)
+		return "pending";
+	return node_has(status, "Approved") ? "approved" : "rejected";
+}
+
+static bool is_fresh(const node *record)
+{
+	tl_str text = node_text(record, "timestamp");
+	int64_t time;
+
+	return tl__time_parse(text.ptr, text.len, &time) == TL_OK &&
+	       tl__system_clock.wall_ms(tl__system_clock.ud) - time <= REQUEST_AGE_MS;
+}
+
+static void check_requests(check *c, tl_node *node_of, const node *children)
+{
+	for (size_t i = 0; i < children->count; i++) {
+		const node *item = &children->children[i], *list, *found;
+		const node *record = node_parse(&c->arena, node_text(item, "Text"));
+		char *json = NULL;
+		int rc = tl_sync_bootstrap_requests(node_of, state_of(record), &json);
+
+		list = shown(c, rc, json);
+		found = find_request(list, item->name);
+		if (!found) {
+			if (is_fresh(record) || strcmp(state_of(record), "pending") != 0)
+				wrong(c, "a stored request is not listed as %s", state_of(record));
+			else
+				differs(c, "a request that nobody answered ends after 30 days");
+			continue;
+		}
+		for (size_t m = 0; m < record->count; m++) {
+			const node *member = &record->children[m];
+			char name[64];
+
+			snprintf(name, sizeof name, "%.*s", TL__STR_ARG(member->name));
+			expect_text(c, node_sorted(&c->arena, node_get(found, name)),
+				node_sorted(&c->arena, member), name);
+		}
+	}
+}
+
+/* --- entries ---------------------------------------------------------------------------------- */
+
+/* A stored entry is judged as a received one: good, on the entries that the recorded exchanges
+ * show.
+ */
+static void check_stored_entry(check *c, tl_str content)
+{
+	const pool *p = pool_of(vector_section("wire"));
+	bool *marks = tl__arena_alloc(&c->arena, p->count + 1, sizeof *marks);
+	tl_entry *entry = NULL;
+	tl_id id, db;
+	live l;
+
+	if (!marks || tl_entry_parse(&entry, content, TL_ENTRY_CANONICAL) != TL_OK ||
+		tl_entry_check(entry) != TL_OK) {
+		wrong(c, "no entry: %s", tl_error_message(tl_last_error()));
+		tl_entry_release(entry);
+		return;
+	}
+	expect_text(c, tl_entry_bytes(entry), content, "written again");
+	id = db = *tl_entry_id(entry);
+	if (tl_entry_tree(entry).len > 0 && tl_id_parse(&db, tl_entry_tree(entry)) != TL_OK)
+		wrong(c, "an entry of no database");
+	tl_entry_release(entry);
+	if (live_open(&l, c, TL__STR_NULL, NULL, false)) {
+		pool_mark_db(p, &db, marks);
+		for (size_t i = 0; i < p->count; i++)
+			if (marks[i])
+				live_take(&l, c, &db, &p->at[i].text, 1);
+		live_take(&l, c, &db, &content, 1);
+		expect(c, live_has(&l, &db, &id), "it is good");
+	}
+	live_close(&l);
+}
+
+/* --- the section ------------------------------------------------------------------------------ */
+
+static void check_written_again(check *c, tl_str content)
+{
+	tl_value *doc = NULL;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (tl_doc_parse(&doc, content) != TL_OK || tl_doc_write(doc, &text, &len) != TL_OK)
+		wrong(c, "not read: %s", tl_error_message(tl_last_error()));
+	else
+		expect_json(c, (tl_str){text, len}, content, "written again");
+	tl_free(text);
+	tl_value_free(doc);
+}
+
+static void check_store(check *c, const char *store, tl_str content)
+{
+	const node *children = children_of(c, content);
+	live l;
+
+	if (live_open_kept(&l, c)) {
+		if (strcmp(store, "trees") == 0)
+			register_peers(c, l.node, children);
+		if (stage(l.node, store, content) != TL_OK)
+			wrong(c, "not stored: %s", tl_error_message(tl_last_error()));
+		live_end(&l);
+		if (live_again(&l, c)) {
+			if (strcmp(store, "peers") == 0)
+				check_peers(c, l.node, children);
+			else if (strcmp(store, "trees") == 0)
+				check_trees(c, l.node, children);
+			else if (strcmp(store, "bootstrap_requests") == 0)
+				check_requests(c, l.node, children);
+			else
+				differs(c, "users' settings are not part of this version: kept, "
+					   "and nothing is decided by them");
+		}
+	}
+	live_close(&l);
+}
+
+void check_sync_record(check *c, const node *section)
+{
+	tl_str content = node_text(c->item, "content"), name = node_text(c->item, "store");
+	char store[64];
+
+	(void)section;
+	snprintf(store, sizeof store, "%.*s", TL__STR_ARG(name));
+	if (strcmp(store, "entry") == 0) {
+		check_stored_entry(c, content);
+		return;
+	}
+	check_written_again(c, content);
+	check_store(c, store, content);
+}
