@@ -397,6 +397,15 @@ local function parser()
 	return p
 end
 
+-- What was said may still be on its way, and fail: a full disk, a closed output.
+local function written(status)
+	local ok, err = io.stdout:flush()
+	if not ok then
+		refuse('cannot write the answer: %s', err)
+	end
+	return status
+end
+
 local function main(program)
 	local ok, options = parser():pparse(arg)
 	if not ok then
@@ -405,6 +414,9 @@ local function main(program)
 	end
 	local name = options.command == 'db' and 'db_' .. options.db_command or options.command
 	local done, status = xpcall(commands[name], traceback, options, program)
+	if done then
+		done, status = pcall(written, status)
+	end
 	if done then
 		return status or 0
 	end

@@ -82,6 +82,13 @@ describe('the program', function()
 		assert.are.equal(0, (run 'version'))
 	end)
 
+	it('says so when its answer cannot be written', function()
+		local line = ("%q version 2>&1 >/dev/full"):format(H.program)
+		local pipe = assert(io.popen(line))
+		assert.matches('cannot write the answer', pipe:read 'a')
+		assert.are.equal(1, (select(3, pipe:close())))
+	end)
+
 	it('reports scripts that fail', function()
 		local folder = H.folder()
 		local syntax = H.write(folder .. '/syntax.lua', 'local = 1')
