@@ -182,6 +182,7 @@ static const luaL_Reg functions[] = {{"control", core_control}, {"methods", core
 int luaopen_tidelock_core(lua_State *L)
 {
 	luaL_requiref(L, "tidelock.entry", luaopen_tidelock_entry, false);
+	luaL_requiref(L, "tidelock.store", luaopen_tidelock_store, false);
 	tlua_open_doc_store(L);
 	tlua_open_table(L);
 	tlua_open_settings(L);

@@ -20,6 +20,7 @@ void tlua_open_settings(lua_State *L);
 void tlua_open_transaction(lua_State *L);
 void tlua_open_database(lua_State *L);
 void tlua_open_node(lua_State *L);
+int tlua_node_store(lua_State *L); /* store.c: a method of nodes */
 void tlua_open_sync(lua_State *L); /* adds the sync functions to the node's methods */
 
 /* Take over the reference and push a handle; rc other than TL_OK gives nil, error. The first value
@@ -39,6 +40,13 @@ typedef struct tlua_path {
 tlua_path tlua_check_path(lua_State *L, int arg);
 /* An array of ids in text form. Lives in a userdata that the call pushes. */
 const tl_id *tlua_check_ids(lua_State *L, int arg, size_t *count);
+
+/* store_path.c: steps of a path of derived state. nil is no step, a string is split at its dots;
+ * what is returned lives in a userdata that the call pushes, and its strings in the value at `arg`.
+ */
+const tl_store_part *tlua_check_parts(lua_State *L, int arg, size_t *count);
+void tlua_push_part(lua_State *L, const tl_store_part *part);
+void tlua_push_hex(lua_State *L, const uint8_t *bytes, size_t len);
 
 /* --- walks ------------------------------------------------------------------------------------ */
 

@@ -16,8 +16,8 @@ typedef struct tlua_incoming tlua_incoming;
 
 /* Texts in `options` are copied. *out is yours: tlua_courier_close. */
 int tlua_courier_open(tlua_courier **out, const tl_http_options *options);
-/* Cancels calls, stops servers, ends the thread; waits for that (nothing in it waits for peers).
- * NULL is fine. */
+/* Cancels calls, stops servers, ends the thread; waits for that. Only a server that is stopping
+ * already keeps the grace it was given. NULL is fine. */
 void tlua_courier_close(tlua_courier *courier);
 /* Readable after something was done or came; tlua_courier_calm makes it unreadable again. */
 int tlua_courier_fd(const tlua_courier *courier);

@@ -375,7 +375,7 @@ static const luaL_Reg methods[] = {{"close", node_close}, {"device_key", node_de
 	{"list_private_keys", node_list_private_keys}, {"new_database", node_new_database},
 	{"load_database", node_load_database}, {"find_database", node_find_database},
 	{"all_databases", node_all_databases}, {"import", node_import}, {"backup", node_backup},
-	{"add_hook", node_add_hook}, {"remove_hook", node_remove_hook},
+	{"store", tlua_node_store}, {"add_hook", node_add_hook}, {"remove_hook", node_remove_hook},
 	{"next_event", node_next_event}, {"fd", node_fd}, {"dispatch", node_dispatch},
 	{NULL, NULL}};
 

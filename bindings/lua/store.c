@@ -71,27 +71,26 @@ static int store_open(lua_State *L)
 	return tlua_result(L, rc, 1);
 }
 
-/* --- databases -------------------------------------------------------------------------------- */
-
-static void push_chain(lua_State *L, const uint8_t *chain, size_t len)
+/* node:store() */
+int tlua_node_store(lua_State *L)
 {
-	static const char digits[] = "0123456789abcdef";
-	luaL_Buffer buffer;
+	tl_node *node = tlua_check_handle(L, 1, TLUA_NODE);
+	void **handle = tlua_new_handle(L, STORE_TYPE);
+	tl_store *store = NULL;
+	int rc = tl_node_store(node, &store);
 
-	luaL_buffinit(L, &buffer);
-	for (size_t i = 0; i < len; i++) {
-		luaL_addchar(&buffer, digits[chain[i] >> 4]);
-		luaL_addchar(&buffer, digits[chain[i] & 15]);
-	}
-	luaL_pushresult(&buffer);
+	*handle = store;
+	return tlua_result(L, rc, 1);
 }
+
+/* --- databases -------------------------------------------------------------------------------- */
 
 static void push_database_fields(lua_State *L, const tl_store_database *database)
 {
 	lua_createtable(L, 0, 7);
 	tlua_push_id(L, &database->id);
 	lua_setfield(L, -2, "id");
-	push_chain(L, database->chain, sizeof database->chain);
+	tlua_push_hex(L, database->chain, sizeof database->chain);
 	lua_setfield(L, -2, "chain");
 	set_count(L, "arrivals", database->arrivals);
 	set_count(L, "void_entries", database->void_count);
@@ -247,112 +246,6 @@ static int store_names(lua_State *L)
 	return tlua_walk_end(L, &walk, tl_store_names(store, &db, tlua_visit_name, &walk));
 }
 
-/* --- paths ------------------------------------------------------------------------------------ */
-
-/* A key is a string; an item of a list a table of its position. */
-static void push_part(lua_State *L, const tl_store_part *part)
-{
-	if (!part->item) {
-		lua_pushlstring(L, part->key.ptr, part->key.len);
-		return;
-	}
-	lua_createtable(L, 0, 3);
-	set_count(L, "numerator", (uint64_t)part->position.numerator);
-	set_count(L, "denominator", part->position.denominator);
-	push_chain(L, part->position.uuid, sizeof part->position.uuid);
-	lua_setfield(L, -2, "uuid");
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool read_uuid(const char *text, uint8_t uuid[16])
-{
-	if (!text || strlen(text) != 32)
-		return false;
-	for (size_t i = 0; i < 16; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		uuid[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
-static lua_Integer part_number(lua_State *L, int arg, const char *name)
-{
-	lua_Integer number;
-	int is_number;
-
-	lua_getfield(L, -1, name);
-	number = lua_tointegerx(L, -1, &is_number);
-	luaL_argcheck(L, is_number, arg, "a position has a numerator and a denominator");
-	lua_pop(L, 1);
-	return number;
-}
-
-/* The part on top of the stack; the table at `arg` keeps its string alive. */
-static tl_store_part check_part(lua_State *L, int arg)
-{
-	tl_store_part part = {.item = lua_istable(L, -1)};
-
-	if (!part.item) {
-		luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, arg,
-			"a step of a path is a string or a position");
-		part.key.ptr = lua_tolstring(L, -1, &part.key.len);
-		return part;
-	}
-	part.position.numerator = part_number(L, arg, "numerator");
-	part.position.denominator = (uint64_t)part_number(L, arg, "denominator");
-	lua_getfield(L, -1, "uuid");
-	luaL_argcheck(L, read_uuid(lua_tostring(L, -1), part.position.uuid), arg,
-		"a position's uuid has 32 hex digits");
-	lua_pop(L, 1);
-	return part;
-}
-
-/* "a.b" as a table of its keys in place of the string at `arg`. */
-static void split(lua_State *L, int arg)
-{
-	const char *at = lua_tostring(L, arg), *dot;
-	lua_Integer count = 0;
-
-	lua_newtable(L);
-	while ((dot = strchr(at, '.'))) {
-		lua_pushlstring(L, at, (size_t)(dot - at));
-		lua_rawseti(L, -2, ++count);
-		at = dot + 1;
-	}
-	lua_pushstring(L, at);
-	lua_rawseti(L, -2, ++count);
-	lua_replace(L, arg);
-}
-
-static const tl_store_part *check_parts(lua_State *L, int arg, size_t *count)
-{
-	tl_store_part *parts;
-
-	*count = 0;
-	if (lua_isnoneornil(L, arg))
-		return NULL;
-	if (lua_type(L, arg) == LUA_TSTRING)
-		split(L, arg);
-	luaL_checktype(L, arg, LUA_TTABLE);
-	*count = (size_t)lua_rawlen(L, arg);
-	parts = lua_newuserdatauv(L, (*count + 1) * sizeof *parts, 0);
-	for (size_t i = 0; i < *count; i++) {
-		lua_rawgeti(L, arg, (lua_Integer)i + 1);
-		parts[i] = check_part(L, arg);
-		lua_pop(L, 1);
-	}
-	return parts;
-}
-
 /* --- state ------------------------------------------------------------------------------------ */
 
 static int push_row(lua_State *L)
@@ -363,7 +256,7 @@ static int push_row(lua_State *L)
 	lua_createtable(L, 0, 5);
 	lua_createtable(L, (int)row->part_count, 0);
 	for (size_t i = 0; i < row->part_count; i++) {
-		push_part(L, &row->parts[i]);
+		tlua_push_part(L, &row->parts[i]);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_setfield(L, -2, "path");
@@ -390,7 +283,7 @@ static int store_state(lua_State *L)
 	tl_id db = tlua_check_id(L, 2);
 	tl_str name = tlua_check_str(L, 3);
 	size_t count;
-	const tl_store_part *prefix = check_parts(L, 4, &count);
+	const tl_store_part *prefix = tlua_check_parts(L, 4, &count);
 	tlua_walk walk;
 
 	tlua_walk_begin(L, &walk, push_row);

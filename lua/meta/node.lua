@@ -50,6 +50,10 @@ function Node:backup(file) end
 ---@param hook tidelock.Hook
 ---@return integer? handle, tidelock.Error?
 function Node:add_hook(hook) end
+---What is held, without trust or merging; for reading only (store_read_only). Close it: it keeps the
+---node's store open.
+---@return tidelock.Store?, tidelock.Error?
+function Node:store() end
 ---Hook files: not in this version.
 ---@return nil, tidelock.Error  unsupported
 function Node:load_hook(file) end

@@ -27,7 +27,7 @@ function transport.new(options) end
 ---@field body string
 
 ---@class tidelock.HttpQuestion
----@field method string
+---@field method string         'POST'; others are answered 405
 ---@field path string
 ---@field content_type? string
 ---@field body string
@@ -55,7 +55,7 @@ function Http:request(request) end
 ---@param options? tidelock.HttpServeOptions
 ---@return tidelock.HttpServer?, tidelock.Error?
 function Http:serve(bind, fn, options) end
----Cancels requests and stops servers.
+---Cancels requests and stops servers; one that is stopping already keeps its grace. Blocks for that.
 function Http:close() end
 
 ---@class tidelock.HttpServer

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/names.h"
 #include "engine/node_impl.h"
+#include "store/access.h"
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
@@ -130,6 +131,23 @@ int tl_node_backup(tl_node *node, const char *file)
 	int rc = tl__node_check(node);
 
 	return rc == TL_OK ? tl__store_backup(node->store, file) : rc;
+}
+
+static void drop_store(void *node)
+{
+	tl__node_release(node);
+}
+
+int tl_node_store(tl_node *node, tl_store **out)
+{
+	int rc = tl__node_check(node);
+
+	*out = NULL;
+	if (rc == TL_OK)
+		rc = tl__store_lend(out, node->store, drop_store, node);
+	if (rc == TL_OK)
+		atomic_fetch_add(&node->refs, 1);
+	return rc;
 }
 
 int tl_node_add_hook(tl_node *node, const tl_hook *hook, uint64_t *handle)

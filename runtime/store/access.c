@@ -1,10 +1,10 @@
 /* The public store (tidelock/store.h): snapshots and batches behind calls of one step each. */
+#include "store/access.h"
+
 #include <string.h>
-#include <tidelock/store.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "model/doc_path.h"
-#include "store/store.h"
 
 _Static_assert((int)TL_STORE_VERIFIED == TL__VERIFIED && (int)TL_STORE_VOID == TL__VOID &&
 		       (int)TL_STORE_INVALID == TL__INVALID && (int)TL_STORE_PENDING == TL__PENDING,
@@ -18,6 +18,8 @@ _Static_assert(TL_STORE_MAX_LOCAL_BYTES == TL__STORE_MAX_LOCAL_BYTES, "one limit
 struct tl_store {
 	tl__store *inner;
 	tl__log log;
+	void (*drop)(void *owner); /* NULL: `inner` is ours */
+	void *owner;
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -52,11 +54,27 @@ int tl_store_open(tl_store **out, const tl_store_config *config)
 	return TL_OK;
 }
 
+int tl__store_lend(tl_store **out, tl__store *inner, void (*drop)(void *owner), void *owner)
+{
+	tl_store *store = tl__alloc_zero(1, sizeof *store);
+
+	*out = store;
+	if (!store)
+		return TL_E_NOMEM;
+	store->inner = inner;
+	store->drop = drop;
+	store->owner = owner;
+	return TL_OK;
+}
+
 void tl_store_close(tl_store *store)
 {
 	if (!store)
 		return;
-	tl__store_close(store->inner);
+	if (store->drop)
+		store->drop(store->owner);
+	else
+		tl__store_close(store->inner);
 	tl__free(store);
 }
 
@@ -396,6 +414,10 @@ static int write_local(tl_store *store, tl_str key, tl_str value)
 	const tl__put_local local = {key, value};
 	tl__batch batch = {.locals = &local, .local_count = 1, .local_commit = true};
 
+	if (store->drop)
+		return tl__fail(TL_E_STORE_READ_ONLY,
+			"the store of an open node is only read; open the directory by itself to "
+			"write local documents");
 	return tl__store_write(store->inner, &batch);
 }
 

@@ -299,6 +299,29 @@ static void what_a_node_wrote(void)
 	scratch_remove(folder);
 }
 
+static void an_open_node_lends_its_store(void)
+{
+	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_node *node = NULL;
+	tl_store *store = NULL, *other = NULL;
+	char *value = NULL;
+	size_t len = 0, databases = 0;
+
+	config.without_sync = true;
+	REQUIRE(tl_node_open(&node, &config) == TL_OK);
+	CHECK_OK(tl_node_store(node, &store));
+	CHECK_OK(tl_node_store(node, &other));
+	tl_store_close(other);
+	tl_node_close(node);
+	REQUIRE(store);
+	CHECK_OK(tl_store_local_get(store, STR("node/incarnation"), &value, &len));
+	tl_free(value);
+	CHECK_OK(tl_store_databases(store, see_database, &databases));
+	CHECK_CODE(tl_store_local_put(store, STR("a"), STR("b")), TL_E_STORE_READ_ONLY);
+	CHECK_CODE(tl_store_local_remove(store, STR("a")), TL_E_STORE_READ_ONLY);
+	tl_store_close(store);
+}
+
 static void opening_says_what_is_wrong(void)
 {
 	tl_store_config config = {0};
@@ -320,6 +343,7 @@ int main(void)
 	RUN(local_documents_in_a_file);
 	RUN(a_local_document_has_a_largest_size);
 	RUN(what_a_node_wrote);
+	RUN(an_open_node_lends_its_store);
 	RUN(opening_says_what_is_wrong);
 	return spec_end();
 }

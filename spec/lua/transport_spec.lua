@@ -81,6 +81,36 @@ describe('transport', function()
 		assert.are.equal(413, assert(ask(big .. 'x')).status)
 	end)
 
+	it('has limits by default', function()
+		local http <close> = assert(transport.http())
+		local server = assert(http:serve('127.0.0.1:0', function(request)
+			return { body = ('x'):rep(math.tointeger(tonumber(request.path:sub(2)))) }
+		end))
+		local function ask(size, body)
+			return http:request { address = server:address(), path = '/' .. size, body = body }
+		end
+		assert.are.equal(16 << 20, #assert(ask(16 << 20)).body)
+		assert.are.equal('too_large', select(2, ask((16 << 20) + 1)).code)
+		assert.are.equal(200, assert(ask(0, ('x'):rep(1 << 20))).status)
+		assert.are.equal(413, assert(ask(0, ('x'):rep((1 << 20) + 1))).status)
+		assert.has_error(function() server:stop '61s' end)
+		assert.is_true(server:stop '60s')
+	end)
+
+	it('is collected when nobody holds it', function()
+		local weak = setmetatable({}, { __mode = 'k' })
+		for _ = 1, 3 do
+			local http = assert(transport.http())
+			weak[http] = true
+			local server = assert(http:serve('127.0.0.1:0', echo))
+			assert(http:request { address = server:address(), path = '/' })
+			server:stop()
+		end
+		collectgarbage()
+		collectgarbage()
+		assert.is_nil(next(weak))
+	end)
+
 	it('answers 500 when the server raises, and tells of it', function()
 		local task = require 'tidelock.task'
 		local told, before = {}, task.on_error
@@ -121,7 +151,8 @@ describe('transport', function()
 	it('ends what is under way when it is closed', function()
 		local http = assert(transport.http())
 		local server = assert(http:serve('127.0.0.1:0', function()
-			loop.sleep '10s'
+			loop.sleep '200ms'
+			return { body = 'to nobody' }
 		end))
 		local task = loop.task(function()
 			return http:request { address = server:address(), path = '/' }

@@ -18,6 +18,7 @@
 #include <tidelock/doc.h>
 #include <tidelock/error.h>
 #include <tidelock/log.h>
+#include <tidelock/node.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,11 @@ typedef struct tl_store_config {
 /* *out is yours: tl_store_close; NULL on failure. Errors: already_open, store_locked (another
  * process, named), store_damaged, store_newer, store_read_only, io. */
 TL_API int tl_store_open(tl_store **out, const tl_store_config *config) TL_MUST_USE;
+/* The store of an open node, for reading only: writes fail with TL_E_STORE_READ_ONLY. It can be
+ * used beside the node, from any thread, and keeps the node's store open, also past the node's
+ * closing, until it is closed itself. *out is yours: tl_store_close. TL_E_CLOSED of a closed node.
+ */
+TL_API int tl_node_store(tl_node *node, tl_store **out) TL_MUST_USE;
 /* No call may be running. NULL is fine. */
 TL_API void tl_store_close(tl_store *store);
 
