@@ -31,6 +31,7 @@ SOURCES := $(sort $(wildcard runtime/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SPECS   := $(sort $(wildcard spec/c/*_spec.c))
 VECTORS := $(sort $(wildcard spec/vectors/*.c))
+BENCHES := $(sort $(wildcard spec/bench/*.c))
 EMBEDS  := $(sort $(wildcard examples/embed/*.c))
 PROGRAMS := $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check $(EMBEDS:%.c=$(BUILD)/%)
 BINDINGS := $(sort $(wildcard bindings/lua/*.c))
@@ -60,7 +61,7 @@ help:
 	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
 	@echo 'make lint         clang-tidy, luacheck and the format check'
 	@echo 'make check-deps   include arrows point down only'
-	@echo 'make bench        figures, one JSON object a line'
+	@echo 'make bench        figures, one JSON object a line; BENCH=quick, LINES="commit get"'
 	@echo 'make install      to DESTDIR= PREFIX= ($(PREFIX))'
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make clean        remove build/'
@@ -126,6 +127,13 @@ $(BUILD)/spec/vectors/check: $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
 
+# The yardsticks use the libraries themselves.
+$(BENCHES:%.c=$(BUILD)/%.o): ALL_CFLAGS += -Ispec/c
+
+$(BUILD)/spec/bench/bench: $(BENCHES:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $(BENCHES:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
+
 specs: $(PROGRAMS)
 
 test: deps
@@ -138,8 +146,12 @@ demo: deps
 		$(BUILD)/tidelock run examples/notes/demo.lua $(BUILD)/tidelock "$$work" \
 		$$(find . -name '*.md' -not -path './build/*' | sort)
 
+# Lines printed by `make bench`; none: all of them. BENCH=quick takes small databases.
+LINES ?=
+BENCH ?=
 bench: deps
-	@echo 'make bench: spec/bench is not part of this version yet' >&2; exit 1
+	@$(MAKE) --no-print-directory $(BUILD)/spec/bench/bench
+	@BENCH=$(BENCH) $(BUILD)/spec/bench/bench $(LINES)
 
 lint: deps
 	@spec/lint
@@ -161,4 +173,5 @@ install: all
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(BINDINGS:%.c=$(BUILD)/%.d) $(SPECS:%.c=$(BUILD)/%.d) $(VECTORS:%.c=$(BUILD)/%.d)
+-include $(OBJECTS:.o=.d) $(BINDINGS:%.c=$(BUILD)/%.d) $(SPECS:%.c=$(BUILD)/%.d) $(VECTORS:%.c=$(BUILD)/%.d) \
+	$(BENCHES:%.c=$(BUILD)/%.d)

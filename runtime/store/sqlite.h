@@ -18,6 +18,7 @@
 
 #define TL__SQ_WRITE_CACHE_KIB 16384
 #define TL__SQ_READ_CACHE_KIB  2048
+#define TL__SQ_LARGE_CACHE_KIB 16384 /* of the reader that is taken whenever it is free */
 #define TL__SQ_WATCH_CACHE_KIB 64
 #define TL__SQ_IDLE_READERS    8    /* connections kept for the next snapshot */
 #define TL__SQ_BUSY_MS         1000 /* wait for a foreign program that writes */
@@ -40,6 +41,7 @@ typedef struct tl__sq_conn {
 	tl__map numbers; /* databases and scopes by name; their rows never change or go */
 	tl__buf key;     /* for `numbers` */
 	const char *file;
+	bool large;               /* has the large cache */
 	struct tl__sq_conn *next; /* in the pool */
 } tl__sq_conn;
 
@@ -83,6 +85,7 @@ typedef struct tl__sqlite {
 	size_t reading; /* snapshots open */
 	tl__sq_conn *idle;
 	size_t idle_count;
+	bool has_large;
 	pthread_mutex_t watch_lock;
 	tl__sq_conn *watch; /* sees what others write */
 } tl__sqlite;

@@ -118,9 +118,13 @@ void tl__sq_forget_numbers(tl__sq_conn *conn)
 	tl__map_init(&conn->numbers);
 }
 
+/* The first reader gets a large cache and is the first to be taken again, so that whoever reads one
+ * thing after the other finds what was read before. */
 int tl__sq_reader_take(tl__sqlite *store, tl__sq_conn **out)
 {
 	tl__sq_conn *conn;
+	bool large;
+	int rc;
 
 	pthread_mutex_lock(&store->pool_lock);
 	conn = store->idle;
@@ -128,20 +132,35 @@ int tl__sq_reader_take(tl__sqlite *store, tl__sq_conn **out)
 		store->idle = conn->next;
 		store->idle_count--;
 	}
+	large = !conn && !store->has_large;
+	store->has_large |= large;
 	pthread_mutex_unlock(&store->pool_lock);
 	*out = conn;
-	return conn ? TL_OK : tl__sq_conn_open(out, store, TL__SQ_READ_CACHE_KIB);
+	if (conn)
+		return TL_OK;
+	rc = tl__sq_conn_open(out, store, large ? TL__SQ_LARGE_CACHE_KIB : TL__SQ_READ_CACHE_KIB);
+	if (rc == TL_OK) {
+		(*out)->large = large;
+	} else if (large) {
+		pthread_mutex_lock(&store->pool_lock);
+		store->has_large = false;
+		pthread_mutex_unlock(&store->pool_lock);
+	}
+	return rc;
 }
 
 void tl__sq_reader_give(tl__sqlite *store, tl__sq_conn *conn)
 {
+	tl__sq_conn **at = &store->idle;
 	bool keep;
 
 	pthread_mutex_lock(&store->pool_lock);
-	keep = store->idle_count < TL__SQ_IDLE_READERS;
+	keep = conn->large || store->idle_count < TL__SQ_IDLE_READERS;
 	if (keep) {
-		conn->next = store->idle;
-		store->idle = conn;
+		if (*at && (*at)->large)
+			at = &(*at)->next;
+		conn->next = *at;
+		*at = conn;
 		store->idle_count++;
 	}
 	pthread_mutex_unlock(&store->pool_lock);
