@@ -9,15 +9,30 @@
 #define DEPTH_MAX 100
 #define WHOLE_MAX 9007199254740992.0 /* 2^53 */
 
+#define ARRAY_TYPE "tidelock.json.array"
+
 static void push_json(lua_State *L, const cJSON *item, int depth);
+
+/* The table on top is written as an array again, also when it is empty. */
+static void mark_array(lua_State *L)
+{
+	luaL_newmetatable(L, ARRAY_TYPE);
+	lua_setmetatable(L, -2);
+}
 
 static void push_members(lua_State *L, const cJSON *item, int depth)
 {
 	lua_Integer at = 0;
 
 	lua_newtable(L);
+	if (cJSON_IsArray(item))
+		mark_array(L);
 	for (const cJSON *child = item->child; child; child = child->next) {
-		push_json(L, child, depth + 1);
+		/* A hole would cut the array short. */
+		if (cJSON_IsArray(item) && cJSON_IsNull(child))
+			tlua_push_null(L);
+		else
+			push_json(L, child, depth + 1);
 		if (cJSON_IsArray(item))
 			lua_rawseti(L, -2, ++at);
 		else
@@ -72,8 +87,6 @@ static int json_decode(lua_State *L)
 }
 
 /* --- encode ----------------------------------------------------------------------------------- */
-
-#define ARRAY_TYPE "tidelock.json.array"
 
 static cJSON *to_json(lua_State *L, int index, int depth);
 
@@ -227,7 +240,10 @@ static cJSON *to_json(lua_State *L, int index, int depth)
 	case LUA_TNUMBER: return number_to_json(L, index);
 	case LUA_TSTRING: return text_to_json(L, index);
 	case LUA_TTABLE: return table_to_json(L, index, depth);
-	case LUA_TUSERDATA: return cJSON_CreateNull(); /* tidelock.null */
+	case LUA_TUSERDATA:
+		if (tlua_is_null(L, index))
+			return cJSON_CreateNull();
+		/* fall through */
 	default: luaL_error(L, "a %s cannot be written as JSON", luaL_typename(L, index));
 	}
 	return NULL;
@@ -263,8 +279,7 @@ static int json_array(lua_State *L)
 	}
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	luaL_newmetatable(L, ARRAY_TYPE);
-	lua_setmetatable(L, 1);
+	mark_array(L);
 	return 1;
 }
 

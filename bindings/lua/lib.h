@@ -70,6 +70,9 @@ void tlua_new_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_
  * Tombstones inside a doc read as absent; the raw form shows them. */
 void tlua_push_value(lua_State *L, const tl_value *value);
 void tlua_push_raw(lua_State *L, const tl_value *value);
+/* The constant tidelock.null. */
+void tlua_push_null(lua_State *L);
+bool tlua_is_null(lua_State *L, int index);
 /* Makes a value of what is at `arg`: nil raises; a table with string keys (or empty) is a Doc, a
  * list handle a List; a mixed table, a float with a fraction, invalid UTF-8 raise. Yours. */
 tl_value *tlua_check_value(lua_State *L, int arg);

@@ -40,6 +40,16 @@ static bool is_constant(lua_State *L, int index, const char *which)
 	return equal;
 }
 
+void tlua_push_null(lua_State *L)
+{
+	push_constant(L, &null_constant, "null");
+}
+
+bool tlua_is_null(lua_State *L, int index)
+{
+	return is_constant(L, index, &null_constant);
+}
+
 /* --- to Lua ----------------------------------------------------------------------------------- */
 
 static void push_any(lua_State *L, const tl_value *value, bool raw);

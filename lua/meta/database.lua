@@ -88,8 +88,9 @@ function Database:new_transaction(tips) end
 ---@param tips tidelock.Id[]
 ---@return tidelock.Transaction?, tidelock.Error?
 function Database:new_transaction_with_tips(tips) end
----fn(tx) in a transaction, then commit. A raise in fn rolls back and goes on.
----@param fn fun(tx: tidelock.Transaction)
+---fn(tx) in a transaction, then commit. A raise in fn rolls back and goes on; nil and a reason roll
+---back and are returned.
+---@param fn fun(tx: tidelock.Transaction): any, any
 ---@return tidelock.Id?, tidelock.Error?
 function Database:transact(fn) end
 ---@param hook tidelock.Hook

@@ -116,7 +116,7 @@ function doc.to_json(value) end
 
 ---@class tidelock.json
 local json = {}
----null becomes nil.
+---null becomes nil, in arrays tidelock.null.
 ---@param text string
 ---@return any, string?
 function json.decode(text) end

@@ -168,14 +168,17 @@ function database:history_of(store, path)
 end
 
 --- Runs fn(tx) in a transaction and commits: the entry's id, or nil and the error. A raise in fn
---- rolls back and goes on.
+--- rolls back and goes on; fn rolls back by returning nil and a reason, which is returned.
 function database:transact(fn)
 	local opened, err = self:new_transaction()
 	if not opened then
 		return nil, err
 	end
 	local tx <close> = opened
-	fn(tx)
+	local kept, reason = fn(tx)
+	if kept == nil and reason ~= nil then
+		return nil, reason
+	end
 	return tx:commit()
 end
 

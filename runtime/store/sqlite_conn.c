@@ -22,7 +22,7 @@ static int meaning(int rc, const char **advice)
 	case SQLITE_NOTADB:
 	case SQLITE_CONSTRAINT:
 	case SQLITE_MISMATCH:
-		*advice = "the file is damaged; run `verify`, or restore a backup";
+		*advice = "the file is damaged; restore a backup, or import an export";
 		return TL_E_STORE_DAMAGED;
 	case SQLITE_FULL: *advice = "the disk is full; make room and try again"; return TL_E_IO;
 	case SQLITE_IOERR:

@@ -125,6 +125,16 @@ describe('a database', function()
 		assert.is_nil(db:get_store 'd':get_option 'x')
 	end)
 
+	it('rolls back when told why', function()
+		local id, err = db:transact(function(tx)
+			tx:doc 'd':set('x', 1)
+			return nil, 'not today'
+		end)
+		assert.is_nil(id)
+		assert.are.equal('not today', err)
+		assert.is_nil(db:get_store 'd':get_option 'x')
+	end)
+
 	it('returns the first setter error from commit', function()
 		local id, err = db:transact(function(tx) tx:doc 'd':set('', 1) end)
 		assert.is_nil(id)

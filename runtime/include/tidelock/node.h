@@ -24,7 +24,7 @@ typedef enum tl_durability {
 	TL_DURABILITY_RELAXED   /* survives SIGKILL; the last moments may be lost at power loss */
 } tl_durability;
 
-/* What v0 peers may read beyond public databases. */
+/* How the node synchronises; tl_sync_configure changes it while it runs. */
 typedef struct tl_sync_options {
 	size_t size;
 	uint32_t periodic_ms;         /* 0 = default 300,000; TL_NEVER = off */
