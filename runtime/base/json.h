@@ -75,7 +75,7 @@ int tl__json_skip(tl__json_reader *reader) TL_MUST_USE;
 int tl__json_u64(tl_str number, uint64_t *out) TL_MUST_USE;
 int tl__json_i64(tl_str number, int64_t *out) TL_MUST_USE;
 
-/* Canonical writer: compact, the escapes of protocol document 01 section 2.2, nothing sorted. */
+/* Canonical writer: compact, the escapes that base/README.md lists, nothing sorted. */
 void tl__json_put_string(tl__buf *out, tl_str text); /* with the quotes */
 void tl__json_put_u64(tl__buf *out, uint64_t value);
 void tl__json_put_i64(tl__buf *out, int64_t value);

@@ -19,7 +19,7 @@ typedef struct tl_permission {
 
 /* Negative, 0, positive: a is weaker, equal, stronger. */
 TL_API int tl_permission_compare(tl_permission a, tl_permission b);
-/* Document 01 section 6.4; min may be NULL. */
+/* Within the bounds of a delegation (runtime/model/README.md); min may be NULL. */
 TL_API tl_permission tl_permission_clamp(
 	tl_permission p, tl_permission max, const tl_permission *min);
 /* People's form: "read", "write:10", "admin:0". TL_E_INVALID_ARGUMENT says what is accepted. */
@@ -88,7 +88,7 @@ typedef struct tl_signer {
 typedef int (*tl_delegation_lookup)(
 	void *ud, tl_str root, const tl_entry *entry, size_t step, const tl_auth **auth);
 
-/* Resolves an entry's key against `auth` (document 01, 6.3 and 6.4, with holes H9, H10, H16, H17
+/* Resolves an entry's key against `auth` (runtime/model/README.md, with holes H9, H10, H16, H17
  * closed as runtime/model/README.md lists). Errors: TL_E_KEY_NOT_FOUND, TL_E_BAD_KEY,
  * TL_E_BAD_ENTRY, or what `lookup` returned. */
 TL_API int tl_auth_resolve(tl_signer *out, const tl_auth *auth, const tl_entry *entry,

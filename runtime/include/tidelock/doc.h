@@ -56,7 +56,7 @@ TL_API tl_value *tl_doc_raw(const tl_value *doc, tl_str key); /* NULL when absen
 /* Takes ownership of `value` in every case, also on failure; replaces what is there. */
 TL_API int tl_doc_put(tl_value *doc, tl_str key, tl_value *value) TL_MUST_USE;
 
-/* Doc with the path rules of protocol document 02 section 2: a dot in `path` separates components.
+/* Doc with the path rules of 0.2.0: a dot in `path` separates components, empty ones vanish.
  * Tombstones read as absent. */
 TL_API tl_value *tl_doc_get(const tl_value *doc, tl_str path);
 /* Takes ownership of `value`. Without components: TL_E_BAD_PATH. */
@@ -83,8 +83,8 @@ TL_API int tl_list_remove(tl_value *list, size_t index) TL_MUST_USE; /* leaves a
 TL_API int tl_list_put(tl_value *list, const tl_position *position, tl_value *value) TL_MUST_USE;
 TL_API int tl_position_compare(const tl_position *a, const tl_position *b);
 
-/* Merges `later` into `base` in place (document 02 section 3); `later` is only read. Deterministic.
- * TL_E_NOMEM leaves `base` usable but half merged. Both must be Docs. */
+/* Merges `later` into `base` in place (runtime/model/README.md); `later` is only read.
+ * Deterministic. TL_E_NOMEM leaves `base` usable but half merged. Both must be Docs. */
 TL_API int tl_doc_merge(tl_value *base, const tl_value *later) TL_MUST_USE;
 
 /* Reads what 0.2.0 reads as a Doc; TL_E_BAD_JSON or TL_E_BAD_DOC. *out is yours. */

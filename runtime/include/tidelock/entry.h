@@ -36,7 +36,7 @@ TL_API int tl_entry_parse(tl_entry **out, tl_str text, tl_entry_form form) TL_MU
 TL_API tl_entry *tl_entry_retain(tl_entry *entry);
 TL_API void tl_entry_release(tl_entry *entry); /* NULL is fine */
 
-/* Structure rules of protocol document 01 section 6.1 and the holes closed with them (H21, H22):
+/* Structure rules (runtime/model/README.md) and the holes closed with them (H21, H22):
  * TL_OK or TL_E_BAD_ENTRY with a sentence. An entry that passes has only well-formed ids as root
  * and parents, no repeated parents and no repeated store. */
 TL_API int tl_entry_check(const tl_entry *entry) TL_MUST_USE;
