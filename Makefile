@@ -49,11 +49,11 @@ JSON_LIBS  = $(shell pkg-config --libs libcjson)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all help deps demo test lint check-deps format bench install clean specs
+.PHONY: all help deps demo test lint check-deps format bench exports install clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME) $(BUILD)/tidelock.pc $(BUILD)/lua/tidelock.so $(BUILD)/tidelock
+all: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME) $(BUILD)/lua/tidelock.so $(BUILD)/tidelock
 
 help:
 	@echo 'make all          the library (build/)'
@@ -63,6 +63,7 @@ help:
 	@echo 'make check-deps   include arrows point down only'
 	@echo 'make bench        figures, one JSON object a line; BENCH=quick, LINES="commit get"'
 	@echo 'make install      to DESTDIR= PREFIX= ($(PREFIX))'
+	@echo 'make exports      note the names that the shared library offers (spec/exports.txt)'
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make clean        remove build/'
 
@@ -106,10 +107,6 @@ $(BUILD)/$(SONAME): $(OBJECTS) runtime/exports.map
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=runtime/exports.map \
 		$(ALL_LDFLAGS) $(LDFLAGS) $(OBJECTS) $(PKG_LIBS) -o $@
-
-$(BUILD)/tidelock.pc: runtime/tidelock.pc.in Makefile
-	@mkdir -p $(@D)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LIBRARIES@|$(LIBRARIES)|' $< > $@
 
 # An embedder sees the public headers and the exported names only.
 $(BUILD)/examples/%: examples/%.c $(BUILD)/$(SONAME)
@@ -162,13 +159,24 @@ check-deps:
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
+# What the shared library offers; spec/examples/install compares.
+exports: $(BUILD)/$(SONAME)
+	@nm -D --defined-only $(BUILD)/$(SONAME) | awk '$$2 == "T" { print $$3 }' | sort > spec/exports.txt
+
+# The pkg-config file names PREFIX, so it is made for each installation.
+LUA_DIR := lib/lua/5.4
 install: all
-	install -d $(DESTDIR)$(PREFIX)/include/tidelock $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -d $(DESTDIR)$(PREFIX)/include/tidelock $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/bin \
+		$(DESTDIR)$(PREFIX)/$(LUA_DIR) $(DESTDIR)$(PREFIX)/share/tidelock/types
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/tidelock/
 	install -m 644 $(BUILD)/libtidelock.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libtidelock.so
-	install -m 644 $(BUILD)/tidelock.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PRIVATE@|$(strip $(PKG_LIBS))|' \
+		runtime/tidelock.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tidelock.pc
+	install -m 755 $(BUILD)/tidelock $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BUILD)/lua/tidelock.so $(DESTDIR)$(PREFIX)/$(LUA_DIR)/
+	install -m 644 $(wildcard lua/meta/*.lua) $(DESTDIR)$(PREFIX)/share/tidelock/types/
 
 clean:
 	rm -rf build
