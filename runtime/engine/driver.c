@@ -7,6 +7,9 @@
 
 /* A server under way may finish its answers for so long when the node closes. */
 #define CLOSING_GRACE_MS 200
+/* A transaction that nobody uses must not hold back the store's upkeep for much longer than
+ * TL_SNAPSHOT_MAX_AGE_MS. */
+#define SWEEP_MS 10000
 /* The core may take so long to save and let go. */
 #define STOP_PATIENCE_MS 2000
 
@@ -209,12 +212,47 @@ void tl__engine_take_commits(tl__engine *engine)
 	tl__free(at);
 }
 
+/* --- old snapshots ---------------------------------------------------------------------------- */
+
+static void sweep(tl__job *job)
+{
+	tl__engine *e = (tl__engine *)((char *)job - offsetof(tl__engine, sweep_job));
+
+	tl__host_sweep(&e->node->host);
+}
+
+static void on_swept(tl__task *task)
+{
+	tl__engine *e = (tl__engine *)((char *)task - offsetof(tl__engine, sweep_job.task));
+
+	e->sweeping = false;
+	e->jobs--;
+	if (!e->ended && !e->core_stopped)
+		e->loop->timer_start(e->sweep, SWEEP_MS);
+	tl__engine_maybe_end(e);
+}
+
+void tl__engine_on_sweep(void *ud)
+{
+	tl__engine *e = ud;
+
+	if (e->sweeping || e->core_stopped)
+		return;
+	e->sweeping = true;
+	e->jobs++;
+	e->sweep_job = (tl__job){{NULL, on_swept}, sweep};
+	tl__worker_do(e->worker, &e->sweep_job);
+}
+
 /* --- beginning and end ------------------------------------------------------------------------ */
 
 void tl__engine_begin(tl__engine *engine, tl__call *call)
 {
 	engine->opening = call;
+	engine->loop->timer_start(engine->sweep, SWEEP_MS);
 	pump(engine); /* the core's first action is to load */
+	if (engine->opening && engine->jobs == 0)
+		end_opening(engine, tl__fail(TL_E_NOMEM, "no memory to load what sync remembers"));
 }
 
 static void on_patience(void *ud)

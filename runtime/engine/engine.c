@@ -96,6 +96,8 @@ static int new_parts(tl__engine *e, const tl_sync_options *options)
 	if (rc == TL_OK)
 		rc = e->loop->timer(e->loop, tl__engine_on_timer, e, &e->timer);
 	if (rc == TL_OK)
+		rc = e->loop->timer(e->loop, tl__engine_on_sweep, e, &e->sweep);
+	if (rc == TL_OK)
 		rc = new_host(e);
 	if (rc == TL_OK)
 		rc = new_core(e, options);
@@ -183,6 +185,8 @@ static void free_parts(tl__engine *e)
 	tl__servers_free(e);
 	if (e->loop && e->patience)
 		e->loop->timer_free(e->patience);
+	if (e->loop && e->sweep)
+		e->loop->timer_free(e->sweep);
 	if (e->loop && e->timer)
 		e->loop->timer_free(e->timer);
 	tl__sync_free(e->sync);

@@ -75,7 +75,11 @@ struct tl__engine {
 	pthread_mutex_t call_lock;
 	pthread_cond_t call_done;
 
+	tl_timer *sweep; /* pinned snapshots that grew old are let go */
+	tl__job sweep_job;
+
 	bool has_thread, has_host;
+	bool sweeping;
 	bool pumping;
 	bool loaded; /* the core has read what it remembers */
 	bool core_stopped;

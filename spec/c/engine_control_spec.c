@@ -1,5 +1,10 @@
 /* The control socket of a node, and its client. */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include "base/str.h"
 #include "check.h"
 #include "site_help.h"
@@ -121,11 +126,59 @@ static void the_control_socket_shows_peers_and_status(void)
 	scratch_remove(dir);
 }
 
+/* A connection that says nothing. */
+static int idle_connection(const char *dir)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof address.sun_path, "%.90s/control.sock", dir);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+		return fd;
+	perror("connect");
+	return -1;
+}
+
+static void *ask_once(void *ud)
+{
+	char *result = NULL;
+	bool good = tl_control_call(ud, "{\"call\":\"db list\"}", &result) == TL_OK;
+
+	tl_free(result);
+	return good ? ud : NULL;
+}
+
+static void connections_over_the_limit_wait_for_a_place(void)
+{
+	char dir[SCRATCH_PATH];
+	int fds[TL_CONTROL_MAX_CONNECTIONS];
+	pthread_t thread;
+	void *good = NULL;
+	tl_node *node;
+
+	scratch_make(dir);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	for (int i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		REQUIRE((fds[i] = idle_connection(dir)) >= 0);
+	REQUIRE(pthread_create(&thread, NULL, ask_once, dir) == 0);
+	nap(50);
+	CHECK(pthread_tryjoin_np(thread, &good) == EBUSY);
+	close(fds[0]);
+	REQUIRE(pthread_join(thread, &good) == 0);
+	CHECK(good != NULL);
+	for (int i = 1; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		close(fds[i]);
+	tl_node_close(node);
+	scratch_remove(dir);
+}
+
 int main(void)
 {
 	RUN(another_process_talks_to_the_owner);
 	RUN(a_request_over_the_limit_is_refused);
 	RUN(a_long_path_has_a_control_socket_too);
+	RUN(connections_over_the_limit_wait_for_a_place);
 	RUN(the_control_socket_shows_peers_and_status);
 	return spec_end();
 }

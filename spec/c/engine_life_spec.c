@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "check.h"
 #include "duo_help.h"
+#include "engine/engine_impl.h"
 
 /* --- waiting, events, operations -------------------------------------------------------------- */
 
@@ -182,6 +183,57 @@ static void closing_flushes_what_was_just_written(void)
 	d.a.node = NULL;
 	CHECK(holds(d.b.node, &d.id, "last", "word"));
 	duo_close(&d);
+}
+
+/* --- transports of one's own ------------------------------------------------------------------ */
+
+typedef struct own {
+	tl_transport base; /* first: a transport is its own */
+	char type[16];
+	int *freed;
+} own;
+
+static int accept_any(tl_transport *transport, const char *address)
+{
+	(void)transport;
+	(void)address;
+	return TL_OK;
+}
+
+static void free_own(tl_transport *transport)
+{
+	++*((own *)transport)->freed;
+}
+
+static int make_own(void *ud, tl_loop *loop, tl_transport **out)
+{
+	(void)loop;
+	*out = ud;
+	return TL_OK;
+}
+
+static void transports_of_ones_own_are_bounded_and_freed_once(void)
+{
+	tl_node *node = open_node(NULL, NULL);
+	own all[TL__ENGINE_MAX_TRANSPORTS + 1];
+	int freed = 0;
+
+	REQUIRE(node != NULL);
+	for (int i = 0; i <= TL__ENGINE_MAX_TRANSPORTS; i++) {
+		all[i] = (own){
+			{.size = sizeof all[i].base, .check_address = accept_any, .free = free_own},
+			"", &freed};
+		snprintf(all[i].type, sizeof all[i].type, "own%d", i);
+		all[i].base.type = all[i].type;
+	}
+	for (int i = 0; i < TL__ENGINE_MAX_TRANSPORTS; i++)
+		CHECK_OK(tl_sync_add_transport(node, make_own, &all[i]));
+	CHECK(freed == 0);
+	CHECK_CODE(tl_sync_add_transport(node, make_own, &all[TL__ENGINE_MAX_TRANSPORTS]),
+		TL_E_TOO_LARGE);
+	CHECK(freed == 1);
+	tl_node_close(node);
+	CHECK(freed == TL__ENGINE_MAX_TRANSPORTS + 1);
 }
 
 /* --- options, policy -------------------------------------------------------------------------- */
@@ -381,6 +433,7 @@ int main(void)
 	RUN(an_operation_is_cancelled_or_times_out);
 	RUN(closing_does_not_wait_for_a_hanging_peer);
 	RUN(closing_flushes_what_was_just_written);
+	RUN(transports_of_ones_own_are_bounded_and_freed_once);
 	RUN(a_policy_stands_before_the_defaults);
 	RUN(options_that_cannot_be_are_refused);
 	RUN(access_is_asked_for_and_granted);

@@ -1,5 +1,6 @@
 /* Nodes against 0.2.0 peers, honest and hostile, over real sockets. */
 #include "check.h"
+#include "engine/engine_impl.h"
 #include "site_help.h"
 #include "v0_host.h"
 
@@ -219,6 +220,45 @@ static void a_body_over_the_limit_gets_413(void)
 	site_close(&s);
 }
 
+/* Bodies that are never finished are held in memory: all of them together have a bound. */
+static void request_bodies_have_a_bound_together(void)
+{
+	enum { CONNECTIONS = TL__ENGINE_MAX_INCOMING_BYTES / TL__V0_MAX_REQUEST_BYTES + 2 };
+	static char bytes[TL__V0_MAX_REQUEST_BYTES - 1];
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	char head[200], answer[16] = "";
+	int fds[CONNECTIONS], refused = 0;
+	site s;
+
+	REQUIRE(site_open(&s, NULL));
+	memset(bytes, ' ', sizeof bytes);
+	snprintf(head, sizeof head,
+		"POST /api/v0 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+		"Content-Length: %zu\r\n\r\n",
+		sizeof bytes + 1);
+	inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+	address.sin_port = htons((uint16_t)atoi(strrchr(s.at.text, ':') + 1));
+	for (int i = 0; i < CONNECTIONS; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		REQUIRE(fds[i] >= 0 &&
+			connect(fds[i], (struct sockaddr *)&address, sizeof address) == 0);
+		fake_write(fds[i], tl__str_z(head));
+		fake_write(fds[i], (tl_str){bytes, sizeof bytes});
+	}
+	nap(100); /* until the last piece is read */
+	for (int i = CONNECTIONS - 1; i >= 0; i--) {
+		fake_write(fds[i], TL__STR(" "));
+		CHECK(WAIT_FOR(recv(fds[i], answer, sizeof answer - 1, MSG_DONTWAIT) > 0));
+		refused += strncmp(answer, "HTTP/1.1 503", 12) == 0;
+	}
+	CHECK(refused >= 1);
+	for (int i = 0; i < CONNECTIONS; i++)
+		close(fds[i]);
+	CHECK(WAIT_FOR(said(&s, "POST /api/v0 HTTP/1.0\r\nHost: x\r\nContent-Type: "
+				"application/json\r\nContent-Length: 2\r\n\r\n{}") == 400));
+	site_close(&s);
+}
+
 typedef struct received {
 	size_t count;
 	bool root_first, ordered;
@@ -420,6 +460,7 @@ int main(void)
 	RUN(a_forged_entry_stays_out_and_the_rest_comes_in);
 	RUN(statuses_are_those_of_a_v0_server);
 	RUN(a_body_over_the_limit_gets_413);
+	RUN(request_bodies_have_a_bound_together);
 	RUN(a_public_database_is_served_as_a_stream_parents_first);
 	RUN(a_claimed_key_opens_nothing_unless_told_so);
 	RUN(pushed_entries_count_only_when_they_verify);

@@ -434,6 +434,34 @@ static void nothing_is_left_open(void)
 	scratch_remove(dir);
 }
 
+/* --- memory ----------------------------------------------------------------------------------- */
+
+enum { MAX_ALLOCATIONS = 2000 };
+
+/* Every allocation of an opening fails in turn: the opening fails with it, or does without. */
+static void an_opening_without_memory_fails_cleanly(void)
+{
+	tl_node_config config = offline(NULL);
+	size_t n = 0;
+	int fired = 1;
+
+	config.log_level = TL_LOG_OFF;
+	for (int sync = 0; sync < 2; sync++) {
+		config.without_sync = sync == 0;
+		for (n = 1, fired = 1; fired && n < MAX_ALLOCATIONS; n++) {
+			tl_node *node = NULL;
+			int rc;
+
+			(void)tl__alloc_fail_at(n);
+			rc = tl_node_open(&node, &config);
+			fired = tl__alloc_fail_at(0);
+			CHECK(rc == TL_OK || (fired && node == NULL));
+			tl_node_close_within(node, 0);
+		}
+		CHECK(!fired && n > 10);
+	}
+}
+
 int main(void)
 {
 	RUN(a_node_keeps_its_identity_and_data);
@@ -448,6 +476,7 @@ int main(void)
 	RUN(a_database_is_exported_and_imported);
 	RUN(what_is_no_database_is_not_imported);
 	RUN(a_backup_opens_as_a_node_with_another_incarnation);
+	RUN(an_opening_without_memory_fails_cleanly);
 	RUN(nothing_is_left_open);
 	return spec_end();
 }
