@@ -169,7 +169,7 @@ static inline int http_say(const tl_address *at, tl_str bytes, tl__buf *got, tl_
 	char *end;
 
 	inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-	address.sin_port = htons((uint16_t)atoi(strrchr(at->text, ':') + 1));
+	address.sin_port = htons((uint16_t)strtol(strrchr(at->text, ':') + 1, NULL, 10));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
 		fake_write(fd, bytes);
