@@ -10,10 +10,6 @@
 #include "sync/state.h"
 
 /* Limits. */
-#define TL__SERVE_NONCE_MS 120000 /* a nonce is remembered */
-/* A peer that sends on commit makes 50 requests a second: 6,000 while a nonce is remembered. */
-#define TL__SERVE_MAX_KEY_NONCES   10000
-#define TL__SERVE_MAX_NONCES       100000
 #define TL__SERVE_REMOTE_BURST     4000 /* requests of one remote host at once */
 #define TL__SERVE_REMOTE_PER_S     2000
 #define TL__SERVE_KEY_BURST        4000 /* of one device key */

@@ -71,15 +71,15 @@ int tl__serve_nonce_keep(tl__sync *sync, const tl_key *key, const uint8_t nonce[
 	int rc;
 
 	tl__serve_nonces_expire(sync);
-	if (serve->nonces.count >= TL__SERVE_MAX_NONCES ||
-		count_of(sync, key_name(key->b)) >= TL__SERVE_MAX_KEY_NONCES)
+	if (serve->nonces.count >= TL__V1_NONCES_IN_ALL ||
+		count_of(sync, key_name(key->b)) >= TL__V1_NONCES_PER_KEY)
 		return tl__fail(TL_E_BUSY, "too many requests at once; wait a moment");
 	kept = tl__alloc(sizeof *kept);
 	if (!kept)
 		return TL_E_NOMEM;
 	memcpy(kept->name, key->b, TL_KEY_BYTES);
 	memcpy(kept->name + TL_KEY_BYTES, nonce, TL__V1_NONCE_BYTES);
-	kept->until = sync->now + TL__SERVE_NONCE_MS;
+	kept->until = sync->now + TL__V1_NONCE_KEPT_MS;
 	kept->next = NULL;
 	rc = remember(sync, kept);
 	if (rc != TL_OK) {

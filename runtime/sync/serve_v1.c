@@ -1,7 +1,9 @@
 /* v1 requests: the order of checks of the protocol (runtime/wire/README.md), and signed answers.
  *
- * Until the device signature was checked a refusal is unsigned fixed bytes. A wrong clock or epoch
- * is told in a signed one, so these two are noted early and refused late. */
+ * Until the device signature was checked a refusal is unsigned fixed bytes. A wrong clock, epoch or
+ * channel and an unknown method are told in a signed one, so these are noted early and refused
+ * late.
+ */
 #include <string.h>
 #include "sync/serve.h"
 
@@ -66,16 +68,31 @@ static int check_lengths(struct check *check, const tl__sync_request *request)
 	return rc;
 }
 
-static tl__v1_status check_clock(const tl__sync *sync, const tl__v1_request *request)
+/* What the requester must be able to believe, so that it is refused signed, later. */
+static tl__v1_status check_moment(
+	const tl__sync *sync, const tl__incoming *in, const tl__v1_request *request)
 {
 	int64_t behind = sync->wall - request->time;
+	bool hello = in->method == TL__V1_HELLO;
 
 	if (behind > TL__V1_CLOCK_SKEW_MS || behind < -TL__V1_CLOCK_SKEW_MS)
 		return TL__V1_CLOCK_SKEW;
 	/* hello may come without an epoch, never with a wrong one. */
-	if (request->has_epoch && memcmp(request->epoch, sync->epoch, sizeof sync->epoch) != 0)
+	if (request->has_epoch ? memcmp(request->epoch, sync->epoch, sizeof sync->epoch) != 0
+			       : !hello)
 		return TL__V1_STALE_EPOCH;
+	if (!tl__str_eq(request->channel, in->channel) && !sync->options.allow_tls_proxy)
+		return TL__V1_CHANNEL_MISMATCH;
 	return TL__V1_OK;
+}
+
+/* The form of the header as a whole; an epoch that is not there is a stale one, no bad form. */
+static int check_form(struct check *check, tl__v1_method *method)
+{
+	tl__v1_request formal = check->request;
+
+	formal.has_epoch = true;
+	return tl__v1_request_form(&check->frame, &formal, method);
 }
 
 /* 2: who, what, when. */
@@ -93,12 +110,12 @@ static tl__v1_status check_header(
 	if (memcmp(&request->from, &sync->key, sizeof sync->key) == 0 ||
 		!tl__str_eq(request->method, method))
 		return TL__V1_BAD_REQUEST;
-	rc = tl__v1_request_form(&check->frame, request, &in->method);
-	if (rc != TL_OK)
-		return rc == TL_E_UNSUPPORTED ? TL__V1_UNKNOWN_METHOD : TL__V1_BAD_REQUEST;
+	rc = check_form(check, &in->method);
+	if (rc != TL_OK && rc != TL_E_UNSUPPORTED)
+		return TL__V1_BAD_REQUEST;
 	if (peer && peer->status == TL__PEER_BLOCKED)
 		return TL__V1_NOT_PERMITTED;
-	check->late = check_clock(sync, request);
+	check->late = rc == TL_OK ? check_moment(sync, in, request) : TL__V1_UNKNOWN_METHOD;
 	return TL__V1_OK;
 }
 
@@ -119,21 +136,20 @@ static bool is_cleartext(const tl__sync *sync, const tl__incoming *in)
 	       !tl__sync_loopback(in->remote);
 }
 
-/* 5: kept from being replayed, not too many, on the channel it was made for, allowed at all. */
+/* 5: not too many, for this moment, kept from being replayed, allowed at all. */
 static tl__v1_status check_sender(
 	tl__sync *sync, tl__incoming *in, const struct check *check, const char **code)
 {
 	const tl__v1_request *request = &check->request;
 	tl__peer *peer = tl__sync_find_peer(sync, &request->from);
 
+	if (!tl__serve_take(sync, (tl_str){(const char *)request->from.b, TL_KEY_BYTES},
+		    TL__SERVE_KEY_BURST, TL__SERVE_KEY_PER_S))
+		return TL__V1_BUSY;
 	if (check->late != TL__V1_OK)
 		return check->late;
-	if (tl__serve_nonce_keep(sync, &request->from, request->nonce) != TL_OK ||
-		!tl__serve_take(sync, (tl_str){(const char *)request->from.b, TL_KEY_BYTES},
-			TL__SERVE_KEY_BURST, TL__SERVE_KEY_PER_S))
+	if (tl__serve_nonce_keep(sync, &request->from, request->nonce) != TL_OK)
 		return TL__V1_BUSY;
-	if (!tl__str_eq(request->channel, in->channel) && !sync->options.allow_tls_proxy)
-		return TL__V1_CHANNEL_MISMATCH;
 	if (peer && peer->protocol == TL__PROTOCOL_V0)
 		return TL__V1_V0_KEY;
 	if (is_cleartext(sync, in)) {

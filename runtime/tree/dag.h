@@ -125,4 +125,9 @@ void tl__settings_cache_put(
 #define TL__SETTINGS_CACHE_COUNT 256
 #define TL__SETTINGS_CACHE_BYTES (8u * 1024 * 1024) /* of documents, by estimate */
 
+/* Whether this root's database is a system one: `_users`, `_databases`, `_instance`, `_sync`,
+ * `_user_…`. By the `name` that the root itself sets: it never changes, so nobody can make a
+ * database a system one, or a system one ordinary, later. */
+bool tl__root_is_system(const tl_entry *root);
+
 #endif

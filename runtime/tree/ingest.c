@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/entry_impl.h"
+#include "tree/dag.h"
 #include "tree/ingest_run.h"
 
 /* What is to be looked at when a turn is over: pending entries whose wait may have ended. */
@@ -64,11 +65,12 @@ static int on_aside_root(void *ud, const tl__aside_row *row)
 	return TL_OK;
 }
 
+/* System databases of others are never taken. */
 static bool brings_root(const tl__ingest_page *page, const tl__line *lines)
 {
 	for (size_t i = 0; i < page->count; i++)
 		if (lines[i].entry && lines[i].declined == TL_OK &&
-			tl_entry_is_root(lines[i].entry))
+			tl_entry_is_root(lines[i].entry) && !tl__root_is_system(lines[i].entry))
 			return true;
 	return false;
 }

@@ -1,5 +1,6 @@
 /* What keys may do in a database, and which databases they may know of. */
 #include "base/fail.h"
+#include "tree/dag.h"
 #include "tree/work_serve.h"
 
 /* --- root ------------------------------------------------------------------------------------- */
@@ -20,9 +21,7 @@ static bool is_system_name(tl_str name)
 	return tl__str_starts(name, TL__STR("_user_"));
 }
 
-/* By the `name` that the root itself sets: it never changes, so nobody can make a database a
- * system one, or a system one ordinary, later. */
-static bool is_system_root(const tl_entry *root)
+bool tl__root_is_system(const tl_entry *root)
 {
 	ptrdiff_t store = tl_entry_find_store(root, TL__STR(TL__STORE_SETTINGS));
 	tl_value *settings = NULL, *name;
@@ -47,7 +46,7 @@ static int look_at_root(void *ud, const tl__entry_row *row)
 		return tl__fail_cause(TL_E_STORE_DAMAGED,
 			"the root of a database cannot be read; run `tidelock verify`");
 	read->found = true;
-	read->system = is_system_root(root);
+	read->system = tl__root_is_system(root);
 	tl_entry_release(root);
 	return TL_OK;
 }

@@ -1,0 +1,268 @@
+/* Requests for access: what they are answered, and their bounds: 10 a key, 1,000 in all, 30 days.
+ */
+#include "serve_help.h"
+
+#define DAY ((uint64_t)24 * HOUR)
+
+static tl_id notes;
+static const tl_permission writing = {TL_WRITE, 5}, reading = {TL_READ, 0};
+
+static void with_notes(const tl__sim_config *config)
+{
+	begin_serve(config);
+	notes = make_db(bob, "notes");
+	CHECK_OK(grant(bob, &notes, "writer", writing));
+	CHECK_OK(set_public(bob, &notes, reading));
+}
+
+typedef struct outcome {
+	tl__v1_status status;
+	tl__v1_access_result result;
+	tl_permission permission;
+	char id[40], code[TL__V1_MAX_CODE + 1];
+} outcome;
+
+/* By the key of that name, with a proof by `proof` (NULL: none). */
+static outcome ask_for(const tl_id *db, const char *key, const char *name, tl_permission permission,
+	const char *proof)
+{
+	tl__v1_access args = {.name = z(name), .permission = permission};
+	tl__v1_access_answer answer = {0};
+	tl__buf text = TL__BUF_INIT;
+	outcome out = {.result = TL__V1_ACCESS_REFUSED};
+	tl__v1_request m;
+	heard h;
+
+	CHECK_OK(tl__sim_public(key, &args.key));
+	tl__v1_write_access(&text, &args);
+	m = request_of("access", db, tl__buf_view(&text));
+	h = say_with(&m, &proof, proof ? 1 : 0, TL__STR(""));
+	CHECK(h.is_signed);
+	out.status = h.status;
+	if (h.status == TL__V1_OK) {
+		CHECK_OK(tl__v1_read_access_answer(&answer, h.args));
+		out.result = answer.result;
+		out.permission = answer.permission;
+		snprintf(out.id, sizeof out.id, "%.*s", TL__STR_ARG(answer.request_id));
+		snprintf(out.code, sizeof out.code, "%.*s", TL__STR_ARG(answer.code));
+	}
+	heard_free(&h);
+	tl__buf_free(&text);
+	return out;
+}
+
+static void what_a_key_holds_is_granted(void)
+{
+	outcome o;
+
+	with_notes(NULL);
+	o = ask_for(&notes, "writer", "laptop", writing, "writer");
+	CHECK(o.result == TL__V1_ACCESS_GRANTED &&
+		tl_permission_compare(o.permission, writing) == 0);
+	o = ask_for(&notes, "writer", "laptop", reading, "writer");
+	CHECK(o.result == TL__V1_ACCESS_GRANTED);
+	o = ask_for(&notes, "anyone", "laptop", reading, "anyone"); /* it is public */
+	CHECK(o.result == TL__V1_ACCESS_GRANTED);
+	CHECK(core_of(bob)->serve->access.count == 0);
+}
+
+static void more_waits_for_the_owner(void)
+{
+	outcome first, again, other;
+
+	with_notes(NULL);
+	first = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(first.result == TL__V1_ACCESS_PENDING && strlen(first.id) == 36);
+	again = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(again.result == TL__V1_ACCESS_PENDING && strcmp(first.id, again.id) == 0);
+	other = ask_for(&notes, "anyone", "laptop", (tl_permission){TL_ADMIN, 1}, "anyone");
+	CHECK(other.result == TL__V1_ACCESS_PENDING && strcmp(first.id, other.id) != 0);
+	CHECK(core_of(bob)->serve->access.count == 2);
+	CHECK(tl__sim_events(bob, TL_EVENT_ACCESS_REQUESTED) == 2);
+	/* Asking gives nothing. */
+	CHECK(pulled(&notes, NULL, 0) == 3);
+}
+
+static void a_key_asks_for_itself(void)
+{
+	with_notes(NULL);
+	CHECK(ask_for(&notes, "anyone", "laptop", writing, NULL).status == TL__V1_BAD_REQUEST);
+	CHECK(ask_for(&notes, "anyone", "laptop", writing, "other").status == TL__V1_BAD_REQUEST);
+	CHECK(core_of(bob)->serve->access.count == 0);
+}
+
+static void names_that_would_be_paths_are_refused(void)
+{
+	char long_name[TL__V1_MAX_TEXT + 1];
+
+	with_notes(NULL);
+	CHECK(ask_for(&notes, "anyone", "", writing, "anyone").status == TL__V1_BAD_REQUEST);
+	CHECK(ask_for(&notes, "anyone", "*", writing, "anyone").status == TL__V1_BAD_REQUEST);
+	CHECK(ask_for(&notes, "anyone", "a.b", writing, "anyone").status == TL__V1_BAD_REQUEST);
+	memset(long_name, 'x', sizeof long_name);
+	long_name[TL__V1_MAX_TEXT] = '\0';
+	CHECK(ask_for(&notes, "anyone", long_name, writing, "anyone").result ==
+		TL__V1_ACCESS_PENDING);
+	CHECK(core_of(bob)->serve->access.count == 1);
+}
+
+static void what_is_not_there_cannot_be_asked_for(void)
+{
+	tl_id none, own;
+
+	with_notes(NULL);
+	tl_id_of(&none, "none", 4);
+	CHECK(ask_for(&none, "anyone", "laptop", writing, "anyone").status == TL__V1_NOT_AVAILABLE);
+	CHECK(tl__sync_own_db(core_of(bob), &own));
+	CHECK(ask_for(&own, "anyone", "laptop", writing, "anyone").status == TL__V1_NOT_AVAILABLE);
+	CHECK(core_of(bob)->serve->access.count == 0);
+}
+
+static void a_key_may_have_ten_requests(void)
+{
+	outcome o;
+	char name[16];
+
+	with_notes(NULL);
+	for (int i = 0; i < TL__SERVE_MAX_KEY_REQUESTS; i++) {
+		snprintf(name, sizeof name, "name%d", i);
+		o = ask_for(&notes, "anyone", name, writing, "anyone");
+		CHECK(o.result == TL__V1_ACCESS_PENDING);
+	}
+	o = ask_for(&notes, "anyone", "one more", writing, "anyone");
+	CHECK(o.result == TL__V1_ACCESS_REFUSED && strcmp(o.code, "busy") == 0);
+	o = ask_for(&notes, "anyone", "name3", writing, "anyone"); /* known: no new one */
+	CHECK(o.result == TL__V1_ACCESS_PENDING);
+	o = ask_for(&notes, "someone", "laptop", writing, "someone");
+	CHECK(o.result == TL__V1_ACCESS_PENDING);
+	/* It is remembered over a restart. */
+	tl__sim_run(sim, 1000);
+	restart(bob);
+	tl__sim_run(sim, 100);
+	CHECK(core_of(bob)->serve->access.count == TL__SERVE_MAX_KEY_REQUESTS + 1);
+	o = ask_for(&notes, "anyone", "one more", writing, "anyone");
+	CHECK(o.result == TL__V1_ACCESS_REFUSED && strcmp(o.code, "busy") == 0);
+	/* One that was decided makes room. */
+	o = ask_for(&notes, "anyone", "name3", writing, "anyone");
+	tl__serve_decided(core_of(bob), z(o.id));
+	o = ask_for(&notes, "anyone", "one more", writing, "anyone");
+	CHECK(o.result == TL__V1_ACCESS_PENDING);
+}
+
+static void there_may_be_a_thousand_requests(void)
+{
+	tl__access_wish wish = {.name = TL__STR("laptop"),
+		.permission = writing,
+		.transport = TL__STR("http"),
+		.remote = TL__STR(REMOTE)};
+	char id[37];
+
+	with_notes(NULL);
+	wish.db = notes;
+	for (uint32_t i = 0; i < TL__SERVE_MAX_REQUESTS; i++) {
+		memcpy(wish.key.b, &i, sizeof i);
+		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	}
+	wish.key.b[9] = 1;
+	CHECK_CODE(tl__serve_keep_wish(core_of(bob), &wish, id), TL_E_BUSY);
+	CHECK(core_of(bob)->serve->access.count == TL__SERVE_MAX_REQUESTS);
+}
+
+static void a_request_ends_after_thirty_days(void)
+{
+	outcome first, later;
+
+	with_notes(NULL);
+	first = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	tl__sim_run(sim, 29 * DAY);
+	later = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(strcmp(first.id, later.id) == 0);
+	tl__sim_run(sim, 2 * DAY);
+	later = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(later.result == TL__V1_ACCESS_PENDING && strcmp(first.id, later.id) != 0);
+	CHECK(core_of(bob)->serve->access.count == 1);
+}
+
+static tl_policy_answer no_requests(void *ud, const tl_policy_question *question, const char **why)
+{
+	(void)ud;
+	(void)why;
+	return question->kind == TL_POLICY_REQUEST ? TL_POLICY_DENY : TL_POLICY_PASS;
+}
+
+static void the_policy_may_want_no_requests(void)
+{
+	tl__sim_config config = {.name = "bob"};
+	outcome o;
+
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = no_requests};
+	with_notes(&config);
+	o = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(o.result == TL__V1_ACCESS_REFUSED && strcmp(o.code, "not_permitted") == 0);
+	CHECK(core_of(bob)->serve->access.count == 0);
+}
+
+/* The same bounds hold for the old protocol. */
+static void the_old_protocol_asks_too(void)
+{
+	char key[TL_KEY_TEXT_LEN + 1], id[TL_ID_TEXT_LEN + 1], request[500];
+	unsigned pending = 0;
+
+	with_notes(NULL);
+	key_text("anyone", key);
+	tl_id_format(&notes, id);
+	for (int i = 0; i < TL__SERVE_MAX_KEY_REQUESTS + 5; i++) {
+		tl__buf body;
+
+		snprintf(request, sizeof request,
+			"{\"SyncTree\":{\"tree_id\":\"%s\",\"our_tips\":[],\"requesting_key\":\"%"
+			"s\","
+			"\"requesting_key_name\":\"n%d\",\"requested_permission\":{\"Write\":1}}}",
+			id, key, i);
+		body = say_v0(request);
+		pending += strstr(body.ptr, "BootstrapPending") != NULL;
+		tl__buf_free(&body);
+	}
+	CHECK(pending == TL__SERVE_MAX_KEY_REQUESTS);
+}
+
+/* Kept for the owner in the form of the sync database's records. */
+static void the_owner_finds_the_record(void)
+{
+	tl_database *db = NULL;
+	tl_table *table = NULL;
+	char *row = NULL;
+	size_t len = 0;
+	tl_id own;
+	outcome o;
+
+	with_notes(NULL);
+	o = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	tl__sim_run(sim, 1000);
+	CHECK(tl__sync_own_db(core_of(bob), &own));
+	CHECK_OK(tl__database_open(tl__sim_host(bob), &own, &db));
+	CHECK_OK(tl_database_table(db, TL__STR("bootstrap_requests"), &table));
+	CHECK_OK(tl_table_get(table, z(o.id), &row, &len));
+	CHECK(row && strstr(row, "\"requesting_key_name\":\"laptop\"") &&
+		strstr(row, "\"requested_permission\":{\"Write\":5}") &&
+		strstr(row, "\"status\":\"Pending\"") && strstr(row, REMOTE));
+	tl_free(row);
+	tl_table_free(table);
+	tl_database_free(db);
+}
+
+int main(void)
+{
+	RUN_SIM(what_a_key_holds_is_granted);
+	RUN_SIM(more_waits_for_the_owner);
+	RUN_SIM(a_key_asks_for_itself);
+	RUN_SIM(names_that_would_be_paths_are_refused);
+	RUN_SIM(what_is_not_there_cannot_be_asked_for);
+	RUN_SIM(a_key_may_have_ten_requests);
+	RUN_SIM(there_may_be_a_thousand_requests);
+	RUN_SIM(a_request_ends_after_thirty_days);
+	RUN_SIM(the_policy_may_want_no_requests);
+	RUN_SIM(the_old_protocol_asks_too);
+	RUN_SIM(the_owner_finds_the_record);
+	return spec_end();
+}
