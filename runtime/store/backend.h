@@ -35,7 +35,7 @@ typedef struct tl__backend {
 	int (*clear_state)(tl__store *store, const tl_id *db, tl_str name);
 	int (*commit)(tl__store *store);
 	void (*close)(tl__store *store);
-	int (*snapshot_open)(tl__store *store, tl__snapshot **out);
+	int (*snapshot_open)(tl__store *store, bool warm, tl__snapshot **out);
 	void (*snapshot_close)(tl__snapshot *s);
 	int (*databases)(tl__snapshot *s, tl__db_visit visit, void *ud);
 	int (*database)(tl__snapshot *s, const tl_id *db, tl__db_row *out);

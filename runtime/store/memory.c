@@ -62,11 +62,12 @@ const tl__row *tl__m_entry_row(
 
 /* --- snapshots -------------------------------------------------------------------------------- */
 
-static int snapshot_open(tl__store *store, tl__snapshot **out)
+static int snapshot_open(tl__store *store, bool warm, tl__snapshot **out)
 {
 	tl__memory *memory = (tl__memory *)store;
 	tl__m_snapshot *s = tl__alloc_zero(1, sizeof *s);
 
+	(void)warm; /* everything is in memory */
 	if (!s)
 		return TL_E_NOMEM;
 	tl__blocks_init(&s->dead);
@@ -108,7 +109,7 @@ static int copy_value(tl__store *store, tl__table table, tl_str key, char **valu
 {
 	tl__snapshot *s;
 	const tl__row *row;
-	int rc = snapshot_open(store, &s);
+	int rc = snapshot_open(store, false, &s);
 
 	*value = NULL;
 	*len = 0;
@@ -145,7 +146,7 @@ static int locals(tl__store *store, tl_str prefix, tl__local_visit visit, void *
 {
 	tl__rows_walk walk;
 	tl__snapshot *s;
-	int rc = snapshot_open(store, &s);
+	int rc = snapshot_open(store, false, &s);
 
 	if (rc != TL_OK)
 		return rc;
@@ -161,7 +162,7 @@ static int key_names(tl__store *store, tl__name_visit visit, void *ud)
 {
 	tl__rows_walk walk;
 	tl__snapshot *s;
-	int rc = snapshot_open(store, &s);
+	int rc = snapshot_open(store, false, &s);
 
 	if (rc != TL_OK)
 		return rc;

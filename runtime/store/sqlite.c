@@ -32,7 +32,7 @@ static bool count_reading(tl__sqlite *store, int step)
 	return none;
 }
 
-static int snapshot_open(tl__store *base, tl__snapshot **out)
+static int snapshot_open(tl__store *base, bool warm, tl__snapshot **out)
 {
 	tl__sqlite *store = (tl__sqlite *)base;
 	tl__sq_snapshot *s = tl__alloc_zero(1, sizeof *s);
@@ -40,13 +40,13 @@ static int snapshot_open(tl__store *base, tl__snapshot **out)
 
 	if (!s)
 		return TL_E_NOMEM;
-	rc = tl__sq_reader_take(store, &s->conn);
+	rc = tl__sq_reader_take(store, warm, &s->conn);
 	if (rc == TL_OK)
 		rc = run(s->conn, TL__SQL_READ);
 	if (rc == TL_OK)
 		rc = run(s->conn, TL__SQL_DATA_VERSION); /* the first read fixes the moment */
 	if (rc != TL_OK) {
-		tl__sq_conn_close(s->conn);
+		tl__sq_reader_drop(store, s->conn);
 		tl__free(s);
 		return rc;
 	}
@@ -66,7 +66,7 @@ static void snapshot_close(tl__snapshot *snapshot)
 	if (ended)
 		tl__sq_reader_give(store, s->conn);
 	else
-		tl__sq_conn_close(s->conn);
+		tl__sq_reader_drop(store, s->conn);
 	tl__free(s);
 }
 
@@ -82,6 +82,7 @@ static void close_store(tl__store *base)
 		store->idle = conn->next;
 		tl__sq_conn_close(conn);
 	}
+	tl__sq_conn_close(store->warm);
 	tl__sq_conn_close(store->watch);
 	tl__sq_conn_close(store->writer); /* the last one out empties the log */
 	tl__sq_unlock(store);

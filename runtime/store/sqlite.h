@@ -18,7 +18,7 @@
 
 #define TL__SQ_WRITE_CACHE_KIB 16384
 #define TL__SQ_READ_CACHE_KIB  2048
-#define TL__SQ_LARGE_CACHE_KIB 16384 /* of the reader that is taken whenever it is free */
+#define TL__SQ_WARM_CACHE_KIB  16384 /* of one reader, for reads that come back */
 #define TL__SQ_WATCH_CACHE_KIB 64
 #define TL__SQ_IDLE_READERS    8    /* connections kept for the next snapshot */
 #define TL__SQ_BUSY_MS         1000 /* wait for a foreign program that writes */
@@ -41,7 +41,7 @@ typedef struct tl__sq_conn {
 	tl__map numbers; /* databases and scopes by name; their rows never change or go */
 	tl__buf key;     /* for `numbers` */
 	const char *file;
-	bool large;               /* has the large cache */
+	bool warm;                /* has the large cache */
 	struct tl__sq_conn *next; /* in the pool */
 } tl__sq_conn;
 
@@ -85,7 +85,8 @@ typedef struct tl__sqlite {
 	size_t reading; /* snapshots open */
 	tl__sq_conn *idle;
 	size_t idle_count;
-	bool has_large;
+	tl__sq_conn *warm; /* the reader with the large cache while it is idle */
+	bool has_warm;
 	pthread_mutex_t watch_lock;
 	tl__sq_conn *watch; /* sees what others write */
 } tl__sqlite;
@@ -103,9 +104,12 @@ int tl__sq_conn_open(tl__sq_conn **out, const tl__sqlite *store, int cache_kib) 
 void tl__sq_conn_close(tl__sq_conn *conn); /* NULL is fine */
 /* Runs SQL text that gives no rows, or whose rows do not matter. */
 int tl__sq_exec(tl__sq_conn *conn, const char *sql, const char *doing) TL_MUST_USE;
-/* A reader from the pool, and back. */
-int tl__sq_reader_take(tl__sqlite *store, tl__sq_conn **out) TL_MUST_USE;
+/* A reader from the pool, and back. There is one with a large cache: `warm` asks for it, and gets
+ * another one while it is out. */
+int tl__sq_reader_take(tl__sqlite *store, bool warm, tl__sq_conn **out) TL_MUST_USE;
 void tl__sq_reader_give(tl__sqlite *store, tl__sq_conn *conn);
+/* Closes one that failed. NULL is fine. */
+void tl__sq_reader_drop(tl__sqlite *store, tl__sq_conn *conn);
 void tl__sq_forget_numbers(tl__sq_conn *conn);
 
 /* --- sqlite_query.c: one statement from binding to reset -------------------------------------- */

@@ -60,7 +60,7 @@ int tl__sq_backup(tl__store *base, const char *file)
 
 	if (rc != TL_OK)
 		return rc;
-	rc = base->backend->snapshot_open(base, &s);
+	rc = base->backend->snapshot_open(base, false, &s);
 	if (rc == TL_OK) {
 		s->store = base;
 		rc = copy_to(tl__sq_conn_of(s), file);

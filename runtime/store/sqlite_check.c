@@ -335,7 +335,7 @@ int tl__sq_check(tl__store *base, tl__finding finding, void *ud)
 {
 	checker c = {.finding = finding, .ud = ud};
 	tl__snapshot *s;
-	int rc = base->backend->snapshot_open(base, &s);
+	int rc = base->backend->snapshot_open(base, false, &s);
 
 	if (rc != TL_OK)
 		return rc;

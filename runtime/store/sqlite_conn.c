@@ -118,32 +118,43 @@ void tl__sq_forget_numbers(tl__sq_conn *conn)
 	tl__map_init(&conn->numbers);
 }
 
-/* The first reader gets a large cache and is the first to be taken again, so that whoever reads one
- * thing after the other finds what was read before. */
-int tl__sq_reader_take(tl__sqlite *store, tl__sq_conn **out)
+/* With the lock held: an idle reader, or NULL; then *open_warm says which one to open. */
+static tl__sq_conn *take_idle(tl__sqlite *store, bool warm, bool *open_warm)
 {
-	tl__sq_conn *conn;
-	bool large;
-	int rc;
+	tl__sq_conn *conn = NULL;
 
-	pthread_mutex_lock(&store->pool_lock);
-	conn = store->idle;
-	if (conn) {
+	*open_warm = warm && !store->has_warm;
+	if (*open_warm)
+		return NULL;
+	if (warm && store->warm) {
+		conn = store->warm;
+		store->warm = NULL;
+	} else if (store->idle) {
+		conn = store->idle;
 		store->idle = conn->next;
 		store->idle_count--;
 	}
-	large = !conn && !store->has_large;
-	store->has_large |= large;
+	return conn;
+}
+
+int tl__sq_reader_take(tl__sqlite *store, bool warm, tl__sq_conn **out)
+{
+	bool open_warm;
+	int rc;
+
+	pthread_mutex_lock(&store->pool_lock);
+	*out = take_idle(store, warm, &open_warm);
+	store->has_warm |= open_warm;
 	pthread_mutex_unlock(&store->pool_lock);
-	*out = conn;
-	if (conn)
+	if (*out)
 		return TL_OK;
-	rc = tl__sq_conn_open(out, store, large ? TL__SQ_LARGE_CACHE_KIB : TL__SQ_READ_CACHE_KIB);
+	rc = tl__sq_conn_open(
+		out, store, open_warm ? TL__SQ_WARM_CACHE_KIB : TL__SQ_READ_CACHE_KIB);
 	if (rc == TL_OK) {
-		(*out)->large = large;
-	} else if (large) {
+		(*out)->warm = open_warm;
+	} else if (open_warm) {
 		pthread_mutex_lock(&store->pool_lock);
-		store->has_large = false;
+		store->has_warm = false;
 		pthread_mutex_unlock(&store->pool_lock);
 	}
 	return rc;
@@ -151,19 +162,28 @@ int tl__sq_reader_take(tl__sqlite *store, tl__sq_conn **out)
 
 void tl__sq_reader_give(tl__sqlite *store, tl__sq_conn *conn)
 {
-	tl__sq_conn **at = &store->idle;
 	bool keep;
 
 	pthread_mutex_lock(&store->pool_lock);
-	keep = conn->large || store->idle_count < TL__SQ_IDLE_READERS;
-	if (keep) {
-		if (*at && (*at)->large)
-			at = &(*at)->next;
-		conn->next = *at;
-		*at = conn;
+	keep = conn->warm || store->idle_count < TL__SQ_IDLE_READERS;
+	if (conn->warm) {
+		store->warm = conn;
+	} else if (keep) {
+		conn->next = store->idle;
+		store->idle = conn;
 		store->idle_count++;
 	}
 	pthread_mutex_unlock(&store->pool_lock);
 	if (!keep)
 		tl__sq_conn_close(conn);
+}
+
+void tl__sq_reader_drop(tl__sqlite *store, tl__sq_conn *conn)
+{
+	if (conn && conn->warm) {
+		pthread_mutex_lock(&store->pool_lock);
+		store->has_warm = false;
+		pthread_mutex_unlock(&store->pool_lock);
+	}
+	tl__sq_conn_close(conn);
 }

@@ -36,7 +36,7 @@ static int read_value(tl__store *base, char table, tl_str name, char **value, si
 {
 	tl__sqlite *store = (tl__sqlite *)base;
 	tl__sq_conn *conn;
-	int rc = tl__sq_reader_take(store, &conn);
+	int rc = tl__sq_reader_take(store, false, &conn);
 
 	*value = NULL;
 	*len = 0;
@@ -63,7 +63,7 @@ int tl__sq_locals(tl__store *base, tl_str prefix, tl__local_visit visit, void *u
 	tl__sq_conn *conn;
 	tl__sq_query q;
 	bool row;
-	int rc = tl__sq_reader_take(store, &conn);
+	int rc = tl__sq_reader_take(store, false, &conn);
 
 	if (rc != TL_OK)
 		return rc;
@@ -91,7 +91,7 @@ int tl__sq_key_names(tl__store *base, tl__name_visit visit, void *ud)
 	tl__sq_conn *conn;
 	tl__sq_query q;
 	bool row;
-	int rc = tl__sq_reader_take(store, &conn);
+	int rc = tl__sq_reader_take(store, false, &conn);
 
 	if (rc != TL_OK)
 		return rc;

@@ -297,7 +297,7 @@ static void count_snapshot(tl__store *store, int step)
 	pthread_mutex_unlock(&store->lock);
 }
 
-int tl__snapshot_open(tl__store *store, tl__snapshot **out)
+static int open_snapshot(tl__store *store, bool warm, tl__snapshot **out)
 {
 	bool full;
 	int rc;
@@ -312,13 +312,23 @@ int tl__snapshot_open(tl__store *store, tl__snapshot **out)
 			"%d snapshots are open, which is the most; close transactions and "
 			"cursors that are done",
 			TL__STORE_MAX_SNAPSHOTS);
-	rc = store->backend->snapshot_open(store, out);
+	rc = store->backend->snapshot_open(store, warm, out);
 	if (rc != TL_OK) {
 		count_snapshot(store, -1);
 		return rc;
 	}
 	(*out)->store = store;
 	return TL_OK;
+}
+
+int tl__snapshot_open(tl__store *store, tl__snapshot **out)
+{
+	return open_snapshot(store, false, out);
+}
+
+int tl__snapshot_open_warm(tl__store *store, tl__snapshot **out)
+{
+	return open_snapshot(store, true, out);
 }
 
 void tl__snapshot_close(tl__snapshot *snapshot)

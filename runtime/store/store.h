@@ -138,6 +138,9 @@ int tl__store_write(tl__store *store, tl__batch *batch) TL_MUST_USE;
 /* --- reading ---------------------------------------------------------------------------------- */
 
 int tl__snapshot_open(tl__store *store, tl__snapshot **out) TL_MUST_USE;
+/* The same for an application's reads, which come back to the same rows: what they touch is kept in
+ * memory for longer. Not for walks over everything. */
+int tl__snapshot_open_warm(tl__store *store, tl__snapshot **out) TL_MUST_USE;
 void tl__snapshot_close(tl__snapshot *snapshot); /* NULL is fine */
 
 /* A database known to the store. */

@@ -64,7 +64,7 @@ int tl__database_snapshot(const tl_database *db, tl__snapshot **out)
 	int code = tl__database_check(db);
 
 	*out = NULL;
-	return code == TL_OK ? tl__snapshot_open(db->host->tree->store, out) : code;
+	return code == TL_OK ? tl__snapshot_open_warm(db->host->tree->store, out) : code;
 }
 
 const tl_id *tl_database_root_id(const tl_database *db)
