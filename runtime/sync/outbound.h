@@ -269,6 +269,7 @@ struct tl__session {
 	bool was_unsettled; /* already before this exchange */
 	bool offer_again;   /* what was declined so far is to be offered again afterwards */
 	bool by_tips_tried;
+	bool looked; /* pulled because a push was refused */
 	bool plan_more, plan_wanted;
 	bool whole;   /* v0: asked with no tips */
 	bool confirm; /* v0: what was sent should show now */

@@ -303,15 +303,31 @@ static void page_settled(tl__sync *sync, tl__session *session)
 		finish(sync, session);
 }
 
+/* It takes nothing from us. One that may only read, and was stopped before it noted how far it had
+ * got, holds nothing but what the peer has: look, before calling it a failure. */
+static void refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
+{
+	if (result->status == TL__V1_NOT_PERMITTED && !session->pulled && !session->looked) {
+		session->looked = true;
+		tl__pull_start(sync, session);
+	} else {
+		tl__session_fail(sync, session, result->code, result->error);
+	}
+}
+
 static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
-	tl__session *session = tl__session_answered(sync, owner, result);
+	tl__session *session = tl__session_back(sync, owner, result);
 	tl__v1_fates fates;
 	int rc;
 
 	(void)ud;
 	if (!session)
 		return;
+	if (result->code != TL_OK) {
+		refused(sync, session, result);
+		return;
+	}
 	rc = tl__v1_read_fates(&fates, result->args);
 	if (rc == TL_OK && !fates.seen_valid) {
 		/* Its store was rolled back: next time from the start. */
