@@ -390,6 +390,32 @@ static void fates_of_other_entries_are_refused(void)
 	tl_database_free(db);
 }
 
+/* One that may only read may hold nothing but what came from the peer: a pull shows it. */
+static void a_refused_push_looks_before_it_fails(void)
+{
+	asked a;
+
+	in_step(3);
+	rig_pass(50);
+	commit_one();
+	REQUIRE(take_v1(&a));
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_NOT_PERMITTED);
+	REQUIRE(sends("/tidelock/v1/pull", NULL));
+	CHECK(pair_of(&bob, &root)->attempts == 0);
+	REQUIRE(take_v1(&a));
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_NOT_AVAILABLE);
+	REQUIRE(sends("/tidelock/v1/push", NULL));
+	REQUIRE(take_v1(&a));
+	asked_free(&a);
+	refuse_v1(&a, &bob, TL__V1_NOT_PERMITTED);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->attempts == 1);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_NOT_PERMITTED);
+	tl_database_free(db);
+}
+
 static void a_database_the_peer_lacks_is_given_to_it(void)
 {
 	asked a;
@@ -717,6 +743,7 @@ int main(void)
 	RUN_RIG(what_pending_entries_wait_for_is_sent);
 	RUN_RIG(what_nobody_has_cannot_be_sent);
 	RUN_RIG(fates_of_other_entries_are_refused);
+	RUN_RIG(a_refused_push_looks_before_it_fails);
 	RUN_RIG(a_database_the_peer_lacks_is_given_to_it);
 	RUN_RIG(a_database_nobody_has_is_not_available);
 	RUN_RIG(a_rolled_back_responder_is_given_everything_again);
