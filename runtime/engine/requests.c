@@ -12,7 +12,7 @@
 #define STORE      "bootstrap_requests"
 #define MAX_AGE_MS (INT64_C(30) * 86400000)
 
-/* A record of protocol document 03, 6.5. */
+/* A record in the form of sync/README.md. */
 typedef struct request {
 	tl_id db;
 	tl_str tree_id, pubkey, name, permission_json, timestamp, status, address;

@@ -85,7 +85,8 @@ void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *su
 	const tl__v1_cursor *seen, int64_t since);
 void tl__pair_save_cursors(tl__sync *sync, tl__pair *pair);
 
-/* --- record.c: document 03, 6.3 --------------------------------------------------------------- */
+/* --- record.c: README.md, Stored records -------------------------------------------------------
+ */
 
 typedef struct tl__sync_outcome {
 	int64_t started; /* wall */
@@ -196,7 +197,7 @@ void tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello);
 int tl__hello_read(
 	tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16]) TL_MUST_USE;
 void tl__handshake_write(tl__sync *sync, tl__buf *body, const uint8_t challenge[32]);
-/* Checks of protocol document 03 section 4; fills key, name and tidelock of the result. The name
+/* Checks of the v0 handshake; fills key, name and tidelock of the result. The name
  * lives in `memory`. */
 int tl__handshake_read(tl_str document, const uint8_t challenge[32], tl__call_result *out,
 	tl__v0_reader **memory) TL_MUST_USE;

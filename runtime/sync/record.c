@@ -1,4 +1,4 @@
-/* Cursor, metadata and history of protocol document 03, 6.3, written after each exchange. */
+/* Cursor, metadata and history in the form of 0.2.0 (README.md), written after each exchange. */
 #include "sync/outbound.h"
 
 #include "base/fields.h"

@@ -1,4 +1,4 @@
-/* v0 requests of 0.2.0 peers (protocol document 03, 4 and 5.2), with its holes closed: a v0 peer
+/* v0 requests of 0.2.0 peers (wire/README.md), with its holes closed: a v0 peer
  * proves nothing, so it reads what everybody may read, and nothing is recorded of it. */
 #include <string.h>
 #include "sync/serve.h"

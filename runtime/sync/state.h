@@ -70,7 +70,7 @@ struct tl__peer {
 	uint64_t max_body_bytes, max_page_entries;
 	uint64_t wait_until; /* monotonic: it asked us to wait */
 	bool greeted;        /* v0: it knows us since a handshake of this process */
-	/* Metadata of document 03, 6.3. */
+	/* Metadata as README.md lists it. */
 	bool has_metadata;
 	int64_t sync_established, last_attempt, last_successful;
 	uint64_t ok_count, failed_count, total_entries, total_bytes;
@@ -123,7 +123,7 @@ struct tl__pair {
 	uint64_t level_at;                         /* our arrivals when `level` was found */
 	uint64_t received, sent;                   /* entries, ever */
 	uint64_t progress_entries, progress_bytes; /* of the exchange under way */
-	/* Cursor record of document 03, 6.3. */
+	/* Cursor record as README.md lists it. */
 	int64_t last_sync;
 	uint64_t last_count, total_count;
 	tl__pair *next_of_peer, *next_of_db, *next;

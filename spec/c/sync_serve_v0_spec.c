@@ -1,4 +1,4 @@
-/* What 0.2.0 peers are answered (protocol document 03, 11.3), with the holes closed: such a peer
+/* What 0.2.0 peers are answered (wire/README.md), with the holes closed: such a peer
  * proves nothing, so it reads what everybody may read and nothing is recorded of it. */
 #include "serve_help.h"
 
