@@ -211,7 +211,7 @@ static bool run(const char *command)
 /* Over the files that are there, so that the store's file stays the same one. */
 static bool copy_dir(const char *from, const char *to)
 {
-	char command[2 * SCRATCH_PATH + 120];
+	char command[4 * SCRATCH_PATH + 120];
 
 	snprintf(command, sizeof command,
 		"rm -f '%s'/tidelock.db-wal '%s'/tidelock.db-shm && cp '%s'/tidelock.db* '%s'/", to,
