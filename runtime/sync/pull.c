@@ -35,6 +35,9 @@ static void tips_done(void *ud, tl__work *work)
 	session->tips_told.count = in->tip_count;
 	session->tips_told.hashed = in->tip_count > TL__V1_MAX_TIPS;
 	memcpy(session->tips_told.sha256, in->tips_hash, sizeof in->tips_hash);
+	tl__free(session->tips); /* of a pull before this one */
+	session->tips = NULL;
+	session->tip_count = 0;
 	if (!session->tips_told.hashed && in->id_count > 0) {
 		session->tips = tl__alloc(in->id_count * sizeof *session->tips);
 		if (!session->tips) {
