@@ -10,6 +10,9 @@ typedef struct digesting {
 	const tl_id *db;
 	tl__stamp last;
 	size_t rows;
+	tl__arena arena;
+	tl_str *names;
+	size_t name_count, name_cap;
 } digesting;
 
 static int put_entry(void *ud, const tl__entry_row *row)
@@ -51,9 +54,20 @@ static int put_tip(void *ud, const tl_id *id)
 	return TL_OK;
 }
 
-static int put_store(void *ud, tl_str name)
+static int keep_name(void *ud, tl_str name)
 {
 	digesting *d = ud;
+	void *names = d->names;
+	int rc = tl__arena_grow(&d->arena, &names, &d->name_cap, d->name_count, sizeof name);
+
+	d->names = names;
+	if (rc == TL_OK)
+		d->names[d->name_count++] = tl__arena_str(&d->arena, name);
+	return rc;
+}
+
+static int put_store(digesting *d, tl_str name)
+{
 	tl_value *doc = NULL;
 	char *text = NULL;
 	size_t len = 0;
@@ -71,6 +85,16 @@ static int put_store(void *ud, tl_str name)
 	return rc;
 }
 
+/* A visitor may not read what it is called from, so the names come first. */
+static int put_stores(digesting *d)
+{
+	int rc = tl__read_store_names(d->s, d->db, keep_name, d);
+
+	for (size_t i = 0; rc == TL_OK && i < d->name_count; i++)
+		rc = put_store(d, d->names[i]);
+	return rc;
+}
+
 static int put_all(digesting *d)
 {
 	tl__db_row row;
@@ -84,7 +108,7 @@ static int put_all(digesting *d)
 		rc = put_entries(d);
 	if (rc == TL_OK)
 		rc = tl__read_tips(d->s, d->db, TL__STR(""), put_tip, d);
-	return rc == TL_OK ? tl__read_store_names(d->s, d->db, put_store, d) : rc;
+	return rc == TL_OK ? put_stores(d) : rc;
 }
 
 void tl__sim_digest(tl__sim_peer *peer, const tl_id *db, tl__buf *out)
@@ -95,6 +119,7 @@ void tl__sim_digest(tl__sim_peer *peer, const tl_id *db, tl__buf *out)
 	if (rc == TL_OK)
 		rc = put_all(&d);
 	tl__snapshot_close(d.s);
+	tl__arena_free(&d.arena);
 	if (rc != TL_OK)
 		tl__sim_broken(peer->sim, rc);
 }

@@ -311,6 +311,12 @@ void tl__sim_heal(tl__sim *sim)
 		peer->group = 0;
 }
 
+void tl__sim_set_v0_only(tl__sim_peer *peer, bool v0_only)
+{
+	tl__sim_note(peer->sim, "%s speaks %s", peer->name, v0_only ? "v0 alone" : "v1 too");
+	peer->v0_only = v0_only;
+}
+
 void tl__sim_set_hanging(tl__sim_peer *peer, bool hanging)
 {
 	tl__sim_note(peer->sim, "%s %s", peer->name, hanging ? "hangs" : "answers again");

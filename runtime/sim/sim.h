@@ -91,6 +91,8 @@ void tl__sim_set_incarnation(tl__sim_peer *peer, uint8_t fill);
  * them are lost. */
 void tl__sim_partition(tl__sim_peer *peer, unsigned group);
 void tl__sim_heal(tl__sim *sim);
+/* From now on it behaves as a 0.2.0 node does, or no more. */
+void tl__sim_set_v0_only(tl__sim_peer *peer, bool v0_only);
 /* It takes requests and never answers: they hang. */
 void tl__sim_set_hanging(tl__sim_peer *peer, bool hanging);
 

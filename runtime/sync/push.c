@@ -187,6 +187,13 @@ static void planned(void *ud, tl__work *work)
 	}
 	if (session->plan_wanted && in->count < in->want_count)
 		session->unsettled = true;
+	if (session->pair->pulling_until > sync->now) {
+		/* It takes all of it by itself: what is left afterwards is pushed. */
+		session->pair->look_first = true;
+		tl__work_free(work);
+		finish(sync, session);
+		return;
+	}
 	if (remember(session, in) != TL_OK)
 		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
 	else

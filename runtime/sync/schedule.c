@@ -136,6 +136,12 @@ static bool idle(const tl__pair *pair)
 	       (pair->peer->protocol != TL__PROTOCOL_UNKNOWN || pair->peer->check == 0);
 }
 
+/* When a commit may go out. */
+static uint64_t free_at(const tl__pair *pair)
+{
+	return pair->pulling_until > pair->not_before ? pair->pulling_until : pair->not_before;
+}
+
 /* When this pair wants an exchange; UINT64_MAX: it does not. */
 static uint64_t due(const tl__sync *sync, const tl__pair *pair)
 {
@@ -148,7 +154,7 @@ static uint64_t due(const tl__sync *sync, const tl__pair *pair)
 	if (pair->wanted)
 		at = pair->attempts > 0 ? pair->next_attempt : 0;
 	else if (tl__pair_dirty(pair) && !sync->options.on_commit_off)
-		at = pair->attempts > 0 ? pair->next_attempt : pair->not_before;
+		at = pair->attempts > 0 ? pair->next_attempt : free_at(pair);
 	else if (pair->attempts > 0)
 		at = pair->next_attempt;
 	return at != UINT64_MAX && at < pair->peer->wait_until ? pair->peer->wait_until : at;

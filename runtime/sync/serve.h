@@ -18,6 +18,8 @@
 #define TL__SERVE_MAX_KEY_REQUESTS 10   /* access requests of one key */
 #define TL__SERVE_MAX_REQUESTS     1000 /* in all */
 #define TL__SERVE_REQUEST_MS       (INT64_C(30) * 24 * 3600 * 1000)
+#define TL__SERVE_PULLING_MS       2000          /* nothing is pushed to whoever takes pages */
+#define TL__SERVE_PULLED_MS        200           /* behind the last one */
 #define TL__SERVE_PIECE_BYTES      (256u * 1024) /* of a streamed v0 answer */
 
 /* --- a request under way ---------------------------------------------------------------------- */

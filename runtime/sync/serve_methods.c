@@ -252,6 +252,18 @@ static void write_tips(tl__buf *body, tl__v1_page *page, const tl__work_page *wo
 		tl__v1_write_id(body, TL__V1_LINE_TIP, &work->our_tips[i]);
 }
 
+/* A peer that takes pages gets everything so: pushing the same beside it would send all twice. It
+ * is held back a little behind each page, and then asks first what it has got. */
+static void hold_pushes(tl__sync *sync, const tl__incoming *in, bool more)
+{
+	tl__pair *pair = tl__sync_related(sync, &in->from, &in->db);
+
+	if (!pair || (!more && !pair->look_first))
+		return;
+	pair->look_first = true;
+	pair->pulling_until = sync->now + (more ? TL__SERVE_PULLING_MS : TL__SERVE_PULLED_MS);
+}
+
 static void answer_page(tl__sync *sync, tl__incoming *in, tl__work_page *work)
 {
 	tl__v1_page page = {.more = work->more, .cursor = cursor_of(sync, &work->next)};
@@ -262,6 +274,7 @@ static void answer_page(tl__sync *sync, tl__incoming *in, tl__work_page *work)
 	page.seen_valid = work->seen_valid && (!in->pull.has_seen || is_ours(sync, &in->pull.seen));
 	if (in->pull.has_seen)
 		heard_seen(sync, in, &in->pull.seen, page.seen_valid);
+	hold_pushes(sync, in, work->more);
 	if (!work->more)
 		write_tips(&body, &page, work);
 	/* A large entry travels alone; what is absent is told when it is asked for again. */

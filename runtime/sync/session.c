@@ -45,7 +45,8 @@ tl__session *tl__session_find(tl__sync *sync, uint64_t number)
 int tl__session_start(tl__sync *sync, tl__pair *pair)
 {
 	tl__session *session = tl__alloc_zero(1, sizeof *session);
-	bool outbox_only = !pair->wanted && tl__pair_dirty(pair) && pair->has_seen;
+	bool outbox_only =
+		!pair->wanted && !pair->look_first && tl__pair_dirty(pair) && pair->has_seen;
 
 	if (!session)
 		return TL_E_NOMEM;
@@ -61,7 +62,7 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 	pair->peer->sessions++;
 	sync->session_count++;
 	pair->session = session;
-	pair->wanted = false;
+	pair->wanted = pair->look_first = false;
 	pair->progress_entries = pair->progress_bytes = 0;
 	pair->not_before = sync->now + sync->options.commit_gap_ms;
 	if (pair->peer->protocol == TL__PROTOCOL_V0)

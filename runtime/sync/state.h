@@ -118,10 +118,11 @@ struct tl__pair {
 	tl__v1_cursor sure, seen;
 	int64_t sure_since; /* wall: when `seen` last started from `sure` */
 	/* Scheduling, monotonic. */
-	uint64_t next_attempt;                     /* when attempts > 0 and not stalled */
-	uint64_t not_before;                       /* pace of sending on commit */
-	uint64_t level_at;                         /* our arrivals when `level` was found */
-	uint64_t received, sent;                   /* entries, ever */
+	uint64_t next_attempt;   /* when attempts > 0 and not stalled */
+	uint64_t not_before;     /* pace of sending on commit */
+	uint64_t level_at;       /* our arrivals when `level` was found */
+	uint64_t pulling_until;  /* it takes our pages: nothing is pushed meanwhile */
+	uint64_t received, sent; /* entries, ever */
 	uint64_t progress_entries, progress_bytes; /* of the exchange under way */
 	/* Cursor record as README.md lists it. */
 	int64_t last_sync;
@@ -136,8 +137,9 @@ struct tl__pair {
 	bool has_sure, has_seen;
 	bool from_sure; /* the next pull starts from `sure` */
 	bool stalled;
-	bool wanted; /* one exchange is wanted now, whatever the outbox says */
-	bool level;  /* both sides held the same tips at the end of the last exchange */
+	bool wanted;     /* one exchange is wanted now, whatever the outbox says */
+	bool look_first; /* it was taking pages: what it has is asked before anything is pushed */
+	bool level;      /* both sides held the same tips at the end of the last exchange */
 	bool local_changed;
 	char last_error[TL__SYNC_ERROR_TEXT];
 };

@@ -340,6 +340,11 @@ static inline bool are_alike(tl__sim *of, void *ud)
 	const alike *a = ud;
 
 	(void)of;
+	/* Cheap at first: as many entries everywhere. */
+	for (size_t i = 0; i < a->db_count; i++)
+		for (size_t p = 1; p < a->count; p++)
+			if (arrivals(a->peers[p], &a->dbs[i]) != arrivals(a->peers[0], &a->dbs[i]))
+				return false;
 	for (size_t i = 0; i < a->db_count; i++)
 		if (!tl__sim_same(a->peers, a->count, &a->dbs[i]))
 			return false;
