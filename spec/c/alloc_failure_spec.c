@@ -409,14 +409,15 @@ static int resolve_key(tl__buf *out)
 
 static int read_v0_requests(tl__buf *out)
 {
+	/* One literal a text: parentheses tell the compiler that it is meant. */
 	static const char *const texts[] = {
-		"{\"Handshake\":{\"device_id\":\"\\u0064\",\"public_key\":\"k\",\"display_name\":"
-		"\"\\n\",\"protocol_version\":0,\"challenge\":[1,2],\"listen_addresses\":[{"
-		"\"transport_type\":\"http\",\"address\":\"\\u0068\"}],\"tidelock\":{"
-		"\"v\\u0065rsions\":"
-		"[1]}}}",
-		"{\"SyncTree\":{\"tree_id\":\"t\",\"our_tips\":[\"a\",\"\\u0062\",\"c\"],"
-		"\"requested_permission\":{\"Wr\\u0069te\":3}}}",
+		("{\"Handshake\":{\"device_id\":\"\\u0064\",\"public_key\":\"k\",\"display_name\":"
+		 "\"\\n\",\"protocol_version\":0,\"challenge\":[1,2],\"listen_addresses\":[{"
+		 "\"transport_type\":\"http\",\"address\":\"\\u0068\"}],\"tidelock\":{"
+		 "\"v\\u0065rsions\":"
+		 "[1]}}}"),
+		("{\"SyncTree\":{\"tree_id\":\"t\",\"our_tips\":[\"a\",\"\\u0062\",\"c\"],"
+		 "\"requested_permission\":{\"Wr\\u0069te\":3}}}"),
 		"{\"SendEntries\":[{\"a\":1},{\"b\":[[]]},{},{},{},{},{},{},{},{}]}"};
 
 	for (size_t i = 0; i < 3; i++) {

@@ -22,6 +22,13 @@ static bool spec_case_ok;
 		}                                                                                  \
 	} while (0)
 
+/* What must not be reached. */
+#define FAIL_CASE(text)                                                                            \
+	do {                                                                                       \
+		spec_case_ok = false;                                                              \
+		printf("%s:%d: %s\n", __FILE__, __LINE__, text);                                   \
+	} while (0)
+
 /* Leaves the case at once: for what later checks stand on. */
 #define REQUIRE(condition)                                                                         \
 	do {                                                                                       \

@@ -78,7 +78,7 @@ static pid_t hold_in_child(int *release)
 	close(ready[1]);
 	close(hold[0]);
 	if (child > 0 && (read(ready[0], &byte, 1) != 1 || byte != 'y'))
-		CHECK(!"the child could not open the store");
+		FAIL_CASE("the child could not open the store");
 	close(ready[0]);
 	*release = hold[1];
 	return child;
@@ -350,7 +350,7 @@ static pid_t lock_in_child(int *release)
 	close(ready[1]);
 	close(hold[0]);
 	if (child > 0 && (read(ready[0], &byte, 1) != 1 || byte != 'y'))
-		CHECK(!"the child could not take the lock");
+		FAIL_CASE("the child could not take the lock");
 	close(ready[0]);
 	*release = hold[1];
 	return child;

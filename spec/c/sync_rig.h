@@ -231,7 +231,7 @@ static inline void rig_pass(uint64_t ms)
 		if (next == end && tl__sync_due(r.core) > end)
 			return;
 	}
-	CHECK(!"the core's timer stands still");
+	FAIL_CASE("the core's timer stands still");
 }
 
 #define RUN_RIG(function)                                                                          \
@@ -482,7 +482,7 @@ static inline void answer_hello(const party *by)
 
 	CHECK(sends("/tidelock/v1/hello", NULL));
 	if (!take_v1(&a)) {
-		CHECK(!"a hello was expected");
+		FAIL_CASE("a hello was expected");
 		return;
 	}
 	hello_args(&args, by);
@@ -504,7 +504,7 @@ static inline void answer_handshake(const party *by, bool tidelock)
 	CHECK(sends("/api/v0", NULL));
 	if (r.send_count == 0 || tl__v0_request_read(&request, tl__buf_view(&r.sends[0].send.body),
 					 &refusal) != TL_OK) {
-		CHECK(!"a handshake was expected");
+		FAIL_CASE("a handshake was expected");
 		return;
 	}
 	CHECK(request.kind == TL__V0_HANDSHAKE && request.handshake.tidelock_v1);
@@ -635,7 +635,7 @@ static inline void answer_page(const party *by, const page_answer *page)
 
 	CHECK(sends("/tidelock/v1/pull", NULL));
 	if (!take_v1(&a)) {
-		CHECK(!"a pull was expected");
+		FAIL_CASE("a pull was expected");
 		return;
 	}
 	args.cursor = place(by, page->n);
@@ -669,7 +669,7 @@ static inline size_t answer_push(const party *by, tl__v1_fate fate, uint64_t n, 
 
 	CHECK(sends("/tidelock/v1/push", NULL));
 	if (!take_v1(&a)) {
-		CHECK(!"a push was expected");
+		FAIL_CASE("a push was expected");
 		return 0;
 	}
 	rest = (tl_str){a.body, a.body_len};

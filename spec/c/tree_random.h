@@ -136,8 +136,9 @@ static inline void id_text(const item *x, char out[TL_ID_TEXT_LEN + 1])
 static inline void put_store(history *h, item *x, tl_entry_builder *builder)
 {
 	static const char *const junk[] = {"", "{}", "{\"data\":[0,0]}",
-		"{\"children\":{\"l\":{\"List\":[[{\"numerator\":1,\"denominator\":0,"
-		"\"unique_id\":\"6f9619ff-8b86-4d01-b42d-00cf4fc964ff\"},\"Null\"]]}}}"};
+		/* One literal: the parentheses say that it is meant. */
+		("{\"children\":{\"l\":{\"List\":[[{\"numerator\":1,\"denominator\":0,"
+		 "\"unique_id\":\"6f9619ff-8b86-4d01-b42d-00cf4fc964ff\"},\"Null\"]]}}}")};
 	char *text = NULL, id[TL_ID_TEXT_LEN + 1];
 	size_t len = 0;
 
