@@ -12,7 +12,7 @@ SONAME  := libtidelock.so.0
 PACKAGES := gcc make pkg-config lua5.4 liblua5.4-dev libuv1-dev libsodium-dev libcurl4-openssl-dev \
 	libcjson-dev libsqlite3-dev libmicrohttpd-dev libssl-dev openssl lua-busted lua-luv lua-luv-dev lua-check \
 	lua-argparse python3 \
-	clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
+	clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev git
 
 LIBRARIES := libsodium libcrypto sqlite3 libuv libcurl libmicrohttpd
 
