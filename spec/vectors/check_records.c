@@ -31,9 +31,19 @@ static int stage(tl_node *into, const char *store, tl_str content)
 	return rc;
 }
 
+static const node *parsed(check *c, tl_str text)
+{
+	static const node none;
+
+	if (text.ptr && text_sorted(&c->arena, text).ptr)
+		return node_parse(&c->arena, text);
+	wrong(c, "the vector's text is no JSON");
+	return &none;
+}
+
 static const node *children_of(check *c, tl_str content)
 {
-	return node_get(node_parse(&c->arena, content), "children");
+	return node_get(parsed(c, content), "children");
 }
 
 /* A member's text: {"x":{"Text":T}}. */
@@ -75,7 +85,7 @@ static bool is_peer(const node *item)
 
 static void compare_addresses(check *c, const node *got, tl_str recorded)
 {
-	const node *wanted = node_parse(&c->arena, recorded);
+	const node *wanted = parsed(c, recorded);
 	size_t count = wanted->count > 16 ? 16 : wanted->count;
 
 	if (got->count != count) {
@@ -140,7 +150,7 @@ static void register_peers(check *c, tl_node *node_of, const node *children)
 {
 	for (size_t i = 0; i < children->count; i++) {
 		const node *doc = node_get(node_get(&children->children[i], "Doc"), "children");
-		const node *keys = node_parse(&c->arena, text_in(doc, "peer_pubkeys"));
+		const node *keys = parsed(c, text_in(doc, "peer_pubkeys"));
 
 		for (size_t k = 0; k < keys->count; k++) {
 			tl_str key = tl__arena_str(&c->arena, keys->children[k].text);
@@ -156,7 +166,7 @@ static void check_trees(check *c, tl_node *node_of, const node *children)
 	for (size_t i = 0; i < children->count; i++) {
 		const node *item = &children->children[i], *list;
 		const node *doc = node_get(node_get(item, "Doc"), "children");
-		const node *keys = node_parse(&c->arena, text_in(doc, "peer_pubkeys"));
+		const node *keys = parsed(c, text_in(doc, "peer_pubkeys"));
 		char *json = NULL;
 		tl_id db;
 		int rc = tl_id_parse(&db, item->name);
@@ -202,7 +212,7 @@ static void check_requests(check *c, tl_node *node_of, const node *children)
 {
 	for (size_t i = 0; i < children->count; i++) {
 		const node *item = &children->children[i], *list, *found;
-		const node *record = node_parse(&c->arena, node_text(item, "Text"));
+		const node *record = parsed(c, node_text(item, "Text"));
 		char *json = NULL;
 		int rc = tl_sync_bootstrap_requests(node_of, state_of(record), &json);
 
@@ -228,6 +238,24 @@ static void check_requests(check *c, tl_node *node_of, const node *children)
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
+/* Signed by a key that its own settings name. */
+static bool signed_by_its_own(tl_entry *root)
+{
+	ptrdiff_t store = tl_entry_find_store(root, TL__STR("_settings"));
+	tl_value *settings = NULL;
+	tl_auth *auth = NULL;
+	tl_signer signer;
+	bool good = store >= 0 &&
+		    tl_doc_parse(&settings, tl_entry_store_data(root, (size_t)store)) == TL_OK &&
+		    tl_auth_from_settings(&auth, settings) == TL_OK &&
+		    tl_auth_resolve(&signer, auth, root, NULL, NULL) == TL_OK &&
+		    tl_entry_verify(root, &signer.key) == TL_OK;
+
+	tl_auth_free(auth);
+	tl_value_free(settings);
+	return good;
+}
+
 /* A stored entry is judged as a received one: good, on the entries that the recorded exchanges
  * show.
  */
@@ -248,6 +276,8 @@ static void check_stored_entry(check *c, tl_str content)
 	}
 	expect_text(c, tl_entry_bytes(entry), content, "written again");
 	is_system = tl_entry_is_root(entry) && tl__root_is_system(entry);
+	if (is_system)
+		expect(c, signed_by_its_own(entry), "signed by a key of its own settings");
 	id = db = *tl_entry_id(entry);
 	if (tl_entry_tree(entry).len > 0 && tl_id_parse(&db, tl_entry_tree(entry)) != TL_OK)
 		wrong(c, "an entry of no database");

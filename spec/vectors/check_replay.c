@@ -16,6 +16,7 @@ typedef struct replay {
 	tl_id db;
 	live live, apart; /* our client; and a store that was given the same entries directly */
 	bool *held;       /* of the pool: what the client holds before */
+	bool *kept;       /* or knows, but waits with */
 } replay;
 
 /* --- what the client holds before ------------------------------------------------------------- */
@@ -30,8 +31,11 @@ static void prepare(replay *r, const bool *marks)
 		live_take(&r->live, r->c, &e->db, &e->text, 1);
 		live_take(&r->apart, r->c, &e->db, &e->text, 1);
 	}
-	for (size_t i = 0; i < r->pool->count; i++)
+	r->kept = tl__arena_alloc(&r->c->arena, r->pool->count + 1, sizeof *r->kept);
+	for (size_t i = 0; r->kept && i < r->pool->count; i++) {
 		r->held[i] = marks[i] && live_has(&r->live, &r->db, &r->pool->at[i].id);
+		r->kept[i] = marks[i] && live_keeps(&r->live, &r->db, &r->pool->at[i].id);
+	}
 }
 
 /* The tips it named, and what they stand on. */
@@ -86,6 +90,23 @@ static void check_visible(replay *r)
 		differs(r->c, "what nobody may have written does not become visible");
 }
 
+/* Whether the client can tell from the named tips what the server holds. */
+static bool knows_tips(replay *r)
+{
+	tl__v0_reader *reader = NULL;
+	const tl__v0_response *told = read_answer(&reader, r->document);
+	bool known = told != NULL;
+
+	for (size_t i = 0; known && i < told->tip_count; i++) {
+		tl_id id;
+
+		known = tl_id_parse(&id, told->their_tips[i]) == TL_OK &&
+			live_has(&r->live, &r->db, &id);
+	}
+	tl__v0_reader_free(reader);
+	return known;
+}
+
 /* Nothing that the server gave is pushed back to it. */
 static void check_pushed(replay *r, const actor *a)
 {
@@ -94,9 +115,10 @@ static void check_pushed(replay *r, const actor *a)
 
 	if (!theirs)
 		return;
-	pool_mark(r->pool, r->entries.ids, r->entries.count, theirs);
+	if (knows_tips(r))
+		pool_mark(r->pool, r->entries.ids, r->entries.count, theirs);
 	for (size_t i = 0; i < r->pool->count; i++)
-		wanted += r->held[i] && !theirs[i];
+		wanted += r->kept && r->kept[i] && !theirs[i];
 	for (size_t i = 0; i < a->pushes; i++)
 		pushed += a->entries[i];
 	if (pushed > wanted)
