@@ -1,11 +1,23 @@
--- Fetches a database and ends once both sides hold the same: client.lua DATA ADDRESS DATABASE
+-- Fetches a database and ends once both sides hold the same: client.lua DATA ADDRESS DATABASE [v0]
+-- With `v0` it meets the peer as one of version 0.2.0.
 local tl = require 'tidelock'
 
-local node <close> = assert(tl.open { path = arg[1] })
+local data, address, id, v0 = table.unpack(arg)
+local node <close> = assert(tl.open { path = data })
 local sync = node:sync()
 assert(sync:enable_http_transport())
 print 'ready'
 io.stdout:flush()
-local peer = assert(sync:sync_with_peer(arg[2], arg[3]))
-assert(sync:wait_until_synced(peer, arg[3], '60s'))
+local peer
+if v0 then
+	local between = dofile(arg[0]:gsub('client.lua$', 'relay.lua'))(address)
+	peer = assert(sync:connect_to_peer(between))
+	assert(sync:get_peer_info(peer).protocol == 'v0', 'the peer was met in v1')
+	assert(sync:add_peer_address(peer, address))
+	assert(sync:remove_peer_address(peer, between))
+	assert(sync:add_tree_sync(peer, id))
+else
+	peer = assert(sync:sync_with_peer(address, id))
+end
+assert(sync:wait_until_synced(peer, id, '60s'))
 print 'synced'

@@ -124,11 +124,11 @@ local function commits()
 end
 
 -- Either side is killed in the middle of a bootstrap; then it goes on.
-local function bootstrap(round)
-	local copy = ('%s/copy%d'):format(work, round)
+local function bootstrap(round, v0)
+	local copy = ('%s/copy%d%s'):format(work, round, v0 or '')
 	local server = start('server', data, '127.0.0.1:0')
 	local address = ready(server)
-	local client = start('client', copy, address, id)
+	local client = start('client', copy, address, id, v0)
 	ready(client)
 	tl.sleep(math.random(0, 500) / 1000)
 	if math.random(3) == 1 then
@@ -137,7 +137,7 @@ local function bootstrap(round)
 		ready(server)
 	end
 	kill(client)
-	client = start('client', copy, address, id)
+	client = start('client', copy, address, id, v0)
 	wait_for('the sync to finish', function() return ended(client) end)
 	children[client] = nil
 	assert(client.code == 0 and client.lines[#client.lines] == 'synced', 'the sync did not finish')
@@ -145,8 +145,8 @@ local function bootstrap(round)
 	assert(picture(data, id) == picture(copy, id), 'the two sides differ')
 end
 
-local function run(name, round, fn)
-	local ok, err = pcall(fn, round)
+local function run(name, round, fn, ...)
+	local ok, err = pcall(fn, round, ...)
 	for child in pairs(children) do
 		pcall(kill, child)
 	end
@@ -160,6 +160,7 @@ run('the first entries', 0, fill)
 for round = 1, rounds do
 	run('commits', round, commits)
 	run('bootstrap', round, bootstrap)
+	run('bootstrap in v0', round, bootstrap, 'v0')
 end
 os.execute(('rm -rf %q'):format(work))
 print(('%d acknowledged commits'):format(#acknowledged))
