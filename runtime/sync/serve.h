@@ -16,7 +16,8 @@
 #define TL__SERVE_KEY_PER_S        2000
 #define TL__SERVE_MAX_BUCKETS      10000
 #define TL__SERVE_MAX_KEY_REQUESTS 10   /* access requests of one key */
-#define TL__SERVE_MAX_REQUESTS     1000 /* in all */
+#define TL__SERVE_MAX_REQUESTS     1000 /* in all, by keys that were proven */
+#define TL__SERVE_MAX_CLAIMS       100  /* beside them: for keys that were only named (v0) */
 #define TL__SERVE_REQUEST_MS       (INT64_C(30) * 24 * 3600 * 1000)
 #define TL__SERVE_PULLING_MS       2000          /* nothing is pushed to whoever takes pages */
 #define TL__SERVE_PULLED_MS        200           /* behind the last one */
@@ -141,10 +142,12 @@ typedef struct tl__access_wish {
 	tl_permission permission;
 	tl_id db;
 	tl_str transport, remote; /* where it was asked from: shown, never dialled */
+	bool proven;              /* by the key itself; in v0 anyone may name any key */
 } tl__access_wish;
 
 /* Keeps an access request for the owner; the same wish again gives the same id. TL_E_BUSY: too
- * many. */
+ * many. Proven and unproven ones are counted apart, so that claims never take the room of those
+ * who prove their keys, nor the room of the key that they name. */
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]) TL_MUST_USE;
 bool tl__serve_wish_name_valid(tl_str name);
 /* The owner approved or rejected it: it counts for no limit any more. */

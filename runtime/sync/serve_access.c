@@ -4,7 +4,8 @@
 #include <string.h>
 #include "sync/serve.h"
 
-#define LOCAL_PREFIX "sync/serve/access/"
+#define LOCAL_PREFIX       "sync/serve/access/"
+#define LOCAL_CLAIM_PREFIX "sync/serve/claim/" /* of one that was not proven */
 
 struct access_row {
 	char id[37];
@@ -13,6 +14,7 @@ struct access_row {
 	char permission[24];
 	tl_id db;
 	int64_t time; /* wall ms */
+	bool proven;
 };
 
 bool tl__serve_wish_name_valid(tl_str name)
@@ -45,34 +47,48 @@ static int keep_row(tl__sync *sync, const struct access_row *row)
 
 static bool is_same(const struct access_row *a, const struct access_row *b)
 {
-	return strcmp(a->key, b->key) == 0 && strcmp(a->name, b->name) == 0 &&
-	       strcmp(a->permission, b->permission) == 0 &&
+	return a->proven == b->proven && strcmp(a->key, b->key) == 0 &&
+	       strcmp(a->name, b->name) == 0 && strcmp(a->permission, b->permission) == 0 &&
 	       memcmp(&a->db, &b->db, sizeof a->db) == 0;
 }
 
-/* Finds the same wish, and counts those of the same key. */
+/* How many are proven, or are not, as `row` is. */
+struct access_count {
+	size_t in_all, of_key;
+};
+
+/* Finds the same wish, and counts those of its kind. */
 static const struct access_row *find_same(
-	const tl__sync *sync, const struct access_row *row, size_t *of_key)
+	const tl__sync *sync, const struct access_row *row, struct access_count *count)
 {
 	const struct access_row *same = NULL;
 	size_t at = 0;
 	tl_str id;
 	void *value;
 
-	*of_key = 0;
+	*count = (struct access_count){0, 0};
 	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
 		const struct access_row *other = value;
 
-		*of_key += strcmp(other->key, row->key) == 0;
+		if (other->proven != row->proven)
+			continue;
+		count->in_all++;
+		count->of_key += strcmp(other->key, row->key) == 0;
 		if (is_same(other, row))
 			same = other;
 	}
 	return same;
 }
 
+static bool is_full(const struct access_row *row, const struct access_count *count)
+{
+	return count->of_key >= TL__SERVE_MAX_KEY_REQUESTS ||
+	       count->in_all >= (row->proven ? TL__SERVE_MAX_REQUESTS : TL__SERVE_MAX_CLAIMS);
+}
+
 static void local_key(const struct access_row *row, char out[64])
 {
-	snprintf(out, 64, LOCAL_PREFIX "%s", row->id);
+	snprintf(out, 64, "%s%s", row->proven ? LOCAL_PREFIX : LOCAL_CLAIM_PREFIX, row->id);
 }
 
 /* --- storing ---------------------------------------------------------------------------------- */
@@ -125,9 +141,9 @@ static void put_record(tl__sync *sync, const struct access_row *row, const tl__a
 
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37])
 {
-	struct access_row row = {.db = wish->db, .time = sync->wall};
+	struct access_row row = {.db = wish->db, .time = sync->wall, .proven = wish->proven};
 	const struct access_row *same;
-	size_t of_key;
+	struct access_count count;
 	int rc;
 
 	tl__serve_access_expire(sync);
@@ -137,13 +153,12 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	tl_key_format(&wish->key, row.key);
 	memcpy(row.name, wish->name.ptr, wish->name.len);
 	tl_permission_format(wish->permission, row.permission);
-	same = find_same(sync, &row, &of_key);
+	same = find_same(sync, &row, &count);
 	if (same) {
 		memcpy(id, same->id, sizeof same->id);
 		return TL_OK;
 	}
-	if (of_key >= TL__SERVE_MAX_KEY_REQUESTS ||
-		sync->serve->access.count >= TL__SERVE_MAX_REQUESTS)
+	if (is_full(&row, &count))
 		return tl__fail(TL_E_BUSY, "too many access requests are waiting");
 	tl__random_uuid(&sync->random, row.id);
 	rc = keep_row(sync, &row);
@@ -180,7 +195,7 @@ static bool copy_text(char *out, size_t cap, tl_str text)
 
 static bool read_row(struct access_row *row, tl_str key, tl_str value)
 {
-	size_t prefix = sizeof LOCAL_PREFIX - 1;
+	size_t prefix = row->proven ? sizeof LOCAL_PREFIX - 1 : sizeof LOCAL_CLAIM_PREFIX - 1;
 	tl_str id = {key.ptr + prefix, key.len - prefix}, db, time;
 	bool ok = copy_text(row->id, sizeof row->id, id) && id.len == sizeof row->id - 1 &&
 		  copy_text(row->key, sizeof row->key, take_line(&value)) &&
@@ -195,9 +210,9 @@ static bool read_row(struct access_row *row, tl_str key, tl_str value)
 
 void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value)
 {
-	struct access_row row = {0};
+	struct access_row row = {.proven = tl__str_starts(key, TL__STR(LOCAL_PREFIX))};
 
-	if (!tl__str_starts(key, TL__STR(LOCAL_PREFIX)))
+	if (!row.proven && !tl__str_starts(key, TL__STR(LOCAL_CLAIM_PREFIX)))
 		return;
 	if (!read_row(&row, key, value))
 		tl__log_write(sync->log, TL_LOG_WARNING, "sync",

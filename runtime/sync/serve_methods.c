@@ -541,7 +541,7 @@ static void decide_access(
 {
 	tl__v1_access_answer answer = {.result = TL__V1_ACCESS_REFUSED};
 	tl__access_wish wish = {in->access.key, in->access.name, in->access.permission, in->db,
-		in->transport, in->remote};
+		in->transport, in->remote, true};
 	char id[37];
 
 	if (holds(rights, key, in->access.permission, &answer.permission)) {

@@ -268,22 +268,34 @@ static void approve(tl__sync *sync, tl__incoming *in, const tl__work_rights *rig
 	in->approved = tl_permission_compare(best, in->granted) >= 0;
 }
 
+static void answer_kept(tl__sync *sync, tl__incoming *in, const tl__access_wish *wish)
+{
+	tl__buf document = TL__BUF_INIT;
+	char id[37];
+	int rc = tl__serve_keep_wish(sync, wish, id);
+
+	if (rc == TL_E_BUSY) {
+		tl__serve_v0_error(sync, in,
+			"too many access requests are waiting; ask again when the owner has "
+			"decided");
+	} else if (rc != TL_OK) {
+		tl__serve_internal(sync, in, NULL);
+	} else {
+		tl__v0_write_pending(&document, tl__str_z(id), TL__STR("waiting for approval"));
+		tl__serve_v0_document(sync, in, &document);
+	}
+}
+
 static void ask_owner(tl__sync *sync, tl__incoming *in, const tl_key *key)
 {
 	const tl__v0_sync_tree *tree = &in->request.sync_tree;
 	tl__access_wish wish = {*key, tree->requesting_key_name, tree->permission, in->db,
-		in->transport, in->remote};
-	tl__buf document = TL__BUF_INIT;
-	char id[37];
+		in->transport, in->remote, false};
 
-	if (tl__serve_may_ask(sync, in) == TL_POLICY_DENY ||
-		!tl__serve_wish_name_valid(wish.name) ||
-		tl__serve_keep_wish(sync, &wish, id) != TL_OK) {
+	if (tl__serve_may_ask(sync, in) == TL_POLICY_DENY || !tl__serve_wish_name_valid(wish.name))
 		no_such_tree(sync, in);
-		return;
-	}
-	tl__v0_write_pending(&document, tl__str_z(id), TL__STR("waiting for approval"));
-	tl__serve_v0_document(sync, in, &document);
+	else
+		answer_kept(sync, in, &wish);
 }
 
 static bool is_available(const tl__sync *sync, const tl__work_rights *rights, const tl_id *db)

@@ -1,5 +1,5 @@
-/* Requests for access: what they are answered, and their bounds: 10 a key, 1,000 in all, 30 days.
- */
+/* Requests for access: what they are answered, and their bounds: 10 a key, 1,000 in all, 30 days;
+ * 100 in all of those that the old protocol's peers make without proof. */
 #include "serve_help.h"
 
 #define DAY ((uint64_t)24 * HOUR)
@@ -154,7 +154,8 @@ static void there_may_be_a_thousand_requests(void)
 	tl__access_wish wish = {.name = TL__STR("laptop"),
 		.permission = writing,
 		.transport = TL__STR("http"),
-		.remote = TL__STR(REMOTE)};
+		.remote = TL__STR(REMOTE),
+		.proven = true};
 	char id[37];
 
 	with_notes(NULL);
@@ -202,28 +203,98 @@ static void the_policy_may_want_no_requests(void)
 	CHECK(core_of(bob)->serve->access.count == 0);
 }
 
-/* The same bounds hold for the old protocol. */
-static void the_old_protocol_asks_too(void)
+/* A request of the old protocol, for the key of that number or name. */
+static bool old_asks(const char *key, const char *name, const char *wanted)
 {
-	char key[TL_KEY_TEXT_LEN + 1], id[TL_ID_TEXT_LEN + 1], request[500];
-	unsigned pending = 0;
+	char id[TL_ID_TEXT_LEN + 1], request[500];
+
+	tl_id_format(&notes, id);
+	snprintf(request, sizeof request,
+		"{\"SyncTree\":{\"tree_id\":\"%s\",\"our_tips\":[],\"requesting_key\":\"%s\","
+		"\"requesting_key_name\":\"%s\",\"requested_permission\":{\"Write\":1}}}",
+		id, key, name);
+	return v0_says(request, wanted);
+}
+
+static const char *numbered_key(int number)
+{
+	static char text[TL_KEY_TEXT_LEN + 1];
+	char name[16];
+
+	snprintf(name, sizeof name, "k%d", number);
+	key_text(name, text);
+	return text;
+}
+
+#define PENDING "{\"BootstrapPending\":{"
+#define FULL    "{\"Error\":\"too many access requests are waiting"
+
+static void a_key_that_is_named_may_have_ten_requests(void)
+{
+	char key[TL_KEY_TEXT_LEN + 1], name[16];
+	outcome o;
 
 	with_notes(NULL);
 	key_text("anyone", key);
-	tl_id_format(&notes, id);
-	for (int i = 0; i < TL__SERVE_MAX_KEY_REQUESTS + 5; i++) {
-		tl__buf body;
-
-		snprintf(request, sizeof request,
-			"{\"SyncTree\":{\"tree_id\":\"%s\",\"our_tips\":[],\"requesting_key\":\"%"
-			"s\","
-			"\"requesting_key_name\":\"n%d\",\"requested_permission\":{\"Write\":1}}}",
-			id, key, i);
-		body = say_v0(request);
-		pending += strstr(body.ptr, "BootstrapPending") != NULL;
-		tl__buf_free(&body);
+	for (int i = 0; i < TL__SERVE_MAX_KEY_REQUESTS; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		CHECK(old_asks(key, name, PENDING));
 	}
-	CHECK(pending == TL__SERVE_MAX_KEY_REQUESTS);
+	CHECK(old_asks(key, "one more", FULL));
+	CHECK(old_asks(key, "n3", PENDING)); /* known: no new one */
+	/* Whoever proves that key has ten of his own. */
+	for (int i = 0; i < TL__SERVE_MAX_KEY_REQUESTS; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		o = ask_for(&notes, "anyone", name, writing, "anyone");
+		CHECK(o.result == TL__V1_ACCESS_PENDING);
+	}
+	o = ask_for(&notes, "anyone", "one more", writing, "anyone");
+	CHECK(o.result == TL__V1_ACCESS_REFUSED && strcmp(o.code, "busy") == 0);
+	CHECK(core_of(bob)->serve->access.count == (size_t)2 * TL__SERVE_MAX_KEY_REQUESTS);
+}
+
+static void a_hundred_requests_need_no_proof(void)
+{
+	outcome o;
+
+	with_notes(NULL);
+	for (int i = 0; i < TL__SERVE_MAX_CLAIMS; i++)
+		CHECK(old_asks(numbered_key(i), "n", PENDING));
+	CHECK(old_asks(numbered_key(TL__SERVE_MAX_CLAIMS), "n", FULL));
+	CHECK(core_of(bob)->serve->access.count == TL__SERVE_MAX_CLAIMS);
+	o = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(o.result == TL__V1_ACCESS_PENDING);
+	/* After a restart it is still known which ones nobody proved. */
+	tl__sim_run(sim, 1000);
+	restart(bob);
+	tl__sim_run(sim, 100);
+	CHECK(core_of(bob)->serve->access.count == TL__SERVE_MAX_CLAIMS + 1);
+	CHECK(old_asks(numbered_key(TL__SERVE_MAX_CLAIMS), "n", FULL));
+	o = ask_for(&notes, "someone", "laptop", writing, "someone");
+	CHECK(o.result == TL__V1_ACCESS_PENDING);
+}
+
+static void claims_never_fill_the_room_of_the_proven(void)
+{
+	tl__access_wish wish = {.name = TL__STR("laptop"),
+		.permission = writing,
+		.transport = TL__STR("http"),
+		.remote = TL__STR(REMOTE)};
+	char id[37];
+
+	with_notes(NULL);
+	wish.db = notes;
+	for (uint32_t i = 0; i < TL__SERVE_MAX_CLAIMS; i++) {
+		memcpy(wish.key.b, &i, sizeof i);
+		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	}
+	wish.proven = true;
+	for (uint32_t i = 0; i < TL__SERVE_MAX_REQUESTS; i++) {
+		memcpy(wish.key.b, &i, sizeof i);
+		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	}
+	memset(wish.key.b, 1, sizeof wish.key.b);
+	CHECK_CODE(tl__serve_keep_wish(core_of(bob), &wish, id), TL_E_BUSY);
 }
 
 /* Kept for the owner in the form of the sync database's records. */
@@ -262,7 +333,9 @@ int main(void)
 	RUN_SIM(there_may_be_a_thousand_requests);
 	RUN_SIM(a_request_ends_after_thirty_days);
 	RUN_SIM(the_policy_may_want_no_requests);
-	RUN_SIM(the_old_protocol_asks_too);
+	RUN_SIM(a_key_that_is_named_may_have_ten_requests);
+	RUN_SIM(a_hundred_requests_need_no_proof);
+	RUN_SIM(claims_never_fill_the_room_of_the_proven);
 	RUN_SIM(the_owner_finds_the_record);
 	return spec_end();
 }
