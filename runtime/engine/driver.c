@@ -7,9 +7,11 @@
 
 /* A server under way may finish its answers for so long when the node closes. */
 #define CLOSING_GRACE_MS 200
-/* A transaction that nobody uses must not hold back the store's upkeep for much longer than
- * TL_SNAPSHOT_MAX_AGE_MS. */
-#define SWEEP_MS 10000
+/* How often the store is looked after when nothing is left to do: a transaction that nobody uses
+ * must not hold it back for much longer than TL_SNAPSHOT_MAX_AGE_MS. At first it waits for what
+ * comes with the opening. */
+#define UPKEEP_MS       10000
+#define FIRST_UPKEEP_MS 1000
 /* The core may take so long to save and let go. */
 #define STOP_PATIENCE_MS 2000
 
@@ -212,36 +214,40 @@ void tl__engine_take_commits(tl__engine *engine)
 	tl__free(at);
 }
 
-/* --- old snapshots ---------------------------------------------------------------------------- */
+/* --- upkeep ----------------------------------------------------------------------------------- */
 
-static void sweep(tl__job *job)
+static void keep_up(tl__job *job)
 {
-	tl__engine *e = (tl__engine *)((char *)job - offsetof(tl__engine, sweep_job));
+	tl__engine *e = (tl__engine *)((char *)job - offsetof(tl__engine, upkeep_job));
+	uint64_t start = mono_now();
 
 	tl__host_sweep(&e->node->host);
+	e->upkeep_rest = UPKEEP_MS;
+	if (tl__upkeep_slice(&e->upkeep))
+		e->upkeep_rest = tl__upkeep_rest(mono_now() - start);
 }
 
-static void on_swept(tl__task *task)
+static void on_kept_up(tl__task *task)
 {
-	tl__engine *e = (tl__engine *)((char *)task - offsetof(tl__engine, sweep_job.task));
+	tl__engine *e = (tl__engine *)((char *)task - offsetof(tl__engine, upkeep_job.task));
 
-	e->sweeping = false;
+	e->keeping_up = false;
 	e->jobs--;
 	if (!e->ended && !e->core_stopped)
-		e->loop->timer_start(e->sweep, SWEEP_MS);
+		e->loop->timer_start(e->upkeep_timer, e->upkeep_rest);
 	tl__engine_maybe_end(e);
 }
 
-void tl__engine_on_sweep(void *ud)
+void tl__engine_on_upkeep(void *ud)
 {
 	tl__engine *e = ud;
 
-	if (e->sweeping || e->core_stopped)
+	if (e->keeping_up || e->core_stopped)
 		return;
-	e->sweeping = true;
+	e->keeping_up = true;
 	e->jobs++;
-	e->sweep_job = (tl__job){{NULL, on_swept}, sweep};
-	tl__worker_do(e->worker, &e->sweep_job);
+	e->upkeep_job = (tl__job){{NULL, on_kept_up}, keep_up};
+	tl__worker_do(e->worker, &e->upkeep_job);
 }
 
 /* --- beginning and end ------------------------------------------------------------------------ */
@@ -249,7 +255,7 @@ void tl__engine_on_sweep(void *ud)
 void tl__engine_begin(tl__engine *engine, tl__call *call)
 {
 	engine->opening = call;
-	engine->loop->timer_start(engine->sweep, SWEEP_MS);
+	engine->loop->timer_start(engine->upkeep_timer, FIRST_UPKEEP_MS);
 	pump(engine); /* the core's first action is to load */
 	if (engine->opening && engine->jobs == 0)
 		end_opening(engine, tl__fail(TL_E_NOMEM, "no memory to load what sync remembers"));

@@ -11,7 +11,7 @@ void tl__engine_begin_end(tl__engine *engine, tl__call *call);
 /* The core has let go: servers and exchanges may be ended. */
 void tl__engine_core_stopped(tl__engine *engine);
 void tl__engine_on_timer(void *engine);
-void tl__engine_on_sweep(void *engine);
+void tl__engine_on_upkeep(void *engine);
 void tl__engine_take_commits(tl__engine *engine);
 
 #endif

@@ -96,7 +96,7 @@ static int new_parts(tl__engine *e, const tl_sync_options *options)
 	if (rc == TL_OK)
 		rc = e->loop->timer(e->loop, tl__engine_on_timer, e, &e->timer);
 	if (rc == TL_OK)
-		rc = e->loop->timer(e->loop, tl__engine_on_sweep, e, &e->sweep);
+		rc = e->loop->timer(e->loop, tl__engine_on_upkeep, e, &e->upkeep_timer);
 	if (rc == TL_OK)
 		rc = new_host(e);
 	if (rc == TL_OK)
@@ -131,6 +131,7 @@ int tl__engine_open(tl_node *node, const tl_sync_options *options)
 	e->abandon_task.call = on_abandon;
 	pthread_mutex_init(&e->call_lock, NULL);
 	pthread_cond_init(&e->call_done, NULL);
+	tl__upkeep_init(&e->upkeep, &node->tree);
 	node->engine = e;
 	rc = new_parts(e, options);
 	if (rc == TL_OK) {
@@ -185,10 +186,11 @@ static void free_parts(tl__engine *e)
 	tl__servers_free(e);
 	if (e->loop && e->patience)
 		e->loop->timer_free(e->patience);
-	if (e->loop && e->sweep)
-		e->loop->timer_free(e->sweep);
+	if (e->loop && e->upkeep_timer)
+		e->loop->timer_free(e->upkeep_timer);
 	if (e->loop && e->timer)
 		e->loop->timer_free(e->timer);
+	tl__upkeep_free(&e->upkeep);
 	tl__sync_free(e->sync);
 	tl__inbox_free(e->inbox);
 	tl__loop_free(e->loop);

@@ -4,6 +4,7 @@
 
 #include "engine/engine.h"
 #include "engine/loop.h"
+#include "engine/upkeep.h"
 #include "engine/worker.h"
 
 #define TL__ENGINE_MAX_TRANSPORTS 8
@@ -75,11 +76,14 @@ struct tl__engine {
 	pthread_mutex_t call_lock;
 	pthread_cond_t call_done;
 
-	tl_timer *sweep; /* pinned snapshots that grew old are let go */
-	tl__job sweep_job;
+	/* Pinned snapshots that grew old are let go, dead rows taken out: on the store worker. */
+	tl_timer *upkeep_timer;
+	tl__job upkeep_job;
+	tl__upkeep upkeep;
+	uint64_t upkeep_rest; /* until the next time; set by the job */
 
 	bool has_thread, has_host;
-	bool sweeping;
+	bool keeping_up;
 	bool pumping;
 	bool loaded; /* the core has read what it remembers */
 	bool core_stopped;
