@@ -62,7 +62,7 @@ static void snapshot_close(tl__snapshot *snapshot)
 	bool ended = run(s->conn, TL__SQL_ROLLBACK) == TL_OK;
 
 	if (count_reading(store, -1) && ended)
-		tl__sq_trim_behind_reader(store, s->conn);
+		tl__sq_log_trim_behind_reader(store, s->conn);
 	if (ended)
 		tl__sq_reader_give(store, s->conn);
 	else
@@ -76,6 +76,7 @@ static void close_store(tl__store *base)
 {
 	tl__sqlite *store = (tl__sqlite *)base;
 
+	tl__sq_log_end(store);
 	while (store->idle) {
 		tl__sq_conn *conn = store->idle;
 
@@ -134,7 +135,7 @@ static int note_log(void *ud, sqlite3 *db, const char *name, int pages)
 {
 	(void)db;
 	(void)name;
-	atomic_store(&((tl__sqlite *)ud)->log_pages, pages);
+	atomic_store(&((tl__sqlite *)ud)->log.pages, pages);
 	return SQLITE_OK;
 }
 
@@ -162,6 +163,7 @@ static tl__sqlite *new_store(const char *path, tl__durability durability, const 
 	snprintf(store->file, len + sizeof "/" TL__SQ_FILE, "%s/" TL__SQ_FILE, path);
 	pthread_mutex_init(&store->pool_lock, NULL);
 	pthread_mutex_init(&store->watch_lock, NULL);
+	tl__sq_log_init(&store->log);
 	return store;
 }
 
@@ -177,6 +179,8 @@ static int open_all(tl__sqlite *store)
 		rc = tl__sq_schema(store, store->writer);
 	if (rc == TL_OK)
 		rc = tl__sq_conn_open(&store->watch, store, TL__SQ_WATCH_CACHE_KIB);
+	if (rc == TL_OK)
+		rc = tl__sq_log_open(store);
 	if (rc == TL_OK)
 		sqlite3_wal_hook(store->writer->db, note_log, store);
 	return rc;

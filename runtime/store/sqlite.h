@@ -3,6 +3,7 @@
 #define TL_STORE_SQLITE_H
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include "base/buf.h"
@@ -22,12 +23,13 @@
 #define TL__SQ_WATCH_CACHE_KIB 64
 #define TL__SQ_IDLE_READERS    8    /* connections kept for the next snapshot */
 #define TL__SQ_BUSY_MS         1000 /* wait for a foreign program that writes */
-/* The log is copied into the file each so many pages; beyond the limit a commit then also waits a
- * little for readers to let the log start anew. */
-#define TL__SQ_LOG_LIMIT_PAGES 8000
-#define TL__SQ_LOG_STEP_PAGES  4000
+/* The log is copied into the file each so many pages; beyond the limit the commit itself does it
+ * and also waits a little for readers to let the log start anew. */
+#define TL__SQ_LOG_LIMIT_PAGES 16000
+#define TL__SQ_LOG_STEP_PAGES  8000
 #define TL__SQ_LOG_WAIT_MS     20
-#define TL__SQ_LOG_MAX_FILE    (32 * 1024 * 1024) /* the log file is cut to this when it restarts */
+#define TL__SQ_LOG_TRIES       4                  /* to catch up with commits */
+#define TL__SQ_LOG_MAX_FILE    (64 * 1024 * 1024) /* the log file is cut to this when it restarts */
 #define TL__SQ_MAX_DATABASES   (1 << 22)
 #define TL__SQ_MAX_ARRIVAL     ((UINT64_C(1) << 40) - 1)
 #define TL__SQ_MAX_INTERNED    4096
@@ -60,6 +62,17 @@ typedef struct tl__sq_known {
 	int64_t stored_asides;
 } tl__sq_known;
 
+typedef struct tl__sq_log {
+	atomic_int pages; /* length after the last commit */
+	int tried;        /* and when a copy was last asked for; the writer's */
+	pthread_t thread;
+	bool started; /* at the first need; the writer's */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool wanted, copying, ending;
+	tl__sq_conn *conn; /* the thread's */
+} tl__sq_log;
+
 typedef struct tl__sqlite {
 	tl__store base;
 	char *folder; /* as given */
@@ -74,12 +87,11 @@ typedef struct tl__sqlite {
 	bool broken;    /* SQLite rolled the turn back by itself */
 	tl_error *broken_error;
 	uint32_t seen_version; /* data version of the writer */
-	atomic_int log_pages;  /* length of the log after the last commit */
-	int log_tried;         /* and when it was last asked to start anew */
 	tl__sq_recent *recent; /* TL__SQ_RECENT slots by id */
 	tl__sq_known known;    /* the database written last; db 0 is none */
 	tl__buf frontier;      /* the frontier interned last; number 0 is none */
 	int64_t frontier_db, frontier_number;
+	tl__sq_log log;
 	/* readers */
 	pthread_mutex_t pool_lock;
 	size_t reading; /* snapshots open */
@@ -192,13 +204,23 @@ int tl__sq_begin(tl__store *store);
 int tl__sq_apply(tl__store *store, tl__batch *batch);
 int tl__sq_clear_state(tl__store *store, const tl_id *db, tl_str name);
 int tl__sq_commit(tl__store *store);
-/* When a long log waited for readers and this was the last of them: copies it. Any thread. */
-void tl__sq_trim_behind_reader(tl__sqlite *store, tl__sq_conn *conn);
 int tl__sq_write_batch(tl__sqlite *store, tl__batch *batch) TL_MUST_USE;
 int tl__sq_aside_put(tl__sq_change *change, const tl__put_aside *aside) TL_MUST_USE;
 int tl__sq_aside_drop(tl__sq_change *change, const tl_id *id) TL_MUST_USE;
 /* Number of an entry in the DAG, 0 when it is not there. */
 int tl__sq_entry_number(tl__sq_conn *conn, int64_t db, const tl_id *id, int64_t *n) TL_MUST_USE;
+
+/* --- sqlite_log.c: the log back into the file --------------------------------------------------
+ */
+
+void tl__sq_log_init(tl__sq_log *log);
+int tl__sq_log_open(tl__sqlite *store) TL_MUST_USE;
+void tl__sq_log_end(tl__sqlite *store); /* waits for a copy that runs */
+/* After a commit, by who has the turn: sees to it that the log is copied now and then. What was
+ * committed is safe whatever comes of this. */
+void tl__sq_log_trim(tl__sqlite *store);
+/* When a long log waited for readers and this was the last of them: copies it. Any thread. */
+void tl__sq_log_trim_behind_reader(tl__sqlite *store, tl__sq_conn *conn);
 
 /* --- sqlite_read.c, sqlite_store.c, sqlite_aside.c -------------------------------------------- */
 

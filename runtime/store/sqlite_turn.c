@@ -134,42 +134,6 @@ int tl__sq_clear_state(tl__store *base, const tl_id *db, tl_str name)
 	return apply((tl__sqlite *)base, NULL, db, name);
 }
 
-static void checkpoint(tl__sqlite *store, tl__sq_conn *conn, int mode)
-{
-	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, mode, NULL, NULL);
-
-	if (rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED)
-		tl__log_write(store->base.log, TL_LOG_WARNING, "store",
-			"cannot copy the log of %s into it: %s", store->file,
-			sqlite3_errmsg(conn->db));
-}
-
-/* Copies the log into the file, now and then; when readers have kept it from starting anew for
- * long, waits a little for them. What was committed is safe whatever comes of this. */
-static void trim_log(tl__sqlite *store)
-{
-	int pages = atomic_load(&store->log_pages);
-
-	if (pages < store->log_tried)
-		store->log_tried = 0; /* it has started anew */
-	if (pages < store->log_tried + TL__SQ_LOG_STEP_PAGES)
-		return;
-	store->log_tried = pages;
-	if (pages < TL__SQ_LOG_LIMIT_PAGES) {
-		checkpoint(store, store->writer, SQLITE_CHECKPOINT_PASSIVE);
-		return;
-	}
-	sqlite3_busy_timeout(store->writer->db, TL__SQ_LOG_WAIT_MS);
-	checkpoint(store, store->writer, SQLITE_CHECKPOINT_RESTART);
-	sqlite3_busy_timeout(store->writer->db, TL__SQ_BUSY_MS);
-}
-
-void tl__sq_trim_behind_reader(tl__sqlite *store, tl__sq_conn *conn)
-{
-	if (atomic_load(&store->log_pages) >= TL__SQ_LOG_LIMIT_PAGES)
-		checkpoint(store, conn, SQLITE_CHECKPOINT_PASSIVE);
-}
-
 int tl__sq_commit(tl__store *base)
 {
 	tl__sqlite *store = (tl__sqlite *)base;
@@ -183,6 +147,6 @@ int tl__sq_commit(tl__store *base)
 		break_turn(store);
 		return raise_broken(store);
 	}
-	trim_log(store);
+	tl__sq_log_trim(store);
 	return TL_OK;
 }
