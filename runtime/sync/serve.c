@@ -55,15 +55,6 @@ static tl__incoming *new_incoming(tl__sync *sync, const tl__sync_request *reques
 	return in;
 }
 
-tl_str tl__serve_host(tl_str remote)
-{
-	size_t len = remote.len;
-
-	while (len > 0 && remote.ptr[len - 1] != ':')
-		len--;
-	return len > 0 ? (tl_str){remote.ptr, len - 1} : remote;
-}
-
 /* --- works ------------------------------------------------------------------------------------ */
 
 tl__work *tl__serve_work(tl__sync *sync, tl__incoming *in, tl__work_kind kind,
@@ -151,6 +142,7 @@ static void refuse_at_once(tl__sync *sync, const tl__sync_request *request, int 
 
 void tl__serve_request(tl__sync *sync, const tl__sync_request *request)
 {
+	char source[TL__SOURCE_LEN + 1];
 	tl__incoming *in;
 
 	if (!sync->loaded || sync->stopping ||
@@ -158,8 +150,9 @@ void tl__serve_request(tl__sync *sync, const tl__sync_request *request)
 		refuse_at_once(sync, request, 503);
 		return;
 	}
-	if (!tl__serve_take(sync, tl__serve_host(request->remote), TL__SERVE_REMOTE_BURST,
-		    TL__SERVE_REMOTE_PER_S)) {
+	tl__source_of(request->remote, source);
+	if (!tl__serve_take(
+		    sync, tl__str_z(source), TL__SERVE_REMOTE_BURST, TL__SERVE_REMOTE_PER_S)) {
 		refuse_at_once(sync, request, 429);
 		return;
 	}

@@ -6,11 +6,12 @@
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/source.h"
 #include "base/str.h"
 #include "sync/state.h"
 
 /* Limits. */
-#define TL__SERVE_REMOTE_BURST     4000 /* requests of one remote host at once */
+#define TL__SERVE_REMOTE_BURST     4000 /* requests of one source at once */
 #define TL__SERVE_REMOTE_PER_S     2000
 #define TL__SERVE_KEY_BURST        4000 /* of one device key */
 #define TL__SERVE_KEY_PER_S        2000
@@ -86,12 +87,11 @@ void tl__serve_answer(tl__sync *sync, tl__incoming *in, int status, const char *
 void tl__serve_text(tl__sync *sync, tl__incoming *in, int status, const char *text);
 /* The request is over; it is freed when its works are back. */
 void tl__serve_end(tl__sync *sync, tl__incoming *in);
-/* The remote's host without its port. */
-tl_str tl__serve_host(tl_str remote);
 
 /* --- serve_bucket.c --------------------------------------------------------------------------- */
 
-/* Takes one token; false: too many. The name is a host or the bytes of a key. */
+/* Takes one token; false: too many. The name is a source (base/source.h) or the bytes of a
+ * key. */
 bool tl__serve_take(tl__sync *sync, tl_str name, uint32_t burst, uint32_t per_second);
 void tl__serve_buckets_free(tl__sync *sync);
 

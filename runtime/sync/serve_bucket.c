@@ -1,4 +1,4 @@
-/* Token buckets: how many requests a host or a key may make. */
+/* Token buckets: how many requests a source or a key may make. */
 #include "sync/serve.h"
 
 struct bucket {

@@ -95,16 +95,17 @@ static void group_ingested(void *core, tl__work *work)
 	group_done(sync, in);
 }
 
-/* Strangers share their limits by host. */
+/* Strangers share their limits by source. */
 static void ingest_group(tl__sync *sync, tl__incoming *in, bool accept_unknown)
 {
 	tl__work *work = tl__serve_work(sync, in, TL__WORK_INGEST, group_ingested);
-	tl_str host = tl__serve_host(in->remote);
+	char source[TL__SOURCE_LEN + 1];
 	tl__buf sender = TL__BUF_INIT;
 
 	if (!work)
 		return;
-	tl__buf_format(&sender, "anonymous:%.*s", TL__STR_ARG(host));
+	tl__source_of(in->remote, source);
+	tl__buf_format(&sender, "anonymous:%s", source);
 	work->ingest.page = (tl__ingest_page){.db = in->db,
 		.lines = in->groups->lines,
 		.count = in->groups->count,

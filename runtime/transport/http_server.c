@@ -174,14 +174,14 @@ static int start_daemon(tl_server *server)
 	server->daemon = MHD_start_daemon(MHD_USE_ERROR_LOG | MHD_USE_EPOLL |
 						  MHD_ALLOW_SUSPEND_RESUME |
 						  (tls ? (unsigned)MHD_USE_TLS : 0U),
-		0, NULL, NULL, tl__request_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_complaint,
-		server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_NOTIFY_CONNECTION,
-		tl__conn_notify, server, MHD_OPTION_NOTIFY_COMPLETED, tl__request_completed, server,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_CONNECTION_LIMIT, server->max_connections,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->max_per_peer,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-		0U, MHD_OPTION_ARRAY, tls ? with_tls : without, MHD_OPTION_END);
+		0, tl__conn_accept, server, tl__request_access, server, MHD_OPTION_EXTERNAL_LOGGER,
+		on_complaint, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
+		MHD_OPTION_NOTIFY_CONNECTION, tl__conn_notify, server, MHD_OPTION_NOTIFY_COMPLETED,
+		tl__request_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
+		server->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+		MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_ARRAY, tls ? with_tls : without,
+		MHD_OPTION_END);
 	if (!server->daemon) {
 		server->listen_fd = -1; /* it closes the socket even then */
 		return tl__fail(tls ? TL_E_TLS : TL_E_SERVER_BIND,

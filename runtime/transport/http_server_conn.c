@@ -1,5 +1,6 @@
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "base/mem.h"
 #include "transport/http_serving.h"
@@ -11,6 +12,22 @@ static void sweep_later(tl_server *server)
 
 	server->sweep_due = loop->now_ms(loop) + ms;
 	loop->timer_start(server->sweep, ms);
+}
+
+/* libmicrohttpd's own limit counts single IPv6 addresses. */
+enum MHD_Result tl__conn_accept(void *ud, const struct sockaddr *address, socklen_t len)
+{
+	tl_server *server = ud;
+	char remote[TL__ADDRESS_MAX + 1], source[TL__SOURCE_LEN + 1];
+	unsigned count = 0;
+
+	(void)len;
+	server->achieved = true;
+	tl__address_format(address, remote);
+	tl__source_of(tl__str_z(remote), source);
+	for (const http_conn *at = server->conns; at; at = at->next)
+		count += strcmp(at->source, source) == 0;
+	return count < server->max_per_peer ? MHD_YES : MHD_NO;
 }
 
 static void open_conn(tl_server *server, struct MHD_Connection *mhd, void **context)
@@ -30,8 +47,10 @@ static void open_conn(tl_server *server, struct MHD_Connection *mhd, void **cont
 	conn->fd = fd ? fd->connect_fd : -1;
 	conn->touched_ms = loop->now_ms(loop);
 	tl__pace_start(&conn->pace, conn->touched_ms);
-	if (peer && peer->client_addr)
+	if (peer && peer->client_addr) {
 		tl__address_format(peer->client_addr, conn->remote);
+		tl__source_of(tl__str_z(conn->remote), conn->source);
+	}
 	if (!server->conns && !server->lingers)
 		sweep_later(server);
 	conn->next = server->conns;

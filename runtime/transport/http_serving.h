@@ -7,6 +7,7 @@
 
 #include <microhttpd.h>
 #include "base/buf.h"
+#include "base/source.h"
 #include "transport/address.h"
 #include "transport/http_impl.h"
 
@@ -29,6 +30,7 @@ struct http_conn {
 	bool cut;            /* shut down by us: whatever comes ends at once */
 	http_conn *next, *prev;
 	char remote[TL__ADDRESS_MAX + 1];
+	char source[TL__SOURCE_LEN + 1]; /* what it counts as */
 };
 
 /* One request, from its headers to `gone`. */
@@ -81,6 +83,8 @@ struct tl_server {
 
 /* http_server_conn.c: */
 
+/* Whether its source may have one more connection. */
+enum MHD_Result tl__conn_accept(void *server, const struct sockaddr *address, socklen_t len);
 void tl__conn_notify(void *ud, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode what);
 http_conn *tl__conn_of(struct MHD_Connection *mhd);

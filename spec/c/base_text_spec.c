@@ -1,8 +1,9 @@
-/* Borrowed strings, UTF-8 and growing buffers. */
+/* Borrowed strings, UTF-8, growing buffers, and who a remote address counts as. */
 #include "check.h"
 #include "base/buf.h"
 #include "base/env.h"
 #include "base/mem.h"
+#include "base/source.h"
 #include "base/str.h"
 
 static void text_order_is_bytes_then_length(void)
@@ -189,6 +190,38 @@ static void a_failure_sticks_until_cleared(void)
 	CHECK(tl_error_code(tl_last_error()) == TL_E_NOMEM);
 }
 
+static bool counts_as(const char *remote, const char *wanted)
+{
+	char source[TL__SOURCE_LEN + 1];
+
+	tl__source_of(tl__str_z(remote), source);
+	if (strcmp(source, wanted) != 0)
+		printf("%s counts as %s\n", remote, source);
+	return strcmp(source, wanted) == 0;
+}
+
+static void who_a_remote_counts_as(void)
+{
+	char text[TL__SOURCE_LEN + 10], wanted[TL__SOURCE_LEN + 1];
+
+	CHECK(counts_as("203.0.113.9:51000", "203.0.113.9"));
+	CHECK(counts_as("[2001:db8:1:2:3:4:5:6]:51000", "2001:db8:1:2::/64"));
+	CHECK(counts_as("[2001:db8:1:2::7]:52000", "2001:db8:1:2::/64"));
+	CHECK(counts_as("[2001:db8:1:3::7]:52000", "2001:db8:1:3::/64"));
+	CHECK(counts_as("[::ffff:203.0.113.9]:51000", "203.0.113.9"));
+	CHECK(counts_as("[::1]:80", "::/64"));
+	/* Transports of another kind say it their way. */
+	CHECK(counts_as("a-node-id", "a-node-id"));
+	CHECK(counts_as("[not an address]:80", "not an address"));
+	CHECK(counts_as("", "") && counts_as(":", "") && counts_as("[", "[") &&
+		counts_as("[]:1", ""));
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	memset(wanted, 'x', sizeof wanted - 1);
+	wanted[sizeof wanted - 1] = '\0';
+	CHECK(counts_as(text, wanted));
+}
+
 int main(void)
 {
 	RUN(text_order_is_bytes_then_length);
@@ -201,5 +234,6 @@ int main(void)
 	RUN(clearing_keeps_the_memory);
 	RUN(reserve_hands_out_room);
 	RUN(a_failure_sticks_until_cleared);
+	RUN(who_a_remote_counts_as);
 	return spec_end();
 }

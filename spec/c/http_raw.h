@@ -12,18 +12,26 @@ typedef struct raw {
 	size_t want; /* answers awaited */
 } raw;
 
-static inline bool raw_open(raw *c, rig *g)
+/* From this address of the loopback network. */
+static inline bool raw_open_from(raw *c, rig *g, const char *source)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET};
+	struct sockaddr_in address = {.sin_family = AF_INET}, own = {.sin_family = AF_INET};
 
 	memset(c, 0, sizeof *c);
 	c->rig = g;
 	address.sin_port = htons((uint16_t)atoi(strrchr(g->address, ':') + 1));
 	inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+	inet_pton(AF_INET, source, &own.sin_addr);
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0)
+	if (c->fd < 0 || bind(c->fd, (struct sockaddr *)&own, sizeof own) != 0 ||
+		connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0)
 		return false;
 	return fcntl(c->fd, F_SETFL, O_NONBLOCK) == 0;
+}
+
+static inline bool raw_open(raw *c, rig *g)
+{
+	return raw_open_from(c, g, "127.0.0.1");
 }
 
 static inline void raw_close(raw *c)

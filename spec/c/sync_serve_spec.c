@@ -68,6 +68,33 @@ static void a_full_host_bucket_answers_429(void)
 	heard_free(&h);
 }
 
+/* A machine that has all addresses of a /64 is no crowd. */
+static void a_net_of_ipv6_shares_a_bucket(void)
+{
+	static const voice one = {"[2001:db8:1:2::1]:4000", "none"},
+			   two = {"[2001:db8:1:2:ffff::2]:4000", "none"},
+			   other = {"[2001:db8:1:3::1]:4000", "none"},
+			   mapped = {"[::ffff:203.0.113.9]:4000", "none"};
+	heard h;
+
+	begin_serve(NULL);
+	empty_bucket(TL__STR("2001:db8:1:2::/64"), TL__SERVE_REMOTE_BURST, TL__SERVE_REMOTE_PER_S);
+	h = say_bytes_from(&one, "pull", TL__STR("junk"));
+	CHECK(h.http == 429);
+	heard_free(&h);
+	empty_bucket(TL__STR("2001:db8:1:2::/64"), TL__SERVE_REMOTE_BURST, TL__SERVE_REMOTE_PER_S);
+	h = say_bytes_from(&two, "pull", TL__STR("junk"));
+	CHECK(h.http == 429);
+	heard_free(&h);
+	h = say_bytes_from(&other, "pull", TL__STR("junk"));
+	CHECK(h.http == 400);
+	heard_free(&h);
+	empty_bucket(TL__STR("203.0.113.9"), TL__SERVE_REMOTE_BURST, TL__SERVE_REMOTE_PER_S);
+	h = say_bytes_from(&mapped, "pull", TL__STR("junk"));
+	CHECK(h.http == 429);
+	heard_free(&h);
+}
+
 /* --- 2: who, what, when ----------------------------------------------------------------------- */
 
 static void a_request_for_somebody_else_is_refused(void)
@@ -506,6 +533,7 @@ int main(void)
 	RUN_SIM(a_good_request_is_answered);
 	RUN_SIM(frames_of_wrong_length_are_refused);
 	RUN_SIM(a_full_host_bucket_answers_429);
+	RUN_SIM(a_net_of_ipv6_shares_a_bucket);
 	RUN_SIM(a_request_for_somebody_else_is_refused);
 	RUN_SIM(the_path_names_the_method);
 	RUN_SIM(an_unknown_method_is_told_signed);

@@ -276,6 +276,33 @@ static void connections_are_limited_per_peer(void)
 	rig_close(&g);
 }
 
+static void another_address_is_another_peer(void)
+{
+	tl_serve_options options = {.size = sizeof options, .max_connections_per_peer = 1};
+	static const char *const from[] = {"127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.2"};
+	raw c[4], again;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	for (int i = 0; i < 4; i++) {
+		REQUIRE(raw_open_from(&c[i], &g, from[i]));
+		raw_say(&c[i], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+		raw_until_answers(&c[i], 1, 300);
+	}
+	CHECK(raw_answers(&c[0]) == 1 && raw_answers(&c[1]) == 1);
+	CHECK(raw_until_closed(&c[2], 1000) && raw_until_closed(&c[3], 1000));
+	/* One that ended makes room. */
+	raw_close(&c[0]);
+	rig_wait(&g, 50);
+	REQUIRE(raw_open_from(&again, &g, from[0]));
+	raw_say(&again, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+	CHECK(raw_until_answers(&again, 1, 2000) == 1);
+	raw_close(&again);
+	for (int i = 1; i < 4; i++)
+		raw_close(&c[i]);
+	rig_close(&g);
+}
+
 static void the_default_per_peer_is_64(void)
 {
 	enum { LIMIT = 64 };
@@ -530,6 +557,7 @@ int main(void)
 	RUN(a_slow_application_holds_the_sender_back);
 	RUN(connections_are_limited_in_all);
 	RUN(connections_are_limited_per_peer);
+	RUN(another_address_is_another_peer);
 	RUN(the_default_per_peer_is_64);
 	RUN(running_out_of_descriptors_is_survived);
 	RUN(lingering_is_bounded);

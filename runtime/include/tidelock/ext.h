@@ -134,7 +134,7 @@ typedef struct tl_serve_options {
 	const char *certificate_file;
 	const char *key_file;
 	unsigned max_connections;          /* 0 = 1,024 */
-	unsigned max_connections_per_peer; /* 0 = 64 */
+	unsigned max_connections_per_peer; /* 0 = 64; a peer is an IPv4 address or an IPv6 /64 */
 	uint32_t idle_ms;                  /* 0 = 30,000 */
 	uint32_t min_bytes_per_s;          /* 0 = 1,024 */
 } tl_serve_options;

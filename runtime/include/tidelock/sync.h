@@ -39,7 +39,7 @@ typedef struct tl_http_config {
 	const char *ca_file; /* PEM trusted when dialling https; NULL: the system's */
 	const char *proxy;   /* NULL: none; the environment is never asked */
 	uint32_t max_connections;
-	uint32_t max_connections_per_address;
+	uint32_t max_connections_per_address;       /* all of an IPv6 /64 together */
 	uint32_t idle_ms, dial_ms, min_bytes_per_s; /* 0 = defaults 30,000, 10,000, 1,024 */
 } tl_http_config;
 
