@@ -178,6 +178,8 @@ static int call_db_get(tl_node *node, const request *r, tl__buf *out)
 	size_t len = 0;
 	int rc = need(r->store, "store");
 
+	if (rc == TL_OK && r->path.ptr)
+		rc = tl__plain_path_check(r->path);
 	if (rc == TL_OK)
 		rc = open_db(node, r, &db);
 	if (rc == TL_OK)
@@ -275,6 +277,8 @@ static int call_db_set(tl_node *node, const request *r, tl__buf *out)
 
 	if (rc == TL_OK)
 		rc = need(r->path, "path");
+	if (rc == TL_OK)
+		rc = tl__plain_path_check(r->path);
 	if (rc == TL_OK)
 		rc = need(r->value, "value");
 	if (rc == TL_OK)

@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 static int read_value(tl__json_reader *json, tl__json_token token, unsigned depth, tl_value **out);
 
@@ -113,4 +114,20 @@ int tl__plain_json_read(tl_value **out, tl_str document)
 	}
 	tl__json_free(&json);
 	return rc;
+}
+
+int tl__plain_path_check(tl_str path)
+{
+	bool empty = true; /* the component that ends here */
+
+	for (size_t i = 0; i < path.len; i++) {
+		if (path.ptr[i] == '.' && empty)
+			break;
+		empty = path.ptr[i] == '.';
+	}
+	if (!empty)
+		return TL_OK;
+	return tl__fail(TL_E_BAD_PATH,
+		"the path \"%.*s\" has an empty component; write names with one dot between them",
+		TL__STR_ARG(path));
 }

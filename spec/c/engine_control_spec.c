@@ -64,6 +64,20 @@ static void another_process_talks_to_the_owner(void)
 	CHECK_CODE(tl_control_call(dir, "{\"call\":\"dance\"}", &result), TL_E_UNSUPPORTED);
 	CHECK_CODE(tl_control_call(dir, "{\"call\":\"log\",\"db\":\"q\"}", &result),
 		TL_E_DATABASE_NOT_FOUND);
+	for (const char **path = (const char *[]){"", ".", "a..b", ".a", "a.", NULL}; *path;
+		path++) {
+		char request[160];
+
+		snprintf(request, sizeof request,
+			"{\"call\":\"db get\",\"db\":\"n\",\"store\":\"data\",\"path\":\"%s\"}",
+			*path);
+		CHECK_CODE(tl_control_call(dir, request, &result), TL_E_BAD_PATH);
+		snprintf(request, sizeof request,
+			"{\"call\":\"db set\",\"db\":\"n\",\"store\":\"data\",\"path\":\"%s\","
+			"\"value\":1}",
+			*path);
+		CHECK_CODE(tl_control_call(dir, request, &result), TL_E_BAD_PATH);
+	}
 	CHECK_CODE(tl_control_call(dir, "[]", &result), TL_E_BAD_MESSAGE);
 	CHECK_CODE(tl_control_call(dir, "{\"call\":\"log\",\"x\":1}", &result), TL_E_BAD_MESSAGE);
 	CHECK_CODE(tl_control_call(dir, "rubbish", &result), TL_E_BAD_JSON);
