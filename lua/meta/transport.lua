@@ -67,7 +67,8 @@ function HttpServer:address() end
 ---@return true
 function HttpServer:stop(grace) end
 
----Everything of luv is here too, under its own name.
+---Everything of luv is here too, under its own name. An error in a callback given to luv ends the
+---script, in order when `tidelock run` runs it; an error in a task is told and ends the task.
 ---@class tidelock.loop
 ---@field task fun(fn: function, ...): tidelock.Task
 ---@field sleep fun(duration: tidelock.Duration)

@@ -8,16 +8,13 @@ local graph = require 'tidelock.graph'
 local json = require 'tidelock.json'
 local node_module = require 'tidelock.node'
 local task = require 'tidelock.task'
+local told = require 'tidelock.told'
 local tl = require 'tidelock'
 
 local DEFAULT_DATA = 'tidelock-data'
 
 local function say(...)
 	io.stdout:write(string.format(...), '\n')
-end
-
-local function traceback(err)
-	return type(err) == 'table' and err or debug.traceback(tostring(err), 2)
 end
 
 -- What the user can mend: shown by its text alone, where other errors get a traceback.
@@ -310,12 +307,20 @@ end
 local function watch_stop(program)
 	local poll = tl.loop.new_poll(program.stop_fd())
 	poll:start('r', function()
-		if program.stopping() then
-			poll:stop()
-			task.stop()
-		end
+		poll:stop()
+		task.stop 'the program was asked to stop'
 	end)
 	poll:unref()
+end
+
+-- luv would end the process where a callback raises: here the program ends as by a signal.
+local function guard_callbacks(program)
+	program.guard_callbacks(tl.loop.hrtime, function(err)
+		if not program.stopping() then
+			task.report(told(err, 1), 'a callback of the loop')
+		end
+		task.stop 'a callback of the loop failed'
+	end)
 end
 
 local function run_file(file, arguments)
@@ -329,20 +334,50 @@ end
 
 local FLUSH = '5s'
 
+-- All flush before the first closes: they may be each other's peers.
+local function close_nodes()
+	local flushing = {}
+	for node in pairs(node_module.open_nodes()) do
+		flushing[#flushing + 1] = node:sync_start_flush(FLUSH) -- none without sync
+	end
+	for _, op in ipairs(flushing) do
+		op:wait()
+		op:close()
+	end
+	for node in pairs(node_module.open_nodes()) do
+		node:close(0)
+	end
+end
+
+-- os.exit may come from anywhere, also from a callback of the loop, under which the state cannot be
+-- closed: nodes are, and the process ends.
+local function exit_in_order()
+	local exit = os.exit
+	rawset(os, 'exit', function(code)
+		close_nodes()
+		io.stdout:flush()
+		exit(code)
+	end)
+end
+
 function commands.run(options, program)
 	watch_stop(program)
+	guard_callbacks(program)
+	exit_in_order()
+	task.enter = program.enter
 	local ok, err = xpcall(function()
 		run_file(options.file, options.arguments or {})
 		tl.run()
-	end, traceback)
-	for node in pairs(node_module.open_nodes()) do
-		node:close(FLUSH)
-	end
+	end, function(err)
+		return err == task.stopped and err or told(err, 1)
+	end)
+	program.ended()
+	close_nodes()
 	if program.stopping() then
-		return 143
+		return 128 + program.stopping()
 	end
-	if not ok then
-		io.stderr:write('tidelock: ', options.file, ': ', tostring(err), '\n')
+	if not ok and err ~= task.stopped then
+		io.stderr:write('tidelock: ', options.file, ': ', err, '\n')
 		return 1
 	end
 	return task.failed and 1 or 0
@@ -413,9 +448,9 @@ local function main(program)
 		return 2
 	end
 	local name = options.command == 'db' and 'db_' .. options.db_command or options.command
-	local done, status = xpcall(commands[name], traceback, options, program)
+	local done, status = xpcall(commands[name], told, options, program)
 	if done then
-		done, status = pcall(written, status)
+		done, status = xpcall(written, told, status)
 	end
 	if done then
 		return status or 0

@@ -2,14 +2,11 @@
 -- while somebody waits.
 local handles = require 'tidelock.handles'
 local task = require 'tidelock.task'
+local told = require 'tidelock.told'
 local uv = require 'luv'
 
 local Pump = {}
 Pump.__index = Pump
-
-local function traceback(err)
-	return type(err) == 'table' and err or debug.traceback(tostring(err), 2)
-end
 
 local pumps = setmetatable({}, { __mode = 'k' }) -- node -> pump
 
@@ -24,7 +21,7 @@ local function copy_of(set)
 end
 
 local function tell(listener, event)
-	local ok, err = xpcall(listener, traceback, event)
+	local ok, err = xpcall(listener, told, event)
 	if not ok then
 		task.report(err)
 	end

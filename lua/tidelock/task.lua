@@ -2,6 +2,7 @@
 -- loop until its answer is there; inside a callback of the loop it refuses with `would_block`.
 local core = require 'tidelock.core'
 local handles = require 'tidelock.handles'
+local told = require 'tidelock.told'
 local uv = require 'luv'
 
 local M = {}
@@ -22,33 +23,45 @@ local function finish(task, ok, ...)
 	for _, wake in ipairs(task.waiting) do
 		wake()
 	end
-	if not ok and #task.waiting == 0 then
-		M.report(task.results[1])
-	end
 end
+
+-- Tells the program which coroutine runs, so that a signal can interrupt it.
+local entered = coroutine.running()
+function M.enter() end
 
 local function resume(task, ...)
 	if task.over then
 		return
 	end
+	local before = entered
+	entered = task.coroutine
+	M.enter(entered)
 	local results = table.pack(coroutine.resume(task.coroutine, ...))
-	if coroutine.status(task.coroutine) == 'dead' then
-		if not results[1] then
-			coroutine.close(task.coroutine)
-		end
-		finish(task, table.unpack(results, 1, results.n))
+	entered = before
+	M.enter(before)
+	if coroutine.status(task.coroutine) ~= 'dead' then
+		return
+	end
+	local failure
+	if not results[1] then
+		failure = #task.waiting == 0 and told(results[2], task.coroutine)
+		coroutine.close(task.coroutine)
+	end
+	finish(task, table.unpack(results, 1, results.n))
+	if failure then
+		M.report(failure)
 	end
 end
 
--- Called with the error of a task that nobody waits for, or of a listener.
-function M.on_error(err)
-	io.stderr:write('tidelock: a task or listener failed: ', tostring(err), '\n')
+-- Called with the error of a task that nobody waits for, of a listener, or of a callback of luv.
+function M.on_error(err, who)
+	io.stderr:write('tidelock: ', who, ' failed: ', tostring(err), '\n')
 end
 
 --- An error that nobody else can get: `tidelock run` ends with status 1 later on.
-function M.report(err)
+function M.report(err, who)
 	M.failed = M.failed or err
-	M.on_error(err)
+	M.on_error(err, who or 'a task or listener')
 end
 
 --- Starts `fn(...)` as a task, at once; it runs until it first waits.
@@ -71,9 +84,9 @@ local function would_block(what)
 end
 
 --- From now on nothing waits any more: main chunks that do get this error. For the program, when it
---- is asked to end.
-function M.stop()
-	M.stopped = fail('cancelled', 'the program was asked to stop')
+--- is to end.
+function M.stop(why)
+	M.stopped = M.stopped or fail('cancelled', why)
 	uv.stop()
 end
 

@@ -77,6 +77,16 @@ describe('the program', function()
 		assert.are.equal(1, status)
 		assert.matches("no database 'nothing'", err)
 		assert.is_nil(err:find('traceback', 1, true))
+		assert.are.equal(0, (run('db', 'create', 'n', '-d', data)))
+		for _, path in ipairs { 'a..b', '.a', 'a.', '' } do
+			status, _, err = run('db', 'set', 'n', 'data', path, '1', '-d', data)
+			assert.are.equal(1, status)
+			assert.matches('bad_path: the path "' .. path:gsub('%.', '%%.') .. '" has an empty component',
+				err)
+			status, _, err = run('db', 'get', 'n', 'data', path, '-d', data)
+			assert.are.equal(1, status)
+			assert.matches('bad_path', err)
+		end
 		assert.are.equal(2, (run 'dance'))
 		assert.are.equal(2, (run()))
 		assert.are.equal(0, (run 'version'))
@@ -108,16 +118,16 @@ describe('the program', function()
 	end)
 
 	-- Starts a script and ends it by SIGTERM once it has printed a line.
-	local function terminate(text)
+	local function terminate(text, signal_name)
 		local file = H.write(H.folder() .. '/script.lua', text)
-		local out, ended = uv.new_pipe(), nil
+		local input, out, ended = uv.new_pipe(), uv.new_pipe(), nil
 		local handle, pid = uv.spawn(H.program, { args = { 'run', file, H.folder() },
-			stdio = { nil, out, 2 } }, function(code, signal)
+			stdio = { input, out, 2 } }, function(code, signal)
 			ended = { code = code, signal = signal }
 		end)
 		out:read_start(function(_, piece)
 			if piece then
-				uv.kill(pid, 'sigterm')
+				uv.kill(pid, signal_name or 'sigterm')
 			else
 				out:close()
 			end
@@ -125,6 +135,7 @@ describe('the program', function()
 		local since = uv.hrtime()
 		H.wait_for(function() return ended end, 20)
 		handle:close()
+		input:close()
 		return ended, (uv.hrtime() - since) / 1e9
 	end
 
@@ -140,10 +151,44 @@ describe('the program', function()
 			[[local tl = require 'tidelock'
 			tl.task(function() tl.sleep '1h' end)
 			print 'task' io.stdout:flush()]],
+			[[local tl = require 'tidelock'
+			tl.task(function()
+				tl.sleep '1ms'
+				print 'busy task' io.stdout:flush()
+				while true do end
+			end)]],
+			[[local tl = require 'tidelock'
+			tl.loop.new_timer():start(1, 0, function()
+				print 'busy callback' io.stdout:flush()
+				while true do end
+			end)]],
+			[[local tl = require 'tidelock'
+			print 'stubborn' io.stdout:flush()
+			while true do pcall(tl.sleep, 1) end]],
+			[[local tl = require 'tidelock'
+			local node <close> = assert(tl.open { path = arg[1] .. '/d' })
+			assert(node:add_private_key 'k')
+			local db = assert(node:new_database({ name = 'n' }, 'k'))
+			node:add_hook { before_commit = function()
+				print 'busy hook' io.stdout:flush()
+				while true do end
+			end }
+			db:transact(function(tx) tx:doc 'd':set('a', 1) end)]],
 		} do
 			local ended, seconds = terminate(text)
 			assert.are.same({ code = 143, signal = 0 }, ended)
-			assert.is_true(seconds < 15)
+			assert.is_true(seconds < 10)
 		end
+	end)
+
+	it('ends by SIGINT the same way', function()
+		local ended = terminate("print 'x' io.stdout:flush() require 'tidelock'.sleep '1h'", 'sigint')
+		assert.are.same({ code = 130, signal = 0 }, ended)
+	end)
+
+	it('ends by SIGTERM after a while where nothing reaches a script', function()
+		local ended, seconds = terminate "print 'reading' io.stdout:flush() io.read()"
+		assert.are.same({ code = 143, signal = 0 }, ended)
+		assert.is_true(seconds < 20)
 	end)
 end)

@@ -1,0 +1,131 @@
+-- Scripts that go wrong, run by the program as a process of its own.
+local H = require 'spec.helper'
+local uv = require 'luv'
+
+-- Runs a script with a fresh folder as its argument: status, output, errors, the folder.
+local function run(text)
+	local folder = H.folder()
+	local file = H.write(folder .. '/script.lua', text)
+	local status, out, err = H.run('run', file, folder)
+	return status, out, err, folder
+end
+
+describe('an error in a callback of the loop', function()
+	teardown(H.clean)
+
+	it('is told, and nodes are flushed and closed', function()
+		local status, out, err, folder = run [[
+			local tl = require 'tidelock'
+			local function open(name, accept)
+				local node = assert(tl.open { path = arg[1] .. '/' .. name, on_commit = false,
+					periodic = 0, accept_databases_from = { accept } })
+				assert(node:sync():enable_http_transport())
+				assert(node:sync():start_server '127.0.0.1:0')
+				return node
+			end
+			local ann = open 'ann'
+			local bob = open('bob', ann:device_key())
+			local peer = assert(ann:sync():connect_to_peer(bob:sync():get_server_address()))
+			local db = assert(ann:new_database({ name = 'n' }, '_device_key'))
+			assert(ann:sync():add_tree_sync(peer, db:root_id()))
+			assert(ann:sync():flush())
+			assert(db:transact(function(tx) tx:doc 'd':set('a', 'last words') end))
+			local _ <close> = setmetatable({}, { __close = function() print 'chunk closed' end })
+			tl.loop.new_timer():start(1, 0, function()
+				local nothing
+				return nothing.x
+			end)
+			tl.sleep '1h'
+			print 'not reached'
+		]]
+		assert.are.equal(1, status)
+		assert.are.equal('chunk closed\n', out)
+		assert.matches("a callback of the loop failed: .-script.lua:%d+: attempt to index a nil value",
+			err)
+		assert.matches('stack traceback:\n\t[^\n]*script.lua:%d+: in function', err)
+		assert.are.equal(1, select(2, err:gsub('traceback', '')))
+		assert.is_nil(uv.fs_stat(folder .. '/ann/control.sock'))
+		local _, words = H.run('db', 'get', 'n', 'd', 'a', '-d', folder .. '/bob')
+		assert.are.equal('last words\n', words)
+	end)
+
+	it('may be any value, and come from any handle', function()
+		for _, case in ipairs {
+			{ 'error(setmetatable({}, { __tostring = function() return "an object" end }))',
+				'failed: an object\n' },
+			{ 'error {}', 'failed: %(an error that is a table%)\n' },
+			{ 'error()', 'failed: %(an error that is a nil%)\n' },
+			{ 'error(7)', 'failed: 7\n' },
+			{ 'error(setmetatable({}, { __tostring = error }))', 'an error that is a table' },
+			{ 'local function f() return 1 + f() end f()', 'stack overflow' },
+			{ 'tl.sleep(1)', 'would_block: sleep would block here' },
+		} do
+			local status, out, err = run([[
+				local tl = require 'tidelock'
+				tl.loop.new_fs_event():start(arg[1], {}, function() ]] .. case[1] .. [[ end)
+				tl.loop.new_timer():start(1, 1, function() io.open(arg[1] .. '/new', 'w'):close() end)
+				tl.run()
+				print 'run ends'
+			]])
+			assert.are.equal(1, status)
+			assert.matches(case[2], err)
+			assert.are.equal('run ends\n', out)
+		end
+	end)
+end)
+
+describe('a script', function()
+	teardown(H.clean)
+
+	it('may raise any value', function()
+		for _, case in ipairs {
+			{ 'error {}', 'an error that is a table' },
+			{ 'error(setmetatable({}, { __tostring = error }))', 'an error that is a table' },
+			{ 'error()', 'an error that is a nil' },
+			{ "require 'tidelock'.task(error, {})", 'an error that is a table' },
+			{ "assert(require 'tidelock'.open { path = '/dev/null/x' })", 'script.lua: io: ' },
+		} do
+			local status, _, err = run(case[1])
+			assert.are.equal(1, status)
+			assert.matches(case[2], err)
+		end
+	end)
+
+	it('tells where a task failed', function()
+		local status, _, err = run [[
+			local tl = require 'tidelock'
+			local function deep() error 'in the depth' end
+			tl.task(function()
+				tl.sleep '1ms'
+				deep()
+			end)
+		]]
+		assert.are.equal(1, status)
+		assert.matches("script.lua:2: in [^\n]*deep'\n\t[^\n]*script.lua:5: in function", err)
+	end)
+
+	it('closes its nodes with os.exit, wherever that is called', function()
+		for _, place in ipairs {
+			'os.exit(7)',
+			'os.exit(7, true)',
+			'tl.task(function() tl.sleep(0.01) os.exit(7) end) tl.run()',
+			'tl.loop.new_timer():start(1, 0, function() os.exit(7, true) end) tl.run()',
+			'node:add_hook { on_entry_committed = function() os.exit(7) end } '
+				.. 'db:transact(function(tx) tx:doc "d":set("a", 1) end)',
+			'node:on("entry_committed", function() os.exit(7) end) '
+				.. 'db:transact(function(tx) tx:doc "d":set("a", 1) end) tl.run()',
+		} do
+			local status, out, err, folder = run([[
+				local tl = require 'tidelock'
+				local node = assert(tl.open { path = arg[1] .. '/d' })
+				local db = assert(node:new_database({ name = 'n' }, '_device_key'))
+				assert(db:set_default_auth_key '_device_key')
+				io.write 'said'
+			]] .. place)
+			assert.are.equal('', err)
+			assert.are.equal(7, status)
+			assert.are.equal('said', out)
+			assert.is_nil(uv.fs_stat(folder .. '/d/control.sock'))
+		end
+	end)
+end)
