@@ -7,7 +7,8 @@
 #define TL__SYNC_MAX_ROUNDS    8    /* of asking for what is missing, in one exchange */
 #define TL__SYNC_MAX_ASIDE     4096 /* ids remembered in one exchange */
 #define TL__SYNC_SURE_AGAIN_MS (24 * 3600 * 1000) /* the next pull starts from `sure` */
-#define TL__SYNC_WAIT_PACE_MS  100 /* between exchanges that a waiting command asks for */
+#define TL__SYNC_AGAIN_PACE_MS 1000 /* between pulls from `sure` because something arrived */
+#define TL__SYNC_WAIT_PACE_MS  100  /* between exchanges that a waiting command asks for */
 
 /* --- action.c, save.c, load.c ----------------------------------------------------------------- */
 
@@ -69,6 +70,7 @@ void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag);
 void tl__pair_free(tl__pair *pair);
 bool tl__pair_has_tag(const tl__pair *pair, tl_str tag);
 bool tl__pair_dirty(const tl__pair *pair);
+bool tl__pair_is_sure(const tl__pair *pair);        /* nothing up to `seen` was declined */
 void tl__pair_save(tl__sync *sync, tl__pair *pair); /* its local document */
 /* The relation in `_sync`. */
 void tl__pair_save_relation(tl__sync *sync, const tl_id *db);
@@ -263,6 +265,7 @@ struct tl__session {
 	bool held;         /* we hold the root */
 	bool answered_all; /* the last page said more = false */
 	bool from_sure;    /* `sure` may follow */
+	bool gap;          /* nor does it: there was no room, or too much is missing */
 	bool pulled;       /* a pull of this exchange came to its end */
 	bool theirs_known; /* listed completely */
 	bool same_tips;

@@ -255,6 +255,15 @@ bool tl__pair_dirty(const tl__pair *pair)
 	return !pair->pull_only && pair->db->arrivals > told;
 }
 
+bool tl__pair_is_sure(const tl__pair *pair)
+{
+	const tl__v1_cursor *a = &pair->sure, *b = &pair->seen;
+
+	return pair->has_sure && pair->has_seen && a->n == b->n &&
+	       memcmp(a->c, b->c, sizeof a->c) == 0 &&
+	       memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
+}
+
 void tl__pair_restart(tl__sync *sync, tl__pair *pair)
 {
 	(void)sync;
@@ -263,6 +272,23 @@ void tl__pair_restart(tl__sync *sync, tl__pair *pair)
 	pair->ack = pair->offered = 0;
 	pair->level = false;
 	pair->local_changed = true;
+}
+
+/* At a pace: pages may arrive one after the other for a long time. */
+static void look_again(const tl__sync *sync, tl__pair *pair)
+{
+	uint64_t at = pair->sure_tried + TL__SYNC_AGAIN_PACE_MS;
+
+	if (pair->again_at == 0)
+		pair->again_at = at > sync->now ? at : sync->now;
+}
+
+/* Something arrived by another pair: there may be room now, or what entries wait for. */
+static void gaps_again(tl__sync *sync, const tl__pair *by)
+{
+	for (tl__pair *p = sync->pairs; p; p = p->next)
+		if (p != by && (p->gap || (p->session && p->session->gap)))
+			look_again(sync, p);
 }
 
 void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair)
@@ -284,9 +310,11 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 	/* What made room is unknown again: `seen` no longer vouches for it. */
 	for (tl__pair *p = in->result.evicted > 0 ? sync->pairs : NULL; p; p = p->next)
 		p->from_sure = true;
-	if (in->result.entered > 0)
+	if (in->result.entered > 0) {
+		gaps_again(sync, pair);
 		tl__sync_tell(
 			sync, TL_EVENT_ENTRIES_RECEIVED, peer, &work->db, in->result.entered, NULL);
+	}
 	db = in->after > 0 ? tl__sync_db_for(sync, &work->db) : NULL;
 	if (db && in->after > db->arrivals)
 		db->arrivals = in->after;

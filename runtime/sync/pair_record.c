@@ -257,6 +257,8 @@ int tl__pair_load_cursors(tl__pair *pair, tl_str document)
 	pair->sure_since = (int64_t)since;
 	if (rc != TL_OK)
 		pair->has_sure = pair->has_seen = false;
+	/* Policy, rules and room may be others than those of the last process. */
+	pair->from_sure = pair->has_seen && !tl__pair_is_sure(pair);
 	tl__arena_free(&arena);
 	return rc;
 }

@@ -60,12 +60,13 @@ void tl__pull_start(tl__sync *sync, tl__session *session)
 	if (sync->wall - pair->sure_since > TL__SYNC_SURE_AGAIN_MS || pair->from_sure) {
 		session->from_sure = true;
 		pair->from_sure = false;
+		pair->sure_tried = sync->now;
 		pair->sure_since = sync->wall;
 	}
 	session->has_cursor = session->from_sure ? pair->has_sure : pair->has_seen;
 	session->cursor = session->from_sure ? pair->sure : pair->seen;
 	/* `sure` follows only when this exchange covers everything above it. */
-	if (!pair->has_seen || (pair->has_sure && same_place(&pair->sure, &pair->seen)))
+	if (!pair->has_seen || tl__pair_is_sure(pair))
 		session->from_sure = true;
 	work = tl__session_work(sync, session, TL__WORK_TIPS, tips_done);
 	if (!work)
@@ -314,7 +315,11 @@ static int add_want(tl__session *session, const tl_id *id)
 {
 	tl_id *bigger;
 
-	if (session->want_count >= TL__V1_MAX_WANT || !tl__session_note(session, id))
+	if (session->want_count >= TL__V1_MAX_WANT || session->asked.count >= TL__SYNC_MAX_ASIDE) {
+		session->gap = true;
+		return TL_OK;
+	}
+	if (!tl__session_note(session, id))
 		return TL_OK;
 	bigger = tl__resize(session->wants, session->want_count + 1, sizeof *bigger);
 	if (!bigger)
@@ -351,7 +356,8 @@ static void finish(tl__sync *sync, tl__session *session)
 	if (session->has_cursor) {
 		pair->has_seen = true;
 		pair->seen = session->cursor;
-		if (session->declined == 0 && session->from_sure) {
+		pair->gap = session->gap || (pair->gap && !session->from_sure);
+		if (session->declined == 0 && session->from_sure && !session->gap) {
 			pair->has_sure = true;
 			pair->sure = session->cursor;
 		}
@@ -447,6 +453,8 @@ static void go_on(tl__sync *sync, tl__session *session)
 		ask(sync, session);
 		return;
 	}
+	/* Its entries wait for more than one exchange asks for. */
+	session->gap = session->gap || session->want_count > 0;
 	session->want_count = 0;
 	end_check(sync, session);
 }

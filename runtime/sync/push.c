@@ -97,7 +97,8 @@ static void finish(tl__sync *sync, tl__session *session)
 	acknowledge(session);
 	if (!session->offer_again && pair->offered < session->push_from)
 		pair->offered = session->push_from;
-	pair->level = session->pulled && !session->unsettled && session->declined == 0;
+	pair->level =
+		session->pulled && !session->unsettled && session->declined == 0 && !session->gap;
 	pair->level_at = session->push_from;
 	tl__session_finish(sync, session);
 }
@@ -107,7 +108,8 @@ static void finish(tl__sync *sync, tl__session *session)
 static bool suspicious(const tl__session *session)
 {
 	return session->pulled && session->theirs_known && !session->same_tips &&
-	       !session->unsettled && session->declined == 0 && !session->by_tips_tried;
+	       !session->unsettled && session->declined == 0 && !session->gap &&
+	       !session->by_tips_tried;
 }
 
 static void nothing_left(tl__sync *sync, tl__session *session)

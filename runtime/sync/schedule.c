@@ -68,6 +68,7 @@ static void periodic(tl__sync *sync)
 		if (pair->peer->status != TL__PEER_ACTIVE)
 			continue;
 		pair->wanted = true;
+		pair->from_sure = pair->from_sure || pair->gap;
 		/* A 0.2.0 node that never told what it holds is not given all of it every time. */
 		if (pair->peer->protocol != TL__PROTOCOL_V0 || pair->ack > 0)
 			pair->offered = pair->ack;
@@ -157,6 +158,8 @@ static uint64_t due(const tl__sync *sync, const tl__pair *pair)
 		at = pair->attempts > 0 ? pair->next_attempt : free_at(pair);
 	else if (pair->attempts > 0)
 		at = pair->next_attempt;
+	if (pair->attempts == 0 && pair->again_at > 0 && pair->again_at < at)
+		at = pair->again_at;
 	return at != UINT64_MAX && at < pair->peer->wait_until ? pair->peer->wait_until : at;
 }
 

@@ -45,11 +45,15 @@ tl__session *tl__session_find(tl__sync *sync, uint64_t number)
 int tl__session_start(tl__sync *sync, tl__pair *pair)
 {
 	tl__session *session = tl__alloc_zero(1, sizeof *session);
-	bool outbox_only =
-		!pair->wanted && !pair->look_first && tl__pair_dirty(pair) && pair->has_seen;
+	bool outbox_only;
 
 	if (!session)
 		return TL_E_NOMEM;
+	if (pair->again_at > 0 && pair->again_at <= sync->now) {
+		pair->again_at = 0;
+		pair->from_sure = pair->wanted = true;
+	}
+	outbox_only = !pair->wanted && !pair->look_first && tl__pair_dirty(pair) && pair->has_seen;
 	tl__map_init(&session->asked);
 	session->number = tl__sync_number(sync);
 	session->pair = pair;
@@ -323,6 +327,8 @@ void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *
 
 		if (fate->kind == TL__FATE_DECLINED && fate->has_id)
 			(void)tl__session_note(session, &fate->id);
+		if (fate->kind == TL__FATE_DECLINED && fate->code == TL_E_SET_ASIDE_FULL)
+			session->gap = true;
 		if (fate->has_id && fate->arrival > newest) {
 			newest = fate->arrival;
 			session->has_last = true;

@@ -120,6 +120,8 @@ struct tl__pair {
 	/* Scheduling, monotonic. */
 	uint64_t next_attempt;   /* when attempts > 0 and not stalled */
 	uint64_t not_before;     /* pace of sending on commit */
+	uint64_t again_at;       /* pull from `sure` then; 0: not wanted */
+	uint64_t sure_tried;     /* when a pull last did */
 	uint64_t level_at;       /* our arrivals when `level` was found */
 	uint64_t pulling_until;  /* it takes our pages: nothing is pushed meanwhile */
 	uint64_t received, sent; /* entries, ever */
@@ -136,6 +138,9 @@ struct tl__pair {
 	bool pull_only; /* only tag is "delegated" */
 	bool has_sure, has_seen;
 	bool from_sure; /* the next pull starts from `sure` */
+	/* Something had no room, or waits for what was not given: from `sure` again when anything
+	 * arrives, and with each tick. */
+	bool gap;
 	bool stalled;
 	bool wanted;     /* one exchange is wanted now, whatever the outbox says */
 	bool look_first; /* it was taking pages: what it has is asked before anything is pushed */

@@ -232,6 +232,53 @@ static void sure_is_where_it_starts_again(void)
 	tl_database_free(db);
 }
 
+/* What was evicted is unknown again, whoever made it go. */
+static void after_an_eviction_it_starts_from_sure(void)
+{
+	tl__work work = {.kind = TL__WORK_INGEST, .ingest.result.evicted = 1};
+	tl__v1_pull pull;
+	asked a;
+
+	in_step(2);
+	pair_of(&bob, &root)->seen = place(&bob, 7);
+	pair_of(&bob, &root)->sure = place(&bob, 3);
+	pair_of(&bob, &root)->has_seen = pair_of(&bob, &root)->has_sure = true;
+	tl__sync_ingest_ends(r.core, NULL, NULL, &work);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	REQUIRE(take_v1(&a));
+	CHECK_OK(tl__v1_read_pull(&pull, a.header.args));
+	CHECK(pull.has_cursor && pull.cursor.n == 3 && pull.seen.n == 7);
+	asked_free(&a);
+	tl_database_free(db);
+}
+
+/* Its word is good, but one exchange does not ask for everything: the rest comes from `sure`. */
+static void what_one_exchange_did_not_get_comes_with_the_next_tick(void)
+{
+	page_answer page = {.n = 20, .count = 1, .more = true};
+	tl__v1_pull pull;
+	remote from;
+	asked a;
+
+	relate_theirs(&from, 20);
+	page.from = &from;
+	answer_page(&bob, &page);
+	page = (page_answer){
+		.n = 20, .from = &from, .count = 1, .tips = &from.id[19], .tip_count = 1};
+	for (page.first = 19; page.first >= 19 - TL__SYNC_MAX_ROUNDS; page.first--)
+		answer_page(&bob, &page);
+	CHECK(r.send_count == 0 && arrivals() == 1);
+	CHECK(pair_of(&bob, &root)->attempts == 0 && pair_of(&bob, &root)->gap);
+	CHECK(pair_of(&bob, &root)->seen.n == 20 && !pair_of(&bob, &root)->has_sure);
+	rig_pass(300 * 1000);
+	REQUIRE(take_v1(&a));
+	CHECK_OK(tl__v1_read_pull(&pull, a.header.args));
+	CHECK(!pull.has_cursor && pull.seen.n == 20);
+	refuse_v1(&a, &bob, TL__V1_BUSY);
+	asked_free(&a);
+	free_remote(&from);
+}
+
 /* --- push ------------------------------------------------------------------------------------- */
 
 static void a_commit_costs_one_request(void)
@@ -735,6 +782,8 @@ int main(void)
 	RUN_RIG(a_responder_that_gets_nowhere_is_left);
 	RUN_RIG(over_declined_entries_only_seen_moves);
 	RUN_RIG(sure_is_where_it_starts_again);
+	RUN_RIG(after_an_eviction_it_starts_from_sure);
+	RUN_RIG(what_one_exchange_did_not_get_comes_with_the_next_tick);
 	RUN_RIG(a_commit_costs_one_request);
 	RUN_RIG(a_burst_of_commits_is_paced);
 	RUN_RIG(what_the_peer_lacks_follows_from_its_tips);
