@@ -19,6 +19,11 @@ int tl__alloc_fail_at(size_t n)
 	return fired;
 }
 
+size_t tl__alloc_fail_left(void)
+{
+	return fail_countdown;
+}
+
 long tl__alloc_balance(void)
 {
 	return balance;

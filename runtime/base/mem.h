@@ -14,6 +14,9 @@ void tl__free(void *ptr);                               /* NULL is fine */
 /* Test aid: the n-th allocation of this thread from now on fails (1 = the next), and only that one;
  * 0 switches it off. Returns whether the previously armed failure has fired. */
 int tl__alloc_fail_at(size_t n);
+/* Test aid: the n of tl__alloc_fail_at that is left, to arm it again later; 0 = it has fired or is
+ * off. */
+size_t tl__alloc_fail_left(void);
 /* Test aid: blocks that this thread has allocated minus those that it has released. */
 long tl__alloc_balance(void);
 

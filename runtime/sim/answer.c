@@ -33,7 +33,9 @@ static void tell_requester(tl__sim_flight *flight, int code)
 		flight->answer->answered = code == TL_OK;
 	if (!flight->from || !tl__sim_client_lives(flight))
 		return;
+	tl__sim_core_begins(flight->sim);
 	tl__receipt_end(&flight->receipt, code, &event);
+	tl__sim_core_ends(flight->sim);
 	tl__sim_tell(flight->from, &event);
 }
 
@@ -79,11 +81,13 @@ static void take(tl__sim_flight *flight, const part *p)
 		answer->closes = answer->closes || p->closes;
 		tl__buf_str(&answer->body, tl__buf_view(&p->body));
 	} else if (tl__sim_client_lives(flight)) {
+		tl__sim_core_begins(flight->sim);
 		/* What is wrong with it is told at the end. */
 		if (head)
 			(void)!tl__receipt_head(
 				&flight->receipt, p->status, tl__str_z(flight->channel));
 		(void)!tl__receipt_piece(&flight->receipt, p->body.ptr, p->body.len);
+		tl__sim_core_ends(flight->sim);
 	}
 }
 

@@ -69,7 +69,9 @@ static void work_run(tl__sim_item *item)
 		return;
 	}
 	peer->in_work = true;
+	tl__sim_core_begins(peer->sim);
 	tl__work_run(&peer->host, w->work);
+	tl__sim_core_ends(peer->sim);
 	peer->in_work = false;
 	if (w->work->code != TL_OK)
 		tl__sim_note(peer->sim, "%s store work failed: %s", peer->name,
@@ -133,9 +135,8 @@ static tl__sim_commit *commit_of(tl__sim_peer *peer, const tl_id *db)
 	return more;
 }
 
-void tl__sim_note_commit(void *ud, const tl_id *db, uint64_t arrival)
+static void note_commit(tl__sim_peer *peer, const tl_id *db, uint64_t arrival)
 {
-	tl__sim_peer *peer = ud;
 	bool first = peer->commit_count == 0;
 	tl__sim_commit *commit = commit_of(peer, db);
 	commit_item *c;
@@ -152,6 +153,18 @@ void tl__sim_note_commit(void *ud, const tl_id *db, uint64_t arrival)
 		c->peer = peer;
 		c->life = peer->life;
 	}
+}
+
+/* In the middle of a work, whose allocations count; the simulator's own do not. */
+void tl__sim_note_commit(void *ud, const tl_id *db, uint64_t arrival)
+{
+	tl__sim_peer *peer = ud;
+
+	if (peer->in_work)
+		tl__sim_core_ends(peer->sim);
+	note_commit(peer, db, arrival);
+	if (peer->in_work)
+		tl__sim_core_begins(peer->sim);
 }
 
 /* --- actions ---------------------------------------------------------------------------------- */
@@ -205,7 +218,9 @@ void tl__sim_tell(tl__sim_peer *peer, const tl__sync_event *event)
 
 	if (!peer->core)
 		return;
+	tl__sim_core_begins(peer->sim);
 	tl__sync_handle(peer->core, event, peer->sim->now, tl__sim_wall(peer));
+	tl__sim_core_ends(peer->sim);
 	while (tl__sync_next(peer->core, &action))
 		carry_out(peer, &action);
 }

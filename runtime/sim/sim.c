@@ -181,6 +181,32 @@ static void happen_next(tl__sim *sim)
 	item->happen(item);
 }
 
+/* --- memory that runs out ----------------------------------------------------------------------
+ */
+
+bool tl__sim_fail_alloc(tl__sim *sim, size_t n)
+{
+	bool failed = sim->failed;
+
+	sim->fail_at = n;
+	sim->failed = false;
+	return failed;
+}
+
+void tl__sim_core_begins(const tl__sim *sim)
+{
+	if (sim->fail_at > 0)
+		(void)tl__alloc_fail_at(sim->fail_at);
+}
+
+void tl__sim_core_ends(tl__sim *sim)
+{
+	if (sim->fail_at == 0)
+		return;
+	sim->fail_at = tl__alloc_fail_left();
+	sim->failed = tl__alloc_fail_at(0);
+}
+
 /* --- time ------------------------------------------------------------------------------------- */
 
 /* When this peer wants its timer. One that comes again at once would spin in the engine; here it

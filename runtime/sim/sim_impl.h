@@ -99,6 +99,8 @@ struct tl__sim {
 	uint64_t story_lines;
 	int code;
 	tl_error *error; /* of `code` */
+	size_t fail_at;  /* allocations of the cores until one fails; 0: none does */
+	bool failed;
 };
 
 /* --- sim.c ------------------------------------------------------------------------------------ */
@@ -110,6 +112,10 @@ void *tl__sim_plan(tl__sim *sim, size_t size, uint64_t at, void (*happen)(tl__si
 	void (*drop)(tl__sim_item *item));
 /* Uniform between both ends. */
 uint64_t tl__sim_between(tl__sim *sim, uint32_t least, uint32_t most);
+
+/* What is allocated between them is a core's (tl__sim_fail_alloc). */
+void tl__sim_core_begins(const tl__sim *sim);
+void tl__sim_core_ends(tl__sim *sim);
 
 /* --- peer.c, drive.c -------------------------------------------------------------------------- */
 

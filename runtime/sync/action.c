@@ -12,15 +12,51 @@ typedef struct queued {
 	struct queued *next;
 } queued;
 
+/* Kept for when memory runs out: an action that is lost would leave whoever waits for it waiting
+ * for ever. Filled up before each event, whose actions are fewer. */
+#define SPARES 32
+
 struct tl__sync_queue {
 	queued *first, *last;
 	queued *taken;
+	queued *spares;
+	size_t spare_count;
 };
+
+void tl__sync_queue_fill(tl__sync *sync)
+{
+	tl__sync_queue *queue = sync->queue;
+
+	while (queue->spare_count < SPARES) {
+		queued *item = tl__alloc_zero(1, sizeof *item);
+
+		if (!item)
+			return;
+		item->next = queue->spares;
+		queue->spares = item;
+		queue->spare_count++;
+	}
+}
 
 int tl__sync_queue_new(tl__sync *sync)
 {
 	sync->queue = tl__alloc_zero(1, sizeof *sync->queue);
-	return sync->queue ? TL_OK : TL_E_NOMEM;
+	if (!sync->queue)
+		return TL_E_NOMEM;
+	tl__sync_queue_fill(sync);
+	return sync->queue->spare_count == SPARES ? TL_OK : TL_E_NOMEM;
+}
+
+static queued *new_item(tl__sync *sync)
+{
+	queued *item = tl__alloc_zero(1, sizeof *item);
+
+	if (item || !sync->queue->spares)
+		return item;
+	item = sync->queue->spares;
+	sync->queue->spares = item->next;
+	sync->queue->spare_count--;
+	return item;
 }
 
 static void release(queued *item)
@@ -41,6 +77,12 @@ void tl__sync_queue_free(tl__sync *sync)
 
 		sync->queue->first = item->next;
 		tl__sync_action_drop(&item->action);
+		release(item);
+	}
+	while (sync->queue->spares) {
+		queued *item = sync->queue->spares;
+
+		sync->queue->spares = item->next;
 		release(item);
 	}
 	release(sync->queue->taken);
@@ -73,7 +115,7 @@ static void append(tl__sync *sync, queued *item)
 
 bool tl__sync_act(tl__sync *sync, tl__sync_action *action)
 {
-	queued *item = tl__alloc_zero(1, sizeof *item);
+	queued *item = new_item(sync);
 
 	if (!item) {
 		tl__log_write(sync->log, TL_LOG_ERROR, "sync", "out of memory: an action is lost");
@@ -160,18 +202,22 @@ void tl__sync_complete(tl__sync *sync, uint64_t op, int code, const char *error,
 
 	if (op == 0)
 		return;
-	item = tl__alloc_zero(1, sizeof *item);
+	item = new_item(sync);
 	if (!item) {
 		tl__log_write(sync->log, TL_LOG_ERROR, "sync", "out of memory: a result is lost");
 		return;
 	}
+	item->error = error ? tl__copy_bytes(error, strlen(error)) : NULL;
+	item->text = text ? tl__copy_bytes(text, strlen(text)) : NULL;
 	item->action.kind = TL__SYNC_COMPLETE;
 	item->action.complete.op = op;
 	item->action.complete.code = code;
-	item->error = tl__copy_bytes(error ? error : "", error ? strlen(error) : 0);
-	item->text = tl__copy_bytes(text ? text : "", text ? strlen(text) : 0);
-	item->action.complete.error = item->error ? item->error : "";
+	item->action.complete.error = item->error ? item->error : error ? "no memory" : "";
 	item->action.complete.text = item->text ? item->text : "";
+	if (code == TL_OK && text && !item->text) { /* not to be taken for an empty one */
+		item->action.complete.code = TL_E_NOMEM;
+		item->action.complete.error = "no memory for the result";
+	}
 	append(sync, item);
 }
 

@@ -132,10 +132,12 @@ int tl__knock_load(tl__sync *sync, tl_str key_text, tl_str document)
 	while (tl__fields_member(&f, names, 1, &seen, &at))
 		tl__fields_text(&f, &last);
 	rc = tl__fields_whole(&f);
-	if (rc == TL_OK && sync->knock_count < TL__SYNC_MAX_KNOCKING) {
+	if (rc == TL_OK && !find(sync, &key) && sync->knock_count < TL__SYNC_MAX_KNOCKING) {
 		tl__sync_knock *knock = add(sync, &key);
 
-		if (knock && tl__time_parse(last.ptr, last.len, &knock->last) != TL_OK)
+		if (!knock)
+			rc = TL_E_NOMEM;
+		else if (tl__time_parse(last.ptr, last.len, &knock->last) != TL_OK)
 			knock->last = sync->wall;
 	}
 	tl__arena_free(&arena);

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define AGAIN_MS 1000
+
 static tl_str text_of(const tl_value *doc, const char *name)
 {
 	const tl_value *value = tl_doc_raw(doc, tl__str_z(name));
@@ -66,6 +68,8 @@ static int load_peer(tl__sync *sync, tl_str key_text, const tl_value *record)
 
 	if (rc != TL_OK)
 		return rc;
+	if (tl__sync_find_peer(sync, &key))
+		return TL_OK; /* the load is repeated */
 	peer = tl__peer_new(&key, name);
 	if (!peer)
 		return TL_E_NOMEM;
@@ -73,12 +77,16 @@ static int load_peer(tl__sync *sync, tl_str key_text, const tl_value *record)
 		peer->status = status;
 	peer->first_seen = time_of(record, "first_seen", sync->wall);
 	peer->last_seen = time_of(record, "last_seen", peer->first_seen);
-	rc = tl__peer_enlist(sync, peer);
-	if (rc != TL_OK) {
-		tl__peer_free(peer);
-		return rc;
+	rc = addresses.ptr ? read_addresses(peer, addresses) : TL_OK;
+	if (rc != TL_E_NOMEM) {
+		int enlisted = tl__peer_enlist(sync, peer);
+
+		if (enlisted == TL_OK)
+			return rc;
+		rc = enlisted;
 	}
-	return addresses.ptr ? read_addresses(peer, addresses) : TL_OK;
+	tl__peer_free(peer);
+	return rc;
 }
 
 /* ["ed25519:…"…]: the peers that this database is kept in step with. */
@@ -107,34 +115,40 @@ static int load_relations(tl__sync *sync, const tl_id *db, tl_str json)
 	return rc;
 }
 
-static void complain(tl__sync *sync, const char *what, tl_str name, int rc)
+/* What is unreadable is passed over; only memory that ran out is worth another try. */
+static int complain(tl__sync *sync, const char *what, tl_str name, int rc)
 {
-	if (rc != TL_OK)
-		tl__log_write(sync->log, TL_LOG_WARNING, "sync", "%s \"%.*s\" is unreadable: %s",
-			what, TL__STR_ARG(name), tl_error_message(tl_last_error()));
+	if (rc == TL_OK || rc == TL_E_NOMEM)
+		return rc;
+	tl__log_write(sync->log, TL_LOG_WARNING, "sync", "%s \"%.*s\" is unreadable: %s", what,
+		TL__STR_ARG(name), tl_error_message(tl_last_error()));
+	return TL_OK;
 }
 
-static void load_records(tl__sync *sync, const tl__work_load *load)
+static int load_records(tl__sync *sync, const tl__work_load *load)
 {
 	size_t count = load->peers ? tl_doc_count(load->peers) : 0;
 	tl_value *record;
+	int rc = TL_OK;
 	tl_str name;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; rc == TL_OK && i < count; i++)
 		if (tl_doc_at(load->peers, i, &name, &record) && tl_value_type(record) == TL_DOC)
-			complain(sync, "the record of peer", name, load_peer(sync, name, record));
+			rc = complain(
+				sync, "the record of peer", name, load_peer(sync, name, record));
 	count = load->trees ? tl_doc_count(load->trees) : 0;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; rc == TL_OK && i < count; i++) {
 		tl_id db;
 
 		if (!tl_doc_at(load->trees, i, &name, &record) || tl_value_type(record) != TL_DOC ||
 			!text_of(record, "peer_pubkeys").ptr)
 			continue;
-		complain(sync, "the relation of", name,
+		rc = complain(sync, "the relation of", name,
 			tl_id_parse(&db, name) != TL_OK
 				? TL_E_BAD_ID
 				: load_relations(sync, &db, text_of(record, "peer_pubkeys")));
 	}
+	return rc;
 }
 
 /* --- local documents -------------------------------------------------------------------------- */
@@ -242,40 +256,63 @@ static int load_local(tl__sync *sync, tl_str key, tl_str value)
 	return TL_OK;
 }
 
-static void loaded(void *ud, tl__work *work)
+static int load_dbs(tl__sync *sync, const tl__work_load *load)
 {
-	tl__sync *sync = ud;
-	const tl__work_load *load = &work->load;
-
-	if (work->code != TL_OK) {
-		if (work->error)
-			(void)tl__error_raise(work->error);
-		tl__log_write(sync->log, TL_LOG_ERROR, "sync",
-			"the state of earlier runs cannot be read, nothing is synchronised: %s",
-			work->error ? tl_error_message(work->error) : tl_error_name(work->code));
-		tl__sync_refuse_waiting(sync, work->code);
-		tl__work_free(work);
-		return;
-	}
-	sync->own_db = load->sync_db;
 	for (size_t i = 0; i < load->db_count; i++) {
 		tl__sync_db *db = tl__sync_db_for(sync, &load->dbs[i].id);
 
-		if (db) {
-			if (load->dbs[i].arrivals > db->arrivals)
-				db->arrivals = load->dbs[i].arrivals;
-			db->system = load->dbs[i].system;
-		}
+		if (!db)
+			return TL_E_NOMEM;
+		if (load->dbs[i].arrivals > db->arrivals)
+			db->arrivals = load->dbs[i].arrivals;
+		db->system = load->dbs[i].system;
 	}
-	load_records(sync, load);
-	for (size_t i = 0; i < load->local_count; i++)
-		complain(sync, "the local document", load->locals[i].key,
+	return TL_OK;
+}
+
+/* May be repeated: what is there already is not added again. */
+static int take(tl__sync *sync, const tl__work_load *load)
+{
+	int rc = load_dbs(sync, load);
+
+	if (rc == TL_OK)
+		rc = load_records(sync, load);
+	for (size_t i = 0; rc == TL_OK && i < load->local_count; i++)
+		rc = complain(sync, "the local document", load->locals[i].key,
 			load_local(sync, load->locals[i].key, load->locals[i].value));
+	return rc;
+}
+
+/* Commands are told, and the load is tried again: nothing works without. */
+static void failed(tl__sync *sync, int code)
+{
+	tl__log_write(sync->log, TL_LOG_ERROR, "sync",
+		"the state of earlier runs cannot be read, nothing is synchronised yet: %s",
+		tl_error_message(tl_last_error()));
+	tl__sync_refuse_waiting(sync, code);
+	sync->load_at = sync->now + AGAIN_MS;
+}
+
+static void loaded(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	int rc = work->code;
+
+	if (rc != TL_OK && work->error)
+		(void)tl__error_raise(work->error);
+	if (rc == TL_OK) {
+		sync->own_db = work->load.sync_db;
+		rc = take(sync, &work->load);
+	}
+	tl__work_free(work);
+	if (rc != TL_OK) {
+		failed(sync, rc);
+		return;
+	}
 	sync->loaded = true;
 	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
 		if (pair->attempts > 0)
 			pair->next_attempt = sync->now;
-	tl__work_free(work);
 	tl__schedule_timers(sync);
 	tl__sync_go_on(sync);
 }
@@ -284,6 +321,9 @@ void tl__sync_load(tl__sync *sync)
 {
 	tl__work *work = tl__sync_new_work(sync, TL__WORK_LOAD, NULL, loaded, 0);
 
+	sync->load_at = UINT64_MAX;
 	if (work)
 		tl__sync_give_work(sync, work);
+	else
+		failed(sync, TL_E_NOMEM);
 }

@@ -14,8 +14,12 @@
 
 int tl__sync_queue_new(tl__sync *sync) TL_MUST_USE;
 void tl__sync_queue_free(tl__sync *sync);
+/* Before each event: what an event asks for must not be lost when memory runs out. */
+void tl__sync_queue_fill(tl__sync *sync);
 int tl__sync_save_new(tl__sync *sync) TL_MUST_USE;
 void tl__sync_save_free(tl__sync *sync);
+/* Something that was to be put could not even be formed: memory ran out. */
+void tl__sync_put_lost(tl__sync *sync);
 /* Writes what has been gathered when its time has come. */
 void tl__sync_save_timer(tl__sync *sync);
 uint64_t tl__sync_save_due(const tl__sync *sync);

@@ -35,6 +35,8 @@ void tl__pair_save_relation(tl__sync *sync, const tl_id *id)
 	record.text = tl__buf_view(&list);
 	if (tl__buf_status(&list) == TL_OK)
 		tl__sync_put_record(sync, &record);
+	else
+		tl__sync_put_lost(sync);
 	tl__buf_free(&list);
 }
 
@@ -61,6 +63,8 @@ void tl__pair_save(tl__sync *sync, tl__pair *pair)
 	tl__buf_text(&out, "]}");
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
+	else
+		tl__sync_put_lost(sync);
 	tl__buf_free(&out);
 	pair->local_changed = false;
 }

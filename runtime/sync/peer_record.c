@@ -56,6 +56,8 @@ void tl__peer_save(tl__sync *sync, tl__peer *peer)
 	put_field(sync, peer, "status", tl__str_z(tl__peer_status_name(peer->status)));
 	if (tl__buf_status(&addresses) == TL_OK)
 		put_field(sync, peer, "addresses", tl__buf_view(&addresses));
+	else
+		tl__sync_put_lost(sync);
 	tl__buf_free(&addresses);
 	tl__peer_save_local(sync, peer);
 }
@@ -86,6 +88,8 @@ void tl__peer_save_local(tl__sync *sync, const tl__peer *peer)
 	tl__buf_text(&out, "]}");
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
+	else
+		tl__sync_put_lost(sync);
 	tl__buf_free(&out);
 }
 

@@ -1,5 +1,6 @@
 /* What is to be written: gathered, then handed out as one work. A newer value of a local document
- * or of a record's path replaces the one that waits. */
+ * or of a record's path replaces the one that waits. What could not be gathered or written is
+ * gathered again from the peers and pairs themselves. */
 #include "sync/outbound.h"
 
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+
+#define AGAIN_MS 10000 /* after a failure, unless a command wants it at once */
 
 typedef struct waiting_op {
 	uint64_t op;
@@ -28,6 +31,7 @@ typedef struct batch {
 struct tl__sync_save {
 	batch *open; /* gathering; NULL: nothing waits */
 	bool now;    /* somebody waits for it */
+	bool lost;   /* something is missing there, or was not written */
 	uint64_t due;
 	batch *writing;
 	uint64_t writing_owner;
@@ -39,10 +43,8 @@ int tl__sync_save_new(tl__sync *sync)
 	return sync->save ? TL_OK : TL_E_NOMEM;
 }
 
-static void free_batch(batch *b)
+static void drop_ops(batch *b)
 {
-	if (!b)
-		return;
 	while (b->ops) {
 		waiting_op *op = b->ops;
 
@@ -50,6 +52,13 @@ static void free_batch(batch *b)
 		tl__free(op->text);
 		tl__free(op);
 	}
+}
+
+static void free_batch(batch *b)
+{
+	if (!b)
+		return;
+	drop_ops(b);
 	tl__map_free(&b->local_at);
 	tl__map_free(&b->record_at);
 	tl__arena_free(&b->arena);
@@ -74,14 +83,21 @@ static batch *open_batch(tl__sync *sync)
 		return save->open;
 	save->open = tl__alloc_zero(1, sizeof *save->open);
 	if (!save->open) {
-		tl__log_write(sync->log, TL_LOG_ERROR, "sync",
-			"out of memory: what was learnt is not stored");
+		tl__sync_put_lost(sync);
 		return NULL;
 	}
 	tl__map_init(&save->open->local_at);
 	tl__map_init(&save->open->record_at);
-	save->due = sync->now + TL__SYNC_SAVE_MS;
+	save->due = sync->now + (save->lost ? AGAIN_MS : TL__SYNC_SAVE_MS);
 	return save->open;
+}
+
+void tl__sync_put_lost(tl__sync *sync)
+{
+	if (!sync->save->lost)
+		tl__log_write(sync->log, TL_LOG_ERROR, "sync",
+			"out of memory: what was learnt is stored later");
+	sync->save->lost = true;
 }
 
 /* Index of the element to fill; (size_t)-1 when memory ran out. */
@@ -101,24 +117,44 @@ static size_t place(
 void tl__sync_put_local(tl__sync *sync, tl_str key, tl_str value)
 {
 	batch *b = open_batch(sync);
+	tl__put_local copy;
 	size_t index;
 
 	if (!b)
 		return;
-	index = place(b, &b->local_at, key, (void **)&b->locals, &b->local_cap, &b->local_count,
-		sizeof *b->locals);
+	copy.key = tl__arena_str(&b->arena, key);
+	copy.value = tl__arena_str(&b->arena, value);
+	/* A value that could not be copied must not look like one to be removed. */
+	index = !copy.key.ptr || (value.ptr && !copy.value.ptr)
+			? (size_t)-1
+			: place(b, &b->local_at, key, (void **)&b->locals, &b->local_cap,
+				  &b->local_count, sizeof *b->locals);
 	if (index == (size_t)-1)
-		return;
-	b->locals[index].key = tl__arena_str(&b->arena, key);
-	b->locals[index].value = tl__arena_str(&b->arena, value);
+		tl__sync_put_lost(sync);
+	else
+		b->locals[index] = copy;
+}
+
+/* false: memory ran out. */
+static bool copy_record(tl__arena *arena, tl__work_record *copy, const tl__work_record *record)
+{
+	bool good = true;
+
+	*copy = *record;
+	for (size_t i = 0; i < record->path_len; i++) {
+		copy->path[i] = tl__arena_str(arena, record->path[i]);
+		good = good && copy->path[i].ptr;
+	}
+	copy->text = tl__arena_str(arena, record->text);
+	return good && (copy->text.ptr || !record->text.ptr);
 }
 
 void tl__sync_put_record(tl__sync *sync, const tl__work_record *record)
 {
 	batch *b = open_batch(sync);
 	tl__buf key = TL__BUF_INIT;
-	tl__work_record *copy;
-	size_t index;
+	tl__work_record copy;
+	size_t index = (size_t)-1;
 
 	if (!b)
 		return;
@@ -127,16 +163,14 @@ void tl__sync_put_record(tl__sync *sync, const tl__work_record *record)
 		tl__buf_byte(&key, 0);
 		tl__buf_str(&key, record->path[i]);
 	}
-	index = place(b, &b->record_at, tl__buf_view(&key), (void **)&b->records, &b->record_cap,
-		&b->record_count, sizeof *b->records);
+	if (tl__buf_status(&key) == TL_OK && copy_record(&b->arena, &copy, record))
+		index = place(b, &b->record_at, tl__buf_view(&key), (void **)&b->records,
+			&b->record_cap, &b->record_count, sizeof *b->records);
 	tl__buf_free(&key);
 	if (index == (size_t)-1)
-		return;
-	copy = &b->records[index];
-	*copy = *record;
-	for (size_t i = 0; i < record->path_len; i++)
-		copy->path[i] = tl__arena_str(&b->arena, record->path[i]);
-	copy->text = tl__arena_str(&b->arena, record->text);
+		tl__sync_put_lost(sync);
+	else
+		b->records[index] = copy;
 }
 
 static void complete_ops(tl__sync *sync, batch *b, int code)
@@ -149,9 +183,26 @@ static void complete_ops(tl__sync *sync, batch *b, int code)
 	}
 }
 
+/* Whatever is not stored is among it. What was to be removed is not, and is removed when that is
+ * asked for again. */
+static void gather_everything(tl__sync *sync)
+{
+	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
+		tl__peer_save(sync, peer);
+	for (const tl__sync_db *db = sync->dbs; db; db = db->next)
+		if (db->pairs)
+			tl__pair_save_relation(sync, &db->id);
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		pair->local_changed = true;
+}
+
 /* Pairs whose counters moved since the last time. */
 static void gather(tl__sync *sync)
 {
+	if (sync->save->lost) {
+		sync->save->lost = false;
+		gather_everything(sync);
+	}
 	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
 		if (pair->local_changed)
 			tl__pair_save(sync, pair);
@@ -176,14 +227,17 @@ static void write_batch(tl__sync *sync)
 	b = save->open;
 	if (!b)
 		return;
-	save->open = NULL;
 	save->now = false;
 	work = tl__sync_new_work(sync, TL__WORK_SAVE, NULL, saved, tl__sync_number(sync));
+	if (!work || save->lost) {
+		complete_ops(sync, b, tl__fail(TL_E_NOMEM, "no memory to store it; try again"));
+		drop_ops(b);
+	}
 	if (!work) {
-		complete_ops(sync, b, TL_E_NOMEM);
-		free_batch(b);
+		save->due = sync->now + AGAIN_MS;
 		return;
 	}
+	save->open = NULL;
 	work->save.locals = b->locals;
 	work->save.local_count = b->local_count;
 	work->save.records = b->records;
@@ -209,6 +263,7 @@ static void saved(void *ud, tl__work *work)
 			(void)tl__error_raise(work->error);
 		tl__log_write(sync->log, TL_LOG_ERROR, "sync", "cannot store what was learnt: %s",
 			tl_error_message(tl_last_error()));
+		save->lost = true;
 	}
 	save->writing = NULL;
 	if (b)
@@ -224,6 +279,13 @@ void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text)
 	batch *b = open_batch(sync);
 	waiting_op *wait = b && op ? tl__alloc_zero(1, sizeof *wait) : NULL;
 
+	if (wait && text) {
+		wait->text = tl__copy_bytes(text, strlen(text));
+		if (!wait->text) {
+			tl__free(wait);
+			wait = NULL;
+		}
+	}
 	if (!b || (op && !wait)) {
 		tl__sync_complete_failed(sync, op, TL_E_NOMEM);
 		return;
@@ -232,7 +294,6 @@ void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text)
 		waiting_op **end = &b->ops;
 
 		wait->op = op;
-		wait->text = text ? tl__copy_bytes(text, strlen(text)) : NULL;
 		while (*end)
 			end = &(*end)->next;
 		*end = wait;
@@ -243,7 +304,7 @@ void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text)
 
 void tl__sync_save_timer(tl__sync *sync)
 {
-	bool changed = false;
+	bool changed = sync->save->lost;
 
 	if (!sync->save->open) {
 		for (const tl__pair *pair = sync->pairs; pair && !changed; pair = pair->next)

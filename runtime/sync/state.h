@@ -180,7 +180,8 @@ struct tl__sync {
 	uint64_t now; /* monotonic ms, of the event being handled */
 	int64_t wall;
 	bool loaded, stopping;
-	tl_id own_db; /* `_sync` */
+	uint64_t load_at; /* the load is tried again; UINT64_MAX: it need not be */
+	tl_id own_db;     /* `_sync` */
 	tl__sync_key *keys;
 	size_t key_count;
 	tl_address servers[TL__SYNC_MAX_ADDRESSES];

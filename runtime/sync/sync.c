@@ -260,8 +260,11 @@ static void dispatch(tl__sync *sync, const tl__sync_event *event)
 
 void tl__sync_go_on(tl__sync *sync)
 {
-	if (!sync->loaded)
+	if (!sync->loaded) {
+		if (sync->now >= sync->load_at)
+			tl__sync_load(sync);
 		return;
+	}
 	tl__sync_do_waiting(sync);
 	/* Starting may fail at once, which may make something else due. */
 	do {
@@ -278,6 +281,7 @@ void tl__sync_handle(
 	if (now_mono_ms > sync->now)
 		sync->now = now_mono_ms;
 	sync->wall = now_wall_ms;
+	tl__sync_queue_fill(sync);
 	dispatch(sync, event);
 	tl__sync_go_on(sync);
 }
@@ -285,7 +289,7 @@ void tl__sync_handle(
 uint64_t tl__sync_due(const tl__sync *sync)
 {
 	uint64_t all[] = {tl__schedule_due(sync), tl__waiters_due(sync), tl__sync_save_due(sync),
-		tl__serve_due(sync)};
+		tl__serve_due(sync), sync->load_at};
 	uint64_t least = UINT64_MAX;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
