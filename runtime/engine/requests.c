@@ -9,8 +9,7 @@
 #include "engine/status.h"
 #include "sync/serve.h"
 
-#define STORE      "bootstrap_requests"
-#define MAX_AGE_MS (INT64_C(30) * 86400000)
+#define STORE "bootstrap_requests"
 
 /* A record in the form of sync/README.md. */
 typedef struct request {
@@ -64,7 +63,7 @@ static const char *state_of(const request *r)
 static bool is_expired(const request *r)
 {
 	return strcmp(state_of(r), "pending") == 0 &&
-	       tl__system_clock.wall_ms(tl__system_clock.ud) - r->time > MAX_AGE_MS;
+	       tl__system_clock.wall_ms(tl__system_clock.ud) - r->time > TL__SERVE_REQUEST_MS;
 }
 
 static int open_sync_db(tl_node *node, tl_database **out)

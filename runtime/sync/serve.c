@@ -191,7 +191,9 @@ void tl__serve_timer(tl__sync *sync)
 
 uint64_t tl__serve_due(const tl__sync *sync)
 {
-	return tl__serve_nonces_due(sync);
+	uint64_t nonces = tl__serve_nonces_due(sync), access = tl__serve_access_due(sync);
+
+	return nonces < access ? nonces : access;
 }
 
 /* --- object ----------------------------------------------------------------------------------- */

@@ -20,6 +20,8 @@
 #define TL__SERVE_MAX_REQUESTS     1000 /* in all, by keys that were proven */
 #define TL__SERVE_MAX_CLAIMS       100  /* beside them: for keys that were only named (v0) */
 #define TL__SERVE_REQUEST_MS       (INT64_C(30) * 24 * 3600 * 1000)
+#define TL__SERVE_EXPIRE_MS        (3600 * 1000) /* between two looks for rows of ended ones */
+#define TL__SERVE_EXPIRE_ROWS      100           /* taken away in one work */
 #define TL__SERVE_PULLING_MS       2000          /* nothing is pushed to whoever takes pages */
 #define TL__SERVE_PULLED_MS        200           /* behind the last one */
 #define TL__SERVE_PIECE_BYTES      (256u * 1024) /* of a streamed v0 answer */
@@ -70,7 +72,9 @@ struct tl__serve {
 	/* bucket.c */
 	tl__map buckets;
 	/* serve_access.c */
-	tl__map access; /* request id -> struct tl__access_row */
+	tl__map access;       /* request id -> struct access_row */
+	uint64_t next_expiry; /* monotonic: when the rows in `_sync` are looked at */
+	bool expiring;        /* a work does so */
 };
 
 tl__incoming *tl__serve_find(tl__sync *sync, uint64_t number); /* NULL: gone */
@@ -153,6 +157,10 @@ bool tl__serve_wish_name_valid(tl_str name);
 /* The owner approved or rejected it: it counts for no limit any more. */
 void tl__serve_decided(tl__sync *sync, tl_str id);
 void tl__serve_access_free(tl__sync *sync);
+/* Forgets what is too old, and has its rows in `_sync` taken away, some at a time: at start, and
+ * hourly while requests wait. Rows are looked for apart from what is remembered here, so that none
+ * stays whatever a crash has lost. */
 void tl__serve_access_expire(tl__sync *sync);
+uint64_t tl__serve_access_due(const tl__sync *sync);
 
 #endif

@@ -139,6 +139,8 @@ static void put_record(tl__sync *sync, const struct access_row *row, const tl__a
 	tl__buf_free(&json);
 }
 
+static void forget_expired(tl__sync *sync);
+
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37])
 {
 	struct access_row row = {.db = wish->db, .time = sync->wall, .proven = wish->proven};
@@ -146,7 +148,7 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	struct access_count count;
 	int rc;
 
-	tl__serve_access_expire(sync);
+	forget_expired(sync);
 	if (!tl__serve_wish_name_valid(wish->name))
 		return tl__fail(
 			TL_E_INVALID_ARGUMENT, "a key name may not be empty, \"*\" or hold a dot");
@@ -166,6 +168,8 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 		return rc;
 	put_local(sync, &row);
 	put_record(sync, &row, wish);
+	if (sync->serve->next_expiry == UINT64_MAX)
+		sync->serve->next_expiry = sync->now + TL__SERVE_EXPIRE_MS;
 	tl__sync_tell(sync, TL_EVENT_ACCESS_REQUESTED, &wish->key, &wish->db, 0, row.id);
 	memcpy(id, row.id, sizeof row.id);
 	return TL_OK;
@@ -233,7 +237,7 @@ static void drop_row(tl__sync *sync, struct access_row *row)
 	tl__free(row);
 }
 
-void tl__serve_access_expire(tl__sync *sync)
+static void forget_expired(tl__sync *sync)
 {
 	size_t at = 0;
 	tl_str id;
@@ -245,6 +249,52 @@ void tl__serve_access_expire(tl__sync *sync)
 		if (sync->wall - row->time > TL__SERVE_REQUEST_MS)
 			drop_row(sync, row);
 	}
+}
+
+static void rows_expired(void *core, tl__work *work)
+{
+	tl__sync *sync = core;
+	bool failed = work->code != TL_OK;
+
+	if (failed)
+		tl__log_write(sync->log, TL_LOG_WARNING, "sync",
+			"expired access requests were not taken away: %s",
+			work->error ? tl_error_message(work->error) : tl_error_name(work->code));
+	sync->serve->expiring = false;
+	if (!failed && work->expire.more)
+		sync->serve->next_expiry = sync->now;
+	else if (failed || sync->serve->access.count > 0)
+		sync->serve->next_expiry = sync->now + TL__SERVE_EXPIRE_MS;
+	else
+		sync->serve->next_expiry = UINT64_MAX;
+	tl__work_free(work);
+}
+
+static void expire_rows(tl__sync *sync)
+{
+	tl__work *work = tl__sync_new_work(sync, TL__WORK_EXPIRE, NULL, rows_expired, 0);
+
+	sync->serve->next_expiry = sync->now + TL__SERVE_EXPIRE_MS;
+	if (!work)
+		return;
+	sync->serve->expiring = true;
+	work->expire.sync_db = sync->own_db;
+	work->expire.before = sync->wall - TL__SERVE_REQUEST_MS;
+	work->expire.max_rows = TL__SERVE_EXPIRE_ROWS;
+	tl__sync_give_work(sync, work);
+}
+
+void tl__serve_access_expire(tl__sync *sync)
+{
+	forget_expired(sync);
+	if (sync->now >= tl__serve_access_due(sync))
+		expire_rows(sync);
+}
+
+uint64_t tl__serve_access_due(const tl__sync *sync)
+{
+	return sync->loaded && !sync->stopping && !sync->serve->expiring ? sync->serve->next_expiry
+									 : UINT64_MAX;
 }
 
 void tl__serve_decided(tl__sync *sync, tl_str id)

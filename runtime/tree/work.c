@@ -50,6 +50,7 @@ static int run(tl__host *host, tl__work *work)
 	case TL__WORK_ACCESS: return tl__work_access_run(host->tree, work);
 	case TL__WORK_LIST: return tl__work_list_run(host->tree, work);
 	case TL__WORK_STREAM: return tl__work_stream_run(host->tree, work);
+	case TL__WORK_EXPIRE: return tl__work_expire_run(host, work);
 	}
 	return tl__fail(TL_E_INTERNAL, "no such store work: %d", (int)work->kind);
 }

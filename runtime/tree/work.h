@@ -48,7 +48,8 @@ typedef enum tl__work_kind {
 	TL__WORK_PAGE,   /* answer to pull */
 	TL__WORK_ACCESS, /* what these keys may do in a database now */
 	TL__WORK_LIST,   /* databases these keys may read */
-	TL__WORK_STREAM  /* a piece of a v0 tree answer */
+	TL__WORK_STREAM, /* a piece of a v0 tree answer */
+	TL__WORK_EXPIRE  /* access requests of `_sync` that nobody decided in time */
 } tl__work_kind;
 
 /* What the settings say of a database, as far as serving and asking need it. */
@@ -110,6 +111,16 @@ typedef struct tl__work_save {
 	size_t record_count;
 	tl_id sync_db; /* the commit is signed by the device key */
 } tl__work_save;
+
+typedef struct tl__work_expire {
+	/* In */
+	tl_id sync_db;   /* the commit is signed by the device key */
+	int64_t before;  /* Unix ms: pending requests that are older go */
+	size_t max_rows; /* in one run: one commit at most, and none without such a row */
+	/* Out */
+	size_t removed;
+	bool more; /* there are others: run another work */
+} tl__work_expire;
 
 typedef struct tl__work_place {
 	uint64_t n;
@@ -282,6 +293,7 @@ typedef struct tl__work {
 		tl__work_access access;
 		tl__work_list list;
 		tl__work_stream stream;
+		tl__work_expire expire;
 	};
 } tl__work;
 
@@ -295,6 +307,7 @@ void tl__work_run(tl__host *host, tl__work *work);
 /* What runs the kinds; each leaves its failure in the thread's last error. */
 int tl__work_load_run(tl__host *host, tl__work *work) TL_MUST_USE;
 int tl__work_save_run(tl__host *host, tl__work *work) TL_MUST_USE;
+int tl__work_expire_run(tl__host *host, tl__work *work) TL_MUST_USE;
 int tl__work_ingest_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_tips_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_lookup_run(tl__tree *tree, tl__work *work) TL_MUST_USE;

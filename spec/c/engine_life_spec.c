@@ -406,6 +406,96 @@ static void a_revoked_key_is_not_let_in_by_an_approval(void)
 	site_close(&b);
 }
 
+/* "write:N", which the key of b may have ten of waiting at a. */
+static bool asks_for(site *b, const site *a, const tl_id *db, int level, const char *outcome)
+{
+	char permission[16], wanted[40];
+	tl_op *op = NULL;
+	int rc;
+	bool good;
+
+	snprintf(permission, sizeof permission, "write:%d", level);
+	snprintf(wanted, sizeof wanted, "\"status\":\"%s\"", outcome);
+	rc = tl_sync_request_database_access(b->node, &a->at, db, "laptop", permission, &op);
+	if (rc == TL_OK)
+		rc = tl_op_wait(op, SITE_WAIT_MS);
+	good = rc == TL_OK && strstr(tl_op_text(op), wanted);
+	if (!good)
+		printf("%s: %s\n", permission,
+			rc == TL_OK ? tl_op_text(op) : tl_error_message(tl_last_error()));
+	tl_op_free(op);
+	return good;
+}
+
+static size_t count_pending(tl_node *node)
+{
+	char *json = NULL;
+	size_t count = 0;
+
+	CHECK_OK(tl_sync_bootstrap_requests(node, "pending", &json));
+	for (const char *at = json; at && (at = strstr(at, "\"request_id\":")); at++)
+		count++;
+	tl_free(json);
+	return count;
+}
+
+/* The request whose permission is written so. */
+static void id_of(tl_node *node, const char *permission, char out[37])
+{
+	char *json = NULL, *at, *id = NULL;
+
+	out[0] = '\0';
+	CHECK_OK(tl_sync_bootstrap_requests(node, "pending", &json));
+	at = json ? strstr(json, permission) : NULL;
+	for (char *next = json; at && (next = strstr(next, "\"request_id\":\"")) && next < at;
+		next++)
+		id = next;
+	if (id)
+		snprintf(out, 37, "%.36s", id + strlen("\"request_id\":\""));
+	tl_free(json);
+}
+
+/* Ten requests of one key may wait; each decision makes room for one more, whichever it is. */
+static void a_decision_makes_room_for_another_request(void)
+{
+	char dir[SCRATCH_PATH], id[37], key[TL_KEY_TEXT_LEN + 1];
+	site a, b;
+	tl_database *db;
+	tl_id root;
+
+	scratch_make(dir);
+	REQUIRE(site_open(&a, dir) && site_open(&b, NULL));
+	db = make_db(a.node, "guarded");
+	REQUIRE(db != NULL);
+	root = *tl_database_root_id(db);
+	CHECK_OK(tl_node_add_private_key(b.node, "laptop", NULL, key));
+	for (int level = 19; level >= 10; level--)
+		CHECK(asks_for(&b, &a, &root, level, "pending"));
+	CHECK(WAIT_FOR(count_pending(a.node) == 10));
+	CHECK(asks_for(&b, &a, &root, 9, "refused"));
+	id_of(a.node, "{\"Write\":15}", id);
+	CHECK_OK(tl_sync_reject_bootstrap_request(a.node, id, "k"));
+	CHECK(asks_for(&b, &a, &root, 9, "pending"));
+	CHECK(asks_for(&b, &a, &root, 8, "refused"));
+	id_of(a.node, "{\"Write\":19}", id);
+	CHECK_OK(tl_sync_approve_bootstrap_request(a.node, id, "k"));
+	CHECK(asks_for(&b, &a, &root, 8, "pending"));
+	CHECK(asks_for(&b, &a, &root, 7, "refused"));
+	CHECK(WAIT_FOR(count_pending(a.node) == 10));
+	/* The room is also there for who decides last before the end, and counted after a start. */
+	id_of(a.node, "{\"Write\":14}", id);
+	CHECK_OK(tl_sync_reject_bootstrap_request(a.node, id, "k"));
+	tl_database_free(db);
+	tl_node_close(a.node);
+	REQUIRE(site_open(&a, dir));
+	CHECK(count_pending(a.node) == 9);
+	CHECK(asks_for(&b, &a, &root, 7, "pending"));
+	CHECK(asks_for(&b, &a, &root, 6, "refused"));
+	site_close(&a);
+	site_close(&b);
+	scratch_remove(dir);
+}
+
 /* --- leaks ------------------------------------------------------------------------------------ */
 
 static void nothing_is_left_open(void)
@@ -438,6 +528,7 @@ int main(void)
 	RUN(options_that_cannot_be_are_refused);
 	RUN(access_is_asked_for_and_granted);
 	RUN(a_revoked_key_is_not_let_in_by_an_approval);
+	RUN(a_decision_makes_room_for_another_request);
 	RUN(nothing_is_left_open);
 	return spec_end();
 }

@@ -184,6 +184,164 @@ static void a_request_ends_after_thirty_days(void)
 	CHECK(core_of(bob)->serve->access.count == 1);
 }
 
+/* --- the rows in `_sync` --- */
+
+static tl_table *request_rows(tl_database **db, tl_transaction **tx)
+{
+	tl_table *table = NULL;
+	tl_id own;
+
+	CHECK(tl__sync_own_db(core_of(bob), &own));
+	CHECK_OK(tl__database_open(tl__sim_host(bob), &own, db));
+	if (!tx) {
+		CHECK_OK(tl_database_table(*db, TL__STR("bootstrap_requests"), &table));
+		return table;
+	}
+	CHECK_OK(tl_transaction_new(*db, tx));
+	CHECK_OK(tl_transaction_set_auth_key(*tx, TL__STR(TL__DEVICE_KEY_NAME)));
+	CHECK_OK(tl_transaction_table(*tx, TL__STR("bootstrap_requests"), &table));
+	return table;
+}
+
+static int count_row(void *ud, tl_str key, tl_str row)
+{
+	(void)key;
+	(void)row;
+	++*(size_t *)ud;
+	return TL_OK;
+}
+
+static size_t rows_kept(void)
+{
+	tl_database *db = NULL;
+	tl_table *table = request_rows(&db, NULL);
+	size_t count = 0;
+
+	CHECK_OK(tl_table_each(table, count_row, &count));
+	tl_table_free(table);
+	tl_database_free(db);
+	return count;
+}
+
+static void put_row(const char *id, const char *row)
+{
+	tl_database *db = NULL;
+	tl_transaction *tx = NULL;
+	tl_table *table = request_rows(&db, &tx);
+
+	CHECK_OK(tl_table_set(table, z(id), z(row)));
+	CHECK_OK(tl_transaction_commit(tx, NULL));
+	tl_table_free(table);
+	tl_transaction_free(tx);
+	tl_database_free(db);
+}
+
+static bool has_row(const char *id)
+{
+	tl_database *db = NULL;
+	tl_table *table = request_rows(&db, NULL);
+	bool has = false;
+
+	CHECK_OK(tl_table_contains(table, z(id), &has));
+	tl_table_free(table);
+	tl_database_free(db);
+	return has;
+}
+
+#define OLD_ROW(status)                                                                            \
+	"{\"tree_id\":\"x\",\"timestamp\":\"2001-01-01T00:00:00.000+00:00\",\"status\":" status "}"
+#define PENDING_ID  "00000000-0000-4000-8000-000000000001"
+#define APPROVED_ID "00000000-0000-4000-8000-000000000002"
+#define STRANGE_ID  "00000000-0000-4000-8000-000000000003"
+
+static void wish_often(uint32_t count)
+{
+	tl__access_wish wish = {.name = TL__STR("laptop"),
+		.permission = writing,
+		.transport = TL__STR("http"),
+		.remote = TL__STR(REMOTE),
+		.proven = true};
+	char id[37];
+
+	wish.db = notes;
+	for (uint32_t i = 0; i < count; i++) {
+		memcpy(wish.key.b, &i, sizeof i);
+		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	}
+}
+
+static void rows_of_ended_requests_are_taken_away(void)
+{
+	outcome first, later;
+
+	with_notes(NULL);
+	first = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	wish_often(TL__SERVE_EXPIRE_ROWS + 20);
+	tl__sim_run(sim, 20 * DAY);
+	CHECK(rows_kept() == TL__SERVE_EXPIRE_ROWS + 21);
+	later = ask_for(&notes, "someone", "laptop", writing, "someone");
+	CHECK(later.result == TL__V1_ACCESS_PENDING);
+	put_row(APPROVED_ID, OLD_ROW("{\"Approved\":{\"approved_by\":\"k\"}}"));
+	tl__sim_run(sim, 10 * DAY + 2 * HOUR);
+	CHECK(!has_row(first.id) && has_row(later.id));
+	CHECK(has_row(APPROVED_ID)); /* what was decided stays */
+	CHECK(rows_kept() == 2);
+	CHECK(core_of(bob)->serve->access.count == 1);
+	tl__sim_run(sim, 20 * DAY);
+	CHECK(!has_row(later.id) && rows_kept() == 1);
+	CHECK(core_of(bob)->serve->access.count == 0);
+	CHECK(tl__serve_access_due(core_of(bob)) == UINT64_MAX); /* nothing to look for */
+}
+
+/* A crash may lose what the core remembers of a request, but not the row for good. */
+static void rows_that_nobody_remembers_go_at_start(void)
+{
+	with_notes(NULL);
+	put_row(PENDING_ID, OLD_ROW("\"Pending\""));
+	put_row(APPROVED_ID, OLD_ROW("{\"Approved\":{\"approved_by\":\"k\"}}"));
+	put_row(STRANGE_ID, "[\"not a request\"]");
+	tl__sim_run(sim, MINUTE);
+	CHECK(has_row(PENDING_ID));
+	restart(bob);
+	tl__sim_run(sim, 1000);
+	CHECK(!has_row(PENDING_ID) && has_row(APPROVED_ID) && has_row(STRANGE_ID));
+}
+
+static tl__work expire(int64_t before)
+{
+	tl__work *work = NULL;
+	tl__work out;
+
+	CHECK_OK(tl__work_new(&work, TL__WORK_EXPIRE, NULL));
+	CHECK(tl__sync_own_db(core_of(bob), &work->expire.sync_db));
+	work->expire.before = before;
+	work->expire.max_rows = TL__SERVE_EXPIRE_ROWS;
+	tl__work_run(tl__sim_host(bob), work);
+	CHECK_OK(work->code);
+	out = *work;
+	tl__work_free(work);
+	return out;
+}
+
+static void one_work_takes_a_hundred_rows_at_most(void)
+{
+	int64_t before;
+	tl__work work;
+
+	with_notes(NULL);
+	wish_often(TL__SERVE_EXPIRE_ROWS + 1);
+	before = core_of(bob)->wall;
+	tl__sim_run(sim, 1000);
+	work = expire(before); /* not older, but just as old */
+	CHECK(work.expire.removed == 0 && !work.expire.more);
+	CHECK(rows_kept() == TL__SERVE_EXPIRE_ROWS + 1);
+	work = expire(before + 1);
+	CHECK(work.expire.removed == TL__SERVE_EXPIRE_ROWS && work.expire.more);
+	CHECK(rows_kept() == 1);
+	work = expire(before + 1);
+	CHECK(work.expire.removed == 1 && !work.expire.more && rows_kept() == 0);
+}
+
 static tl_policy_answer no_requests(void *ud, const tl_policy_question *question, const char **why)
 {
 	(void)ud;
@@ -332,6 +490,9 @@ int main(void)
 	RUN_SIM(a_key_may_have_ten_requests);
 	RUN_SIM(there_may_be_a_thousand_requests);
 	RUN_SIM(a_request_ends_after_thirty_days);
+	RUN_SIM(rows_of_ended_requests_are_taken_away);
+	RUN_SIM(rows_that_nobody_remembers_go_at_start);
+	RUN_SIM(one_work_takes_a_hundred_rows_at_most);
 	RUN_SIM(the_policy_may_want_no_requests);
 	RUN_SIM(a_key_that_is_named_may_have_ten_requests);
 	RUN_SIM(a_hundred_requests_need_no_proof);
