@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <tidelock/entry.h>
 #include "base/fail.h"
 
@@ -99,6 +100,24 @@ void tl__free(void *ptr)
 {
 	balance -= ptr != NULL;
 	free(ptr);
+}
+
+void *tl__pages_alloc(size_t size)
+{
+	void *pages = MAP_FAILED;
+
+	if (!must_fail())
+		pages = mmap(
+			NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return checked(pages == MAP_FAILED ? NULL : pages, size);
+}
+
+void tl__pages_free(void *pages, size_t size)
+{
+	if (!pages)
+		return;
+	balance--;
+	munmap(pages, size);
 }
 
 void tl_free(void *ptr)

@@ -11,6 +11,12 @@ void *tl__resize(void *ptr, size_t count, size_t size); /* realloc; ptr stays va
 char *tl__copy_bytes(const char *ptr, size_t len);      /* copy with a closing NUL */
 void tl__free(void *ptr);                               /* NULL is fine */
 
+/* Whole pages, zeroed. Freed they go back to the system at once, whichever thread frees them; what
+ * tl__free frees stays with the heap of the thread that allocated it. For large blocks that live
+ * for one piece of work. The same `size` when freeing, above 0. */
+void *tl__pages_alloc(size_t size);
+void tl__pages_free(void *pages, size_t size); /* NULL is fine */
+
 /* Test aid: the n-th allocation of this thread from now on fails (1 = the next), and only that one;
  * 0 switches it off. Returns whether the previously armed failure has fired. */
 int tl__alloc_fail_at(size_t n);

@@ -2,11 +2,21 @@
  *
  * A peer on 0.2.0 answers with a whole database in random order. Lines are added as they come;
  * those whose parents went out before, or are held already, go out at once, parents first, in
- * pages. The others wait: in memory up to a limit, then in a temporary file without a name. After
- * the last line whatever is left goes out too, parents first among themselves: ingest then says
- * what is missing. Memory beside the lines is about 100 bytes a waiting line.
+ * pages. The others wait. After the last line whatever is left goes out too, parents first among
+ * themselves: ingest then says what is missing.
  *
- * One thread at a time. Only tl__spool_next may block (store reads, file reads). */
+ * One limit of memory: the index, about 70 bytes a waiting line, and the texts of lines, which move
+ * to a temporary file without a name when both together would exceed it; of the texts 64 KiB stay
+ * in memory however large the index is, to be written at once. After the last line the index
+ * shrinks to about 25 bytes a line, and goes while the pages go out.
+ *
+ * An intake (intake.c) takes nothing out before the last line, although much could be linked
+ * earlier: nothing may be stored before the answer's kind, tree id and root are checked, members
+ * of the answer come in any order, and a spool is one thread's at a time, while reading and ingest
+ * are two.
+ *
+ * One thread at a time. tl__spool_next may block (store reads, file reads), tl__spool_add for a
+ * write to the file. */
 #ifndef TL_TREE_SPOOL_H
 #define TL_TREE_SPOOL_H
 
@@ -14,6 +24,7 @@
 #include "tree/tree.h"
 
 #define TL__SPOOL_MEMORY_BYTES (4u * 1024 * 1024)
+#define TL__SPOOL_WRITE_BYTES  (64u * 1024)
 #define TL__SPOOL_MAX_BYTES    (1024u * 1024 * 1024) /* max_response_bytes */
 
 /* A page for ingest. A larger entry travels alone. */
@@ -24,12 +35,12 @@ typedef struct tl__spool tl__spool;
 
 typedef struct tl__spool_options {
 	tl_id db;
-	size_t memory_bytes;   /* lines that may wait in memory; 0 = TL__SPOOL_MEMORY_BYTES */
+	size_t memory_bytes;   /* index and texts together; 0 = TL__SPOOL_MEMORY_BYTES */
 	uint64_t max_bytes;    /* of all lines together; 0 = TL__SPOOL_MAX_BYTES */
 	const char *directory; /* of the temporary file; NULL = $TMPDIR or /tmp */
 	/* Sets held[i] for ids that need not be waited for, e.g. tl__spool_held with a tree as
 	 * `ud`. The lines of a page must then be ingested before the next one is asked for. NULL:
-	 * only lines of this spool are known, and their ids are remembered (64 bytes each). */
+	 * only lines of this spool are known, and their ids are remembered (70 bytes each). */
 	int (*held)(void *ud, const tl_id *db, const tl_id *ids, size_t count, bool *held);
 	void *ud;
 } tl__spool_options;
@@ -56,8 +67,9 @@ int tl__spool_next(tl__spool *spool, tl__spool_page *page) TL_MUST_USE;
 
 typedef struct tl__spool_usage {
 	size_t waiting;        /* lines not given out */
-	uint64_t memory_bytes; /* of them in memory */
-	uint64_t file_bytes;   /* written to the file so far */
+	uint64_t index_bytes;  /* allocated for the order, whatever the lines' lengths */
+	uint64_t memory_bytes; /* of texts in memory, some perhaps of lines gone out */
+	uint64_t file_bytes;   /* of texts in the file, likewise */
 } tl__spool_usage;
 void tl__spool_measure(const tl__spool *spool, tl__spool_usage *out);
 

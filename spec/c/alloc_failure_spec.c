@@ -47,6 +47,27 @@ static int fill_arena(tl__buf *out)
 	return code == TL_OK ? tl__buf_status(out) : code;
 }
 
+static int fill_pages(tl__buf *out)
+{
+	enum { COUNT = 4, SIZE = 65536 };
+	char *pages[COUNT] = {NULL};
+	int code = TL_OK;
+
+	for (size_t i = 0; code == TL_OK && i < COUNT; i++) {
+		pages[i] = tl__pages_alloc(SIZE);
+		if (!pages[i])
+			code = TL_E_NOMEM;
+		else if (pages[i][0] == 0 && pages[i][SIZE - 1] == 0)
+			memset(pages[i], 'x', SIZE);
+		else
+			code = tl__fail(TL_E_INVALID_ARGUMENT, "pages come zeroed");
+	}
+	for (size_t i = 0; i < COUNT; i++)
+		tl__pages_free(pages[i], SIZE);
+	tl__buf_text(out, "filled");
+	return code == TL_OK ? tl__buf_status(out) : code;
+}
+
 static int fill_map(tl__buf *out)
 {
 	tl__map map;
@@ -655,6 +676,7 @@ static void survives(scenario run, size_t least)
 		survives(name, least);                                                             \
 	}
 SURVIVES(fill_arena, 4)
+SURVIVES(fill_pages, 4)
 SURVIVES(fill_map, 70)
 SURVIVES(read_json, 2)
 SURVIVES(skip_json, 3)
@@ -683,6 +705,7 @@ int main(void)
 	tl_secret_public(&secret, &key);
 	tl_key_format(&key, key_text);
 	RUN(fill_arena_survives);
+	RUN(fill_pages_survives);
 	RUN(fill_map_survives);
 	RUN(read_json_survives);
 	RUN(skip_json_survives);

@@ -183,6 +183,13 @@ static size_t files_in(const char *directory)
 	return count;
 }
 
+/* What the limit promises after a line was added, given the index before. */
+static bool within(const tl__spool_usage *now, uint64_t index_before, size_t limit)
+{
+	return now->memory_bytes <= TL__SPOOL_WRITE_BYTES ||
+	       index_before + now->memory_bytes <= limit;
+}
+
 static void random_order_goes_through_a_file_without_a_name(void)
 {
 	char directory[] = "/tmp/tidelock-spool-XXXXXX";
@@ -195,7 +202,7 @@ static void random_order_goes_through_a_file_without_a_name(void)
 	int refused;
 
 	REQUIRE(mkdtemp(directory) != NULL);
-	REQUIRE(dag_make(&d, 20000, 2));
+	REQUIRE(dag_make(&d, 100000, 2));
 	root = d.at[0];
 	options.db = *tl_entry_id(root);
 	shuffle(d.at, d.count, 3);
@@ -203,12 +210,14 @@ static void random_order_goes_through_a_file_without_a_name(void)
 	REQUIRE(tl__spool_new(&spool, &options) == TL_OK);
 	for (size_t i = 0; i < d.count; i++) {
 		CHECK_OK(add(spool, d.at[i], &refused));
-		if (i % 500 == 0)
+		if (i % 5000 == 0)
 			CHECK_OK(take(spool, &out));
 		tl__spool_measure(spool, &usage);
-		CHECK(usage.memory_bytes <= options.memory_bytes);
+		CHECK(usage.memory_bytes <= TL__SPOOL_WRITE_BYTES);
 	}
-	CHECK(usage.file_bytes > 1024 * 1024);
+	CHECK(usage.file_bytes > 32 * 1024 * 1024);
+	/* Node, id, its places in the table, and an edge for each second line that waits. */
+	CHECK(usage.index_bytes > d.count * 60 && usage.index_bytes < d.count * 80);
 	CHECK(files_in(directory) == 2);
 	tl__spool_finish(spool);
 	CHECK_OK(take(spool, &out));
@@ -218,6 +227,33 @@ static void random_order_goes_through_a_file_without_a_name(void)
 	tl__map_free(&out.seen);
 	dag_free(&d);
 	CHECK(rmdir(directory) == 0);
+}
+
+static void index_and_lines_share_one_limit(void)
+{
+	tl__spool_options options = {.memory_bytes = 1024 * 1024};
+	tl__spool *spool = NULL;
+	tl__spool_usage usage = {0}, before = {0};
+	dag d;
+	uint64_t most = 0;
+	int refused;
+
+	REQUIRE(dag_make(&d, 20000, 14));
+	options.db = *tl_entry_id(d.at[0]);
+	REQUIRE(tl__spool_new(&spool, &options) == TL_OK);
+	for (size_t i = d.count; i > 0; i--) {
+		tl__spool_measure(spool, &before);
+		CHECK_OK(add(spool, d.at[i - 1], &refused));
+		tl__spool_measure(spool, &usage);
+		CHECK(within(&usage, before.index_bytes, options.memory_bytes));
+		most = usage.memory_bytes > most ? usage.memory_bytes : most;
+	}
+	/* Lines filled what the index left, and gave way when it grew. */
+	CHECK(most > options.memory_bytes / 2);
+	CHECK(usage.index_bytes > options.memory_bytes);
+	CHECK(usage.memory_bytes <= TL__SPOOL_WRITE_BYTES);
+	tl__spool_free(spool);
+	dag_free(&d);
 }
 
 /* Held: everything up to a number of the chain, counted in calls. */
@@ -262,6 +298,41 @@ static void what_is_held_is_not_waited_for(void)
 	tl__spool_finish(spool);
 	CHECK_OK(tl__spool_next(spool, &page));
 	CHECK(page.count == 1 && page.end && h.calls == 2);
+	tl__spool_free(spool);
+	dag_free(&d);
+}
+
+static void the_index_goes_as_the_pages_go_out(void)
+{
+	dag d;
+	holder h = {&d, 0, 0};
+	tl__spool *spool = NULL;
+	tl__spool_page page;
+	tl__spool_usage usage;
+	uint64_t full, last;
+	int refused;
+
+	REQUIRE(dag_make(&d, 20000, 15));
+	REQUIRE(tl__spool_new(&spool,
+			&(tl__spool_options){
+				.db = *tl_entry_id(d.at[0]), .held = held, .ud = &h}) == TL_OK);
+	for (size_t i = 0; i < d.count; i++)
+		CHECK_OK(add(spool, d.at[i], &refused));
+	tl__spool_finish(spool);
+	tl__spool_measure(spool, &usage);
+	full = usage.index_bytes;
+	CHECK_OK(tl__spool_next(spool, &page));
+	tl__spool_measure(spool, &usage);
+	CHECK(page.count == TL__PAGE_MAX_ENTRIES && usage.index_bytes < full / 2);
+	last = usage.index_bytes;
+	while (!page.end) {
+		CHECK_OK(tl__spool_next(spool, &page));
+		REQUIRE(page.count > 0);
+	}
+	tl__spool_measure(spool, &usage);
+	/* Only the lists of blocks are left. */
+	CHECK(usage.index_bytes < 8192 && last > 20 * usage.index_bytes);
+	CHECK(usage.waiting == 0 && usage.memory_bytes == 0 && usage.file_bytes == 0);
 	tl__spool_free(spool);
 	dag_free(&d);
 }
@@ -392,12 +463,19 @@ static void a_directory_that_is_not_there_is_an_error(void)
 	tl__spool_options options = {.memory_bytes = 1, .directory = "/nonexistent/tidelock"};
 	tl__spool *spool = NULL;
 	dag d;
-	int refused;
+	size_t bytes = 0;
+	int refused, code = TL_OK;
 
-	REQUIRE(dag_make(&d, 1, 10));
+	REQUIRE(dag_make(&d, 1000, 10));
 	options.db = *tl_entry_id(d.at[0]);
 	REQUIRE(tl__spool_new(&spool, &options) == TL_OK);
-	CHECK_CODE(add(spool, d.at[0], &refused), TL_E_IO);
+	/* The file is made for the first block that is full. */
+	for (size_t i = 0; i < d.count && code == TL_OK; i++) {
+		code = add(spool, d.at[i], &refused);
+		bytes += tl_entry_bytes(d.at[i]).len;
+		CHECK(code == (bytes <= TL__SPOOL_WRITE_BYTES ? TL_OK : TL_E_IO));
+	}
+	CHECK_CODE(code, TL_E_IO);
 	tl__spool_free(spool);
 	dag_free(&d);
 }
@@ -421,23 +499,39 @@ static void the_root_is_compared_with_the_one_asked_for(void)
 	dag_free(&other);
 }
 
+/* A chain of few entries that do not fit into one block of the spool. */
+static bool heavy_chain(tl_entry **chain, size_t count)
+{
+	char data[30000];
+
+	memset(data, 'x', sizeof data);
+	for (size_t i = 0; i < count; i++) {
+		chain[i] = build(i ? chain[0] : NULL, i ? &chain[i - 1] : NULL, i > 0,
+			(tl_str){data, sizeof data});
+		if (!chain[i])
+			return false;
+	}
+	return true;
+}
+
 /* Every allocation fails once; nothing leaks or crashes, and the spool says so. */
 static void memory_that_runs_out_is_an_error(void)
 {
-	dag d;
+	tl_entry *chain[8] = {NULL};
 	bool done = false;
 
-	REQUIRE(dag_make(&d, 40, 13));
+	REQUIRE(heavy_chain(chain, 8));
 	for (size_t n = 1; !done && n < 10000; n++) {
-		tl__spool_options options = {.db = *tl_entry_id(d.at[0]), .memory_bytes = 2000};
+		tl__spool_options options = {.db = *tl_entry_id(chain[0]), .memory_bytes = 2000};
 		tl__spool *spool = NULL;
 		tl__spool_page page = {NULL, 0, false};
+		long balance = tl__alloc_balance();
 		int code, refused;
 
 		(void)tl__alloc_fail_at(n);
 		code = tl__spool_new(&spool, &options);
-		for (size_t i = d.count; code == TL_OK && i > 0; i--)
-			code = add(spool, d.at[i - 1], &refused);
+		for (size_t i = 8; code == TL_OK && i > 0; i--)
+			code = add(spool, chain[i - 1], &refused);
 		if (code == TL_OK)
 			tl__spool_finish(spool);
 		while (code == TL_OK && !page.end)
@@ -445,16 +539,20 @@ static void memory_that_runs_out_is_an_error(void)
 		done = !tl__alloc_fail_at(0);
 		CHECK(done ? code == TL_OK : code == TL_E_NOMEM);
 		tl__spool_free(spool);
+		CHECK(tl__alloc_balance() == balance);
 	}
 	CHECK(done);
-	dag_free(&d);
+	for (size_t i = 0; i < 8; i++)
+		tl_entry_release(chain[i]);
 }
 
 int main(void)
 {
 	RUN(lines_in_order_go_out_at_once);
 	RUN(random_order_goes_through_a_file_without_a_name);
+	RUN(index_and_lines_share_one_limit);
 	RUN(what_is_held_is_not_waited_for);
+	RUN(the_index_goes_as_the_pages_go_out);
 	RUN(what_nobody_sent_is_given_up_at_the_end);
 	RUN(repeated_lines_wait_once);
 	RUN(a_line_that_is_no_entry_is_left_out);
