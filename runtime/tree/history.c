@@ -1,45 +1,10 @@
 /* Who wrote what at one path. */
 #include <string.h>
-#include "base/arena.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tree/handles.h"
-
-#define PAGE_ENTRIES 256
-#define PAGE_BYTES   (4u * 1024 * 1024)
-
-typedef struct line {
-	tl__stamp stamp;
-	bool is_void;
-	tl_str bytes;
-} line;
-
-typedef struct lines {
-	tl__arena arena;
-	line *at;
-	size_t count, cap, total;
-} lines;
-
-static int note_line(void *ud, const tl__entry_row *row)
-{
-	lines *page = ud;
-	void *array = page->at;
-	int code = tl__arena_grow(&page->arena, &array, &page->cap, page->count, sizeof *page->at);
-	line *at;
-
-	if (code != TL_OK)
-		return code;
-	page->at = array;
-	at = &page->at[page->count];
-	*at = (line){{row->height, row->id}, row->verdict == TL__VOID,
-		tl__arena_str(&page->arena, row->bytes)};
-	if (!at->bytes.ptr)
-		return TL_E_NOMEM;
-	page->count++;
-	page->total += row->bytes.len;
-	return page->total > PAGE_BYTES ? TL__STORE_STOP : TL_OK;
-}
+#include "tree/lines.h"
 
 /* Path and visitor of one question. */
 typedef struct question {
@@ -67,12 +32,12 @@ static const tl_value *node_at(const tl_value *doc, const question *q)
 }
 
 /* Data that is no Doc wrote nothing there. */
-static int tell(const question *q, const line *at)
+static int tell(const question *q, const tl__line *at)
 {
 	tl_value *delta = NULL;
 	tl_entry *entry;
 	ptrdiff_t store;
-	tl_history_step step = {at->stamp.id, at->stamp.height, TL__STR_NULL, at->is_void, NULL};
+	tl_history_step step = {at->id, at->height, TL__STR_NULL, at->is_void, NULL};
 	int code = tl_entry_parse(&entry, at->bytes, TL_ENTRY_CANONICAL);
 
 	if (code != TL_OK)
@@ -103,19 +68,19 @@ int tl_database_history_of(tl_database *db, tl_str store, const tl_str *componen
 	if (code == TL_OK && store.len == 0)
 		code = tl__fail(TL_E_INVALID_ARGUMENT, "a store needs a name");
 	do {
-		lines page = {.arena = TL__ARENA_INIT};
+		tl__lines page = TL__LINES_INIT;
 
 		if (code == TL_OK)
-			code = tl__read_by_height(s, &db->id, store, after, PAGE_ENTRIES,
-				TL__WITH_BYTES, note_line, &page);
+			code = tl__read_by_height(s, &db->id, store, after, TL__LINES_PAGE_ENTRIES,
+				TL__WITH_BYTES, tl__lines_note, &page);
 		for (size_t i = 0; i < page.count && code == TL_OK; i++)
 			code = tell(&q, &page.at[i]);
 		seen = page.count;
 		if (seen > 0) {
-			last = page.at[seen - 1].stamp;
+			last = (tl__stamp){page.at[seen - 1].height, page.at[seen - 1].id};
 			after = &last;
 		}
-		tl__arena_free(&page.arena);
+		tl__lines_free(&page);
 	} while (code == TL_OK && seen > 0);
 	tl__snapshot_close(s);
 	return code == TL_STOP ? TL_OK : code;

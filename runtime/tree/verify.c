@@ -8,9 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/entry_impl.h"
-
-#define PAGE_ENTRIES 256
-#define PAGE_BYTES   (4u * 1024 * 1024)
+#include "tree/lines.h"
 
 void tl__verify_report(tl__verify *v, const tl_id *entry, const char *format, ...)
 {
@@ -170,16 +168,7 @@ static int check_data(tl__verify *v, const tl_entry *entry)
 	return TL_OK;
 }
 
-/* A row copied out of the store. */
-typedef struct line {
-	tl_id id;
-	uint64_t arrival, height;
-	bool is_void;
-	uint8_t chain[32];
-	tl_str bytes;
-} line;
-
-static void check_place(tl__verify *v, const line *at)
+static void check_place(tl__verify *v, const tl__line *at)
 {
 	uint8_t both[32 + TL_ID_BYTES];
 
@@ -197,7 +186,7 @@ static void check_place(tl__verify *v, const line *at)
 }
 
 /* The entry, unless what is wrong with its bytes makes everything else pointless. */
-static int read_line(tl__verify *v, const line *at, tl_entry **out)
+static int read_line(tl__verify *v, const tl__line *at, tl_entry **out)
 {
 	tl_entry *entry;
 	int code = tl_entry_parse(&entry, at->bytes, TL_ENTRY_CANONICAL);
@@ -221,7 +210,7 @@ static int read_line(tl__verify *v, const line *at, tl_entry **out)
 	return TL_OK;
 }
 
-static int check_line(tl__verify *v, const line *at)
+static int check_line(tl__verify *v, const tl__line *at)
 {
 	tl_entry *entry = NULL;
 	bool complete = false;
@@ -241,36 +230,6 @@ static int check_line(tl__verify *v, const line *at)
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
-typedef struct lines {
-	tl__arena arena;
-	line *at;
-	size_t count, cap, total;
-} lines;
-
-static int note_line(void *ud, const tl__entry_row *row)
-{
-	lines *page = ud;
-	void *array = page->at;
-	int code = tl__arena_grow(&page->arena, &array, &page->cap, page->count, sizeof *page->at);
-	line *at;
-
-	if (code != TL_OK)
-		return code;
-	page->at = array;
-	at = &page->at[page->count];
-	*at = (line){.id = row->id,
-		.arrival = row->arrival,
-		.height = row->height,
-		.is_void = row->verdict == TL__VOID,
-		.bytes = tl__arena_str(&page->arena, row->bytes)};
-	memcpy(at->chain, row->chain, 32);
-	if (!at->bytes.ptr)
-		return TL_E_NOMEM;
-	page->count++;
-	page->total += row->bytes.len;
-	return page->total > PAGE_BYTES ? TL__STORE_STOP : TL_OK;
-}
-
 int tl__verify_entries(tl__verify *v)
 {
 	tl__db_row row;
@@ -278,16 +237,16 @@ int tl__verify_entries(tl__verify *v)
 	int code = tl__read_database(v->snapshot, &v->db->id, &row);
 
 	do {
-		lines page = {.arena = TL__ARENA_INIT};
+		tl__lines page = TL__LINES_INIT;
 
 		if (code == TL_OK)
 			code = tl__read_arrivals(v->snapshot, &v->db->id, v->arrivals + 1,
-				UINT64_MAX, PAGE_ENTRIES, TL__WITH_BYTES | TL__WITH_CHAIN,
-				note_line, &page);
+				UINT64_MAX, TL__LINES_PAGE_ENTRIES, TL__WITH_BYTES | TL__WITH_CHAIN,
+				tl__lines_note, &page);
 		for (size_t i = 0; i < page.count && code == TL_OK; i++)
 			code = check_line(v, &page.at[i]);
 		seen = page.count;
-		tl__arena_free(&page.arena);
+		tl__lines_free(&page);
 	} while (code == TL_OK && seen > 0);
 	if (code == TL_OK && v->arrivals != row.arrivals)
 		tl__verify_report(v, NULL, "%llu entries are counted, %llu are there",
