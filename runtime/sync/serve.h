@@ -108,14 +108,37 @@ void tl__serve_nonces_expire(tl__sync *sync);
 uint64_t tl__serve_nonces_due(const tl__sync *sync);
 void tl__serve_nonces_free(tl__sync *sync);
 
-/* --- serve_v1.c, serve_methods.c -------------------------------------------------------------- */
+/* --- serve_v1.c ------------------------------------------------------------------------------- */
 
 void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *request);
 /* A signed answer. `body` may be NULL. */
 void tl__serve_v1_answer(
 	tl__sync *sync, tl__incoming *in, tl__v1_status status, tl_str args, tl_str body);
 void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status, const char *code);
+
+/* --- serve_methods.c, serve_pull.c, serve_push.c ---------------------------------------------- */
+
 void tl__serve_method(tl__sync *sync, tl__incoming *in);
+void tl__serve_pull(tl__sync *sync, tl__incoming *in);
+void tl__serve_push(tl__sync *sync, tl__incoming *in);
+/* A database that the proven keys may not read is answered exactly like one that we lack. */
+void tl__serve_not_available(tl__sync *sync, tl__incoming *in);
+void tl__serve_bad_request(tl__sync *sync, tl__incoming *in);
+/* Held, and none of the system's. */
+bool tl__serve_is_available(const tl__sync *sync, const tl__work_rights *rights, const tl_id *db);
+/* Answers for a work that failed; the work stays the caller's. */
+void tl__serve_fail_work(tl__sync *sync, tl__incoming *in, tl__work *work);
+/* Asks which rights the proven keys have in in->db, then goes on. */
+void tl__serve_ask_rights(
+	tl__sync *sync, tl__incoming *in, void (*done)(void *sync, tl__work *work));
+/* Answers ok; frees both. */
+void tl__serve_answer_args(tl__sync *sync, tl__incoming *in, tl__buf *args, tl__buf *body);
+/* Whether it is a place of this store at all; the number and chain are looked up by the work. */
+bool tl__serve_is_ours(const tl__sync *sync, const tl__v1_cursor *cursor);
+tl__work_place tl__serve_place_of(const tl__v1_cursor *cursor);
+tl__v1_cursor tl__serve_cursor_of(const tl__sync *sync, const tl__work_place *place);
+/* The peer says how far it has got in our order: our acknowledged number of this relation. */
+void tl__serve_heard_seen(tl__sync *sync, tl__incoming *in, const tl__v1_cursor *seen, bool valid);
 
 /* --- serve_v0.c, serve_send.c ----------------------------------------------------------------- */
 

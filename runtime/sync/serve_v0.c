@@ -298,11 +298,6 @@ static void ask_owner(tl__sync *sync, tl__incoming *in, const tl_key *key)
 		answer_kept(sync, in, &wish);
 }
 
-static bool is_available(const tl__sync *sync, const tl__work_rights *rights, const tl_id *db)
-{
-	return rights->held && !rights->system && memcmp(db, &sync->own_db, sizeof *db) != 0;
-}
-
 static void decide_tree(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
 {
 	const tl__v0_sync_tree *tree = &in->request.sync_tree;
@@ -310,7 +305,7 @@ static void decide_tree(tl__sync *sync, tl__incoming *in, const tl__work_rights 
 	bool wish = tree->tip_count == 0 && claims_key(tree, &key) &&
 		    tree->requesting_key_name.ptr && tree->has_permission;
 
-	if (!is_available(sync, rights, &in->db)) {
+	if (!tl__serve_is_available(sync, rights, &in->db)) {
 		no_such_tree(sync, in);
 		return;
 	}
