@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/node_impl.h"
 #include "engine/vault.h"
 
 /* A stored record: version, kind, public key, then the seed or the sealed seed. */
@@ -262,6 +263,20 @@ static int add_key(tl__keys *keys, tl_str name, const uint8_t *seed, tl_key *out
 
 /* --- interface -------------------------------------------------------------------------------- */
 
+/* A store that a node has used has a device key: without it the file was damaged, and another key
+ * would be another peer to everybody. */
+static int make_device(tl__keys *keys)
+{
+	char *value = NULL;
+	size_t len;
+	int rc = tl__read_local(keys->store, TL__STR(TL__LOCAL_INCARNATION), &value, &len);
+
+	tl__free(value);
+	if (rc == TL_E_NOT_FOUND)
+		return make_key(keys, TL__STR(TL__DEVICE_KEY), NULL, &keys->device);
+	return rc == TL_OK ? damaged(TL__STR(TL__DEVICE_KEY)) : rc;
+}
+
 static int open_device(tl__keys *keys)
 {
 	tl_str name = TL__STR(TL__DEVICE_KEY);
@@ -269,7 +284,7 @@ static int open_device(tl__keys *keys)
 	int rc = get_secret(keys, name, &secret);
 
 	if (rc == TL_E_KEY_NOT_FOUND)
-		return make_key(keys, name, NULL, &keys->device);
+		return make_device(keys);
 	if (rc == TL_OK) {
 		tl_secret_public(&secret, &keys->device);
 		tl_secret_wipe(&secret);

@@ -12,8 +12,8 @@
 typedef struct tl__keys tl__keys;
 
 /* Borrows the store; copies the passphrase (ptr NULL: keys are stored unsealed). Makes the device
- * key when there is none, and proves that the passphrase opens it: TL_E_WRONG_PASSPHRASE. *out is
- * yours. */
+ * key in a fresh store (TL_E_STORE_DAMAGED when a used one has none), and proves that the
+ * passphrase opens it: TL_E_WRONG_PASSPHRASE. *out is yours. */
 int tl__keys_open(tl__keys **out, tl__store *store, tl_str passphrase) TL_MUST_USE;
 void tl__keys_free(tl__keys *keys); /* NULL is fine */
 

@@ -70,6 +70,29 @@ static void a_failed_open_says_why(void)
 	scratch_remove(dir);
 }
 
+/* Another key would be another peer to everybody. */
+static void a_lost_device_key_is_not_replaced(void)
+{
+	char dir[SCRATCH_PATH];
+	const tl__put_key gone = {.name = TL__STR(TL__DEVICE_KEY)};
+	tl__batch batch = {.keys = &gone, .key_count = 1};
+	tl_node_config config;
+	tl__store *store = NULL;
+	tl_node *node;
+
+	scratch_make(dir);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	tl_node_close(node);
+	REQUIRE(tl__store_open_sqlite(&store, dir, TL__DURABLE_RELAXED, NULL) == TL_OK);
+	CHECK_OK(tl__store_write(store, &batch));
+	tl__store_close(store);
+	config = offline(dir);
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_STORE_DAMAGED);
+	CHECK(strstr(tl_error_message(tl_last_error()), TL__DEVICE_KEY) != NULL);
+	scratch_remove(dir);
+}
+
 static void a_sealed_node_needs_its_passphrase(void)
 {
 	char dir[SCRATCH_PATH], key[TL_KEY_TEXT_LEN + 1], again[TL_KEY_TEXT_LEN + 1];
@@ -466,6 +489,7 @@ int main(void)
 {
 	RUN(a_node_keeps_its_identity_and_data);
 	RUN(a_failed_open_says_why);
+	RUN(a_lost_device_key_is_not_replaced);
 	RUN(a_sealed_node_needs_its_passphrase);
 	RUN(sync_calls_say_that_it_is_off);
 	RUN(handles_outlive_their_node_and_fail_with_closed);
