@@ -85,12 +85,14 @@ static enum MHD_Result queue(http_conn *conn, struct MHD_Response *response, int
 	return rc;
 }
 
+/* Nothing that follows a chunked body is taken for a request: the library lets chunks end with a
+ * bare LF, so that others may see another end. */
 enum MHD_Result tl__answer_queue(tl_incoming *in)
 {
-	bool unread = !in->ended;
+	bool unread = !in->ended, chunked = in->announced < 0;
 
 	return queue(in->conn, new_response(in), in->status, in->content_type,
-		unread || in->conn->server->stopping);
+		unread || chunked || in->conn->server->stopping);
 }
 
 enum MHD_Result tl__answer_refuse(http_conn *conn, int status)

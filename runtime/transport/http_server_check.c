@@ -47,16 +47,75 @@ static bool is_named(const char *key, size_t len, const char *name)
 	return len == strlen(name) && strncasecmp(key, name, len) == 0;
 }
 
+/* --- lines -------------------------------------------------------------------------------------
+ *
+ * libmicrohttpd hands out texts where they stand in the head as received, each closed by zeros over
+ * the CR and the LF of its line. So the places tell what the texts no longer do: a line that ended
+ * with a bare LF, a zero byte within one, and a line folded over two, whose name was copied away. A
+ * library that copies everything shows nothing of that, and nothing is judged. */
+
+static bool is_inside(const http_headers *h, const char *at)
+{
+	return (uintptr_t)at >= h->begin && (uintptr_t)at <= h->end;
+}
+
+/* The next line's text begins here, or the head ends. */
+static void follow(http_headers *h, uintptr_t next, size_t distance)
+{
+	if (h->line_end && next - h->line_end != distance)
+		h->malformed = true;
+	h->line_end = 0;
+}
+
+static void note_line(http_headers *h, const char *key, const char *value, size_t len)
+{
+	if (is_inside(h, key) != is_inside(h, value)) {
+		h->malformed = true;
+	} else if (is_inside(h, key)) {
+		follow(h, (uintptr_t)key, 2);
+		h->line_end = (uintptr_t)value + len;
+	}
+}
+
+static void note_head(
+	http_headers *h, struct MHD_Connection *mhd, const char *method, const char *version)
+{
+	const union MHD_ConnectionInfo *size =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	h->size = size ? size->header_size : 0;
+	h->begin = (uintptr_t)method;
+	h->end = h->begin + h->size;
+	if (is_inside(h, version))
+		h->line_end = (uintptr_t)version + strlen(version);
+}
+
+/* --- headers ---------------------------------------------------------------------------------- */
+
+/* A line folded behind one of the two names that say where the request ends: the library appends
+ * the text to the name and takes the request for one without a body. */
+static bool frames_folded(const char *key, size_t len)
+{
+	static const char *const names[] = {"content-length", "transfer-encoding"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (len > strlen(names[i]) && strncasecmp(key, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
 static enum MHD_Result on_header(void *ud, enum MHD_ValueKind kind, const char *key, size_t key_len,
 	const char *value, size_t len)
 {
 	http_headers *h = ud;
 
 	(void)kind;
-	if (!value)
+	if (value)
+		note_line(h, key, value, len);
+	else
 		value = "";
 	h->count++;
-	if (!is_token(key, key_len) || !is_plain(value, len))
+	if (!is_token(key, key_len) || !is_plain(value, len) || frames_folded(key, key_len))
 		h->malformed = true;
 	if (is_named(key, key_len, "host"))
 		h->hosts++;
@@ -73,17 +132,17 @@ static enum MHD_Result on_header(void *ud, enum MHD_ValueKind kind, const char *
 	return MHD_YES;
 }
 
-int tl__headers_check(struct MHD_Connection *mhd, const char *version, http_headers *out)
+int tl__headers_check(
+	struct MHD_Connection *mhd, const char *method, const char *version, http_headers *out)
 {
-	const union MHD_ConnectionInfo *size =
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	bool http_1_1 = strcmp(version, "HTTP/1.1") == 0;
 
 	memset(out, 0, sizeof *out);
 	out->length = -1;
+	note_head(out, mhd, method, version);
 	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_header, out);
-	if ((size && size->header_size > TL__HTTP_MAX_HEADER_BYTES) ||
-		out->count > TL__HTTP_MAX_HEADERS)
+	follow(out, out->end, 4);
+	if (out->size > TL__HTTP_MAX_HEADER_BYTES || out->count > TL__HTTP_MAX_HEADERS)
 		return 431;
 	if (out->malformed || out->hosts > 1 || (http_1_1 && out->hosts == 0))
 		return 400;

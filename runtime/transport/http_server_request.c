@@ -101,7 +101,7 @@ static enum MHD_Result first_call(struct MHD_Connection *mhd, const char *url, c
 
 	if (!conn || conn->cut)
 		return MHD_NO;
-	status = tl__headers_check(mhd, version, &headers);
+	status = tl__headers_check(mhd, method, version, &headers);
 	if (status != 0)
 		return tl__answer_refuse(conn, status);
 	in = new_incoming(conn, version, &headers);

@@ -112,14 +112,19 @@ void tl__linger_end_all(tl_server *server);
 
 typedef struct http_headers {
 	unsigned count, hosts, lengths, encodings;
-	bool malformed; /* a name that is no token, a control character in a value */
+	bool malformed; /* a name that is no token, a control character in a value, a broken line */
 	bool chunked;
 	bool expect;
 	int64_t length; /* of Content-Length, -1 = absent, -2 = no number */
+	/* The head as it was received: where it is, and where the text of the last line ended (0:
+	 * not known). */
+	uintptr_t begin, end, line_end;
+	size_t size;
 } http_headers;
 
 /* 0, or the status to refuse a request with before its body is read. */
-int tl__headers_check(struct MHD_Connection *mhd, const char *version, http_headers *out);
+int tl__headers_check(
+	struct MHD_Connection *mhd, const char *method, const char *version, http_headers *out);
 
 /* http_server_request.c: */
 

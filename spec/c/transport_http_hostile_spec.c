@@ -96,6 +96,87 @@ static void what_follows_a_refused_request_is_not_a_request(void)
 	}
 }
 
+/* Lines that libmicrohttpd takes for others than they are: ended with a bare LF, folded, with a
+ * zero byte in it. */
+#define TEXT(literal) literal, sizeof literal - 1
+
+typedef struct odd {
+	const char *what, *text;
+	size_t len;
+} odd;
+
+static const odd odd_lines[] = {
+	{"bare LFs", TEXT("POST /echo HTTP/1.1\nHost: x\nContent-Length: 3\n\nabc")},
+	{"a bare LF", TEXT(HEAD "Host: x\nContent-Length: 3\r\n\r\nabc")},
+	{"a hidden length", TEXT(HEAD "Host: x\r\na: b\nContent-Length: 3\r\n\r\nabc")},
+	{"a bare LF at the end", TEXT(HEAD "Host: x\r\nContent-Length: 3\r\n\nabc")},
+	{"a bare LF at first",
+		TEXT("POST /echo HTTP/1.1\nHost: x\r\nContent-Length: 3\r\n\r\nabc")},
+	{"a folded line", TEXT(HEAD "Host: x\r\na: b\r\n c\r\nContent-Length: 3\r\n\r\nabc")},
+	{"folded by a tab", TEXT(HEAD "Host: x\r\na: b\r\n\tc\r\nContent-Length: 3\r\n\r\nabc")},
+	{"a folded length", TEXT(HEAD "Host: x\r\nContent-Length:\r\n 3\r\n\r\nabc")},
+	{"a length folded twice", TEXT(HEAD "Host: x\r\nContent-Length: 3\r\n 4\r\n\r\nabc")},
+	{"a folded encoding",
+		TEXT(HEAD
+			"Host: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")},
+	{"a length folded in", TEXT(HEAD "Host: x\r\na: b\r\n Content-Length: 30\r\n\r\n")},
+	{"a fold at first", TEXT(HEAD " Host: x\r\nHost: y\r\nContent-Length: 3\r\n\r\nabc")},
+	{"a bare CR", TEXT(HEAD "Host: x\r\na: b\rc\r\nContent-Length: 3\r\n\r\nabc")},
+	{"a CR too many", TEXT(HEAD "Host: x\r\na: b\r\r\nContent-Length: 3\r\n\r\nabc")},
+	{"a zero byte", TEXT(HEAD "Host: x\r\na: b\0c\r\nContent-Length: 3\r\n\r\nabc")},
+	{"a zero byte at the end", TEXT(HEAD "Host: x\r\na: b\0\r\nContent-Length: 3\r\n\r\nabc")},
+	{"a zero byte in the length", TEXT(HEAD "Host: x\r\nContent-Length: 3\0"
+						"9\r\n\r\nabc")},
+	{"a zero byte in the encoding",
+		TEXT(HEAD "Host: x\r\nTransfer-Encoding: chunked\0x\r\n\r\n3\r\nabc\r\n0\r\n\r\n")},
+	{"a zero byte in the host", TEXT(HEAD "Host: x\0y\r\nContent-Length: 3\r\n\r\nabc")},
+	{"a zero byte in a name", TEXT(HEAD "Host: x\r\na\0b: c\r\nContent-Length: 3\r\n\r\nabc")},
+	{"no name", TEXT(HEAD "Host: x\r\n: b\r\nContent-Length: 3\r\n\r\nabc")},
+};
+
+static void odd_lines_are_refused(void)
+{
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (size_t i = 0; i < sizeof odd_lines / sizeof *odd_lines; i++) {
+		bool good;
+
+		REQUIRE(raw_open(&c, &g));
+		raw_send(&c, odd_lines[i].text, odd_lines[i].len);
+		raw_say(&c, HEAD "Host: smuggled\r\nContent-Length: 8\r\n\r\nsmuggled");
+		good = raw_until_closed(&c, 3000) && raw_status(&c) == 400 && g.begun == 0;
+		if (!good)
+			printf("# %s: %d\n", odd_lines[i].what, raw_status(&c));
+		CHECK(good && !strstr(raw_text(&c), "smuggled"));
+		raw_close(&c);
+	}
+	rig_close(&g);
+}
+
+/* Where chunks end is a matter of opinion; so the connection ends with them. */
+static void nothing_follows_a_chunked_body(void)
+{
+	static const char *const bodies[] = {"3\r\nabc\r\n0\r\n\r\n", "3\nabc\n0\n\n",
+		"3;a\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\nContent-Length: 3\r\n\r\n"};
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (unsigned i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		REQUIRE(raw_open(&c, &g));
+		raw_say(&c, HEAD "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+		raw_say(&c, bodies[i]);
+		raw_say(&c, HEAD "Host: smuggled\r\nContent-Length: 8\r\n\r\nsmuggled");
+		CHECK(raw_until_closed(&c, 3000));
+		CHECK(raw_status(&c) == 200 && raw_answers(&c) == 1 && g.begun == i + 1);
+		CHECK(!strstr(raw_text(&c), "smuggled"));
+		raw_close(&c);
+	}
+	rig_close(&g);
+}
+
 static void garbage_is_never_answered_with_success(void)
 {
 	static const char *const garbage[] = {"GET\r\n\r\n", "\001\002\003\r\n\r\n",
@@ -156,6 +237,7 @@ static void heads_are_limited(void)
 	CHECK(ask_with_head(&g, TL__HTTP_MAX_HEADERS + 1, 0) == 431);
 	CHECK(ask_with_head(&g, 3, TL__HTTP_MAX_HEADER_BYTES) == 200);
 	CHECK(ask_with_head(&g, 3, TL__HTTP_MAX_HEADER_BYTES + 1) == 431);
+	CHECK(ask_with_head(&g, 3, 40000) == 431);
 	CHECK(ask_with_head(&g, 3, 100000) == 431);
 	CHECK(g.begun == 2);
 	rig_close(&g);
@@ -490,6 +572,8 @@ int main(void)
 {
 	RUN(ambiguous_requests_are_refused);
 	RUN(what_follows_a_refused_request_is_not_a_request);
+	RUN(odd_lines_are_refused);
+	RUN(nothing_follows_a_chunked_body);
 	RUN(garbage_is_never_answered_with_success);
 	RUN(heads_are_limited);
 	RUN(an_endless_head_is_cut);
