@@ -94,18 +94,8 @@ static void on_done(void *ud, int code)
 
 /* --- actions ---------------------------------------------------------------------------------- */
 
-/* Remembers that it could not be begun; told to the core when it has no more actions. */
-static void note_failed(tl__engine *e, uint64_t exchange, int code)
+static void note_failed(tl__failed *failed, uint64_t exchange, int code)
 {
-	tl__failed *failed;
-
-	if (e->failed_count == TL__ENGINE_MAX_FAILED) {
-		/* The core never has that many under way. */
-		tl__log_write(&e->node->log, TL_LOG_ERROR, "engine",
-			"too many requests failed at once; one is forgotten");
-		return;
-	}
-	failed = &e->failed[e->failed_count++];
 	failed->exchange = exchange;
 	failed->code = code;
 	snprintf(failed->error, sizeof failed->error, "%s", tl_error_message(tl_last_error()));
@@ -157,7 +147,7 @@ void tl__client_send(tl__engine *engine, tl__sync_action *action)
 				       action->send.address.type);
 	}
 	if (rc != TL_OK) {
-		note_failed(engine, action->send.exchange, rc);
+		note_failed(&engine->failed, action->send.exchange, rc);
 		if (out)
 			outgoing_free(out);
 	}

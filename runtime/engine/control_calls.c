@@ -1,5 +1,6 @@
 /* The calls of the control socket. */
 #include <string.h>
+#include <tidelock/control.h>
 #include <unistd.h>
 #include "base/arena.h"
 #include "base/fail.h"
@@ -487,6 +488,10 @@ void tl__control_answer(tl_node *node, tl_str line, tl__buf *out)
 		rc = dispatch(node, &r, out);
 	if (rc == TL_OK && tl__buf_status(out) != TL_OK)
 		rc = TL_E_NOMEM;
+	if (rc == TL_OK && out->len + 1 > TL_CONTROL_MAX_ANSWER)
+		rc = tl__fail(TL_E_TOO_LARGE,
+			"the answer is larger than %u bytes; ask for a smaller part",
+			TL_CONTROL_MAX_ANSWER);
 	if (rc != TL_OK) {
 		tl__buf_clear(out);
 		tl__buf_format(out, "{\"code\":\"%s\",\"message\":", tl_error_name(rc));

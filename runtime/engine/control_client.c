@@ -56,6 +56,7 @@ static int receive_line(int fd, tl__buf *line)
 	for (;;) {
 		char *room = tl__buf_reserve(line, READ_BYTES);
 		ssize_t n = room ? read(fd, room, READ_BYTES) : 0;
+		bool whole;
 
 		if (!room)
 			return TL_E_NOMEM;
@@ -65,9 +66,10 @@ static int receive_line(int fd, tl__buf *line)
 			return tl__fail(TL_E_CLOSED,
 				"the running node went away before it answered; try again");
 		line->len += (size_t)n;
-		if (room[n - 1] == '\n')
+		whole = room[n - 1] == '\n';
+		if (whole && line->len - 1 <= TL_CONTROL_MAX_ANSWER)
 			return TL_OK;
-		if (line->len > TL_CONTROL_MAX_ANSWER)
+		if (whole || line->len > TL_CONTROL_MAX_ANSWER)
 			return tl__fail(TL_E_TOO_LARGE,
 				"the answer is larger than a control answer may be");
 	}

@@ -105,6 +105,20 @@ static bool answer(tl__control *control, connection *c, size_t end)
 	return written;
 }
 
+/* What it sends on is not read. */
+static bool refuse(const connection *c)
+{
+	tl__buf out = TL__BUF_INIT;
+
+	tl__buf_format(&out,
+		"{\"code\":\"%s\",\"message\":\"a request is one line of at most %u bytes\"}\n",
+		tl_error_name(TL_E_TOO_LARGE), TL_CONTROL_MAX_REQUEST);
+	if (tl__buf_status(&out) == TL_OK)
+		(void)write_all(c->fd, tl__buf_view(&out));
+	tl__buf_free(&out);
+	return false;
+}
+
 /* false: the connection is to be dropped. */
 static bool serve(tl__control *control, connection *c)
 {
@@ -119,8 +133,10 @@ static bool serve(tl__control *control, connection *c)
 	for (;;) {
 		char *end = memchr(c->line.ptr, '\n', c->line.len);
 
+		if ((end ? (size_t)(end - c->line.ptr) : c->line.len) > TL_CONTROL_MAX_REQUEST)
+			return refuse(c);
 		if (!end)
-			return c->line.len <= TL_CONTROL_MAX_REQUEST;
+			return true;
 		if (!answer(control, c, (size_t)(end - c->line.ptr)))
 			return false;
 	}

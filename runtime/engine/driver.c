@@ -137,22 +137,20 @@ static void carry_out(tl__engine *e, tl__sync_action *action)
 	}
 }
 
-/* Tells the core of a request that could not be begun; false when there is none. */
-static bool tell_failed(tl__engine *e)
+/* Tells the core of a request that could not be begun. */
+static void tell_failed(tl__engine *e)
 {
 	tl__sync_event event = {.kind = TL__SYNC_ANSWERED};
-	tl__failed failed;
 
-	if (e->failed_count == 0)
-		return false;
-	failed = e->failed[--e->failed_count];
-	event.answered.exchange = failed.exchange;
-	event.answered.code = failed.code;
-	event.answered.error = tl__str_z(failed.error);
+	if (e->failed.exchange == 0)
+		return;
+	event.answered.exchange = e->failed.exchange;
+	event.answered.code = e->failed.code;
+	event.answered.error = tl__str_z(e->failed.error);
 	event.answered.channel = TL__STR("");
 	event.answered.body = TL__STR("");
 	tl__sync_handle(e->sync, &event, mono_now(), wall_now());
-	return true;
+	e->failed.exchange = 0;
 }
 
 static void arm_timer(tl__engine *e)
@@ -174,10 +172,10 @@ static void pump(tl__engine *e)
 	if (e->pumping)
 		return;
 	e->pumping = true;
-	do {
-		while (tl__sync_next(e->sync, &action))
-			carry_out(e, &action);
-	} while (tell_failed(e));
+	while (tl__sync_next(e->sync, &action)) {
+		carry_out(e, &action);
+		tell_failed(e);
+	}
 	e->pumping = false;
 	arm_timer(e);
 	tl__engine_maybe_end(e);

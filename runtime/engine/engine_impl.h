@@ -8,11 +8,10 @@
 #include "engine/worker.h"
 
 #define TL__ENGINE_MAX_TRANSPORTS 8
-#define TL__ENGINE_MAX_SERVERS    16
+/* One that runs and one that still stops, of each transport: there are never more. */
+#define TL__ENGINE_MAX_SERVERS (2 * TL__ENGINE_MAX_TRANSPORTS)
 /* Request bodies being received, of all connections together. */
 #define TL__ENGINE_MAX_INCOMING_BYTES (64u * 1024 * 1024)
-/* Requests of ours that could not be begun and are not yet told to the core. */
-#define TL__ENGINE_MAX_FAILED 128
 
 typedef struct tl__outgoing tl__outgoing; /* client.c */
 typedef struct tl__inbound tl__inbound;   /* serving.c */
@@ -35,8 +34,9 @@ typedef struct tl__server {
 	bool stopping;
 } tl__server;
 
+/* A request of ours that could not be begun: told to the core before its next action is taken. */
 typedef struct tl__failed {
-	uint64_t exchange;
+	uint64_t exchange; /* 0: none */
 	int code;
 	char error[256];
 } tl__failed;
@@ -61,8 +61,7 @@ struct tl__engine {
 	tl__outgoing *outgoing;
 	tl__inbound *inbound;
 	size_t inbound_bytes;
-	tl__failed failed[TL__ENGINE_MAX_FAILED];
-	size_t failed_count;
+	tl__failed failed;
 	uint64_t numbers; /* last number given to an inbound request or a command */
 
 	tl__pending *pending;

@@ -269,6 +269,14 @@ int tl__servers_start(tl__engine *engine, const char *bind, const char *type)
 	return TL_OK;
 }
 
+static bool any_stopping(const tl__engine *engine)
+{
+	for (size_t i = 0; i < TL__ENGINE_MAX_SERVERS; i++)
+		if (engine->servers[i].handle && engine->servers[i].stopping)
+			return true;
+	return false;
+}
+
 static void on_stopped(void *ud)
 {
 	tl__server *server = ud;
@@ -277,7 +285,7 @@ static void on_stopped(void *ud)
 
 	server->handle = NULL;
 	tell_event(engine, TL_EVENT_SERVER_STOPPED, &server->address);
-	if (call && !tl__servers_running(engine)) {
+	if (call && !any_stopping(engine)) {
 		engine->stop_servers = NULL;
 		tl__call_end(call, TL_OK, NULL);
 	}
