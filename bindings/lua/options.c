@@ -24,6 +24,15 @@ static uint32_t attempts(lua_State *L, int arg)
 	return count == 0 || count >= TL_NEVER ? TL_NEVER : (uint32_t)count;
 }
 
+/* 0 keeps what is set. */
+static uint8_t on_or_off(lua_State *L, int arg, const char *name)
+{
+	if (!tlua_option(L, arg, name))
+		return 0;
+	lua_pop(L, 1);
+	return tlua_option_bool(L, arg, name, false) ? TL_ON : TL_OFF;
+}
+
 /* The array lives in a userdata left on the stack, its texts in the option table. */
 static void accept_from(lua_State *L, int arg, tl_sync_options *options)
 {
@@ -55,10 +64,10 @@ void tlua_sync_options(lua_State *L, int arg, tl_sync_options *options)
 	options->retry_max_ms = (uint32_t)tlua_option_duration(L, arg, "retry_max", 0);
 	options->max_attempts = attempts(L, arg);
 	options->max_response_bytes = tlua_option_size(L, arg, "max_response_bytes", 0);
-	options->on_commit_off = !tlua_option_bool(L, arg, "on_commit", true);
-	options->v0_claims = tlua_option_bool(L, arg, "v0_claims", false);
-	options->require_encryption = tlua_option_bool(L, arg, "require_encryption", false);
-	options->allow_tls_proxy = tlua_option_bool(L, arg, "allow_tls_proxy", false);
+	options->on_commit = on_or_off(L, arg, "on_commit");
+	options->v0_claims = on_or_off(L, arg, "v0_claims");
+	options->require_encryption = on_or_off(L, arg, "require_encryption");
+	options->allow_tls_proxy = on_or_off(L, arg, "allow_tls_proxy");
 	accept_from(L, arg, options);
 }
 

@@ -9,7 +9,8 @@
 ---@alias tidelock.Duration number|string
 ---@alias tidelock.Size number|string
 ---@alias tidelock.Permission string  'read', 'write:10', 'admin:0'; a smaller number is stronger
----@alias tidelock.Path string|string[]  a string is split at its dots (empty parts vanish), a table is taken literally
+---A string is split at its dots, and empty parts vanish; a table is taken literally.
+---@alias tidelock.Path string|string[]
 ---@alias tidelock.Value nil|boolean|integer|string|table|tidelock.List|tidelock.Constant
 
 ---@class tidelock.Constant  `tidelock.null` or `tidelock.deleted`

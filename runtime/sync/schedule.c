@@ -154,7 +154,7 @@ static uint64_t due(const tl__sync *sync, const tl__pair *pair)
 		return UINT64_MAX;
 	if (pair->wanted)
 		at = pair->attempts > 0 ? pair->next_attempt : 0;
-	else if (tl__pair_dirty(pair) && !sync->options.on_commit_off)
+	else if (tl__pair_dirty(pair) && sync->options.on_commit)
 		at = pair->attempts > 0 ? pair->next_attempt : free_at(pair);
 	else if (pair->attempts > 0)
 		at = pair->next_attempt;

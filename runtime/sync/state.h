@@ -173,7 +173,8 @@ struct tl__sync {
 	uint8_t epoch[TL__V1_EPOCH_BYTES]; /* of this process */
 	tl__random random;
 	const tl__log *log;
-	tl_sync_options options; /* defaults filled in; the key list is in `accepted` */
+	tl_sync_options options; /* defaults filled in, switches are 0 or 1; the key list is in
+				    `accepted` */
 	tl_key *accepted;        /* accept_databases_from */
 	size_t accepted_count;
 	tl_policy policy;

@@ -20,6 +20,20 @@ static void set_u32(uint32_t *to, uint32_t from)
 		*to = from;
 }
 
+static void set_switch(uint8_t *to, uint8_t from)
+{
+	if (from != 0)
+		*to = from == TL_ON;
+}
+
+static int check_switches(const tl_sync_options *options)
+{
+	if (options->on_commit <= TL_OFF && options->v0_claims <= TL_OFF &&
+		options->require_encryption <= TL_OFF && options->allow_tls_proxy <= TL_OFF)
+		return TL_OK;
+	return tl__fail(TL_E_INVALID_ARGUMENT, "a switch of the options is TL_ON, TL_OFF or 0");
+}
+
 static int set_accepted(tl__sync *sync, const tl_sync_options *options)
 {
 	size_t count = options->accept_databases_from_count;
@@ -49,8 +63,10 @@ static int set_accepted(tl__sync *sync, const tl_sync_options *options)
 int tl__sync_set_options(tl__sync *sync, const tl_sync_options *options)
 {
 	tl_sync_options *to = &sync->options;
-	int rc = set_accepted(sync, options);
+	int rc = check_switches(options);
 
+	if (rc == TL_OK)
+		rc = set_accepted(sync, options);
 	if (rc != TL_OK)
 		return rc;
 	set_u32(&to->periodic_ms, options->periodic_ms);
@@ -60,10 +76,10 @@ int tl__sync_set_options(tl__sync *sync, const tl_sync_options *options)
 	set_u32(&to->max_attempts, options->max_attempts);
 	if (options->max_response_bytes != 0)
 		to->max_response_bytes = options->max_response_bytes;
-	to->on_commit_off = to->on_commit_off || options->on_commit_off;
-	to->v0_claims = to->v0_claims || options->v0_claims;
-	to->require_encryption = to->require_encryption || options->require_encryption;
-	to->allow_tls_proxy = to->allow_tls_proxy || options->allow_tls_proxy;
+	set_switch(&to->on_commit, options->on_commit);
+	set_switch(&to->v0_claims, options->v0_claims);
+	set_switch(&to->require_encryption, options->require_encryption);
+	set_switch(&to->allow_tls_proxy, options->allow_tls_proxy);
 	return TL_OK;
 }
 
@@ -76,6 +92,7 @@ static void default_options(tl_sync_options *to)
 	to->retry_max_ms = DEFAULT_RETRY_MAX_MS;
 	to->max_attempts = DEFAULT_MAX_ATTEMPTS;
 	to->max_response_bytes = DEFAULT_MAX_RESPONSE;
+	to->on_commit = true;
 }
 
 /* --- making and unmaking ---------------------------------------------------------------------- */

@@ -177,7 +177,7 @@ static void periodic_sync_brings_what_was_not_pushed(void)
 	duo d;
 
 	options.periodic_ms = 100;
-	options.on_commit_off = true;
+	options.on_commit = TL_OFF;
 	REQUIRE(duo_open(&d, false, &options));
 	CHECK_OK(put(d.db, "slow", "but sure"));
 	CHECK(WAIT_FOR(holds(d.b.node, &d.id, "slow", "but sure")));

@@ -259,7 +259,7 @@ static void nothing_is_sent_on_commit_when_that_is_off(void)
 	tl_sync_options options = TL_SYNC_OPTIONS_INIT;
 	tl__sync_command command = {.kind = TL__SYNC_CONFIGURE, .options = &options};
 
-	options.on_commit_off = true;
+	options.on_commit = TL_OFF;
 	in_step();
 	CHECK_DONE(rig_command(command), TL_OK);
 	(void)write_text(db, "data", "n", "x");
@@ -268,6 +268,53 @@ static void nothing_is_sent_on_commit_when_that_is_off(void)
 	CHECK(r.send_count == 0 && tl__pair_dirty(pair()));
 	(void)rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH, .timeout_ms = 1000});
 	CHECK(r.send_count == 1);
+	done();
+}
+
+static void sending_on_commit_is_switched_off_and_on(void)
+{
+	tl_sync_options options = TL_SYNC_OPTIONS_INIT;
+	tl__sync_command command = {.kind = TL__SYNC_CONFIGURE, .options = &options};
+
+	in_step();
+	options.on_commit = TL_OFF;
+	CHECK_DONE(rig_command(command), TL_OK);
+	options.on_commit = 0; /* keeps what is set */
+	CHECK_DONE(rig_command(command), TL_OK);
+	(void)write_text(db, "data", "n", "x");
+	tick();
+	rig_pass(1000);
+	CHECK(r.send_count == 0);
+	options.on_commit = TL_ON;
+	CHECK_DONE(rig_command(command), TL_OK);
+	tick();
+	CHECK(r.send_count == 1);
+	done();
+}
+
+static void every_switch_goes_both_ways(void)
+{
+	static const size_t at[] = {offsetof(tl_sync_options, on_commit),
+		offsetof(tl_sync_options, v0_claims), offsetof(tl_sync_options, require_encryption),
+		offsetof(tl_sync_options, allow_tls_proxy)};
+
+	in_step();
+	for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+		tl_sync_options options = TL_SYNC_OPTIONS_INIT;
+		tl__sync_command command = {.kind = TL__SYNC_CONFIGURE, .options = &options};
+		uint8_t *given = (uint8_t *)&options + at[i];
+		const uint8_t *now = (const uint8_t *)&r.core->options + at[i];
+		static const uint8_t values[] = {TL_ON, 0, TL_OFF, 0, TL_ON};
+		static const uint8_t then[] = {1, 1, 0, 0, 1};
+
+		for (size_t k = 0; k < sizeof values; k++) {
+			*given = values[k];
+			CHECK_DONE(rig_command(command), TL_OK);
+			CHECK(*now == then[k]);
+		}
+		*given = TL_OFF + 1;
+		CHECK_DONE(rig_command(command), TL_E_INVALID_ARGUMENT);
+	}
 	done();
 }
 
@@ -632,6 +679,8 @@ int main(void)
 	RUN_RIG(ticks_can_be_off);
 	RUN_RIG(an_unreachable_peer_is_asked_for_a_sign_of_life);
 	RUN_RIG(nothing_is_sent_on_commit_when_that_is_off);
+	RUN_RIG(sending_on_commit_is_switched_off_and_on);
+	RUN_RIG(every_switch_goes_both_ways);
 	RUN_RIG(flush_with_nothing_to_send_is_done_at_once);
 	RUN_RIG(flush_waits_for_what_is_under_way);
 	RUN_RIG(flush_says_what_is_left_when_time_is_over);

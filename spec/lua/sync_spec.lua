@@ -47,6 +47,55 @@ describe('sync', function()
 		b:close(0)
 	end)
 
+	it('switches options off and on while it runs', function()
+		local a, sync_a = open { name = 'a', on_commit = false, periodic = 0 }
+		local b, _, address = open { name = 'b', accept_databases_from = { a:device_key() } }
+		local peer = assert(sync_a:connect_to_peer(address))
+		local db = assert(a:new_database({ name = 'notes' }, 'k'))
+		assert(sync_a:add_tree_sync(peer, db:root_id()))
+		assert(sync_a:wait_until_synced(peer, db:root_id(), '5s'))
+		local copy = assert(b:load_database(db:root_id()))
+		local function set(value)
+			assert(db:transact(function(tx) tx:doc 'data':set('x', value) end))
+		end
+		local function arrives(value)
+			return function() return copy:get_store 'data':get_option 'x' == value end
+		end
+		set 'kept back'
+		tl.sleep '200ms'
+		assert.is_false(arrives 'kept back'())
+		assert(sync_a:configure { on_commit = true })
+		H.wait_for(arrives 'kept back')
+		assert(sync_a:configure { periodic = 0 }) -- what is left out stays
+		set 'sent'
+		H.wait_for(arrives 'sent')
+		assert(sync_a:configure { on_commit = false })
+		set 'kept back again'
+		tl.sleep '200ms'
+		assert.is_true(arrives 'sent'())
+		assert(sync_a:flush '5s')
+
+		a:close(0)
+		b:close(0)
+	end)
+
+	it('refuses plain HTTP off loopback as long as that is configured', function()
+		local node <close> = assert(tl.open { backend = tl.memory(), require_encryption = true })
+		local sync = node:sync()
+		assert(sync:enable_http_transport { dial = '50ms' })
+		local function dial_fails_with()
+			return select(2, sync:connect_to_peer 'http:192.0.2.1:9').code -- nobody's address
+		end
+		assert.are.equal('cleartext_refused', dial_fails_with())
+		assert(sync:configure { require_encryption = false })
+		assert.are.equal('connection_failed', dial_fails_with())
+		assert(sync:configure { on_commit = true })
+		assert.are.equal('connection_failed', dial_fails_with())
+		assert(sync:configure { require_encryption = true })
+		assert.are.equal('cleartext_refused', dial_fails_with())
+		assert.has_error(function() sync:configure { v0_claims = 1 } end)
+	end)
+
 	it('answers errors by their names', function()
 		local node <close> = assert(tl.open { backend = tl.memory() })
 		local sync = node:sync()

@@ -33,16 +33,19 @@ typedef struct tl_sync_options {
 	uint32_t retry_max_ms;        /* longest wait between attempts; 0 = default 64,000 */
 	uint32_t max_attempts;        /* 0 = default 10; TL_NEVER = unlimited */
 	uint64_t max_response_bytes;  /* 0 = default 1 GiB */
-	bool on_commit_off;           /* no sending on commit */
-	bool v0_claims; /* serve databases on an unproven v0 `requesting_key`, as 0.2.0 does */
-	bool require_encryption; /* refuse plain HTTP off loopback */
-	bool allow_tls_proxy;    /* accept a channel that differs, as behind a TLS proxy */
+	/* Switches: TL_ON or TL_OFF; 0 = default. */
+	uint8_t on_commit; /* send on commit; on */
+	uint8_t v0_claims; /* serve on an unproven v0 `requesting_key`, as 0.2.0 does; off */
+	uint8_t require_encryption; /* refuse plain HTTP off loopback; off */
+	uint8_t allow_tls_proxy;    /* accept a channel that differs, as behind a TLS proxy; off */
 	/* Key texts whose owners may give us databases we do not know. */
 	const char *const *accept_databases_from;
 	size_t accept_databases_from_count;
 } tl_sync_options;
 
 #define TL_NEVER UINT32_MAX
+#define TL_ON    1
+#define TL_OFF   2
 #define TL_SYNC_OPTIONS_INIT                                                                       \
 	{                                                                                          \
 		.size = sizeof(tl_sync_options)                                                    \
