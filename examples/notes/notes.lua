@@ -3,36 +3,28 @@
 --   tidelock run notes.lua FOLDER DATA NAME LISTEN host PEER_KEY
 --   tidelock run notes.lua FOLDER DATA NAME LISTEN join ADDRESS DATABASE
 --
--- A row is { text =, by =, base = }: text is nil once the file was deleted, base is the hash of the
--- text that the change was made to. A peer whose change was overwritten by one with another base
--- keeps its text as "name (conflict PEER).md".
+-- A row is { text =, base = }: no text once the file was deleted; base is the hash of the text that
+-- the change was made to. A peer whose change was overwritten by one with another base keeps its text
+-- as "name (conflict PEER).md".
 local tl = require 'tidelock'
-local uv = tl.loop
 
-local folder, data, name, listen, role, first, second = table.unpack(arg)
+local folder, data, name, listen, role, peer, database = table.unpack(arg)
 local node <close> = assert(tl.open { path = data, name = name })
 local sync = node:sync()
 assert(sync:enable_http_transport())
 assert(sync:start_server(listen))
-print('address ' .. assert(sync:get_server_address()))
 
-local db = node:find_database 'notes'
-if role == 'host' then
-	db = db or assert(node:new_database({ name = 'notes' }, '_device_key'))
-	assert(db:transact(function(tx)
-		assert(tx:settings():set_auth_key(first, 'write:10'))
-	end))
-	sync:register_peer(first, 'guest') -- fails when it is one already: fine
-	assert(sync:add_tree_sync(first, db:root_id()))
-else
-	assert(sync:sync_with_peer(first, second))
-	db = assert(node:load_database(second))
-end
+if role == 'join' then assert(sync:sync_with_peer(peer, database)) end
+local db = node:find_database 'notes' or assert(node:new_database({ name = 'notes' }, '_device_key'))
 assert(db:set_default_auth_key '_device_key')
-print('database ' .. db:root_id())
+if role == 'host' then
+	assert(db:transact(function(tx) tx:settings():set_auth_key(peer, 'write:10') end))
+	sync:register_peer(peer) -- fails when it is one already: fine
+	assert(sync:add_tree_sync(peer, db:root_id()))
+end
 
 local function hash(text)
-	return text and tl.crypto.base64_encode(tl.crypto.sha256(text):sub(1, 12))
+	return text and tl.crypto.id_of(text)
 end
 
 local function read(path)
@@ -41,56 +33,52 @@ local function read(path)
 end
 
 local function write(path, text) -- in one step: nobody sees half a file
-	local file <close> = assert(io.open(path .. '~', 'wb'))
-	assert(file:write(text))
-	file:close()
+	local file = assert(io.open(path .. '~', 'wb'))
+	assert(assert(file:write(text)):close())
 	assert(os.rename(path .. '~', path))
 end
 
 -- What this folder and the table last agreed on, by file: { hash =, mine = }.
 local seen = tl.json.decode(read(data .. '/notes.json') or '{}')
 
-local function commit(file, text, base)
-	assert(db:transact(function(tx)
-		assert(tx:table 'files':set(file, { text = text, by = name, base = base }))
-	end))
-	seen[file] = { hash = hash(text), mine = true }
-end
-
-local function apply(file, row, text)
-	local last = seen[file] or {}
+-- Another peer changed the row: `text` is what the file here holds.
+local function take(file, row, text, last)
 	local lost = text and (hash(text) ~= last.hash or last.mine and row.base ~= last.hash)
 	if lost and text ~= row.text then
-		local copy = file:gsub('%.md$', '') .. (' (conflict %s).md'):format(name)
-		write(folder .. '/' .. copy, text)
+		write(('%s/%s (conflict %s).md'):format(folder, file:sub(1, -4), name), text)
 	end
 	if row.text then write(folder .. '/' .. file, row.text) else os.remove(folder .. '/' .. file) end
 	seen[file] = { hash = hash(row.text) }
 end
 
+local function give(file, text, last)
+	local row = { text = text, base = last.hash }
+	assert(db:transact(function(tx) tx:table 'files':set(file, row) end))
+	seen[file] = { hash = hash(text), mine = true }
+end
+
 local function scan()
 	local rows, files = {}, {}
-	for file, row in assert(db:get_store('files', tl.Table)):each() do rows[file] = row end
-	for file in pairs(rows) do files[file] = true end
-	for file in uv.fs_scandir_next, assert(uv.fs_scandir(folder)) do
-		if file:find '%.md$' then files[file] = true end
-	end
+	for file, row in db:get_store('files', tl.Table):each() do rows[file], files[file] = row, true end
+	for file in tl.loop.fs_scandir_next, assert(tl.loop.fs_scandir(folder)) do files[file] = true end
 	for file in pairs(files) do
-		local text, row, last = read(folder .. '/' .. file), rows[file] or {}, seen[file] or {}
-		if hash(row.text) ~= last.hash then
-			apply(file, row, text)
-		elseif hash(text) ~= last.hash then
-			commit(file, text, last.hash)
+		if file:find '^[^/\0]+%.md$' then -- a peer may write anything: nothing outside of the folder
+			local text, row, last = read(folder .. '/' .. file), rows[file] or {}, seen[file] or {}
+			if hash(row.text) ~= last.hash then
+				take(file, row, text, last)
+			elseif hash(text) ~= last.hash then
+				give(file, text, last)
+			end
 		end
 	end
 	write(data .. '/notes.json', tl.json.encode(seen))
 end
 
-local soon = uv.new_timer() -- changes come in bursts: look once, a moment later
+local soon = tl.loop.new_timer() -- changes come in bursts: look once, a moment later
 local function scan_soon() soon:start(20, 0, scan) end
-uv.new_fs_event():start(folder, {}, scan_soon)
+tl.loop.new_fs_event():start(folder, {}, scan_soon)
 node:on('entries_received', scan_soon)
 scan()
-print 'ready'
+print('address ' .. sync:get_server_address() .. '\ndatabase ' .. db:root_id() .. '\nready')
 io.stdout:flush()
 tl.run()
