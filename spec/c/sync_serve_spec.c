@@ -49,6 +49,47 @@ static void frames_of_wrong_length_are_refused(void)
 	tl__buf_free(&frame);
 }
 
+/* {"x":"…"} of so many bytes. */
+static void write_args(tl__buf *out, size_t len)
+{
+	tl__buf_text(out, "{\"x\":\"");
+	while (out->len < len - 2)
+		tl__buf_byte(out, 'x');
+	tl__buf_text(out, "\"}");
+}
+
+/* The longest header, all signatures, the longest body: read whole, and not a byte more. */
+static void a_frame_is_so_long_at_most(void)
+{
+	static const char *const keys[TL__V1_MAX_KEYS] = {"k0", "k1", "k2", "k3", "k4", "k5", "k6",
+		"k7", "k8", "k9", "k10", "k11", "k12", "k13", "k14", "k15"};
+	tl__buf frame = TL__BUF_INIT, args = TL__BUF_INIT, body = TL__BUF_INIT;
+	tl__v1_request m;
+	heard h;
+
+	with_notes(NULL);
+	while (body.len < TL__V1_MAX_LARGE_BODY)
+		tl__buf_byte(&body, 'x');
+	write_args(&args, 100);
+	m = request_of("unheard", &notes, tl__buf_view(&args));
+	write_frame(&frame, &m, keys, TL__V1_MAX_KEYS, tl__buf_view(&body));
+	REQUIRE(frame.len < TL__SYNC_MAX_FRAME);
+	tl__buf_clear(&args);
+	write_args(&args, 100 + TL__SYNC_MAX_FRAME - frame.len);
+	m.args = tl__buf_view(&args);
+	tl__buf_clear(&frame);
+	write_frame(&frame, &m, keys, TL__V1_MAX_KEYS, tl__buf_view(&body));
+	CHECK(frame.len == TL__SYNC_MAX_FRAME);
+	CHECK_SIGNED(say_bytes("unheard", tl__buf_view(&frame)), UNKNOWN_METHOD);
+	tl__buf_byte(&frame, 'x');
+	h = say_bytes("unheard", tl__buf_view(&frame));
+	CHECK(h.answered && h.http == 413);
+	heard_free(&h);
+	tl__buf_free(&frame);
+	tl__buf_free(&args);
+	tl__buf_free(&body);
+}
+
 /* As if so many requests had come in this very millisecond. */
 static void empty_bucket(tl_str name, uint32_t burst, uint32_t per_second)
 {
@@ -532,6 +573,7 @@ int main(void)
 {
 	RUN_SIM(a_good_request_is_answered);
 	RUN_SIM(frames_of_wrong_length_are_refused);
+	RUN_SIM(a_frame_is_so_long_at_most);
 	RUN_SIM(a_full_host_bucket_answers_429);
 	RUN_SIM(a_net_of_ipv6_shares_a_bucket);
 	RUN_SIM(a_request_for_somebody_else_is_refused);

@@ -1,0 +1,461 @@
+/* Limits of the core that are about others: each of them is driven over its edge. What a request
+ * or an exchange may hold otherwise is in the specs of its subject. */
+#include "sync/outbound.h"
+#include "sync/serve.h"
+#include "sync_rig.h"
+
+#define HOME "127.0.0.1:9001"
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+#define MAX_KEPT (TL__SYNC_MAX_INCOMING + 2)
+
+static tl__work *kept[MAX_KEPT]; /* handed out and not run yet */
+static size_t kept_count;
+static tl__sync_action heard; /* the last answer */
+static size_t heard_count, begun_count, ended_count;
+static size_t pieces, piece_bytes, longest_piece;
+
+/* Takes the core's actions; runs no work. */
+static void take_actions(void)
+{
+	tl__sync_action action;
+
+	while (tl__sync_next(r.core, &action)) {
+		switch (action.kind) {
+		case TL__SYNC_WORK:
+			REQUIRE(kept_count < MAX_KEPT);
+			kept[kept_count++] = action.work;
+			break;
+		case TL__SYNC_ANSWER:
+			tl__sync_action_drop(&heard);
+			heard = action;
+			heard_count++;
+			break;
+		case TL__SYNC_ANSWER_PIECE:
+			pieces++;
+			piece_bytes += action.answer.body.len;
+			if (action.answer.body.len > longest_piece)
+				longest_piece = action.answer.body.len;
+			tl__sync_action_drop(&action);
+			break;
+		case TL__SYNC_ANSWER_BEGIN: begun_count++; break;
+		case TL__SYNC_ANSWER_END: ended_count += action.answer.ok; break;
+		default: tl__sync_action_drop(&action);
+		}
+	}
+}
+
+static void tell(tl__sync_event *event)
+{
+	tl__sync_handle(r.core, event, r.now, r.wall);
+	take_actions();
+}
+
+static void run_kept(size_t count)
+{
+	while (count-- > 0) {
+		tl__sync_event event = {.kind = TL__SYNC_WORKED, .work = kept[0]};
+
+		REQUIRE(kept_count > 0);
+		kept_count--;
+		for (size_t i = 0; i < kept_count; i++)
+			kept[i] = kept[i + 1];
+		tl__work_run(&w.host, event.work);
+		tell(&event);
+	}
+}
+
+/* The status of the answer that comes at once; 0: none does. */
+static int ask(uint64_t number, const char *from, const char *path, tl_str body)
+{
+	tl__sync_event event = {.kind = TL__SYNC_REQUEST};
+	size_t before = heard_count;
+
+	event.request = (tl__sync_request){.incoming = number,
+		.path = z(path),
+		.content_type = z(TL__V0_CONTENT_TYPE),
+		.remote = z(from),
+		.channel = TL__STR("none"),
+		.transport = TL__STR("http"),
+		.body = body};
+	tell(&event);
+	return heard_count > before ? heard.answer.status : 0;
+}
+
+static void forget(void)
+{
+	tl__sync_action_drop(&heard);
+	memset(&heard, 0, sizeof heard);
+	while (kept_count > 0)
+		tl__work_free(kept[--kept_count]);
+	heard_count = begun_count = ended_count = pieces = piece_bytes = longest_piece = 0;
+}
+
+#define NOWHERE "/nowhere" /* costs no more than a token */
+
+/* --- how often, how many ---------------------------------------------------------------------- */
+
+static void a_source_asks_so_often_and_no_more(void)
+{
+	for (uint64_t i = 1; i <= TL__SERVE_REMOTE_BURST; i++)
+		CHECK(ask(i, "192.0.2.1:5000", NOWHERE, TL__STR("")) == 404);
+	CHECK(ask(1, "192.0.2.1:6000", NOWHERE, TL__STR("")) == 429);
+	CHECK(ask(2, "192.0.2.2:5000", NOWHERE, TL__STR("")) == 404);
+	r.now += 1000;
+	for (uint64_t i = 1; i <= TL__SERVE_REMOTE_PER_S; i++)
+		CHECK(ask(i, "192.0.2.1:5000", NOWHERE, TL__STR("")) == 404);
+	CHECK(ask(1, "192.0.2.1:5000", NOWHERE, TL__STR("")) == 429);
+	forget();
+}
+
+static const char *source(uint32_t number)
+{
+	static char text[40];
+
+	snprintf(text, sizeof text, "10.%u.%u.%u:5000", number >> 16, number >> 8 & 255,
+		number & 255);
+	return text;
+}
+
+/* Who was here keeps being served; newcomers wait until a bucket has filled up again. */
+static void so_many_sources_are_remembered(void)
+{
+	for (uint32_t i = 0; i < TL__SERVE_MAX_BUCKETS; i++)
+		CHECK(ask(i + 1, source(i), NOWHERE, TL__STR("")) == 404);
+	CHECK(ask(1, source(TL__SERVE_MAX_BUCKETS), NOWHERE, TL__STR("")) == 429);
+	CHECK(ask(2, source(7), NOWHERE, TL__STR("")) == 404);
+	CHECK(r.core->serve->buckets.count == TL__SERVE_MAX_BUCKETS);
+	r.now += 10;
+	CHECK(ask(3, source(TL__SERVE_MAX_BUCKETS), NOWHERE, TL__STR("")) == 404);
+	forget();
+}
+
+static void write_handshake(tl__buf *out)
+{
+	tl__buf_text(out,
+		"{\"Handshake\":{\"device_id\":\"d\",\"public_key\":\"k\",\"display_name\":"
+		"null,\"protocol_version\":0,\"challenge\":[");
+	for (size_t i = 0; i < TL__V0_CHALLENGE_BYTES; i++)
+		tl__buf_text(out, i > 0 ? ",7" : "7");
+	tl__buf_text(out, "],\"listen_addresses\":[]}}");
+}
+
+static void so_many_requests_are_under_way(void)
+{
+	tl__sync_event gone = {.kind = TL__SYNC_GONE, .incoming = 5};
+	tl__buf body = TL__BUF_INIT;
+	tl_str text;
+
+	write_handshake(&body);
+	text = tl__buf_view(&body);
+	for (uint64_t i = 1; i <= TL__SYNC_MAX_INCOMING; i++)
+		CHECK(ask(i, "192.0.2.1:5000", TL__V0_PATH, text) == 0);
+	CHECK(kept_count == TL__SYNC_MAX_INCOMING);
+	CHECK(ask(TL__SYNC_MAX_INCOMING + 1, "192.0.2.1:5000", TL__V0_PATH, text) == 503);
+	/* Going away frees nothing while the store works for it. */
+	tell(&gone);
+	CHECK(ask(TL__SYNC_MAX_INCOMING + 1, "192.0.2.1:5000", TL__V0_PATH, text) == 503);
+	run_kept(1);
+	CHECK(heard.answer.incoming == 1 && heard.answer.status == 200);
+	CHECK(ask(TL__SYNC_MAX_INCOMING + 1, "192.0.2.1:5000", TL__V0_PATH, text) == 0);
+	CHECK(ask(TL__SYNC_MAX_INCOMING + 2, "192.0.2.1:5000", TL__V0_PATH, text) == 503);
+	run_kept(kept_count);
+	CHECK(r.core->serve->incoming.count == 0);
+	tl__buf_free(&body);
+	forget();
+}
+
+/* --- pieces of a v0 answer -------------------------------------------------------------------- */
+
+static tl_id big_database(size_t entries, size_t bytes)
+{
+	tl_database *db = new_database("alice");
+	tl_id root = *tl_database_root_id(db);
+	tl__buf text = TL__BUF_INIT;
+
+	while (text.len < bytes)
+		tl__buf_byte(&text, 'x');
+	tl__buf_byte(&text, '\0');
+	CHECK_OK(tl__buf_status(&text));
+	for (size_t i = 0; i < entries; i++)
+		(void)write_text(db, "data", "n", text.ptr);
+	tl__buf_free(&text);
+	tl_database_free(db);
+	return root;
+}
+
+/* Bootstraps it; how many pieces were taken. */
+static size_t bootstrap(const tl_id *root)
+{
+	tl__sync_event drained = {.kind = TL__SYNC_DRAINED, .incoming = 1};
+	char id[TL_ID_TEXT_LEN + 1], request[400];
+
+	tl_id_format(root, id);
+	snprintf(request, sizeof request,
+		"{\"SyncTree\":{\"tree_id\":\"%s\",\"our_tips\":[],\"requesting_key\":\"%s\"}}", id,
+		key_of("alice"));
+	CHECK(ask(1, "192.0.2.1:5000", TL__V0_PATH, z(request)) == 0);
+	run_kept(kept_count);
+	while (kept_count > 0)
+		run_kept(1);
+	for (size_t seen = 0; spec_case_ok && ended_count == 0 && pieces > seen;) {
+		seen = pieces;
+		take_actions();
+		CHECK(pieces == seen); /* none before the last was taken */
+		tell(&drained);
+		while (kept_count > 0)
+			run_kept(1);
+	}
+	CHECK(begun_count == 1 && ended_count == 1);
+	return pieces;
+}
+
+static void claims_count(void)
+{
+	tl_sync_options options = TL_SYNC_OPTIONS_INIT;
+
+	rig_stop();
+	options.v0_claims = true;
+	REQUIRE(rig_start(&options));
+}
+
+static void a_piece_has_so_many_bytes(void)
+{
+	enum { ENTRY = 50000, ENTRIES = 12 };
+	tl_id root;
+
+	claims_count();
+	root = big_database(ENTRIES, ENTRY);
+	CHECK(bootstrap(&root) > ENTRIES * (size_t)ENTRY / TL__SERVE_PIECE_BYTES);
+	CHECK(piece_bytes > (size_t)ENTRIES * ENTRY);
+	/* Around the entries of the first one stands what begins the answer, with the root. */
+	CHECK(longest_piece <= TL__SERVE_PIECE_BYTES + 4096);
+	CHECK(longest_piece > TL__SERVE_PIECE_BYTES - ENTRY - 4096);
+	forget();
+}
+
+static void a_longer_entry_is_a_piece_alone(void)
+{
+	tl_id root;
+
+	claims_count();
+	root = big_database(2, TL__SERVE_PIECE_BYTES + 1000);
+	CHECK(bootstrap(&root) >= 2);
+	CHECK(longest_piece > TL__SERVE_PIECE_BYTES &&
+		longest_piece < (size_t)2 * TL__SERVE_PIECE_BYTES);
+	forget();
+}
+
+/* --- who takes pages is not pushed to --------------------------------------------------------- */
+
+/* Bob pulls, one entry a page unless `whole`. */
+static void bob_pulls(const tl_id *root, bool whole)
+{
+	tl__sync_event event = {.kind = TL__SYNC_REQUEST};
+	tl__v1_request m = {.has_to = true,
+		.to = r.core->key,
+		.from = bob.key,
+		.method = TL__STR("pull"),
+		.has_db = true,
+		.db = *root,
+		.time = r.wall,
+		.has_epoch = true,
+		.nonce = {(uint8_t)r.next_op},
+		.channel = TL__STR("none")};
+	tl__buf frame = TL__BUF_INIT;
+
+	r.next_op++;
+	m.args = whole ? TL__STR("{\"cursor\":null,\"seen\":null,\"budget\":1000000,"
+				 "\"tips\":{\"count\":0,\"sha256\":null}}")
+		       : TL__STR("{\"cursor\":null,\"seen\":null,\"budget\":1,"
+				 "\"tips\":{\"count\":0,\"sha256\":null}}");
+	memcpy(m.epoch, r.core->epoch, sizeof m.epoch);
+	CHECK_OK(tl__v1_request_write(&frame, &m, &bob.secret, NULL, 0, TL__STR(""), NULL));
+	event.request = (tl__sync_request){.incoming = r.next_op,
+		.path = TL__STR("/tidelock/v1/pull"),
+		.content_type = z(TL__V1_CONTENT_TYPE),
+		.remote = TL__STR("192.0.2.1:5000"),
+		.channel = TL__STR("none"),
+		.transport = TL__STR("http"),
+		.body = tl__buf_view(&frame)};
+	rig_event(&event);
+	CHECK(r.answer_count == 1 && r.answers[0].answer.status == 200);
+	for (size_t i = 0; i < r.answer_count; i++)
+		tl__sync_action_drop(&r.answers[i]);
+	r.answer_count = 0;
+	tl__buf_free(&frame);
+}
+
+static void commit_one(tl_database *db)
+{
+	tl__sync_event event = {.kind = TL__SYNC_TIMER};
+
+	(void)write_text(db, "data", "n", "more");
+	rig_event(&event);
+}
+
+static void pushes_are_held_back_so_long(void)
+{
+	tl_database *db = new_database("alice");
+	tl_id root = *tl_database_root_id(db);
+
+	for (int i = 0; i < 3; i++)
+		(void)write_text(db, "data", "n", "x");
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	answer_page(&bob, &(page_answer){.n = 0});
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 4, NULL) == 4);
+	rig_pass(1000);
+	CHECK(r.send_count == 0);
+	/* More pages are to come. */
+	bob_pulls(&root, false);
+	commit_one(db);
+	rig_pass(TL__SERVE_PULLING_MS - 1);
+	CHECK(r.send_count == 0);
+	/* Behind the last one it is a moment. */
+	bob_pulls(&root, true);
+	rig_pass(TL__SERVE_PULLED_MS - 1);
+	CHECK(r.send_count == 0);
+	rig_pass(1);
+	CHECK(sends("/tidelock/v1/pull", NULL)); /* what he has is looked at first */
+	answer_failure(TL_E_CONNECTION_FAILED);
+	tl_database_free(db);
+}
+
+static void nobody_holds_pushes_back_for_longer(void)
+{
+	tl_database *db = new_database("alice");
+	tl_id root = *tl_database_root_id(db);
+
+	for (int i = 0; i < 3; i++)
+		(void)write_text(db, "data", "n", "x");
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	answer_page(&bob, &(page_answer){.n = 0});
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 4, NULL) == 4);
+	rig_pass(1000);
+	bob_pulls(&root, false);
+	commit_one(db);
+	rig_pass(TL__SERVE_PULLING_MS - 1);
+	CHECK(r.send_count == 0);
+	rig_pass(1);
+	CHECK(sends("/tidelock/v1/pull", NULL));
+	answer_failure(TL_E_CONNECTION_FAILED);
+	tl_database_free(db);
+}
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+static const char *place_of(int number)
+{
+	static char text[40];
+
+	snprintf(text, sizeof text, "127.0.0.1:%d", 7000 + number);
+	return text;
+}
+
+static void a_peer_has_so_many_addresses(void)
+{
+	tl__peer *peer;
+
+	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, "bob"), TL_OK);
+	for (int i = 0; i < TL__SYNC_MAX_ADDRESSES; i++)
+		CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, place_of(i)), TL_OK);
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, place_of(20)), TL_E_TOO_LARGE);
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, place_of(3)), TL_OK);
+	peer = peer_of(&bob);
+	REQUIRE(peer);
+	CHECK(peer->address_count == TL__SYNC_MAX_ADDRESSES);
+	CHECK_DONE(address_command(TL__SYNC_REMOVE_ADDRESS, &bob.key, place_of(3)), TL_OK);
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, place_of(20)), TL_OK);
+	/* One that it answers at takes the place of the last. */
+	meet(&bob, place_of(30));
+	CHECK(peer->address_count == TL__SYNC_MAX_ADDRESSES);
+	{
+		tl_address works = http(place_of(30)), last = http(place_of(20));
+
+		CHECK(tl__peer_address_at(peer, &works) >= 0);
+		CHECK(tl__peer_address_at(peer, &last) < 0);
+	}
+}
+
+static void so_many_of_our_own_addresses_are_told(void)
+{
+	tl_address own[TL__SYNC_MAX_ADDRESSES + 3];
+	tl__sync_event event = {.kind = TL__SYNC_SERVERS};
+
+	for (int i = 0; i < TL__SYNC_MAX_ADDRESSES + 3; i++)
+		own[i] = http(place_of(i));
+	event.servers.addresses = own;
+	event.servers.count = TL__SYNC_MAX_ADDRESSES + 3;
+	rig_event(&event);
+	CHECK(r.core->server_count == TL__SYNC_MAX_ADDRESSES);
+	event.servers.count = 2;
+	rig_event(&event);
+	CHECK(r.core->server_count == 2);
+}
+
+/* --- who only knocked ------------------------------------------------------------------------- */
+
+static void a_knock_is_remembered_so_many_days(void)
+{
+	const int64_t kept_ms = (int64_t)TL__SYNC_KNOCKING_DAYS * 24 * 3600 * 1000;
+	tl_key other = {{9}};
+
+	tl__sync_knocked(r.core, &bob.key, TL__STR("bob"), TL__STR("192.0.2.1:5"));
+	CHECK(r.core->knock_count == 1);
+	r.core->wall += kept_ms;
+	tl__sync_knocked(r.core, &carol.key, TL__STR("carol"), TL__STR("192.0.2.2:5"));
+	CHECK(r.core->knock_count == 2);
+	r.core->wall += 1;
+	tl__sync_knocked(r.core, &other, TL__STR("other"), TL__STR("192.0.2.3:5"));
+	CHECK(r.core->knock_count == 2); /* bob is forgotten, carol is not */
+}
+
+/* --- one exchange ----------------------------------------------------------------------------- */
+
+static void an_exchange_asks_for_so_many_ids(void)
+{
+	tl__session session = {.want_count = 0};
+	tl_id id = {{0}};
+
+	tl__map_init(&session.asked);
+	for (uint32_t i = 0; i < TL__SYNC_MAX_ASIDE; i++) {
+		memcpy(id.b, &i, sizeof i);
+		CHECK(tl__session_note(&session, &id));
+		CHECK(!tl__session_note(&session, &id)); /* once each */
+	}
+	id.b[5] = 1;
+	CHECK(!tl__session_note(&session, &id));
+	CHECK(session.asked.count == TL__SYNC_MAX_ASIDE);
+	tl__map_free(&session.asked);
+}
+
+static void an_answer_of_ours_may_be_a_frame_long(void)
+{
+	CHECK(tl__sync_max_request(TL__STR("/tidelock/v1/pull")) == TL__SYNC_MAX_FRAME);
+	CHECK(tl__sync_max_request(TL__STR(TL__V0_PATH)) == TL__V0_MAX_REQUEST_BYTES);
+	CHECK(tl__sync_max_request(TL__STR(NOWHERE)) == 0);
+	(void)connect_to(HOME, &bob.key);
+	REQUIRE(sends("/tidelock/v1/hello", NULL));
+	CHECK(r.sends[0].send.limit == TL__SYNC_MAX_FRAME);
+	answer_failure(TL_E_CONNECTION_FAILED);
+}
+
+int main(void)
+{
+	RUN_RIG(a_source_asks_so_often_and_no_more);
+	RUN_RIG(so_many_sources_are_remembered);
+	RUN_RIG(so_many_requests_are_under_way);
+	RUN_RIG(a_piece_has_so_many_bytes);
+	RUN_RIG(a_longer_entry_is_a_piece_alone);
+	RUN_RIG(pushes_are_held_back_so_long);
+	RUN_RIG(nobody_holds_pushes_back_for_longer);
+	RUN_RIG(a_peer_has_so_many_addresses);
+	RUN_RIG(so_many_of_our_own_addresses_are_told);
+	RUN_RIG(a_knock_is_remembered_so_many_days);
+	RUN_RIG(an_exchange_asks_for_so_many_ids);
+	RUN_RIG(an_answer_of_ours_may_be_a_frame_long);
+	return spec_end();
+}
