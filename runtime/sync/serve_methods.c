@@ -193,6 +193,10 @@ static void decide_access(
 	if (holds(rights, key, in->access.permission, &answer.permission)) {
 		answer.result = TL__V1_ACCESS_GRANTED;
 	} else if (tl__serve_may_ask(sync, in) == TL_POLICY_DENY) {
+		if (!tl__serve_may_read(sync, in, rights)) {
+			tl__serve_not_available(sync, in);
+			return;
+		}
 		answer.code = TL__STR("not_permitted");
 	} else if (tl__serve_keep_wish(sync, &wish, id) != TL_OK) {
 		answer.code = TL__STR("busy");

@@ -361,17 +361,73 @@ static void the_policy_may_want_no_requests(void)
 	CHECK(core_of(bob)->serve->access.count == 0);
 }
 
-/* A request of the old protocol, for the key of that number or name. */
-static bool old_asks(const char *key, const char *name, const char *wanted)
+static heard ask_access(const tl_id *db)
+{
+	tl__v1_access args = {
+		.key = device_of("anyone"), .name = TL__STR("n"), .permission = writing};
+	const char *proof = "anyone";
+	tl__buf text = TL__BUF_INIT;
+	tl__v1_request m;
+	heard h;
+
+	tl__v1_write_access(&text, &args);
+	m = request_of("access", db, tl__buf_view(&text));
+	h = say_with(&m, &proof, 1, TL__STR(""));
+	tl__buf_free(&text);
+	return h;
+}
+
+/* A request of the old protocol, for this key text. */
+static tl__buf old_answer(const tl_id *db, const char *key, const char *name)
 {
 	char id[TL_ID_TEXT_LEN + 1], request[500];
 
-	tl_id_format(&notes, id);
+	tl_id_format(db, id);
 	snprintf(request, sizeof request,
 		"{\"SyncTree\":{\"tree_id\":\"%s\",\"our_tips\":[],\"requesting_key\":\"%s\","
 		"\"requesting_key_name\":\"%s\",\"requested_permission\":{\"Write\":1}}}",
 		id, key, name);
-	return v0_says(request, wanted);
+	return say_v0(request);
+}
+
+/* Then asking for it is no way to find out what is held. */
+static void without_requests_what_is_private_looks_like_nothing(void)
+{
+	tl__sim_config config = {.name = "bob"};
+	char key[TL_KEY_TEXT_LEN + 1];
+	tl__buf old_held, old_absent;
+	heard held, absent;
+	tl_id none;
+
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = no_requests};
+	begin_serve(&config);
+	notes = make_db(bob, "private");
+	tl_id_of(&none, "none", 4);
+	held = ask_access(&notes);
+	absent = ask_access(&none);
+	CHECK(held.is_signed && held.status == TL__V1_NOT_AVAILABLE);
+	CHECK(absent.is_signed && absent.status == TL__V1_NOT_AVAILABLE);
+	CHECK(tl__str_eq(held.args, absent.args) && tl__str_eq(held.body, absent.body));
+	key_text("anyone", key);
+	old_held = old_answer(&notes, key, "n");
+	old_absent = old_answer(&none, key, "n");
+	CHECK(tl__str_eq(tl__buf_view(&old_held), tl__buf_view(&old_absent)));
+	CHECK(strstr(old_held.ptr, "{\"Error\":"));
+	heard_free(&held);
+	heard_free(&absent);
+	tl__buf_free(&old_held);
+	tl__buf_free(&old_absent);
+}
+
+static bool old_asks(const char *key, const char *name, const char *wanted)
+{
+	tl__buf body = old_answer(&notes, key, name);
+	bool good = body.ptr && strstr(body.ptr, wanted);
+
+	if (!good)
+		printf("heard %.200s\n", body.ptr ? body.ptr : "");
+	tl__buf_free(&body);
+	return good;
 }
 
 static const char *numbered_key(int number)
@@ -494,6 +550,7 @@ int main(void)
 	RUN_SIM(rows_that_nobody_remembers_go_at_start);
 	RUN_SIM(one_work_takes_a_hundred_rows_at_most);
 	RUN_SIM(the_policy_may_want_no_requests);
+	RUN_SIM(without_requests_what_is_private_looks_like_nothing);
 	RUN_SIM(a_key_that_is_named_may_have_ten_requests);
 	RUN_SIM(a_hundred_requests_need_no_proof);
 	RUN_SIM(claims_never_fill_the_room_of_the_proven);
