@@ -150,8 +150,8 @@ void tl__serve_stream(tl__sync *sync, tl__incoming *in); /* the tree answer's ne
 
 /* --- serve_policy.c --------------------------------------------------------------------------- */
 
-/* Decisions of v1 section 5 for this request; `rights` of the keys in in->proven order (v0: the
- * claimed key, if any). */
+/* Decisions of wire/README.md §6 for this request; `rights` of the keys in in->proven order (v0:
+ * the claimed key, if any). */
 bool tl__serve_may_read(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
 bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
 bool tl__serve_may_create(tl__sync *sync, tl__incoming *in);

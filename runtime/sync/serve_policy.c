@@ -1,5 +1,5 @@
-/* Decisions of v1 section 5: what the default answers, with the policy before it. Blocked peers and
- * system databases were refused earlier and are never asked about. */
+/* Decisions of wire/README.md §6: what the default answers, with the policy before it. Blocked
+ * peers and system databases were refused earlier and are never asked about. */
 #include <string.h>
 #include "sync/serve.h"
 

@@ -219,7 +219,8 @@ struct tl__sync {
 tl__peer *tl__sync_find_peer(const tl__sync *sync, const tl_key *key); /* NULL: not known */
 tl__sync_db *tl__sync_find_db(const tl__sync *sync, const tl_id *id);
 tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_id *db);
-/* The relation's pair when the peer is active, else NULL: what v1.md 5 calls a relation. */
+/* The relation's pair when the peer is active, else NULL: what wire/README.md §6 calls a
+ * relation. */
 tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
 
 /* --- changing --------------------------------------------------------------------------------- */
