@@ -409,7 +409,7 @@ static void a_revoked_key_is_not_let_in_by_an_approval(void)
 /* "write:N", which the key of b may have ten of waiting at a. */
 static bool asks_for(site *b, const site *a, const tl_id *db, int level, const char *outcome)
 {
-	char permission[16], wanted[40];
+	char permission[24], wanted[40];
 	tl_op *op = NULL;
 	int rc;
 	bool good;
