@@ -5,7 +5,11 @@
 
 #include "http_app.h"
 
-#define RIG_GUARD_MS 20000
+#define RIG_GUARD_MS 60000
+/* Of the loop in 400 ms without work. A few are right, and more of them where a slow machine splits
+ * what comes in; a timer that is armed for at once makes 400, a loop that spins tens of thousands.
+ */
+#define RIG_MOST_TURNS 250
 
 /* --- turning ---------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include "node_help.h"
 #include "scratch.h"
 
-#define SITE_WAIT_MS 20000
+#define SITE_WAIT_MS 60000
 
 typedef struct site {
 	tl_node *node;
