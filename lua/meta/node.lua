@@ -114,7 +114,7 @@ local Sync = {}
 ---@field ca? string           PEM file trusted when dialling https
 ---@field proxy? string
 ---@field max_connections? integer
----@field max_connections_per_address? integer
+---@field max_connections_per_address? integer  all of an IPv6 /64 together
 ---@field idle? tidelock.Duration
 ---@field dial? tidelock.Duration
 ---@field min_rate? tidelock.Size  bytes a second

@@ -38,7 +38,7 @@ function transport.new(options) end
 ---@field certificate? string  PEM files; with tls both, else none
 ---@field key? string
 ---@field max_connections? integer           1,024
----@field max_connections_per_peer? integer  64
+---@field max_connections_per_peer? integer  64; a peer is an IPv4 address or an IPv6 /64
 ---@field idle? tidelock.Duration            30 s
 ---@field max_body? tidelock.Size            1 MiB; over it the answer is 413
 

@@ -415,6 +415,43 @@ static void a_knock_is_remembered_so_many_days(void)
 
 /* --- one exchange ----------------------------------------------------------------------------- */
 
+/* The cursor of the pull that comes `ms` after the last one from `sure`, which stands at 3 and
+ * `seen` at 7. */
+static uint64_t pulls_from(int64_t ms)
+{
+	tl_database *db = new_database("alice");
+	tl_id root = *tl_database_root_id(db);
+	tl__v1_pull pull = {.has_cursor = false};
+	tl__pair *pair;
+	asked a;
+
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	answer_page(&bob, &(page_answer){.n = 0});
+	CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 1, NULL) == 1);
+	pair = pair_of(&bob, &root);
+	pair->seen = place(&bob, 7);
+	pair->sure = place(&bob, 3);
+	pair->has_seen = pair->has_sure = true;
+	r.wall = pair->sure_since + ms;
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	CHECK(take_v1(&a));
+	CHECK_OK(tl__v1_read_pull(&pull, a.header.args));
+	asked_free(&a);
+	tl_database_free(db);
+	return pull.has_cursor ? pull.cursor.n : 0;
+}
+
+static void for_a_day_what_was_declined_rests(void)
+{
+	CHECK(pulls_from(TL__SYNC_SURE_AGAIN_MS) == 7);
+}
+
+static void a_day_later_it_is_asked_for_again(void)
+{
+	CHECK(pulls_from(TL__SYNC_SURE_AGAIN_MS + 1) == 3);
+}
+
 static void an_exchange_asks_for_so_many_ids(void)
 {
 	tl__session session = {.want_count = 0};
@@ -455,6 +492,8 @@ int main(void)
 	RUN_RIG(a_peer_has_so_many_addresses);
 	RUN_RIG(so_many_of_our_own_addresses_are_told);
 	RUN_RIG(a_knock_is_remembered_so_many_days);
+	RUN_RIG(for_a_day_what_was_declined_rests);
+	RUN_RIG(a_day_later_it_is_asked_for_again);
 	RUN_RIG(an_exchange_asks_for_so_many_ids);
 	RUN_RIG(an_answer_of_ours_may_be_a_frame_long);
 	return spec_end();
