@@ -42,6 +42,7 @@ typedef struct tl__sq_conn {
 	tl__buf sum;     /* what the next checksum is over; its failure sticks */
 	tl__map numbers; /* databases and scopes by name; their rows never change or go */
 	tl__buf key;     /* for `numbers` */
+	tl__buf order;   /* key of the last row of a walk */
 	const char *file;
 	bool warm;                /* has the large cache */
 	struct tl__sq_conn *next; /* in the pool */
@@ -157,6 +158,21 @@ bool tl__sq_col_id(tl__sq_query *q, int column, tl_id *out);
  * TL_E_STORE_DAMAGED. */
 int tl__sq_row_check(tl__sq_query *q, char table, int first, int count) TL_MUST_USE;
 int tl__sq_damaged(tl__sq_conn *conn, char table);
+/* The keys of a walk ascend: pages in the wrong place could lead it in circles, and whoever goes on
+ * behind its last row. `begin` notes what comes before the first; then each row's key is compared
+ * (`same`: it may be the last one again). TL_E_STORE_DAMAGED. */
+int tl__sq_order_begin(tl__sq_conn *conn, tl_str key) TL_MUST_USE;
+int tl__sq_order(tl__sq_conn *conn, char table, tl_str key, bool same) TL_MUST_USE;
+/* A number as a key that compares as it does; `id` (may be NULL) comes behind it. */
+typedef struct tl__sq_sortable {
+	uint8_t b[8 + TL_ID_BYTES];
+	size_t len;
+} tl__sq_sortable;
+tl__sq_sortable tl__sq_sortable_of(int64_t number, const tl_id *id);
+static inline tl_str tl__sq_sort_key(const tl__sq_sortable *key)
+{
+	return (tl_str){(const char *)key->b, key->len};
+}
 
 /* --- sqlite_number.c: interned databases, scopes, entries ------------------------------------- */
 

@@ -240,11 +240,13 @@ int tl__sq_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uin
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
-	int64_t number = 0;
+	int64_t number = 0, before;
+	bool row;
 	int rc = db ? tl__sq_database(conn, db, &number) : TL_OK;
 
 	if (rc != TL_OK || (db && !number))
 		return rc;
+	before = tl__sq_clamp(sequence);
 	tl__sq_start(&q, conn, db ? TL__SQL_ASIDES_OF : TL__SQL_ASIDES);
 	tl__sq_int(&q, with & TL__WITH_BYTES);
 	if (db)
@@ -252,7 +254,16 @@ int tl__sq_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uin
 	tl__sq_int(&q, verdict);
 	tl__sq_int(&q, tl__sq_clamp(sequence));
 	tl__sq_int(&q, tl__sq_clamp(limit));
-	return show_all(&q, db, visit, ud);
+	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+		int64_t at = tl__sq_col_int(&q, 0);
+
+		rc = at > before ? show(&q, db, visit, ud) : tl__sq_damaged(conn, 'A');
+		if (rc != TL_OK)
+			break;
+		before = at;
+	}
+	tl__sq_end(&q);
+	return rc;
 }
 
 int tl__sq_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud)

@@ -108,6 +108,7 @@ void tl__sq_conn_close(tl__sq_conn *conn)
 	sqlite3_close(conn->db);
 	tl__map_free(&conn->numbers);
 	tl__buf_free(&conn->key);
+	tl__buf_free(&conn->order);
 	tl__buf_free(&conn->sum);
 	tl__free(conn);
 }

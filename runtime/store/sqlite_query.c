@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/siphash.h"
+#include "base/str.h"
 #include "store/sqlite.h"
 
 static const char *const texts[] = {
@@ -77,6 +78,38 @@ int tl__sq_row_check(tl__sq_query *q, char table, int first, int count)
 	if (sum != sqlite3_column_int64(q->stmt, first + count))
 		return tl__sq_damaged(conn, table);
 	return TL_OK;
+}
+
+/* --- order ------------------------------------------------------------------------------------ */
+
+tl__sq_sortable tl__sq_sortable_of(int64_t number, const tl_id *id)
+{
+	tl__sq_sortable key = {.len = 8};
+	uint64_t n = (uint64_t)number ^ (uint64_t)1 << 63;
+
+	for (int i = 0; i < 8; i++)
+		key.b[i] = (uint8_t)(n >> (56 - 8 * i));
+	if (id) {
+		memcpy(key.b + 8, id->b, TL_ID_BYTES);
+		key.len += TL_ID_BYTES;
+	}
+	return key;
+}
+
+int tl__sq_order_begin(tl__sq_conn *conn, tl_str key)
+{
+	tl__buf_clear(&conn->order);
+	tl__buf_str(&conn->order, key);
+	return tl__buf_status(&conn->order);
+}
+
+int tl__sq_order(tl__sq_conn *conn, char table, tl_str key, bool same)
+{
+	int order = tl__str_compare(key, tl__buf_view(&conn->order));
+
+	if (order < 0 || (order == 0 && !same))
+		return tl__sq_damaged(conn, table);
+	return order == 0 ? TL_OK : tl__sq_order_begin(conn, key);
 }
 
 /* --- binding ---------------------------------------------------------------------------------- */

@@ -211,17 +211,39 @@ int tl__sq_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
-	int64_t number;
+	int64_t number, before;
+	bool row;
 	int rc = tl__sq_database(conn, db, &number);
 
 	if (rc != TL_OK || !number || from > TL__SQ_MAX_ARRIVAL)
 		return rc;
+	before = tl__sq_n(number, from) - 1;
 	tl__sq_start(&q, conn, TL__SQL_ENTRIES_BY_N);
 	tl__sq_int(&q, with & TL__WITH_BYTES);
 	tl__sq_int(&q, tl__sq_n(number, from));
 	tl__sq_int(&q, tl__sq_n(number, to > TL__SQ_MAX_ARRIVAL ? TL__SQ_MAX_ARRIVAL : to));
 	tl__sq_int(&q, tl__sq_clamp(limit));
-	return show_all(&q, with, visit, ud);
+	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+		int64_t n = tl__sq_col_int(&q, TL__E_N);
+
+		rc = n > before ? show(&q, with, NULL, visit, ud) : tl__sq_damaged(conn, 'E');
+		if (rc != TL_OK)
+			break;
+		before = n;
+	}
+	tl__sq_end(&q);
+	return rc;
+}
+
+static int check_place(tl__sq_query *q, int64_t height)
+{
+	tl__sq_sortable place;
+	tl_id id;
+
+	if (!tl__sq_col_id(q, TL__E_COUNT + 2, &id))
+		return tl__sq_damaged(q->conn, 'P');
+	place = tl__sq_sortable_of(height, &id);
+	return tl__sq_order(q->conn, 'P', tl__sq_sort_key(&place), false);
 }
 
 int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
@@ -229,10 +251,14 @@ int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__s
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
+	tl__sq_sortable place = tl__sq_sortable_of(
+		after ? tl__sq_clamp(after->height) : -1, after ? &after->id : NULL);
 	int64_t scope;
 	bool row;
 	int rc = tl__sq_scope_of(conn, db, store, &scope);
 
+	if (rc == TL_OK)
+		rc = tl__sq_order_begin(conn, tl__sq_sort_key(&place));
 	if (rc != TL_OK || !scope)
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_ENTRIES_BY_HEIGHT);
@@ -245,6 +271,8 @@ int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__s
 		uint64_t height = (uint64_t)tl__sq_col_int(&q, TL__E_COUNT + 1);
 
 		rc = tl__sq_row_check(&q, 'P', TL__E_COUNT, 4);
+		if (rc == TL_OK)
+			rc = check_place(&q, (int64_t)height);
 		if (rc == TL_OK)
 			rc = show(&q, with, &height, visit, ud);
 		if (rc != TL_OK)

@@ -63,6 +63,8 @@ int tl__sq_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit vis
 	bool row;
 	int rc = tl__sq_scope_of(conn, db, store, &scope);
 
+	if (rc == TL_OK)
+		rc = tl__sq_order_begin(conn, TL__STR(""));
 	if (rc != TL_OK || !scope)
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_TIPS);
@@ -71,6 +73,8 @@ int tl__sq_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit vis
 		tl_id id;
 
 		rc = tl__sq_row_check(&q, 'T', 0, 2);
+		if (rc == TL_OK)
+			rc = tl__sq_order(conn, 'T', tl__sq_col_blob(&q, 1), false);
 		if (rc == TL_OK)
 			rc = tl__sq_col_id(&q, 1, &id) ? visit(ud, &id) : tl__sq_damaged(conn, 'T');
 		if (rc != TL_OK)
@@ -88,6 +92,8 @@ int tl__sq_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, v
 	bool row;
 	int rc = tl__sq_database(conn, db, &number);
 
+	if (rc == TL_OK)
+		rc = tl__sq_order_begin(conn, TL__STR(""));
 	if (rc != TL_OK || !number)
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_SCOPES);
@@ -98,6 +104,8 @@ int tl__sq_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, v
 		rc = tl__sq_row_check(&q, 'S', 0, 3);
 		name = tl__sq_col_blob(&q, 2);
 		if (rc == TL_OK && name.len > 0) /* the empty name is the database itself */
+			rc = tl__sq_order(conn, 'S', name, false);
+		if (rc == TL_OK && name.len > 0)
 			rc = visit(ud, name);
 		if (rc != TL_OK)
 			break;
@@ -190,6 +198,7 @@ static int show_range(tl__sq_query *q, tl_str prefix, size_t limit, tl__buf *las
 	tl__state_visit visit, void *ud)
 {
 	size_t shown = 0;
+	int64_t kind = -1; /* of the row before */
 	bool row;
 	int rc = TL_OK;
 
@@ -199,7 +208,9 @@ static int show_range(tl__sq_query *q, tl_str prefix, size_t limit, tl__buf *las
 		if (!tl__str_starts(path, prefix) ||
 			(shown >= limit && !tl__str_eq(path, tl__buf_view(last))))
 			break;
-		if (++shown == limit) {
+		rc = tl__sq_order(q->conn, 'V', path, tl__sq_col_int(q, 2) > kind);
+		kind = tl__sq_col_int(q, 2);
+		if (rc == TL_OK && ++shown == limit) {
 			tl__buf_str(last, path);
 			rc = tl__buf_status(last);
 		}
@@ -229,6 +240,8 @@ int tl__sq_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str pr
 	if (from_after)
 		tl__buf_byte(&conn->key, 0); /* the next path there can be */
 	rc = tl__buf_status(&conn->key);
+	if (rc == TL_OK)
+		rc = tl__sq_order_begin(conn, tl__buf_view(&conn->key));
 	if (rc != TL_OK)
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_STATE_FROM);

@@ -336,6 +336,87 @@ static void damage_is_told_where_it_is_read(void)
 	CHECK(findings == 2);
 }
 
+/* --- pages in the wrong place ----------------------------------------------------------------- */
+
+enum { PAGE = 4096, MANY_ENTRIES = 300, STEP = 16, PLACES = 6 };
+
+typedef struct place {
+	tl__stamp at;
+	uint64_t arrival;
+	size_t count;
+} place;
+
+static int note_place(void *ud, const tl__entry_row *row)
+{
+	place *p = ud;
+
+	p->at = (tl__stamp){row->height, row->id};
+	p->arrival = row->arrival;
+	p->count++;
+	return TL_OK;
+}
+
+/* Goes on behind the last row until there is none; false when that takes more steps than there can
+ * be. */
+static bool walk_ends(tl__snapshot *s, bool by_height)
+{
+	tl_id db = id_number(DB);
+	place p = {.arrival = 0};
+
+	for (size_t steps = 0; steps < MANY_ENTRIES; steps++) {
+		size_t before = p.count;
+		int rc = by_height ? tl__read_by_height(s, &db, TL__STR("notes"),
+					     p.count ? &p.at : NULL, STEP, 0, note_place, &p)
+				   : tl__read_arrivals(s, &db, p.arrival + 1, UINT64_MAX, STEP, 0,
+					     note_place, &p);
+
+		if (rc != TL_OK || p.count == before)
+			return p.count <= MANY_ENTRIES;
+	}
+	return false;
+}
+
+static bool walks_end(void)
+{
+	tl__snapshot *s = NULL;
+	bool good = true;
+
+	if (open_here(TL__DURABLE_RELAXED) != TL_OK)
+		return true;
+	if (tl__snapshot_open(store, &s) == TL_OK)
+		good = walk_ends(s, false) && walk_ends(s, true);
+	tl__snapshot_close(s);
+	close_here();
+	return good;
+}
+
+static void misplaced_pages_lead_nobody_in_circles(void)
+{
+	tl__buf bytes = TL__BUF_INIT, spoilt = TL__BUF_INIT;
+	tl__seeded seeded;
+	tl__random random = tl__random_seeded(&seeded, 3);
+	char path[300];
+
+	file_in_folder(path, sizeof path, "tidelock.db");
+	REQUIRE(open_here(TL__DURABLE_RELAXED) == TL_OK);
+	CHECK_OK(write_chain(DB, 1, MANY_ENTRIES, "notes"));
+	close_here();
+	REQUIRE(read_file(path, &bytes));
+	tl__buf_append(&spoilt, bytes.ptr, bytes.len);
+	for (size_t to = 0; to < bytes.len / PAGE; to++) {
+		for (int i = 0; i < PLACES; i++) {
+			size_t from = (size_t)tl__random_below(&random, bytes.len / PAGE);
+
+			memcpy(spoilt.ptr + to * PAGE, bytes.ptr + from * PAGE, PAGE);
+			REQUIRE(write_file(path, &spoilt));
+			CHECK(walks_end());
+		}
+		memcpy(spoilt.ptr + to * PAGE, bytes.ptr + to * PAGE, PAGE);
+	}
+	tl__buf_free(&bytes);
+	tl__buf_free(&spoilt);
+}
+
 /* --- a full disk ------------------------------------------------------------------------------ */
 
 static bool limit_files(rlim_t most)
@@ -456,6 +537,7 @@ int main(void)
 {
 	RUN_IN_FOLDER(no_flipped_byte_gives_wrong_data);
 	RUN_IN_FOLDER(damage_is_told_where_it_is_read);
+	RUN_IN_FOLDER(misplaced_pages_lead_nobody_in_circles);
 	RUN_IN_FOLDER(a_full_disk_leaves_nothing_half_written);
 	RUN_IN_FOLDER(a_killed_writer_loses_nothing_acknowledged);
 	return spec_end();
