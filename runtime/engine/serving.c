@@ -300,13 +300,23 @@ static void go_on(tl__inbound *in)
 	in->carrier->transport->answer_ready(in->handle);
 }
 
+/* A transport may have been made before there was such a call. */
+static bool can_close(const tl_transport *transport)
+{
+	return transport->size >=
+		       offsetof(tl_transport, close_after) + sizeof transport->close_after &&
+	       transport->close_after;
+}
+
 static void begin_answer(tl__inbound *in, const tl__sync_action *action, int64_t length)
 {
 	const tl_body body = {read_answer, drop_answer, in, length};
+	const tl_transport *transport = in->carrier->transport;
 
 	in->refs++;
-	in->carrier->transport->answer(
-		in->handle, action->answer.status, action->answer.content_type, &body);
+	if (action->answer.close && can_close(transport))
+		transport->close_after(in->handle);
+	transport->answer(in->handle, action->answer.status, action->answer.content_type, &body);
 }
 
 static void set_piece(tl__inbound *in, tl__sync_action *action)

@@ -65,5 +65,6 @@ void tl__http_stop(tl_server *server, uint32_t grace_ms, void (*stopped)(void *u
 void tl__http_answer(tl_incoming *in, int status, const char *content_type, const tl_body *body);
 void tl__http_answer_ready(tl_incoming *in);
 void tl__http_incoming_resume(tl_incoming *in);
+void tl__http_close_after(tl_incoming *in);
 
 #endif

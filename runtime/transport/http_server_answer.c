@@ -92,7 +92,7 @@ enum MHD_Result tl__answer_queue(tl_incoming *in)
 	bool unread = !in->ended, chunked = in->announced < 0;
 
 	return queue(in->conn, new_response(in), in->status, in->content_type,
-		unread || chunked || in->conn->server->stopping);
+		unread || chunked || in->closes || in->conn->server->stopping);
 }
 
 enum MHD_Result tl__answer_refuse(http_conn *conn, int status)
@@ -123,6 +123,11 @@ void tl__http_answer(tl_incoming *in, int status, const char *content_type, cons
 			tl__conn_cut(in->conn);
 	}
 	tl__request_wake(in);
+}
+
+void tl__http_close_after(tl_incoming *in)
+{
+	in->closes = true;
 }
 
 void tl__http_answer_ready(tl_incoming *in)

@@ -48,6 +48,7 @@ struct tl_incoming {
 	bool suspended; /* taken out of libmicrohttpd's hands until wake */
 
 	bool answered; /* by the application or by us */
+	bool closes;   /* the connection ends behind the answer */
 	int status;
 	char *content_type;
 	tl_body body;

@@ -1,6 +1,9 @@
 /* What must not be believed: a responder that lies, answers that were altered, stores that were
  * rolled back. And TLS, end to end. */
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include "base/env.h"
 #include "base/mem.h"
 #include "chain_help.h"
@@ -197,6 +200,52 @@ static void answers_that_are_not_the_peers_are_thrown_away(void)
 		site_close(&s);
 	}
 	chain_free(&l.chain);
+}
+
+/* --- requests that are none ------------------------------------------------------------------- */
+
+/* Posts a body and reads until the answer is there or the connection ends; whether it ended. */
+static bool post_raw(const site *s, const char *path, const char *body, char *out, size_t cap)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	struct timeval most = {.tv_sec = 1};
+	char request_text[512];
+	size_t len = 0;
+	ssize_t got = -1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	out[0] = '\0';
+	to.sin_port = htons((uint16_t)strtoul(strrchr(s->at.text, ':') + 1, NULL, 10));
+	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+	snprintf(request_text, sizeof request_text,
+		"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/%s\r\n"
+		"Content-Length: %zu\r\n\r\n%s",
+		path, strstr(path, "v0") ? "json" : "tidelock", strlen(body), body);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most) == 0 &&
+		connect(fd, (struct sockaddr *)&to, sizeof to) == 0 &&
+		send(fd, request_text, strlen(request_text), MSG_NOSIGNAL) > 0)
+		while (len + 1 < cap && (got = recv(fd, out + len, cap - 1 - len, 0)) > 0)
+			len += (size_t)got;
+	out[len] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return got == 0;
+}
+
+/* What nobody signed is refused, and the connection with it; a mistake in v0 is only answered. */
+static void who_sends_nonsense_loses_the_connection(void)
+{
+	char answer[4096];
+	site s;
+
+	REQUIRE(site_open(&s, NULL));
+	CHECK(post_raw(&s, "/tidelock/v1/hello", "nonsense", answer, sizeof answer));
+	CHECK(strncmp(answer, "HTTP/1.1 400", 12) == 0);
+	CHECK(!post_raw(&s, "/api/v0", "{}", answer, sizeof answer));
+	CHECK(strncmp(answer, "HTTP/1.1 ", 9) == 0);
+	CHECK(!post_raw(&s, "/nowhere", "{}", answer, sizeof answer));
+	CHECK(strncmp(answer, "HTTP/1.1 404", 12) == 0);
+	site_close(&s);
 }
 
 /* --- rolled-back stores ----------------------------------------------------------------------- */
@@ -406,6 +455,7 @@ int main(void)
 	RUN(an_honest_v1_peer_of_this_spec_is_believed);
 	RUN(lies_about_tips_and_cursors_lose_nothing_and_end);
 	RUN(answers_that_are_not_the_peers_are_thrown_away);
+	RUN(who_sends_nonsense_loses_the_connection);
 	RUN(a_store_rolled_back_on_the_owners_side_is_noticed);
 	RUN(a_store_rolled_back_on_the_other_side_is_noticed);
 	RUN(two_nodes_keep_in_step_over_tls);

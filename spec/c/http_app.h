@@ -9,6 +9,7 @@
  *   /early     answers 403 before the body; /midway answers 409 at the first piece
  *   /type      415 unless the content type is application/json
  *   /never     never answers; /stuck pauses for ever; /mute answers with a body that waits for ever
+ *   /last      as /echo, and the connection ends behind it
  *   others     404
  */
 #ifndef SPEC_HTTP_APP_H
@@ -179,7 +180,7 @@ static inline bool known_path(const char *path)
 {
 	static const char *const paths[] = {"/echo", "/slow", "/count", "/bytes/", "/chunks/",
 		"/drip/", "/abort/", "/abortchunks/", "/early", "/midway", "/type", "/never",
-		"/stuck", "/mute"};
+		"/stuck", "/mute", "/last"};
 
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		size_t len = strlen(paths[i]);
@@ -257,12 +258,13 @@ static inline void app_end(void *request_ud, tl_incoming *in)
 {
 	request *r = request_ud;
 
-	(void)in;
 	r->rig->ended++;
 	if (is_at(r, "/count"))
 		tl__buf_format(&r->held, "%" PRIu64, r->count);
 	if (is_at(r, "/never"))
 		return;
+	if (is_at(r, "/last"))
+		r->rig->http->close_after(in);
 	if (is_at(r, "/bytes"))
 		give(r, 200, read_pattern, (int64_t)r->limit);
 	else if (is_at(r, "/abortchunks") || is_at(r, "/chunks") || is_at(r, "/drip"))

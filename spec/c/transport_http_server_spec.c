@@ -75,6 +75,26 @@ static void pipelined_requests_are_answered_in_order(void)
 	rig_close(&g);
 }
 
+/* The application can say that nothing more is taken from this requester. */
+static void the_connection_ends_behind_a_last_answer(void)
+{
+	static const char *const later =
+		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
+		"later";
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	REQUIRE(raw_open(&c, &g));
+	raw_say(&c, "POST /last HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nend");
+	raw_say(&c, later);
+	CHECK(raw_until_closed(&c, 3000) && !c.reset);
+	CHECK(raw_answers(&c) == 1 && raw_status(&c) == 200 && g.begun == 1);
+	CHECK(strstr(raw_text(&c), "end") && !strstr(raw_text(&c), "later"));
+	raw_close(&c);
+	rig_close(&g);
+}
+
 static void requests_may_come_in_single_bytes(void)
 {
 	const char *text = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
@@ -548,6 +568,7 @@ int main(void)
 	RUN(methods_and_paths_get_their_status);
 	RUN(other_methods_on_known_paths_are_405);
 	RUN(pipelined_requests_are_answered_in_order);
+	RUN(the_connection_ends_behind_a_last_answer);
 	RUN(requests_may_come_in_single_bytes);
 	RUN(expect_100_is_answered_when_the_body_is_wanted);
 	RUN(http_1_0_gets_plain_answers);

@@ -177,6 +177,10 @@ struct tl_transport {
 	 * first read of the request's body on, so that a body can name it; before that NULL.
 	 * Belongs to the exchange. */
 	const char *(*channel)(tl_exchange *exchange);
+	/* The connection ends behind the answer, which is still to be given: the requester is not
+	 * trusted with another request on it. NULL, or beyond `size`: a transport without such
+	 * connections. */
+	void (*close_after)(tl_incoming *in);
 };
 
 /* --- policy ----------------------------------------------------------------------------------- */
