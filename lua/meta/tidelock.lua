@@ -83,7 +83,8 @@ local tl = {}
 ---@field allow_tls_proxy? boolean             accept a differing channel; false
 ---@field accept_databases_from? tidelock.Key[] may give us databases we do not know
 
----Opens a node. Blocks for the store. Errors: already_open, store_locked, store_damaged,
+---Opens a node. Blocks for the store. Errors: already_open (this process still holds a node, store,
+---database or transaction of it), store_locked (another process, named), store_damaged,
 ---store_newer, store_read_only, wrong_passphrase, io.
 ---@param options tidelock.OpenOptions
 ---@return tidelock.Node?, tidelock.Error?

@@ -45,7 +45,9 @@ static int register_folder(tl__sqlite *store, const struct stat *folder)
 		return TL_OK;
 	tl__free(mine);
 	return tl__fail(TL_E_ALREADY_OPEN,
-		"%s is open in this process already; use that handle, or close it first",
+		"%s is open in this process already, by a node or store that is not closed, or "
+		"whose "
+		"databases, transactions or stores are still held; use those, or close them first",
 		store->folder);
 }
 

@@ -1,5 +1,6 @@
 local H = require 'spec.helper'
 local tl = require 'tidelock'
+local uv = require 'luv'
 
 describe('nodes', function()
 	teardown(H.clean)
@@ -20,6 +21,48 @@ describe('nodes', function()
 		assert.are.equal(id, assert(node:find_database 'notes'):root_id())
 		assert.are.same({ id }, node:all_databases())
 		assert.are.same({ 'k' }, node:list_private_keys())
+	end)
+
+	it('say what keeps their directory open in this process', function()
+		local path = H.folder() .. '/data'
+		local node = assert(tl.open { path = path, sync = false })
+		local db = assert(node:new_database({ name = 'notes' }, '_device_key'))
+		local function says_why()
+			local second, err = tl.open { path = path, sync = false }
+			assert.is_nil(second)
+			assert.are.equal('already_open', err.code)
+			assert.matches('open in this process already, by a node or store that is not closed', err.message)
+			assert.matches('databases, transactions or stores are still held', err.message)
+		end
+		says_why()
+		node:close(0)
+		says_why()
+		db:close()
+		assert(tl.open { path = path, sync = false }):close()
+	end)
+
+	it('say which other process has their directory open', function()
+		local path = H.folder() .. '/data'
+		local file = H.write(H.folder() .. '/script.lua', [[
+			local tl = require 'tidelock'
+			local node <close> = assert(tl.open { path = arg[1] })
+			print 'open'
+			io.stdout:flush()
+			tl.sleep '1m' ]])
+		local out, open, ended = uv.new_pipe(), false, false
+		local process, pid = uv.spawn(H.program, { args = { 'run', file, path }, stdio = { nil, out, 2 } },
+			function() ended = true end)
+		out:read_start(function(_, piece) open = open or piece ~= nil end)
+		H.wait_for(function() return open end)
+		local node, err = tl.open { path = path, sync = false }
+		assert.is_nil(node)
+		assert.are.equal('store_locked', err.code)
+		assert.matches(('in use by process %d; stop that process'):format(pid), err.message)
+		uv.kill(pid, 'sigterm')
+		H.wait_for(function() return ended end)
+		process:close()
+		out:close()
+		assert(tl.open { path = path, sync = false }):close()
 	end)
 
 	it('refuse misspelt options and name the nearest', function()
