@@ -36,16 +36,16 @@ static int doc_write(lua_State *L)
 
 static int doc_merge(lua_State *L)
 {
-	tl_value *base = check_doc(L, 1), *later;
+	void **base = tlua_new_handle(L, TLUA_LIST); /* frees it, also when the second one raises */
+	tl_value *later;
 	int rc;
 
-	luaL_checktype(L, 2, LUA_TTABLE);
-	later = tlua_check_value(L, 2);
-	rc = tl_doc_merge(base, later);
+	*base = check_doc(L, 1);
+	later = check_doc(L, 2);
+	rc = tl_doc_merge(*base, later);
 	tl_value_free(later);
 	if (rc == TL_OK)
-		tlua_push_raw(L, base);
-	tl_value_free(base);
+		tlua_push_raw(L, *base);
 	return tlua_result(L, rc, 1);
 }
 

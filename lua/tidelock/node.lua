@@ -125,13 +125,15 @@ end
 -- --- events ------------------------------------------------------------------------------------
 
 local function set_of(kinds)
-	if not kinds or #kinds == 0 then
+	if kinds ~= nil and type(kinds) ~= 'table' then
+		error('events takes a table of kinds', 3)
+	elseif not kinds or #kinds == 0 then
 		return nil
 	end
 	local set = {}
 	for _, kind in ipairs(kinds) do
 		if not core.event_kinds[kind] then
-			error(("there is no event '%s'"):format(kind), 3)
+			error(("there is no event '%s'"):format(tostring(kind)), 3)
 		end
 		set[kind] = true
 	end
@@ -140,6 +142,9 @@ end
 
 --- Calls fn(event) for each event of this kind, from the loop; returns a function that ends it.
 function node:on(kind, fn)
+	if type(kind) ~= 'string' or type(fn) ~= 'function' then
+		error('on takes the kind of an event and a function', 2)
+	end
 	local set = set_of { kind }
 	return pump.listen(self, function(event)
 		if set[event.kind] then

@@ -28,6 +28,12 @@ for _, type_name in ipairs { 'tidelock.transaction', 'tidelock.database', 'tidel
 	methods.get_subtree = get_store
 end
 
+local function check_function(fn, call)
+	if type(fn) ~= 'function' then
+		error(('%s takes a function here, not a %s'):format(call, type(fn)), 3)
+	end
+end
+
 -- --- DocStore ----------------------------------------------------------------------------------
 
 local doc = core.methods 'tidelock.doc_store'
@@ -46,6 +52,7 @@ end
 
 --- Reads, changes, sets: fn gets the value and returns the new one.
 function doc:modify(path, fn)
+	check_function(fn, 'modify')
 	local value, err = self:get(path)
 	if value == nil then
 		return nil, err
@@ -56,6 +63,7 @@ doc.modify_path = doc.modify
 
 --- The same, starting from `initial` when nothing is there.
 function doc:modify_or_insert(path, initial, fn)
+	check_function(fn, 'modify_or_insert')
 	local value, err = self:get_option(path)
 	if err then
 		return nil, err
@@ -110,6 +118,7 @@ end
 
 --- Rows that match(row, key) says true to, as an array of { key =, row = }.
 function rows:search(match)
+	check_function(match, 'search')
 	local found = {}
 	for key, row in self:each() do
 		if match(row, key) then
@@ -154,6 +163,8 @@ end
 local function components(path)
 	if type(path) == 'table' then
 		return path
+	elseif type(path) ~= 'string' then
+		error('a path is a string or a table of strings', 3)
 	end
 	local parts = {}
 	for part in path:gmatch '[^.]+' do
@@ -170,6 +181,7 @@ end
 --- Runs fn(tx) in a transaction and commits: the entry's id, or nil and the error. A raise in fn
 --- rolls back and goes on; fn rolls back by returning nil and a reason, which is returned.
 function database:transact(fn)
+	check_function(fn, 'transact')
 	local opened, err = self:new_transaction()
 	if not opened then
 		return nil, err
