@@ -317,19 +317,10 @@ end
 local function guard_callbacks(program)
 	program.guard_callbacks(tl.loop.hrtime, function(err)
 		if not program.stopping() then
-			task.report(told(err, 1), 'a callback of the loop')
+			task.report(told.traced(err, 1), 'a callback of the loop')
 		end
 		task.stop 'a callback of the loop failed'
 	end)
-end
-
-local function run_file(file, arguments)
-	local chunk, err = loadfile(file)
-	if not chunk then
-		refuse('%s', err)
-	end
-	rawset(_G, 'arg', table.move(arguments, 1, #arguments, 1, { [0] = file }))
-	return chunk(table.unpack(arguments))
 end
 
 local FLUSH = '5s'
@@ -361,29 +352,41 @@ local function exit_in_order()
 end
 
 function commands.run(options, program)
+	local chunk = checked(loadfile(options.file))
+	local arguments = options.arguments or {}
+	rawset(_G, 'arg', table.move(arguments, 1, #arguments, 1, { [0] = options.file }))
+	local function main_chunk()
+		return chunk(table.unpack(arguments))
+	end
 	watch_stop(program)
 	guard_callbacks(program)
 	exit_in_order()
 	task.enter = program.enter
 	local ok, err = xpcall(function()
-		run_file(options.file, options.arguments or {})
+		main_chunk()
 		tl.run()
 	end, function(err)
-		return err == task.stopped and err or told(err, 1)
+		return err == task.stopped and err or told.traced(err, 1)
 	end)
+	local stopping = program.stopping()
+	if not ok and err ~= task.stopped and not stopping then
+		io.stderr:write('tidelock: ', options.file, ': ', err, '\n')
+		task.failed = true
+	end
 	program.ended()
 	close_nodes()
-	if program.stopping() then
-		return 128 + program.stopping()
-	end
-	if not ok and err ~= task.stopped then
-		io.stderr:write('tidelock: ', options.file, ': ', err, '\n')
-		return 1
-	end
-	return task.failed and 1 or 0
+	return stopping and 128 + stopping or task.failed and 1 or 0
 end
 
 -- --- the command line --------------------------------------------------------------------------
+
+local function whole_number(text)
+	local number = math.tointeger(tonumber(text))
+	if number and number > 0 then
+		return number
+	end
+	return nil, ("'%s' is no whole number above 0"):format(text)
+end
 
 local function parser()
 	local p = require 'argparse'('tidelock', 'Keeps databases of signed entries in step.')
@@ -400,11 +403,11 @@ local function parser()
 	run:argument('arguments', 'Its arguments.'):args '*'
 	data(p:command('init', 'Create a data directory and its device key.'))
 	data(p:command('status', 'What the node holds and does.'))
-	data(p:command('version', 'Version of this program.'))
+	p:command('version', 'Version of this program.'):flag('--json', 'Answer in JSON.')
 	local log = data(p:command('log', 'Newest entries of a database.'))
 	log:argument('db', 'Id or name of a database.')
 	log:flag('--graph', 'Draw how entries build on each other.')
-	log:option('-n --limit', 'How many.', '20'):convert(tonumber)
+	log:option('-n --limit', 'How many.', '20'):convert(whole_number)
 	data(p:command('verify', 'Recheck everything held.')):argument('db', 'Only this database.')
 		:args '?'
 
@@ -441,16 +444,24 @@ local function written(status)
 	return status
 end
 
+-- What a user can mend is an object that says itself; everything else gets a traceback.
+local function describe(err)
+	return type(err) ~= 'string' and told.plain(err) or told.traced(err, 1)
+end
+
 local function main(program)
+	if arg[1] == 'run' and arg[2] and not arg[2]:find '^%-' then
+		table.insert(arg, 2, '--') -- what follows the script is the script's, whatever it looks like
+	end
 	local ok, options = parser():pparse(arg)
 	if not ok then
 		io.stderr:write('tidelock: ', tostring(options), '\n')
 		return 2
 	end
 	local name = options.command == 'db' and 'db_' .. options.db_command or options.command
-	local done, status = xpcall(commands[name], told, options, program)
+	local done, status = xpcall(commands[name], describe, options, program)
 	if done then
-		done, status = xpcall(written, told, status)
+		done, status = xpcall(written, describe, status)
 	end
 	if done then
 		return status or 0

@@ -21,7 +21,7 @@ local function copy_of(set)
 end
 
 local function tell(listener, event)
-	local ok, err = xpcall(listener, told, event)
+	local ok, err = xpcall(listener, told.traced, event)
 	if not ok then
 		task.report(err)
 	end

@@ -44,7 +44,7 @@ local function resume(task, ...)
 	end
 	local failure
 	if not results[1] then
-		failure = #task.waiting == 0 and told(results[2], task.coroutine)
+		failure = #task.waiting == 0 and told.traced(results[2], task.coroutine)
 		coroutine.close(task.coroutine)
 	end
 	finish(task, table.unpack(results, 1, results.n))

@@ -1,20 +1,32 @@
--- What people are told about a raised value: an object that can say itself does, everything else comes
--- with a traceback. told(err [, the coroutine that raised it, or how many functions of a message handler
--- are between]).
-return function(err, place)
-	local meta = debug.getmetatable(err)
-	local text = type(err) == 'number' and tostring(err) or err
-	if type(text) ~= 'string' and meta and meta.__tostring then
-		local ok, said = pcall(tostring, err)
-		if ok then
-			return said
-		end
-	end
-	if type(text) ~= 'string' then
-		text = ('(an error that is a %s)'):format(type(err))
-	end
-	if type(place) == 'thread' then
-		return debug.traceback(place, text)
-	end
-	return debug.traceback(text, 2 + (place or 0))
+-- What people are told about a raised value: what it says of itself, and where it was raised.
+
+-- The program's own part of a traceback is nobody's business.
+local function without_program(text)
+	text = text:gsub('\n\t%(%.%.%.tail calls%.%.%.%)\n\ttidelock:tidelock%.cli:.*', '')
+	return (text:gsub('\n\ttidelock:tidelock%.cli:.*', ''))
 end
+
+local M = {}
+
+--- The text of an object that can say itself, of a string or a number; else nil.
+function M.plain(err)
+	local meta = debug.getmetatable(err)
+	if type(err) == 'string' or type(err) == 'number' then
+		return tostring(err)
+	elseif meta and meta.__tostring then
+		local ok, said = pcall(tostring, err)
+		return ok and said or nil
+	end
+end
+
+--- The same with a traceback, for any value. `place` is the coroutine that raised it, or for message
+--- handlers how many functions lie between them and this one.
+function M.traced(err, place)
+	local text = M.plain(err) or ('(an error that is a %s)'):format(type(err))
+	if type(place) == 'thread' then
+		return without_program(debug.traceback(place, text))
+	end
+	return without_program(debug.traceback(text, 2 + (place or 0)))
+end
+
+return M

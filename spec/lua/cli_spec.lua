@@ -87,9 +87,23 @@ describe('the program', function()
 			assert.are.equal(1, status)
 			assert.matches('bad_path', err)
 		end
+		for _, limit in ipairs { '0', '1.5', 'x' } do
+			status, _, err = run('log', 'n', '-n', limit, '-d', data)
+			assert.are.equal(2, status)
+			assert.matches('is no whole number above 0', err)
+		end
 		assert.are.equal(2, (run 'dance'))
 		assert.are.equal(2, (run()))
 		assert.are.equal(0, (run 'version'))
+	end)
+
+	it('gives a script its arguments, whatever they look like', function()
+		local file = H.write(H.folder() .. '/script.lua', "print(arg[0] == ..., #arg, ...)")
+		for _, arguments in ipairs { {}, { 'a', '-v', '--help', '--', '-d' } } do
+			local status, out = run('run', file, table.unpack(arguments))
+			assert.are.equal(0, status)
+			assert.are.equal(table.concat({ 'false', #arguments, table.unpack(arguments) }, '\t') .. '\n', out)
+		end
 	end)
 
 	it('says so when its answer cannot be written', function()
