@@ -16,9 +16,6 @@
 #include <tidelock/doc.h>
 #include "base/buf.h"
 
-/* Longest path, encoded, that we write (writers refuse more with TL_E_BAD_PATH). */
-#define TL__PATH_MAX_BYTES 1024
-
 /* Format constants, never options, since every replica must find the same deltas readable: a delta
  * with a longer path, or whose paths come to more, contributes nothing. They bound what one entry
  * can make of a long key with many children. */

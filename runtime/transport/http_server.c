@@ -120,7 +120,7 @@ static int listen_on(tl_server *server, const char *text)
 static int read_pem(const char *path, tl__buf *out)
 {
 	FILE *file = fopen(path, "re");
-	char *at = file ? tl__buf_reserve(out, MAX_PEM_BYTES) : NULL;
+	char *at = file ? tl__buf_reserve(out, MAX_PEM_BYTES + 1) : NULL;
 	size_t got;
 
 	if (!file)
@@ -129,8 +129,8 @@ static int read_pem(const char *path, tl__buf *out)
 		fclose(file);
 		return tl__buf_status(out);
 	}
-	got = fread(at, 1, MAX_PEM_BYTES, file);
-	if (ferror(file) || !feof(file)) {
+	got = fread(at, 1, MAX_PEM_BYTES + 1, file);
+	if (ferror(file) || got > MAX_PEM_BYTES) {
 		fclose(file);
 		return tl__fail(TL_E_TLS, "%s cannot be read, or is longer than %d bytes", path,
 			MAX_PEM_BYTES);

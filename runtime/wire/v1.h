@@ -18,8 +18,7 @@
 #define TL__V1_MAX_WANT         1000
 #define TL__V1_MAX_HAVE         4096
 #define TL__V1_MAX_TIPS         4096
-#define TL__V1_MAX_SCAN         10000 /* arrivals a responder looks at for one pull */
-#define TL__V1_MAX_TEXT         255   /* bytes of a name, an address or a channel */
+#define TL__V1_MAX_TEXT         255 /* bytes of a name, an address or a channel */
 #define TL__V1_MAX_ADDRESSES    16
 #define TL__V1_MAX_FEATURES     16
 #define TL__V1_MAX_CODE         64 /* bytes of a code, an address type or a feature */

@@ -168,6 +168,7 @@ static void nested_docs_are_paths(void)
 	tl_str path[] = {TL__STR("auth"), TL__STR("team"), TL__STR("alice")};
 	tl_value *settings = tl_value_doc();
 	tl_auth *auth = NULL;
+	char dotted[1026];
 
 	CHECK_OK(tl_doc_set_at(settings, path, 3,
 		tl_value_text(tl__str_z(record_text(0, texts[0], perm(TL_READ, 0), false)))));
@@ -175,6 +176,11 @@ static void nested_docs_are_paths(void)
 	CHECK(tl_auth_find_key(auth, TL__STR("team.alice")) != NULL);
 	CHECK(tl_auth_find_key(auth, TL__STR(".team..alice.")) != NULL);
 	CHECK(tl_auth_find_key(auth, TL__STR("team")) == NULL);
+	/* Dots count, up to the longest name that is looked at. */
+	memset(dotted, '.', 1025);
+	memcpy(dotted + 1015, "team.alice", sizeof "team.alice");
+	CHECK(tl_auth_find_key(auth, (tl_str){dotted + 1, 1024}) != NULL);
+	CHECK(tl_auth_find_key(auth, (tl_str){dotted, 1025}) == NULL);
 	CHECK(tl_auth_key_count(auth) == 0);
 	tl_auth_free(auth);
 	tl_value_free(settings);

@@ -48,6 +48,8 @@ static const shape shapes[] = {
 	{"a control character", HEAD "Host: x\r\na: b\001c\r\nContent-Length: 0\r\n\r\n", 400},
 	{"a head without colon", HEAD "Host: x\r\nnonsense\r\nContent-Length: 0\r\n\r\n", 400},
 	/* what is right stays right */
+	{"eighteen digits", HEAD "Host: x\r\nContent-Length: 000000000000000003\r\n\r\nabc", 200},
+	{"nineteen digits", HEAD "Host: x\r\nContent-Length: 0000000000000000003\r\n\r\nabc", 400},
 	{"plain", HEAD "Host: x\r\nContent-Length: 3\r\n\r\nabc", 200},
 	{"chunked", HEAD "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200},
 	{"in capitals", HEAD "HOST: x\r\nTRANSFER-ENCODING: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",

@@ -1,5 +1,6 @@
 /* The HTTP server as seen by clients of every kind: methods, paths, pipelining, HTTP/1.0, answers
  * before and during the body, limits on connections, stopping and starting again. */
+#include <sys/resource.h>
 #include "http_raw.h"
 
 static void methods_and_paths_get_their_status(void)
@@ -342,6 +343,40 @@ static void the_default_per_peer_is_64(void)
 }
 
 /* Without descriptors the server waits for one to come free, and does not spin meanwhile. */
+/* From addresses enough that none of them has too many. */
+static void the_default_in_all_is_1024(void)
+{
+	enum { LIMIT = 1024, EACH = 60, NEEDED = 2 * LIMIT + 100 };
+	raw c[LIMIT + 1];
+	struct rlimit descriptors, before;
+	char source[INET_ADDRSTRLEN];
+	rig g;
+
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	descriptors = before;
+	if (descriptors.rlim_cur < NEEDED)
+		descriptors.rlim_cur = NEEDED;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &descriptors) ==
+		0); /* `ulimit -Hn` must be 2,148 or more */
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (int i = 0; i <= LIMIT; i++) {
+		snprintf(source, sizeof source, "127.0.1.%d", 1 + i / EACH);
+		REQUIRE(raw_open_from(&c[i], &g, source));
+		if (i < LIMIT - 1)
+			continue;
+		raw_say(&c[i], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+		CHECK(raw_until_answers(&c[i], 1, i < LIMIT ? 2000 : 200) == (i < LIMIT));
+	}
+	raw_take(&c[1]);
+	CHECK(!c[1].closed && !c[LIMIT].closed); /* nobody was thrown out, the last one waits */
+	raw_close(&c[0]);
+	CHECK(raw_until_answers(&c[LIMIT], 1, 3000) == 1);
+	for (int i = 1; i <= LIMIT; i++)
+		raw_close(&c[i]);
+	rig_close(&g);
+	(void)setrlimit(RLIMIT_NOFILE, &before);
+}
+
 static void running_out_of_descriptors_is_survived(void)
 {
 	enum { CLIENTS = 6 };
@@ -580,6 +615,7 @@ int main(void)
 	RUN(connections_are_limited_per_peer);
 	RUN(another_address_is_another_peer);
 	RUN(the_default_per_peer_is_64);
+	RUN(the_default_in_all_is_1024);
 	RUN(running_out_of_descriptors_is_survived);
 	RUN(lingering_is_bounded);
 	RUN(only_ip_and_port_can_be_bound);

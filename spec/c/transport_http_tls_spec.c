@@ -154,6 +154,14 @@ static void unusable_files_are_told_at_the_start(void)
 	CHECK_CODE(serve_with(&g, "broken.pem", "server.key"), TL_E_TLS);
 	CHECK_CODE(serve_with(&g, "server.pem", "broken.pem"), TL_E_TLS);
 	CHECK_CODE(serve_with(&g, "server.pem", "other.key"), TL_E_TLS);
+	/* A mebibyte is read, and not a byte more. */
+	CHECK(shell("head -c 1048576 /dev/zero | tr '\\0' '\\n' > long.pem && "
+		    "cat server.pem long.pem | head -c 1048576 > most.pem && "
+		    "cat server.pem long.pem | head -c 1048577 > more.pem"));
+	CHECK_CODE(serve_with(&g, "more.pem", "server.key"), TL_E_TLS);
+	CHECK_OK(serve_with(&g, "most.pem", "server.key"));
+	rig_close(&g);
+	REQUIRE(open_tls(&g, "ca.pem", "server.pem") == TL_OK);
 	CHECK_OK(serve_with(&g, "server.pem", "server.key"));
 	rig_close(&g);
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK); /* never silently without TLS */

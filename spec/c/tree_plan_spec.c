@@ -1,4 +1,5 @@
 /* The plan: what must be there before an entry, what is readable, lack of memory. */
+#include <tidelock/transaction.h>
 #include "model/doc_path.h"
 #include "tree_history.h"
 
@@ -127,7 +128,7 @@ static void unreadable_data_is_stored_without_effect(void)
 	CHECK(!is_readable(&f, TL__STR("")));
 	CHECK(!is_key_readable(&f, TL__PATH_FORMAT_BYTES - 2));
 	CHECK(is_key_readable(&f, TL__PATH_FORMAT_BYTES - 3));
-	CHECK(is_key_readable(&f, TL__PATH_MAX_BYTES + 1)); /* longer than what we write */
+	CHECK(is_key_readable(&f, TL_WRITE_MAX_PATH + 1)); /* longer than what we write */
 	tear_down(&f);
 }
 

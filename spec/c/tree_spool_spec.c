@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "check.h"
 #include "model/entry_impl.h"
-#include "tree/spool.h"
+#include "tree/spool_impl.h"
 
 /* A chain (or a random DAG) of unsigned entries; the spool looks at no signature. */
 typedef struct dag {
@@ -410,6 +410,7 @@ static void an_answer_over_the_limit_ends(void)
 {
 	dag d;
 	tl__spool *spool = NULL;
+	tl__spool_page page;
 	size_t len;
 	int refused;
 
@@ -419,6 +420,16 @@ static void an_answer_over_the_limit_ends(void)
 					      .max_bytes = len}) == TL_OK);
 	CHECK_OK(add(spool, d.at[0], &refused));
 	CHECK_OK(add(spool, d.at[1], &refused));
+	CHECK_CODE(
+		tl__spool_add(spool, TL__STR("{"), TL_ENTRY_CANONICAL, &refused), TL_E_TOO_LARGE);
+	/* Nothing of what fitted is lost. */
+	CHECK_OK(tl__spool_next(spool, &page));
+	CHECK(page.count == 2);
+	tl__spool_free(spool);
+	/* A gibibyte would take minutes and a disk: without the option, the count is set to it. */
+	REQUIRE(tl__spool_new(&spool, &(tl__spool_options){.db = *tl_entry_id(d.at[0])}) == TL_OK);
+	spool->added = TL__SPOOL_MAX_BYTES - tl_entry_bytes(d.at[0]).len;
+	CHECK_OK(add(spool, d.at[0], &refused));
 	CHECK_CODE(
 		tl__spool_add(spool, TL__STR("{"), TL_ENTRY_CANONICAL, &refused), TL_E_TOO_LARGE);
 	tl__spool_free(spool);

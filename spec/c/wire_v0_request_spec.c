@@ -166,6 +166,9 @@ static int many(
 	return code;
 }
 
+#define CHALLENGE                                                                                  \
+	"{\"Handshake\":{\"device_id\":\"d\",\"public_key\":\"k\",\"display_name\":null,"          \
+	"\"protocol_version\":0,\"challenge\":["
 #define SHAKE                                                                                      \
 	"{\"Handshake\":{\"device_id\":\"d\",\"public_key\":\"k\",\"protocol_version\":0,"         \
 	"\"challenge\":[],\"listen_addresses\":["
@@ -180,6 +183,10 @@ static void requests_have_limits(void)
 	CHECK_CODE(many(SHAKE, address, TL__V0_MAX_ADDRESSES + 1, "]}}", &refusal), TL_E_TOO_LARGE);
 	CHECK_OK(many(SYNC, "\"t\"", TL__V0_MAX_TIPS, "]}}", &refusal));
 	CHECK_CODE(many(SYNC, "\"t\"", TL__V0_MAX_TIPS + 1, "]}}", &refusal), TL_E_TOO_LARGE);
+	/* A challenge; a byte string is 4,096 bytes at most. */
+	CHECK_OK(many(CHALLENGE, "7", 4096, "],\"listen_addresses\":[]}}", &refusal));
+	CHECK_CODE(many(CHALLENGE, "7", 4097, "],\"listen_addresses\":[]}}", &refusal),
+		TL_E_TOO_LARGE);
 	/* {"SendEntries":[ and ]} are 18 bytes, "{}," 3. */
 	CHECK_OK(many(
 		"{\"SendEntries\":[", "{}", (TL__V0_MAX_REQUEST_BYTES - 17) / 3, "]}", &refusal));
