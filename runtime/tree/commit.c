@@ -340,7 +340,7 @@ static int commit_on(tl_transaction *tx, const tl__read *read, tl__snapshot *now
 
 static int check_ready(tl_transaction *tx)
 {
-	int code = tl__transaction_check(tx);
+	int code = tl__transaction_changeable(tx);
 
 	if (code == TL_OK)
 		code = tl__database_check(tx->db);
@@ -355,15 +355,13 @@ static int check_ready(tl_transaction *tx)
 	return TL_OK;
 }
 
-int tl_transaction_commit(tl_transaction *tx, tl_id *id)
+static int commit(tl_transaction *tx, tl_id *id)
 {
 	bool had_basis = tx->has_basis;
 	tl__snapshot *now = NULL;
 	tl__read read;
-	int code = check_ready(tx);
+	int code = tl__transaction_read(tx, &read);
 
-	if (code == TL_OK)
-		code = tl__transaction_read(tx, &read);
 	if (code != TL_OK)
 		return code;
 	/* Settings tips and revocations are those of this moment, not of the snapshot. */
@@ -379,5 +377,19 @@ int tl_transaction_commit(tl_transaction *tx, tl_id *id)
 	} else if (!had_basis) {
 		tl__transaction_forget_basis(tx);
 	}
+	return code;
+}
+
+int tl_transaction_commit(tl_transaction *tx, tl_id *id)
+{
+	int code = check_ready(tx);
+
+	if (code != TL_OK)
+		return code;
+	atomic_fetch_add(&tx->owners, 1); /* a hook may free it */
+	tx->committing = true;
+	code = commit(tx, id);
+	tx->committing = false;
+	tl__transaction_release(tx);
 	return code;
 }

@@ -93,6 +93,7 @@ struct tl_transaction {
 	atomic_uint owners; /* the caller and each store handle */
 	tl_database *db;
 	tl__tx_state state;
+	bool committing;   /* its hooks may run: nothing changes it, nothing frees it */
 	tl_error *failure; /* of the first setter that failed */
 	char *key_name;
 	tl__hooks hooks;
@@ -109,6 +110,8 @@ struct tl_transaction {
 
 /* TL_OK when it can be read and changed; TL_E_ALREADY_COMMITTED, TL_E_CLOSED. */
 int tl__transaction_check(const tl_transaction *tx) TL_MUST_USE;
+/* The same for changes, which a commit under way refuses too (TL_E_ALREADY_COMMITTED). */
+int tl__transaction_changeable(const tl_transaction *tx) TL_MUST_USE;
 /* Keeps the last error as the transaction's failure unless there is one or code is TL_OK; returns
  * code. */
 int tl__transaction_stick(tl_transaction *tx, int code);

@@ -261,12 +261,12 @@ int tl__bound_writable(tl__bound *bound)
 	if (!bound->tx)
 		return tl__fail(TL_E_UNSUPPORTED,
 			"this store is read only; open it from a transaction to change it");
-	return tl__transaction_check(bound->tx);
+	return tl__transaction_changeable(bound->tx);
 }
 
 int tl__bound_fail(tl__bound *bound, int code)
 {
-	if (!bound->tx || bound->tx->state != TL__TX_OPEN)
+	if (!bound->tx || bound->tx->state != TL__TX_OPEN || bound->tx->committing)
 		return code;
 	return tl__transaction_stick(bound->tx, code);
 }

@@ -98,6 +98,8 @@ void tl__transaction_release(tl_transaction *tx)
 
 void tl_transaction_rollback(tl_transaction *tx)
 {
+	if (tx->committing)
+		return;
 	if (tx->state == TL__TX_OPEN)
 		tx->state = TL__TX_CLOSED;
 	tl__transaction_drop(tx);
@@ -121,6 +123,15 @@ int tl__transaction_check(const tl_transaction *tx)
 	return tl__fail(TL_E_CLOSED, "the transaction was rolled back or freed; begin a new one");
 }
 
+int tl__transaction_changeable(const tl_transaction *tx)
+{
+	if (tx->committing)
+		return tl__fail(TL_E_ALREADY_COMMITTED,
+			"the transaction is being committed; its hooks may read it, and change "
+			"others");
+	return tl__transaction_check(tx);
+}
+
 int tl__transaction_stick(tl_transaction *tx, int code)
 {
 	if (code != TL_OK && !tx->failure)
@@ -138,7 +149,7 @@ tl_database *tl_transaction_database(const tl_transaction *tx)
 int tl_transaction_set_auth_key(tl_transaction *tx, tl_str key_name)
 {
 	char *copy;
-	int code = tl__transaction_check(tx);
+	int code = tl__transaction_changeable(tx);
 
 	if (code != TL_OK)
 		return code;
@@ -179,7 +190,7 @@ int tl_transaction_tips(tl_transaction *tx, tl_id_visit visit, void *ud)
 
 int tl_transaction_add_hook(tl_transaction *tx, const tl_hook *hook)
 {
-	int code = tl__transaction_check(tx);
+	int code = tl__transaction_changeable(tx);
 
 	return code == TL_OK ? tl__hooks_add(&tx->hooks, hook, NULL) : code;
 }
@@ -320,7 +331,7 @@ static int set_data(tl_transaction *tx, tl_str name, tl_str data)
 
 int tl_transaction_set_data(tl_transaction *tx, tl_str name, tl_str data)
 {
-	int code = tl__transaction_check(tx);
+	int code = tl__transaction_changeable(tx);
 
 	return code == TL_OK ? tl__transaction_stick(tx, set_data(tx, name, data)) : code;
 }

@@ -253,8 +253,9 @@ typedef struct tl_hook_context {
 
 /* Moments of a local commit. Members may be NULL. Called on the thread that commits, outside every
  * lock of the library: a hook may use the library, also commit (to another transaction; beware of
- * endless recursion). Hooks of the node run first, then those of the database handle, then those of
- * the transaction; within each in the order they were added. */
+ * endless recursion). The transaction that commits can be read, not changed or rolled back; freeing
+ * it is put off until it has committed. Hooks of the node run first, then those of the database
+ * handle, then those of the transaction; within each in the order they were added. */
 typedef struct tl_hook {
 	size_t size;
 	/* Before anything is stored. TL_OK lets it pass; a code refuses the commit, which then
