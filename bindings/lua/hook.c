@@ -48,13 +48,21 @@ static int call_moment(lua_State *L)
 	return 2;
 }
 
-/* Turns the error value on top of the stack into the last error. */
+static int push_text(lua_State *L)
+{
+	luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+/* Turns the error value on top of the stack into the last error. What it says of itself may raise,
+ * which must not pass through the library. */
 static int set_error(lua_State *L, int code)
 {
-	int rc = tl_error_set(code, luaL_tolstring(L, -1, NULL));
-
-	lua_pop(L, 1);
-	return rc;
+	lua_pushcfunction(L, push_text);
+	lua_insert(L, -2);
+	if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+		return tl_error_set(code, lua_tostring(L, -1));
+	return tl_error_set(code, "the hook raised an object that cannot be shown");
 }
 
 /* The moment's function refuses by raising, or by returning nil or false and a reason. */
@@ -62,10 +70,11 @@ static int run(const struct lua_hook *hook, const tl_hook_context *context, cons
 	bool may_refuse)
 {
 	lua_State *L = hook->L;
-	int top = lua_gettop(L), rc = TL_OK;
+	int top, rc = TL_OK;
 
 	if (!pthread_equal(hook->thread, pthread_self()))
 		return TL_OK; /* not a commit of this state */
+	top = lua_gettop(L);
 	if (!lua_checkstack(L, 8))
 		return tl_error_set(TL_E_NOMEM, "no room on the Lua stack for a hook");
 	lua_pushcfunction(L, call_moment);

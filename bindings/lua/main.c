@@ -114,6 +114,14 @@ static int program_enter(lua_State *L)
 
 static const char reporter; /* key of the function that gets what callbacks raise */
 
+/* The error on top of the stack, without running anything of its own. */
+static void print_error(lua_State *L)
+{
+	const char *text = lua_tostring(L, -1);
+
+	fprintf(stderr, "tidelock: %s\n", text ? text : luaL_typename(L, -1));
+}
+
 /* How luv calls callbacks (luv_CFpcall): function and arguments are on top; the answer is how many
  * results are left there, or minus the status. luv's own ends the process on the spot. */
 static int call_back(lua_State *L, int args, int results, int flags)
@@ -132,7 +140,7 @@ static int call_back(lua_State *L, int args, int results, int flags)
 		lua_pushvalue(L, base);
 		lua_insert(L, -2);
 		if (lua_pcall(L, 1, 1, 0) != LUA_OK)
-			fprintf(stderr, "tidelock: %s\n", luaL_tolstring(L, -1, NULL));
+			print_error(L);
 	}
 	if (status == LUA_OK) {
 		lua_remove(L, base);
@@ -219,7 +227,7 @@ int main(int argc, char **argv)
 	if (lua_pcall(L, 2, 1, 0) == LUA_OK)
 		status = (int)lua_tointeger(L, -1);
 	else
-		fprintf(stderr, "tidelock: %s\n", luaL_tolstring(L, -1, NULL));
+		print_error(L);
 	/* Closing the state runs finalisers, which never wait. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);

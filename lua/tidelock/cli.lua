@@ -351,6 +351,13 @@ local function exit_in_order()
 	end)
 end
 
+-- Nothing runs any more, so whatever these wait for does not come.
+local function tell_unfinished()
+	for _, waiting in ipairs(task.unfinished()) do
+		task.report(told.traced('nothing is left that ends its waiting', waiting.coroutine), 'a task')
+	end
+end
+
 function commands.run(options, program)
 	local chunk = checked(loadfile(options.file))
 	local arguments = options.arguments or {}
@@ -369,6 +376,9 @@ function commands.run(options, program)
 		return err == task.stopped and err or told.traced(err, 1)
 	end)
 	local stopping = program.stopping()
+	if ok and not task.stopped then
+		tell_unfinished()
+	end
 	if not ok and err ~= task.stopped and not stopping then
 		io.stderr:write('tidelock: ', options.file, ': ', err, '\n')
 		task.failed = true

@@ -7,7 +7,7 @@ local uv = require 'luv'
 
 local M = {}
 local current = setmetatable({}, { __mode = 'k' }) -- coroutine -> task
-local living = 0 -- tasks not yet over
+local unfinished = {} -- task -> true
 
 local Task = {}
 Task.__index = Task
@@ -19,7 +19,7 @@ end
 
 local function finish(task, ok, ...)
 	task.over, task.ok, task.results = true, ok, table.pack(...)
-	living = living - 1
+	unfinished[task] = nil
 	for _, wake in ipairs(task.waiting) do
 		wake()
 	end
@@ -67,7 +67,7 @@ end
 --- Starts `fn(...)` as a task, at once; it runs until it first waits.
 function M.start(fn, ...)
 	local task = setmetatable({ coroutine = coroutine.create(fn), waiting = {} }, Task)
-	living = living + 1
+	unfinished[task] = true
 	current[task.coroutine] = task
 	resume(task, ...)
 	return task
@@ -137,8 +137,20 @@ function M.wait(what, start)
 	return table.unpack(results, 1, results.n)
 end
 
+--- The tasks that are not over.
+function M.unfinished()
+	local tasks = {}
+	for task in pairs(unfinished) do
+		tasks[#tasks + 1] = task
+	end
+	return tasks
+end
+
 --- Waits for the task's end: what it returned, or nil and its error.
 function Task:wait()
+	if current[coroutine.running()] == self then
+		error('a task cannot wait for itself', 2)
+	end
 	if not self.over then
 		M.wait('task:wait', function(wake)
 			table.insert(self.waiting, wake)
@@ -174,10 +186,6 @@ function M.sleep(duration)
 			wake()
 		end)
 	end)
-end
-
-function M.living()
-	return living
 end
 
 --- Whether something goes on outside of this loop that keeps it alive, as servers of nodes do.

@@ -92,6 +92,64 @@ describe('a script', function()
 		end
 	end)
 
+	it('may not leave tasks that wait for ever', function()
+		for _, case in ipairs {
+			{ 'tl.task(function() coroutine.yield() end)', 1 },
+			{ [[local a, b
+				a = tl.task(function() tl.sleep(0.01) b:wait() end)
+				b = tl.task(function() tl.sleep(0.01) a:wait() end)]], 2 },
+		} do
+			local status, _, err = run("local tl = require 'tidelock' " .. case[1])
+			assert.are.equal(1, status)
+			assert.are.equal(case[2], select(2, err:gsub('nothing is left that ends its waiting', '')))
+			assert.matches('script.lua:%d: in function', err)
+		end
+		local status, _, err = run [[
+			local task
+			task = require 'tidelock'.task(function() require 'tidelock'.sleep(0.01) task:wait() end)]]
+		assert.are.equal(1, status)
+		assert.matches('a task cannot wait for itself', err)
+	end)
+
+	it('may meddle with its transaction in a hook', function()
+		local status, out, err = run [[
+			local tl = require 'tidelock'
+			local node <close> = assert(tl.open { path = arg[1] .. '/d' })
+			local db = assert(node:new_database({ name = 'n' }, '_device_key'))
+			local object = setmetatable({}, { __tostring = function() error 'x' end })
+			for _, fn in ipairs {
+				function(tx) error(object) end,
+				function(tx) return nil, object end,
+				function(tx) return nil, tostring(select(2, tx:commit())) end,
+				function(tx) tx:rollback() end,
+				function(tx) tx:close() end,
+				function(tx) tx:close() return nil, 'closed it' end,
+				function(tx) return nil, tostring(select(2, tx:set_auth_key 'k')) end,
+			} do
+				print(db:transact(function(tx)
+					assert(tx:add_hook { before_commit = function() return fn(tx) end })
+					tx:doc 'd':set('a', 1)
+				end))
+			end]]
+		assert.are.equal('', err)
+		assert.are.equal(0, status)
+		local lines = {}
+		for line in out:gmatch '[^\n]+' do
+			if not line:find '^ +because' then
+				lines[#lines + 1] = line:gsub('sha256:%x+', 'id')
+			end
+		end
+		local refused = 'nil\thook_failed: a before_commit hook refused the commit: '
+		assert.matches('cannot be shown', lines[1])
+		assert.matches('cannot be shown', lines[2])
+		assert.are.equal(refused .. 'already_committed: the transaction is being committed; its hooks '
+			.. 'may read it, and change others', lines[3])
+		assert.are.equal('id', lines[4])
+		assert.are.equal('id', lines[5])
+		assert.are.equal(refused .. 'closed it', lines[6])
+		assert.matches('already_committed', lines[7])
+	end)
+
 	it('tells where a task failed', function()
 		local status, _, err = run [[
 			local tl = require 'tidelock'
