@@ -135,47 +135,67 @@ struct unit {
 	double factor;
 };
 
-/* A number, or a number with one of these units; negative when it is neither. */
-static double measured(lua_State *L, int arg, const struct unit *units, double plain)
-{
-	const char *text;
-	char *end;
-	double number;
-
-	if (lua_type(L, arg) == LUA_TNUMBER)
-		return lua_tonumber(L, arg) * plain;
-	text = luaL_checkstring(L, arg);
-	number = strtod(text, &end);
-	if (end == text)
-		return -1;
-	for (; units->name; units++)
-		if (strcmp(units->name, end) == 0)
-			return number * units->factor;
-	return -1;
-}
-
 #define MEASURE_MAX 9e15 /* fits an integer exactly */
 
-uint64_t tlua_check_duration(lua_State *L, int arg)
+/* What is at `index`: a number, in units of `plain`, or a text with one of these units. False when
+ * it is neither, negative, or too large. */
+static bool measured(lua_State *L, int index, const struct unit *units, double plain, double *out)
+{
+	const char *text = lua_tostring(L, index);
+	char *end;
+
+	*out = -1;
+	if (lua_type(L, index) == LUA_TNUMBER) {
+		*out = lua_tonumber(L, index) * plain;
+	} else if (text) {
+		double number = strtod(text, &end);
+
+		for (; end != text && units->name && *out < 0; units++)
+			if (strcmp(units->name, end) == 0)
+				*out = number * units->factor;
+	}
+	return *out >= 0 && *out <= MEASURE_MAX;
+}
+
+#define NO_DURATION "a duration is a number of seconds or a text like '10m'"
+#define NO_SIZE     "a size is a number of bytes or a text like '4MiB'"
+
+static bool duration(lua_State *L, int index, uint64_t *ms)
 {
 	static const struct unit units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000},
 		{"h", 3600000}, {"d", 86400000}, {NULL, 0}};
-	double ms = measured(L, arg, units, 1000);
+	double number;
+	bool good = measured(L, index, units, 1000, &number);
 
-	if (!(ms >= 0 && ms <= MEASURE_MAX))
-		luaL_argerror(L, arg, "a duration is a number of seconds or a text like '10m'");
-	return (uint64_t)(ms + 0.5);
+	*ms = good ? (uint64_t)(number + 0.5) : 0;
+	return good;
+}
+
+static bool size(lua_State *L, int index, uint64_t *bytes)
+{
+	static const struct unit units[] = {
+		{"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {NULL, 0}};
+	double number;
+	bool good = measured(L, index, units, 1, &number);
+
+	*bytes = good ? (uint64_t)number : 0;
+	return good;
+}
+
+uint64_t tlua_check_duration(lua_State *L, int arg)
+{
+	uint64_t ms;
+
+	luaL_argcheck(L, duration(L, arg, &ms), arg, NO_DURATION);
+	return ms;
 }
 
 uint64_t tlua_check_size(lua_State *L, int arg)
 {
-	static const struct unit units[] = {
-		{"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {NULL, 0}};
-	double bytes = measured(L, arg, units, 1);
+	uint64_t bytes;
 
-	if (!(bytes >= 0 && bytes <= MEASURE_MAX))
-		luaL_argerror(L, arg, "a size is a number of bytes or a text like '4MiB'");
-	return (uint64_t)bytes;
+	luaL_argcheck(L, size(L, arg, &bytes), arg, NO_SIZE);
+	return bytes;
 }
 
 /* --- options ---------------------------------------------------------------------------------- */
@@ -283,7 +303,8 @@ uint64_t tlua_option_duration(lua_State *L, int arg, const char *name, uint64_t 
 
 	if (!tlua_option(L, arg, name))
 		return otherwise;
-	value = tlua_check_duration(L, lua_gettop(L));
+	if (!duration(L, -1, &value))
+		luaL_error(L, "option '%s': " NO_DURATION, name);
 	lua_pop(L, 1);
 	return value;
 }
@@ -294,7 +315,8 @@ uint64_t tlua_option_size(lua_State *L, int arg, const char *name, uint64_t othe
 
 	if (!tlua_option(L, arg, name))
 		return otherwise;
-	value = tlua_check_size(L, lua_gettop(L));
+	if (!size(L, -1, &value))
+		luaL_error(L, "option '%s': " NO_SIZE, name);
 	lua_pop(L, 1);
 	return value;
 }
@@ -302,12 +324,13 @@ uint64_t tlua_option_size(lua_State *L, int arg, const char *name, uint64_t othe
 uint64_t tlua_option_count(lua_State *L, int arg, const char *name, uint64_t otherwise)
 {
 	lua_Integer value;
+	int whole;
 
 	if (!tlua_option(L, arg, name))
 		return otherwise;
-	value = luaL_checkinteger(L, lua_gettop(L));
-	if (value < 0)
-		luaL_error(L, "option '%s' is not negative", name);
+	value = lua_tointegerx(L, -1, &whole);
+	if (!whole || value < 0)
+		luaL_error(L, "option '%s' is a whole number, not below 0", name);
 	lua_pop(L, 1);
 	return (uint64_t)value;
 }

@@ -46,8 +46,13 @@ static void accept_from(lua_State *L, int arg, tl_sync_options *options)
 	count = (size_t)luaL_len(L, -1);
 	keys = lua_newuserdatauv(L, (count + 1) * sizeof *keys, 0);
 	for (size_t i = 0; i < count; i++) {
-		lua_geti(L, -2, (lua_Integer)i + 1);
-		(void)tlua_check_key(L, lua_gettop(L));
+		tl_key key;
+
+		/* The table keeps the string alive, which a number would not be. */
+		if (lua_geti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING ||
+			tl_key_parse(&key, tlua_check_str(L, -1)) != TL_OK)
+			luaL_error(L, "option 'accept_databases_from' holds %s, which is no key",
+				luaL_tolstring(L, -1, NULL));
 		keys[i] = lua_tostring(L, -1);
 		lua_pop(L, 1);
 	}

@@ -49,7 +49,7 @@ local Http = {}
 ---@return tidelock.HttpAnswer?, tidelock.Error?
 function Http:request(request) end
 ---Each request runs fn in a task of its own, which may wait; what fn raises is answered 500 and
----fails that task. Serves while this state's loop runs, and keeps it alive.
+---told. Serves while this state's loop runs, and keeps it alive.
 ---@param bind string  `host:port`; port 0 is any
 ---@param fn fun(request: tidelock.HttpQuestion): { status?: integer, content_type?: string, body?: string }
 ---@param options? tidelock.HttpServeOptions

@@ -6,7 +6,7 @@ local Sync = require 'tidelock.sync'
 local unsupported = require 'tidelock.unsupported'
 
 local node = core.methods 'tidelock.node'
-local open_node = node.open_node
+local open = node.open_node
 node.open_node = nil
 
 local M = {}
@@ -37,12 +37,12 @@ function M.open(options)
 		end
 		given.backend, given.memory = nil, true
 	end
-	local opened, err = open_node(given)
+	local opened, err = open(given)
 	if not opened and err.code == 'already_open' then
 		-- Handles of an earlier node that nobody can reach any more keep its store open.
 		collectgarbage()
 		collectgarbage()
-		opened, err = open_node(given)
+		opened, err = open(given)
 	end
 	if opened then
 		open_nodes[opened] = true

@@ -4,6 +4,7 @@ local core = require 'tidelock.core'
 local native = require 'tidelock.transport_core'
 local handles = require 'tidelock.handles'
 local task = require 'tidelock.task'
+local told = require 'tidelock.told'
 local unsupported = require 'tidelock.unsupported'
 local uv = require 'luv'
 
@@ -62,9 +63,7 @@ end
 
 local function answer(request, fn)
 	local question = native_request.question(request)
-	local ok, result = xpcall(fn, function(err)
-		return type(err) == 'string' and debug.traceback(err, 2) or err
-	end, question)
+	local ok, result = xpcall(fn, told.traced, question)
 	if ok then
 		if type(result) ~= 'table' then
 			ok, result = false, 'a server answers with a table { status =, content_type =, body = }'
@@ -74,7 +73,7 @@ local function answer(request, fn)
 	end
 	native_request.close(request) -- answers 500 when there was no answer
 	if not ok then
-		error(result, 0)
+		task.report(told.plain(result), 'the function of a server')
 	end
 end
 
@@ -143,7 +142,7 @@ end
 
 --- serve(bind, fn [, { certificate =, key =, max_connections =, max_connections_per_peer =, idle =,
 --- max_body = }]) -> server. Each request runs fn in a task of its own; what it raises is answered
---- 500 and fails that task. Serves while this state's loop runs.
+--- 500 and told. Serves while this state's loop runs.
 function http:serve(bind, fn, options)
 	if type(fn) ~= 'function' then
 		error('serve takes an address and a function', 2)

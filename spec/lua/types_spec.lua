@@ -3,9 +3,10 @@ require 'spec.helper'
 local core = require 'tidelock.core'
 local tl = require 'tidelock'
 
--- Class name -> set of its functions, as the meta files tell them.
+-- Class name -> set of its functions, and of its other fields, as the meta files tell them; and the
+-- words of each alias that lists some.
 local function described()
-	local classes = {}
+	local classes, fields, aliases, alias = {}, {}, {}, nil
 	for _, file in ipairs { 'tidelock', 'node', 'database', 'modules', 'backend', 'transport' } do
 		local named, pending = {}, nil
 		for line in io.lines('lua/meta/' .. file .. '.lua') do
@@ -13,6 +14,12 @@ local function described()
 			if class then
 				pending = class
 				classes[class] = classes[class] or {}
+				fields[class] = fields[class] or {}
+			end
+			alias = line:match '^%-%-%-@alias ([%w_.]+)' or line:find '^%-%-%-|' and alias
+			for word in alias and line:gmatch "'([%w_]+)'" or function() end do
+				aliases[alias] = aliases[alias] or {}
+				aliases[alias][word] = true
 			end
 			local variable = line:match '^local ([%w_]+) = {}'
 			if variable then
@@ -26,9 +33,13 @@ local function described()
 			if field and pending then
 				classes[pending][field] = true
 			end
+			local plain = line:match '^%-%-%-@field ([%w_]+)'
+			if plain and pending and not field then
+				fields[pending][plain] = true
+			end
 		end
 	end
-	return classes
+	return classes, fields, aliases
 end
 
 local function functions_of(object)
@@ -52,7 +63,13 @@ local function without_sync(names)
 end
 
 describe('types', function()
-	local classes = described()
+	local classes, fields, aliases = described()
+	local timer = tl.loop.after(0, function() end)
+	local finished = tl.task(function() end)
+	local node = assert(tl.open { backend = tl.memory() })
+	local state = node:sync():state()
+	timer:stop()
+	node:close(0)
 
 	for class, object in pairs {
 		['tidelock.Node'] = without_sync(functions_of(core.methods 'tidelock.node')),
@@ -66,6 +83,9 @@ describe('types', function()
 		['tidelock.EntryBuilder'] = functions_of(core.methods 'tidelock.entry_builder'),
 		['tidelock.Secret'] = functions_of(core.methods 'tidelock.secret'),
 		['tidelock.Error'] = functions_of(core.methods 'tidelock.error'),
+		['tidelock.Task'] = functions_of(getmetatable(finished)),
+		['tidelock.Timer'] = functions_of(getmetatable(timer)),
+		['tidelock.SyncState'] = functions_of(getmetatable(state)),
 		['tidelock.Sync'] = functions_of(require 'tidelock.sync'),
 		['tidelock.crypto'] = functions_of(tl.crypto),
 		['tidelock.entry'] = functions_of(tl.entry),
@@ -87,4 +107,64 @@ describe('types', function()
 			assert.are.same(object, classes[class])
 		end)
 	end
+
+	it('describe the fields of tidelock', function()
+		local found = {}
+		for name, value in pairs(tl) do
+			if type(value) ~= 'function' then
+				found[name] = true
+			end
+		end
+		assert.are.same(found, fields['tidelock'])
+	end)
+
+	it('list the events', function()
+		assert.are.same(core.event_kinds, aliases['tidelock.EventKind'])
+	end)
+
+	-- An option that is not known is refused by its name, whatever its value.
+	local function takes(call, name)
+		local ok, err = pcall(call, { [name] = setmetatable({}, { __name = 'nonsense' }) })
+		return ok or not tostring(err):find 'unknown option'
+	end
+
+	it('list options that exist, and the sources have no others', function()
+		local opened <close> = assert(tl.open { backend = tl.memory() })
+		local http <close> = assert(tl.transport.http())
+		local function take_all(class, call)
+			for name in pairs(fields[class]) do
+				assert.is_true(takes(call, name), class .. '.' .. name)
+			end
+			assert.is_false(takes(call, 'nonsense'))
+		end
+		take_all('tidelock.OpenOptions', tl.open)
+		take_all('tidelock.SyncOptions', function(options) return opened:sync():configure(options) end)
+		take_all('tidelock.SyncOptions', tl.open)
+		take_all('tidelock.HttpOptions', function(options)
+			return opened:sync():enable_http_transport(options)
+		end)
+		take_all('tidelock.HttpRequest', function(options)
+			return http:request(setmetatable(options, { __index = { address = 'x', path = '/' } }))
+		end)
+		take_all('tidelock.HttpServeOptions', function(options)
+			return http:serve('127.0.0.1:0', function() end, options)
+		end)
+		for file, lists in pairs {
+			['bindings/lua/options.h'] = { { 'SYNC_OPTIONS(.-)\n\n', 'SyncOptions' } },
+			['bindings/lua/options.c'] = { { 'names%[%] = {"path", "memory"(.-)};', 'OpenOptions' } },
+			['bindings/lua/sync.c'] = { { 'names%[%] = {"certificate"(.-)};', 'HttpOptions' } },
+			['bindings/lua/transport.c'] = {
+				{ 'names%[%] = {"certificate"(.-)};', 'HttpServeOptions' },
+				{ 'names%[%] = {%s*"address"(.-)};', 'HttpRequest' },
+			},
+		} do
+			local source <close> = assert(io.open(file))
+			local text = source:read 'a'
+			for _, list in ipairs(lists) do
+				for name in assert(text:match(list[1]), file):gmatch '"([%w_]+)"' do
+					assert.is_true(fields['tidelock.' .. list[2]][name], list[2] .. '.' .. name)
+				end
+			end
+		end
+	end)
 end)
