@@ -6,7 +6,7 @@
 #include "engine/engine_impl.h"
 #include "engine/inside.h"
 #include "engine/names.h"
-#include "engine/vault.h"
+#include "crypto/vault.h"
 
 /* A command the core has not completed yet: somebody waits in a call or holds an operation. */
 struct tl__pending {

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/node_impl.h"
-#include "engine/vault.h"
+#include "crypto/vault.h"
 
 /* A stored record: version, kind, public key, then the seed or the sealed seed. */
 #define RECORD_VERSION 1

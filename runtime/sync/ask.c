@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "crypto/vault.h"
 
 #define MAX_LISTED 10000 /* databases of one answer to an application */
 
@@ -16,7 +17,7 @@ struct tl__sync_ask {
 	size_t count;
 	/* Access. */
 	tl_id db;
-	tl_secret secret;
+	tl_secret *secret; /* in the vault; NULL: asks for no access */
 	tl_key key;
 	char name[TL__V1_MAX_TEXT + 1];
 	tl_permission permission;
@@ -47,7 +48,7 @@ static void drop(tl__sync *sync, tl__sync_ask *ask)
 	if (*at)
 		*at = ask->next;
 	tl__buf_free(&ask->json);
-	tl_secret_wipe(&ask->secret);
+	tl__vault_free(ask->secret, sizeof *ask->secret);
 	tl__free(ask);
 }
 
@@ -312,8 +313,7 @@ static void ask_v1(tl__sync *sync, tl__sync_ask *ask)
 	call->has_db = true;
 	call->db = ask->db;
 	call->done = access_done;
-	call->extra_secret = ask->secret;
-	call->has_extra = true;
+	call->extra = ask->secret;
 	tl__v1_write_access(&call->args, &args);
 	start(sync, ask, call);
 }
@@ -407,15 +407,17 @@ void tl__ask_access(tl__sync *sync, const tl__sync_command *command)
 		return;
 	}
 	ask = new_ask(sync, command->op);
-	contact = ask ? tl__alloc_zero(1, sizeof *contact) : NULL;
+	if (ask)
+		ask->secret = tl__vault_alloc(sizeof *ask->secret);
+	contact = ask && ask->secret ? tl__alloc_zero(1, sizeof *contact) : NULL;
 	if (!contact) {
 		if (ask)
 			fail(sync, ask, TL_E_NOMEM, NULL);
 		return;
 	}
 	ask->db = command->db;
-	ask->secret = command->secrets[0];
-	tl_secret_public(&ask->secret, &ask->key);
+	*ask->secret = command->secrets[0];
+	tl_secret_public(ask->secret, &ask->key);
 	ask->permission = command->permission;
 	memcpy(ask->name, command->name.ptr, command->name.len);
 	contact->ask = ask->number;

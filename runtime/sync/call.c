@@ -28,7 +28,6 @@ void tl__call_free(tl__call *call)
 		return;
 	tl__buf_free(&call->args);
 	tl__buf_free(&call->body);
-	tl_secret_wipe(&call->extra_secret);
 	tl__free(call);
 }
 
@@ -197,18 +196,18 @@ static bool needs_greeting(const tl__call *call)
 	return call->kind == TL__CALL_V1 ? !call->peer->epoch_known : !call->peer->greeted;
 }
 
-static size_t gather_secrets(tl__sync *sync, const tl__call *call, tl_secret *out)
+static size_t gather_secrets(const tl__sync *sync, const tl__call *call, const tl_secret **out)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < call->key_count; i++)
 		for (size_t k = 0; k < sync->key_count; k++)
 			if (memcmp(sync->keys[k].key.b, call->keys[i].b, TL_KEY_BYTES) == 0) {
-				out[count++] = sync->keys[k].secret;
+				out[count++] = &sync->keys[k].secret;
 				break;
 			}
-	if (call->has_extra && count < TL__V1_MAX_KEYS)
-		out[count++] = call->extra_secret;
+	if (call->extra && count < TL__V1_MAX_KEYS)
+		out[count++] = call->extra;
 	return count;
 }
 
@@ -217,7 +216,7 @@ static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 	tl__v1_method method = call->greeting ? TL__V1_HELLO : call->method;
 	bool hello = method == TL__V1_HELLO;
 	tl__v1_request request = {0};
-	tl_secret secrets[TL__V1_MAX_KEYS];
+	const tl_secret *secrets[TL__V1_MAX_KEYS];
 	tl__buf hello_args = TL__BUF_INIT;
 	size_t count = hello ? 0 : gather_secrets(sync, call, secrets);
 	const tl__peer_address *at = tl__call_address(call);
@@ -242,11 +241,9 @@ static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 	request.args = tl__buf_view(hello ? &hello_args : &call->args);
 	rc = tl__buf_status(&hello_args);
 	if (rc == TL_OK)
-		rc = tl__v1_request_write(out, &request, &sync->device, secrets, count,
+		rc = tl__v1_request_write(out, &request, sync->device, secrets, count,
 			hello ? (tl_str){"", 0} : tl__buf_view(&call->body), call->re);
 	tl__buf_free(&hello_args);
-	for (size_t i = 0; i < count; i++)
-		tl_secret_wipe(&secrets[i]);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "crypto/vault.h"
 
 static tl__peer *peer_or_fail(tl__sync *sync, const tl__sync_command *command)
 {
@@ -297,9 +298,9 @@ static void do_set_policy(tl__sync *sync, const tl__sync_command *command)
 static void do_set_keys(tl__sync *sync, const tl__sync_command *command)
 {
 	size_t count = command->secret_count;
-	tl__sync_key *keys = tl__alloc_zero(count > 0 ? count : 1, sizeof *keys);
+	tl__sync_key *keys = count > 0 ? tl__vault_alloc(count * sizeof *keys) : NULL;
 
-	if (!keys) {
+	if (!keys && count > 0) {
 		tl__sync_complete_failed(sync, command->op, TL_E_NOMEM);
 		return;
 	}

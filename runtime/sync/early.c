@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "crypto/vault.h"
 
 #define MAX_EARLY 10000
 
@@ -45,6 +46,17 @@ static const tl_sync_options *copy_options(
 	return to;
 }
 
+static const tl_secret *copy_secrets(const tl__sync_command *from, bool *good)
+{
+	size_t size = from->secret_count * sizeof *from->secrets;
+	tl_secret *to = size > 0 ? tl__vault_alloc(size) : NULL;
+
+	if (to)
+		memcpy(to, from->secrets, size);
+	*good = *good && (to || size == 0);
+	return to;
+}
+
 static bool copy_command(tl__sync_early *early, const tl__sync_command *from)
 {
 	tl__sync_command *to = &early->command;
@@ -57,7 +69,7 @@ static bool copy_command(tl__sync_early *early, const tl__sync_command *from)
 		to->name = tl__arena_str(arena, from->name);
 		good = good && to->name.ptr;
 	}
-	to->secrets = copy(arena, from->secrets, from->secret_count * sizeof *from->secrets, &good);
+	to->secrets = copy_secrets(from, &good);
 	to->secret_names = NULL;
 	to->options = copy_options(arena, from->options, &good);
 	to->policy = copy(arena, from->policy, sizeof *from->policy, &good);
@@ -66,8 +78,8 @@ static bool copy_command(tl__sync_early *early, const tl__sync_command *from)
 
 static void release(tl__sync_early *early)
 {
-	for (size_t i = 0; i < early->command.secret_count && early->command.secrets; i++)
-		tl_secret_wipe((tl_secret *)&early->command.secrets[i]);
+	tl__vault_free((void *)early->command.secrets,
+		early->command.secret_count * sizeof *early->command.secrets);
 	tl__arena_free(&early->arena);
 	tl__free(early);
 }

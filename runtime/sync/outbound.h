@@ -151,8 +151,8 @@ struct tl__call {
 	tl__call_done done; /* exactly once, never from within tl__call_start */
 	void *ud;
 	uint64_t owner;
-	bool has_extra; /* one more proof, by a key that need not be the node's */
-	tl_secret extra_secret;
+	const tl_secret *extra; /* one more proof, by a key that need not be the node's; its
+				   owner's, which lives as long as the call. NULL: none */
 	/* Private. */
 	uint64_t number, exchange;
 	bool greeting; /* the request under way is a hello or handshake put before */

@@ -38,7 +38,7 @@ static void answer_handshake(tl__sync *sync, tl__incoming *in, const tl__work_li
 	ids = tl__arena_alloc(&in->arena, list->db_count, sizeof *ids);
 	answer.trees = tl__arena_alloc(&in->arena, list->db_count, sizeof *answer.trees);
 	if (!ids || !answer.trees ||
-		tl_sign(&sync->device, asked.ptr, asked.len, signature) != TL_OK) {
+		tl_sign(sync->device, asked.ptr, asked.len, signature) != TL_OK) {
 		tl__serve_internal(sync, in, NULL);
 		return;
 	}

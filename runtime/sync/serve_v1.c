@@ -33,7 +33,7 @@ void tl__serve_v1_answer(
 
 	memcpy(header.re, in->re, sizeof header.re);
 	memcpy(header.epoch, sync->epoch, sizeof header.epoch);
-	if (tl__v1_response_write(&out, &header, &sync->device, body) != TL_OK)
+	if (tl__v1_response_write(&out, &header, sync->device, body) != TL_OK)
 		out.failed = true;
 	tl__serve_answer(sync, in, 200, TL__V1_CONTENT_TYPE, &out, close);
 }

@@ -165,8 +165,8 @@ typedef struct tl__sync_early tl__sync_early;     /* early.c */
 typedef struct tl__sync_knock tl__sync_knock;     /* knock.c */
 
 struct tl__sync {
-	tl_secret device;
-	tl_key key; /* its public key */
+	tl_secret *device; /* in the vault, as the secrets of `keys` */
+	tl_key key;        /* its public key */
 	char key_text[TL_KEY_TEXT_LEN + 1];
 	char *name;
 	uint8_t incarnation[TL__V1_INCARNATION_BYTES];

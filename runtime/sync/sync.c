@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "crypto/vault.h"
 
 #define DEFAULT_PERIODIC_MS   300000
 #define DEFAULT_CHECK_MS      60000
@@ -121,8 +122,13 @@ int tl__sync_new(tl__sync **out, const tl__sync_config *config)
 	*out = NULL;
 	if (!sync)
 		return TL_E_NOMEM;
-	sync->device = *config->device;
-	tl_secret_public(&sync->device, &sync->key);
+	sync->device = tl__vault_alloc(sizeof *sync->device);
+	if (!sync->device) {
+		tl__free(sync);
+		return TL_E_NOMEM;
+	}
+	*sync->device = *config->device;
+	tl_secret_public(sync->device, &sync->key);
 	tl_key_format(&sync->key, sync->key_text);
 	memcpy(sync->incarnation, config->incarnation, sizeof sync->incarnation);
 	sync->random = config->random;
@@ -145,9 +151,7 @@ int tl__sync_new(tl__sync **out, const tl__sync_config *config)
 
 void tl__sync_wipe_keys(tl__sync *sync)
 {
-	for (size_t i = 0; i < sync->key_count; i++)
-		tl_secret_wipe(&sync->keys[i].secret);
-	tl__free(sync->keys);
+	tl__vault_free(sync->keys, sync->key_count * sizeof *sync->keys);
 	sync->keys = NULL;
 	sync->key_count = 0;
 }
@@ -195,7 +199,7 @@ void tl__sync_free(tl__sync *sync)
 	if (sync->policy.drop)
 		sync->policy.drop(sync->policy.ud);
 	tl__sync_wipe_keys(sync);
-	tl_secret_wipe(&sync->device);
+	tl__vault_free(sync->device, sizeof *sync->device);
 	tl__free(sync->accepted);
 	tl__free(sync->name);
 	tl__free(sync);

@@ -132,7 +132,8 @@ int tl__v1_response_read(tl__v1_response *out, tl_str header) TL_MUST_USE;
  * `secrets`, whose public keys become `keys`. *re (may be NULL) is the hash a response must carry.
  */
 int tl__v1_request_write(tl__buf *out, tl__v1_request *message, const tl_secret *device,
-	const tl_secret *secrets, size_t secret_count, tl_str body, uint8_t re[32]) TL_MUST_USE;
+	const tl_secret *const *secrets, size_t secret_count, tl_str body,
+	uint8_t re[32]) TL_MUST_USE;
 int tl__v1_response_write(
 	tl__buf *out, tl__v1_response *message, const tl_secret *device, tl_str body) TL_MUST_USE;
 

@@ -421,7 +421,7 @@ static int put_frame(tl__buf *out, const tl__buf *header, size_t signatures)
 }
 
 int tl__v1_request_write(tl__buf *out, tl__v1_request *m, const tl_secret *device,
-	const tl_secret *secrets, size_t secret_count, tl_str body, uint8_t re[32])
+	const tl_secret *const *secrets, size_t secret_count, tl_str body, uint8_t re[32])
 {
 	tl__buf header = TL__BUF_INIT;
 	int code = TL_OK;
@@ -430,7 +430,7 @@ int tl__v1_request_write(tl__buf *out, tl__v1_request *m, const tl_secret *devic
 		return tl__fail(
 			TL_E_TOO_LARGE, "a request proves at most %d keys", TL__V1_MAX_KEYS);
 	for (size_t i = 0; i < secret_count; i++)
-		tl_secret_public(&secrets[i], &m->keys[i]);
+		tl_secret_public(secrets[i], &m->keys[i]);
 	m->key_count = secret_count;
 	m->body_len = body.len;
 	tl_sha256(body.ptr, body.len, m->body_sha256);
@@ -439,8 +439,7 @@ int tl__v1_request_write(tl__buf *out, tl__v1_request *m, const tl_secret *devic
 	if (code == TL_OK)
 		code = sign_into(out, device, request_domain, NULL, tl__buf_view(&header));
 	for (size_t i = 0; code == TL_OK && i < secret_count; i++)
-		code = sign_into(
-			out, &secrets[i], proof_domain, &m->keys[i], tl__buf_view(&header));
+		code = sign_into(out, secrets[i], proof_domain, &m->keys[i], tl__buf_view(&header));
 	if (code == TL_OK && re)
 		code = hash_request(tl__buf_view(&header), re);
 	tl__buf_str(out, body);

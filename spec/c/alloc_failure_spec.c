@@ -556,8 +556,8 @@ static int exchange_v1_request(tl__buf *out)
 
 	m.args = tl__buf_view(&args);
 	if (code == TL_OK)
-		code = tl__v1_request_write(
-			&frame, &m, &secret, &secret, 1, TL__STR("body"), (uint8_t[32]){0});
+		code = tl__v1_request_write(&frame, &m, &secret, (const tl_secret *[]){&secret}, 1,
+			TL__STR("body"), (uint8_t[32]){0});
 	if (code == TL_OK)
 		code = check_v1_request(out, &frame);
 	tl__buf_free(&args);

@@ -138,10 +138,13 @@ static inline void write_frame(
 	tl__buf *out, tl__v1_request *m, const char *const *keys, size_t count, tl_str body)
 {
 	tl_secret secrets[TL__V1_MAX_KEYS] = {{{0}}};
+	const tl_secret *provers[TL__V1_MAX_KEYS] = {NULL};
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		CHECK_OK(tl__sim_secret(keys[i], &secrets[i]));
-	CHECK_OK(tl__v1_request_write(out, m, &alice, secrets, count, body, NULL));
+		provers[i] = &secrets[i];
+	}
+	CHECK_OK(tl__v1_request_write(out, m, &alice, provers, count, body, NULL));
 }
 
 static inline heard say_with(tl__v1_request *m, const char *const *keys, size_t count, tl_str body)

@@ -8,6 +8,7 @@
 #include "wire/v1.h"
 
 static tl_secret alice, bob, carol, keys[TL__V1_MAX_KEYS + 1];
+static const tl_secret *provers[TL__V1_MAX_KEYS + 1];
 static tl_key alice_key, bob_key, carol_key;
 
 static inline void secret_of(tl_secret *out, tl_key *key, uint8_t seed_byte)
@@ -26,8 +27,10 @@ static inline void make_keys(void)
 	secret_of(&alice, &alice_key, 1);
 	secret_of(&bob, &bob_key, 2);
 	secret_of(&carol, &carol_key, 3);
-	for (uint8_t i = 0; i <= TL__V1_MAX_KEYS; i++)
+	for (uint8_t i = 0; i <= TL__V1_MAX_KEYS; i++) {
 		secret_of(&keys[i], NULL, (uint8_t)(10 + i));
+		provers[i] = &keys[i];
+	}
 }
 
 /* A pull by alice from bob. */
@@ -81,7 +84,7 @@ static inline int write_plain(tl__buf *out, size_t proofs, uint8_t re[32])
 {
 	tl__v1_request m = plain_request();
 
-	return tl__v1_request_write(out, &m, &alice, keys, proofs, TL__STR("line\n"), re);
+	return tl__v1_request_write(out, &m, &alice, provers, proofs, TL__STR("line\n"), re);
 }
 
 #endif

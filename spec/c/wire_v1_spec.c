@@ -47,7 +47,7 @@ static void requests_come_back_as_written(void)
 		uint8_t re[32], again[32];
 
 		CHECK_OK(tl__v1_request_write(
-			&out, &sent, &alice, keys, proofs[p], TL__STR("body"), re));
+			&out, &sent, &alice, provers, proofs[p], TL__STR("body"), re));
 		CHECK_OK(accept_request(tl__buf_view(&out), &bob_key));
 		REQUIRE(tl__v1_frame_read(&frame, out.ptr, out.len) == TL_OK);
 		CHECK(frame.signature_count == proofs[p] + 1);
@@ -223,7 +223,7 @@ static void an_answer_belongs_to_one_request_and_one_key(void)
 
 	REQUIRE(write_plain(&first, 1, re) == TL_OK);
 	m.nonce[0] ^= 1;
-	REQUIRE(tl__v1_request_write(&second, &m, &alice, keys, 1, TL__STR("line\n"), other) ==
+	REQUIRE(tl__v1_request_write(&second, &m, &alice, provers, 1, TL__STR("line\n"), other) ==
 		TL_OK);
 	CHECK(memcmp(re, other, 32) != 0);
 	REQUIRE(write_answer(&answer, re) == TL_OK);
@@ -264,7 +264,8 @@ static void proofs_keep_their_place(void)
 
 	/* A proof made for another request of the same device. */
 	m.nonce[3] ^= 8;
-	REQUIRE(tl__v1_request_write(&two, &m, &alice, keys, 2, TL__STR("line\n"), NULL) == TL_OK);
+	REQUIRE(tl__v1_request_write(&two, &m, &alice, provers, 2, TL__STR("line\n"), NULL) ==
+		TL_OK);
 	REQUIRE(tl__v1_frame_read(&other, two.ptr, two.len) == TL_OK);
 	memcpy(proofs, other.signatures + TL_SIGNATURE_BYTES, TL_SIGNATURE_BYTES);
 	CHECK_CODE(accept_request(tl__buf_view(&one), &bob_key), TL_E_BAD_SIGNATURE);

@@ -183,16 +183,19 @@ static int accept(check *c, tl_str bytes, tl__v1_frame *frame, tl__v1_request *m
 static void write_request(check *c, tl__v1_request *m, tl_str args, tl_str body, tl_str wanted)
 {
 	const node *seeds = node_get(c->item, "proof_seeds_hex");
+	const tl_secret *proofs[TL__V1_MAX_KEYS];
 	tl_secret device, secrets[TL__V1_MAX_KEYS];
 	tl__buf out = TL__BUF_INIT;
 	tl_str re_wanted = unhex(c, node_text(c->item, "re_hex"));
 	uint8_t re[32];
 
 	secret_of(c, &device, node_text(c->item, "device_seed_hex"));
-	for (size_t i = 0; i < seeds->count && i < TL__V1_MAX_KEYS; i++)
+	for (size_t i = 0; i < seeds->count && i < TL__V1_MAX_KEYS; i++) {
 		secret_of(c, &secrets[i], seeds->children[i].text);
+		proofs[i] = &secrets[i];
+	}
 	m->args = args;
-	if (tl__v1_request_write(&out, m, &device, secrets, seeds->count, body, re) != TL_OK)
+	if (tl__v1_request_write(&out, m, &device, proofs, seeds->count, body, re) != TL_OK)
 		wrong(c, "not written: %s", tl_error_message(tl_last_error()));
 	expect(c, tl__str_eq(tl__buf_view(&out), wanted), "the frame written again");
 	expect(c, tl__str_eq((tl_str){(const char *)re, 32}, re_wanted), "re");

@@ -1,4 +1,4 @@
-#include "engine/vault.h"
+#include "crypto/vault.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* Memory for secrets: locked against swapping (as far as the system allows), left out of core
  * dumps, and wiped when released. */
-#ifndef TL_ENGINE_VAULT_H
-#define TL_ENGINE_VAULT_H
+#ifndef TL_CRYPTO_VAULT_H
+#define TL_CRYPTO_VAULT_H
 
 #include <stddef.h>
 
