@@ -44,7 +44,8 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
 PKG_LIBS   = $(shell pkg-config --libs $(LIBRARIES))
 LUA_CFLAGS = $(shell pkg-config --cflags lua5.4 libcjson)
 LUA_LIBS   = $(shell pkg-config --libs lua5.4)
-JSON_LIBS  = $(shell pkg-config --libs libcjson)
+# Without optimisation, and with clang, floor() is a call into libm.
+JSON_LIBS  = $(shell pkg-config --libs libcjson) -lm
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
