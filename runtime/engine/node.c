@@ -183,6 +183,8 @@ static int open_parts(tl_node *node, const tl_node_config *config)
 	if (rc == TL_OK)
 		rc = open_tree(node);
 	if (rc == TL_OK)
+		rc = tl__rules_check(&node->host, TL__RULES_VERSION);
+	if (rc == TL_OK)
 		rc = tl__node_load_incarnation(node);
 	if (rc == TL_OK)
 		rc = tl__node_watch_commits(node);

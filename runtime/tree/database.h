@@ -59,6 +59,14 @@ void tl__host_free(tl__host *host);
  * call it now and then (each new snapshot does it too). */
 void tl__host_sweep(tl__host *host);
 
+/* Compares `version` (TL__RULES_VERSION) with the rules that the store's DAG was judged by, and
+ * notes it. Under newer rules every entry is judged once more (reads all databases):
+ * TL_E_UNSUPPORTED when a verdict differs, since a history cannot be judged otherwise in place.
+ * TL_E_STORE_NEWER when the store was judged by later rules. Call it before anything else uses the
+ * tree. */
+int tl__rules_check(tl__host *host, uint32_t version) TL_MUST_USE;
+#define TL__LOCAL_RULES "tree/rules" /* local document: the version as a decimal number */
+
 /* --- databases -------------------------------------------------------------------------------- */
 
 /* Creates a database and its first handle, whose default key is key_name. `settings` is a Doc

@@ -15,7 +15,8 @@
 #define TL__STORE_SETTINGS "_settings"
 #define TL__STORE_ROOT     "_root"
 
-/* Raised when a rule of trust changes: stored verdicts of an older version are judged again. */
+/* Raised when a rule of trust changes: stored verdicts of an older version are judged again
+ * (tl__rules_check, tl__ingest_resume). */
 #define TL__RULES_VERSION 1
 
 typedef struct tl__settings_cache tl__settings_cache;

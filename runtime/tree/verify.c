@@ -119,6 +119,7 @@ static int place(tl__verify *v, const tl_entry *entry, uint64_t stored_height, b
 static int check_verdict(tl__verify *v, tl_entry *entry, bool is_void)
 {
 	tl__opinion opinion;
+	uint64_t before = v->findings;
 	bool stale = false;
 	int code = tl__judge_entry(&v->judge, entry, &opinion);
 
@@ -142,6 +143,7 @@ static int check_verdict(tl__verify *v, tl_entry *entry, bool is_void)
 			tl_error_name(opinion.reason));
 	else if (opinion.standing == TL__GOOD_IF_SIGNED && !stale && is_void)
 		tl__verify_report(v, tl_entry_id(entry), "stored as void, but is good");
+	v->verdicts += v->findings - before;
 	return TL_OK;
 }
 

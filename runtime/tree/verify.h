@@ -15,6 +15,7 @@ typedef struct tl__verify {
 	tl_finding finding;
 	void *ud;
 	uint64_t findings;
+	uint64_t verdicts; /* findings that concern a verdict */
 	tl__arena arena;
 	tl__map entries; /* id -> tl__seen */
 	tl__map members; /* store name, 0xff, id -> tl__seen, height within the store */
@@ -28,6 +29,10 @@ typedef struct tl__seen {
 	uint64_t height;
 	bool named; /* as a parent by another one */
 } tl__seen;
+
+/* Judges every entry anew and counts those whose stored verdict is another. Reads the whole
+ * database. */
+int tl__verify_verdicts(tl_database *db, uint64_t *differing) TL_MUST_USE;
 
 void tl__verify_report(tl__verify *v, const tl_id *entry, const char *format, ...) TL_FORMAT(3, 4);
 

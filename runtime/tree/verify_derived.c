@@ -115,7 +115,7 @@ static void backend_finding(void *ud, tl_str sentence)
 	tl__verify_report(ud, NULL, "%.*s", TL__STR_ARG(sentence));
 }
 
-static int run(tl__verify *v)
+static int run(tl__verify *v, bool derived)
 {
 	tl__tree *tree = v->db->host->tree;
 	tl__plan *plan;
@@ -130,31 +130,48 @@ static int run(tl__verify *v)
 		.place = nowhere};
 	tl__judge_init(&v->judge);
 	code = tl__verify_entries(v);
-	if (code == TL_OK)
+	if (code == TL_OK && derived)
 		code = tl__verify_derived(v);
 	tl__judge_free(&v->judge);
 	tl__plan_free(plan);
 	return code;
 }
 
+/* Walks a snapshot of its own. */
+static int walk(tl__verify *v, bool derived)
+{
+	int code = tl__database_snapshot(v->db, &v->snapshot);
+
+	tl__map_init(&v->entries);
+	tl__map_init(&v->members);
+	tl__map_init(&v->stores);
+	if (code == TL_OK)
+		code = run(v, derived);
+	tl__snapshot_close(v->snapshot);
+	tl__map_free(&v->entries);
+	tl__map_free(&v->members);
+	tl__map_free(&v->stores);
+	tl__arena_free(&v->arena);
+	return code;
+}
+
+int tl__verify_verdicts(tl_database *db, uint64_t *differing)
+{
+	tl__verify v = {.db = db, .arena = TL__ARENA_INIT};
+	int code = walk(&v, false);
+
+	*differing = v.verdicts;
+	return code;
+}
+
 int tl_database_verify(tl_database *db, tl_finding finding, void *ud, uint64_t *findings)
 {
 	tl__verify v = {.db = db, .finding = finding, .ud = ud, .arena = TL__ARENA_INIT};
-	int code = tl__database_snapshot(db, &v.snapshot);
+	int code = walk(&v, true);
 
-	tl__map_init(&v.entries);
-	tl__map_init(&v.members);
-	tl__map_init(&v.stores);
-	if (code == TL_OK)
-		code = run(&v);
-	tl__snapshot_close(v.snapshot);
 	if (code == TL_OK)
 		code = tl__store_check(db->host->tree->store, backend_finding, &v);
 	if (findings)
 		*findings = v.findings;
-	tl__map_free(&v.entries);
-	tl__map_free(&v.members);
-	tl__map_free(&v.stores);
-	tl__arena_free(&v.arena);
 	return code;
 }

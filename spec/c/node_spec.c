@@ -70,6 +70,115 @@ static void a_failed_open_says_why(void)
 	scratch_remove(dir);
 }
 
+/* --- rules of trust --------------------------------------------------------------------------- */
+
+static int put_local(const char *dir, const char *value)
+{
+	tl__put_local put = {.key = TL__STR(TL__LOCAL_RULES), .value = {value, 0}};
+	tl__batch batch = {.locals = &put, .local_count = 1};
+	tl__store *store = NULL;
+	int rc = tl__store_open_sqlite(&store, dir, TL__DURABLE_RELAXED, NULL);
+
+	if (value)
+		put.value.len = strlen(value);
+	if (rc == TL_OK)
+		rc = tl__store_write(store, &batch);
+	tl__store_close(store);
+	return rc;
+}
+
+static bool rules_are(const tl_node *node, uint32_t version)
+{
+	char *value = NULL, wanted[16];
+	size_t len = 0;
+	bool same;
+
+	snprintf(wanted, sizeof wanted, "%u", (unsigned)version);
+	same = tl__read_local(node->store, TL__STR(TL__LOCAL_RULES), &value, &len) == TL_OK &&
+	       tl__str_eq((tl_str){value, len}, tl__str_z(wanted));
+	tl__free(value);
+	return same;
+}
+
+/* Adds an entry that is good under a verdict that is not its own. */
+static int add_misjudged(tl_node *node, const tl_id *db)
+{
+	tl_entry_builder *b = NULL;
+	tl_entry *entry = NULL;
+	tl__snapshot *s = NULL;
+	tl__plan *plan = NULL;
+	char root[TL_ID_TEXT_LEN + 1], key[TL_KEY_TEXT_LEN + 1];
+	tl_secret secret;
+	tl_key pub;
+	tl__batch batch;
+	int rc = tl__keys_secret(node->keys, TL__STR("k"), &secret);
+
+	tl_secret_public(&secret, &pub);
+	tl_key_format(&pub, key);
+	tl_id_format(db, root);
+	if (rc == TL_OK)
+		rc = tl_entry_builder_new(&b);
+	tl_entry_builder_tree(b, tl__str_z(root));
+	tl_entry_builder_parent(b, tl__str_z(root));
+	tl_entry_builder_store(b, TL__STR("data"), TL__STR("{\"children\":{}}"));
+	tl_entry_builder_key(b, tl__str_z(key), TL__STR_NULL);
+	if (rc == TL_OK)
+		rc = tl_entry_builder_finish(b, &secret, &entry);
+	if (rc == TL_OK)
+		rc = tl__snapshot_open(node->store, &s);
+	if (rc == TL_OK)
+		rc = tl__plan_new(&plan, &node->tree, s, db);
+	if (rc == TL_OK)
+		rc = tl__plan_add(plan, entry, TL__VOID);
+	if (rc == TL_OK)
+		rc = tl__plan_batch(plan, &batch);
+	if (rc == TL_OK)
+		rc = tl__store_write(node->store, &batch);
+	tl__plan_free(plan);
+	tl__snapshot_close(s);
+	tl_entry_release(entry);
+	tl_entry_builder_free(b);
+	return rc;
+}
+
+static void older_verdicts_are_judged_again(void)
+{
+	char dir[SCRATCH_PATH];
+	tl_node_config config;
+	tl_database *db;
+	tl_node *node;
+	tl_id id;
+
+	scratch_make(dir);
+	config = offline(dir);
+	node = open_offline(dir);
+	REQUIRE(node != NULL && rules_are(node, TL__RULES_VERSION));
+	db = make_db(node, "judged");
+	REQUIRE(db != NULL && put(db, "a", "b") == TL_OK);
+	id = *tl_database_root_id(db);
+	/* All as it would be judged now. */
+	CHECK_OK(tl__rules_check(&node->host, TL__RULES_VERSION + 1));
+	CHECK(rules_are(node, TL__RULES_VERSION + 1));
+	tl_database_free(db);
+	tl_node_close(node);
+	/* Judged by rules to come. */
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_STORE_NEWER);
+	CHECK(node == NULL && strlen(tl_error_message(tl_last_error())) > 0);
+	REQUIRE(put_local(dir, "nonsense") == TL_OK);
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_STORE_DAMAGED);
+	/* A store from before it was noted. */
+	REQUIRE(put_local(dir, NULL) == TL_OK);
+	node = open_offline(dir);
+	REQUIRE(node != NULL && rules_are(node, TL__RULES_VERSION));
+	CHECK_OK(add_misjudged(node, &id));
+	tl_node_close(node);
+	/* One verdict would be another. */
+	REQUIRE(put_local(dir, "0") == TL_OK);
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_UNSUPPORTED);
+	CHECK(strstr(tl_error_message(tl_last_error()), "1 of its entries") != NULL);
+	scratch_remove(dir);
+}
+
 /* Another key would be another peer to everybody. */
 static void a_lost_device_key_is_not_replaced(void)
 {
@@ -489,6 +598,7 @@ int main(void)
 {
 	RUN(a_node_keeps_its_identity_and_data);
 	RUN(a_failed_open_says_why);
+	RUN(older_verdicts_are_judged_again);
 	RUN(a_lost_device_key_is_not_replaced);
 	RUN(a_sealed_node_needs_its_passphrase);
 	RUN(sync_calls_say_that_it_is_off);
