@@ -169,6 +169,72 @@ static void a_hundred_exchanges_run_side_by_side(void)
 	rig_close(&g);
 }
 
+/* --- connections of ours ---------------------------------------------------------------------- */
+
+static void cancel_all(rig *g, exchange *e, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (e[i].dones == 0)
+			g->http->cancel(e[i].handle);
+	for (int i = 0; i < count; i++) {
+		CHECK(rig_turn(g, ex_is_done, &e[i], RIG_GUARD_MS));
+		ex_end(&e[i]);
+	}
+}
+
+static void a_host_gets_32_connections_of_ours(void)
+{
+	enum { MOST = 32, OVER = 3 };
+	exchange e[MOST + OVER];
+	rig g;
+
+	memset(e, 0, sizeof e);
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (int i = 0; i < MOST + OVER; i++)
+		REQUIRE(ex_start(&e[i], &g, g.address, "/never") == TL_OK);
+	rig_wait(&g, 200);
+	CHECK(g.begun == MOST); /* the others wait */
+	for (int i = 0; i < OVER; i++)
+		g.http->cancel(e[i].handle);
+	rig_wait(&g, 200);
+	CHECK(g.begun == MOST + OVER);
+	cancel_all(&g, e, MOST + OVER);
+	rig_close(&g);
+}
+
+/* Hosts that take connections and say nothing. */
+static void all_hosts_get_256_connections_of_ours(void)
+{
+	enum { HOSTS = 9, EACH = 30, MOST = 256, BATCH = 6 };
+	exchange e[HOSTS * EACH];
+	int fds[HOSTS], taken[HOSTS * EACH], count = 0;
+	char address[HOSTS][64];
+	rig g;
+
+	memset(e, 0, sizeof e);
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (int h = 0; h < HOSTS; h++) {
+		fds[h] = listen_mutely(address[h]);
+		REQUIRE(fcntl(fds[h], F_SETFL, O_NONBLOCK) == 0);
+	}
+	for (int i = 0; i < HOSTS * EACH; i++) {
+		REQUIRE(ex_start(&e[i], &g, address[i % HOSTS], "/x") == TL_OK);
+		if (i % (HOSTS * BATCH) < HOSTS * BATCH - 1 && i < HOSTS * EACH - 1)
+			continue;
+		rig_wait(&g, 50); /* no more at once than a listener keeps waiting */
+		for (int h = 0; h < HOSTS; h++)
+			for (int fd; (fd = accept(fds[h], NULL, NULL)) >= 0;)
+				taken[count++] = fd;
+	}
+	CHECK(count == MOST);
+	cancel_all(&g, e, HOSTS * EACH);
+	for (int i = 0; i < count; i++)
+		close(taken[i]);
+	for (int h = 0; h < HOSTS; h++)
+		close(fds[h]);
+	rig_close(&g);
+}
+
 static void one_hanging_peer_delays_nobody(void)
 {
 	exchange hang[8], e = {.send_len = 10};
@@ -341,6 +407,8 @@ int main(void)
 	RUN(free_ends_what_is_under_way);
 	RUN(connections_are_reused);
 	RUN(a_hundred_exchanges_run_side_by_side);
+	RUN(a_host_gets_32_connections_of_ours);
+	RUN(all_hosts_get_256_connections_of_ours);
 	RUN(one_hanging_peer_delays_nobody);
 	RUN(waiting_does_not_spin);
 	RUN(a_proxy_is_used_only_when_told);

@@ -47,6 +47,8 @@ describe('crypto', function()
 		assert.are.equal('bad_base64', err.code)
 		assert.are.equal(16, #crypto.random(16))
 		assert.has_error(function() crypto.random(-1) end)
+		assert.are.equal(65536, #crypto.random(65536))
+		assert.has_error(function() crypto.random(65537) end)
 	end)
 end)
 
