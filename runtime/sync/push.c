@@ -144,8 +144,8 @@ static int remember(tl__session *session, const tl__work_plan *in)
 
 static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan *in)
 {
+	const tl__pair *pair = session->pair; /* without a call the session is gone */
 	tl__call *call = tl__session_call(sync, session, TL__CALL_V1);
-	const tl__pair *pair = session->pair;
 	tl__v1_push push = {0};
 
 	if (!call)
