@@ -123,10 +123,17 @@ static int code_of(CURLcode result, bool answered)
 	}
 }
 
+static const char *reason_of(const tl_exchange *exchange, CURLcode result)
+{
+	if (result == CURLE_SEND_FAIL_REWIND)
+		return "it closed the connection in the middle of the request";
+	return exchange->reason[0] ? exchange->reason : curl_easy_strerror(result);
+}
+
 /* Sets the last error. */
 static int explain(const tl_exchange *exchange, CURLcode result)
 {
-	const char *reason = exchange->reason[0] ? exchange->reason : curl_easy_strerror(result);
+	const char *reason = reason_of(exchange, result);
 	int code = code_of(result, exchange->head_told);
 
 	if (result == CURLE_OK && exchange->head_told)
@@ -134,6 +141,11 @@ static int explain(const tl_exchange *exchange, CURLcode result)
 	if (result == CURLE_OK) /* libcurl is content with half a head */
 		return tl__fail(TL_E_CONNECTION_FAILED,
 			"%s closed the connection in the middle of its answer's head",
+			exchange->address);
+	/* So it calls a line of the head that is longer than it takes. */
+	if (result == CURLE_OUT_OF_MEMORY && exchange->connected && !exchange->head_told)
+		return tl__fail(TL_E_NETWORK,
+			"the answer of %s has an endless line in its head, or memory is short",
 			exchange->address);
 	if (code == TL_E_NETWORK)
 		return tl__fail(code, "the answer of %s is broken: %s", exchange->address, reason);

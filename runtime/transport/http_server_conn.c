@@ -140,7 +140,7 @@ static bool is_gone(const http_conn *conn)
 	struct pollfd end = {.fd = conn->fd, .events = POLLRDHUP};
 	char byte;
 
-	if (conn->in && conn->in->answered)
+	if (conn->in && conn->in->answered && (conn->in->ended || conn->in->early))
 		return false; /* sending will tell */
 	if (poll(&end, 1, 0) != 1)
 		return false;

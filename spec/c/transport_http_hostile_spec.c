@@ -454,6 +454,23 @@ static void clients_that_vanish_are_noticed(void)
 	rig_close(&g);
 }
 
+/* The end comes together with the last bytes, midway in a body that nobody wants any more. */
+static void clients_that_give_up_an_answered_request_are_noticed(void)
+{
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	for (size_t i = 0; i < 20; i++) {
+		raw c;
+
+		REQUIRE(raw_open(&c, &g));
+		raw_say(&c, "POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc");
+		raw_close(&c);
+	}
+	check_all_gone(&g); /* long before anything is late */
+	rig_close(&g);
+}
+
 static void waiting_for_slow_clients_does_not_spin(void)
 {
 	raw body, head, early, reader;
@@ -505,11 +522,14 @@ static const hostile servers[] = {
 		true},
 	{"100 Continue for ever", NULL, TL_E_NETWORK, true},
 	{"headers for ever", NULL, TL_E_NETWORK, true},
+	{"one header for ever", NULL, TL_E_NETWORK, true},
 };
 
-/* What the last two say, again and again. */
+/* What the last three say, again and again. */
 static const char *endless(const hostile *server)
 {
+	if (server->what[0] == 'o')
+		return "01234567890123456789012345678901234567890123456789";
 	return server->what[0] == '1' ? "HTTP/1.1 100 Continue\r\nx: y\r\n\r\n"
 				      : "x: 0123456789012345678901234567890123456789\r\n";
 }
@@ -587,6 +607,7 @@ int main(void)
 	RUN(suspended_requests_are_cut_too);
 	RUN(readers_that_stop_are_cut);
 	RUN(clients_that_vanish_are_noticed);
+	RUN(clients_that_give_up_an_answered_request_are_noticed);
 	RUN(waiting_for_slow_clients_does_not_spin);
 	RUN(hostile_servers_give_clear_errors);
 	return spec_end();
