@@ -66,6 +66,7 @@ static int watch_signals(void)
 	sigemptyset(&action.sa_mask);
 	sigemptyset(&alarmed.sa_mask);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error, like a full disk */
 	if (sigaction(SIGALRM, &alarmed, NULL) != 0)
 		return -1;
 	return sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0;

@@ -113,6 +113,27 @@ describe('the program', function()
 		assert.are.equal(1, (select(3, pipe:close())))
 	end)
 
+	it('takes a limit on files for an error, like a full disk', function()
+		local folder = H.folder()
+		local script = H.write(folder .. '/fill.lua', [[
+			local tl = require 'tidelock'
+			local node <close> = assert(tl.open { path = arg[1], sync = false, durability = 'relaxed' })
+			assert(node:add_private_key 'me')
+			local db = assert(node:new_database({ name = 'n' }, 'me'))
+			for n = 1, 100 do
+				local id, err = db:transact(function(tx) tx:doc 'data':set('k', ('x'):rep(20000) .. n) end)
+				if not id then
+					print(err.code)
+					return
+				end
+			end]])
+		local pipe = assert(io.popen(('ulimit -f 600; %q run %q %q 2>&1'):format(H.program, script,
+			folder .. '/data')))
+		assert.are.equal('io\n', pipe:read 'a')
+		assert.are.equal(0, (select(3, pipe:close())))
+		assert.are.equal(0, (run('verify', '-d', folder .. '/data')))
+	end)
+
 	it('reports scripts that fail', function()
 		local folder = H.folder()
 		local syntax = H.write(folder .. '/syntax.lua', 'local = 1')
