@@ -27,6 +27,15 @@ local function gone(handle)
 	return handle
 end
 
+-- Servers and listeners keep the loop alive, so transports and nodes are closed after each
+-- specification.
+local transports = {}
+
+local function transport()
+	transports[#transports + 1] = assert(tl.transport.http())
+	return transports[#transports]
+end
+
 -- How a handle of each type is made: a fresh one, since calls may close it or spoil it.
 local makers = {
 	['tidelock.node'] = function() return assert(tl.open { backend = tl.memory(), log_level = 'off' }) end,
@@ -42,9 +51,9 @@ local makers = {
 	['tidelock.secret'] = function() return assert(tl.crypto.new_secret()) end,
 	['tidelock.store'] = function() return assert(tl.store.open { memory = true }) end,
 	['tidelock.list'] = function() return tl.list { 1, 'x' } end,
-	['tidelock.http'] = function() return assert(tl.transport.http()) end,
+	['tidelock.http'] = transport,
 	['tidelock.http_server'] = function()
-		return assert(assert(tl.transport.http()):serve('127.0.0.1:0', function() return {} end))
+		return assert(transport():serve('127.0.0.1:0', function() return {} end))
 	end,
 }
 
@@ -137,7 +146,13 @@ describe('misuse', function()
 	end)
 
 	after_each(function()
-		node:close(0)
+		for _, made in ipairs(transports) do
+			made:close()
+		end
+		for made in pairs(require 'tidelock.node'.open_nodes()) do
+			made:close(0)
+		end
+		transports = {}
 		assert.are.same({}, problems)
 	end)
 
