@@ -185,8 +185,10 @@ static int start_daemon(tl_server *server)
 	if (!server->daemon) {
 		server->listen_fd = -1; /* it closes the socket even then */
 		return tl__fail(tls ? TL_E_TLS : TL_E_SERVER_BIND,
-			"the server on %s does not start: %s", server->address,
-			server->said[0] ? server->said : "no reason given");
+			"the server on %s does not start: %s%s", server->address,
+			server->said[0] ? server->said : "no reason given",
+			tls ? " (does the key belong to the certificate, and has it no passphrase?)"
+			    : "");
 	}
 	return TL_OK;
 }

@@ -154,6 +154,7 @@ static void unusable_files_are_told_at_the_start(void)
 	CHECK_CODE(serve_with(&g, "broken.pem", "server.key"), TL_E_TLS);
 	CHECK_CODE(serve_with(&g, "server.pem", "broken.pem"), TL_E_TLS);
 	CHECK_CODE(serve_with(&g, "server.pem", "other.key"), TL_E_TLS);
+	CHECK(strstr(tl_error_message(tl_last_error()), "belong to the certificate"));
 	/* A mebibyte is read, and not a byte more. */
 	CHECK(shell("head -c 1048576 /dev/zero | tr '\\0' '\\n' > long.pem && "
 		    "cat server.pem long.pem | head -c 1048576 > most.pem && "
