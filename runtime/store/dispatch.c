@@ -45,7 +45,8 @@ int tl__read_children(
 int tl__read_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
 	tl__member_visit visit, void *ud)
 {
-	return walked(s->store->backend->members(s, db, store, ids, count, visit, ud));
+	return walked(
+		s->store->backend->members(s, db, tl__store_scope(store), ids, count, visit, ud));
 }
 
 int tl__read_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud)
@@ -67,14 +68,15 @@ int tl__read_frontier(
 int tl__read_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths,
 	size_t count, tl__state_visit visit, void *ud)
 {
-	return walked(s->store->backend->state(s, db, store, paths, count, visit, ud));
+	return walked(
+		s->store->backend->state(s, db, tl__store_scope(store), paths, count, visit, ud));
 }
 
 int tl__read_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
 	tl_str after, size_t limit, tl__state_visit visit, void *ud)
 {
-	return walked(
-		s->store->backend->state_range(s, db, store, prefix, after, limit, visit, ud));
+	return walked(s->store->backend->state_range(
+		s, db, tl__store_scope(store), prefix, after, limit, visit, ud));
 }
 
 int tl__read_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,

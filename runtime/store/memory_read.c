@@ -277,7 +277,7 @@ int tl__m_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, vo
 	tl__m_seek(s, TL__T_SCOPE, 4, &walk);
 	for (const tl__row *row; rc == TL_OK && (row = tl__rows_next(&walk));)
 		if (row->key_len > 4) /* the empty name is the database itself */
-			rc = visit(ud, (tl_str){row->data + 4, row->key_len - 4});
+			rc = visit(ud, tl__store_called((tl_str){row->data + 4, row->key_len - 4}));
 	return rc;
 }
 

@@ -115,7 +115,7 @@ static int put_member(tl__m_change *change, const tl__put_entry *entry, const tl
 		store->height, entry->verdict, (uint32_t)store->parent_count, store->unreadable};
 	tl_str parents = {(const char *)store->parents, store->parent_count * sizeof(tl_id)};
 	uint32_t scope;
-	int rc = scope_number(change, store->name, &scope);
+	int rc = scope_number(change, tl__store_scope(store->name), &scope);
 
 	if (rc != TL_OK)
 		return rc;
@@ -211,7 +211,7 @@ static int put_raise(tl__m_change *change, const tl__raise *raise)
 	tl_str value = {"", 0};
 	const tl__row *row;
 	uint32_t scope;
-	int rc = scope_number(change, raise->store, &scope);
+	int rc = scope_number(change, tl__store_scope(raise->store), &scope);
 
 	if (rc != TL_OK)
 		return rc;
@@ -235,7 +235,7 @@ static int drop_stamp(tl__m_change *change, const tl__raise *drop)
 	const tl__row *row;
 	tl_str value, key;
 	uint32_t scope;
-	int rc = scope_number(change, drop->store, &scope);
+	int rc = scope_number(change, tl__store_scope(drop->store), &scope);
 
 	if (rc != TL_OK)
 		return rc;

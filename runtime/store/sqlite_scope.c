@@ -106,7 +106,7 @@ int tl__sq_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, v
 		if (rc == TL_OK && name.len > 0) /* the empty name is the database itself */
 			rc = tl__sq_order(conn, 'S', name, false);
 		if (rc == TL_OK && name.len > 0)
-			rc = visit(ud, name);
+			rc = visit(ud, tl__store_called(name));
 		if (rc != TL_OK)
 			break;
 	}

@@ -170,8 +170,8 @@ static int pack_stores(tl__sq_change *change, const tl__put_entry *entry)
 			.parent_count = (uint32_t)store->parent_count,
 			.unreadable = store->unreadable,
 			.parents = store->parents};
-		int rc =
-			tl__sq_scope(change->conn, change->db.db, store->name, true, &member.scope);
+		int rc = tl__sq_scope(change->conn, change->db.db, tl__store_scope(store->name),
+			true, &member.scope);
 
 		if (rc != TL_OK)
 			return rc;
@@ -291,7 +291,8 @@ static int put_raise(tl__sq_change *change, const tl__raise *raise)
 {
 	tl__sq_query q;
 	int64_t scope;
-	int rc = tl__sq_scope(change->conn, change->db.db, raise->store, true, &scope);
+	int rc = tl__sq_scope(
+		change->conn, change->db.db, tl__store_scope(raise->store), true, &scope);
 
 	if (rc != TL_OK)
 		return rc;
@@ -340,7 +341,8 @@ static int drop_stamp(tl__sq_change *change, const tl__raise *drop)
 {
 	tl__sq_query q;
 	int64_t scope;
-	int rc = tl__sq_scope(change->conn, change->db.db, drop->store, false, &scope);
+	int rc = tl__sq_scope(
+		change->conn, change->db.db, tl__store_scope(drop->store), false, &scope);
 
 	if (rc != TL_OK || !scope)
 		return rc;

@@ -111,9 +111,9 @@ static void run(tl__store *store, tl__write *write)
 {
 	const tl__backend *backend = store->backend;
 
-	set_result(write,
-		write->batch ? backend->apply(store, write->batch)
-			     : backend->clear_state(store, write->clear_db, write->clear_name));
+	set_result(write, write->batch ? backend->apply(store, write->batch)
+				       : backend->clear_state(store, write->clear_db,
+						 tl__store_scope(write->clear_name)));
 }
 
 static void forget_arrivals(tl__batch *batch)

@@ -181,8 +181,8 @@ int tl__read_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t 
 int tl__read_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
 	unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
 /* In (height, id) order from after `after` (NULL: from the start), at most `limit`. With a
- * non-empty store name: the entries that carry that store, by their height in it (row->height is
- * that one). */
+ * non-empty store name (tl__store_scope): the entries that carry that store, by their height in it
+ * (row->height is that one). */
 int tl__read_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
 	size_t limit, unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
 /* DAG entries that name `id` as a main parent. */
@@ -207,10 +207,25 @@ int tl__read_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id
 typedef int (*tl__id_visit)(void *ud, const tl_id *id);
 typedef int (*tl__name_visit)(void *ud, tl_str name);
 
-/* Tips in ascending order; an empty store name means the database itself. */
+/* Where an empty name means the database itself, a store that is called "" (0.2.0 takes any text
+ * for a name) goes by another one, which no text can be. */
+#define TL__STORE_NAMELESS "\xff"
+
+static inline tl_str tl__store_scope(tl_str store)
+{
+	return store.len > 0 ? store : (tl_str){TL__STORE_NAMELESS, 1};
+}
+
+/* The other way round. */
+static inline tl_str tl__store_called(tl_str scope)
+{
+	return scope.len == 1 && scope.ptr[0] == TL__STORE_NAMELESS[0] ? (tl_str){"", 0} : scope;
+}
+
+/* Tips in ascending order; an empty store name means the database itself: tl__store_scope. */
 int tl__read_tips(
 	tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud) TL_MUST_USE;
-/* Names of the stores any entry carries, ascending. */
+/* Names of the stores any entry carries, ascending; one that is called "" comes last. */
 int tl__read_store_names(
 	tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud) TL_MUST_USE;
 /* Ids of an interned frontier, ascending. */

@@ -175,8 +175,8 @@ static int add_store(tl_transaction *tx, const tl__read *read, const tl__staged 
 	int code = TL_OK;
 
 	if (read->present)
-		code = tl__read_tips(
-			read->snapshot, &tx->db->id, staged->name, tl__ids_visit, &tips);
+		code = tl__read_tips(read->snapshot, &tx->db->id, tl__store_scope(staged->name),
+			tl__ids_visit, &tips);
 	else
 		code = tl__basis_store_tips(
 			&tx->basis, read->snapshot, &tx->db->id, staged->name, &tips);

@@ -5,18 +5,20 @@
 #include "base/str.h"
 #include "tree/verify.h"
 
-static int compare_tips(tl__verify *v, tl_str store, tl__ids *expected)
+/* Of a scope: a store's, or the database's where it is empty. */
+static int compare_tips(tl__verify *v, tl_str scope, tl__ids *expected)
 {
 	tl__ids stored = {0};
-	int code = tl__read_tips(v->snapshot, &v->db->id, store, tl__ids_visit, &stored);
+	tl_str store = tl__store_called(scope);
+	int code = tl__read_tips(v->snapshot, &v->db->id, scope, tl__ids_visit, &stored);
 
 	tl__ids_sort(expected);
 	tl__ids_sort(&stored);
 	if (code == TL_OK && !tl__ids_equal(expected, &stored))
 		tl__verify_report(v, NULL,
 			"the stored tips of %s%.*s%s are not those of the entries (%zu and %zu)",
-			store.len > 0 ? "store `" : "the database", TL__STR_ARG(store),
-			store.len > 0 ? "`" : "", stored.count, expected->count);
+			scope.len > 0 ? "store `" : "the database", TL__STR_ARG(store),
+			scope.len > 0 ? "`" : "", stored.count, expected->count);
 	tl__ids_free(&stored);
 	return code;
 }
@@ -75,7 +77,7 @@ static int check_store(tl__verify *v, tl_str store)
 	if (code == TL_OK)
 		code = unnamed(&v->members, tl__buf_view(&prefix), &tips);
 	if (code == TL_OK)
-		code = compare_tips(v, store, &tips);
+		code = compare_tips(v, tl__store_scope(store), &tips);
 	if (code == TL_OK && !tl__str_eq(store, TL__STR(TL__STORE_ROOT)))
 		code = compare_state(v, store, &tips);
 	tl__buf_free(&prefix);

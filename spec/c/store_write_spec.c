@@ -85,6 +85,30 @@ static void tips_follow_parents_in_database_and_store(void)
 	CHECK(seen.count == 0);
 }
 
+/* Else whoever may write could hide an entry from the database's tips, and what it says with it. */
+static void a_store_without_a_name_is_not_the_database(void)
+{
+	tl_id root = id_number(1), left = id_number(2), right = id_number(3);
+	spec_entry memory;
+	tl__put_entry entry;
+	tl__put_store in = {TL__STR(""), 0, &right, 1, false};
+	tl__batch batch = {.db = id_number(DB), .entries = &entry, .entry_count = 1};
+
+	CHECK_OK(write_entry(DB, 1, 0, NULL, 0, "a"));
+	CHECK_OK(write_entry(DB, 2, 1, &root, 1, "a"));
+	CHECK_OK(write_entry(DB, 3, 1, &root, 1, "a"));
+	entry = put_number(4, &memory, 2, &left, 1);
+	entry.stores = &in;
+	entry.store_count = 1;
+	CHECK_OK(tl__store_write(store, &batch));
+	CHECK_OK(collect_tips(DB, NULL));
+	CHECK(seen.count == 2);
+	for (size_t i = 0; i < seen.count; i++)
+		CHECK(same_id(&seen.ids[i], &right) || same_id(&seen.ids[i], &entry.id));
+	CHECK_OK(collect_tips(DB, TL__STORE_NAMELESS));
+	CHECK(seen.count == 1 && same_id(&seen.ids[0], &entry.id));
+}
+
 static void void_entries_are_counted(void)
 {
 	spec_entry memory;
@@ -340,6 +364,7 @@ int main(void)
 	RUN_EACH(arrivals_have_no_gaps_and_a_chain);
 	RUN_EACH(known_entries_are_skipped);
 	RUN_EACH(tips_follow_parents_in_database_and_store);
+	RUN_EACH(a_store_without_a_name_is_not_the_database);
 	RUN_EACH(void_entries_are_counted);
 	RUN_EACH(a_batch_is_whole_or_nothing);
 	RUN_EACH(senseless_batches_are_refused);
