@@ -28,6 +28,13 @@ end
 
 local texts = setmetatable({}, { __mode = 'k' }) -- answer -> its JSON, where nothing is lost
 
+-- A mistyped directory is not made into an empty node.
+local function check_data(directory)
+	if not tl.loop.fs_stat(directory .. '/tidelock.db') then
+		refuse("there is no data directory '%s'; `tidelock init` makes one", directory)
+	end
+end
+
 -- Runs fn(ask); ask(call, members) gives the decoded result and its JSON, or raises
 -- the error.
 local function with_owner(options, fn)
@@ -44,6 +51,7 @@ local function with_owner(options, fn)
 		end
 		local text, err = core.control(options.data, request)
 		if not text and err.code == 'connection_failed' and not own then
+			check_data(options.data)
 			own = assert(tl.open { path = options.data, on_commit = false, periodic = 0 })
 			text, err = core.control(options.data, request)
 		end
