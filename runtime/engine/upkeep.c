@@ -13,7 +13,7 @@ void tl__upkeep_init(tl__upkeep *upkeep, tl__tree *tree)
 void tl__upkeep_free(tl__upkeep *upkeep)
 {
 	tl__map_free(&upkeep->done);
-	tl__buf_free(&upkeep->store);
+	tl__buf_free(&upkeep->scope);
 	tl__buf_free(&upkeep->cursor);
 }
 
@@ -58,20 +58,22 @@ static int next_database(tl__upkeep *u, tl__snapshot *snapshot)
 	u->db = s.found.db;
 	u->arrivals = s.found.arrivals;
 	u->begun = u->in_db = true;
-	tl__buf_clear(&u->store);
+	tl__buf_clear(&u->scope);
 	return TL_OK;
 }
 
 /* --- the next store --------------------------------------------------------------------------- */
 
+/* By scopes, since nothing comes behind the empty name. */
 static int on_name(void *ud, tl_str name)
 {
 	tl__upkeep *u = ud;
+	tl_str scope = tl__store_scope(name);
 
-	if (tl__str_compare(name, tl__buf_view(&u->store)) <= 0)
+	if (tl__str_compare(scope, tl__buf_view(&u->scope)) <= 0)
 		return TL_OK;
-	tl__buf_clear(&u->store);
-	tl__buf_str(&u->store, name);
+	tl__buf_clear(&u->scope);
+	tl__buf_str(&u->scope, scope);
 	u->in_store = true;
 	return TL__STORE_STOP;
 }
@@ -83,7 +85,7 @@ static int next_store(tl__upkeep *u, tl__snapshot *snapshot)
 	u->in_store = false;
 	tl__buf_clear(&u->cursor);
 	rc = tl__read_store_names(snapshot, &u->db, on_name, u);
-	return rc == TL_OK ? tl__buf_status(&u->store) : rc;
+	return rc == TL_OK ? tl__buf_status(&u->scope) : rc;
 }
 
 /* --- slices ----------------------------------------------------------------------------------- */
@@ -120,8 +122,8 @@ static int seek(tl__upkeep *u)
 static int clean(tl__upkeep *u)
 {
 	size_t dropped = 0;
-	int rc = tl__state_clean(
-		u->tree, &u->db, tl__buf_view(&u->store), TL__UPKEEP_ROWS, &u->cursor, &dropped);
+	tl_str store = tl__store_called(tl__buf_view(&u->scope));
+	int rc = tl__state_clean(u->tree, &u->db, store, TL__UPKEEP_ROWS, &u->cursor, &dropped);
 
 	u->dropped += dropped;
 	u->in_store = rc == TL_OK && u->cursor.len > 0;

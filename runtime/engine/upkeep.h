@@ -25,7 +25,7 @@ typedef struct tl__upkeep {
 	bool in_db; /* in the middle of `db`; else behind it */
 	bool begun; /* behind any database at all */
 	bool in_store;
-	tl__buf store;    /* the one it is in, or the last one */
+	tl__buf scope;    /* of the store it is in, or of the last one */
 	tl__buf cursor;   /* within it */
 	uint64_t dropped; /* rows taken out so far */
 } tl__upkeep;

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "engine/node_impl.h"
 #include "engine/upkeep.h"
+#include "model/doc_path.h"
 #include "site_help.h"
 
 enum { ROWS = 3000, SLICES_MAX = 1000 };
@@ -181,6 +182,48 @@ static void a_slice_is_small_and_a_round_ends(void)
 	tl_node_close(node);
 }
 
+/* 0.2.0 takes any text for a name. */
+static void a_store_without_a_name_has_its_turn(void)
+{
+	tl_node *node = open_offline(NULL);
+	tl_database *db;
+	tl__upkeep upkeep;
+	tl__tree tree;
+	tl__snapshot *s = NULL;
+	tl__buf box = TL__BUF_INIT, key = TL__BUF_INIT;
+	size_t rows = 0;
+	uint64_t most;
+
+	REQUIRE(node != NULL);
+	db = make_db(node, "one");
+	REQUIRE(db != NULL);
+	tl__path_key(&box, TL__STR("box"));
+	tl__path_key(&key, TL__STR("box"));
+	tl__path_key(&key, TL__STR("key"));
+	tl__raise raises[] = {
+		{TL__STR(""), tl__buf_view(&box), TL__STAMP_DOC, {1, {{1}}}, TL__STR("")},
+		{TL__STR(""), tl__buf_view(&key), TL__STAMP_LEAF, {1, {{1}}}, TL__STR("1")},
+		{TL__STR(""), tl__buf_view(&box), TL__STAMP_LEAF, {2, {{2}}}, TL__STR("2")},
+	};
+	tl__batch batch = {.db = *tl_database_root_id(db), .raises = raises, .raise_count = 3};
+	CHECK_OK(tl__store_write(node->store, &batch));
+	tree = node->tree;
+	tree.clock = &ticking;
+	tl__upkeep_init(&upkeep, &tree);
+	(void)run_round(&upkeep, &most);
+	CHECK(upkeep.dropped == 1);
+	CHECK_OK(tl__snapshot_open(node->store, &s));
+	CHECK_OK(tl__read_state_range(s, tl_database_root_id(db), TL__STR(""), TL__STR(""),
+		TL__STR(""), SIZE_MAX, count_row, &rows));
+	CHECK(rows == 2);
+	tl__snapshot_close(s);
+	tl__upkeep_free(&upkeep);
+	tl__buf_free(&box);
+	tl__buf_free(&key);
+	tl_database_free(db);
+	tl_node_close(node);
+}
+
 static void rests_are_longer_than_slices(void)
 {
 	CHECK(tl__upkeep_rest(0) == TL__UPKEEP_REST_MIN_MS);
@@ -259,6 +302,7 @@ int main(void)
 {
 	RUN(an_engine_takes_dead_rows_out);
 	RUN(a_slice_is_small_and_a_round_ends);
+	RUN(a_store_without_a_name_has_its_turn);
 	RUN(rests_are_longer_than_slices);
 	RUN(damage_is_told_and_passed_over);
 	return spec_end();
