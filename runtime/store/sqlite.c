@@ -180,8 +180,6 @@ static int open_all(tl__sqlite *store)
 	if (rc == TL_OK)
 		rc = tl__sq_conn_open(&store->watch, store, TL__SQ_WATCH_CACHE_KIB);
 	if (rc == TL_OK)
-		rc = tl__sq_log_open(store);
-	if (rc == TL_OK)
 		sqlite3_wal_hook(store->writer->db, note_log, store);
 	return rc;
 }

@@ -67,11 +67,11 @@ typedef struct tl__sq_log {
 	atomic_int pages; /* length after the last commit */
 	int tried;        /* and when a copy was last asked for; the writer's */
 	pthread_t thread;
-	bool started; /* at the first need; the writer's */
+	bool started; /* the writer's */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool wanted, copying, ending;
-	tl__sq_conn *conn; /* the thread's */
+	tl__sq_conn *conn; /* the thread's, opened with it */
 } tl__sq_log;
 
 typedef struct tl__sqlite {
@@ -230,7 +230,6 @@ int tl__sq_entry_number(tl__sq_conn *conn, int64_t db, const tl_id *id, int64_t 
  */
 
 void tl__sq_log_init(tl__sq_log *log);
-int tl__sq_log_open(tl__sqlite *store) TL_MUST_USE;
 void tl__sq_log_end(tl__sqlite *store); /* waits for a copy that runs */
 /* After a commit, by who has the turn: sees to it that the log is copied now and then. What was
  * committed is safe whatever comes of this. */

@@ -46,8 +46,8 @@ static int register_folder(tl__sqlite *store, const struct stat *folder)
 	tl__free(mine);
 	return tl__fail(TL_E_ALREADY_OPEN,
 		"%s is open in this process already, by a node or store that is not closed, or "
-		"whose "
-		"databases, transactions or stores are still held; use those, or close them first",
+		"whose databases, transactions or stores are still held; use those, or close "
+		"them first",
 		store->folder);
 }
 

@@ -5,29 +5,26 @@
 #include "base/fail.h"
 #include "store/sqlite.h"
 
-/* *left: pages that were committed and not copied when it began or while it ran. */
-static void copy(tl__sqlite *store, tl__sq_conn *conn, int mode, int *left)
+/* Whether all there was is copied, and more was committed meanwhile. */
+static bool copy(tl__sqlite *store, tl__sq_conn *conn, int mode)
 {
 	int length = 0, copied = 0;
 	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, mode, &length, &copied);
 
-	*left = 0;
-	if (rc == SQLITE_OK && copied == length)
-		*left = atomic_load(&store->log.pages) - length;
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED)
 		tl__log_write(store->base.log, TL_LOG_WARNING, "store",
 			"cannot copy the log of %s into it: %s", store->file,
 			sqlite3_errmsg(conn->db));
+	return rc == SQLITE_OK && copied == length && atomic_load(&store->log.pages) > length;
 }
 
 /* Until everything is copied, since only then the log starts anew; or a reader keeps it from that,
  * or commits are too fast to catch up with. */
 static void catch_up(tl__sqlite *store, tl__sq_conn *conn)
 {
-	int left = 1;
-
-	for (int i = 0; i < TL__SQ_LOG_TRIES && left > 0; i++)
-		copy(store, conn, SQLITE_CHECKPOINT_PASSIVE, &left);
+	for (int i = 0; i < TL__SQ_LOG_TRIES; i++)
+		if (!copy(store, conn, SQLITE_CHECKPOINT_PASSIVE))
+			return;
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */
@@ -54,25 +51,21 @@ static void *run(void *ud)
 	return NULL;
 }
 
-/* Signals are for the program's own threads. */
+/* At the first need: most stores never have one. Signals are for the program's own threads. */
 static bool start(tl__sqlite *store)
 {
+	tl__sq_log *log = &store->log;
 	sigset_t all, before;
-	int rc;
 
-	if (store->log.started)
+	if (log->started)
 		return true;
+	if (!log->conn && tl__sq_conn_open(&log->conn, store, TL__SQ_WATCH_CACHE_KIB) != TL_OK)
+		return false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&store->log.thread, NULL, run, store);
+	log->started = pthread_create(&log->thread, NULL, run, store) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	store->log.started = rc == 0;
-	return store->log.started;
-}
-
-int tl__sq_log_open(tl__sqlite *store)
-{
-	return tl__sq_conn_open(&store->log.conn, store, TL__SQ_WATCH_CACHE_KIB);
+	return log->started;
 }
 
 void tl__sq_log_init(tl__sq_log *log)
@@ -102,10 +95,9 @@ void tl__sq_log_end(tl__sqlite *store)
 static void ask_for_copy(tl__sqlite *store)
 {
 	tl__sq_log *log = &store->log;
-	int left;
 
 	if (!start(store)) {
-		copy(store, store->writer, SQLITE_CHECKPOINT_PASSIVE, &left);
+		copy(store, store->writer, SQLITE_CHECKPOINT_PASSIVE);
 		return;
 	}
 	pthread_mutex_lock(&log->lock);
@@ -125,11 +117,9 @@ static void wait_for_copy(tl__sq_log *log)
 /* The commit itself copies the rest and waits a little for readers. */
 static void start_anew(tl__sqlite *store)
 {
-	int left;
-
 	wait_for_copy(&store->log);
 	sqlite3_busy_timeout(store->writer->db, TL__SQ_LOG_WAIT_MS);
-	copy(store, store->writer, SQLITE_CHECKPOINT_RESTART, &left);
+	copy(store, store->writer, SQLITE_CHECKPOINT_RESTART);
 	sqlite3_busy_timeout(store->writer->db, TL__SQ_BUSY_MS);
 }
 
@@ -151,8 +141,6 @@ void tl__sq_log_trim(tl__sqlite *store)
 
 void tl__sq_log_trim_behind_reader(tl__sqlite *store, tl__sq_conn *conn)
 {
-	int left;
-
 	if (atomic_load(&store->log.pages) >= TL__SQ_LOG_LIMIT_PAGES)
-		copy(store, conn, SQLITE_CHECKPOINT_PASSIVE, &left);
+		copy(store, conn, SQLITE_CHECKPOINT_PASSIVE);
 }

@@ -2,7 +2,6 @@
  * happens is an error that says so or right data; the other side is never harmed. */
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/env.h"
@@ -286,16 +285,6 @@ static void no_damage_makes_a_node_lie(void)
 
 /* --- a full disk ------------------------------------------------------------------------------ */
 
-static bool limit_files(rlim_t most)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_FSIZE, &limit) != 0)
-		return false;
-	limit.rlim_cur = most;
-	return setrlimit(RLIMIT_FSIZE, &limit) == 0;
-}
-
 static void a_full_disk_is_told_and_left_behind(void)
 {
 	char dir[SCRATCH_PATH], key[TL_KEY_TEXT_LEN + 1], big[4000];
@@ -320,14 +309,14 @@ static void a_full_disk_is_told_and_left_behind(void)
 	mine = writer(b.node, &id, "b");
 	REQUIRE(mine != NULL);
 	CHECK_OK(put(mine, "before", "b"));
-	REQUIRE(limit_files(100 * 1024)); /* its log stops growing soon */
+	REQUIRE(scratch_limit(RLIMIT_FSIZE, 100 * 1024)); /* its log stops growing soon */
 	for (int i = 0; i < 400; i++)
 		CHECK_OK(put(db, "n", big));
 	CHECK(exchange(&b, &a, &id) != TL_OK);
 	CHECK(WAIT_FOR(put(mine, "full", big) == TL_E_IO));
 	CHECK(strlen(tl_error_message(tl_last_error())) > 0);
 	CHECK(reads(mine, "before", "b") && !reads(mine, "full", big));
-	REQUIRE(limit_files(RLIM_INFINITY));
+	REQUIRE(scratch_limit(RLIMIT_FSIZE, RLIM_INFINITY));
 	CHECK_OK(put(mine, "after", "b"));
 	CHECK_OK(exchange(&b, &a, &id));
 	CHECK(WAIT_FOR(entries_of(a.node, &id) == entries_of(b.node, &id)));

@@ -3,8 +3,10 @@
 #define SPEC_SCRATCH_H
 
 #include <ftw.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define SCRATCH_PATH 256
@@ -32,6 +34,18 @@ static inline int scratch_remove_one(
 static inline void scratch_remove(const char *path)
 {
 	nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The soft limit of a resource, as RLIMIT_FSIZE is for what files may grow to. RLIM_INFINITY: up to
+ * the hard one. */
+static inline bool scratch_limit(int resource, rlim_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) != 0)
+		return false;
+	limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+	return setrlimit(resource, &limit) == 0;
 }
 
 #endif

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "scratch.h"
 #include "store_help.h"
 #include "base/buf.h"
 #include "base/env.h"
@@ -419,16 +419,6 @@ static void misplaced_pages_lead_nobody_in_circles(void)
 
 /* --- a full disk ------------------------------------------------------------------------------ */
 
-static bool limit_files(rlim_t most)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_FSIZE, &limit) != 0)
-		return false;
-	limit.rlim_cur = most;
-	return setrlimit(RLIMIT_FSIZE, &limit) == 0;
-}
-
 static void a_full_disk_leaves_nothing_half_written(void)
 {
 	enum { MANY = 300 };
@@ -442,10 +432,10 @@ static void a_full_disk_leaves_nothing_half_written(void)
 	CHECK_OK(write_chain(DB, 1, 5, "notes"));
 	for (unsigned i = 0; i < MANY; i++)
 		entries[i] = put_number(100 + i, &memory[i], 1, NULL, 0);
-	REQUIRE(limit_files(100 * 1024));
+	REQUIRE(scratch_limit(RLIMIT_FSIZE, 100 * 1024));
 	CHECK_CODE(tl__store_write(store, &batch), TL_E_IO);
 	CHECK(entries[0].arrival == 0);
-	REQUIRE(limit_files(RLIM_INFINITY));
+	REQUIRE(scratch_limit(RLIMIT_FSIZE, RLIM_INFINITY));
 	CHECK(arrivals_of(DB) == 5);
 	CHECK_OK(write_entry(DB, 50, 1, NULL, 0, NULL));
 	CHECK_OK(tl__store_write(store, &batch));

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include "scratch.h"
 #include "store_help.h"
 
 enum { DB = 1000000 };
@@ -438,6 +439,28 @@ static void the_log_is_copied_behind_commits(void)
 	CHECK(size >= written * 9 / 10);
 }
 
+/* Without a descriptor for the thread's connection the commit that needs the copy makes it. */
+static void the_log_is_copied_without_a_thread(void)
+{
+	const off_t written = 130 * 256 * 1024;
+	char path[300];
+	struct stat info;
+	int next;
+
+	file_in_folder(path, sizeof path, "tidelock.db");
+	REQUIRE(open_at(spec_folder) == TL_OK);
+	CHECK_OK(write_large(0, 130));
+	next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	REQUIRE(next >= 0);
+	close(next);
+	REQUIRE(scratch_limit(RLIMIT_NOFILE, (rlim_t)next));
+	for (unsigned i = 1; i < 130; i++)
+		CHECK_OK(write_large(i, 130));
+	REQUIRE(scratch_limit(RLIMIT_NOFILE, RLIM_INFINITY));
+	CHECK(stat(path, &info) == 0 && info.st_size >= written * 9 / 10);
+	CHECK_OK(write_large(0, 130));
+}
+
 /* A store may be closed at any moment of the copy. */
 static void closing_waits_for_the_copy(void)
 {
@@ -502,6 +525,7 @@ int main(void)
 	RUN_IN_FOLDER(a_foreign_writer_is_told);
 	RUN_IN_FOLDER(the_log_does_not_grow_for_ever);
 	RUN_IN_FOLDER(the_log_is_copied_behind_commits);
+	RUN_IN_FOLDER(the_log_is_copied_without_a_thread);
 	RUN_IN_FOLDER(closing_waits_for_the_copy);
 	RUN_IN_FOLDER(a_backup_is_a_store);
 	RUN_IN_FOLDER(memory_has_no_backup);
