@@ -9,8 +9,6 @@
 #include "engine/status.h"
 #include "sync/serve.h"
 
-#define STORE "bootstrap_requests"
-
 /* A record in the form of sync/README.md. */
 typedef struct request {
 	tl_id db;
@@ -181,7 +179,7 @@ int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **json)
 	if (rc == TL_OK)
 		rc = open_sync_db(node, &db);
 	if (rc == TL_OK)
-		rc = tl_database_table(db, TL__STR(STORE), &table);
+		rc = tl_database_table(db, TL__STR(TL__SYNC_REQUESTS), &table);
 	if (rc == TL_OK)
 		rc = tl_table_each(table, list_row, &l);
 	tl__buf_text(&out, "]");
@@ -212,7 +210,7 @@ static int find_pending(decision *d)
 	int rc = open_sync_db(d->node, &d->sync_db);
 
 	if (rc == TL_OK)
-		rc = tl_database_table(d->sync_db, TL__STR(STORE), &table);
+		rc = tl_database_table(d->sync_db, TL__STR(TL__SYNC_REQUESTS), &table);
 	if (rc == TL_OK)
 		rc = tl_table_get(table, d->id, &d->row, &len);
 	tl_table_free(table);
@@ -354,7 +352,7 @@ static int commit_record(const decision *d, tl_str json)
 	if (rc == TL_OK)
 		rc = tl_transaction_new(d->sync_db, &tx);
 	if (rc == TL_OK)
-		rc = tl_transaction_table(tx, TL__STR(STORE), &table);
+		rc = tl_transaction_table(tx, TL__STR(TL__SYNC_REQUESTS), &table);
 	if (rc == TL_OK)
 		rc = tl_table_set(table, d->id, json);
 	if (rc == TL_OK)

@@ -116,7 +116,7 @@ static void put_member(tl__buf *out, const char *name, tl_str text)
 /* Members and order as README.md lists them; the address is where it was asked from. */
 static void put_record(tl__sync *sync, const struct access_row *row, const tl__access_wish *wish)
 {
-	tl__work_record record = {.store = "bootstrap_requests", .path_len = 1};
+	tl__work_record record = {.store = TL__SYNC_REQUESTS, .path_len = 1};
 	char db[TL_ID_TEXT_LEN + 1], permission[24], time[30];
 	tl__buf json = TL__BUF_INIT;
 

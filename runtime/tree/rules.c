@@ -64,10 +64,8 @@ static int judge_again(tl__host *host, const tl_id *id)
 	tl_id_format(id, text);
 	return tl__fail(TL_E_UNSUPPORTED,
 		"database %s was judged by older rules of trust, and %llu of its entries are "
-		"judged "
-		"otherwise now; fetch it from a peer into an empty data directory, or go on with "
-		"the "
-		"version that made this one",
+		"judged otherwise now; fetch it from a peer into an empty data directory, or go "
+		"on with the version that made this one",
 		text, (unsigned long long)differing);
 }
 

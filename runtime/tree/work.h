@@ -93,10 +93,12 @@ typedef struct tl__work_load {
 	size_t db_count;
 } tl__work_load;
 
+#define TL__SYNC_REQUESTS "bootstrap_requests" /* Table of access requests in `_sync` */
+
 /* A change to a Doc store of `_sync`: made only when the present value differs. A change without a
  * value removes the path and everything below it. */
 typedef struct tl__work_record {
-	const char *store; /* "peers", "trees", "settings_map"; "bootstrap_requests" is a Table */
+	const char *store; /* "peers", "trees", "settings_map"; TL__SYNC_REQUESTS is a Table */
 	tl_str path[3];    /* literal components */
 	size_t path_len;   /* 1 to 3 */
 	bool is_int;       /* number instead of text */

@@ -82,7 +82,7 @@ int tl__work_expire_run(tl__host *host, tl__work *work)
 	if (rc == TL_OK)
 		rc = tl_transaction_set_auth_key(tx, TL__STR(TL__DEVICE_KEY_NAME));
 	if (rc == TL_OK)
-		rc = tl_transaction_table(tx, TL__STR("bootstrap_requests"), &table);
+		rc = tl_transaction_table(tx, TL__STR(TL__SYNC_REQUESTS), &table);
 	if (rc == TL_OK)
 		rc = tl_table_each(table, look_at_row, &found);
 	if (rc == TL_OK || rc == TL_STOP)

@@ -191,7 +191,7 @@ static int save_records(tl__host *host, const tl__work_save *save)
 	for (size_t i = 0; rc == TL_OK && i < save->record_count; i++) {
 		const tl__work_record *record = &save->records[i];
 
-		if (strcmp(record->store, "bootstrap_requests") == 0)
+		if (strcmp(record->store, TL__SYNC_REQUESTS) == 0)
 			rc = stage_row(tx, record, &staged);
 		else
 			rc = stage_doc(tx, record, &staged);
