@@ -38,7 +38,7 @@ static inline void scratch_remove(const char *path)
 
 /* The soft limit of a resource, as RLIMIT_FSIZE is for what files may grow to. RLIM_INFINITY: up to
  * the hard one. */
-static inline bool scratch_limit(int resource, rlim_t most)
+static inline bool scratch_limit(__rlimit_resource_t resource, rlim_t most)
 {
 	struct rlimit limit;
 
