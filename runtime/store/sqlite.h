@@ -23,17 +23,20 @@
 #define TL__SQ_WATCH_CACHE_KIB 64
 #define TL__SQ_IDLE_READERS    8    /* connections kept for the next snapshot */
 #define TL__SQ_BUSY_MS         1000 /* wait for a foreign program that writes */
-/* The log is copied into the file each so many pages; beyond the limit the commit itself does it
- * and also waits a little for readers to let the log start anew. */
-#define TL__SQ_LOG_LIMIT_PAGES 16000
-#define TL__SQ_LOG_STEP_PAGES  8000
-#define TL__SQ_LOG_WAIT_MS     20
-#define TL__SQ_LOG_TRIES       4                  /* to catch up with commits */
-#define TL__SQ_LOG_MAX_FILE    (64 * 1024 * 1024) /* the log file is cut to this when it restarts */
-#define TL__SQ_MAX_DATABASES   (1 << 22)
-#define TL__SQ_MAX_ARRIVAL     ((UINT64_C(1) << 40) - 1)
-#define TL__SQ_MAX_INTERNED    4096
-#define TL__SQ_RECENT          1024
+/* The log is copied into the file by a thread each so many pages. It starts anew from `enough` on,
+ * when no more than `rest` is left to copy: a commit does that, and waits a little for readers.
+ * Beyond the limit a commit copies whatever is left. */
+#define TL__SQ_LOG_STEP_PAGES   6000
+#define TL__SQ_LOG_ENOUGH_PAGES 12000
+#define TL__SQ_LOG_REST_PAGES   2000
+#define TL__SQ_LOG_LIMIT_PAGES  16000
+#define TL__SQ_LOG_WAIT_MS      20
+#define TL__SQ_LOG_TRIES        8                  /* to catch up with commits */
+#define TL__SQ_LOG_MAX_FILE     (64 * 1024 * 1024) /* the log file is cut to this when it restarts */
+#define TL__SQ_MAX_DATABASES    (1 << 22)
+#define TL__SQ_MAX_ARRIVAL      ((UINT64_C(1) << 40) - 1)
+#define TL__SQ_MAX_INTERNED     4096
+#define TL__SQ_RECENT           1024
 
 typedef struct tl__sq_conn {
 	sqlite3 *db;
@@ -64,8 +67,10 @@ typedef struct tl__sq_known {
 } tl__sq_known;
 
 typedef struct tl__sq_log {
-	atomic_int pages; /* length after the last commit */
-	int tried;        /* and when a copy was last asked for; the writer's */
+	atomic_int pages;   /* length after the last commit */
+	atomic_int copied;  /* of them, as far as the last copy came */
+	int tried;          /* length when a copy was last asked for; the writer's */
+	atomic_bool faulty; /* the disk failed: copied no more, so that nothing is lost */
 	pthread_t thread;
 	bool started; /* the writer's */
 	pthread_mutex_t lock;

@@ -1,30 +1,73 @@
-/* Copying the log back into the file. A thread of its own does it, because it waits for the disk
- * twice each time: commits go on meanwhile, and the log starts anew at the first commit that finds
- * all of it copied. */
+/* Copying the log back into the file. A thread of its own does it, because it waits for the disk:
+ * commits go on meanwhile. The log starts anew once all of it is copied and no reader needs it,
+ * which while entries pour in is the case at no moment: then a commit, when the thread has left it
+ * little, copies the rest. */
 #include <signal.h>
 #include "base/fail.h"
 #include "store/sqlite.h"
 
-/* Whether all there was is copied, and more was committed meanwhile. */
+/* What a copy brought to the file reaches the disk here, or the commit that copies the rest would
+ * wait for all of it. */
+static int sync_file(tl__sq_conn *conn)
+{
+	sqlite3_file *file = NULL;
+	int rc = sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file);
+
+	if (rc == SQLITE_OK && file && file->pMethods)
+		rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+	return rc;
+}
+
+/* What the disk did not take is not written again, and nobody could tell later: the log, which has
+ * it all, is kept until the store is opened anew. */
+static void keep_log(tl__sqlite *store, const char *why)
+{
+	if (!atomic_exchange(&store->log.faulty, true))
+		tl__log_write(store->base.log, TL_LOG_WARNING, "store",
+			"the disk of %s does not take what is written (%s): its log is kept and "
+			"grows; look at the disk, then open the store anew",
+			store->file, why);
+}
+
 static bool copy(tl__sqlite *store, tl__sq_conn *conn, int mode)
 {
 	int length = 0, copied = 0;
 	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, mode, &length, &copied);
 
-	if (rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED)
+	if (rc == SQLITE_IOERR_FSYNC)
+		keep_log(store, sqlite3_errmsg(conn->db));
+	else if (rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED)
 		tl__log_write(store->base.log, TL_LOG_WARNING, "store",
 			"cannot copy the log of %s into it: %s", store->file,
 			sqlite3_errmsg(conn->db));
-	return rc == SQLITE_OK && copied == length && atomic_load(&store->log.pages) > length;
+	if (rc == SQLITE_OK)
+		atomic_store(&store->log.copied, copied);
+	return rc == SQLITE_OK;
 }
 
-/* Until everything is copied, since only then the log starts anew; or a reader keeps it from that,
- * or commits are too fast to catch up with. */
+static int left(const tl__sq_log *log)
+{
+	int pages = atomic_load(&log->pages), copied = atomic_load(&log->copied);
+
+	return copied > pages ? pages : pages - copied; /* more: of the log before this one */
+}
+
+/* Until little is left; or a reader keeps it from that, or commits are too fast. */
 static void catch_up(tl__sqlite *store, tl__sq_conn *conn)
 {
-	for (int i = 0; i < TL__SQ_LOG_TRIES; i++)
+	tl__sq_log *log = &store->log;
+	int before, rc;
+
+	for (int i = 0; i < TL__SQ_LOG_TRIES; i++) {
+		before = left(log);
 		if (!copy(store, conn, SQLITE_CHECKPOINT_PASSIVE))
 			return;
+		rc = sync_file(conn);
+		if (rc != SQLITE_OK)
+			keep_log(store, sqlite3_errstr(rc));
+		if (rc != SQLITE_OK || left(log) <= TL__SQ_LOG_REST_PAGES || left(log) >= before)
+			return;
+	}
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */
@@ -85,6 +128,9 @@ void tl__sq_log_end(tl__sqlite *store)
 	if (log->started)
 		pthread_join(log->thread, NULL);
 	tl__sq_conn_close(log->conn);
+	if (atomic_load(&log->faulty))
+		sqlite3_db_config(
+			store->writer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
 	pthread_cond_destroy(&log->changed);
 	pthread_mutex_destroy(&log->lock);
 }
@@ -127,20 +173,23 @@ void tl__sq_log_trim(tl__sqlite *store)
 {
 	tl__sq_log *log = &store->log;
 	int pages = atomic_load(&log->pages);
+	bool enough = pages >= TL__SQ_LOG_ENOUGH_PAGES;
 
 	if (pages < log->tried)
 		log->tried = 0; /* it has started anew */
-	if (pages < log->tried + TL__SQ_LOG_STEP_PAGES)
+	if (atomic_load(&log->faulty) ||
+		pages < log->tried + (enough ? TL__SQ_LOG_REST_PAGES : TL__SQ_LOG_STEP_PAGES))
 		return;
 	log->tried = pages;
-	if (pages < TL__SQ_LOG_LIMIT_PAGES)
-		ask_for_copy(store);
-	else
+	if (pages >= TL__SQ_LOG_LIMIT_PAGES || (enough && left(log) <= TL__SQ_LOG_REST_PAGES))
 		start_anew(store);
+	else
+		ask_for_copy(store);
 }
 
 void tl__sq_log_trim_behind_reader(tl__sqlite *store, tl__sq_conn *conn)
 {
-	if (atomic_load(&store->log.pages) >= TL__SQ_LOG_LIMIT_PAGES)
+	if (atomic_load(&store->log.pages) >= TL__SQ_LOG_LIMIT_PAGES &&
+		!atomic_load(&store->log.faulty))
 		copy(store, conn, SQLITE_CHECKPOINT_PASSIVE);
 }

@@ -375,105 +375,6 @@ static void a_foreign_writer_is_told(void)
 	CHECK(arrivals_of(DB) == 2);
 }
 
-static off_t log_size(void)
-{
-	char path[300];
-	struct stat info;
-
-	file_in_folder(path, sizeof path, "tidelock.db-wal");
-	return stat(path, &info) == 0 ? info.st_size : 0;
-}
-
-static int write_large(unsigned n, unsigned names)
-{
-	static char value[256 * 1024];
-	char name[16];
-	tl__put_local local = {{name, (size_t)snprintf(name, sizeof name, "%u", n % names)},
-		{value, sizeof value}};
-	tl__batch batch = {.locals = &local, .local_count = 1};
-
-	memset(value, (int)(n % 251), sizeof value);
-	return tl__store_write(store, &batch);
-}
-
-/* A reader that stays keeps the log growing; once it goes the log starts anew and is cut. */
-static void the_log_does_not_grow_for_ever(void)
-{
-	const off_t most = 65 * 1024 * 1024;
-	tl__snapshot *s;
-
-	REQUIRE(open_at(spec_folder) == TL_OK);
-	CHECK_OK(write_large(0, 4));
-	REQUIRE(tl__snapshot_open(store, &s) == TL_OK);
-	for (unsigned i = 0; i < 300; i++)
-		CHECK_OK(write_large(i, 4));
-	CHECK(log_size() > most);
-	tl__snapshot_close(s);
-	for (unsigned i = 0; i < 60; i++)
-		CHECK_OK(write_large(i, 4));
-	CHECK(log_size() < most);
-	for (unsigned i = 0; i < 300; i++) { /* short readers do no harm */
-		REQUIRE(tl__snapshot_open(store, &s) == TL_OK);
-		CHECK_OK(write_large(i, 4));
-		tl__snapshot_close(s);
-	}
-	CHECK(log_size() < most);
-}
-
-/* Nobody commits or reads any more: the copy comes all the same. */
-static void the_log_is_copied_behind_commits(void)
-{
-	const off_t written = 140 * 256 * 1024;
-	char path[300];
-	struct stat info;
-	off_t size = 0;
-
-	file_in_folder(path, sizeof path, "tidelock.db");
-	REQUIRE(open_at(spec_folder) == TL_OK);
-	for (unsigned i = 0; i < 140; i++)
-		CHECK_OK(write_large(i, 140));
-	for (int i = 0; i < 1000 && size < written * 9 / 10; i++) {
-		usleep(10000);
-		size = stat(path, &info) == 0 ? info.st_size : 0;
-	}
-	CHECK(size >= written * 9 / 10);
-}
-
-/* Without a descriptor for the thread's connection the commit that needs the copy makes it. */
-static void the_log_is_copied_without_a_thread(void)
-{
-	const off_t written = 130 * 256 * 1024;
-	char path[300];
-	struct stat info;
-	int next;
-
-	file_in_folder(path, sizeof path, "tidelock.db");
-	REQUIRE(open_at(spec_folder) == TL_OK);
-	CHECK_OK(write_large(0, 130));
-	next = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	REQUIRE(next >= 0);
-	close(next);
-	REQUIRE(scratch_limit(RLIMIT_NOFILE, (rlim_t)next));
-	for (unsigned i = 1; i < 130; i++)
-		CHECK_OK(write_large(i, 130));
-	REQUIRE(scratch_limit(RLIMIT_NOFILE, RLIM_INFINITY));
-	CHECK(stat(path, &info) == 0 && info.st_size >= written * 9 / 10);
-	CHECK_OK(write_large(0, 130));
-}
-
-/* A store may be closed at any moment of the copy. */
-static void closing_waits_for_the_copy(void)
-{
-	for (unsigned round = 0; round < 3; round++) {
-		REQUIRE(open_at(spec_folder) == TL_OK);
-		for (unsigned i = 0; i < 126; i++)
-			CHECK_OK(write_large(i + round, 126));
-		tl__store_close(store);
-		store = NULL;
-		CHECK(log_size() == 0);
-	}
-}
-
 /* --- backup ----------------------------------------------------------------------------------- */
 
 static void a_backup_is_a_store(void)
@@ -523,10 +424,6 @@ int main(void)
 	RUN_IN_FOLDER(paths_that_are_no_folder);
 	RUN_IN_FOLDER(read_only_places_are_told);
 	RUN_IN_FOLDER(a_foreign_writer_is_told);
-	RUN_IN_FOLDER(the_log_does_not_grow_for_ever);
-	RUN_IN_FOLDER(the_log_is_copied_behind_commits);
-	RUN_IN_FOLDER(the_log_is_copied_without_a_thread);
-	RUN_IN_FOLDER(closing_waits_for_the_copy);
 	RUN_IN_FOLDER(a_backup_is_a_store);
 	RUN_IN_FOLDER(memory_has_no_backup);
 	return spec_end();
