@@ -1,30 +1,20 @@
 #include "crypto/pool.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <unistd.h>
 #include "base/fail.h"
 #include "base/mem.h"
 
-/* Jobs taken at a time: a verification takes some 40 µs, so claims are cheap beside it. */
+/* Indices taken at a time: a verification takes some 40 µs, so claims are cheap beside it. */
 #define CHUNK 4
 /* Smaller batches are not worth waking anyone. */
 #define MIN_SHARED 8
 
-/* A batch being worked on; lives on its caller's stack. */
-typedef struct batch {
-	tl__verify_job *jobs;
-	size_t count;
-	atomic_size_t next;
-	unsigned helpers; /* pool threads inside; under the pool's lock */
-	struct batch *older;
-} batch;
-
 struct tl__verify_pool {
 	pthread_mutex_t lock;
-	pthread_cond_t work; /* a batch was added, or the end */
-	pthread_cond_t left; /* a helper left a batch */
-	batch *newest;
+	pthread_cond_t work;    /* a batch was added, or the end */
+	pthread_cond_t left;    /* a helper left a batch */
+	tl__pool_batch *oldest; /* under the lock, as is all of a batch but `next` */
 	pthread_t threads[TL__VERIFY_POOL_MAX_THREADS];
 	unsigned wanted; /* threads beside the caller's */
 	unsigned started;
@@ -50,14 +40,8 @@ int tl__verify_pool_new(tl__verify_pool **out, unsigned threads)
 	return TL_OK;
 }
 
-static void verify(tl__verify_job *job)
-{
-	job->good =
-		tl_verify(&job->key, job->message.ptr, job->message.len, job->signature) == TL_OK;
-}
-
 /* Takes chunks until none is left. */
-static void work_on(batch *b)
+static void work_on(tl__pool_batch *b)
 {
 	for (;;) {
 		size_t from = atomic_fetch_add_explicit(&b->next, CHUNK, memory_order_relaxed);
@@ -65,14 +49,14 @@ static void work_on(batch *b)
 		if (from >= b->count)
 			return;
 		for (size_t i = from; i < from + CHUNK && i < b->count; i++)
-			verify(&b->jobs[i]);
+			b->run(b->ud, i);
 	}
 }
 
 /* A batch with work left, or NULL. Under the lock. */
-static batch *find_work(const tl__verify_pool *pool)
+static tl__pool_batch *find_work(const tl__verify_pool *pool)
 {
-	for (batch *b = pool->newest; b; b = b->older)
+	for (tl__pool_batch *b = pool->oldest; b; b = b->newer)
 		if (atomic_load_explicit(&b->next, memory_order_relaxed) < b->count)
 			return b;
 	return NULL;
@@ -84,7 +68,7 @@ static void *run(void *ud)
 
 	pthread_mutex_lock(&pool->lock);
 	while (!pool->ending) {
-		batch *b = find_work(pool);
+		tl__pool_batch *b = find_work(pool);
 
 		if (!b) {
 			pthread_cond_wait(&pool->work, &pool->lock);
@@ -113,35 +97,63 @@ static void start_threads(tl__verify_pool *pool)
 	}
 }
 
-static void remove_batch(tl__verify_pool *pool, const batch *b)
+static tl__pool_batch **place_of(tl__verify_pool *pool, const tl__pool_batch *b)
 {
-	batch **at = &pool->newest;
+	tl__pool_batch **at = &pool->oldest;
 
 	while (*at != b)
-		at = &(*at)->older;
-	*at = b->older;
+		at = &(*at)->newer;
+	return at;
+}
+
+void tl__pool_start(tl__verify_pool *pool, tl__pool_batch *batch)
+{
+	atomic_store(&batch->next, 0);
+	batch->newer = NULL;
+	batch->helpers = 0;
+	batch->queued = batch->count >= MIN_SHARED && pool->wanted > 0;
+	if (!batch->queued)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	start_threads(pool);
+	*place_of(pool, NULL) = batch;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void tl__pool_finish(tl__verify_pool *pool, tl__pool_batch *batch)
+{
+	work_on(batch);
+	if (!batch->queued)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	*place_of(pool, batch) = batch->newer;
+	while (batch->helpers > 0)
+		pthread_cond_wait(&pool->left, &pool->lock);
+	pthread_mutex_unlock(&pool->lock);
+	batch->queued = false;
+}
+
+void tl__pool_abandon(tl__verify_pool *pool, tl__pool_batch *batch)
+{
+	atomic_store(&batch->next, batch->count);
+	tl__pool_finish(pool, batch);
+}
+
+static void verify(void *ud, size_t index)
+{
+	tl__verify_job *job = (tl__verify_job *)ud + index;
+
+	job->good =
+		tl_verify(&job->key, job->message.ptr, job->message.len, job->signature) == TL_OK;
 }
 
 void tl__verify_batch(tl__verify_pool *pool, tl__verify_job *jobs, size_t count)
 {
-	batch b = {.jobs = jobs, .count = count};
+	tl__pool_batch batch = {.run = verify, .ud = jobs, .count = count};
 
-	if (count < MIN_SHARED || pool->wanted == 0) {
-		work_on(&b);
-		return;
-	}
-	pthread_mutex_lock(&pool->lock);
-	start_threads(pool);
-	b.older = pool->newest;
-	pool->newest = &b;
-	pthread_cond_broadcast(&pool->work);
-	pthread_mutex_unlock(&pool->lock);
-	work_on(&b);
-	pthread_mutex_lock(&pool->lock);
-	remove_batch(pool, &b);
-	while (b.helpers > 0)
-		pthread_cond_wait(&pool->left, &pool->lock);
-	pthread_mutex_unlock(&pool->lock);
+	tl__pool_start(pool, &batch);
+	tl__pool_finish(pool, &batch);
 }
 
 void tl__verify_pool_free(tl__verify_pool *pool)

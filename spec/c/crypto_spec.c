@@ -219,6 +219,94 @@ static void pool_serves_several_callers(void)
 	tl__verify_pool_free(NULL);
 }
 
+#define BATCHES 5
+#define INDICES 500
+
+typedef struct counted {
+	tl__pool_batch batch;
+	atomic_uint done[INDICES];
+} counted;
+
+static void count_index(void *ud, size_t index)
+{
+	atomic_fetch_add(&((counted *)ud)->done[index], 1);
+}
+
+static void start_counted(tl__verify_pool *pool, counted *c, size_t count)
+{
+	memset(c, 0, sizeof *c);
+	c->batch.run = count_index;
+	c->batch.ud = c;
+	c->batch.count = count;
+	tl__pool_start(pool, &c->batch);
+}
+
+/* How many indices were run; SIZE_MAX when one was twice. */
+static size_t run_once(counted *c)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < INDICES; i++) {
+		unsigned done = atomic_load(&c->done[i]);
+
+		if (done > 1)
+			return SIZE_MAX;
+		count += done;
+	}
+	return count;
+}
+
+/* Several are under way, and end in any order. */
+static void each_index_of_a_batch_is_run_once(void)
+{
+	static const size_t order[BATCHES] = {3, 0, 4, 1, 2};
+	static counted batches[BATCHES];
+
+	for (unsigned threads = 1; threads <= 4; threads++) {
+		tl__verify_pool *pool;
+
+		REQUIRE(tl__verify_pool_new(&pool, threads) == TL_OK);
+		for (size_t i = 0; i < BATCHES; i++)
+			start_counted(pool, &batches[i], i == 2 ? 0 : INDICES - i);
+		for (size_t i = 0; i < BATCHES; i++) {
+			tl__pool_finish(pool, &batches[order[i]].batch);
+			CHECK(run_once(&batches[order[i]]) == batches[order[i]].batch.count);
+			tl__pool_finish(pool, &batches[order[i]].batch);
+		}
+		tl__verify_pool_free(pool);
+		for (size_t i = 0; i < BATCHES; i++)
+			CHECK(run_once(&batches[i]) == batches[i].batch.count);
+	}
+}
+
+/* What is begun is waited for, and nothing is touched afterwards. */
+static void an_abandoned_batch_is_left(void)
+{
+	tl__verify_pool *pool;
+
+	REQUIRE(tl__verify_pool_new(&pool, 4) == TL_OK);
+	for (int round = 0; round < 200; round++) {
+		counted *first = malloc(sizeof *first), *second = malloc(sizeof *second);
+
+		CHECK(first && second);
+		if (!first || !second) {
+			free(first);
+			free(second);
+			break;
+		}
+		start_counted(pool, first, INDICES);
+		start_counted(pool, second, INDICES);
+		tl__pool_abandon(pool, &first->batch);
+		CHECK(run_once(first) <= INDICES);
+		free(first);
+		tl__pool_finish(pool, &second->batch);
+		CHECK(run_once(second) == INDICES);
+		tl__pool_abandon(pool, &second->batch);
+		free(second);
+	}
+	tl__verify_pool_free(pool);
+}
+
 static void unused_pools_end_at_once(void)
 {
 	for (int i = 0; i < 100; i++) {
@@ -417,6 +505,8 @@ int main(void)
 	RUN(altered_messages_do_not_verify);
 	RUN(new_secrets_differ);
 	RUN(pool_serves_several_callers);
+	RUN(each_index_of_a_batch_is_run_once);
+	RUN(an_abandoned_batch_is_left);
 	RUN(unused_pools_end_at_once);
 	RUN(keys_are_points_of_the_curve);
 	RUN(key_texts_have_one_form);
