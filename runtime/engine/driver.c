@@ -97,6 +97,7 @@ static void do_work(tl__engine *e, tl__work *work)
 	}
 	*w = (work_job){{{NULL, on_worked}, run_work}, e, work};
 	e->jobs++;
+	tl__work_prepare(&e->host, work);
 	tl__worker_do(e->worker, &w->job);
 }
 

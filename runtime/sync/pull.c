@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define MAX_INGESTS 2 /* pages waiting to be stored */
+#define MAX_INGESTS 3 /* pages waiting to be stored */
 
 static void ask(tl__sync *sync, tl__session *session);
 static void go_on(tl__sync *sync, tl__session *session);

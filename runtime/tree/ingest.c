@@ -4,7 +4,6 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "model/entry_impl.h"
 #include "tree/dag.h"
 #include "tree/ingest_run.h"
 
@@ -13,40 +12,6 @@ typedef struct followup {
 	tl__arena arena;
 	tl__foreign_list list;
 } followup;
-
-/* --- before the turn ----------------------------------------------------------------------------
- */
-
-static int read_line(const tl__ingest_page *page, tl_str text, tl__line *line)
-{
-	int code = tl_entry_parse(&line->entry, text, page->form);
-
-	if (code == TL_OK)
-		code = tl_entry_check(line->entry);
-	if (code == TL_OK &&
-		memcmp(tl__entry_tree_id(line->entry), &page->db, sizeof page->db) != 0)
-		code = TL_E_FOREIGN_ENTRY;
-	line->declined = code;
-	return code == TL_E_NOMEM ? code : TL_OK;
-}
-
-static int read_lines(const tl__ingest_page *page, tl__line **out)
-{
-	tl__line *lines = tl__alloc_zero(page->count + 1, sizeof *lines);
-	int code = lines ? TL_OK : TL_E_NOMEM;
-
-	for (size_t i = 0; i < page->count && code == TL_OK; i++)
-		code = read_line(page, page->lines[i], &lines[i]);
-	*out = lines;
-	return code;
-}
-
-static void free_lines(tl__line *lines, size_t count)
-{
-	for (size_t i = 0; lines && i < count; i++)
-		tl_entry_release(lines[i].entry);
-	tl__free(lines);
-}
 
 /* --- may the page come in? ----------------------------------------------------------------------
  */
@@ -356,8 +321,20 @@ static int ingest(
 	return code;
 }
 
+/* The turn that judged it knows best whether the next page brings anything new. */
+static void note_repetition(tl__tree *tree, const tl__ingest_page *page, const tl__ingest_result *r)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < page->count; i++)
+		known += r->fates[i].kind == TL__FATE_KNOWN;
+	if (page->count > 0)
+		atomic_store(&tree->repeating, known > page->count / 2);
+}
+
 int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *out)
 {
+	tl__prepared *own = NULL;
 	tl__line *lines = NULL;
 	int code = TL_OK;
 
@@ -366,11 +343,17 @@ int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *o
 		code = tl__ingest_resume(tree);
 	if (code == TL_OK) {
 		out->fates = tl__alloc_zero(page->count + 1, sizeof *out->fates);
-		code = out->fates ? read_lines(page, &lines) : TL_E_NOMEM;
+		code = out->fates ? TL_OK : TL_E_NOMEM;
 	}
+	if (code == TL_OK && !page->prepared)
+		code = tl__prepared_now(&own, tree, page);
+	if (code == TL_OK)
+		code = tl__prepared_lines(own ? own : page->prepared, &lines);
 	if (code == TL_OK)
 		code = ingest(tree, page, lines, out);
-	free_lines(lines, page->count);
+	if (code == TL_OK)
+		note_repetition(tree, page, out);
+	tl__prepared_free(own);
 	if (code != TL_OK)
 		tl__ingest_result_free(out);
 	return code;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "model/entry_impl.h"
 #include "tree/ingest_run.h"
+#include "tree/signers.h"
 
 static tl__place place_of(void *ud, const tl_id *id, tl_entry **entry)
 {
@@ -197,6 +198,7 @@ static void refuse(tl__item *item, int reason)
 static int keep_opinion(tl__run *run, tl__item *item, const tl__opinion *opinion)
 {
 	item->key = opinion->signer.key;
+	tl__signers_note(run->tree->signers, item->entry, &item->key);
 	memcpy(item->signature, opinion->signature, sizeof item->signature);
 	if (opinion->cite_count == 0)
 		return TL_OK;

@@ -321,6 +321,19 @@ static int look_for_lines(tl__run *run, const tl__line *lines, size_t count)
 	return code;
 }
 
+static int add_line(tl__run *run, const tl__line *line)
+{
+	tl__item *item;
+	int code = add_item(run, line->entry, TL__FROM_LINE, &item);
+
+	if (code != TL_OK)
+		return code;
+	item->key = line->key;
+	item->checked = line->checked;
+	item->genuine = line->genuine;
+	return TL_OK;
+}
+
 int tl__run_take_lines(tl__run *run, const tl__line *lines, size_t count)
 {
 	tl__item *item;
@@ -337,7 +350,7 @@ int tl__run_take_lines(tl__run *run, const tl__line *lines, size_t count)
 			code = tl__run_take_aside(run, id);
 		item = tl__run_find(run, id);
 		if (code == TL_OK && (!item || item == &tl__mark_unknown))
-			code = add_item(run, lines[i].entry, TL__FROM_LINE, &item);
+			code = add_line(run, &lines[i]);
 	}
 	return code;
 }

@@ -56,6 +56,8 @@ typedef struct tl__item {
 typedef struct tl__line {
 	tl_entry *entry; /* NULL: the line is none */
 	int declined;    /* why the line is refused, whatever becomes of its entry elsewhere */
+	bool checked, genuine; /* whether the signature was verified with this key, and held */
+	tl_key key;
 } tl__line;
 
 typedef struct tl__foreign {
@@ -108,6 +110,12 @@ void tl__run_free(tl__run *run);
 
 /* What is known of an id: an item, a mark, or NULL when nobody asked. */
 tl__item *tl__run_find(const tl__run *run, const tl_id *id);
+/* ingest_lines.c: the lines of a page whose turn has come: as tl__ingest_prepare, without
+ * signatures. */
+int tl__prepared_now(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page) TL_MUST_USE;
+/* Waits until all is done. TL_E_NOMEM. The lines belong to `prepared`. */
+int tl__prepared_lines(tl__prepared *prepared, tl__line **out) TL_MUST_USE;
+
 /* Takes the received entries that are new. */
 int tl__run_take_lines(tl__run *run, const tl__line *lines, size_t count) TL_MUST_USE;
 /* Loads an entry set aside, whatever it waits for, unless it is an item already. */

@@ -4,8 +4,8 @@
 
 #include "tree/work.h"
 
-/* The next lines, canonical, valid until the next call; *more says whether others follow. Blocks
- * for the store and the spool's file. Only after tl__intake_finish. */
+/* The next lines, canonical, valid until the second call from now; *more says whether others
+ * follow. Blocks for the store and the spool's file. Only after tl__intake_finish. */
 int tl__intake_next(
 	tl__intake *intake, const tl_str **lines, size_t *count, bool *more) TL_MUST_USE;
 /* Lines that were none of this database's entries, and why the first one was not. Told once. */

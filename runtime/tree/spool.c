@@ -29,6 +29,7 @@ int tl__spool_new(tl__spool **out, const tl__spool_options *options)
 	if (!spool)
 		return TL_E_NOMEM;
 	spool->file = -1;
+	spool->page = spool->pages;
 	spool->directory = choose_directory(options->directory);
 	if (!spool->directory) {
 		tl__free(spool);
@@ -48,18 +49,12 @@ int tl__spool_new(tl__spool **out, const tl__spool_options *options)
 	return TL_OK;
 }
 
-static void drop_page(tl__spool *spool)
-{
-	tl__free(spool->page_text);
-	spool->page_text = NULL;
-	spool->page_count = 0;
-}
-
 void tl__spool_free(tl__spool *spool)
 {
 	if (!spool)
 		return;
-	drop_page(spool);
+	for (size_t i = 0; i < 2; i++)
+		tl__free(spool->pages[i].text);
 	tl__spool_free_texts(spool);
 	tl__spool_index_free(spool);
 	tl__free(spool->directory);
@@ -175,14 +170,23 @@ static int ask(tl__spool *spool)
 	return TL_OK;
 }
 
+/* Drops the page before the last one, to be filled anew. */
+static void next_page(tl__spool *spool)
+{
+	spool->page = spool->page == spool->pages ? spool->pages + 1 : spool->pages;
+	tl__free(spool->page->text);
+	spool->page->text = NULL;
+	spool->page->count = 0;
+}
+
 /* The first of those ready; its text is read with the others of the page. */
 static void give_out(tl__spool *spool)
 {
 	uint32_t number = spool->ready_first;
 	struct node *node = tl__spool_node(spool, number);
 
-	spool->page_offsets[spool->page_count] = node->offset;
-	spool->page[spool->page_count++] = (tl_str){NULL, node->len};
+	spool->page_offsets[spool->page->count] = node->offset;
+	spool->page->lines[spool->page->count++] = (tl_str){NULL, node->len};
 	spool->usage.waiting--;
 	spool->ready_first = node->is.next;
 	if (spool->ready_first == TL__SPOOL_NONE)
@@ -198,10 +202,10 @@ static size_t choose_page(tl__spool *spool)
 {
 	size_t bytes = 0;
 
-	while (spool->ready_first != TL__SPOOL_NONE && spool->page_count < TL__PAGE_MAX_ENTRIES) {
+	while (spool->ready_first != TL__SPOOL_NONE && spool->page->count < TL__PAGE_MAX_ENTRIES) {
 		size_t len = tl__spool_node(spool, spool->ready_first)->len;
 
-		if (spool->page_count > 0 && bytes + len > TL__PAGE_MAX_BYTES)
+		if (spool->page->count > 0 && bytes + len > TL__PAGE_MAX_BYTES)
 			break;
 		bytes += len;
 		give_out(spool);
@@ -213,15 +217,15 @@ static size_t choose_page(tl__spool *spool)
 static int read_page(tl__spool *spool, size_t bytes)
 {
 	const uint64_t *offsets = spool->page_offsets;
-	char *at = spool->page_text = tl__alloc(bytes);
+	char *at = spool->page->text = tl__alloc(bytes);
 	int code = at ? TL_OK : TL_E_NOMEM;
 
-	for (size_t i = 0; i < spool->page_count && code == TL_OK;) {
+	for (size_t i = 0; i < spool->page->count && code == TL_OK;) {
 		uint64_t first = offsets[i], end = first;
 
-		for (; i < spool->page_count && offsets[i] == end; i++) {
-			spool->page[i].ptr = at + (end - first);
-			end += spool->page[i].len;
+		for (; i < spool->page->count && offsets[i] == end; i++) {
+			spool->page->lines[i].ptr = at + (end - first);
+			end += spool->page->lines[i].len;
 		}
 		code = tl__spool_recall(spool, first, (size_t)(end - first), at);
 		at += end - first;
@@ -235,7 +239,7 @@ int tl__spool_next(tl__spool *spool, tl__spool_page *page)
 	int code;
 
 	*page = (tl__spool_page){NULL, 0, false};
-	drop_page(spool);
+	next_page(spool);
 	code = ask(spool);
 	if (code != TL_OK)
 		return code;
@@ -244,14 +248,14 @@ int tl__spool_next(tl__spool *spool, tl__spool_page *page)
 	if (spool->finished && !spool->released && spool->ready_first == TL__SPOOL_NONE)
 		tl__spool_release_absent(spool);
 	bytes = choose_page(spool);
-	if (spool->page_count > 0)
+	if (spool->page->count > 0)
 		code = read_page(spool, bytes);
 	if (code != TL_OK)
 		return code;
 	if (spool->usage.waiting == 0)
 		tl__spool_clear_texts(spool);
-	page->lines = spool->page;
-	page->count = spool->page_count;
+	page->lines = spool->page->lines;
+	page->count = spool->page->count;
 	page->end = spool->finished && spool->usage.waiting == 0;
 	return TL_OK;
 }

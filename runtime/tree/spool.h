@@ -39,14 +39,14 @@ typedef struct tl__spool_options {
 	uint64_t max_bytes;    /* of all lines together; 0 = TL__SPOOL_MAX_BYTES */
 	const char *directory; /* of the temporary file; NULL = $TMPDIR or /tmp */
 	/* Sets held[i] for ids that need not be waited for, e.g. tl__spool_held with a tree as
-	 * `ud`. The lines of a page must then be ingested before the next one is asked for. NULL:
+	 * `ud`. The lines of a page must then be ingested before another is added. NULL:
 	 * only lines of this spool are known, and their ids are remembered (70 bytes each). */
 	int (*held)(void *ud, const tl_id *db, const tl_id *ids, size_t count, bool *held);
 	void *ud;
 } tl__spool_options;
 
 typedef struct tl__spool_page {
-	const tl_str *lines; /* canonical bytes; valid until the next call on this spool */
+	const tl_str *lines; /* canonical bytes; valid until the second tl__spool_next from now */
 	size_t count;        /* 0: nothing can be linked now, or `end` */
 	bool end;            /* no line is left and none will come */
 } tl__spool_page;

@@ -59,10 +59,12 @@ struct tl__spool {
 	uint64_t text_end;
 	tl__spool_usage usage;
 	bool finished, sealed, released;
-	tl_str page[TL__PAGE_MAX_ENTRIES];
+	struct given {
+		tl_str lines[TL__PAGE_MAX_ENTRIES];
+		size_t count;
+		char *text;
+	} pages[2], *page; /* given out last, and the one before it */
 	uint64_t page_offsets[TL__PAGE_MAX_ENTRIES];
-	size_t page_count;
-	char *page_text;
 };
 
 static inline void *tl__shelf_at(const struct shelf *shelf, uint32_t number)

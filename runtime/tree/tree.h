@@ -20,6 +20,7 @@
 #define TL__RULES_VERSION 1
 
 typedef struct tl__settings_cache tl__settings_cache;
+typedef struct tl__signers tl__signers;
 
 /* Told after entries became visible, on the thread that wrote them; must only wake someone. */
 typedef struct tl__tree_listener {
@@ -45,8 +46,10 @@ typedef struct tl__tree {
 	tl__settings_cache *settings;
 	tl__tree_listener listener;
 	struct tl__tree_locks *locks;
+	tl__signers *signers;
 	struct tl__aside_limits limits; /* of setting aside; a member that is 0 has its default */
 	atomic_bool resumed;            /* tl__ingest_resume has run */
+	atomic_bool repeating;          /* most of the page before was known already */
 } tl__tree;
 
 /* Borrows everything it is given. TL_OK or TL_E_NOMEM. */
@@ -181,6 +184,9 @@ typedef struct tl__fate {
 	uint64_t arrival; /* of verified and void ones that entered now */
 } tl__fate;
 
+/* What can be done with a page before its turn comes. */
+typedef struct tl__prepared tl__prepared;
+
 typedef struct tl__ingest_page {
 	tl_id db;
 	const tl_str *lines; /* entry texts */
@@ -191,6 +197,7 @@ typedef struct tl__ingest_page {
 	bool accept_unknown; /* an unknown database may be created by its root being in this page */
 	const tl__put_local *locals; /* written in the same batch (cursors) */
 	size_t local_count;
+	tl__prepared *prepared; /* of these lines, borrowed; or NULL */
 } tl__ingest_page;
 
 typedef struct tl__ingest_result {
@@ -205,6 +212,14 @@ typedef struct tl__ingest_result {
 	uint64_t entered; /* entries that entered this database's DAG, promoted ones included */
 	size_t evicted;   /* quarantined entries, of any database, that made room */
 } tl__ingest_result;
+
+/* Begins to read the page's lines, and to verify their signatures, on the threads of the pool, so
+ * that both go on while the pages before it are written. Which key an entry is signed by is only
+ * guessed: nothing is decided here. Never blocks; any thread. The lines must stay until
+ * tl__prepared_free. TL_E_NOMEM, then the page can do without. */
+int tl__ingest_prepare(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page) TL_MUST_USE;
+/* NULL is fine. May wait for a few signatures. */
+void tl__prepared_free(tl__prepared *prepared);
 
 /* Judges and stores a page; lines may come in any order. Entries of other pages that became ready
  * are promoted in the same batch; those of other databases, which cite an entry of this page, right

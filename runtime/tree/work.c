@@ -26,6 +26,8 @@ void tl__work_free(tl__work *work)
 		tl_value_free(work->load.trees);
 		break;
 	case TL__WORK_INGEST:
+		tl__prepared_free(work->ingest.page.prepared);
+		tl__prepared_free(work->ingest.ahead.prepared);
 		tl__ingest_result_free(&work->ingest.result);
 		tl__intake_free(work->ingest.intake);
 		break;
@@ -53,6 +55,12 @@ static int run(tl__host *host, tl__work *work)
 	case TL__WORK_EXPIRE: return tl__work_expire_run(host, work);
 	}
 	return tl__fail(TL_E_INTERNAL, "no such store work: %d", (int)work->kind);
+}
+
+void tl__work_prepare(tl__host *host, tl__work *work)
+{
+	if (work->kind == TL__WORK_INGEST)
+		tl__work_ingest_prepare(host->tree, work);
 }
 
 void tl__work_run(tl__host *host, tl__work *work)

@@ -2,7 +2,8 @@
  * runs it (the engine on the store worker, the simulator at once) and gives it back. A work owns
  * everything in it; whoever holds the pointer owns the work.
  *
- * Driver: `tl__work_run(host, work)`, then the event TL__SYNC_WORKED with the same pointer. Kinds
+ * Driver: `tl__work_prepare(host, work)` if the work will have to wait for others,
+ * `tl__work_run(host, work)`, then the event TL__SYNC_WORKED with the same pointer. Kinds
  * and members are the core's business. Works of one core are run in the order they were handed out
  * (several at once are fine when they are about different databases). */
 #ifndef TL_TREE_WORK_H
@@ -140,8 +141,10 @@ typedef struct tl__work_ingest {
 	/* Out */
 	tl__ingest_result result; /* freed with the work */
 	bool more;                /* the intake holds more: run the same work again */
-	uint64_t before, after;   /* arrival numbers around it: after − before == result.entered
-				     says that nobody else wrote */
+	tl__ingest_page ahead;    /* private: the intake's page after this one, when has_ahead */
+	bool has_ahead, more_ahead;
+	uint64_t before, after; /* arrival numbers around it: after − before == result.entered
+				   says that nobody else wrote */
 	/* Fates over all pages of an intake. */
 	uint64_t fates[TL__FATE_DECLINED + 1];
 	int declined_code;     /* of the first declined line; TL_OK when none */
@@ -302,6 +305,9 @@ typedef struct tl__work {
 /* db may be NULL. *out is yours: tl__work_free. TL_OK or TL_E_NOMEM. */
 int tl__work_new(tl__work **out, tl__work_kind kind, const tl_id *db) TL_MUST_USE;
 void tl__work_free(tl__work *work); /* NULL is fine */
+/* Optional: begins what needs no store, on other threads, for a work that waits its turn. Never
+ * blocks. */
+void tl__work_prepare(tl__host *host, tl__work *work);
 /* Runs it: blocks for the store. Any thread, one at a time a work. The result is in the work. The
  * host's own hooks see the commits to `_sync`: give one without hooks. */
 void tl__work_run(tl__host *host, tl__work *work);
@@ -310,6 +316,7 @@ void tl__work_run(tl__host *host, tl__work *work);
 int tl__work_load_run(tl__host *host, tl__work *work) TL_MUST_USE;
 int tl__work_save_run(tl__host *host, tl__work *work) TL_MUST_USE;
 int tl__work_expire_run(tl__host *host, tl__work *work) TL_MUST_USE;
+void tl__work_ingest_prepare(tl__tree *tree, tl__work *work);
 int tl__work_ingest_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_tips_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_lookup_run(tl__tree *tree, tl__work *work) TL_MUST_USE;

@@ -48,17 +48,57 @@ static void count_fates(tl__work_ingest *in)
 	}
 }
 
-/* The next page of the intake; *done when it holds nothing more. */
-static int next_page(tl__work_ingest *in, bool *done)
+static void prepare(tl__tree *tree, tl__ingest_page *page)
 {
-	const tl_str *lines;
-	size_t count;
-	int rc = tl__intake_next(in->intake, &lines, &count, &in->more);
+	/* without memory its lines are read when its turn comes */
+	if (page->count > 0 && tl__ingest_prepare(&page->prepared, tree, page) != TL_OK)
+		page->prepared = NULL;
+}
 
-	in->page.lines = lines;
-	in->page.count = count;
-	in->page.form = TL_ENTRY_CANONICAL; /* the spool has brought them into it */
-	*done = rc == TL_OK && count == 0;
+static int look_ahead(tl__tree *tree, tl__work_ingest *in)
+{
+	int rc;
+
+	in->ahead = in->page;
+	in->ahead.prepared = NULL;
+	in->ahead.form = TL_ENTRY_CANONICAL; /* the spool has brought them into it */
+	rc = tl__intake_next(in->intake, &in->ahead.lines, &in->ahead.count, &in->more_ahead);
+	in->has_ahead = rc == TL_OK;
+	if (rc == TL_OK)
+		prepare(tree, &in->ahead);
+	return rc;
+}
+
+/* The next page of the intake; *done when it holds nothing more. The page after it is made ready
+ * while this one is judged and written. */
+static int next_page(tl__tree *tree, tl__work_ingest *in, bool *done)
+{
+	int rc = in->has_ahead ? TL_OK : look_ahead(tree, in);
+
+	if (rc != TL_OK)
+		return rc;
+	in->page = in->ahead;
+	in->ahead.prepared = NULL;
+	in->more = in->more_ahead;
+	in->has_ahead = false;
+	*done = in->page.count == 0;
+	return in->more ? look_ahead(tree, in) : TL_OK;
+}
+
+/* Pages of peers that we exchange this database with are expected to be good; of others' each line
+ * is looked at for what is cheaper first. */
+void tl__work_ingest_prepare(tl__tree *tree, tl__work *work)
+{
+	if (!work->ingest.intake && work->ingest.page.related)
+		prepare(tree, &work->ingest.page);
+}
+
+static int store_page(tl__tree *tree, tl__work_ingest *in)
+{
+	int rc = tl__ingest(tree, &in->page, &in->result);
+
+	tl__prepared_free(in->page.prepared);
+	in->page.prepared = NULL;
 	return rc;
 }
 
@@ -70,7 +110,7 @@ int tl__work_ingest_run(tl__tree *tree, tl__work *work)
 
 	in->more = false;
 	if (in->intake)
-		rc = next_page(in, &done);
+		rc = next_page(tree, in, &done);
 	if (rc == TL_OK && in->intake && in->fates[TL__FATE_DECLINED] == 0)
 		in->fates[TL__FATE_DECLINED] = tl__intake_refused(in->intake, &in->declined_code);
 	if (rc == TL_OK)
@@ -78,7 +118,7 @@ int tl__work_ingest_run(tl__tree *tree, tl__work *work)
 	in->after = in->before;
 	if (rc != TL_OK || (done && in->page.local_count == 0))
 		return rc;
-	rc = tl__ingest(tree, &in->page, &in->result);
+	rc = store_page(tree, in);
 	if (rc != TL_OK)
 		return rc;
 	count_fates(in);

@@ -469,6 +469,40 @@ static void pages_keep_to_bytes_and_a_large_entry_travels_alone(void)
 	tl__free(data);
 }
 
+/* Ingest works on one page while the next is read. */
+static void a_page_stays_while_the_next_is_out(void)
+{
+	tl__spool *spool = NULL;
+	tl__spool_page first, second;
+	int refused;
+	dag d;
+
+	REQUIRE(dag_make(&d, 2500, 4));
+	REQUIRE(tl__spool_new(&spool, &(tl__spool_options){.db = *tl_entry_id(d.at[0])}) == TL_OK);
+	for (size_t i = 0; i < 2500; i++)
+		CHECK_OK(add(spool, d.at[i], &refused));
+	tl__spool_finish(spool);
+	CHECK_OK(tl__spool_next(spool, &first));
+	for (size_t out = first.count; !first.end && out > 0; out = second.count) {
+		tl_str *copies = tl__alloc_zero(first.count, sizeof *copies);
+
+		REQUIRE(copies != NULL);
+		for (size_t i = 0; i < first.count; i++)
+			copies[i] = (tl_str){tl__copy_bytes(first.lines[i].ptr, first.lines[i].len),
+				first.lines[i].len};
+		CHECK_OK(tl__spool_next(spool, &second));
+		for (size_t i = 0; i < first.count; i++) {
+			CHECK(tl__str_eq(copies[i], first.lines[i]));
+			tl__free((char *)copies[i].ptr);
+		}
+		tl__free(copies);
+		first = second;
+	}
+	CHECK(first.end);
+	tl__spool_free(spool);
+	dag_free(&d);
+}
+
 static void a_directory_that_is_not_there_is_an_error(void)
 {
 	tl__spool_options options = {.memory_bytes = 1, .directory = "/nonexistent/tidelock"};
@@ -569,6 +603,7 @@ int main(void)
 	RUN(a_line_that_is_no_entry_is_left_out);
 	RUN(an_answer_over_the_limit_ends);
 	RUN(pages_keep_to_bytes_and_a_large_entry_travels_alone);
+	RUN(a_page_stays_while_the_next_is_out);
 	RUN(a_directory_that_is_not_there_is_an_error);
 	RUN(the_root_is_compared_with_the_one_asked_for);
 	RUN(memory_that_runs_out_is_an_error);

@@ -271,7 +271,7 @@ static bool send_page(universe *u, world *w, queue *q, size_t most)
 			q->at[kept++] = q->at[i];
 	}
 	q->count = kept;
-	good = feed_as(w, root, page, count, (feeding){.stranger = false}, &r) == TL_OK;
+	good = feed_as(w, root, page, count, (feeding){.prepared = count % 2 == 0}, &r) == TL_OK;
 	if (!good)
 		printf("a page failed: %s\n", tl_error_message(tl_last_error()));
 	for (size_t i = 0; good && i < count; i++) {

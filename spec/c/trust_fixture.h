@@ -329,6 +329,7 @@ static inline tl_entry *make_note(const tl_entry *root, const tl_entry *parent,
 typedef struct feeding {
 	tl_str sender;
 	bool stranger, known_only;
+	bool prepared; /* ahead of its turn, as is every page for a store on disk */
 } feeding;
 
 static inline int feed_as(world *w, const tl_entry *root, tl_entry *const *entries, size_t count,
@@ -348,7 +349,11 @@ static inline int feed_as(world *w, const tl_entry *root, tl_entry *const *entri
 		return TL_E_NOMEM;
 	for (size_t i = 0; i < count; i++)
 		lines[i] = tl_entry_bytes(entries[i]);
-	code = tl__ingest(&w->tree, &page, out);
+	code = how.prepared || w->folder[0] ? tl__ingest_prepare(&page.prepared, &w->tree, &page)
+					    : TL_OK;
+	if (code == TL_OK)
+		code = tl__ingest(&w->tree, &page, out);
+	tl__prepared_free(page.prepared);
 	tl__free(lines);
 	return code;
 }

@@ -1,0 +1,110 @@
+/* Lines of a page, read by the threads of the pool: at once, or ahead of the page's turn. */
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "model/entry_impl.h"
+#include "tree/ingest_run.h"
+#include "tree/signers.h"
+
+struct tl__prepared {
+	tl__pool_batch batch;
+	tl__tree *tree;
+	tl_id db;
+	tl_entry_form form;
+	const tl_str *texts;
+	size_t count;
+	bool verify;
+	tl__line *lines;
+};
+
+static int read_line(const tl__prepared *p, tl_str text, tl__line *line)
+{
+	int code = tl_entry_parse(&line->entry, text, p->form);
+
+	if (code == TL_OK)
+		code = tl_entry_check(line->entry);
+	if (code == TL_OK && memcmp(tl__entry_tree_id(line->entry), &p->db, sizeof p->db) != 0)
+		code = TL_E_FOREIGN_ENTRY;
+	return code;
+}
+
+/* With the key that its settings will give it, or for nothing. */
+static void verify(const tl__prepared *p, tl__line *line)
+{
+	int code;
+
+	if (!tl__signers_guess(p->tree->signers, line->entry, &line->key))
+		return;
+	code = tl_entry_verify(line->entry, &line->key);
+	line->checked = code != TL_E_NOMEM;
+	line->genuine = code == TL_OK;
+}
+
+static void prepare_line(void *ud, size_t index)
+{
+	const tl__prepared *p = ud;
+	tl__line *line = &p->lines[index];
+
+	line->declined = read_line(p, p->texts[index], line);
+	if (line->declined == TL_OK && p->verify)
+		verify(p, line);
+}
+
+static int start(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page, bool verify)
+{
+	tl__prepared *p = tl__alloc_zero(1, sizeof *p);
+
+	*out = NULL;
+	if (!p)
+		return TL_E_NOMEM;
+	p->lines = tl__alloc_zero(page->count + 1, sizeof *p->lines);
+	if (!p->lines) {
+		tl__free(p);
+		return TL_E_NOMEM;
+	}
+	p->tree = tree;
+	p->db = page->db;
+	p->form = page->form;
+	p->texts = page->lines;
+	p->count = page->count;
+	p->verify = verify;
+	p->batch.run = prepare_line;
+	p->batch.ud = p;
+	p->batch.count = page->count;
+	tl__pool_start(tree->pool, &p->batch);
+	*out = p;
+	return TL_OK;
+}
+
+/* The signatures of known entries need no second look: pages that only repeat what is held are
+ * read, but not verified ahead. */
+int tl__ingest_prepare(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page)
+{
+	return start(out, tree, page, !atomic_load(&tree->repeating));
+}
+
+int tl__prepared_now(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page)
+{
+	return start(out, tree, page, false);
+}
+
+int tl__prepared_lines(tl__prepared *p, tl__line **out)
+{
+	tl__pool_finish(p->tree->pool, &p->batch);
+	*out = p->lines;
+	for (size_t i = 0; i < p->count; i++)
+		if (p->lines[i].declined == TL_E_NOMEM)
+			return tl__fail(TL_E_NOMEM, "out of memory while reading a page");
+	return TL_OK;
+}
+
+void tl__prepared_free(tl__prepared *p)
+{
+	if (!p)
+		return;
+	tl__pool_abandon(p->tree->pool, &p->batch);
+	for (size_t i = 0; i < p->count; i++)
+		tl_entry_release(p->lines[i].entry);
+	tl__free(p->lines);
+	tl__free(p);
+}
