@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 /* Indices taken at a time: a verification takes some 40 µs, so claims are cheap beside it. */
 #define CHUNK 4
@@ -89,7 +90,7 @@ static void *run(void *ud)
 static void start_threads(tl__verify_pool *pool)
 {
 	while (pool->started < pool->wanted) {
-		if (pthread_create(&pool->threads[pool->started], NULL, run, pool) != 0) {
+		if (tl__thread_start(&pool->threads[pool->started], run, pool) != 0) {
 			pool->wanted = pool->started;
 			return;
 		}

@@ -13,6 +13,7 @@
 #include <tidelock/control.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 /* An answer that makes no progress for so long is given up: others wait behind it. */
 #define WRITE_PATIENCE_MS 5000
@@ -232,7 +233,7 @@ int tl__control_open(tl__control **out, tl_node *node)
 		control_free(control);
 		return rc;
 	}
-	rc = pthread_create(&control->thread, NULL, run, control);
+	rc = tl__thread_start(&control->thread, run, control);
 	if (rc != 0) {
 		control_free(control);
 		return tl__fail(TL_E_IO, "cannot start the control thread: %s", strerror(rc));

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "engine/driver.h"
 #include "engine/engine_impl.h"
 #include "engine/inside.h"
@@ -106,7 +107,7 @@ static int new_parts(tl__engine *e, const tl_sync_options *options)
 
 static int start_thread(tl__engine *e)
 {
-	int rc = pthread_create(&e->thread, NULL, run, e);
+	int rc = tl__thread_start(&e->thread, run, e);
 
 	if (rc != 0)
 		return tl__fail(TL_E_IO, "cannot start the engine's thread: %s", strerror(rc));

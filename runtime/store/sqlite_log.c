@@ -2,8 +2,8 @@
  * commits go on meanwhile. The log starts anew once all of it is copied and no reader needs it,
  * which while entries pour in is the case at no moment: then a commit, when the thread has left it
  * little, copies the rest. */
-#include <signal.h>
 #include "base/fail.h"
+#include "base/thread.h"
 #include "store/sqlite.h"
 
 /* What a copy brought to the file reaches the disk here, or the commit that copies the rest would
@@ -94,20 +94,16 @@ static void *run(void *ud)
 	return NULL;
 }
 
-/* At the first need: most stores never have one. Signals are for the program's own threads. */
+/* At the first need: most stores never have one. */
 static bool start(tl__sqlite *store)
 {
 	tl__sq_log *log = &store->log;
-	sigset_t all, before;
 
 	if (log->started)
 		return true;
 	if (!log->conn && tl__sq_conn_open(&log->conn, store, TL__SQ_WATCH_CACHE_KIB) != TL_OK)
 		return false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	log->started = pthread_create(&log->thread, NULL, run, store) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	log->started = tl__thread_start(&log->thread, run, store) == 0;
 	return log->started;
 }
 

@@ -1,6 +1,7 @@
 /* Nodes in the course of time: flushing, waiting, events, operations, closing, policies, access
  * requests, leaks. */
 #include <arpa/inet.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "check.h"
@@ -39,6 +40,29 @@ static void flush_and_wait_say_when_it_is_done(void)
 	CHECK_CODE(finish(tl_sync_flush(d.a.node, 300, &op), &op), TL_E_TIMEOUT);
 	CHECK_CODE(finish(tl_sync_wait_until_synced(d.a.node, d.b.key, &d.id, 100, &op), &op),
 		TL_E_TIMEOUT);
+	duo_close(&d);
+}
+
+/* The program's signals are its own: one that all its threads block waits, and ends nobody. */
+static void our_threads_take_no_signals(void)
+{
+	const struct timespec at_once = {0, 0};
+	sigset_t set, before;
+	duo d;
+
+	REQUIRE(duo_open(&d, false, NULL));
+	for (int i = 0; i < 10; i++)
+		CHECK_OK(put(d.db, "n", "x"));
+	CHECK_OK(exchange(&d.a, &d.b, &d.id));
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, &before);
+	CHECK(kill(getpid(), SIGUSR1) == 0);
+	nap(50);
+	CHECK_OK(put(d.db, "n", "y"));
+	CHECK_OK(exchange(&d.a, &d.b, &d.id));
+	CHECK(sigtimedwait(&set, NULL, &at_once) == SIGUSR1);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	duo_close(&d);
 }
 
@@ -518,6 +542,7 @@ static void nothing_is_left_open(void)
 int main(void)
 {
 	RUN(flush_and_wait_say_when_it_is_done);
+	RUN(our_threads_take_no_signals);
 	RUN(history_is_written_and_cleaned);
 	RUN(events_tell_what_happens);
 	RUN(an_operation_is_cancelled_or_times_out);

@@ -1,0 +1,19 @@
+#include "base/thread.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+int tl__thread_start(pthread_t *out, void *(*run)(void *ud), void *ud)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		sigdelset(&all, own[i]);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(out, NULL, run, ud);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}

@@ -1,0 +1,11 @@
+/* Threads of our own inside a program of somebody else. */
+#ifndef TL_BASE_THREAD_H
+#define TL_BASE_THREAD_H
+
+#include <pthread.h>
+
+/* As pthread_create, whose error number it returns; the thread takes no signals: those are for the
+ * program's own threads. What the thread itself does wrong (SIGSEGV and the like) still ends it. */
+int tl__thread_start(pthread_t *out, void *(*run)(void *ud), void *ud);
+
+#endif
