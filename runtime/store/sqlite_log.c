@@ -52,7 +52,8 @@ static int left(const tl__sq_log *log)
 	return copied > pages ? pages : pages - copied; /* more: of the log before this one */
 }
 
-/* Until little is left; or a reader keeps it from that, or commits are too fast. */
+/* Until nothing is left, for then the next commit starts anew without waiting; or a reader keeps it
+ * from that, or commits are too fast. */
 static void catch_up(tl__sqlite *store, tl__sq_conn *conn)
 {
 	tl__sq_log *log = &store->log;
@@ -65,7 +66,7 @@ static void catch_up(tl__sqlite *store, tl__sq_conn *conn)
 		rc = sync_file(conn);
 		if (rc != SQLITE_OK)
 			keep_log(store, sqlite3_errstr(rc));
-		if (rc != SQLITE_OK || left(log) <= TL__SQ_LOG_REST_PAGES || left(log) >= before)
+		if (rc != SQLITE_OK || left(log) == 0 || left(log) >= before)
 			return;
 	}
 }
@@ -171,8 +172,10 @@ void tl__sq_log_trim(tl__sqlite *store)
 	int pages = atomic_load(&log->pages);
 	bool enough = pages >= TL__SQ_LOG_ENOUGH_PAGES;
 
-	if (pages < log->tried)
-		log->tried = 0; /* it has started anew */
+	if (pages < log->tried) { /* it has started anew */
+		log->tried = 0;
+		atomic_store(&log->copied, 0);
+	}
 	if (atomic_load(&log->faulty) ||
 		pages < log->tried + (enough ? TL__SQ_LOG_REST_PAGES : TL__SQ_LOG_STEP_PAGES))
 		return;
