@@ -102,11 +102,9 @@ static void the_next_page_is_asked_for_while_one_is_stored(void)
 	answer_page(&bob, &(page_answer){.n = 4, .more = true, .from = &from, .count = 4});
 	for (size_t n = 4; n < 8; n += 2) {
 		CHECK(sends("/tidelock/v1/pull", NULL));
-		answer_page(&bob, &(page_answer){.n = n + 2,
-					  .more = true,
-					  .from = &from,
-					  .first = n,
-					  .count = 2});
+		answer_page(&bob,
+			&(page_answer){
+				.n = n + 2, .more = true, .from = &from, .first = n, .count = 2});
 	}
 	/* Three wait to be stored: no fourth is asked for. */
 	CHECK(r.send_count == 0);
