@@ -12,7 +12,7 @@ int tl__thread_start(pthread_t *out, void *(*run)(void *ud), void *ud)
 	sigfillset(&all);
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
 		sigdelset(&all, own[i]);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
 	rc = pthread_create(out, NULL, run, ud);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return rc;

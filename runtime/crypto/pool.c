@@ -112,13 +112,16 @@ void tl__pool_start(tl__verify_pool *pool, tl__pool_batch *batch)
 	atomic_store(&batch->next, 0);
 	batch->newer = NULL;
 	batch->helpers = 0;
-	batch->queued = batch->count >= MIN_SHARED && pool->wanted > 0;
-	if (!batch->queued)
+	batch->queued = false;
+	if (batch->count < MIN_SHARED)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	start_threads(pool);
-	*place_of(pool, NULL) = batch;
-	pthread_cond_broadcast(&pool->work);
+	if (pool->started > 0) {
+		*place_of(pool, NULL) = batch;
+		batch->queued = true;
+		pthread_cond_broadcast(&pool->work);
+	}
 	pthread_mutex_unlock(&pool->lock);
 }
 

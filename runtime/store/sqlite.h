@@ -69,7 +69,8 @@ typedef struct tl__sq_known {
 typedef struct tl__sq_log {
 	atomic_int pages;   /* length after the last commit */
 	atomic_int copied;  /* of them, as far as the last copy came */
-	int tried;          /* length when a copy was last asked for; the writer's */
+	int last;           /* length after the commit before; the writer's, as is the next */
+	int tried;          /* length when a copy was last asked for */
 	atomic_bool faulty; /* the disk failed: copied no more, so that nothing is lost */
 	pthread_t thread;
 	bool started; /* the writer's */

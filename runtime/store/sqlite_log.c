@@ -172,10 +172,11 @@ void tl__sq_log_trim(tl__sqlite *store)
 	int pages = atomic_load(&log->pages);
 	bool enough = pages >= TL__SQ_LOG_ENOUGH_PAGES;
 
-	if (pages < log->tried) { /* it has started anew */
+	if (pages <= log->last) { /* it has started anew */
 		log->tried = 0;
 		atomic_store(&log->copied, 0);
 	}
+	log->last = pages;
 	if (atomic_load(&log->faulty) ||
 		pages < log->tried + (enough ? TL__SQ_LOG_REST_PAGES : TL__SQ_LOG_STEP_PAGES))
 		return;

@@ -321,15 +321,16 @@ static int ingest(
 	return code;
 }
 
-/* The turn that judged it knows best whether the next page brings anything new. */
-static void note_repetition(tl__tree *tree, const tl__ingest_page *page, const tl__ingest_result *r)
+/* As this page was, the next one may well be. */
+static void note_use(tl__tree *tree, const tl__ingest_page *page, const tl__ingest_result *r)
 {
-	size_t known = 0;
+	size_t entered = 0;
 
 	for (size_t i = 0; i < page->count; i++)
-		known += r->fates[i].kind == TL__FATE_KNOWN;
+		entered +=
+			r->fates[i].kind == TL__FATE_VERIFIED || r->fates[i].kind == TL__FATE_VOID;
 	if (page->count > 0)
-		atomic_store(&tree->repeating, known > page->count / 2);
+		atomic_store(&tree->fruitless, entered < page->count / 2);
 }
 
 int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *out)
@@ -352,7 +353,7 @@ int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *o
 	if (code == TL_OK)
 		code = ingest(tree, page, lines, out);
 	if (code == TL_OK)
-		note_repetition(tree, page, out);
+		note_use(tree, page, out);
 	tl__prepared_free(own);
 	if (code != TL_OK)
 		tl__ingest_result_free(out);

@@ -13,7 +13,7 @@ struct tl__prepared {
 	tl_entry_form form;
 	const tl_str *texts;
 	size_t count;
-	bool verify;
+	bool verify, is_ahead;
 	tl__line *lines;
 };
 
@@ -76,11 +76,21 @@ static int start(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page
 	return TL_OK;
 }
 
-/* The signatures of known entries need no second look: pages that only repeat what is held are
- * read, but not verified ahead. */
+/* Signatures are dear: where most entries were known already, or were refused for something that
+ * is cheaper to see, pages are read but not verified ahead. */
 int tl__ingest_prepare(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page)
 {
-	return start(out, tree, page, !atomic_load(&tree->repeating));
+	bool room = atomic_fetch_add(&tree->ahead, 1) < TL__INGEST_MAX_AHEAD;
+	int code = TL_OK;
+
+	*out = NULL;
+	if (room)
+		code = start(out, tree, page, !atomic_load(&tree->fruitless));
+	if (*out)
+		(*out)->is_ahead = true;
+	else
+		atomic_fetch_sub(&tree->ahead, 1);
+	return code;
 }
 
 int tl__prepared_now(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page)
@@ -105,6 +115,8 @@ void tl__prepared_free(tl__prepared *p)
 	tl__pool_abandon(p->tree->pool, &p->batch);
 	for (size_t i = 0; i < p->count; i++)
 		tl_entry_release(p->lines[i].entry);
+	if (p->is_ahead)
+		atomic_fetch_sub(&p->tree->ahead, 1);
 	tl__free(p->lines);
 	tl__free(p);
 }

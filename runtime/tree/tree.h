@@ -49,7 +49,8 @@ typedef struct tl__tree {
 	tl__signers *signers;
 	struct tl__aside_limits limits; /* of setting aside; a member that is 0 has its default */
 	atomic_bool resumed;            /* tl__ingest_resume has run */
-	atomic_bool repeating;          /* most of the page before was known already */
+	atomic_bool fruitless;          /* little of the page before entered the DAG */
+	atomic_size_t ahead;            /* pages prepared, not judged yet */
 } tl__tree;
 
 /* Borrows everything it is given. TL_OK or TL_E_NOMEM. */
@@ -216,7 +217,8 @@ typedef struct tl__ingest_result {
 /* Begins to read the page's lines, and to verify their signatures, on the threads of the pool, so
  * that both go on while the pages before it are written. Which key an entry is signed by is only
  * guessed: nothing is decided here. Never blocks; any thread. The lines must stay until
- * tl__prepared_free. TL_E_NOMEM, then the page can do without. */
+ * tl__prepared_free. NULL in *out, and TL_OK, when enough pages are under way: then, and on
+ * TL_E_NOMEM, the page does without. */
 int tl__ingest_prepare(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page) TL_MUST_USE;
 /* NULL is fine. May wait for a few signatures. */
 void tl__prepared_free(tl__prepared *prepared);
@@ -241,6 +243,7 @@ int tl__ingest_resume(tl__tree *tree) TL_MUST_USE;
 #define TL__PENDING_MAX_STRANGER_BYTES (64u * 1024 * 1024)
 #define TL__QUARANTINE_MAX_ENTRIES     10000
 #define TL__QUARANTINE_MAX_BYTES       (64u * 1024 * 1024)
+#define TL__INGEST_MAX_AHEAD           4    /* pages prepared at a time */
 #define TL__INGEST_MAX_MISSING         1000 /* ids told of one page; the rest with the next ones */
 
 #endif

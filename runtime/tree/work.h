@@ -131,7 +131,7 @@ typedef struct tl__work_place {
 } tl__work_place;
 
 typedef struct tl__work_ingest {
-	/* In: the page; everything in it lives in the work's arena. */
+	/* In: the page; its lines stay until the work is given back. */
 	tl__ingest_page page;
 	tl__intake *intake; /* instead of page.lines: one page of it a run. Freed with the work. */
 	bool has_since;     /* push: the sender's place in our order */

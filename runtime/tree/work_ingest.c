@@ -93,16 +93,7 @@ void tl__work_ingest_prepare(tl__tree *tree, tl__work *work)
 		prepare(tree, &work->ingest.page);
 }
 
-static int store_page(tl__tree *tree, tl__work_ingest *in)
-{
-	int rc = tl__ingest(tree, &in->page, &in->result);
-
-	tl__prepared_free(in->page.prepared);
-	in->page.prepared = NULL;
-	return rc;
-}
-
-int tl__work_ingest_run(tl__tree *tree, tl__work *work)
+static int ingest_page(tl__tree *tree, tl__work *work)
 {
 	tl__work_ingest *in = &work->ingest;
 	bool done = false;
@@ -118,7 +109,7 @@ int tl__work_ingest_run(tl__tree *tree, tl__work *work)
 	in->after = in->before;
 	if (rc != TL_OK || (done && in->page.local_count == 0))
 		return rc;
-	rc = store_page(tree, in);
+	rc = tl__ingest(tree, &in->page, &in->result);
 	if (rc != TL_OK)
 		return rc;
 	count_fates(in);
@@ -127,5 +118,15 @@ int tl__work_ingest_run(tl__tree *tree, tl__work *work)
 		rc = tl__work_since(tree, work);
 	if (rc == TL_OK && in->has_since)
 		rc = tips_after(tree, work);
+	return rc;
+}
+
+/* Nobody reads the page's lines any more when the work is given back, whatever became of it. */
+int tl__work_ingest_run(tl__tree *tree, tl__work *work)
+{
+	int rc = ingest_page(tree, work);
+
+	tl__prepared_free(work->ingest.page.prepared);
+	work->ingest.page.prepared = NULL;
 	return rc;
 }

@@ -1,6 +1,10 @@
 /* Pages read and verified ahead of their turn: never another verdict than without. */
-#include "trust_fixture.h"
+#include <fcntl.h>
+#include <unistd.h>
+#include "scratch.h"
 #include "tree/signers.h"
+#include "tree/work.h"
+#include "trust_fixture.h"
 
 #define NOTES_MAX 40
 
@@ -192,8 +196,8 @@ static void what_is_prepared_may_be_dropped(void)
 	scene_close(&s);
 }
 
-/* Whoever sends again what is known does not make us verify it again. */
-static void pages_that_repeat_are_noticed(void)
+/* Whoever sends again what is known, or what nobody may write, does not make us verify it. */
+static void pages_of_no_use_are_noticed(void)
 {
 	tl__ingest_result r;
 	scene s;
@@ -201,16 +205,88 @@ static void pages_that_repeat_are_noticed(void)
 	REQUIRE(scene_open(&s) && make_notes(&s, "n", &s.b));
 	REQUIRE(feed(&s, true, &r) == TL_OK);
 	tl__ingest_result_free(&r);
-	CHECK(!atomic_load(&s.w.tree.repeating));
+	CHECK(!atomic_load(&s.w.tree.fruitless));
 	REQUIRE(feed(&s, true, &r) == TL_OK);
 	tl__ingest_result_free(&r);
-	CHECK(atomic_load(&s.w.tree.repeating));
+	CHECK(atomic_load(&s.w.tree.fruitless));
 	REQUIRE(make_notes(&s, "m", &s.b));
 	REQUIRE(feed(&s, true, &r) == TL_OK);
 	for (size_t i = 0; i < NOTES_MAX; i++)
 		CHECK(r.fates[i].kind == (is_forged(i) ? TL__FATE_INVALID : TL__FATE_VERIFIED));
 	tl__ingest_result_free(&r);
-	CHECK(!atomic_load(&s.w.tree.repeating));
+	CHECK(!atomic_load(&s.w.tree.fruitless));
+	REQUIRE(make_notes(&s, "x", &s.b));
+	for (size_t i = 0; i < NOTES_MAX; i += 2) { /* by nobody who may */
+		tl_entry_release(s.notes[i]);
+		s.notes[i] = make_note(s.root, s.root, NULL, &s.b, "x=y");
+		REQUIRE(s.notes[i] != NULL);
+	}
+	REQUIRE(feed(&s, true, &r) == TL_OK);
+	tl__ingest_result_free(&r);
+	CHECK(atomic_load(&s.w.tree.fruitless));
+	scene_close(&s);
+}
+
+static void only_so_many_are_prepared(void)
+{
+	tl_str lines[NOTES_MAX];
+	tl__ingest_page page = {
+		.lines = lines, .count = NOTES_MAX, .sender = PEER, .related = true};
+	tl__prepared *all[TL__INGEST_MAX_AHEAD + 1];
+	scene s;
+
+	REQUIRE(scene_open(&s) && make_notes(&s, "n", &s.b));
+	page.db = *tl_entry_id(s.root);
+	for (size_t i = 0; i < NOTES_MAX; i++)
+		lines[i] = tl_entry_bytes(s.notes[i]);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i <= TL__INGEST_MAX_AHEAD; i++) {
+			CHECK_OK(tl__ingest_prepare(&all[i], &s.w.tree, &page));
+			CHECK((all[i] != NULL) == (i < TL__INGEST_MAX_AHEAD));
+		}
+		for (size_t i = 0; i <= TL__INGEST_MAX_AHEAD; i++)
+			tl__prepared_free(all[i]);
+	}
+	scene_close(&s);
+}
+
+/* The lines belong to whoever gave the work, who may drop them first. */
+static void a_work_that_fails_lets_go_of_its_lines(void)
+{
+	enum { HELD = 4 };
+	tl_str lines[NOTES_MAX];
+	tl__snapshot *held[HELD];
+	tl__work *work = NULL;
+	int next;
+	scene s;
+
+	worlds_on_disk = true;
+	REQUIRE(scene_open(&s) && make_notes(&s, "n", &s.b));
+	worlds_on_disk = false;
+	REQUIRE(tl__work_new(&work, TL__WORK_INGEST, tl_entry_id(s.root)) == TL_OK);
+	for (size_t i = 0; i < NOTES_MAX; i++)
+		lines[i] = tl_entry_bytes(s.notes[i]);
+	work->ingest.page = (tl__ingest_page){.db = *tl_entry_id(s.root),
+		.lines = lines,
+		.count = NOTES_MAX,
+		.sender = PEER,
+		.related = true};
+	for (size_t i = 0; i < HELD; i++) /* no connection is idle */
+		REQUIRE(tl__snapshot_open(s.w.store, &held[i]) == TL_OK);
+	next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	REQUIRE(next >= 0);
+	close(next);
+	tl__work_ingest_prepare(&s.w.tree, work);
+	CHECK(work->ingest.page.prepared != NULL);
+	REQUIRE(scratch_limit(RLIMIT_NOFILE, (rlim_t)next));
+	CHECK(tl__work_ingest_run(&s.w.tree, work) != TL_OK);
+	REQUIRE(scratch_limit(RLIMIT_NOFILE, RLIM_INFINITY));
+	for (size_t i = 0; i < HELD; i++)
+		tl__snapshot_close(held[i]);
+	CHECK(work->ingest.page.prepared == NULL);
+	drop_notes(&s);
+	tl__work_free(work);
+	CHECK(arrivals(&s.w, s.root) == 1);
 	scene_close(&s);
 }
 
@@ -221,6 +297,8 @@ int main(void)
 	RUN(signers_are_guessed_by_what_was_judged);
 	RUN(lines_of_every_kind_are_told_apart);
 	RUN(what_is_prepared_may_be_dropped);
-	RUN(pages_that_repeat_are_noticed);
+	RUN(pages_of_no_use_are_noticed);
+	RUN(only_so_many_are_prepared);
+	RUN(a_work_that_fails_lets_go_of_its_lines);
 	return spec_end();
 }
