@@ -176,6 +176,7 @@ static void run(size_t n, int times, const char *protocol, outcome *out)
 	work_path(server_dir, "server");
 	for (int i = 0; i < times; i++) {
 		copy_dir(seed_dir(n, &id), server_dir);
+		sync(); /* or the disk would still be busy with the copy */
 		bootstrap_once(server_dir, &id, n, protocol, out);
 		scratch_remove(server_dir);
 	}
