@@ -13,7 +13,8 @@ void tl__commits_attach(tl__commits *commits, tl__inbox *inbox, void (*task)(tl_
 {
 	pthread_mutex_lock(&commits->lock);
 	commits->inbox = inbox;
-	commits->task.call = task;
+	if (inbox) /* else it may lie in the inbox before, to be run when that closes */
+		commits->task.call = task;
 	commits->put = false;
 	commits->count = 0;
 	pthread_mutex_unlock(&commits->lock);

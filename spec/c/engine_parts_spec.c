@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"
+#include "engine/commits.h"
 #include "engine/hub.h"
 #include "engine/inside.h"
 #include "engine/keys.h"
@@ -377,6 +378,39 @@ static void the_worker_ends_after_its_queue_and_the_inbox_tells_the_rest(void)
 	tl__loop_free(loop);
 }
 
+static unsigned commit_calls;
+
+static void count_commits(tl__task *task)
+{
+	(void)task;
+	commit_calls++;
+}
+
+/* Between the last turn of the loop and the end somebody commits. */
+static void a_commit_told_at_the_very_end_harms_nobody(void)
+{
+	const tl__commit commit = {.arrival = 1};
+	tl__commits commits;
+	tl__inbox *inbox = NULL;
+	tl__commit *at = NULL;
+	tl_loop *loop = NULL;
+
+	REQUIRE(tl__loop_new(&loop) == TL_OK);
+	REQUIRE(tl__inbox_new(&inbox, loop) == TL_OK);
+	tl__commits_init(&commits);
+	tl__commits_attach(&commits, inbox, count_commits);
+	CHECK(tl__commits_note(&commits, &commit));
+	tl__commits_attach(&commits, NULL, NULL);
+	CHECK(tl__commits_note(&commits, &commit));
+	tl__inbox_close(inbox);
+	CHECK(commit_calls == 1);
+	CHECK(tl__commits_take(&commits, &at) == 0);
+	tl__free(at);
+	tl__commits_free(&commits);
+	tl__inbox_free(inbox);
+	tl__loop_free(loop);
+}
+
 /* --- keys ------------------------------------------------------------------------------------- */
 
 static int join_name(void *ud, tl_str name)
@@ -506,6 +540,7 @@ int main(void)
 	RUN(the_queue_overflows_into_one_event);
 	RUN(jobs_are_done_and_told_in_order);
 	RUN(the_worker_ends_after_its_queue_and_the_inbox_tells_the_rest);
+	RUN(a_commit_told_at_the_very_end_harms_nobody);
 	RUN(keys_are_made_found_and_removed);
 	RUN(names_that_cannot_be_are_refused);
 	RUN(sealed_keys_open_with_their_passphrase_only);
