@@ -22,19 +22,6 @@ static void close_here(void)
 	store = NULL;
 }
 
-static void file_in_folder(char *out, size_t size, const char *name)
-{
-	snprintf(out, size, "%s/%s", spec_folder, name);
-}
-
-#define RUN_IN_FOLDER(function)                                                                    \
-	do {                                                                                       \
-		store = NULL;                                                                      \
-		make_folder(spec_folder, sizeof spec_folder);                                      \
-		RUN(function);                                                                     \
-		end_case();                                                                        \
-	} while (0)
-
 /* --- everything that can be read, as text ----------------------------------------------------- */
 
 static int dump_entry(void *ud, const tl__entry_row *row)

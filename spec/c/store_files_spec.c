@@ -16,11 +16,6 @@ static int open_at(const char *path)
 	return tl__store_open_sqlite(&store, path, TL__DURABLE_RELAXED, NULL);
 }
 
-static void file_in_folder(char *out, size_t size, const char *name)
-{
-	snprintf(out, size, "%s/%s", spec_folder, name);
-}
-
 static bool message_has(const char *text)
 {
 	bool found = strstr(tl_error_message(tl_last_error()), text) != NULL;
@@ -30,8 +25,8 @@ static bool message_has(const char *text)
 	return found;
 }
 
-/* Each case with a fresh folder, which it opens as it likes. */
-#define RUN_IN_FOLDER(function)                                                                    \
+/* RUN_IN_FOLDER for cases that open a second store. */
+#define RUN_WITH_OTHER(function)                                                                   \
 	do {                                                                                       \
 		store = other = NULL;                                                              \
 		make_folder(spec_folder, sizeof spec_folder);                                      \
@@ -413,18 +408,18 @@ static void memory_has_no_backup(void)
 
 int main(void)
 {
-	RUN_IN_FOLDER(a_second_open_is_refused);
-	RUN_IN_FOLDER(a_second_process_is_told_the_pid);
-	RUN_IN_FOLDER(a_forked_child_does_not_share_it);
-	RUN_IN_FOLDER(others_cannot_look_in);
-	RUN_IN_FOLDER(descriptors_come_back_and_are_not_inherited);
-	RUN_IN_FOLDER(garbage_is_no_store);
-	RUN_IN_FOLDER(newer_and_foreign_files_are_refused);
-	RUN_IN_FOLDER(a_truncated_file_is_damaged);
-	RUN_IN_FOLDER(paths_that_are_no_folder);
-	RUN_IN_FOLDER(read_only_places_are_told);
-	RUN_IN_FOLDER(a_foreign_writer_is_told);
-	RUN_IN_FOLDER(a_backup_is_a_store);
-	RUN_IN_FOLDER(memory_has_no_backup);
+	RUN_WITH_OTHER(a_second_open_is_refused);
+	RUN_WITH_OTHER(a_second_process_is_told_the_pid);
+	RUN_WITH_OTHER(a_forked_child_does_not_share_it);
+	RUN_WITH_OTHER(others_cannot_look_in);
+	RUN_WITH_OTHER(descriptors_come_back_and_are_not_inherited);
+	RUN_WITH_OTHER(garbage_is_no_store);
+	RUN_WITH_OTHER(newer_and_foreign_files_are_refused);
+	RUN_WITH_OTHER(a_truncated_file_is_damaged);
+	RUN_WITH_OTHER(paths_that_are_no_folder);
+	RUN_WITH_OTHER(read_only_places_are_told);
+	RUN_WITH_OTHER(a_foreign_writer_is_told);
+	RUN_WITH_OTHER(a_backup_is_a_store);
+	RUN_WITH_OTHER(memory_has_no_backup);
 	return spec_end();
 }

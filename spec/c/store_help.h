@@ -79,6 +79,20 @@ static inline void end_case(void)
 		remove_folder(spec_folder);
 }
 
+static inline void file_in_folder(char *out, size_t size, const char *name)
+{
+	snprintf(out, size, "%s/%s", spec_folder, name);
+}
+
+/* A case with a fresh folder, which it opens as it likes. */
+#define RUN_IN_FOLDER(function)                                                                    \
+	do {                                                                                       \
+		store = NULL;                                                                      \
+		make_folder(spec_folder, sizeof spec_folder);                                      \
+		RUN(function);                                                                     \
+		end_case();                                                                        \
+	} while (0)
+
 /* Each case with each backend. */
 #define RUN_EACH(function)                                                                         \
 	do {                                                                                       \

@@ -11,19 +11,6 @@ static int open_again(void)
 	return tl__store_open_sqlite(&store, spec_folder, TL__DURABLE_RELAXED, NULL);
 }
 
-static void file_in_folder(char *out, size_t size, const char *name)
-{
-	snprintf(out, size, "%s/%s", spec_folder, name);
-}
-
-#define RUN_IN_FOLDER(function)                                                                    \
-	do {                                                                                       \
-		store = NULL;                                                                      \
-		make_folder(spec_folder, sizeof spec_folder);                                      \
-		RUN(function);                                                                     \
-		end_case();                                                                        \
-	} while (0)
-
 static off_t log_size(void)
 {
 	char path[300];
