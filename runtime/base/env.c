@@ -210,10 +210,10 @@ int tl__time_parse(const char *text, size_t len, int64_t *wall_ms)
 	int ms, minutes;
 
 	if (!date_and_time(&at, end, &t) || !fraction(&at, end, &ms) || !to_seconds(t, &seconds))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"a time must have the form 2026-01-31T10:00:00Z and exist in the calendar");
 	if (!offset(&at, end, &minutes) || at != end)
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"a time must end with its offset, `Z` or for example `+01:00`");
 	*wall_ms = (seconds - minutes * 60) * 1000 + ms;
 	return TL_OK;

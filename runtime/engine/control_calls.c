@@ -53,7 +53,7 @@ static int need(tl_str value, const char *what)
 {
 	if (value.ptr)
 		return TL_OK;
-	return tl__fail(TL_E_INVALID_ARGUMENT, "the request needs the member \"%s\"", what);
+	return tl__fail(TL_E_BAD_ARGUMENT, "the request needs the member \"%s\"", what);
 }
 
 /* A database by id or by name. */

@@ -124,7 +124,7 @@ int tl_control_call(const char *path, const char *request, char **result)
 
 	*result = NULL;
 	if (line.len > TL_CONTROL_MAX_REQUEST || memchr(line.ptr, '\n', line.len))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"a control request is one line of at most %u bytes",
 			TL_CONTROL_MAX_REQUEST);
 	rc = connect_to(path, &fd);

@@ -33,7 +33,7 @@ static int check_name(tl_str name)
 {
 	if (name.len == 0 || name.len > TL__KEY_NAME_MAX || !tl__utf8_valid(name) ||
 		memchr(name.ptr, '\0', name.len))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"a key's name is 1 to %d bytes of UTF-8; choose another", TL__KEY_NAME_MAX);
 	return TL_OK;
 }
@@ -343,7 +343,7 @@ int tl__keys_add(tl__keys *keys, tl_str name, const uint8_t *seed, tl_key *out)
 	if (rc != TL_OK)
 		return rc;
 	if (is_device(name))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"\"" TL__DEVICE_KEY "\" is the node's own; choose another name");
 	pthread_mutex_lock(&keys->lock);
 	rc = add_key(keys, name, seed, out);
@@ -392,7 +392,7 @@ int tl__keys_remove(tl__keys *keys, tl_str name)
 	int rc;
 
 	if (is_device(name))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"the device key is the node itself and cannot be removed");
 	pthread_mutex_lock(&keys->lock);
 	rc = remove_key(keys, name);

@@ -18,14 +18,14 @@ int tl__keys_open(tl__keys **out, tl__store *store, tl_str passphrase) TL_MUST_U
 void tl__keys_free(tl__keys *keys); /* NULL is fine */
 
 const tl_key *tl__keys_device(const tl__keys *keys);
-/* seed NULL: random. TL_E_ALREADY_EXISTS when the name holds another key, TL_E_INVALID_ARGUMENT for
+/* seed NULL: random. TL_E_ALREADY_EXISTS when the name holds another key, TL_E_BAD_ARGUMENT for
  * a name that cannot be one. */
 int tl__keys_add(tl__keys *keys, tl_str name, const uint8_t *seed, tl_key *out) TL_MUST_USE;
 /* TL_E_KEY_NOT_FOUND. Without argon2id. */
 int tl__keys_public(tl__keys *keys, tl_str name, tl_key *out) TL_MUST_USE;
 /* TL_E_KEY_NOT_FOUND. The caller wipes *out. Blocks for argon2id the first time. */
 int tl__keys_secret(tl__keys *keys, tl_str name, tl_secret *out) TL_MUST_USE;
-/* TL_E_KEY_NOT_FOUND; TL_E_INVALID_ARGUMENT for the device key. */
+/* TL_E_KEY_NOT_FOUND; TL_E_BAD_ARGUMENT for the device key. */
 int tl__keys_remove(tl__keys *keys, tl_str name) TL_MUST_USE;
 /* Ascending, without the device key. */
 int tl__keys_names(tl__keys *keys, tl__name_visit visit, void *ud) TL_MUST_USE;

@@ -103,15 +103,15 @@ static int read_config(tl_node_config *out, const tl_node_config *given)
 	if (!given)
 		return TL_OK;
 	if (given->size < offsetof(tl_node_config, path) + sizeof given->path)
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"the configuration's size is not set; begin with TL_NODE_CONFIG_INIT");
 	memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
 	if (out->durability != TL_DURABILITY_FULL && out->durability != TL_DURABILITY_RELAXED)
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"durability is TL_DURABILITY_FULL or TL_DURABILITY_RELAXED");
 	if (out->name &&
 		(strlen(out->name) > NAME_MAX_BYTES || !tl__utf8_valid(tl__str_z(out->name))))
-		return tl__fail(TL_E_INVALID_ARGUMENT, "a node's name is at most %d bytes of UTF-8",
+		return tl__fail(TL_E_BAD_ARGUMENT, "a node's name is at most %d bytes of UTF-8",
 			NAME_MAX_BYTES);
 	return TL_OK;
 }

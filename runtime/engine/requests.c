@@ -161,7 +161,7 @@ static int check_state(const char *state)
 	if (strcmp(state, "pending") == 0 || strcmp(state, "approved") == 0 ||
 		strcmp(state, "rejected") == 0)
 		return TL_OK;
-	return tl__fail(TL_E_INVALID_ARGUMENT,
+	return tl__fail(TL_E_BAD_ARGUMENT,
 		"\"%s\" is no state of an access request; it is pending, approved or rejected",
 		state);
 }
@@ -284,7 +284,7 @@ static int check_grant(const decision *d, tl_settings_store *settings, bool *eno
 	if (rc != TL_OK)
 		return rc;
 	if (!tl__serve_wish_name_valid(d->r.name))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"the request asks for the key name \"%.*s\", which no key may have; "
 			"reject it",
 			TL__STR_ARG(d->r.name));

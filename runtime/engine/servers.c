@@ -204,7 +204,7 @@ int tl__carriers_enable_http(tl__engine *engine, const tl_http_config *config)
 		return tl__fail(
 			TL_E_SERVER_ALREADY_RUNNING, "the HTTP transport is enabled already");
 	if (!config->certificate_file != !config->key_file)
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"TLS needs a certificate file and a key file; one of them is missing");
 	rc = add_http(engine, config, false);
 	return rc == TL_OK ? add_http(engine, config, true) : rc;

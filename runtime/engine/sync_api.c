@@ -39,7 +39,7 @@ int tl_sync_enable_http_transport(tl_node *node, const tl_http_config *config)
 	http_call call = {.base.begin = begin_http, .config = &full};
 
 	if (config && config->size < offsetof(tl_http_config, certificate_file))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"the configuration's size is not set; begin with TL_HTTP_CONFIG_INIT");
 	if (config)
 		memcpy(&full, config, config->size < sizeof full ? config->size : sizeof full);
@@ -299,7 +299,7 @@ int tl_sync_configure(tl_node *node, const tl_sync_options *options)
 	const tl__sync_command command = {.kind = TL__SYNC_CONFIGURE, .options = &full};
 
 	if (options->size < offsetof(tl_sync_options, connection_check_ms))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"the options' size is not set; begin with TL_SYNC_OPTIONS_INIT");
 	memcpy(&full, options, options->size < sizeof full ? options->size : sizeof full);
 	return tl__command_run(node, &command, "tl_sync_configure", NULL);

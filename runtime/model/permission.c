@@ -36,7 +36,7 @@ static int read_priority(tl_str digits, uint32_t *out)
 	uint64_t value;
 
 	if (tl__json_u64(digits, &value) != TL_OK || value > UINT32_MAX)
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"a priority is an integer from 0 to 4294967295; 0 is the strongest");
 	*out = (uint32_t)value;
 	return TL_OK;
@@ -57,7 +57,7 @@ int tl_permission_parse(tl_permission *out, tl_str text)
 		return read_priority(
 			(tl_str){text.ptr + len + 1, text.len - len - 1}, &out->priority);
 	}
-	return tl__fail(TL_E_INVALID_ARGUMENT,
+	return tl__fail(TL_E_BAD_ARGUMENT,
 		"a permission is `read`, `write:10` or `admin:0`, not `%.*s`", TL__STR_ARG(text));
 }
 

@@ -39,7 +39,7 @@ int tl_store_open(tl_store **out, const tl_store_config *config)
 
 	*out = NULL;
 	if (!config || config->size != sizeof *config)
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"begin a store's configuration with TL_STORE_CONFIG_INIT");
 	store = tl__alloc_zero(1, sizeof *store);
 	if (!store)
@@ -257,7 +257,7 @@ int tl_store_aside(tl_store *store, const tl_id *db, tl_store_verdict verdict,
 
 	if (verdict != TL_STORE_INVALID && verdict != TL_STORE_PENDING)
 		return tl__fail(
-			TL_E_INVALID_ARGUMENT, "only invalid and pending entries are set aside");
+			TL_E_BAD_ARGUMENT, "only invalid and pending entries are set aside");
 	rc = tl__snapshot_open(store->inner, &s);
 	if (rc != TL_OK)
 		return rc;

@@ -136,7 +136,7 @@ static int put_children(tl__m_change *change, const tl__put_entry *entry)
 		tl__k_id(tl__k_number(tl__k_start(&change->key), change->db.number),
 			&entry->parents[i]);
 		if (!tl__rows_get(change->view.roots[TL__T_ARRIVAL], tl__buf_view(&change->key)))
-			return tl__fail(TL_E_INVALID_ARGUMENT,
+			return tl__fail(TL_E_BAD_ARGUMENT,
 				"an entry cannot enter the DAG before its parents");
 		tl__k_long(&change->key, entry->arrival);
 		rc = put_fixed(change, TL__T_CHILD, NULL, 0);

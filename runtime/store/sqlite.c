@@ -192,7 +192,7 @@ int tl__store_open_sqlite(
 
 	*out = NULL;
 	if (!path || !*path)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "a store needs the path of a directory");
+		return tl__fail(TL_E_BAD_ARGUMENT, "a store needs the path of a directory");
 	store = new_store(path, durability, log);
 	if (!store)
 		return TL_E_NOMEM;

@@ -82,7 +82,7 @@ static int parent_number(tl__sq_change *change, const tl_id *id, int64_t *n)
 	rc = tl__sq_entry_number(change->conn, change->db.db, id, n);
 	if (rc == TL_OK && *n == 0)
 		return tl__fail(
-			TL_E_INVALID_ARGUMENT, "an entry cannot enter the DAG before its parents");
+			TL_E_BAD_ARGUMENT, "an entry cannot enter the DAG before its parents");
 	return rc;
 }
 

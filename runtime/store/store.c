@@ -203,16 +203,16 @@ static int check_entries(const tl__batch *batch)
 			batch->aside_count || batch->drop_aside_count;
 
 	if (needs_db && memcmp(&batch->db, &none, sizeof none) == 0)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "a batch with entries names no database");
+		return tl__fail(TL_E_BAD_ARGUMENT, "a batch with entries names no database");
 	for (size_t i = 0; i < batch->entry_count; i++)
 		if (batch->entries[i].verdict != TL__VERIFIED &&
 			batch->entries[i].verdict != TL__VOID)
-			return tl__fail(TL_E_INVALID_ARGUMENT,
-				"only verified and void entries enter the DAG");
+			return tl__fail(
+				TL_E_BAD_ARGUMENT, "only verified and void entries enter the DAG");
 	for (size_t i = 0; i < batch->aside_count; i++)
 		if (batch->asides[i].verdict != TL__INVALID &&
 			batch->asides[i].verdict != TL__PENDING)
-			return tl__fail(TL_E_INVALID_ARGUMENT,
+			return tl__fail(TL_E_BAD_ARGUMENT,
 				"only invalid and pending entries are set aside");
 	return TL_OK;
 }
@@ -221,7 +221,7 @@ static int check_entries(const tl__batch *batch)
 static int check_height(uint64_t height)
 {
 	if (height > INT64_MAX)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "a height is beyond 2^63 - 1");
+		return tl__fail(TL_E_BAD_ARGUMENT, "a height is beyond 2^63 - 1");
 	return TL_OK;
 }
 
@@ -240,8 +240,7 @@ static int check_stamps(const tl__raise *stamps, size_t count)
 
 	for (size_t i = 0; rc == TL_OK && i < count; i++) {
 		if (stamps[i].path.len == 0 || stamps[i].kind > TL__STAMP_LEAF)
-			return tl__fail(
-				TL_E_INVALID_ARGUMENT, "a stamp needs a path and a known kind");
+			return tl__fail(TL_E_BAD_ARGUMENT, "a stamp needs a path and a known kind");
 		rc = check_height(stamps[i].stamp.height);
 	}
 	return rc;

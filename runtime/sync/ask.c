@@ -401,9 +401,9 @@ void tl__ask_access(tl__sync *sync, const tl__sync_command *command)
 	if (command->name.len == 0 || command->name.len > TL__V1_MAX_TEXT ||
 		memchr(command->name.ptr, '.', command->name.len) ||
 		tl__str_eq(command->name, TL__STR("*")) || command->secret_count != 1) {
-		(void)tl__fail(TL_E_INVALID_ARGUMENT,
-			"a key name is not empty, not \"*\" and holds no dot");
-		tl__sync_complete_failed(sync, command->op, TL_E_INVALID_ARGUMENT);
+		(void)tl__fail(
+			TL_E_BAD_ARGUMENT, "a key name is not empty, not \"*\" and holds no dot");
+		tl__sync_complete_failed(sync, command->op, TL_E_BAD_ARGUMENT);
 		return;
 	}
 	ask = new_ask(sync, command->op);

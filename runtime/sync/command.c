@@ -107,7 +107,7 @@ static void do_register(tl__sync *sync, const tl__sync_command *command)
 	if (tl__sync_find_peer(sync, &command->key))
 		rc = tl__fail(TL_E_PEER_ALREADY_EXISTS, "this peer is registered already");
 	else if (memcmp(command->key.b, sync->key.b, TL_KEY_BYTES) == 0)
-		rc = tl__fail(TL_E_INVALID_ARGUMENT, "that is this node's own key");
+		rc = tl__fail(TL_E_BAD_ARGUMENT, "that is this node's own key");
 	peer = rc == TL_OK ? tl__peer_new(&command->key, command->name) : NULL;
 	if (rc == TL_OK)
 		rc = peer ? tl__peer_enlist(sync, peer) : TL_E_NOMEM;
@@ -141,10 +141,10 @@ static void do_set_status(tl__sync *sync, const tl__sync_command *command)
 	if (!peer)
 		return;
 	if (!tl__peer_status_parse(&status, command->name)) {
-		(void)tl__fail(TL_E_INVALID_ARGUMENT,
+		(void)tl__fail(TL_E_BAD_ARGUMENT,
 			"\"%.*s\" is no status: use active, inactive or blocked",
 			TL__STR_ARG(command->name));
-		tl__sync_complete_failed(sync, command->op, TL_E_INVALID_ARGUMENT);
+		tl__sync_complete_failed(sync, command->op, TL_E_BAD_ARGUMENT);
 		return;
 	}
 	peer->status = status;
@@ -217,7 +217,7 @@ static void do_relate(tl__sync *sync, const tl__sync_command *command)
 	if (!peer)
 		return;
 	if (memcmp(command->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
-		rc = tl__fail(TL_E_INVALID_ARGUMENT, "the database `_sync` is never synchronised");
+		rc = tl__fail(TL_E_BAD_ARGUMENT, "the database `_sync` is never synchronised");
 	else
 		rc = tl__pair_relate(sync, peer, &command->db,
 			command->name.len > 0 ? command->name : TL__STR("manual"), NULL);

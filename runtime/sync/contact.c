@@ -112,7 +112,7 @@ static tl__peer *subject(tl__sync *sync, tl__sync_contact *contact, const tl_key
 static int check_subject(const tl__sync *sync, const tl_key *key, const tl__peer *peer)
 {
 	if (memcmp(key->b, sync->key.b, TL_KEY_BYTES) == 0)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "that address is this node itself");
+		return tl__fail(TL_E_BAD_ARGUMENT, "that address is this node itself");
 	if (!peer)
 		return TL_E_NOMEM;
 	if (peer->status == TL__PEER_BLOCKED)

@@ -151,7 +151,7 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	forget_expired(sync);
 	if (!tl__serve_wish_name_valid(wish->name))
 		return tl__fail(
-			TL_E_INVALID_ARGUMENT, "a key name may not be empty, \"*\" or hold a dot");
+			TL_E_BAD_ARGUMENT, "a key name may not be empty, \"*\" or hold a dot");
 	tl_key_format(&wish->key, row.key);
 	memcpy(row.name, wish->name.ptr, wish->name.len);
 	tl_permission_format(wish->permission, row.permission);

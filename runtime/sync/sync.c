@@ -32,7 +32,7 @@ static int check_switches(const tl_sync_options *options)
 	if (options->on_commit <= TL_OFF && options->v0_claims <= TL_OFF &&
 		options->require_encryption <= TL_OFF && options->allow_tls_proxy <= TL_OFF)
 		return TL_OK;
-	return tl__fail(TL_E_INVALID_ARGUMENT, "a switch of the options is TL_ON, TL_OFF or 0");
+	return tl__fail(TL_E_BAD_ARGUMENT, "a switch of the options is TL_ON, TL_OFF or 0");
 }
 
 static int set_accepted(tl__sync *sync, const tl_sync_options *options)
@@ -50,7 +50,7 @@ static int set_accepted(tl__sync *sync, const tl_sync_options *options)
 
 		if (tl_key_parse(&keys[i], text) != TL_OK) {
 			tl__free(keys);
-			return tl__fail_cause(TL_E_INVALID_ARGUMENT,
+			return tl__fail_cause(TL_E_BAD_ARGUMENT,
 				"accept_databases_from holds \"%.60s\", which is no key",
 				text.ptr ? text.ptr : "");
 		}

@@ -43,7 +43,7 @@ typedef struct tl__sync_config {
 	tl_policy policy; /* decide NULL: the default decisions alone. `drop` is the core's */
 } tl__sync_config;
 
-/* Hands out WORK (load) at once. *out is yours. Errors: TL_E_NOMEM, TL_E_INVALID_ARGUMENT (a key in
+/* Hands out WORK (load) at once. *out is yours. Errors: TL_E_NOMEM, TL_E_BAD_ARGUMENT (a key in
  * accept_databases_from that is none). */
 int tl__sync_new(tl__sync **out, const tl__sync_config *config) TL_MUST_USE;
 /* Commands not completed are forgotten: complete them yourself. Works, intakes and actions that the

@@ -98,8 +98,7 @@ int tl_http_new(tl_transport **out, tl_loop *loop, const tl_http_options *option
 
 	*out = NULL;
 	if (o->size != sizeof *o)
-		return tl__fail(
-			TL_E_INVALID_ARGUMENT, "begin HTTP options with TL_HTTP_OPTIONS_INIT");
+		return tl__fail(TL_E_BAD_ARGUMENT, "begin HTTP options with TL_HTTP_OPTIONS_INIT");
 	rc = tl__http_new(out, loop, &inner, NULL);
 	if (rc != TL_OK)
 		return rc;

@@ -26,10 +26,10 @@ static int check_request(const tl_request *request)
 	if (rc != TL_OK)
 		return rc;
 	if (!request->path || request->path[0] != '/' || !printable(request->path, " ?#\\\"<>"))
-		return tl__fail(TL_E_INVALID_ARGUMENT, "a request's path begins with / and holds "
-						       "printable characters only");
+		return tl__fail(TL_E_BAD_ARGUMENT, "a request's path begins with / and holds "
+						   "printable characters only");
 	if (!request->content_type || !printable(request->content_type, ""))
-		return tl__fail(TL_E_INVALID_ARGUMENT, "a request needs a content type");
+		return tl__fail(TL_E_BAD_ARGUMENT, "a request needs a content type");
 	return TL_OK;
 }
 

@@ -120,7 +120,7 @@ static int resume(cleaner *c, tl__snapshot *s, const tl_id *db, tl_str cursor)
 		size_t part = tl__path_first((tl_str){cursor.ptr + len, cursor.len - len});
 
 		if (part == 0 || count > TL__PLACE_DEPTH_MAX)
-			return tl__fail(TL_E_INVALID_ARGUMENT, "the cursor is none of this call");
+			return tl__fail(TL_E_BAD_ARGUMENT, "the cursor is none of this call");
 		len += part;
 		above[count++] = (tl_str){cursor.ptr, len};
 	}

@@ -90,7 +90,7 @@ int tl_database_set_default_auth_key(tl_database *db, tl_str key_name)
 	char *copy;
 
 	if (key_name.len == 0)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "the name of a private key is missing");
+		return tl__fail(TL_E_BAD_ARGUMENT, "the name of a private key is missing");
 	copy = tl__copy_bytes(key_name.ptr, key_name.len);
 	if (!copy)
 		return TL_E_NOMEM;

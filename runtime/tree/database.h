@@ -20,7 +20,7 @@ typedef struct tl__hooks {
 int tl__hooks_init(tl__hooks *hooks) TL_MUST_USE;
 /* Drops those that no round is running; the others drop when their round ends. */
 void tl__hooks_free(tl__hooks *hooks);
-/* handle may be NULL. TL_E_INVALID_ARGUMENT, TL_E_NOMEM. */
+/* handle may be NULL. TL_E_BAD_ARGUMENT, TL_E_NOMEM. */
 int tl__hooks_add(tl__hooks *hooks, const tl_hook *hook, uint64_t *handle) TL_MUST_USE;
 void tl__hooks_remove(tl__hooks *hooks, uint64_t handle);
 /* Runs one moment of the lists in this order. before: TL_E_HOOK_FAILED at the first refusal.

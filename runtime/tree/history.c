@@ -66,7 +66,7 @@ int tl_database_history_of(tl_database *db, tl_str store, const tl_str *componen
 	int code = tl__database_snapshot(db, &s);
 
 	if (code == TL_OK && store.len == 0)
-		code = tl__fail(TL_E_INVALID_ARGUMENT, "a store needs a name");
+		code = tl__fail(TL_E_BAD_ARGUMENT, "a store needs a name");
 	do {
 		tl__lines page = TL__LINES_INIT;
 

@@ -47,7 +47,7 @@ int tl__hooks_add(tl__hooks *hooks, const tl_hook *hook, uint64_t *handle)
 	size_t size = hook->size < sizeof *hook ? hook->size : sizeof *hook;
 
 	if (hook->size < offsetof(tl_hook, ud) + sizeof hook->ud)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "set the hook's size to sizeof(tl_hook)");
+		return tl__fail(TL_E_BAD_ARGUMENT, "set the hook's size to sizeof(tl_hook)");
 	node = tl__alloc_zero(1, sizeof *node);
 	if (!node)
 		return TL_E_NOMEM;

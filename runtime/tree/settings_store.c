@@ -133,9 +133,9 @@ int tl_settings_store_list_auth_keys(tl_settings_store *settings, tl_auth_key_vi
 static int check_name(tl_str name)
 {
 	if (name.len == 0)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "a key record needs a name");
+		return tl__fail(TL_E_BAD_ARGUMENT, "a key record needs a name");
 	if (memchr(name.ptr, '.', name.len))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"`%.*s` has a dot, which 0.2.0 would read as a path; name the record "
 			"without",
 			TL__STR_ARG(name));
@@ -151,7 +151,7 @@ static int check_key_name(tl_str name, tl_str pubkey)
 	if (code != TL_OK)
 		return code;
 	if (tl__str_eq(name, GLOBAL) || tl__str_eq(pubkey, GLOBAL))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"`*` stands for every key: use the call for the global record");
 	return tl_key_parse(&key, pubkey);
 }
@@ -315,7 +315,7 @@ int tl_settings_store_add_delegated_tree(tl_settings_store *settings, tl_str nam
 	int code = check_name(name);
 
 	if (code == TL_OK && tl__str_eq(name, GLOBAL))
-		code = tl__fail(TL_E_INVALID_ARGUMENT, "`*` names the global record only");
+		code = tl__fail(TL_E_BAD_ARGUMENT, "`*` names the global record only");
 	if (code == TL_OK)
 		code = prepare(settings, name, &auth, &there);
 	if (code == TL_OK)

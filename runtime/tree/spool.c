@@ -101,7 +101,7 @@ int tl__spool_add(tl__spool *spool, tl_str line, tl_entry_form form, int *refuse
 
 	*refused = TL_OK;
 	if (spool->finished)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "the spool was told that no line follows");
+		return tl__fail(TL_E_BAD_ARGUMENT, "the spool was told that no line follows");
 	if (line.len > spool->max_bytes - spool->added)
 		return tl__fail(TL_E_TOO_LARGE,
 			"the answer is longer than max_response_bytes (%llu)",

@@ -222,7 +222,7 @@ static int put_value(
 	if (code != TL_OK)
 		return code;
 	if (staged->data)
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"store `%.*s` has opaque data staged; a typed store cannot change it",
 			TL__STR_ARG(bound->name));
 	if (count == 0)
@@ -275,7 +275,7 @@ int tl__no_value(void)
 {
 	int code = tl_error_code(tl_last_error());
 
-	return code != TL_OK ? code : tl__fail(TL_E_INVALID_ARGUMENT, "the value is missing");
+	return code != TL_OK ? code : tl__fail(TL_E_BAD_ARGUMENT, "the value is missing");
 }
 
 int tl__bound_put(

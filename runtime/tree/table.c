@@ -51,7 +51,7 @@ int tl_table_set(tl_table *table, tl_str key, tl_str row)
 	int code = tl__bound_writable(&table->bound);
 
 	if (code == TL_OK && key.len == 0)
-		code = tl__fail(TL_E_INVALID_ARGUMENT, "a row needs a key");
+		code = tl__fail(TL_E_BAD_ARGUMENT, "a row needs a key");
 	if (code == TL_OK)
 		code = check_row(row);
 	if (code != TL_OK)

@@ -154,8 +154,8 @@ int tl_transaction_set_auth_key(tl_transaction *tx, tl_str key_name)
 	if (code != TL_OK)
 		return code;
 	if (key_name.len == 0)
-		return tl__transaction_stick(tx,
-			tl__fail(TL_E_INVALID_ARGUMENT, "the name of a private key is missing"));
+		return tl__transaction_stick(
+			tx, tl__fail(TL_E_BAD_ARGUMENT, "the name of a private key is missing"));
 	copy = tl__copy_bytes(key_name.ptr, key_name.len);
 	if (!copy)
 		return tl__transaction_stick(tx, TL_E_NOMEM);
@@ -200,15 +200,15 @@ int tl_transaction_add_hook(tl_transaction *tx, const tl_hook *hook)
 int tl__check_store_name(tl_str name)
 {
 	if (name.len == 0)
-		return tl__fail(TL_E_INVALID_ARGUMENT, "a store needs a name");
+		return tl__fail(TL_E_BAD_ARGUMENT, "a store needs a name");
 	if (name.len > TL_WRITE_MAX_STORE_NAME)
 		return tl__fail(TL_E_TOO_LARGE, "the name of a store has at most %u bytes, not %zu",
 			TL_WRITE_MAX_STORE_NAME, name.len);
 	if (tl__str_eq(name, TL__STR(TL__STORE_ROOT)))
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"`_root` marks the root entry and is no store to read or write");
 	if (!tl__utf8_valid(name))
-		return tl__fail(TL_E_INVALID_ARGUMENT, "the name of a store is not UTF-8");
+		return tl__fail(TL_E_BAD_ARGUMENT, "the name of a store is not UTF-8");
 	return TL_OK;
 }
 
@@ -315,11 +315,11 @@ static int set_data(tl_transaction *tx, tl_str name, tl_str data)
 	if (code != TL_OK)
 		return code;
 	if (staged->doc)
-		return tl__fail(TL_E_INVALID_ARGUMENT,
+		return tl__fail(TL_E_BAD_ARGUMENT,
 			"store `%.*s` is changed as a Doc; opaque data would drop that",
 			TL__STR_ARG(name));
 	if (!tl__utf8_valid(data))
-		return tl__fail(TL_E_INVALID_ARGUMENT, "the data of a store is UTF-8 text");
+		return tl__fail(TL_E_BAD_ARGUMENT, "the data of a store is UTF-8 text");
 	copy = tl__copy_bytes(data.ptr, data.len);
 	if (!copy)
 		return TL_E_NOMEM;

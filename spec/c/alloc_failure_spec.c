@@ -60,7 +60,7 @@ static int fill_pages(tl__buf *out)
 		else if (pages[i][0] == 0 && pages[i][SIZE - 1] == 0)
 			memset(pages[i], 'x', SIZE);
 		else
-			code = tl__fail(TL_E_INVALID_ARGUMENT, "pages come zeroed");
+			code = tl__fail(TL_E_BAD_ARGUMENT, "pages come zeroed");
 	}
 	for (size_t i = 0; i < COUNT; i++)
 		tl__pages_free(pages[i], SIZE);

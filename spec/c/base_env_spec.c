@@ -120,8 +120,8 @@ static void what_is_no_time_is_refused(void)
 
 	for (size_t i = 0; i < sizeof no_times / sizeof *no_times; i++)
 		CHECK_CODE(tl__time_parse(no_times[i], strlen(no_times[i]), &wall_ms),
-			TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(tl__time_parse(NULL, 0, &wall_ms), TL_E_INVALID_ARGUMENT);
+			TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl__time_parse(NULL, 0, &wall_ms), TL_E_BAD_ARGUMENT);
 }
 
 static void written_times_are_read_back(void)

@@ -104,7 +104,7 @@ static void a_request_over_the_limit_is_refused(void)
 	scratch_make(dir);
 	node = open_offline(dir);
 	REQUIRE(node != NULL);
-	CHECK_CODE(tl_control_call(dir, request, &result), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_control_call(dir, request, &result), TL_E_BAD_ARGUMENT);
 	request[len - 1] = '\0'; /* exactly the limit: read, and no JSON */
 	CHECK_CODE(tl_control_call(dir, request, &result), TL_E_BAD_JSON);
 	tl_node_close(node);

@@ -443,7 +443,7 @@ static void tls_files_that_are_none_are_refused(void)
 
 	REQUIRE(node != NULL);
 	http.certificate_file = "/nonexistent/cert.pem";
-	CHECK_CODE(tl_sync_enable_http_transport(node, &http), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_sync_enable_http_transport(node, &http), TL_E_BAD_ARGUMENT);
 	http.key_file = "/nonexistent/key.pem";
 	if (tl_sync_enable_http_transport(node, &http) == TL_OK)
 		CHECK(tl_sync_start_server(node, "127.0.0.1:0", NULL) != TL_OK);

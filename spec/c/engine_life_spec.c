@@ -309,7 +309,7 @@ static void options_that_cannot_be_are_refused(void)
 	options.commit_gap_ms = 5;
 	CHECK_OK(tl_sync_configure(node, &options));
 	options.size = 0;
-	CHECK_CODE(tl_sync_configure(node, &options), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_sync_configure(node, &options), TL_E_BAD_ARGUMENT);
 	tl_node_close(node);
 }
 
@@ -424,7 +424,7 @@ static void a_revoked_key_is_not_let_in_by_an_approval(void)
 	CHECK_OK(tl_sync_reject_bootstrap_request(a.node, id, "k"));
 	CHECK_OK(tl_sync_bootstrap_requests(a.node, "rejected", &json));
 	CHECK(json_has(json, "\"rejected_by\":\"k\""));
-	CHECK_CODE(tl_sync_bootstrap_requests(a.node, "maybe", &json), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_sync_bootstrap_requests(a.node, "maybe", &json), TL_E_BAD_ARGUMENT);
 	tl_database_free(db);
 	site_close(&a);
 	site_close(&b);

@@ -219,7 +219,7 @@ static void a_node_has_a_longest_name(void)
 	memset(name, 'n', sizeof name);
 	name[256] = '\0';
 	config.name = name;
-	CHECK_CODE(tl_node_open(&node, &config), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
 	CHECK(!node);
 	name[255] = '\0';
 	CHECK_OK(tl_node_open(&node, &config));

@@ -468,11 +468,11 @@ static void names_that_cannot_be_are_refused(void)
 	memset(longest, 'n', sizeof longest);
 	CHECK_OK(tl__keys_add(keys, (tl_str){longest, TL__KEY_NAME_MAX}, NULL, &out));
 	CHECK_CODE(tl__keys_add(keys, (tl_str){longest, TL__KEY_NAME_MAX + 1}, NULL, &out),
-		TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(tl__keys_add(keys, TL__STR(""), NULL, &out), TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(tl__keys_add(keys, TL__STR("\xff"), NULL, &out), TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(tl__keys_add(keys, TL__STR(TL__DEVICE_KEY), NULL, &out), TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(tl__keys_remove(keys, TL__STR(TL__DEVICE_KEY)), TL_E_INVALID_ARGUMENT);
+		TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl__keys_add(keys, TL__STR(""), NULL, &out), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl__keys_add(keys, TL__STR("\xff"), NULL, &out), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl__keys_add(keys, TL__STR(TL__DEVICE_KEY), NULL, &out), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl__keys_remove(keys, TL__STR(TL__DEVICE_KEY)), TL_E_BAD_ARGUMENT);
 	tl__keys_free(keys);
 	tl__store_close(store);
 }

@@ -290,7 +290,7 @@ static void a_blocked_peer_neither_gets_nor_gives(void)
 	CHECK_OK(exchange(&d.a, &d.b, &d.id));
 	CHECK(holds(d.b.node, &d.id, "secret", "x"));
 	CHECK(holds(d.a.node, &d.id, "mine", "y"));
-	CHECK_CODE(tl_sync_update_peer_status(d.a.node, d.b.key, "asleep"), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_sync_update_peer_status(d.a.node, d.b.key, "asleep"), TL_E_BAD_ARGUMENT);
 	tl_database_free(mine);
 	duo_close(&d);
 }

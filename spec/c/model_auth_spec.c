@@ -85,7 +85,7 @@ static void other_permission_texts_are_refused(void)
 	tl_permission got;
 
 	for (size_t i = 0; i < sizeof people / sizeof *people; i++)
-		CHECK_CODE(tl_permission_parse(&got, tl__str_z(people[i])), TL_E_INVALID_ARGUMENT);
+		CHECK_CODE(tl_permission_parse(&got, tl__str_z(people[i])), TL_E_BAD_ARGUMENT);
 	for (size_t i = 0; i < sizeof stored / sizeof *stored; i++)
 		CHECK(tl_permission_from_json(&got, tl__str_z(stored[i])) != TL_OK);
 }

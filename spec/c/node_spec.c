@@ -49,9 +49,9 @@ static void a_failed_open_says_why(void)
 	FILE *f;
 
 	config.size = 0;
-	CHECK_CODE(tl_node_open(&node, &config), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
 	CHECK(node == NULL);
-	CHECK(tl_error_code(tl_last_error()) == TL_E_INVALID_ARGUMENT);
+	CHECK(tl_error_code(tl_last_error()) == TL_E_BAD_ARGUMENT);
 	scratch_make(dir);
 	snprintf(file, sizeof file, "%s/plain", dir);
 	f = fopen(file, "w");

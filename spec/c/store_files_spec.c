@@ -266,7 +266,7 @@ static void paths_that_are_no_folder(void)
 {
 	char path[300];
 
-	CHECK_CODE(open_at(""), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(open_at(""), TL_E_BAD_ARGUMENT);
 	REQUIRE(put_file("plain", "x", 1));
 	file_in_folder(path, sizeof path, "plain");
 	CHECK_CODE(open_at(path), TL_E_IO);

@@ -251,8 +251,8 @@ static void check_databases(tl_store *store)
 	CHECK_CODE(tl_store_find(store, &unknown, &found), TL_E_DATABASE_NOT_FOUND);
 	CHECK_OK(tl_store_aside(store, &root, TL_STORE_PENDING, see_entry, &none));
 	CHECK(none.count == 0);
-	CHECK_CODE(tl_store_aside(store, &root, TL_STORE_VOID, see_entry, &none),
-		TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(
+		tl_store_aside(store, &root, TL_STORE_VOID, see_entry, &none), TL_E_BAD_ARGUMENT);
 }
 
 static void check_state(tl_store *store)
@@ -327,8 +327,8 @@ static void opening_says_what_is_wrong(void)
 	tl_store_config config = {0};
 	tl_store *store = NULL;
 
-	CHECK_CODE(tl_store_open(&store, &config), TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(tl_store_open(&store, NULL), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_store_open(&store, &config), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl_store_open(&store, NULL), TL_E_BAD_ARGUMENT);
 	REQUIRE(open_store(&store, NULL) == TL_OK);
 	CHECK_CODE(tl_store_backup(store, "/tmp/never"), TL_E_UNSUPPORTED);
 	tl_store_close(store);

@@ -291,7 +291,7 @@ static void stamps_are_dropped_unless_newer(void)
 	CHECK(strcmp(state_at("ab"), "ab/2/5/other") == 0);
 	CHECK_OK(raise_one(low, 1, "a", TL__STAMP_LEAF, "anew"));
 	CHECK(strcmp(state_at("a"), "a/2/1/anew") == 0);
-	CHECK_CODE(drop_one(1, 1, "", TL__STAMP_LEAF), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(drop_one(1, 1, "", TL__STAMP_LEAF), TL_E_BAD_ARGUMENT);
 }
 
 static void state_by_path_and_range(void)

@@ -148,9 +148,9 @@ static void a_batch_is_whole_or_nothing(void)
 
 	CHECK_OK(write_entry(DB, 1, 0, NULL, 0, NULL));
 	CHECK_OK(tl__store_changes(store, &before));
-	CHECK_CODE(tl__store_write(store, &batch), TL_E_INVALID_ARGUMENT);
-	CHECK(batch.result == TL_E_INVALID_ARGUMENT);
-	CHECK(tl_error_code(tl_last_error()) == TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl__store_write(store, &batch), TL_E_BAD_ARGUMENT);
+	CHECK(batch.result == TL_E_BAD_ARGUMENT);
+	CHECK(tl_error_code(tl_last_error()) == TL_E_BAD_ARGUMENT);
 	CHECK_OK(tl__store_changes(store, &after));
 	CHECK(before == after);
 	CHECK(entries[0].arrival == 0 && arrivals_of(DB) == 1);
@@ -175,16 +175,16 @@ static void senseless_batches_are_refused(void)
 	tl__batch pathless = {.db = entry.id, .raises = &raise, .raise_count = 1};
 	tl__batch set_aside = {.db = entry.id, .asides = &aside, .aside_count = 1};
 
-	CHECK_CODE(tl__store_write(store, &no_db), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl__store_write(store, &no_db), TL_E_BAD_ARGUMENT);
 	CHECK_CODE(tl__store_write(store, &large), TL_E_TOO_LARGE);
-	CHECK_CODE(tl__store_write(store, &pathless), TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(tl__store_write(store, &set_aside), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl__store_write(store, &pathless), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl__store_write(store, &set_aside), TL_E_BAD_ARGUMENT);
 	no_db.db = entry.id;
 	entry.verdict = TL__PENDING;
-	CHECK_CODE(tl__store_write(store, &no_db), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl__store_write(store, &no_db), TL_E_BAD_ARGUMENT);
 	entry.verdict = TL__VERIFIED;
 	entry.height = (uint64_t)INT64_MAX + 1;
-	CHECK_CODE(tl__store_write(store, &no_db), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl__store_write(store, &no_db), TL_E_BAD_ARGUMENT);
 	entry.height--;
 	CHECK_OK(tl__store_write(store, &no_db));
 	local.value.len--;
@@ -323,7 +323,7 @@ static void *write_many(void *ud)
 		rc = tl__store_write(store, &batch);
 		if (i % 10 == 9)
 			w->refused +=
-				rc == TL_E_INVALID_ARGUMENT && tl_error_code(tl_last_error()) == rc;
+				rc == TL_E_BAD_ARGUMENT && tl_error_code(tl_last_error()) == rc;
 		else
 			w->failed += rc != TL_OK || entry.arrival == 0;
 	}

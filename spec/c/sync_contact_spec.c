@@ -120,7 +120,7 @@ static void ourselves_and_blocked_peers_are_not_connected_to(void)
 	tl_key_format(&self.key, self.text);
 	op = connect_to(HOME, NULL);
 	answer_handshake(&self, true);
-	CHECK_DONE(op, TL_E_INVALID_ARGUMENT);
+	CHECK_DONE(op, TL_E_BAD_ARGUMENT);
 	meet(&bob, HOME);
 	CHECK_DONE(peer_command(TL__SYNC_SET_STATUS, &bob.key, "blocked"), TL_OK);
 	op = connect_to(HOME, NULL);

@@ -769,7 +769,7 @@ static void access_is_asked_for_with_a_proof_and_remembered(void)
 	CHECK_TEXT(rig_text(op), "{\"status\":\"pending\",\"request_id\":\"abc\"}");
 	CHECK(tl__sync_find_db(r.core, &command.db)->has_access);
 	command.name = z("a.b");
-	CHECK_DONE(rig_command(command), TL_E_INVALID_ARGUMENT);
+	CHECK_DONE(rig_command(command), TL_E_BAD_ARGUMENT);
 	tl__arena_free(&arena);
 	tl__buf_free(&args);
 	asked_free(&a);

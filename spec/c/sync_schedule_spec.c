@@ -313,7 +313,7 @@ static void every_switch_goes_both_ways(void)
 			CHECK(*now == then[k]);
 		}
 		*given = TL_OFF + 1;
-		CHECK_DONE(rig_command(command), TL_E_INVALID_ARGUMENT);
+		CHECK_DONE(rig_command(command), TL_E_BAD_ARGUMENT);
 	}
 	done();
 }
@@ -528,7 +528,7 @@ static void neither_blocked_nor_inactive_peers_are_spoken_to(void)
 		CHECK_DONE(peer_command(TL__SYNC_DISCOVER, &bob.key, NULL), cases[i].code);
 		CHECK(!tl__sync_related(r.core, &bob.key, &root));
 	}
-	CHECK_DONE(peer_command(TL__SYNC_SET_STATUS, &bob.key, "sleepy"), TL_E_INVALID_ARGUMENT);
+	CHECK_DONE(peer_command(TL__SYNC_SET_STATUS, &bob.key, "sleepy"), TL_E_BAD_ARGUMENT);
 	CHECK_DONE(peer_command(TL__SYNC_SET_STATUS, &bob.key, "active"), TL_OK);
 	CHECK(r.send_count == 1);
 	done();

@@ -293,8 +293,8 @@ static void a_bad_request_is_refused_and_its_body_dropped(void)
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
 	CHECK_CODE(ex_start(&scheme, &g, "http://127.0.0.1:1", "/x"), TL_E_BAD_ADDRESS);
 	CHECK(scheme.drops == 1 && scheme.dones == 0);
-	CHECK_CODE(ex_start(&path, &g, g.address, "x"), TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(ex_start(&space, &g, g.address, "/x HTTP/1.1\r\nx: y"), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(ex_start(&path, &g, g.address, "x"), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(ex_start(&space, &g, g.address, "/x HTTP/1.1\r\nx: y"), TL_E_BAD_ARGUMENT);
 	CHECK(path.drops == 1 && space.drops == 1);
 	CHECK_CODE(g.http->check_address(g.http, "127.0.0.1:0"), TL_E_BAD_ADDRESS);
 	CHECK_OK(g.http->check_address(g.http, "127.0.0.1:1"));

@@ -175,7 +175,7 @@ static void options_begin_with_their_size(void)
 	tl_loop *loop;
 
 	REQUIRE(tl_loop_new(&loop) == TL_OK);
-	CHECK_CODE(tl_http_new(&http, loop, &options), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_http_new(&http, loop, &options), TL_E_BAD_ARGUMENT);
 	CHECK(!http);
 	REQUIRE(tl_http_new(&http, loop, NULL) == TL_OK);
 	CHECK(strcmp(http->type, "http") == 0);

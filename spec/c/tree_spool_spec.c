@@ -165,7 +165,7 @@ static void lines_in_order_go_out_at_once(void)
 	tl__spool_finish(spool);
 	CHECK_OK(take(spool, &out));
 	CHECK(out.end && out.lines == d.count);
-	CHECK_CODE(add(spool, d.at[0], &refused), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(add(spool, d.at[0], &refused), TL_E_BAD_ARGUMENT);
 	tl__spool_free(spool);
 	tl__map_free(&out.seen);
 	dag_free(&d);

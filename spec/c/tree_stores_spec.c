@@ -752,8 +752,8 @@ static void settings_refuse_bad_names(void)
 	static const struct {
 		const char *name, *pubkey;
 		int code;
-	} bad[] = {{"a.b", NULL, TL_E_INVALID_ARGUMENT}, {"", NULL, TL_E_INVALID_ARGUMENT},
-		{"*", NULL, TL_E_INVALID_ARGUMENT}, {"bob", "*", TL_E_INVALID_ARGUMENT},
+	} bad[] = {{"a.b", NULL, TL_E_BAD_ARGUMENT}, {"", NULL, TL_E_BAD_ARGUMENT},
+		{"*", NULL, TL_E_BAD_ARGUMENT}, {"bob", "*", TL_E_BAD_ARGUMENT},
 		{"bob", "ed25519:short", TL_E_BAD_KEY}};
 	tl_database *db = new_database("admin");
 	tl_permission read = {TL_READ, 0};
@@ -845,8 +845,8 @@ static void limits_of_names_and_paths(void)
 	memset(name, 'n', sizeof name);
 	memset(key, 'k', sizeof key);
 	CHECK_CODE(tl_transaction_doc_store(tx, (tl_str){name, 256}, &d), TL_E_TOO_LARGE);
-	CHECK_CODE(tl_transaction_doc_store(tx, z(""), &d), TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(tl_transaction_doc_store(tx, z("_root"), &d), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_transaction_doc_store(tx, z(""), &d), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl_transaction_doc_store(tx, z("_root"), &d), TL_E_BAD_ARGUMENT);
 	CHECK_OK(tl_transaction_doc_store(tx, (tl_str){name, 255}, &d));
 	CHECK_OK(tl_doc_store_set_at_path(d, path, 1, tl_value_int(1)));
 	CHECK_CODE(tl_doc_store_set_at_path(d, path, 2, tl_value_int(1)), TL_E_TOO_LARGE);

@@ -99,13 +99,12 @@ static void opaque_data_is_kept_or_dropped(void)
 	tx = begin(db);
 	d = doc(tx, "y");
 	CHECK_OK(tl_transaction_set_data(tx, z("y"), z("x")));
-	CHECK_CODE(tl_doc_store_set_int(d, z("k"), 1), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_doc_store_set_int(d, z("k"), 1), TL_E_BAD_ARGUMENT);
 	tl_doc_store_free(d);
 	tl_transaction_free(tx);
 	tx = begin(db);
-	CHECK_CODE(
-		tl_transaction_set_data(tx, z("bad"), (tl_str){"\xff", 1}), TL_E_INVALID_ARGUMENT);
-	CHECK_CODE(finish(tx, NULL), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_transaction_set_data(tx, z("bad"), (tl_str){"\xff", 1}), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(finish(tx, NULL), TL_E_BAD_ARGUMENT);
 	tl_database_free(db);
 }
 
@@ -663,7 +662,7 @@ static void a_hook_may_refuse(void)
 	CHECK(first.drops == 1 && second.drops == 1);
 	a.size = 8;
 	db = new_database("admin");
-	CHECK_CODE(tl_database_add_hook(db, &a, &handle), TL_E_INVALID_ARGUMENT);
+	CHECK_CODE(tl_database_add_hook(db, &a, &handle), TL_E_BAD_ARGUMENT);
 	tl_database_free(db);
 }
 

@@ -177,7 +177,7 @@ describe('transport', function()
 		local answer, err = http:request { address = 'http://127.0.0.1/', path = '/' }
 		assert.is_nil(answer)
 		assert.are.equal('bad_address', err.code)
-		assert.are.equal('invalid_argument',
+		assert.are.equal('bad_argument',
 			select(2, http:request { address = '127.0.0.1:1', path = 'no slash' }).code)
 		assert.are.equal('tls', select(2, http:serve('127.0.0.1:0', echo, { certificate = 'x' })).code)
 		local server = assert(http:serve('127.0.0.1:0', echo))

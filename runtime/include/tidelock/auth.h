@@ -22,7 +22,7 @@ TL_API int tl_permission_compare(tl_permission a, tl_permission b);
 /* Within the bounds of a delegation (runtime/model/README.md); min may be NULL. */
 TL_API tl_permission tl_permission_clamp(
 	tl_permission p, tl_permission max, const tl_permission *min);
-/* People's form: "read", "write:10", "admin:0". TL_E_INVALID_ARGUMENT says what is accepted. */
+/* People's form: "read", "write:10", "admin:0". TL_E_BAD_ARGUMENT says what is accepted. */
 TL_API int tl_permission_parse(tl_permission *out, tl_str text) TL_MUST_USE;
 /* out has room for 24. */
 TL_API void tl_permission_format(tl_permission p, char out[24]);

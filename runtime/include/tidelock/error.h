@@ -14,7 +14,7 @@ extern "C" {
 /* X(symbol, number, name). Numbers are never reused. */
 #define TL_ERROR_CODES(X)                                                                          \
 	X(NOMEM, -1, "out_of_memory")                                                              \
-	X(INVALID_ARGUMENT, -2, "invalid_argument")                                                \
+	X(BAD_ARGUMENT, -2, "bad_argument")                                                        \
 	X(INTERNAL, -3, "internal")                                                                \
 	X(IO, -4, "io")                                                                            \
 	X(TIMEOUT, -5, "timeout")                                                                  \
@@ -24,6 +24,7 @@ extern "C" {
 	X(BUSY, -9, "busy")                                                                        \
 	X(TOO_LARGE, -10, "too_large")                                                             \
 	X(UNSUPPORTED, -11, "unsupported")                                                         \
+	X(BAD_STATE, -12, "bad_state")                                                             \
 	X(BAD_JSON, -20, "bad_json")                                                               \
 	X(BAD_ENTRY, -21, "bad_entry")                                                             \
 	X(NOT_CANONICAL, -22, "not_canonical")                                                     \

@@ -175,7 +175,7 @@ TL_API int tl_settings_store_list_auth_keys(
 	tl_settings_store *settings, tl_auth_key_visit visit, void *ud) TL_MUST_USE;
 
 /* Each stages only the record it changes. A name with ptr NULL is the public key's text, which is
- * the best name. Refused with TL_E_INVALID_ARGUMENT: an empty name, one with a dot, "*" as the name
+ * the best name. Refused with TL_E_BAD_ARGUMENT: an empty name, one with a dot, "*" as the name
  * of a key or the public key of another name; with TL_E_BAD_KEY: a text that is no public key.
  * Committing needs Admin, and no key may be raised above the permission of the one who signs. */
 

@@ -51,7 +51,7 @@ TL_API int tl_transaction_auth_key(tl_transaction *tx, char **out) TL_MUST_USE;
 TL_API int tl_transaction_tips(tl_transaction *tx, tl_id_visit visit, void *ud) TL_MUST_USE;
 
 /* Stores that read what the transaction sees, its own changes included, and stage into it. Opening
- * one stages nothing. TL_E_INVALID_ARGUMENT for an empty name and for `_root`. *out is yours. */
+ * one stages nothing. TL_E_BAD_ARGUMENT for an empty name and for `_root`. *out is yours. */
 TL_API int tl_transaction_doc_store(
 	tl_transaction *tx, tl_str name, tl_doc_store **out) TL_MUST_USE;
 TL_API int tl_transaction_table(tl_transaction *tx, tl_str name, tl_table **out) TL_MUST_USE;
@@ -59,7 +59,7 @@ TL_API int tl_transaction_get_settings(tl_transaction *tx, tl_settings_store **o
 
 /* Stages opaque data as one store's delta, for formats of which tidelock keeps bytes only. Replaces
  * what is staged there; mixing with the typed stores on one name is an error
- * (TL_E_INVALID_ARGUMENT). "" and "{}" stage nothing. */
+ * (TL_E_BAD_ARGUMENT). "" and "{}" stage nothing. */
 TL_API int tl_transaction_set_data(tl_transaction *tx, tl_str name, tl_str data);
 
 /* A hook for this commit alone; the struct is copied. When this fails, drop is not called. */
