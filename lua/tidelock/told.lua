@@ -2,8 +2,8 @@
 
 -- The program's own part of a traceback is nobody's business.
 local function without_program(text)
-	text = text:gsub('\n\t%(%.%.%.tail calls%.%.%.%)\n\ttidelock:tidelock%.cli:.*', '')
-	return (text:gsub('\n\ttidelock:tidelock%.cli:.*', ''))
+	text = text:gsub('\n\t%(%.%.%.tail calls%.%.%.%)\n\ttidelock:tidelock%.cli[%a.]*:.*', '')
+	return (text:gsub('\n\ttidelock:tidelock%.cli[%a.]*:.*', ''))
 end
 
 local M = {}

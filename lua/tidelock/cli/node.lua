@@ -1,0 +1,79 @@
+-- Commands about a node as a whole.
+local core = require 'tidelock.core'
+local graph = require 'tidelock.graph'
+local owner = require 'tidelock.cli.owner'
+local shown = require 'tidelock.cli.show'
+local tl = require 'tidelock'
+
+local say, show = shown.say, shown.show
+local find_db, with_owner = owner.find_db, owner.with_owner
+
+local commands = {}
+
+function commands.version(options)
+	show(options, { version = core.version() }, function(v) say('tidelock %s', v.version) end)
+end
+
+function commands.init(options)
+	local node <close> = assert(tl.open { path = options.data })
+	local key = assert(node:device_key())
+	show(options, { data = options.data, device_key = key }, function()
+		say('data directory %s is ready', options.data)
+		say('device key     %s', key)
+	end)
+end
+
+function commands.status(options)
+	with_owner(options, function(ask)
+		show(options, ask 'status', function(status)
+			say('%s  tidelock %s  pid %d', status.name, status.version, status.pid)
+			say('device key %s', status.device_key)
+			for _, server in ipairs(status.sync and status.sync.servers or {}) do
+				say('serving    %s', type(server) == 'table' and server.address or server)
+			end
+			for _, db in ipairs(ask 'db list') do
+				say('database   %s  %-16s %d entries, %d tips, %d pending, %d quarantined',
+					graph.short(db.id), db.name or '(no name)', db.entries, db.tips,
+					db.pending, db.quarantined)
+			end
+			for _, pair in ipairs(status.sync and status.sync.pairs or {}) do
+				say('relation   %s with %s: %s%s', graph.short(pair.db), pair.peer,
+					pair.state, pair.last_error and ': ' .. pair.last_error or '')
+			end
+		end)
+	end)
+end
+
+function commands.log(options)
+	with_owner(options, function(ask)
+		local entries = ask('log', { db = find_db(ask, options.db), limit = options.limit })
+		show(options, entries, function()
+			local function label(entry)
+				return ('%s  height %d, %d bytes%s'):format(graph.short(entry.id),
+					entry.height, entry.size, entry.void and ', void' or '')
+			end
+			if options.graph then
+				graph.draw(entries, label, function(line) say('%s', line) end)
+				return
+			end
+			for index = #entries, 1, -1 do
+				say('%s', label(entries[index]))
+			end
+		end)
+	end)
+end
+
+function commands.verify(options)
+	return with_owner(options, function(ask)
+		local result = ask('verify', { db = options.db and find_db(ask, options.db) })
+		show(options, result, function()
+			for _, finding in ipairs(result.findings) do
+				say('%s: %s', graph.short(finding.entry or finding.db), finding.text)
+			end
+			say('%d findings', result.count)
+		end)
+		return result.count == 0 and 0 or 3
+	end)
+end
+
+return commands
