@@ -51,7 +51,7 @@ local tl = {
 
 -- Servers of nodes run on the nodes' own threads.
 function task.outside()
-	for opened in pairs(node.open_nodes()) do
+	for _, opened in ipairs(node.open_nodes()) do
 		if opened:sync_is_server_running() then
 			return true
 		end

@@ -11,7 +11,10 @@ node.open_node = nil
 
 local M = {}
 local syncs = setmetatable({}, { __mode = 'k' }) -- node -> its sync object
-local open_nodes = setmetatable({}, { __mode = 'k' })
+
+-- Nodes that are open, by number. Values and not keys: what is being finalised is no longer a weak
+-- table's value, but still its key.
+local open_nodes, last_number = setmetatable({}, { __mode = 'v' }), 0
 
 local MEMORY = setmetatable({}, { __name = 'tidelock.memory', __tostring = function()
 	return 'tidelock.memory'
@@ -45,14 +48,27 @@ function M.open(options)
 		opened, err = open(given)
 	end
 	if opened then
-		open_nodes[opened] = true
+		last_number = last_number + 1
+		open_nodes[last_number] = opened
 	end
 	return opened, err
 end
 
---- Nodes of this state that are open.
+--- The nodes of this state that are open now, as an array of the caller's own.
 function M.open_nodes()
-	return open_nodes
+	local nodes = {}
+	for _, opened in pairs(open_nodes) do
+		nodes[#nodes + 1] = opened
+	end
+	return nodes
+end
+
+local function forget(closed)
+	for number, opened in pairs(open_nodes) do
+		if rawequal(opened, closed) then
+			open_nodes[number] = nil
+		end
+	end
 end
 
 local close_node = node.close
@@ -60,7 +76,7 @@ local close_node = node.close
 --- Flushes for up to 5 s (or the time given) and closes. Closing twice is fine.
 function node:close(flush)
 	local wake = pump.close(self)
-	open_nodes[self] = nil
+	forget(self)
 	close_node(self, flush)
 	-- Databases and stores that nobody can reach any more would keep the directory in use.
 	collectgarbage()

@@ -77,27 +77,54 @@ local function answer(request, fn)
 	end
 end
 
-function Link:deliver(transport)
+-- Waking and serving run foreign code, which may start calls, begin and stop servers or close the
+-- transport: the tables it changes are not walked meanwhile.
+function Link:wake_calls()
+	local done = {}
 	for call, wake in pairs(self.calls) do
 		if native_call.done(call) then
+			done[#done + 1] = wake
 			self.calls[call] = nil
-			wake()
 		end
 	end
-	for server, serving in pairs(self.servers) do
-		local request = native_server.next(server)
-		while request do
-			if self.closed then
-				native_request.close(request)
-			else
-				task.start(answer, request, serving.fn)
-			end
-			request = native_server.next(server)
+	for _, wake in ipairs(done) do
+		wake()
+	end
+end
+
+function Link:serve_requests(server, serving)
+	local request = native_server.next(server)
+	while request do
+		if self.closed then
+			native_request.close(request)
+		else
+			task.start(answer, request, serving.fn)
 		end
-		if native_server.stopped(server) then
-			self.servers[server] = nil
-			for _, wake in ipairs(serving.waiting) do
-				wake()
+		request = native_server.next(server)
+	end
+end
+
+function Link:end_server(server, serving)
+	self.servers[server] = nil
+	local waiting = serving.waiting
+	serving.waiting = {}
+	for _, wake in ipairs(waiting) do
+		wake()
+	end
+end
+
+function Link:deliver(transport)
+	self:wake_calls()
+	local servers = {}
+	for server in pairs(self.servers) do
+		servers[#servers + 1] = server
+	end
+	for _, server in ipairs(servers) do
+		local serving = self.servers[server]
+		if serving then
+			self:serve_requests(server, serving)
+			if native_server.stopped(server) and self.servers[server] then
+				self:end_server(server, serving)
 			end
 		end
 	end

@@ -149,7 +149,7 @@ describe('misuse', function()
 		for _, made in ipairs(transports) do
 			made:close()
 		end
-		for made in pairs(require 'tidelock.node'.open_nodes()) do
+		for _, made in ipairs(require 'tidelock.node'.open_nodes()) do
 			made:close(0)
 		end
 		transports = {}

@@ -150,6 +150,36 @@ describe('a script', function()
 		assert.matches('already_committed', lines[7])
 	end)
 
+	it('may leave nodes to the collector', function()
+		local status, out, err, folder = run [[
+			local tl = require 'tidelock'
+			local function open_and_forget()
+				assert(tl.open { backend = tl.memory(), sync = false })
+				assert(tl.open { backend = tl.memory() }):sync():enable_http_transport()
+			end
+			open_and_forget()
+			collectgarbage()
+			local server = assert(tl.open { path = arg[1] .. '/d' })
+			assert(server:sync():enable_http_transport())
+			assert(server:sync():start_server '127.0.0.1:0')
+			local turns = 0
+			local timer timer = tl.loop.every('2ms', function()
+				turns = turns + 1
+				open_and_forget()
+				if turns % 2 == 0 then collectgarbage() end
+				if turns == 10 then timer:stop() server:sync():stop_server() end
+			end)
+			tl.run()
+			print(turns, server:sync():is_server_running())
+			open_and_forget()
+			collectgarbage()
+		]]
+		assert.are.equal('', err)
+		assert.are.equal('10\tfalse\n', out)
+		assert.are.equal(0, status)
+		assert.is_nil(uv.fs_stat(folder .. '/d/tidelock.db-wal'))
+	end)
+
 	it('tells where a task failed', function()
 		local status, _, err = run [[
 			local tl = require 'tidelock'

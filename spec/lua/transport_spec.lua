@@ -26,6 +26,55 @@ describe('transport', function()
 		assert.are.equal('connection_failed', err.code)
 	end)
 
+	it('answers one request after the other, in one task and in many', function()
+		local http <close> = assert(transport.http())
+		local server = assert(http:serve('127.0.0.1:0', echo))
+		local answered = 0
+		local function ask(times)
+			for round = 1, times do
+				local path = '/' .. round
+				local answer = assert(http:request { address = server:address(), path = path })
+				assert(answer.body == path .. ' ')
+				answered = answered + 1
+			end
+			return true
+		end
+		assert(loop.task(ask, 3):wait())
+		local tasks = {}
+		for at = 1, 20 do
+			tasks[at] = loop.task(ask, 10)
+		end
+		for _, task in ipairs(tasks) do
+			assert(task:wait())
+		end
+		assert.are.equal(203, answered)
+	end)
+
+	it('begins and stops servers in the functions of servers', function()
+		local http <close> = assert(transport.http())
+		local others = {}
+		local first
+		first = assert(http:serve('127.0.0.1:0', function(request)
+			for _ = 1, 8 do
+				others[#others + 1] = assert(http:serve('127.0.0.1:0', echo))
+			end
+			if request.path == '/last' then
+				first:stop '20ms'
+				for _, other in ipairs(others) do
+					other:stop()
+				end
+			end
+			return { body = others[#others]:address() }
+		end))
+		local answer = assert(http:request { address = first:address(), path = '/' })
+		assert.are.equal('/x ', assert(http:request { address = answer.body, path = '/x' }).body)
+		loop.task(function()
+			http:request { address = first:address(), path = '/last' }
+		end):wait()
+		assert.are.equal(16, #others)
+		loop.run() -- no server is left that keeps it alive
+	end)
+
 	it('shows the request', function()
 		local http <close> = assert(transport.http())
 		local seen

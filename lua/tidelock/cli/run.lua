@@ -30,14 +30,14 @@ local FLUSH = '5s'
 -- All flush before the first closes: they may be each other's peers.
 local function close_nodes()
 	local flushing = {}
-	for node in pairs(node_module.open_nodes()) do
+	for _, node in ipairs(node_module.open_nodes()) do
 		flushing[#flushing + 1] = node:sync_start_flush(FLUSH) -- none without sync
 	end
 	for _, op in ipairs(flushing) do
 		op:wait()
 		op:close()
 	end
-	for node in pairs(node_module.open_nodes()) do
+	for _, node in ipairs(node_module.open_nodes()) do
 		node:close(0)
 	end
 end
