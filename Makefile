@@ -36,7 +36,8 @@ EMBEDS  := $(sort $(wildcard examples/embed/*.c))
 PROGRAMS := $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check $(EMBEDS:%.c=$(BUILD)/%)
 BINDINGS := $(sort $(wildcard bindings/lua/*.c))
 HALVES   := $(sort $(wildcard lua/tidelock/*.lua lua/tidelock/*/*.lua))
-BINDING_OBJECTS := $(filter-out %/main.o,$(BINDINGS:%.c=$(BUILD)/%.o)) $(BUILD)/bindings/lua/halves.o
+PROGRAM_OBJECTS := $(filter %/main.o $(BUILD)/bindings/lua/program_%.o,$(BINDINGS:%.c=$(BUILD)/%.o))
+BINDING_OBJECTS := $(filter-out $(PROGRAM_OBJECTS),$(BINDINGS:%.c=$(BUILD)/%.o)) $(BUILD)/bindings/lua/halves.o
 HEADERS := $(sort $(wildcard runtime/include/tidelock/*.h))
 
 # Asked only when something is compiled, so that `make deps` works where nothing is installed.
@@ -95,9 +96,9 @@ $(BUILD)/lua/tidelock.so: $(BINDING_OBJECTS) $(BUILD)/libtidelock.a bindings/lua
 		$(BINDING_OBJECTS) $(BUILD)/libtidelock.a $(PKG_LIBS) $(JSON_LIBS) -o $@
 
 # The program exports Lua's own API: modules written in C (luv) look for it there.
-$(BUILD)/tidelock: $(BUILD)/bindings/lua/main.o $(BINDING_OBJECTS) $(BUILD)/libtidelock.a
+$(BUILD)/tidelock: $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -Wl,--export-dynamic $(ALL_LDFLAGS) $(LDFLAGS) $< $(BINDING_OBJECTS) \
+	$(Q)$(CC) -Wl,--export-dynamic $(ALL_LDFLAGS) $(LDFLAGS) $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) \
 		$(BUILD)/libtidelock.a $(PKG_LIBS) $(JSON_LIBS) $(LUA_LIBS) -o $@
 
 $(BUILD)/libtidelock.a: $(OBJECTS)

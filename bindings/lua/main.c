@@ -1,113 +1,24 @@
 /* The program `tidelock`: a Lua state with the modules in it, running lua/tidelock/cli.lua. What
- * needs C is how it is stopped, and what becomes of errors in luv's callbacks. */
+ * needs C is what a process inherits, how it is stopped, and what becomes of errors in luv's
+ * callbacks. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "lib.h"
+#include "program_signals.h"
 
-/* Instructions a script may go on after a signal without coming back to the loop, which would end
- * it in an orderly way. */
-#define PATIENCE 1000000
-/* Seconds after a signal in which the script must have ended: it may close nodes that flush, or be
- * somewhere that no instruction limit reaches. */
-#define GRACE 12
-
-static lua_State *volatile running; /* the coroutine, for a script that never returns */
-static int stop_pipe[2] = {-1, -1};
-static volatile sig_atomic_t signals, first; /* how many came, and the first one's number */
 static bool over; /* the script has ended: its callbacks are not called any more */
-
-/* --- being stopped ---------------------------------------------------------------------------- */
-
-static void stop_script(lua_State *L, lua_Debug *ar)
-{
-	(void)ar;
-	luaL_error(L, "terminated");
-}
-
-/* The first signal asks the loop to end; a script that never returns to it is interrupted. The
- * second ends the process at once: everything acknowledged is durable anyway. */
-static void on_signal(int number)
-{
-	int saved = errno;
-
-	if (++signals > 1)
-		_exit(128 + number);
-	first = number;
-	alarm(GRACE);
-	lua_sethook(running, stop_script, LUA_MASKCOUNT, PATIENCE);
-	if (write(stop_pipe[1], "x", 1) != 1)
-		signals = 1; /* the hook is left */
-	errno = saved;
-}
-
-static void on_alarm(int number)
-{
-	static const char text[] = "tidelock: asked to stop, the script did not end; its nodes were"
-				   " not flushed\n";
-	ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-
-	(void)number;
-	_exit(written < 0 ? 70 : 128 + first);
-}
-
-static int watch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-	struct sigaction alarmed = {.sa_handler = on_alarm};
-
-	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
-		return -1;
-	sigemptyset(&action.sa_mask);
-	sigemptyset(&alarmed.sa_mask);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error, like a full disk */
-	if (sigaction(SIGALRM, &alarmed, NULL) != 0)
-		return -1;
-	return sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0;
-}
-
-/* stop_fd() -> descriptor that is readable once the program is asked to stop */
-static int program_stop_fd(lua_State *L)
-{
-	lua_pushinteger(L, stop_pipe[0]);
-	return 1;
-}
-
-/* stopping() -> the signal that asks for it; nil as long as none does */
-static int program_stopping(lua_State *L)
-{
-	if (signals == 0)
-		return 0;
-	lua_pushinteger(L, first);
-	return 1;
-}
 
 /* ended(): the script has; what is left to do is bounded by itself */
 static int program_ended(lua_State *L)
 {
 	(void)L;
 	over = true;
-	alarm(0);
-	lua_sethook(running, NULL, 0, 0);
-	return 0;
-}
-
-/* enter(coroutine): from here on that is the one that a signal interrupts. It must live until the
- * next call. */
-static int program_enter(lua_State *L)
-{
-	lua_State *thread = lua_tothread(L, 1);
-
-	luaL_argexpected(L, thread != NULL, 1, "coroutine");
-	running = thread;
-	if (signals > 0)
-		lua_sethook(thread, stop_script, LUA_MASKCOUNT, PATIENCE);
+	program_signals_closing();
 	return 0;
 }
 
@@ -186,9 +97,8 @@ static int program_guard_callbacks(lua_State *L)
 
 /* --- the program ------------------------------------------------------------------------------ */
 
-static const luaL_Reg functions[] = {{"stop_fd", program_stop_fd}, {"stopping", program_stopping},
-	{"ended", program_ended}, {"enter", program_enter},
-	{"guard_callbacks", program_guard_callbacks}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+	{"ended", program_ended}, {"guard_callbacks", program_guard_callbacks}, {NULL, NULL}};
 
 /* (argc, argv) -> exit status */
 static int run(lua_State *L)
@@ -208,30 +118,41 @@ static int run(lua_State *L)
 	lua_pushliteral(L, "tidelock.cli");
 	lua_call(L, 1, 1);
 	luaL_newlib(L, functions);
+	program_signals_open(L);
 	lua_call(L, 1, 1);
 	return 1;
 }
 
+/* A file opened as descriptor 2 would get what is written to standard error. */
+static int open_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+			return -1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	lua_State *L = luaL_newstate();
-	int status = 70;
+	lua_State *L = open_standard_descriptors() == 0 ? luaL_newstate() : NULL;
+	int status = 70, rc;
 
-	if (!L || watch_signals() != 0) {
+	if (!L || program_signals_watch(L) != 0) {
 		fprintf(stderr, "tidelock: cannot start: not enough memory or descriptors\n");
 		return 70;
 	}
-	running = L;
 	lua_pushcfunction(L, run);
 	lua_pushinteger(L, argc);
 	lua_pushlightuserdata(L, argv);
-	if (lua_pcall(L, 2, 1, 0) == LUA_OK)
+	rc = lua_pcall(L, 2, 1, 0);
+	if (rc == LUA_OK)
 		status = (int)lua_tointeger(L, -1);
+	else if (program_signals_first() != 0)
+		status = 128 + program_signals_first();
 	else
 		print_error(L);
 	/* Closing the state runs finalisers, which never wait. */
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
+	program_signals_end();
 	lua_close(L);
 	return status;
 }

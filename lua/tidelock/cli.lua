@@ -97,8 +97,9 @@ local function main(program)
 	if done then
 		done, status = xpcall(written, describe, status)
 	end
-	if done then
-		return status or 0
+	local stopping = program.stopping()
+	if stopping or done then
+		return stopping and 128 + stopping or status or 0
 	end
 	io.stderr:write('tidelock: ', tostring(status), '\n')
 	return 1

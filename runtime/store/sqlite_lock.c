@@ -2,6 +2,7 @@
  * by a table of this process. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,22 +95,37 @@ static int open_folder(tl__sqlite *store)
 	return register_folder(store, &info);
 }
 
-/* The pid in the lock file, for the message alone. */
+/* The pid in the lock file, for the message alone: 0 while the holder has not written its own yet,
+ * and the file is empty or tells of an earlier one that has ended. */
 static long holder_pid(int fd)
 {
 	char text[32] = "";
 	ssize_t len = pread(fd, text, sizeof text - 1, 0);
+	long pid = len > 0 ? strtol(text, NULL, 10) : 0;
 
-	return len > 0 ? strtol(text, NULL, 10) : 0;
+	return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM) ? pid : 0;
 }
 
+static int fail_locked(const tl__sqlite *store)
+{
+	char who[40] = "another process";
+	long pid = holder_pid(store->lock_fd);
+
+	if (pid > 0)
+		snprintf(who, sizeof who, "process %ld", pid);
+	return tl__fail(TL_E_STORE_LOCKED,
+		"%s is in use by %s; stop that process, or choose another directory", store->folder,
+		who);
+}
+
+/* Shortened after it is written, so that the file is never empty for others. */
 static int write_pid(tl__sqlite *store)
 {
 	char text[32];
 	int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
 
-	if (ftruncate(store->lock_fd, 0) != 0 ||
-		pwrite(store->lock_fd, text, (size_t)len, 0) != len)
+	if (pwrite(store->lock_fd, text, (size_t)len, 0) != len ||
+		ftruncate(store->lock_fd, len) != 0)
 		return fail_errno(store, errno, "write the lock file in");
 	return TL_OK;
 }
@@ -124,9 +140,7 @@ static int take_lock(tl__sqlite *store)
 		return write_pid(store);
 	if (errno != EWOULDBLOCK)
 		return fail_errno(store, errno, "lock");
-	return tl__fail(TL_E_STORE_LOCKED,
-		"%s is in use by process %ld; stop that process, or choose another directory",
-		store->folder, holder_pid(store->lock_fd));
+	return fail_locked(store);
 }
 
 /* The file, readable by its owner alone; SQLite gives its log the same mode. */
