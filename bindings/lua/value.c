@@ -290,12 +290,16 @@ static int list_remove(lua_State *L)
 
 static int list_totable(lua_State *L)
 {
-	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST);
+	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST), *item;
+	tl_position position;
+	lua_Integer count = 0;
 
 	lua_newtable(L);
-	for (size_t i = 0; i < tl_list_len(list); i++) {
-		tlua_push_value(L, tl_list_get(list, i));
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	for (size_t i = 0; tl_list_raw_at(list, i, &position, &item); i++) {
+		if (tl_value_type(item) == TL_DELETED)
+			continue;
+		tlua_push_value(L, item);
+		lua_rawseti(L, -2, ++count);
 	}
 	return 1;
 }

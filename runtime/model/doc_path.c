@@ -5,13 +5,12 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/str.h"
+#include "model/fraction.h"
 #include "model/value.h"
 
-__extension__ typedef unsigned __int128 wide;
 __extension__ typedef __int128 signed_wide;
 
 #define POSITION_BYTES (TL__PATH_ITEM_BYTES - 1 - 16)
-#define TERMS_MAX      200 /* of a continued fraction: each two steps halve a 128-bit number */
 
 /* --- encoding
  * ------------------------------------------------------------------------------------- */
@@ -65,7 +64,7 @@ static uint64_t split(const tl_position *position, int64_t *whole)
 
 int tl__path_item(tl__buf *path, const tl_position *position)
 {
-	wide d = position->denominator, rest;
+	tl__wide d = position->denominator, rest;
 	char *out;
 	int64_t whole;
 
@@ -143,84 +142,23 @@ static int take_key(tl_str body, tl__path_part *part, tl__buf *scratch)
 	return tl__buf_status(scratch);
 }
 
-/* From the last term up: whole + 1/(next + 1/...). False when that is no 64-bit fraction. */
-static bool evaluate(const wide *terms, size_t count, uint64_t *p, uint64_t *q)
-{
-	wide n = terms[count - 1], d = 1;
-
-	if (n > UINT64_MAX)
-		return false;
-	for (size_t i = count - 1; i-- > 0;) {
-		wide up;
-
-		if (terms[i] > UINT64_MAX)
-			return false;
-		up = terms[i] * n + d;
-		if (up > UINT64_MAX)
-			return false;
-		d = n;
-		n = up;
-	}
-	*p = (uint64_t)n;
-	*q = (uint64_t)d;
-	return true;
-}
-
-/* An end of an interval: whole + rest/denominator. */
-typedef struct end {
-	wide whole, rest, denominator;
-	bool included;
-	bool infinite;
-} end;
-
-/* 1 over what is left of `e` above `whole`, an integer at most one below it. */
-static end turned(const end *e, wide whole)
-{
-	wide part = e->whole > whole ? e->denominator : e->rest;
-
-	if (part == 0)
-		return (end){.infinite = true};
-	return (end){e->denominator / part, e->denominator % part, part, e->included, false};
-}
-
 /* 2^128 / k for k > 1. */
-static end over(wide k, bool included)
+static tl__end over(tl__wide k, bool included)
 {
-	return (end){(0 - k) / k + 1, (0 - k) % k, k, included, false};
+	return (tl__end){(0 - k) / k + 1, (0 - k) % k, k, included, false};
 }
 
-/* The fraction p/q with the smallest q in [k / 2^128, (k + 1) / 2^128), 1 < k < 2^128 - 1, by
- * continued fractions: when no integer lies in the interval, its ends share the whole part; that is
- * taken off, and the interval of the reciprocals looked at. False when p or q needs over 64 bits.
- */
-static bool simplest(wide k, uint64_t *p, uint64_t *q)
+/* The fraction p/q with the smallest q in [k / 2^128, (k + 1) / 2^128), 1 < k < 2^128 - 1: that of
+ * the reciprocals, turned. False when p or q needs over 64 bits. */
+static bool simplest(tl__wide k, uint64_t *p, uint64_t *q)
 {
-	wide terms[TERMS_MAX];
-	size_t count = 1;
-	end low = over(k + 1, false), high = over(k, true);
-
-	terms[0] = 0;
-	while (count < TERMS_MAX) {
-		wide least = low.whole + !(low.included && low.rest == 0);
-		end next;
-
-		if (high.infinite || least < high.whole ||
-			(least == high.whole && (high.rest > 0 || high.included))) {
-			terms[count++] = least;
-			return evaluate(terms, count, p, q);
-		}
-		terms[count++] = low.whole;
-		next = turned(&high, low.whole);
-		high = turned(&low, low.whole);
-		low = next;
-	}
-	return false;
+	return tl__fraction_simplest(over(k + 1, false), over(k, true), q, p);
 }
 
 static bool decode_position(const char *bytes, tl_position *out)
 {
 	int64_t whole = (int64_t)(get_u64(bytes) ^ (UINT64_C(1) << 63));
-	wide k = (wide)get_u64(bytes + 8) << 64 | get_u64(bytes + 16);
+	tl__wide k = (tl__wide)get_u64(bytes + 8) << 64 | get_u64(bytes + 16);
 	uint64_t p = 0, q = 1;
 	signed_wide numerator;
 

@@ -1,6 +1,5 @@
 /* Lists: items ordered by fractions, ties broken by UUID. */
 #include <string.h>
-#include <tidelock/crypto.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "model/value.h"
@@ -152,108 +151,47 @@ int tl_list_remove(tl_value *list, size_t index)
 	return tl_list_set(list, index, tl_value_deleted());
 }
 
-/* --- new positions
- * ---------------------------------------------------------------------------------- */
+/* --- adding
+ * ---------------------------------------------------------------------------------------- */
 
-static wide divisor(wide a, wide b)
-{
-	while (b != 0) {
-		wide rest = a % b;
+#define NOWHERE SIZE_MAX
 
-		a = b;
-		b = rest;
-	}
-	return a < 0 ? -a : a;
-}
-
-/* The fraction in lowest terms with a fresh UUID, if it fits. */
-static int set_position(tl_position *out, wide numerator, wide denominator)
-{
-	wide common = divisor(numerator, denominator);
-
-	if (common == 0)
-		return tl__fail(
-			TL_E_POSITION_EXHAUSTED, "a neighbour's position has denominator 0");
-	numerator /= common;
-	denominator /= common;
-	if (numerator < INT64_MIN || numerator > INT64_MAX || denominator > (wide)UINT64_MAX)
-		return tl__fail(TL_E_POSITION_EXHAUSTED,
-			"no position is left between these items; write the list anew");
-	out->numerator = (int64_t)numerator;
-	out->denominator = (uint64_t)denominator;
-	tl_random_bytes(out->uuid, sizeof out->uuid);
-	out->uuid[6] = (uint8_t)((out->uuid[6] & 0x0f) | 0x40);
-	out->uuid[8] = (uint8_t)((out->uuid[8] & 0x3f) | 0x80);
-	return TL_OK;
-}
-
-/* Halfway, cut to an integer over the common denominator while that separates the two. The sum of
- * two products of 64-bit numbers fits 128 bits; twice the denominators' product may not. */
-static int between(tl_position *out, const tl_position *left, const tl_position *right)
-{
-	wide common = divisor((wide)left->denominator, (wide)right->denominator);
-	wide scale_left, scale_right, a, b, c, middle;
-
-	if (common == 0)
-		return tl__fail(
-			TL_E_POSITION_EXHAUSTED, "a neighbour's position has denominator 0");
-	scale_left = (wide)right->denominator / common;
-	scale_right = (wide)left->denominator / common;
-	a = left->numerator * scale_left;
-	b = right->numerator * scale_right;
-	if (scale_left > (wide)INT64_MAX || scale_right > (wide)INT64_MAX)
-		return tl__fail(TL_E_POSITION_EXHAUSTED, "no position is left between these items");
-	c = scale_left * (wide)left->denominator;
-	if (c > ((wide)1 << 125))
-		return tl__fail(TL_E_POSITION_EXHAUSTED, "no position is left between these items");
-	middle = (a + b) / 2;
-	if (middle == a || middle == b)
-		return set_position(out, a + b, 2 * c);
-	return set_position(out, middle, c);
-}
-
-int tl_list_push(tl_value *list, tl_value *value)
+static int put_between(tl_value *list, size_t left, size_t right, tl_value *value)
 {
 	tl_position position = {0};
-	int code;
+	int code = tl__list_place(&position, list, left, right);
 
-	if (!value)
-		return TL_E_NOMEM;
-	if (list->count == 0) {
-		code = set_position(&position, 0, 1);
-	} else {
-		/* Whole numbers upwards; after a negative fraction that is still behind it. */
-		const tl_position *last = &list->as.items[list->count - 1].position;
-		wide whole = last->denominator ? last->numerator / (wide)last->denominator : 0;
-
-		code = set_position(&position, whole + 1, 1);
-	}
 	if (code == TL_OK)
 		return tl_list_put(list, &position, value);
 	tl_value_free(value);
 	return code;
 }
 
-static int place(tl_position *out, const tl_value *list, size_t at)
+static size_t last_visible(const tl_value *list)
 {
-	const tl__item *items = list->as.items;
+	size_t at = list->count;
 
-	if (list->count == 0)
-		return set_position(out, 0, 1);
-	if (at == 0)
-		return set_position(out, (wide)items[0].position.numerator - 1,
-			(wide)items[0].position.denominator);
-	if (at == list->count)
-		return set_position(out, (wide)items[at - 1].position.numerator + 1,
-			(wide)items[at - 1].position.denominator);
-	return between(out, &items[at - 1].position, &items[at].position);
+	while (at > 0 && list->as.items[at - 1].value->type == TL_DELETED)
+		at--;
+	return at > 0 ? at - 1 : NOWHERE;
+}
+
+/* Behind deleted items too, while there are whole numbers. */
+int tl_list_push(tl_value *list, tl_value *value)
+{
+	size_t last = list->count > 0 ? list->count - 1 : NOWHERE;
+	tl_position ignored;
+
+	if (!value)
+		return TL_E_NOMEM;
+	if (last != NOWHERE && tl__list_place(&ignored, list, last, NOWHERE) != TL_OK)
+		last = last_visible(list);
+	return put_between(list, last, NOWHERE, value);
 }
 
 int tl_list_insert(tl_value *list, size_t index, tl_value *value)
 {
-	size_t visible = tl_list_len(list), at;
-	tl_position position = {0};
-	int code;
+	size_t visible = tl_list_len(list);
 
 	if (!value)
 		return TL_E_NOMEM;
@@ -262,10 +200,8 @@ int tl_list_insert(tl_value *list, size_t index, tl_value *value)
 		return tl__fail(TL_E_INDEX_OUT_OF_BOUNDS, "the list has %zu items, no place %zu",
 			visible, index);
 	}
-	at = index == visible ? list->count : find_visible(list, index);
-	code = place(&position, list, at);
-	if (code == TL_OK)
-		return tl_list_put(list, &position, value);
-	tl_value_free(value);
-	return code;
+	if (index == visible)
+		return tl_list_push(list, value);
+	return put_between(list, index > 0 ? find_visible(list, index - 1) : NOWHERE,
+		find_visible(list, index), value);
 }

@@ -40,6 +40,9 @@ int tl__list_sort(tl_value *list) TL_MUST_USE;
 /* Index of the first member whose key is not less. */
 size_t tl__doc_search(const tl_value *doc, tl_str key, bool *found);
 size_t tl__list_search(const tl_value *list, const tl_position *position, bool *found);
+/* A new position between the items at `left` and `right`, between which only deleted ones lie; an
+ * index beyond the list is none. TL_E_POSITION_EXHAUSTED when there is no room. */
+int tl__list_place(tl_position *out, const tl_value *list, size_t left, size_t right) TL_MUST_USE;
 /* Room for one more member or item. */
 int tl__value_grow(tl_value *value) TL_MUST_USE;
 

@@ -34,6 +34,30 @@ describe('values', function()
 		assert.are.equal('index_out_of_bounds', err.code)
 	end)
 
+	it('take thousands of items at one place', function()
+		for way, place in ipairs { function(i) return i + 1 end, function() return 2 end } do
+			local list = doc.list { 'first', 'last' }
+			for i = 1, 2000 do assert(list:insert(place(i), i)) end
+			assert.are.equal(2002, #list)
+			local items = list:totable()
+			for i = 1, 2000 do assert.are.equal(i, items[way == 1 and i + 1 or 2002 - i]) end
+		end
+	end)
+
+	it('put an item between two that were pushed apart', function()
+		for _ = 1, 40 do
+			local base = doc.write { l = doc.list { 'first' } }
+			local a, b = assert(doc.parse(base)), assert(doc.parse(base))
+			assert(a.l:push 'from a')
+			assert(b.l:push 'from b')
+			local both = doc.merge(a, b)
+			local wanted = both.l:totable()
+			assert(both.l:insert(3, 'between'))
+			table.insert(wanted, 3, 'between')
+			assert.are.same(wanted, doc.merge(b, both).l:totable())
+		end
+	end)
+
 	it('refuse what the format has not', function()
 		assert.has_error(function() doc.write { 1, 2 } end)
 		assert.has_error(function() doc.write { a = 1.5 } end)

@@ -278,25 +278,83 @@ static bool read_fraction(const node *pair, tl_position *out)
 	       tl__json_u64(pair->children[1].text, &out->denominator) == TL_OK;
 }
 
+static void expect_item(check *c, const tl_value *list, size_t index, const node *wanted)
+{
+	tl_position position, expected;
+	tl_value *value = NULL;
+
+	expect(c, read_fraction(wanted, &expected), "a fraction");
+	if (!tl_list_raw_at(list, index, &position, &value) ||
+		position.numerator != expected.numerator ||
+		position.denominator != expected.denominator)
+		wrong(c, "item %zu stands elsewhere", index);
+	else
+		expect_value(c, value, &wanted->children[2], "item");
+}
+
 /* The list as the vectors write it: [numerator, denominator, value] for each item. */
 static void expect_list(check *c, const tl_value *list, const node *wanted)
 {
-	tl_position position, expected;
+	if (tl_list_raw_len(list) != wanted->count)
+		wrong(c, "%zu items, not %zu", tl_list_raw_len(list), wanted->count);
+	else
+		for (size_t i = 0; i < wanted->count; i++)
+			expect_item(c, list, i, &wanted->children[i]);
+}
+
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+	return b == 0 ? a : common_divisor(b, a % b);
+}
+
+/* The fraction of a new item: strictly between those beside it, in lowest terms. */
+static void expect_placed(check *c, const tl_value *list, size_t index)
+{
+	tl_position here, beside;
+	tl_value *value;
+
+	if (!tl_list_raw_at(list, index, &here, &value)) {
+		wrong(c, "no item %zu", index);
+		return;
+	}
+	expect(c,
+		here.denominator != 0 &&
+			common_divisor(here.numerator < 0 ? -(uint64_t)here.numerator
+							  : (uint64_t)here.numerator,
+				here.denominator) == 1,
+		"lowest terms");
+	memset(here.uuid, 0, sizeof here.uuid);
+	for (size_t side = 0; side < 2; side++) {
+		if (!tl_list_raw_at(list, index + 2 * side - 1, &beside, &value))
+			continue;
+		memset(beside.uuid, 0, sizeof beside.uuid);
+		expect(c,
+			side == 0 ? tl_position_compare(&beside, &here) < 0
+				  : tl_position_compare(&here, &beside) < 0,
+			"strictly between its neighbours");
+	}
+}
+
+/* As recorded, but for the fraction of the new item: any other in its place orders the same. */
+static void expect_inserted(check *c, const tl_value *list, const node *wanted, size_t index)
+{
+	tl_position here, expected;
 	tl_value *value;
 
 	if (tl_list_raw_len(list) != wanted->count) {
 		wrong(c, "%zu items, not %zu", tl_list_raw_len(list), wanted->count);
 		return;
 	}
-	for (size_t i = 0; tl_list_raw_at(list, i, &position, &value); i++) {
-		const node *item = &wanted->children[i];
-
-		expect(c, read_fraction(item, &expected), "a fraction");
-		if (position.numerator != expected.numerator ||
-			position.denominator != expected.denominator)
-			wrong(c, "item %zu stands at %lld/%llu", i, (long long)position.numerator,
-				(unsigned long long)position.denominator);
-		expect_value(c, value, &item->children[2], "item");
+	for (size_t i = 0; i < wanted->count; i++)
+		if (i != index)
+			expect_item(c, list, i, &wanted->children[i]);
+	expect_placed(c, list, index);
+	if (tl_list_raw_at(list, index, &here, &value) &&
+		read_fraction(&wanted->children[index], &expected)) {
+		expect_value(c, value, &wanted->children[index].children[2], "item");
+		if (here.numerator != expected.numerator ||
+			here.denominator != expected.denominator)
+			differs(c, "another fraction in the same place: only order counts");
 	}
 }
 
@@ -362,12 +420,14 @@ static void check_insert(check *c, tl_value *list, size_t index)
 		return;
 	}
 	expect(c, (code == TL_OK) == good, "verdict");
-	if (!has_tombstone(list)) {
+	if (code != TL_OK) {
 		expect_list(c, list, node_get(after, "list"));
 		return;
 	}
-	if (code != TL_OK)
+	if (!has_tombstone(list)) {
+		expect_inserted(c, list, node_get(after, "list"), index);
 		return;
+	}
 	differs(c, "insert counts visible items only");
 	value = tl_list_get(list, index);
 	expect(c, tl_list_len(list) == visible + 1 && value && tl_value_as_int(value) == 9,
@@ -401,34 +461,45 @@ static void check_push(check *c, tl_value *list)
 		expect_list(c, list, wanted);
 }
 
+static void expect_between(
+	check *c, tl_value *list, const tl_position *left, const tl_position *right, bool equal)
+{
+	tl_position middle, expected;
+	tl_value *value;
+
+	expect(c, tl_list_insert(list, 1, tl_value_int(9)) == TL_OK, "insert between");
+	if (!tl_list_raw_at(list, 1, &middle, &value)) {
+		wrong(c, "nothing lies between");
+		return;
+	}
+	expect(c, tl_value_as_int(value) == 9 && tl_list_raw_len(list) == 3, "it lies between");
+	expect(c, tl_position_compare(left, &middle) < 0 && tl_position_compare(&middle, right) < 0,
+		"its position is between");
+	if (!equal)
+		expect_placed(c, list, 1);
+	if (read_fraction(node_get(c->item, "result"), &expected) &&
+		(expected.numerator != middle.numerator ||
+			expected.denominator != middle.denominator))
+		differs(c, "another fraction between the same two: only order counts");
+}
+
 static void check_between(check *c)
 {
 	tl_value *list = tl_value_list();
-	tl_position left, right, middle;
-	tl_value *value;
-	int code;
+	tl_position left, right;
+	bool equal;
 
 	expect(c,
 		read_fraction(node_get(c->item, "left"), &left) &&
 			read_fraction(node_get(c->item, "right"), &right),
 		"fractions");
+	equal = tl_position_compare(&left, &right) == 0;
+	right.uuid[0] = equal; /* two items of one fraction are ordered by their ids */
 	if (!list || tl_list_put(list, &left, tl_value_int(1)) != TL_OK ||
-		tl_list_put(list, &right, tl_value_int(2)) != TL_OK) {
+		tl_list_put(list, &right, tl_value_int(2)) != TL_OK)
 		wrong(c, "no list");
-	} else {
-		code = tl_list_insert(list, 1, tl_value_int(9));
-		expect(c, code == TL_OK, "insert between");
-		if (tl_list_raw_at(list, 1, &middle, &value)) {
-			tl_position expected;
-
-			expect(c, tl_value_as_int(value) == 9, "it lies between");
-			if (read_fraction(node_get(c->item, "result"), &expected) &&
-				(expected.numerator != middle.numerator ||
-					expected.denominator != middle.denominator))
-				differs(c,
-					"another fraction between the same two: only order counts");
-		}
-	}
+	else
+		expect_between(c, list, &left, &right, equal);
 	tl_value_free(list);
 }
 

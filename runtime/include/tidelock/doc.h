@@ -59,7 +59,8 @@ TL_API int tl_doc_put(tl_value *doc, tl_str key, tl_value *value) TL_MUST_USE;
 /* Doc with the path rules of 0.2.0: a dot in `path` separates components, empty ones vanish.
  * Tombstones read as absent. */
 TL_API tl_value *tl_doc_get(const tl_value *doc, tl_str path);
-/* Takes ownership of `value`. Without components: TL_E_BAD_PATH. */
+/* Takes ownership of `value`. Without components: TL_E_BAD_PATH. What is no Doc on the way, a List
+ * too, is replaced by one; a DocStore (tidelock/stores.h) refuses to do that to a List. */
 TL_API int tl_doc_set(tl_value *doc, tl_str path, tl_value *value) TL_MUST_USE;
 /* Literal components (each may hold dots); intermediates that are no Doc become Docs. */
 TL_API int tl_doc_set_at(
@@ -74,8 +75,10 @@ TL_API size_t tl_list_raw_len(const tl_value *list);
 TL_API bool tl_list_raw_at(
 	const tl_value *list, size_t index, tl_position *position, tl_value **value);
 TL_API tl_value *tl_list_get(const tl_value *list, size_t index);
+/* Behind every item; TL_E_POSITION_EXHAUSTED when the last stands at the end of the numbers. */
 TL_API int tl_list_push(tl_value *list, tl_value *value) TL_MUST_USE;
-/* TL_E_INDEX_OUT_OF_BOUNDS; TL_E_POSITION_EXHAUSTED when no fraction of 64 bits lies between. */
+/* TL_E_INDEX_OUT_OF_BOUNDS; TL_E_POSITION_EXHAUSTED when no position is left there: no fraction of
+ * 64 bits lies between, or, of two items of one fraction, no UUID. */
 TL_API int tl_list_insert(tl_value *list, size_t index, tl_value *value) TL_MUST_USE;
 TL_API int tl_list_set(tl_value *list, size_t index, tl_value *value) TL_MUST_USE;
 TL_API int tl_list_remove(tl_value *list, size_t index) TL_MUST_USE; /* leaves a tombstone */
