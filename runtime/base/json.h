@@ -4,7 +4,8 @@
  * single string or number. It refuses what 0.2.0 refuses (invalid UTF-8, raw control characters,
  * lone surrogates, byte order mark, trailing data, more than `max_depth` nested containers) and
  * keeps numbers as text, so that no value passes through a double. It does not look for repeated
- * members: callers know their members. */
+ * members: callers know their members. What it is read with by those who do not, and by programs,
+ * is tidelock/json.h, which stands on it. */
 #ifndef TL_BASE_JSON_H
 #define TL_BASE_JSON_H
 
@@ -74,10 +75,18 @@ int tl__json_skip(tl__json_reader *reader) TL_MUST_USE;
  * out of range. */
 int tl__json_u64(tl_str number, uint64_t *out) TL_MUST_USE;
 int tl__json_i64(tl_str number, int64_t *out) TL_MUST_USE;
+/* Any number text: the nearest double, whatever the locale. TL_E_BAD_JSON when it is too large. */
+int tl__json_double(tl_str number, double *out) TL_MUST_USE;
+
+/* Whether the text is one JSON value by the rules of tidelock/json.h. TL_OK or an error code. */
+int tl__json_check(tl_str document) TL_MUST_USE;
 
 /* Canonical writer: compact, the escapes that base/README.md lists, nothing sorted. */
 void tl__json_put_string(tl__buf *out, tl_str text); /* with the quotes */
 void tl__json_put_u64(tl__buf *out, uint64_t value);
 void tl__json_put_i64(tl__buf *out, int64_t value);
+/* The fewest digits that read back to the same double, always with a point, whatever the locale.
+ * Must be finite. */
+void tl__json_put_double(tl__buf *out, double value);
 
 #endif

@@ -8,8 +8,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/control_server.h"
-#include "engine/plain_json.h"
+#include "engine/plain_path.h"
 #include "engine/status.h"
+#include "model/value.h"
 
 #define EXPORT_DEFAULT_BYTES (1024u * 1024)
 #define TEXT_MEMBERS         7
@@ -249,7 +250,7 @@ static int commit_value(tl_database *db, const request *r, tl_id *id)
 	tl_transaction *tx = NULL;
 	tl_doc_store *store = NULL;
 	tl_value *value = NULL;
-	int rc = tl__plain_json_read(&value, r->value);
+	int rc = tl__value_parse_whole_json(&value, r->value);
 
 	if (rc == TL_OK)
 		rc = tl_transaction_new(db, &tx);

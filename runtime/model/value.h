@@ -52,6 +52,9 @@ int tl__value_write(tl__buf *out, const tl_value *value) TL_MUST_USE;
 /* Reads the same. *out is yours. */
 int tl__value_parse(tl_value **out, tl_str text) TL_MUST_USE;
 
+/* tl_value_parse_json for what goes into a store: TL_E_TYPE_MISMATCH for a float. *out is yours. */
+int tl__value_parse_whole_json(tl_value **out, tl_str document) TL_MUST_USE;
+
 /* UUID texts: hyphenated lower case out (37 bytes with NUL); in: hyphenated, simple, braced, urn.
  */
 void tl__uuid_format(const uint8_t uuid[16], char out[37]);

@@ -15,10 +15,10 @@ static void put_time(tl__buf *out, const char *name, bool has, int64_t time)
 		tl__buf_format(out, ",\"%s\":null", name);
 }
 
-/* A number that always has a fraction part, as 0.2.0 writes it. */
-static void put_fraction(tl__buf *out, double value)
+/* 0.2.0 writes a fraction. Three digits of it are kept, and only what is sane. */
+static double thousandths(double value)
 {
-	tl__buf_format(out, "%.3f", value > 0 && value < 1e15 ? value : 0.0);
+	return value > 0 && value < 1e12 ? (double)(int64_t)(value * 1000 + 0.5) / 1000 : 0;
 }
 
 static void write_cursor(
@@ -60,7 +60,7 @@ static void write_metadata(tl__buf *out, const char *key, const tl__peer *peer, 
 		(unsigned long long)(has ? peer->failed_count : 0),
 		(unsigned long long)(has ? peer->total_entries : 0),
 		(unsigned long long)(has ? peer->total_bytes : 0));
-	put_fraction(out, has ? peer->average_ms : 0);
+	tl__json_put_double(out, thousandths(has ? peer->average_ms : 0));
 	tl__buf_text(out, ",\"synced_trees\":[");
 	for (const tl__pair *pair = peer ? peer->pairs : NULL; pair; pair = pair->next_of_peer) {
 		char id[TL_ID_TEXT_LEN + 1];
@@ -226,30 +226,12 @@ int tl__record_load_cursor(tl__pair *pair, tl_str document)
 	return rc;
 }
 
-/* Thousandths of a number as put_fraction writes it. */
 static void read_fraction(tl__fields *f, double *out)
 {
-	tl_str text;
-	double value = 0, unit = 1;
-	bool behind = false;
-
-	if (tl__fields_token(f) != TL__JSON_NUMBER) {
+	if (tl__fields_token(f) != TL__JSON_NUMBER)
 		tl__fields_wrong(f, "a number");
-		return;
-	}
-	text = f->json.text;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == '.') {
-			behind = true;
-			continue;
-		}
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			break;
-		value = value * 10 + (text.ptr[i] - '0');
-		if (behind)
-			unit *= 10;
-	}
-	*out = value / unit;
+	else if (tl__json_double(f->json.text, out) != TL_OK)
+		tl__fields_wrong(f, "a number that is not too large");
 }
 
 int tl__record_load_metadata(tl__peer *peer, tl_str document)

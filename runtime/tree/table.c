@@ -30,20 +30,13 @@ tl_str tl_table_name(const tl_table *table)
 	return table->bound.name;
 }
 
-/* One JSON value and nothing else. */
 static int check_row(tl_str row)
 {
-	tl__json_reader reader;
-	tl__json_token token;
+	int code = tl__json_check(row);
 
-	tl__json_whole(&reader, row, TL__JSON_MAX_DEPTH);
-	do
-		token = tl__json_next(&reader);
-	while (token != TL__JSON_END && token != TL__JSON_ERROR);
-	tl__json_free(&reader);
-	if (token == TL__JSON_END)
-		return TL_OK;
-	return tl__fail_cause(tl_error_code(tl_last_error()), "the row is not one JSON value");
+	if (code != TL_OK && code != TL_E_NOMEM)
+		code = tl__fail_cause(code, "the row is not one JSON value");
+	return code;
 }
 
 int tl_table_set(tl_table *table, tl_str key, tl_str row)

@@ -96,6 +96,28 @@ TL_API int tl_doc_parse(tl_value **out, tl_str text) TL_MUST_USE;
 TL_API int tl_doc_write(const tl_value *doc, char **out, size_t *len) TL_MUST_USE;
 /* Plain JSON for people: no tombstones, lists as arrays, properly escaped. *out is yours. */
 TL_API int tl_value_export(const tl_value *value, char **out, size_t *len) TL_MUST_USE;
+/* Reads plain JSON, by the rules of tidelock/json.h, such as calls like tl_sync_status return:
+ * objects become Docs, arrays Lists. A value has no floats: a number with a fraction or exponent
+ * becomes the Text it is written as (tl_json_reader tells the two apart). TL_E_BAD_JSON;
+ * TL_E_TOO_LARGE for more than TL_DOC_MAX_NESTING levels. *out is yours. Walk it with tl_doc_raw,
+ * tl_doc_at, tl_list_get, or by path:
+ *
+ *     tl_value *status = NULL, *pairs = NULL, *error = NULL;
+ *     char *json = NULL;
+ *     int rc = tl_sync_status(node, &json);
+ *
+ *     if (rc == TL_OK)
+ *         rc = tl_value_parse_json(&status, (tl_str){json, strlen(json)});
+ *     if (rc == TL_OK)
+ *         pairs = tl_doc_raw(status, (tl_str){"pairs", 5});
+ *     for (size_t i = 0; pairs && i < tl_list_len(pairs); i++) {
+ *         error = tl_doc_raw(tl_list_get(pairs, i), (tl_str){"last_error", 10});
+ *         if (error && tl_value_type(error) == TL_TEXT)
+ *             warn(tl_value_as_text(error));
+ *     }
+ *     tl_value_free(status);
+ *     tl_free(json); */
+TL_API int tl_value_parse_json(tl_value **out, tl_str document) TL_MUST_USE;
 
 #ifdef __cplusplus
 }

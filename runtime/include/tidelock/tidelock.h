@@ -15,6 +15,7 @@
 #include <tidelock/entry.h>
 #include <tidelock/error.h>
 #include <tidelock/ext.h>
+#include <tidelock/json.h>
 #include <tidelock/log.h>
 #include <tidelock/node.h>
 #include <tidelock/node.h>
