@@ -109,8 +109,8 @@ static int open_container(tl_json_writer *w, bool object)
 	if (rc != TL_OK)
 		return rc;
 	if (w->depth == TL_JSON_MAX_DEPTH)
-		return w->code = tl__fail(TL_E_TOO_LARGE, "JSON nests at most %d arrays and objects",
-			       TL_JSON_MAX_DEPTH);
+		return w->code = tl__fail(TL_E_TOO_LARGE,
+			       "JSON nests at most %d arrays and objects", TL_JSON_MAX_DEPTH);
 	tl__buf_byte(&w->text, object ? '{' : '[');
 	w->object[++w->depth] = object;
 	w->any = false;
@@ -268,8 +268,8 @@ int tl_json_writer_take(tl_json_writer *w, char **out, size_t *len)
 
 	*out = NULL;
 	if (rc == TL_OK && (w->depth > 0 || !w->any))
-		rc = misuse(w,
-			w->depth > 0 ? "an array or object is open still" : "there is no value yet");
+		rc = misuse(w, w->depth > 0 ? "an array or object is open still"
+					    : "there is no value yet");
 	if (rc != TL_OK)
 		return rc;
 	*out = tl__buf_take(&w->text, len ? len : &unused);

@@ -112,3 +112,13 @@ void tl__text_clean(char *text, bool one_line)
 		left -= step;
 	}
 }
+
+void tl__text_copy(char *out, size_t size, tl_str text)
+{
+	size_t len = text.len < size ? text.len : size - 1;
+
+	for (size_t i = 0; i < len; i++)
+		out[i] = text.ptr[i] ? text.ptr[i] : '?';
+	out[len] = '\0';
+	tl__text_clean(out, false);
+}

@@ -34,5 +34,7 @@ size_t tl__utf8_write(uint32_t code_point, char out[4]);
 /* Makes a zero-terminated text safe to show: what is not UTF-8 and control characters become `?`;
  * line ends and tabs stay, or become spaces when one_line. */
 void tl__text_clean(char *text, bool one_line);
+/* A copy safe to show, closed by a NUL: cut to `size` bytes with it, a NUL inside becomes `?`. */
+void tl__text_copy(char *out, size_t size, tl_str text);
 
 #endif

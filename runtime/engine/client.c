@@ -98,7 +98,8 @@ static void note_failed(tl__failed *failed, uint64_t exchange, int code)
 {
 	failed->exchange = exchange;
 	failed->code = code;
-	snprintf(failed->error, sizeof failed->error, "%s", tl_error_message(tl_last_error()));
+	tl__text_copy(
+		failed->error, sizeof failed->error, tl__str_z(tl_error_message(tl_last_error())));
 }
 
 static int begin(tl__outgoing *out, const tl__sync_action *action)

@@ -192,7 +192,7 @@ void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const
 		event->db = *db;
 	}
 	if (text)
-		snprintf(event->text, sizeof event->text, "%s", text);
+		tl__text_copy(event->text, sizeof event->text, tl__str_z(text));
 	tl__sync_act(sync, &action);
 }
 
@@ -226,6 +226,7 @@ void tl__sync_complete_failed(tl__sync *sync, uint64_t op, int code)
 	const tl_error *error = tl_last_error();
 	char text[512];
 
-	snprintf(text, sizeof text, "%s", error ? tl_error_message(error) : tl_error_name(code));
+	tl__text_copy(text, sizeof text,
+		tl__str_z(error ? tl_error_message(error) : tl_error_name(code)));
 	tl__sync_complete(sync, op, code, text, NULL);
 }

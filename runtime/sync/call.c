@@ -73,7 +73,7 @@ void tl__call_give_up(tl__sync *sync, tl__call *call)
 void tl__call_note(tl__call *call, int code, const char *error)
 {
 	call->code = code;
-	snprintf(call->error, sizeof call->error, "%s", error);
+	tl__text_copy(call->error, sizeof call->error, tl__str_z(error));
 }
 
 void tl__call_note_last(tl__call *call, int code)

@@ -12,7 +12,7 @@ static void address_failed(tl__sync *sync, tl__call *call)
 	if (at) {
 		at->failures++;
 		at->success = 0;
-		snprintf(at->last_error, sizeof at->last_error, "%s", call->error);
+		tl__text_copy(at->last_error, sizeof at->last_error, tl__str_z(call->error));
 	}
 	if (!call->done || !tl__call_dial(sync, call))
 		tl__call_give_up(sync, call);
@@ -221,7 +221,7 @@ void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered)
 		char text[TL__SYNC_ERROR_TEXT];
 
 		tl__intake_free(answered->intake);
-		snprintf(text, sizeof text, "%.*s", TL__STR_ARG(answered->error));
+		tl__text_copy(text, sizeof text, answered->error);
 		tl__call_note(call, answered->code != TL_OK ? answered->code : TL_E_CANCELLED,
 			text[0] ? text : tl_error_name(answered->code));
 		address_failed(sync, call);

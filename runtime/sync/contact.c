@@ -60,7 +60,8 @@ static void end_failed(tl__sync *sync, tl__sync_contact *contact, int code)
 	const tl_error *error = tl_last_error();
 	char text[TL__SYNC_ERROR_TEXT];
 
-	snprintf(text, sizeof text, "%s", error ? tl_error_message(error) : tl_error_name(code));
+	tl__text_copy(text, sizeof text,
+		tl__str_z(error ? tl_error_message(error) : tl_error_name(code)));
 	end(sync, contact, code, text, NULL);
 }
 

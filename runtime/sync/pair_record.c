@@ -128,8 +128,7 @@ int tl__pair_load_local(tl__sync *sync, tl__pair *pair, tl_str document)
 		pair->sent = read.sent;
 		if (read.error.ptr) {
 			pair->last_code = -(int)(read.code & 0xffff);
-			snprintf(pair->last_error, sizeof pair->last_error, "%.*s",
-				TL__STR_ARG(read.error));
+			tl__text_copy(pair->last_error, sizeof pair->last_error, read.error);
 		}
 		pair->local_changed = false;
 	}

@@ -40,9 +40,10 @@ int tl__peer_set_name(tl__peer *peer, tl_str name)
 	if (name.ptr) {
 		size_t len = name.len > TL__V1_MAX_TEXT ? TL__V1_MAX_TEXT : name.len;
 
-		copy = tl__copy_bytes(name.ptr, len);
+		copy = tl__alloc(len + 1);
 		if (!copy)
 			return TL_E_NOMEM;
+		tl__text_copy(copy, len + 1, name);
 		tl__text_clean(copy, true);
 	}
 	tl__free(peer->name);
@@ -209,7 +210,7 @@ void tl__peer_failed(tl__sync *sync, tl__peer *peer, int code, const char *error
 	peer->state = TL__PEER_FAILED;
 	peer->attempts++;
 	peer->last_code = code;
-	snprintf(peer->last_error, sizeof peer->last_error, "%s", error);
+	tl__text_copy(peer->last_error, sizeof peer->last_error, tl__str_z(error));
 	if (!told)
 		tl__sync_tell(sync, TL_EVENT_PEER_UNREACHABLE, &peer->key, NULL, 0, error);
 }

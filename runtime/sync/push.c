@@ -253,6 +253,7 @@ static int take_fate(tl__session *session, const tl__v1_line *line, size_t index
 		session->declined_code = TL_E_DECLINED;
 		snprintf(session->error, sizeof session->error, "the peer declined entries: %.*s",
 			TL__STR_ARG(line->code));
+		tl__text_clean(session->error, false);
 		return TL_OK;
 	case TL__V1_FATE_PENDING:
 		not_settled(session, index);

@@ -30,8 +30,8 @@ static int note(tl__receipt *receipt, int code)
 {
 	if (code != TL_OK && receipt->code == TL_OK) {
 		receipt->code = code;
-		snprintf(receipt->error, sizeof receipt->error, "%s",
-			tl_error_message(tl_last_error()));
+		tl__text_copy(receipt->error, sizeof receipt->error,
+			tl__str_z(tl_error_message(tl_last_error())));
 	}
 	return code;
 }

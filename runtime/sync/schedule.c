@@ -37,7 +37,7 @@ void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *e
 
 	pair->attempts++;
 	pair->last_code = code;
-	snprintf(pair->last_error, sizeof pair->last_error, "%s", error);
+	tl__text_copy(pair->last_error, sizeof pair->last_error, tl__str_z(error));
 	pair->next_attempt = sync->now + retry_delay(sync, pair->attempts);
 	pair->local_changed = true;
 	pair->level = false;

@@ -121,7 +121,8 @@ static void conclude(tl__sync *sync, tl__session *session)
 		tl__schedule_succeeded(sync, pair);
 		if (session->unsettled && session->declined_code != TL_OK) {
 			pair->last_code = session->declined_code;
-			snprintf(pair->last_error, sizeof pair->last_error, "%s", session->error);
+			tl__text_copy(pair->last_error, sizeof pair->last_error,
+				tl__str_z(session->error));
 		}
 		tl__sync_tell(sync, TL_EVENT_SYNC_FINISHED, &pair->peer->key, &pair->db->id,
 			outcome.entries, NULL);
@@ -161,7 +162,7 @@ void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char
 		session->code = code;
 		if (!error)
 			error = last ? tl_error_message(last) : tl_error_name(code);
-		snprintf(session->error, sizeof session->error, "%s", error);
+		tl__text_copy(session->error, sizeof session->error, tl__str_z(error));
 		if (session->call) {
 			tl__call_cancel(sync, session->call);
 			session->call = 0;

@@ -208,7 +208,8 @@ static void note_failure(tl__sync_waiter *waiter, int code, const char *error)
 	if (waiter->code != TL_OK || code == TL_OK)
 		return;
 	waiter->code = code;
-	snprintf(waiter->error, sizeof waiter->error, "%s", error ? error : tl_error_name(code));
+	tl__text_copy(waiter->error, sizeof waiter->error,
+		tl__str_z(error ? error : tl_error_name(code)));
 }
 
 static bool level(const tl__pair *pair)
@@ -312,6 +313,7 @@ static void time_over(tl__sync *sync, tl__sync_waiter *waiter)
 			waiter->count > 0 && waiter->pairs[0].pair
 				? waiter->pairs[0].pair->last_error
 				: "");
+	tl__text_clean(waiter->error, false); /* it may be cut inside a character */
 	complete(sync, waiter);
 }
 

@@ -23,7 +23,8 @@ static int again(const char *ptr, size_t len, unsigned indent, char **out, size_
 	*out = NULL;
 	if (rc == TL_OK)
 		rc = tl_json_writer_new(&writer, indent);
-	while (rc == TL_OK && (rc = tl_json_next(reader, &token)) == TL_OK && token != TL_JSON_END) {
+	while (rc == TL_OK && (rc = tl_json_next(reader, &token)) == TL_OK &&
+		token != TL_JSON_END) {
 		switch (token) {
 		case TL_JSON_OBJECT: rc = tl_json_put_object(writer); break;
 		case TL_JSON_ARRAY: rc = tl_json_put_array(writer); break;
@@ -76,12 +77,12 @@ static void documents_come_back(void)
 
 static void what_is_no_json_is_refused(void)
 {
-	static const char *const bad[] = {"", "01", "-01", "1e400", "-1e400", "[1e309]", "1 2", "{}x",
-		"{\"a\":1,\"a\":2}", "{\"a\":1,\"b\":2,\"a\":1}", "{\"a\":1,\"\\u0061\":2}",
+	static const char *const bad[] = {"", "01", "-01", "1e400", "-1e400", "[1e309]", "1 2",
+		"{}x", "{\"a\":1,\"a\":2}", "{\"a\":1,\"b\":2,\"a\":1}", "{\"a\":1,\"\\u0061\":2}",
 		"[{\"x\":{\"k\":1,\"k\":2}}]", "9223372036854775808", "-9223372036854775809",
 		"18446744073709551615", "123456789012345678901234567890", "\"\\ud800\"", "\"\xff\"",
-		"nul", "NaN", "Infinity", "1.", ".5", "+1", "0x1", "'a'", "[1,]", "{\"a\":}", "\"\x01\"",
-		"\xef\xbb\xbf{}", "[", "{\"a\"", "// 1"};
+		"nul", "NaN", "Infinity", "1.", ".5", "+1", "0x1", "'a'", "[1,]", "{\"a\":}",
+		"\"\x01\"", "\xef\xbb\xbf{}", "[", "{\"a\"", "// 1"};
 	char *text;
 	size_t len;
 
@@ -157,8 +158,8 @@ static bool reads_back(double value)
 
 	write_float(value, text);
 	digits = digits_of(text);
-	if (tl__json_double(tl__str_z(text), &back) != TL_OK || memcmp(&back, &value, sizeof back) ||
-		!strchr(text, '.') || digits > 17)
+	if (tl__json_double(tl__str_z(text), &back) != TL_OK ||
+		memcmp(&back, &value, sizeof back) || !strchr(text, '.') || digits > 17)
 		return false;
 	/* No correctly rounded text with fewer digits reads back. */
 	if (value != 0 && digits > 1) {
@@ -174,10 +175,11 @@ static void floats_are_written_short_and_exact(void)
 	static const struct {
 		double value;
 		const char *text;
-	} known[] = {{0.1, "0.1"}, {0.1 + 0.2, "0.30000000000000004"}, {1, "1.0"}, {1e15, "1000000000000000.0"},
-		{1e16, "1.0e16"}, {1e22, "1.0e22"}, {5e-324, "5.0e-324"}, {-0.5, "-0.5"},
-		{DBL_MAX, "1.7976931348623157e308"}, {DBL_MIN, "2.2250738585072014e-308"},
-		{3.141592653589793, "3.141592653589793"}, {123456789012345.5, "123456789012345.5"},
+	} known[] = {{0.1, "0.1"}, {0.1 + 0.2, "0.30000000000000004"}, {1, "1.0"},
+		{1e15, "1000000000000000.0"}, {1e16, "1.0e16"}, {1e22, "1.0e22"},
+		{5e-324, "5.0e-324"}, {-0.5, "-0.5"}, {DBL_MAX, "1.7976931348623157e308"},
+		{DBL_MIN, "2.2250738585072014e-308"}, {3.141592653589793, "3.141592653589793"},
+		{123456789012345.5, "123456789012345.5"},
 		{9007199254740993.0, "9007199254740992.0"}, {0.00001, "0.00001"},
 		{0.000001, "1.0e-6"}, {1.5e-7, "1.5e-7"}, {100, "100.0"},
 		{5.684341886080802e-14, "5.684341886080802e-14"}, /* a power of two */
@@ -254,8 +256,9 @@ static void an_indented_text_reads_the_same(void)
 	char *text;
 
 	CHECK_OK(again(from, strlen(from), 2, &text, &len));
-	CHECK(strcmp(text, "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": [],\n  \"c\": {\n    \"d\": "
-			   "\"e\"\n  }\n}") == 0);
+	CHECK(strcmp(text,
+		      "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": [],\n  \"c\": {\n    \"d\": "
+		      "\"e\"\n  }\n}") == 0);
 	CHECK(becomes(text, from));
 	tl_free(text);
 }
@@ -384,8 +387,8 @@ static void put_random_text(tl_json_writer *w, const tl__random *random, bool ke
 			random, below[tl__random_below(random, COUNT(below))]);
 		char bytes[4];
 
-		tl__buf_append(&text, bytes,
-			tl__utf8_write(c >= 0xd800 && c < 0xe000 ? '\\' : c, bytes));
+		tl__buf_append(
+			&text, bytes, tl__utf8_write(c >= 0xd800 && c < 0xe000 ? '\\' : c, bytes));
 	}
 	CHECK_OK(key ? tl_json_put_key(w, tl__buf_view(&text))
 		     : tl_json_put_string(w, tl__buf_view(&text)));
@@ -402,7 +405,9 @@ static void put_random(tl_json_writer *w, const tl__random *random, int depth)
 	case 1: CHECK_OK(tl_json_put_bool(w, pattern & 1)); return;
 	case 2: CHECK_OK(tl_json_put_int(w, (int64_t)pattern)); return;
 	case 3: CHECK_OK(tl_json_put_int(w, (int64_t)(pattern % 100) - 50)); return;
-	case 4: CHECK_OK(tl_json_put_float(w, isfinite(bits(pattern)) ? bits(pattern) : 0.5)); return;
+	case 4:
+		CHECK_OK(tl_json_put_float(w, isfinite(bits(pattern)) ? bits(pattern) : 0.5));
+		return;
 	case 5: put_random_text(w, random, false, 0); return;
 	default: break;
 	}
@@ -440,7 +445,8 @@ static void random_documents_come_back(void)
 static void damage_is_refused_or_read_as_it_stands(void)
 {
 	static const char bytes[] = "{}[]\",:\\u0dD8cbnt1e-+.9\x01\x80\xc3\xff ";
-	static const char from[] = "{\"a\":[1,-2.5e3,null],\"b\\u0041\":{\"c\":\"x\\n\"},\"d\":true}";
+	static const char from[] =
+		"{\"a\":[1,-2.5e3,null],\"b\\u0041\":{\"c\":\"x\\n\"},\"d\":true}";
 	tl__seeded seeded;
 	tl__random random = tl__random_seeded(&seeded, 5);
 	size_t taken = 0;

@@ -222,6 +222,20 @@ static void who_a_remote_counts_as(void)
 	CHECK(counts_as(text, wanted));
 }
 
+static void copies_to_show_are_whole_characters(void)
+{
+	char out[9];
+
+	tl__text_copy(out, sizeof out, TL__STR("a\0b\x1b[1m\xff"));
+	CHECK(strcmp(out, "a?b?[1m?") == 0);
+	tl__text_copy(out, sizeof out, TL__STR("abcdef\xe2\x82\xac"));
+	CHECK(strcmp(out, "abcdef??") == 0); /* cut inside of the last character */
+	tl__text_copy(out, sizeof out, TL__STR("abcde\xe2\x82\xac"));
+	CHECK(strcmp(out, "abcde\xe2\x82\xac") == 0);
+	tl__text_copy(out, sizeof out, TL__STR(""));
+	CHECK(out[0] == '\0');
+}
+
 int main(void)
 {
 	RUN(text_order_is_bytes_then_length);
@@ -235,5 +249,6 @@ int main(void)
 	RUN(reserve_hands_out_room);
 	RUN(a_failure_sticks_until_cleared);
 	RUN(who_a_remote_counts_as);
+	RUN(copies_to_show_are_whole_characters);
 	return spec_end();
 }

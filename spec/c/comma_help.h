@@ -22,8 +22,8 @@ static inline bool comma_begin(void)
 	file = fopen(command, "w");
 	made = file && fputs(source, file) >= 0;
 	made = file && fclose(file) == 0 && made;
-	snprintf(command, sizeof command,
-		"localedef -c -i %s/source %s/comma >/dev/null 2>&1", dir, dir);
+	snprintf(command, sizeof command, "localedef -c -i %s/source %s/comma >/dev/null 2>&1", dir,
+		dir);
 	(void)!system(command); /* warns about what is not told, and makes it all the same */
 	setenv("LOCPATH", dir, 1);
 	made = made && setlocale(LC_ALL, "comma") && strcmp(localeconv()->decimal_point, ",") == 0;

@@ -68,7 +68,7 @@ TL_API int tl_json_next(tl_json_reader *reader, tl_json_token *token) TL_MUST_US
 /* Of the token just read; borrowed until the next call. A KEY or STRING decoded (it may hold NUL
  * characters), an INT or FLOAT as it is written, else empty. */
 TL_API tl_str tl_json_text(const tl_json_reader *reader);
-TL_API int64_t tl_json_int(const tl_json_reader *reader); /* of an INT, else 0 */
+TL_API int64_t tl_json_int(const tl_json_reader *reader);  /* of an INT, else 0 */
 TL_API double tl_json_float(const tl_json_reader *reader); /* of a FLOAT or INT, else 0 */
 /* After a KEY, or before an item of an array: passes over one whole value. */
 TL_API int tl_json_skip(tl_json_reader *reader) TL_MUST_USE;
