@@ -163,20 +163,7 @@ static int core_size(lua_State *L)
 	return 1;
 }
 
-/* control(path, request) -> the answer's JSON text */
-static int core_control(lua_State *L)
-{
-	char *result = NULL;
-	int rc = tl_control_call(luaL_checkstring(L, 1), luaL_checkstring(L, 2), &result);
-
-	if (rc != TL_OK)
-		return tlua_fail(L);
-	lua_pushstring(L, result);
-	tl_free(result);
-	return 1;
-}
-
-static const luaL_Reg functions[] = {{"control", core_control}, {"methods", core_methods},
+static const luaL_Reg functions[] = {{"control", tlua_control}, {"methods", core_methods},
 	{"version", core_version}, {"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
 
 int luaopen_tidelock_core(lua_State *L)

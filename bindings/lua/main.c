@@ -100,6 +100,14 @@ static int program_guard_callbacks(lua_State *L)
 static const luaL_Reg functions[] = {
 	{"ended", program_ended}, {"guard_callbacks", program_guard_callbacks}, {NULL, NULL}};
 
+/* The module tidelock.program: what the commands need to know of their process. */
+static int open_program(lua_State *L)
+{
+	luaL_newlib(L, functions);
+	program_signals_open(L);
+	return 1;
+}
+
 /* (argc, argv) -> exit status */
 static int run(lua_State *L)
 {
@@ -114,11 +122,11 @@ static int run(lua_State *L)
 		lua_rawseti(L, -2, i);
 	}
 	lua_setglobal(L, "arg");
+	luaL_requiref(L, "tidelock.program", open_program, false);
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "tidelock.cli");
 	lua_call(L, 1, 1);
-	luaL_newlib(L, functions);
-	program_signals_open(L);
+	lua_insert(L, -2);
 	lua_call(L, 1, 1);
 	return 1;
 }

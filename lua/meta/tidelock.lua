@@ -69,6 +69,7 @@ local tl = {}
 ---@field passphrase? string seals private keys
 ---@field sync? boolean      false: no engine, no control socket
 ---@field log_level? 'debug'|'info'|'warning'|'error'|'off'
+---@field wait? tidelock.Duration  for another process that has the path open; 0, in `tidelock run` 5 s
 
 ---@class tidelock.SyncOptions
 ---@field periodic? tidelock.Duration          default 5 min; 0 = off
@@ -83,9 +84,9 @@ local tl = {}
 ---@field allow_tls_proxy? boolean             accept a differing channel; false
 ---@field accept_databases_from? tidelock.Key[] may give us databases we do not know
 
----Opens a node. Blocks for the store. Errors: already_open (this process still holds a node, store,
----database or transaction of it), store_locked (another process, named), store_damaged,
----store_newer, store_read_only, wrong_passphrase, io.
+---Opens a node. Blocks for the store; waits for another process where waiting is possible. Errors:
+---already_open (this process still holds a node, store, database or transaction of it), store_locked
+---(another process, named), store_damaged, store_newer, store_read_only, wrong_passphrase, io.
 ---@param options tidelock.OpenOptions
 ---@return tidelock.Node?, tidelock.Error?
 function tl.open(options) end

@@ -2,6 +2,7 @@
 --
 -- Exit status: 0 well, 1 the command failed, 2 wrong usage, 3 verify found something, 128 + N ended
 -- by signal N.
+local core = require 'tidelock.core'
 local shown = require 'tidelock.cli.show'
 local told = require 'tidelock.told'
 
@@ -22,17 +23,31 @@ local function whole_number(text)
 	return nil, ("'%s' is no whole number above 0"):format(text)
 end
 
+-- Seconds.
+local function duration(text)
+	local ok, milliseconds = pcall(core.duration, tonumber(text) or text)
+	if not ok then
+		return nil, ("'%s' is no duration; write seconds or 250ms, 10s, 5m"):format(text)
+	end
+	return milliseconds / 1000
+end
+
 local function parser()
 	local p = require 'argparse'('tidelock', 'Keeps databases of signed entries in step.')
 	p:require_command(true):command_target 'command'
 	p:add_help '-h --help'
 
+	local function waiting(command)
+		command:option('--wait', 'How long to wait while another process has the directory open.', '5s')
+			:convert(duration)
+		return command
+	end
 	local function data(command)
 		command:option('-d --data', 'Data directory.', DEFAULT_DATA)
 		command:flag('--json', 'Answer in JSON.')
-		return command
+		return waiting(command)
 	end
-	local run = p:command('run', 'Run a Lua script with the tidelock modules.')
+	local run = waiting(p:command('run', 'Run a Lua script with the tidelock modules.'))
 	run:argument('file', 'The script.')
 	run:argument('arguments', 'Its arguments.'):args '*'
 	data(p:command('init', 'Create a data directory and its device key.'))

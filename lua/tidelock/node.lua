@@ -2,6 +2,7 @@
 local core = require 'tidelock.core'
 local pump = require 'tidelock.pump'
 local task = require 'tidelock.task'
+local uv = require 'luv'
 local Sync = require 'tidelock.sync'
 local unsupported = require 'tidelock.unsupported'
 
@@ -25,7 +26,24 @@ function M.memory()
 	return MEMORY
 end
 
---- Opens a node; options as in tidelock/node.h.
+local PAUSE = 0.02 -- seconds between two attempts
+
+-- Opens; while another process has the directory open, again for up to `wait` milliseconds, where
+-- waiting is possible.
+local function open_waiting(given, wait)
+	local deadline = uv.hrtime() + wait * 1e6
+	local opened, err = open(given)
+	while not opened and err.code == 'store_locked' and uv.hrtime() < deadline and task.may_wait() do
+		task.sleep(PAUSE)
+		opened, err = open(given)
+	end
+	return opened, err
+end
+
+--- How long `tl.open` waits unless it is told (milliseconds).
+M.wait = 0
+
+--- Opens a node; options as in tidelock/node.h, and `wait`.
 function M.open(options)
 	if type(options) ~= 'table' then
 		error("tl.open takes a table, for example tl.open { path = 'notes' }", 2)
@@ -40,12 +58,14 @@ function M.open(options)
 		end
 		given.backend, given.memory = nil, true
 	end
-	local opened, err = open(given)
+	local wait = given.wait and core.duration(given.wait) or M.wait
+	given.wait = nil
+	local opened, err = open_waiting(given, wait)
 	if not opened and err.code == 'already_open' then
 		-- Handles of an earlier node that nobody can reach any more keep its store open.
 		collectgarbage()
 		collectgarbage()
-		opened, err = open(given)
+		opened, err = open_waiting(given, wait)
 	end
 	if opened then
 		last_number = last_number + 1

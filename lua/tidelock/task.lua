@@ -105,6 +105,11 @@ local function run_until(done, what)
 	end
 end
 
+--- Whether a call may wait here.
+function M.may_wait()
+	return not M.in_hook and (current[coroutine.running()] ~= nil or not uv.loop_mode())
+end
+
 --- The heart of every waiting call. `start(wake)` arranges that wake(...) is called once, later or
 --- at once; its arguments are the results.
 function M.wait(what, start)

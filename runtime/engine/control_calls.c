@@ -22,13 +22,15 @@
 typedef struct request {
 	tl_str call, db, store, path, key, name, value, peer;
 	uint64_t since, limit;
+	bool progress; /* the client is told how the call goes */
+	tl__control_job *job;
 	tl__arena arena;
 } request;
 
 static int read_request(request *r, tl_str line)
 {
-	static const char *const names[] = {
-		"call", "db", "store", "path", "key", "name", "peer", "value", "since", "limit"};
+	static const char *const names[] = {"call", "db", "store", "path", "key", "name", "peer",
+		"value", "since", "limit", "progress"};
 	tl_str *const texts[TEXT_MEMBERS] = {
 		&r->call, &r->db, &r->store, &r->path, &r->key, &r->name, &r->peer};
 	tl__fields f;
@@ -38,11 +40,13 @@ static int read_request(request *r, tl_str line)
 	tl__fields_open(&f, line, &r->arena, "control request", TL_E_BAD_MESSAGE);
 	f.unknown_member = TL_E_BAD_MESSAGE;
 	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, TEXT_MEMBERS + 3, &seen, &at)) {
+	while (tl__fields_member(&f, names, TEXT_MEMBERS + 4, &seen, &at)) {
 		if (at < TEXT_MEMBERS)
 			tl__fields_text(&f, texts[at]);
 		else if (at == TEXT_MEMBERS)
 			tl__fields_verbatim(&f, &r->value);
+		else if (at == TEXT_MEMBERS + 3)
+			tl__fields_bool(&f, &r->progress);
 		else
 			tl__fields_u64(&f, at == TEXT_MEMBERS + 1 ? &r->since : &r->limit);
 	}
@@ -479,14 +483,20 @@ static int dispatch(tl_node *node, const request *r, tl__buf *out)
 		TL__STR_ARG(r->call), tl_version());
 }
 
-void tl__control_answer(tl_node *node, tl_str line, tl__buf *out)
+void tl__control_answer(tl_node *node, tl_str line, tl__control_job *job, tl__buf *out)
 {
-	request r = {.arena = TL__ARENA_INIT};
+	request r = {.job = job, .arena = TL__ARENA_INIT};
 	int rc = read_request(&r, line);
 
 	tl__buf_text(out, "{\"result\":");
+	if (rc == TL_OK && r.progress)
+		job->taken(job->ud);
 	if (rc == TL_OK)
 		rc = dispatch(node, &r, out);
+	/* Nobody waits for it, or this is why. */
+	if (rc == TL_E_CANCELLED && atomic_load(&job->cancelled))
+		rc = tl__fail(TL_E_CLOSED,
+			"the node that has the directory open is being closed; try again");
 	if (rc == TL_OK && tl__buf_status(out) != TL_OK)
 		rc = TL_E_NOMEM;
 	if (rc == TL_OK && out->len + 1 > TL_CONTROL_MAX_ANSWER)

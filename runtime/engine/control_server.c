@@ -11,23 +11,45 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <tidelock/control.h>
+#include "base/env.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
-/* An answer that makes no progress for so long is given up: others wait behind it. */
+/* An answer that makes no progress for so long is given up. */
 #define WRITE_PATIENCE_MS 5000
-#define READ_BYTES        65536
+/* A connection may be without a request for so long while others wait for its place. */
+#define IDLE_PATIENCE_MS 2000
+/* The same while the node closes. */
+#define LAST_PATIENCE_MS 100
+/* How often clients are told how their calls go. */
+#define TELL_MS    200
+#define READ_BYTES 65536
+#define QUEUE      128
+
+typedef enum state { FREE = 0, READING, RUNNING, WRITING } state;
 
 typedef struct connection {
-	int fd; /* -1: free */
-	tl__buf line;
+	tl__control *control;
+	state state;
+	int fd;
+	uint64_t since; /* when it came to its state; WRITING: when something was last taken */
+	tl__buf line;   /* what was read and not yet answered */
+	size_t end;     /* of the request in it */
+	tl__buf out;    /* the answer */
+	size_t sent;
+	pthread_t thread; /* RUNNING */
+	tl__control_job job;
+	atomic_bool told; /* its client is told how the call goes */
+	atomic_bool done;
 } connection;
 
 struct tl__control {
 	tl_node *node;
 	pthread_t thread;
-	int dir, listener, stop;
+	int dir, listener;
+	int wake; /* a call is done, or everything is to end */
+	atomic_bool closing;
 	connection at[TL_CONTROL_MAX_CONNECTIONS];
 };
 
@@ -40,14 +62,217 @@ int tl__control_name(const char *path, char *out, size_t cap)
 	return dir;
 }
 
-/* --- connections ------------------------------------------------------------------------------ */
+static uint64_t now_ms(void)
+{
+	return tl__system_clock.monotonic_ms(NULL);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void wake(const tl__control *control)
+{
+	const uint64_t one = 1;
+
+	/* It is readable already when it takes no more. */
+	(void)!write(control->wake, &one, sizeof one);
+}
+
+static void enter(connection *c, state next)
+{
+	c->state = next;
+	c->since = now_ms();
+}
 
 static void drop(connection *c)
 {
-	close(c->fd);
-	c->fd = -1;
+	close_fd(&c->fd);
+	close_fd(&c->job.input);
 	tl__buf_free(&c->line);
+	tl__buf_free(&c->out);
+	c->state = FREE;
 }
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+bool tl__control_progress(void *job, uint64_t done, uint64_t total)
+{
+	tl__control_job *j = job;
+
+	atomic_store(&j->done, done);
+	atomic_store(&j->total, total);
+	return !atomic_load(&j->cancelled);
+}
+
+/* Takes no part of a line when there is no room for it: the client has not read the last ones. */
+static void tell(connection *c)
+{
+	char text[96];
+	int len = snprintf(text, sizeof text, "{\"progress\":{\"done\":%llu,\"total\":%llu}}\n",
+		(unsigned long long)atomic_load(&c->job.done),
+		(unsigned long long)atomic_load(&c->job.total));
+
+	if (send(c->fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
+		atomic_store(&c->job.cancelled, true);
+}
+
+/* On the call's thread, before it does anything: a client that heard nothing knows that nothing
+ * was done. */
+static void begin_to_tell(void *ud)
+{
+	connection *c = ud;
+
+	tell(c);
+	atomic_store(&c->told, true);
+}
+
+static void *run_call(void *ud)
+{
+	connection *c = ud;
+
+	tl__control_answer(c->control->node, (tl_str){c->line.ptr, c->end}, &c->job, &c->out);
+	atomic_store(&c->done, true);
+	wake(c->control);
+	return NULL;
+}
+
+static void put_failure(connection *c, int code, const char *message)
+{
+	tl__buf_clear(&c->out);
+	tl__buf_format(
+		&c->out, "{\"code\":\"%s\",\"message\":\"%s\"}\n", tl_error_name(code), message);
+	enter(c, WRITING);
+}
+
+static void start_call(connection *c, size_t end)
+{
+	c->end = end;
+	c->job.taken = begin_to_tell;
+	c->job.ud = c;
+	atomic_store(&c->job.done, 0);
+	atomic_store(&c->job.total, 0);
+	atomic_store(&c->job.cancelled, false);
+	atomic_store(&c->told, false);
+	atomic_store(&c->done, false);
+	if (tl__thread_start(&c->thread, run_call, c) == 0)
+		enter(c, RUNNING);
+	else
+		put_failure(c, TL_E_IO, "there is no thread left for the call; try again");
+}
+
+/* The call is done: its answer goes out, and what was read behind its request stays. */
+static void end_call(connection *c)
+{
+	pthread_join(c->thread, NULL);
+	close_fd(&c->job.input);
+	if (tl__buf_status(&c->out) != TL_OK)
+		put_failure(c, TL_E_NOMEM, "not enough memory for the answer");
+	enter(c, WRITING);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* Keeps one descriptor that came along. */
+static void keep_input(connection *c, struct msghdr *message)
+{
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head;
+		head = CMSG_NXTHDR(message, head)) {
+		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+			continue;
+		close_fd(&c->job.input);
+		memcpy(&c->job.input, CMSG_DATA(head), sizeof(int));
+	}
+}
+
+static ssize_t receive(connection *c, char *room)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))]; /* the system closes what is more */
+	} control;
+	struct iovec part = {.iov_base = room, .iov_len = READ_BYTES};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof control.room};
+	ssize_t n = recvmsg(c->fd, &message, MSG_CMSG_CLOEXEC);
+
+	if (n >= 0)
+		keep_input(c, &message);
+	return n;
+}
+
+/* Starts the call when its request is there. What follows one that is too long is not read. */
+static void look_for_request(connection *c)
+{
+	char *end = c->line.len ? memchr(c->line.ptr, '\n', c->line.len) : NULL;
+	size_t len = end ? (size_t)(end - c->line.ptr) : c->line.len;
+
+	if (len > TL_CONTROL_MAX_REQUEST) {
+		put_failure(c, TL_E_TOO_LARGE, "a request is one line of at most 1 MiB");
+		c->end = SIZE_MAX;
+	} else if (end) {
+		start_call(c, len);
+	}
+}
+
+static void read_some(connection *c)
+{
+	char *room = tl__buf_reserve(&c->line, READ_BYTES);
+	ssize_t n = room ? receive(c, room) : 0;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		drop(c);
+		return;
+	}
+	c->line.len += (size_t)n;
+	look_for_request(c);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static void finish_answer(connection *c)
+{
+	if (c->end == SIZE_MAX) {
+		drop(c);
+		return;
+	}
+	tl__buf_free(&c->out);
+	c->sent = 0;
+	c->line.len -= c->end + 1;
+	memmove(c->line.ptr, c->line.ptr + c->end + 1, c->line.len);
+	enter(c, READING);
+	look_for_request(c);
+}
+
+static void write_some(connection *c)
+{
+	while (c->sent < c->out.len) {
+		ssize_t n = send(c->fd, c->out.ptr + c->sent, c->out.len - c->sent,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			if (now_ms() - c->since > WRITE_PATIENCE_MS)
+				drop(c);
+			return;
+		}
+		if (n < 0) {
+			drop(c);
+			return;
+		}
+		c->sent += (size_t)n;
+		c->since = now_ms();
+	}
+	finish_answer(c);
+}
+
+/* --- places ----------------------------------------------------------------------------------- */
 
 /* The socket's directory lets nobody else in; this is the second lock. */
 static bool is_allowed(int fd)
@@ -59,116 +284,161 @@ static bool is_allowed(int fd)
 	       (who.uid == geteuid() || who.uid == 0);
 }
 
+static connection *find_place(tl__control *control)
+{
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		if (control->at[i].state == FREE)
+			return &control->at[i];
+	return NULL;
+}
+
 static void accept_one(tl__control *control)
 {
-	int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	size_t i = 0;
+	connection *c = find_place(control);
+	int fd = c ? accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
 
 	if (fd < 0)
 		return;
-	while (i < TL_CONTROL_MAX_CONNECTIONS && control->at[i].fd >= 0)
-		i++;
-	if (i == TL_CONTROL_MAX_CONNECTIONS || !is_allowed(fd)) {
+	if (!is_allowed(fd)) {
 		close(fd);
 		return;
 	}
-	control->at[i].fd = fd;
+	c->fd = fd;
+	c->sent = 0;
+	enter(c, READING);
 }
 
-static bool write_all(int fd, tl_str text)
+/* Drops those that have had their place for so long without a request. */
+static void drop_idle(tl__control *control, uint64_t patience)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		if (control->at[i].state == READING && now_ms() - control->at[i].since >= patience)
+			drop(&control->at[i]);
+}
 
-	while (text.len > 0) {
-		ssize_t n = send(fd, text.ptr, text.len, MSG_NOSIGNAL);
+static bool has_queue(const tl__control *control)
+{
+	struct pollfd queue = {.fd = control->listener, .events = POLLIN};
 
-		if (n > 0) {
-			text.ptr += n;
-			text.len -= (size_t)n;
-		} else if ((errno != EAGAIN && errno != EINTR) ||
-			   poll(&p, 1, WRITE_PATIENCE_MS) == 0) {
-			return false;
-		}
+	return poll(&queue, 1, 0) > 0;
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+typedef struct round {
+	struct pollfd fds[TL_CONTROL_MAX_CONNECTIONS + 2];
+	bool full, busy; /* all places are taken; something is to be looked at without an event */
+} round;
+
+static void prepare(tl__control *control, round *r)
+{
+	r->full = true;
+	r->busy = false;
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
+		const connection *c = &control->at[i];
+		short events = c->state == READING ? POLLIN : c->state == WRITING ? POLLOUT : 0;
+		bool gone = c->state == RUNNING && atomic_load(&c->job.cancelled);
+
+		r->fds[i + 2] = (struct pollfd){.fd = gone ? -1 : c->fd, .events = events};
+		r->full = r->full && c->state != FREE;
+		r->busy = r->busy || c->state == RUNNING || c->state == WRITING;
 	}
-	return true;
+	r->fds[0] = (struct pollfd){.fd = control->wake, .events = POLLIN};
+	/* With all places taken the next client waits in the system's queue. */
+	r->fds[1] = (struct pollfd){.fd = r->full ? -1 : control->listener, .events = POLLIN};
 }
 
-static bool answer(tl__control *control, connection *c, size_t end)
+static void look_at(connection *c, short events)
 {
-	tl__buf out = TL__BUF_INIT;
-	bool written;
-
-	tl__control_answer(control->node, (tl_str){c->line.ptr, end}, &out);
-	written = tl__buf_status(&out) == TL_OK && write_all(c->fd, tl__buf_view(&out));
-	tl__buf_free(&out);
-	c->line.len -= end + 1;
-	memmove(c->line.ptr, c->line.ptr + end + 1, c->line.len);
-	return written;
+	if (c->state == READING && events)
+		read_some(c);
+	else if (c->state == WRITING)
+		write_some(c);
+	else if (c->state == RUNNING && events) /* nobody waits for the answer any more */
+		atomic_store(&c->job.cancelled, true);
+	if (c->state == RUNNING && atomic_load(&c->done))
+		end_call(c);
 }
 
-/* What it sends on is not read. */
-static bool refuse(const connection *c)
+static void tell_all(tl__control *control, uint64_t *told)
 {
-	tl__buf out = TL__BUF_INIT;
+	if (now_ms() - *told < TELL_MS)
+		return;
+	*told = now_ms();
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
+		connection *c = &control->at[i];
 
-	tl__buf_format(&out,
-		"{\"code\":\"%s\",\"message\":\"a request is one line of at most %u bytes\"}\n",
-		tl_error_name(TL_E_TOO_LARGE), TL_CONTROL_MAX_REQUEST);
-	if (tl__buf_status(&out) == TL_OK)
-		(void)write_all(c->fd, tl__buf_view(&out));
-	tl__buf_free(&out);
-	return false;
+		if (c->state == RUNNING && atomic_load(&c->told) && !atomic_load(&c->job.cancelled))
+			tell(c);
+	}
 }
 
-/* false: the connection is to be dropped. */
-static bool serve(tl__control *control, connection *c)
+static void turn(tl__control *control, uint64_t *told)
 {
-	char *room = tl__buf_reserve(&c->line, READ_BYTES);
-	ssize_t n = room ? read(c->fd, room, READ_BYTES) : 0;
+	uint64_t count;
+	round r;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
-	if (n <= 0)
-		return false;
-	c->line.len += (size_t)n;
-	for (;;) {
-		char *end = memchr(c->line.ptr, '\n', c->line.len);
+	prepare(control, &r);
+	if (poll(r.fds, TL_CONTROL_MAX_CONNECTIONS + 2,
+		    r.full || r.busy || atomic_load(&control->closing) ? TELL_MS / 2 : -1) < 0)
+		return;
+	if (r.fds[0].revents)
+		(void)!read(control->wake, &count, sizeof count);
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		look_at(&control->at[i], r.fds[i + 2].revents);
+	if (r.fds[1].revents)
+		accept_one(control);
+	if (r.full && has_queue(control))
+		drop_idle(control, IDLE_PATIENCE_MS);
+	tell_all(control, told);
+}
 
-		if ((end ? (size_t)(end - c->line.ptr) : c->line.len) > TL_CONTROL_MAX_REQUEST)
-			return refuse(c);
-		if (!end)
-			return true;
-		if (!answer(control, c, (size_t)(end - c->line.ptr)))
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static bool is_quiet(const tl__control *control)
+{
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		if (control->at[i].state != FREE)
 			return false;
+	return !has_queue(control);
+}
+
+static void cancel_all(tl__control *control)
+{
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		atomic_store(&control->at[i].job.cancelled, true);
+}
+
+/* Nobody new finds the way here; those that did are served. */
+static void drain(tl__control *control, uint64_t *told)
+{
+	uint64_t begin = now_ms();
+
+	unlinkat(control->dir, TL__CONTROL_FILE, 0);
+	while (!is_quiet(control) && now_ms() - begin < TL__CONTROL_DRAIN_MS) {
+		cancel_all(control);
+		turn(control, told);
+		drop_idle(control, LAST_PATIENCE_MS);
+	}
+	cancel_all(control);
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
+		if (control->at[i].state == RUNNING) {
+			end_call(&control->at[i]);
+			write_some(&control->at[i]);
+		}
+		drop(&control->at[i]);
 	}
 }
 
 static void *run(void *ud)
 {
 	tl__control *control = ud;
-	struct pollfd fds[TL_CONTROL_MAX_CONNECTIONS + 2];
+	uint64_t told = 0;
 
-	for (;;) {
-		bool full = true;
-
-		fds[0] = (struct pollfd){.fd = control->stop, .events = POLLIN};
-		for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
-			fds[i + 2] = (struct pollfd){.fd = control->at[i].fd, .events = POLLIN};
-			full = full && control->at[i].fd >= 0;
-		}
-		/* With all places taken the next caller waits in the system's queue. */
-		fds[1] = (struct pollfd){.fd = full ? -1 : control->listener, .events = POLLIN};
-		if (poll(fds, TL_CONTROL_MAX_CONNECTIONS + 2, -1) < 0)
-			continue;
-		if (fds[0].revents)
-			return NULL;
-		if (fds[1].revents)
-			accept_one(control);
-		for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
-			if (fds[i + 2].revents && control->at[i].fd == fds[i + 2].fd &&
-				!serve(control, &control->at[i]))
-				drop(&control->at[i]);
-	}
+	while (!atomic_load(&control->closing))
+		turn(control, &told);
+	drain(control, &told);
+	return NULL;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -189,28 +459,18 @@ static int bind_socket(tl__control *control)
 	unlinkat(control->dir, TL__CONTROL_FILE, 0);
 	if (fchmod(fd, 0600) != 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0)
 		return -1;
-	return fchmodat(control->dir, TL__CONTROL_FILE, 0600, 0) == 0 &&
-			       listen(fd, TL_CONTROL_MAX_CONNECTIONS) == 0
+	return fchmodat(control->dir, TL__CONTROL_FILE, 0600, 0) == 0 && listen(fd, QUEUE) == 0
 		       ? 0
 		       : -1;
 }
 
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 static void control_free(tl__control *control)
 {
-	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
-		if (control->at[i].fd >= 0)
-			drop(&control->at[i]);
-	close_fd(control->listener);
-	close_fd(control->stop);
+	close_fd(&control->listener);
+	close_fd(&control->wake);
 	if (control->dir >= 0)
 		unlinkat(control->dir, TL__CONTROL_FILE, 0);
-	close_fd(control->dir);
+	close_fd(&control->dir);
 	tl__free(control);
 }
 
@@ -224,10 +484,12 @@ int tl__control_open(tl__control **out, tl_node *node)
 		return TL_E_NOMEM;
 	control->node = node;
 	control->dir = control->listener = -1;
-	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
-		control->at[i].fd = -1;
-	control->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (control->stop < 0 || bind_socket(control) != 0) {
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
+		control->at[i].control = control;
+		control->at[i].fd = control->at[i].job.input = -1;
+	}
+	control->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (control->wake < 0 || bind_socket(control) != 0) {
 		rc = tl__fail(TL_E_IO, "cannot listen on " TL__CONTROL_FILE " in %s: %s",
 			node->path, strerror(errno));
 		control_free(control);
@@ -244,11 +506,10 @@ int tl__control_open(tl__control **out, tl_node *node)
 
 void tl__control_close(tl__control *control)
 {
-	const uint64_t one = 1;
-
 	if (!control)
 		return;
-	if (write(control->stop, &one, sizeof one) == (ssize_t)sizeof one)
-		pthread_join(control->thread, NULL);
+	atomic_store(&control->closing, true);
+	wake(control);
+	pthread_join(control->thread, NULL);
 	control_free(control);
 }

@@ -1,4 +1,5 @@
-/* The control socket of a node: a thread that answers other processes, one call after the other. */
+/* The control socket of a node: a thread that reads and writes for all connections, and one for
+ * each call that is under way. */
 #ifndef TL_ENGINE_CONTROL_SERVER_H
 #define TL_ENGINE_CONTROL_SERVER_H
 
@@ -9,14 +10,29 @@
 
 /* Listens in the node's data directory. *out is yours. */
 int tl__control_open(tl__control **out, tl_node *node) TL_MUST_USE;
-/* Ends the thread and removes the socket; a call under way is finished first. NULL is fine. */
+/* Ends the threads and removes the socket. Calls that can be stopped are; other calls under way and
+ * those in the queue are answered first, for up to TL__CONTROL_DRAIN_MS. NULL is fine. */
 void tl__control_close(tl__control *control);
+
+#define TL__CONTROL_DRAIN_MS 1000
 
 /* Opens `control.sock` of a directory for connect or bind, whatever the length of its path: the
  * descriptor of the directory is returned and the name written to `out`. -1 with errno set. */
 int tl__control_name(const char *path, char *out, size_t cap);
 
+/* A call under way, between the thread that runs it and the one that talks to its client. */
+typedef struct tl__control_job {
+	void (*taken)(void *ud); /* the client asks to be told how it goes, and it begins */
+	void *ud;
+	int input; /* came with the request; -1: none */
+	atomic_uint_fast64_t done, total;
+	atomic_bool cancelled;
+} tl__control_job;
+
+/* How far it has come; false: it is to end with TL_E_CANCELLED. `job` is a tl__control_job. */
+bool tl__control_progress(void *job, uint64_t done, uint64_t total);
+
 /* One call: reads the request's line, runs it, appends the answer's line (with its end). */
-void tl__control_answer(tl_node *node, tl_str request, tl__buf *out);
+void tl__control_answer(tl_node *node, tl_str request, tl__control_job *job, tl__buf *out);
 
 #endif

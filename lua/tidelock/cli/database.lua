@@ -2,7 +2,6 @@
 local json = require 'tidelock.json'
 local owner = require 'tidelock.cli.owner'
 local shown = require 'tidelock.cli.show'
-local tl = require 'tidelock'
 
 local checked, say, show = shown.checked, shown.say, shown.show
 local find_db, with_owner = owner.find_db, owner.with_owner
@@ -22,7 +21,7 @@ end
 -- Makes the key when it is missing: a first database should take one command.
 local function ensure_key(options)
 	local ok, err = pcall(function()
-		local node <close> = assert(tl.open { path = options.data, sync = false })
+		local node <close> = assert(owner.open(options, { sync = false }))
 		local _, missing = node:get_public_key(options.key)
 		if missing then
 			assert(node:add_private_key(options.key))
@@ -96,7 +95,7 @@ end
 
 function commands.db_import(options)
 	local input = opened(options.file, 'rb', io.stdin)
-	local node <close> = assert(tl.open { path = options.data, sync = false })
+	local node <close> = assert(owner.open(options, { sync = false }))
 	local id, entered = node:import(function() return input:read(65536) end)
 	if not id then
 		error(entered, 0)

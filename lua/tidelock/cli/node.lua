@@ -3,7 +3,6 @@ local core = require 'tidelock.core'
 local graph = require 'tidelock.graph'
 local owner = require 'tidelock.cli.owner'
 local shown = require 'tidelock.cli.show'
-local tl = require 'tidelock'
 
 local say, show = shown.say, shown.show
 local find_db, with_owner = owner.find_db, owner.with_owner
@@ -15,7 +14,7 @@ function commands.version(options)
 end
 
 function commands.init(options)
-	local node <close> = assert(tl.open { path = options.data })
+	local node <close> = assert(owner.open(options, {}))
 	local key = assert(node:device_key())
 	show(options, { data = options.data, device_key = key }, function()
 		say('data directory %s is ready', options.data)

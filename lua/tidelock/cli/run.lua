@@ -108,6 +108,7 @@ local function run(options, program)
 		return chunk(table.unpack(arguments))
 	end
 	program.script()
+	node_module.wait = options.wait * 1000
 	watch_stop(program)
 	guard_callbacks(program)
 	exit_in_order(program)
