@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "lib.h"
+#include "program_secret.h"
 #include "program_signals.h"
 
 static bool over; /* the script has ended: its callbacks are not called any more */
@@ -105,6 +106,7 @@ static int open_program(lua_State *L)
 {
 	luaL_newlib(L, functions);
 	program_signals_open(L);
+	program_secret_open(L);
 	return 1;
 }
 
@@ -114,6 +116,7 @@ static int run(lua_State *L)
 	int argc = (int)lua_tointeger(L, 1);
 	char **argv = lua_touserdata(L, 2);
 
+	program_secret_take(L);
 	luaL_openlibs(L);
 	luaL_requiref(L, "tidelock", luaopen_tidelock, false);
 	lua_createtable(L, argc, 0);

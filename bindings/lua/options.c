@@ -107,6 +107,12 @@ void tlua_node_config(lua_State *L, int arg, tl_node_config *config)
 	config->name = tlua_option_text(L, arg, "name");
 	config->passphrase = tlua_option_text(L, arg, "passphrase");
 	config->passphrase_len = config->passphrase ? strlen(config->passphrase) : 0;
+	if (!config->passphrase && config->path) {
+		tl_str kept = tlua_kept_passphrase(L);
+
+		config->passphrase = kept.ptr;
+		config->passphrase_len = kept.len;
+	}
 	config->without_sync = !tlua_option_bool(L, arg, "sync", true);
 	config->log_level = (tl_log_level)choose(L, arg, "log_level", levels, TL_LOG_WARNING);
 	tlua_sync_options(L, arg, &config->sync);

@@ -14,4 +14,9 @@
 void tlua_sync_options(lua_State *L, int arg, tl_sync_options *options);
 void tlua_node_config(lua_State *L, int arg, tl_node_config *config);
 
+/* The passphrase of nodes with a path that are given none: kept until the state is closed, then
+ * wiped (passphrase.c). */
+void tlua_keep_passphrase(lua_State *L, tl_str text);
+tl_str tlua_kept_passphrase(lua_State *L); /* ptr NULL: none. Borrowed. */
+
 #endif

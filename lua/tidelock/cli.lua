@@ -32,22 +32,30 @@ local function duration(text)
 	return milliseconds / 1000
 end
 
+local function descriptor(text)
+	return text:match '^%d+$' and math.tointeger(tonumber(text)) or nil, ("'%s' is no descriptor"):format(text)
+end
+
 local function parser()
 	local p = require 'argparse'('tidelock', 'Keeps databases of signed entries in step.')
 	p:require_command(true):command_target 'command'
 	p:add_help '-h --help'
 
-	local function waiting(command)
+	local function opening(command)
 		command:option('--wait', 'How long to wait while another process has the directory open.', '5s')
 			:convert(duration)
+		command:mutex(
+			command:option('--passphrase-file', 'File with the passphrase of a sealed directory;\n'
+				.. 'without it TIDELOCK_PASSPHRASE.'),
+			command:option('--passphrase-fd', 'Descriptor to read it from.'):convert(descriptor))
 		return command
 	end
 	local function data(command)
 		command:option('-d --data', 'Data directory.', DEFAULT_DATA)
 		command:flag('--json', 'Answer in JSON.')
-		return waiting(command)
+		return opening(command)
 	end
-	local run = waiting(p:command('run', 'Run a Lua script with the tidelock modules.'))
+	local run = opening(p:command('run', 'Run a Lua script with the tidelock modules.'))
 	run:argument('file', 'The script.')
 	run:argument('arguments', 'Its arguments.'):args '*'
 	data(p:command('init', 'Create a data directory and its device key.'))
@@ -84,6 +92,20 @@ local function parser()
 	return p
 end
 
+-- Keeps the passphrase for the nodes that are opened.
+local function take_passphrase(options, program)
+	if options.passphrase_file then
+		shown.checked(program.passphrase_file(options.passphrase_file))
+	elseif options.passphrase_fd then
+		shown.checked(program.passphrase_fd(options.passphrase_fd))
+	end
+end
+
+local function perform(name, options, program)
+	take_passphrase(options, program)
+	return commands[name](options, program)
+end
+
 -- What was said may still be on its way, and fail: a full disk, a closed output.
 local function written(status)
 	local ok, err = io.stdout:flush()
@@ -108,7 +130,7 @@ local function main(program)
 		return 2
 	end
 	local name = options.command == 'db' and 'db_' .. options.db_command or options.command
-	local done, status = xpcall(commands[name], describe, options, program)
+	local done, status = xpcall(perform, describe, name, options, program)
 	if done then
 		done, status = xpcall(written, describe, status)
 	end
