@@ -16,6 +16,8 @@
 
 /* Instructions a script may go on after a signal without coming back to the loop. */
 #define PATIENCE 1000000
+/* And how many it gets on when it catches the error of that. */
+#define PATIENCE_AGAIN 10000
 /* Seconds after a signal in which a script must have ended: it may close nodes that flush, or be
  * somewhere that no instruction limit reaches. */
 #define SCRIPT_GRACE 12
@@ -47,9 +49,14 @@ static _Noreturn void leave(void)
 /* Once: what cleans up behind it is not interrupted. A script that goes on is, again. */
 static void stop_lua(lua_State *L, lua_Debug *ar)
 {
+	static int again;
+
 	(void)ar;
+	again = (again + 1) % 100; /* not always at the same place of a loop, where it is caught */
 	if (phase == COMMAND)
 		lua_sethook(L, NULL, 0, 0);
+	else
+		lua_sethook(L, stop_lua, LUA_MASKCOUNT, PATIENCE_AGAIN + again);
 	luaL_error(L, "terminated");
 }
 

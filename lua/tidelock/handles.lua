@@ -1,6 +1,8 @@
--- Closing luv handles safely. luv frees a handle that is collected while it is closing, though
--- libuv still has it in its queue; so a closing handle is held until it is closed, and when the
--- state itself ends the loop is given a last turn before.
+-- Closing luv handles safely, and timers that keep their word.
+--
+-- luv frees a handle that is collected while it is closing, though libuv still has it in its queue;
+-- so a closing handle is held until it is closed, and when the state itself ends the loop is given
+-- a last turn before.
 local uv = require 'luv'
 
 -- handle -> its guard
@@ -24,6 +26,23 @@ function M.close(handle)
 		guard.closed = true
 		closing[handle] = nil
 	end)
+end
+
+--- Calls fn() from the loop once this many milliseconds have passed, never before: luv counts whole
+--- milliseconds, from when its loop last looked at the clock. Arming a timer again replaces this.
+function M.arm(timer, ms, fn)
+	local due = uv.hrtime() + ms * 1e6
+	local function start()
+		uv.update_time()
+		timer:start(math.max(0, math.ceil((due - uv.hrtime()) / 1e6)), 0, function()
+			if uv.hrtime() < due then
+				start()
+			else
+				fn()
+			end
+		end)
+	end
+	start()
 end
 
 return M

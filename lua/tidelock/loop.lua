@@ -29,40 +29,50 @@ end
 
 Timer.__close = Timer.stop
 
-local function start(fn, first, again, tick)
+local function new_timer(fn)
 	if type(fn) ~= 'function' then
 		error('a timer takes a duration and a function', 3)
 	end
-	local timer = setmetatable({ handle = uv.new_timer() }, Timer)
-	timer.handle:start(first, again, function()
+	return setmetatable({ handle = uv.new_timer() }, Timer)
+end
+
+-- A stopped timer's handle may still come round once.
+local function arm(timer, ms, tick)
+	handles.arm(timer.handle, ms, function()
 		if timer.handle then
-			tick(timer)
+			tick()
 		end
+	end)
+end
+
+--- Runs fn() as a task once, after this long or a little later -> timer. It keeps the loop alive until
+--- then.
+function M.after(duration, fn)
+	local ms = core.duration(duration)
+	local timer = new_timer(fn)
+	arm(timer, ms, function()
+		timer:stop()
+		task.start_alone(fn)
 	end)
 	return timer
 end
 
---- Runs fn() as a task once, after this long -> timer. It keeps the loop alive until then.
-function M.after(duration, fn)
-	return start(fn, core.duration(duration), 0, function(timer)
-		timer:stop()
-		task.start(fn)
-	end)
-end
-
---- Runs fn() as a task again and again -> timer. While one run is still going none is begun. A run
---- that fails is reported as a task's failure, and the timer goes on.
+--- Runs fn() as a task again and again, at least this long apart -> timer. While one run is still
+--- going none is begun. A run that fails is reported as a task's failure, and the timer goes on.
 function M.every(duration, fn)
-	local period = core.duration(duration)
-	if period == 0 then
+	local ms = core.duration(duration)
+	if ms == 0 then
 		error('a period is at least a millisecond', 2)
 	end
-	local going
-	return start(fn, period, period, function()
+	local timer, going = new_timer(fn), nil
+	local function tick()
+		arm(timer, ms, tick)
 		if not going or going.over then
-			going = task.start(fn)
+			going = task.start_alone(fn)
 		end
-	end)
+	end
+	arm(timer, ms, tick)
+	return timer
 end
 
 local function pulse()

@@ -5,6 +5,7 @@ local task = require 'tidelock.task'
 local uv = require 'luv'
 local Sync = require 'tidelock.sync'
 local unsupported = require 'tidelock.unsupported'
+require 'tidelock.events'
 
 local node = core.methods 'tidelock.node'
 local open = node.open_node
@@ -127,10 +128,7 @@ end
 -- Waiting inside a hook would stop the commit that calls it.
 local function guarded(fn)
 	return fn and function(ctx)
-		local before = task.in_hook
-		task.in_hook = true
-		local results = table.pack(pcall(fn, ctx))
-		task.in_hook = before
+		local results = table.pack(task.protected(function(err) return err end, fn, ctx))
 		if not results[1] then
 			error(results[2], 0)
 		end
@@ -156,69 +154,6 @@ end
 --- Not in this version: hook files that are loaded and reloaded.
 function node.load_hook()
 	return unsupported('node:load_hook', 'load the file yourself and use node:add_hook')
-end
-
--- --- events ------------------------------------------------------------------------------------
-
-local function set_of(kinds)
-	if kinds ~= nil and type(kinds) ~= 'table' then
-		error('events takes a table of kinds', 3)
-	elseif not kinds or #kinds == 0 then
-		return nil
-	end
-	local set = {}
-	for _, kind in ipairs(kinds) do
-		if not core.event_kinds[kind] then
-			error(("there is no event '%s'"):format(tostring(kind)), 3)
-		end
-		set[kind] = true
-	end
-	return set
-end
-
---- Calls fn(event) for each event of this kind, from the loop; returns a function that ends it.
-function node:on(kind, fn)
-	if type(kind) ~= 'string' or type(fn) ~= 'function' then
-		error('on takes the kind of an event and a function', 2)
-	end
-	local set = set_of { kind }
-	return pump.listen(self, function(event)
-		if set[event.kind] then
-			fn(event)
-		end
-	end)
-end
-
---- for event in node:events { 'entries_received' } do: waits for each. Leaving the loop ends
---- it, and so does closing the node.
-function node:events(kinds)
-	local set, queue, wake, ended = set_of(kinds), {}, nil, false
-	local function call_waiting()
-		if wake then
-			local call = wake
-			wake = nil
-			call()
-		end
-	end
-	local stop = pump.listen(self, function(event)
-		if set and not set[event.kind] then
-			return
-		end
-		queue[#queue + 1] = event
-		call_waiting()
-	end, function()
-		ended = true
-		call_waiting()
-	end)
-	local function next_event()
-		if #queue == 0 and not ended then
-			task.wait('events', function(call)
-				wake = call
-			end)
-		end
-		return table.remove(queue, 1)
-	end
-	return next_event, nil, nil, setmetatable({}, { __close = stop })
 end
 
 return M

@@ -1,60 +1,101 @@
 -- Brings a node's operations and events onto this state's loop: one descriptor a node, watched
 -- while somebody waits.
+--
+-- Whatever takes an event from the node gives it to every reader, in the order of their coming.
+-- Waking and telling run foreign code, which may wait again, read, stop reading or close the node:
+-- it never sees a table that is being walked.
+local core = require 'tidelock.core'
 local handles = require 'tidelock.handles'
 local task = require 'tidelock.task'
-local told = require 'tidelock.told'
 local uv = require 'luv'
+
+local node_methods = core.methods 'tidelock.node'
+local take, descriptor = node_methods.next_event, node_methods.fd
 
 local Pump = {}
 Pump.__index = Pump
 
 local pumps = setmetatable({}, { __mode = 'k' }) -- node -> pump
+local TURN = 1000 -- events; then the loop gets its turn
+local ALL = 10001 -- a node keeps no more events, the one of overflow included
 
--- Waking and telling run foreign code, which may wait again, listen, stop listening or close the
--- node: it never sees a table that is being walked.
-local function copy_of(set)
-	local copy = {}
-	for key, value in pairs(set) do
-		copy[key] = value
+local function pump_of(node)
+	local pump = pumps[node]
+	if not pump then
+		descriptor(node) -- from here on events are kept
+		pump = setmetatable({ node = node, ops = {}, readers = {} }, Pump)
+		pumps[node] = pump
 	end
-	return copy
+	return pump
 end
 
-local function tell(listener, event)
-	local ok, err = xpcall(listener, told.traced, event)
-	if not ok then
-		task.report(err)
+-- --- events ------------------------------------------------------------------------------------
+
+-- The array of readers is never changed, only replaced: who walks it is not disturbed.
+local function without(readers, reader)
+	local others = {}
+	for _, other in ipairs(readers) do
+		if other ~= reader then
+			others[#others + 1] = other
+		end
 	end
+	return others
 end
 
-function Pump:deliver()
-	self.node:dispatch()
-	for op, wake in pairs(copy_of(self.ops)) do
-		if self.ops[op] and op:done() then
-			self.ops[op] = nil
-			wake()
-		end
-	end
-	local event = self.node and self.node:next_event()
-	while event do
-		for key, listener in pairs(copy_of(self.listeners)) do
-			if self.listeners[key] then
-				tell(listener, event)
-			end
-		end
-		event = self.node and self.node:next_event()
-	end
+function Pump:leave(reader)
+	self.readers = without(self.readers, reader)
 	self:settle()
+end
+
+-- Every reader has an event before any of them hears of it: whoever hears may close the node.
+function Pump:drain(most)
+	for _ = 1, most do
+		local event = self.node and take(self.node)
+		if not event then
+			return
+		end
+		local readers = self.readers
+		for _, reader in ipairs(readers) do
+			reader:put(event)
+		end
+		for _, reader in ipairs(readers) do
+			reader:notify()
+		end
+	end
+end
+
+-- --- operations --------------------------------------------------------------------------------
+
+function Pump:wake_done()
+	local done = {}
+	for op, wake in pairs(self.ops) do
+		if op:done() then
+			done[#done + 1] = wake
+		end
+	end
+	task.wake_all(done)
+end
+
+-- --- the loop ----------------------------------------------------------------------------------
+
+local function any_active(readers)
+	for _, reader in ipairs(readers) do
+		if reader.active then
+			return true
+		end
+	end
 end
 
 -- The descriptor is watched while somebody waits, and keeps the loop alive only then.
 function Pump:settle()
-	local wanted = next(self.ops) or next(self.listeners)
-	if wanted and self.node and not self.poll then
-		self.poll = uv.new_poll(self.node:fd())
+	local wanted = self.node and (next(self.ops) or any_active(self.readers))
+	if wanted and not self.poll then
+		self.poll = uv.new_poll(descriptor(self.node))
 		self.poll:start('r', function()
 			if self.poll then
-				self:deliver()
+				self.node:dispatch()
+				self:wake_done()
+				self:drain(TURN)
 			end
 		end)
 	elseif not wanted and self.poll then
@@ -66,68 +107,79 @@ end
 
 -- Returns a function that wakes whoever still waits, for after the node has closed.
 function Pump:close()
-	local waiting = { self.ops, self.gone }
-	self.ops, self.listeners, self.gone, self.node = {}, {}, {}, nil
+	local waiting = {}
+	self:drain(ALL)
+	for _, wake in pairs(self.ops) do
+		waiting[#waiting + 1] = wake
+	end
+	for _, reader in ipairs(self.readers) do
+		waiting[#waiting + 1] = function() reader:close() end
+	end
+	self.ops, self.readers, self.node = {}, {}, nil
 	self:settle()
 	return function()
-		for _, calls in ipairs(waiting) do
-			for _, wake in pairs(calls) do
-				wake()
-			end
-		end
+		task.wake_all(waiting)
 	end
 end
 
 local M = {}
 
-local function pump_of(node)
-	local pump = pumps[node]
-	if not pump then
-		pump = setmetatable({ node = node, ops = {}, listeners = {}, gone = {} }, Pump)
-		pumps[node] = pump
-	end
-	return pump
-end
-
---- Waits for an operation: its text, or nil and the error. Closes it.
-function M.wait(node, op, what)
-	local pump = pump_of(node)
+-- An operation that is given up has no one to tell.
+local function give_up(op)
 	if not op:done() then
-		task.wait(what, function(wake)
-			pump.ops[op] = wake
-			pump:settle()
-			if op:done() then
-				pump.ops[op] = nil
-				pump:settle()
-				wake()
-			end
-		end)
+		op:cancel()
 	end
-	local text, err = op:result()
 	op:close()
-	return text, err
 end
 
---- Calls fn(event) for every event from now on, and gone() when the node closes; returns a function
---- that ends it.
-function M.listen(node, fn, gone)
-	local pump, key = pump_of(node), {}
-	node:fd() -- from here on events are kept
-	pump.listeners[key], pump.gone[key] = fn, gone
-	pump:settle()
-	return function()
-		if pump.listeners[key] then
-			pump.listeners[key], pump.gone[key] = nil, nil
+--- Starts an operation with start(node, ...) and waits for it: its text, or nil and the error.
+function M.wait(what, node, start, ...)
+	task.check_waiting(what)
+	local op, err = start(node, ...)
+	if not op then
+		return nil, err
+	end
+	local _ <close> = setmetatable({}, { __close = function() give_up(op) end })
+	local pump = pump_of(node)
+	task.wait(what, function(wake)
+		pump.ops[op] = wake
+		pump:settle()
+		if op:done() then
+			wake()
+		end
+		return function()
+			pump.ops[op] = nil
 			pump:settle()
 		end
+	end)
+	return op:result()
+end
+
+--- Gives each event from now on to a reader of tidelock.reader, which keeps the loop alive when it is
+--- active; returns a function that ends it.
+function M.read(node, reader)
+	local pump = pump_of(node)
+	local readers = without(pump.readers, reader)
+	readers[#readers + 1] = reader
+	pump.readers = readers
+	pump:settle()
+	return function()
+		reader:close()
+		pump:leave(reader)
 	end
+end
+
+--- Gives what has happened until now to every reader.
+function M.catch_up(node)
+	pump_of(node):drain(ALL)
 end
 
 --- Call before the node closes; call what it returns afterwards.
 function M.close(node)
 	local pump = pumps[node]
+	local wake = pump and pump:close() or function() end
 	pumps[node] = nil
-	return pump and pump:close() or function() end
+	return wake
 end
 
 return M

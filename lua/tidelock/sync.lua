@@ -80,32 +80,12 @@ end
 
 -- --- what waits --------------------------------------------------------------------------------
 
-local function waited(self, what, op, err)
-	if not op then
-		return nil, err
+-- What waits for the operation that a call of the node starts.
+local function waiting(what, start)
+	local method = node_methods['sync_start_' .. start]
+	return function(self, ...)
+		return pump.wait(what, self.node, method, ...)
 	end
-	return pump.wait(self.node, op, what)
-end
-
---- connect_to_peer(address [, { key = K }]) -> the peer's key
-function Sync:connect_to_peer(address, options)
-	for name in pairs(options or {}) do
-		if name ~= 'key' then
-			error(("unknown option '%s', did you mean 'key'?"):format(name), 2)
-		end
-	end
-	return waited(self, 'connect_to_peer',
-		self.node:sync_start_connect(address, options and options.key))
-end
-
---- One exchange both ways now: { received =, sent = }.
-function Sync:sync_tree_with_peer(peer, db)
-	return decoded(waited(self, 'sync_tree_with_peer', self.node:sync_start_tree(peer, db)))
-end
-
---- Connects, fetches or syncs the database, adds the relation -> the peer's key.
-function Sync:sync_with_peer(address, db)
-	return waited(self, 'sync_with_peer', self.node:sync_start_with_peer(address, db))
 end
 
 local function truth(text, err)
@@ -115,24 +95,46 @@ local function truth(text, err)
 	return true
 end
 
+local connect = waiting('connect_to_peer', 'connect')
+--- connect_to_peer(address [, { key = K }]) -> the peer's key
+function Sync:connect_to_peer(address, options)
+	for name in pairs(options or {}) do
+		if name ~= 'key' then
+			error(("unknown option '%s', did you mean 'key'?"):format(name), 2)
+		end
+	end
+	return connect(self, address, options and options.key)
+end
+
+local sync_tree = waiting('sync_tree_with_peer', 'tree')
+--- One exchange both ways now: { received =, sent = }.
+function Sync:sync_tree_with_peer(peer, db)
+	return decoded(sync_tree(self, peer, db))
+end
+
+--- Connects, fetches or syncs the database, adds the relation -> the peer's key.
+Sync.sync_with_peer = waiting('sync_with_peer', 'with_peer')
+
+local flush = waiting('flush', 'flush')
 --- Sends everything that is due; true, or nil and `timeout`, which names what is left.
 function Sync:flush(timeout)
-	return truth(waited(self, 'flush', self.node:sync_start_flush(timeout)))
+	return truth(flush(self, timeout))
 end
 
+local wait_until_synced = waiting('wait_until_synced', 'wait')
 function Sync:wait_until_synced(peer, db, timeout)
-	return truth(waited(self, 'wait_until_synced',
-		self.node:sync_start_wait(peer, db, timeout)))
+	return truth(wait_until_synced(self, peer, db, timeout))
 end
 
+local discover = waiting('discover_peer_trees', 'discover')
 function Sync:discover_peer_trees(peer)
-	return decoded(waited(self, 'discover_peer_trees', self.node:sync_start_discover(peer)))
+	return decoded(discover(self, peer))
 end
 
+local request_access = waiting('request_database_access', 'request_access')
 --- { status = 'granted' | 'pending' | 'refused', request_id = }
 function Sync:request_database_access(address, db, key_name, permission)
-	return decoded(waited(self, 'request_database_access',
-		self.node:sync_start_request_access(address, db, key_name, permission)))
+	return decoded(request_access(self, address, db, key_name, permission))
 end
 
 -- --- sync state --------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 -- Tasks: coroutines that may wait. Inside a task a waiting call yields; in a main chunk it runs the
--- loop until its answer is there; inside a callback of the loop it refuses with `would_block`.
+-- loop until its answer is there. Everywhere else it refuses at once with `would_block`, whether or
+-- not there would be anything to wait for: in a callback of the loop, in a hook, in a listener, and
+-- in a coroutine of a task's own, whose yields belong to whoever resumes it.
 local core = require 'tidelock.core'
 local handles = require 'tidelock.handles'
 local told = require 'tidelock.told'
@@ -8,6 +10,8 @@ local uv = require 'luv'
 local M = {}
 local current = setmetatable({}, { __mode = 'k' }) -- coroutine -> task
 local unfinished = {} -- task -> true
+local active -- the task that runs now
+local refusing -- whether a hook or listener runs
 
 local Task = {}
 Task.__index = Task
@@ -17,41 +21,7 @@ function Task:__tostring()
 	return ('tidelock.task (%s)'):format(self.over and 'over' or 'running')
 end
 
-local function finish(task, ok, ...)
-	task.over, task.ok, task.results = true, ok, table.pack(...)
-	unfinished[task] = nil
-	for _, wake in ipairs(task.waiting) do
-		wake()
-	end
-end
-
--- Tells the program which coroutine runs, so that a signal can interrupt it.
-local entered = coroutine.running()
-function M.enter() end
-
-local function resume(task, ...)
-	if task.over then
-		return
-	end
-	local before = entered
-	entered = task.coroutine
-	M.enter(entered)
-	local results = table.pack(coroutine.resume(task.coroutine, ...))
-	entered = before
-	M.enter(before)
-	if coroutine.status(task.coroutine) ~= 'dead' then
-		return
-	end
-	local failure
-	if not results[1] then
-		failure = #task.waiting == 0 and told.traced(results[2], task.coroutine)
-		coroutine.close(task.coroutine)
-	end
-	finish(task, table.unpack(results, 1, results.n))
-	if failure then
-		M.report(failure)
-	end
-end
+-- --- failures ----------------------------------------------------------------------------------
 
 -- Called with the error of a task that nobody waits for, of a listener, or of a callback of luv.
 function M.on_error(err, who)
@@ -64,82 +34,135 @@ function M.report(err, who)
 	M.on_error(err, who or 'a task or listener')
 end
 
---- Starts `fn(...)` as a task, at once; it runs until it first waits.
-function M.start(fn, ...)
-	local task = setmetatable({ coroutine = coroutine.create(fn), waiting = {} }, Task)
+-- Tasks that failed and whose error nobody has taken yet -> whether a turn of the watch has seen them.
+-- What is left when the state ends is told then: not every program runs the loop.
+local watch -- timer
+local untaken = setmetatable({}, { __gc = function()
+	watch = nil -- the loop is gone
+	M.report_failures()
+end })
+local WATCH = 1000 -- milliseconds
+
+local function forget_failure(task)
+	untaken[task] = nil
+	if watch and not next(untaken) then
+		handles.close(watch)
+		watch = nil
+	end
+end
+
+local function report_failures(old_only)
+	local tasks = {}
+	for task, seen in pairs(untaken) do
+		if seen or not old_only then
+			tasks[#tasks + 1] = task
+		end
+		untaken[task] = true
+	end
+	for _, task in ipairs(tasks) do
+		forget_failure(task)
+		M.report(task.failure)
+	end
+end
+
+--- Reports every failure that nobody has waited for: for when nobody can any more.
+function M.report_failures()
+	report_failures(false)
+end
+
+-- Whoever is to wait for a failed task has a second of the loop's time for it, and at most two.
+local function keep_failure(task)
+	if task.alone then
+		M.report(task.failure)
+		return
+	end
+	untaken[task] = false
+	if not watch then
+		watch = uv.new_timer()
+		watch:start(WATCH, WATCH, function() report_failures(true) end)
+		watch:unref()
+	end
+end
+
+-- --- running -----------------------------------------------------------------------------------
+
+--- Adds `wake` to those who wait; returns what takes it out again.
+function M.queue(waiting, wake)
+	waiting[#waiting + 1] = wake
+	return function()
+		for at, other in ipairs(waiting) do
+			if other == wake then
+				table.remove(waiting, at)
+				return
+			end
+		end
+	end
+end
+
+--- Wakes everyone in an array that nobody adds to any more. Who is woken may make others leave it.
+function M.wake_all(waiting)
+	for _, wake in ipairs(table.move(waiting, 1, #waiting, 1, {})) do
+		wake()
+	end
+end
+
+local function finish(task, ok, ...)
+	task.over, task.ok, task.results = true, ok, table.pack(...)
+	unfinished[task] = nil
+	M.wake_all(task.waiting)
+end
+
+-- Tells the program which coroutine runs, so that a signal can interrupt it.
+local entered = coroutine.running()
+function M.enter() end
+
+-- Its <close> values cannot wait: a coroutine does not yield while it is closed.
+local function close(task)
+	local before = refusing
+	refusing = true
+	local ok, err = coroutine.close(task.coroutine)
+	refusing = before
+	return ok, err
+end
+
+-- A task has its own right to wait, whoever wakes it.
+local function resume(task, ...)
+	if task.over then
+		return
+	end
+	local before, before_active, before_refusing = entered, active, refusing
+	entered, active, refusing = task.coroutine, task, false
+	M.enter(entered)
+	local results = table.pack(coroutine.resume(task.coroutine, ...))
+	entered, active, refusing = before, before_active, before_refusing
+	M.enter(before)
+	if coroutine.status(task.coroutine) ~= 'dead' then
+		return
+	end
+	if not results[1] then
+		task.failure = told.traced(results[2], task.coroutine)
+		close(task)
+		keep_failure(task)
+	end
+	finish(task, table.unpack(results, 1, results.n))
+end
+
+local function start(task, fn, ...)
+	task.coroutine, task.waiting = coroutine.create(fn), {}
 	unfinished[task] = true
 	current[task.coroutine] = task
 	resume(task, ...)
 	return task
 end
 
-local function fail(code, message)
-	return setmetatable({ code = code, message = message },
-		debug.getregistry()['tidelock.error'])
+--- Starts `fn(...)` as a task, at once; it runs until it first waits.
+function M.start(fn, ...)
+	return start(setmetatable({}, Task), fn, ...)
 end
 
-local function would_block(what)
-	error(fail('would_block',
-		what .. ' would block here; call it inside tl.task(function() ... end)'), 0)
-end
-
---- From now on nothing waits any more: main chunks that do get this error. For the program, when it
---- is to end.
-function M.stop(why)
-	M.stopped = M.stopped or fail('cancelled', why)
-	uv.stop()
-end
-
--- Runs the loop until done() says so. Callbacks of the loop may not come here.
-local function run_until(done, what)
-	if uv.loop_mode() or M.in_hook then
-		would_block(what)
-	end
-	while not done() do
-		if M.stopped then
-			error(M.stopped, 0)
-		end
-		if not uv.run 'once' and not done() and not M.stopped then
-			error(fail('cancelled', what .. ' would wait for ever: nothing is left that ends it'), 0)
-		end
-	end
-end
-
---- Whether a call may wait here.
-function M.may_wait()
-	return not M.in_hook and (current[coroutine.running()] ~= nil or not uv.loop_mode())
-end
-
---- The heart of every waiting call. `start(wake)` arranges that wake(...) is called once, later or
---- at once; its arguments are the results.
-function M.wait(what, start)
-	local task = current[coroutine.running()]
-	local results, yielded
-	local function wake(...)
-		if results then
-			return
-		end
-		results = table.pack(...)
-		if yielded then
-			resume(task)
-		end
-	end
-	if task and M.in_hook then
-		would_block(what)
-	end
-	start(wake)
-	if results then
-		return table.unpack(results, 1, results.n)
-	end
-	if task then
-		yielded = true
-		repeat
-			coroutine.yield()
-		until results
-	else
-		run_until(function() return results ~= nil end, what)
-	end
-	return table.unpack(results, 1, results.n)
+--- The same for a task that nobody will wait for: its failure is reported at once.
+function M.start_alone(fn, ...)
+	return start(setmetatable({ alone = true }, Task), fn, ...)
 end
 
 --- The tasks that are not over.
@@ -151,16 +174,106 @@ function M.unfinished()
 	return tasks
 end
 
---- Waits for the task's end: what it returned, or nil and its error.
+-- --- waiting -----------------------------------------------------------------------------------
+
+local function fail(code, message)
+	return setmetatable({ code = code, message = message },
+		debug.getregistry()['tidelock.error'])
+end
+
+--- From now on nothing waits any more: main chunks that do get this error. For the program, when it
+--- is to end.
+function M.stop(why)
+	M.stopped = M.stopped or fail('cancelled', why)
+	uv.stop()
+end
+
+--- Calls fn(...), in which nothing may wait: what pcall gives, or xpcall with a handler.
+function M.protected(handler, fn, ...)
+	local before = refusing
+	refusing = true
+	local results = table.pack(xpcall(fn, handler, ...))
+	refusing = before
+	return table.unpack(results, 1, results.n)
+end
+
+--- Whether a call may wait here, and the task that does.
+function M.may_wait()
+	local task = current[coroutine.running()]
+	return not refusing and (task or not active and not uv.loop_mode()) and true or false, task
+end
+
+--- Raises `would_block` where nothing may wait, and when the program is to end. A waiting call asks
+--- before it begins anything.
+function M.check_waiting(what)
+	local may, task = M.may_wait()
+	if not may then
+		local instead = active and not refusing
+			and ' would block in a coroutine of a task\'s own; call it in the task itself, or in one of '
+				.. 'its own: tl.task(function() ... end)'
+			or ' would block here; call it inside tl.task(function() ... end)'
+		error(fail('would_block', what .. instead), 0)
+	elseif not task and M.stopped then
+		error(M.stopped, 0)
+	end
+	return task
+end
+
+local function run_until(done, what)
+	while not done() do
+		if M.stopped then
+			error(M.stopped, 0)
+		end
+		if not uv.run 'once' and not done() and not M.stopped then
+			error(fail('cancelled', what .. ' would wait for ever: nothing is left that ends it'), 0)
+		end
+	end
+end
+
+local Leaving = {}
+function Leaving.__close(leaving)
+	leaving.call()
+end
+
+--- The heart of every waiting call. `start(wake)` arranges that wake(...) is called once, later or
+--- at once; its arguments are the results. What it returns is called when the waiting is over, also
+--- when the task was cancelled, and takes back what was arranged.
+function M.wait(what, arrange)
+	local task = M.check_waiting(what)
+	local results, yielded
+	local leave = arrange(function(...)
+		if results then
+			return
+		end
+		results = table.pack(...)
+		if yielded then
+			resume(task)
+		end
+	end)
+	local _ <close> = leave and setmetatable({ call = leave }, Leaving)
+	if task then
+		yielded = true
+		while not results do
+			coroutine.yield()
+		end
+	else
+		run_until(function() return results ~= nil end, what)
+	end
+	return table.unpack(results, 1, results.n)
+end
+
+--- Waits for the task's end: what it returned, or nil and its error, which nobody else is told then.
 function Task:wait()
 	if current[coroutine.running()] == self then
 		error('a task cannot wait for itself', 2)
 	end
+	M.check_waiting 'task:wait'
 	if not self.over then
 		M.wait('task:wait', function(wake)
-			table.insert(self.waiting, wake)
+			return M.queue(self.waiting, wake)
 		end)
 	end
+	forget_failure(self)
 	if not self.ok then
 		return nil, self.results[1]
 	end
@@ -173,23 +286,22 @@ function Task:cancel()
 	if self.over or coroutine.status(self.coroutine) ~= 'suspended' then
 		return false
 	end
-	local ok, err = coroutine.close(self.coroutine)
-	self.waiting[#self.waiting + 1] = function() end -- a cancelled task is no failure
+	local ok, err = close(self)
 	finish(self, false, ok and 'cancelled' or err)
 	return true
 end
 
 Task.__close = Task.cancel
 
---- Waits for this long: seconds or '250ms'.
+--- Waits for at least this long: seconds or '250ms'.
 function M.sleep(duration)
 	local ms = core.duration(duration)
 	M.wait('sleep', function(wake)
 		local timer = uv.new_timer()
-		timer:start(ms, 0, function()
+		handles.arm(timer, ms, wake)
+		return function()
 			handles.close(timer)
-			wake()
-		end)
+		end
 	end)
 end
 

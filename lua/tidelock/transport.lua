@@ -98,7 +98,7 @@ function Link:serve_requests(server, serving)
 		if self.closed then
 			native_request.close(request)
 		else
-			task.start(answer, request, serving.fn)
+			task.start_alone(answer, request, serving.fn)
 		end
 		request = native_server.next(server)
 	end
@@ -148,21 +148,21 @@ end
 --- request { address =, path =, body =, content_type =, max_response =, dial =, idle = }: a POST.
 --- Waits -> { status =, content_type =, channel =, body = }.
 function http:request(request)
+	-- Before it is sent: whether a call may wait does not depend on how fast it is.
+	task.check_waiting 'request'
 	local opened, err = native_http.start(self, request)
 	if not opened then
 		return nil, err
 	end
 	local call <close> = opened
 	local link = link_of(self)
-	-- A task that is cancelled while it waits leaves nothing behind.
-	local _ <close> = setmetatable({}, { __close = function()
-		link.calls[call] = nil
-		link:settle(self)
-	end })
-	-- Also when it is done already: whether a call may wait does not depend on how fast it is.
 	task.wait('request', function(wake)
 		link.calls[call] = wake
 		link:settle(self)
+		return function()
+			link.calls[call] = nil
+			link:settle(self)
+		end
 	end)
 	return native_call.result(call)
 end
@@ -212,7 +212,7 @@ function server_methods:stop(grace)
 		return true
 	end
 	task.wait('server:stop', function(wake)
-		table.insert(serving.waiting, wake)
+		return task.queue(serving.waiting, wake)
 	end)
 	return true
 end

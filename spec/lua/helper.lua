@@ -57,4 +57,13 @@ function H.wait_for(fn, seconds)
 	end
 end
 
+--- How many handles the loop has that are not closing.
+function H.handles()
+	local count = 0
+	uv.walk(function(handle)
+		count = count + (handle:is_closing() and 0 or 1)
+	end)
+	return count
+end
+
 return H

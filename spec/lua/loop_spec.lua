@@ -25,6 +25,51 @@ describe('loop', function()
 		assert.is_false(timer:stop())
 	end)
 
+	it('lasts at least as long as it says, also behind work', function()
+		local uv = require 'luv'
+		local function work()
+			local start = uv.hrtime()
+			while uv.hrtime() - start < 30e6 do end
+			return uv.hrtime()
+		end
+		local function lasted(since, ms)
+			local took = (uv.hrtime() - since) / 1e6
+			assert.is_true(took >= ms, ('%.3f ms instead of %d'):format(took, ms))
+		end
+		for _, ms in ipairs { 1, 2, 20 } do
+			local name = ms .. 'ms'
+			for _ = 1, 5 do
+				local since = work()
+				loop.sleep(name)
+				lasted(since, ms)
+			end
+			assert(loop.task(function()
+				local since = work()
+				loop.sleep(name)
+				lasted(since, ms)
+				return true
+			end):wait())
+			local since = work()
+			local ended
+			loop.after(name, function() lasted(since, ms) ended = true end)
+			loop.run()
+			assert.is_true(ended)
+			since, ended = work(), 0
+			local timer
+			timer = loop.every(name, function()
+				lasted(since, ms)
+				since, ended = uv.hrtime(), ended + 1
+				if ended == 3 then
+					timer:stop()
+				else
+					work()
+				end
+			end)
+			loop.run()
+			assert.are.equal(3, ended)
+		end
+	end)
+
 	it('runs a task again and again, one at a time', function()
 		local count, inside, most = 0, 0, 0
 		local timer

@@ -1,7 +1,6 @@
 -- Waiting and listening while other code waits, listens, fails or closes the node.
 local H = require 'spec.helper'
 local tl = require 'tidelock'
-local task = require 'tidelock.task'
 
 local function open()
 	local node = assert(tl.open { backend = tl.memory() })
@@ -65,47 +64,79 @@ describe('waiting', function()
 		H.wait_for(function() return closed end)
 	end)
 
+	it('leaves nothing behind when its task is cancelled', function()
+		local node <close> = open()
+		local http <close> = assert(tl.transport.http())
+		local server <close> = assert(http:serve('127.0.0.1:0', function() tl.sleep '1h' end))
+		local address, stop = silent()
+		local _ <close> = setmetatable({}, { __close = stop })
+		local slow <close> = tl.task(function() tl.sleep '1h' end)
+		local before = H.handles()
+		for name, fn in pairs {
+			sleep = function() tl.sleep '1h' end,
+			operation = function() node:sync():connect_to_peer(address) end,
+			fetch = function() node:sync():sync_with_peer(address, 'sha256:' .. ('0'):rep(64)) end,
+			request = function() http:request { address = server:address(), path = '/' } end,
+			events = function() for _ in node:events() do end end,
+			task = function() slow:wait() end,
+			nested = function()
+				local inner <close> = tl.task(function() tl.sleep '1h' end)
+				inner:wait()
+			end,
+		} do
+			for _ = 1, 3 do
+				assert.is_true(tl.task(fn):cancel(), name)
+			end
+			H.wait_for(function() return H.handles() <= before + 1 end) -- one is of this waiting
+		end
+		slow:cancel()
+		assert.are.same({}, require 'tidelock.task'.unfinished())
+	end)
+
+	it('is refused at once where nothing may wait, also when there is nothing to wait for', function()
+		local node <close> = open()
+		local finished = tl.task(function() return 'done' end)
+		local waits = {
+			sleep = function() tl.sleep(0) end,
+			flush = function() node:sync():flush() end,
+			wait = function() finished:wait() end,
+			events = function() for _ in node:events() do end end,
+		}
+		for name, fn in pairs(waits) do
+			local places = {}
+			tl.task(function()
+				places.own = { coroutine.resume(coroutine.create(fn)) }
+				tl.sleep '1ms'
+				places.own_later = { coroutine.resume(coroutine.create(fn)) }
+			end):wait()
+			local timer = tl.loop.new_timer()
+			timer:start(0, 0, function()
+				timer:close()
+				places.callback = { pcall(fn) }
+			end)
+			local stop = node:on('server_started', function() places.listener = { pcall(fn) } end)
+			assert(node:sync():start_server '127.0.0.1:0')
+			H.wait_for(function() return places.listener end)
+			node:sync():stop_server()
+			stop()
+			local closing = tl.task(function()
+				local _ <close> = setmetatable({}, { __close = function() places.closing = { pcall(fn) } end })
+				tl.sleep '1h'
+			end)
+			closing:cancel()
+			for _, place in ipairs { 'own', 'own_later', 'callback', 'listener', 'closing' } do
+				assert.is_false(places[place][1], name .. ' ' .. place)
+				assert.are.equal('would_block', places[place][2].code, name .. ' ' .. place)
+			end
+			-- A coroutine of the main chunk's own has nobody who could be kept from his turn.
+			assert.is_true(name == 'events' or coroutine.resume(coroutine.create(fn)))
+		end
+	end)
+
 	it('refuses what nothing can end', function()
 		local endless <close> = tl.task(coroutine.yield)
 		local ok, err = pcall(endless.wait, endless)
 		assert.is_false(ok)
 		assert.matches('for ever', tostring(err))
-	end)
-end)
-
-describe('events', function()
-	it('end with the node', function()
-		local node, seen = open(), {}
-		tl.task(function()
-			tl.sleep '20ms'
-			assert(node:sync():start_server '127.0.0.1:0')
-			tl.sleep '100ms'
-			node:close(0)
-		end)
-		for event in node:events() do
-			seen[#seen + 1] = event.kind
-		end
-		assert.are.equal('server_started', seen[1])
-	end)
-
-	it('reach every listener, also when one fails, leaves or brings others', function()
-		local node <close> = open()
-		local before, told, reached = task.on_error, nil, 0
-		task.on_error = function(err) told = err end
-		node:on('server_started', function() error 'on purpose' end)
-		for _ = 1, 8 do
-			local stop
-			stop = node:on('server_started', function()
-				stop()
-				reached = reached + 1
-				for _ = 1, 8 do
-					node:on('server_stopped', function() end)
-				end
-			end)
-		end
-		assert(node:sync():start_server '127.0.0.1:0')
-		H.wait_for(function() return reached == 8 end)
-		task.on_error, task.failed = before, nil
-		assert.matches('on purpose', tostring(told))
 	end)
 end)

@@ -88,6 +88,7 @@ local function exit_in_order(program)
 	local exit = os.exit
 	rawset(os, 'exit', function(code)
 		close_nodes(program)
+		task.report_failures()
 		io.stdout:flush()
 		exit(code)
 	end)
@@ -129,6 +130,7 @@ local function run(options, program)
 	end
 	program.ended()
 	close_nodes(program)
+	task.report_failures()
 	stopping = program.stopping()
 	return stopping and 128 + stopping or task.failed and 1 or 0
 end

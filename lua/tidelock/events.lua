@@ -1,0 +1,105 @@
+-- The three ways to read a node's events: on, events and next_event. Each reader sees every event.
+local core = require 'tidelock.core'
+local pump = require 'tidelock.pump'
+local Reader = require 'tidelock.reader'
+local task = require 'tidelock.task'
+local told = require 'tidelock.told'
+
+local node = core.methods 'tidelock.node'
+local descriptor = node.fd
+
+local function set_of(kinds)
+	if kinds ~= nil and type(kinds) ~= 'table' then
+		error('events takes a table of kinds', 3)
+	elseif not kinds or #kinds == 0 then
+		return nil
+	end
+	local set = {}
+	for _, kind in ipairs(kinds) do
+		if not core.event_kinds[kind] then
+			error(("there is no event '%s'"):format(tostring(kind)), 3)
+		end
+		set[kind] = true
+	end
+	return set
+end
+
+--- Calls fn(event) for each event of this kind, from the loop; returns a function that ends it.
+function node:on(kind, fn)
+	if type(kind) ~= 'string' or type(fn) ~= 'function' then
+		error('on takes the kind of an event and a function', 2)
+	end
+	local reader, telling
+	reader = Reader.new(set_of { kind }, true, function()
+		if telling then
+			return -- it brought events itself, and gets them next
+		end
+		telling = true
+		local event = not reader.left and reader:take()
+		while event do
+			local ok, err = task.protected(told.traced, fn, event)
+			if not ok then
+				task.report(err)
+			end
+			event = not reader.left and reader:take()
+		end
+		telling = false
+	end)
+	local stop = pump.read(self, reader)
+	return function()
+		reader.left = true
+		stop()
+	end
+end
+
+--- for event in node:events { 'entries_received' } do: waits for each. Leaving the loop ends
+--- it, and so does closing the node.
+function node:events(kinds)
+	local waiting = {}
+	local reader = Reader.new(set_of(kinds), true, function()
+		task.wake_all(waiting)
+	end)
+	local stop = pump.read(self, reader)
+	local function next_event()
+		task.check_waiting 'events'
+		local event = reader:take()
+		while not event and not reader.closed do
+			task.wait('events', function(wake)
+				return task.queue(waiting, wake)
+			end)
+			event = reader:take()
+		end
+		return event
+	end
+	return next_event, nil, nil, setmetatable({}, { __close = stop })
+end
+
+-- node -> the reader of next_event, from its first call on
+local takers = setmetatable({}, { __mode = 'k' })
+
+local function taker_of(self)
+	local taker = takers[self]
+	if not taker then
+		taker = Reader.new()
+		pump.read(self, taker)
+		takers[self] = taker
+	end
+	return taker
+end
+
+--- The next event, or nil. Never waits.
+function node:next_event()
+	local taker = taker_of(self)
+	local event = taker:take()
+	if not event then
+		pump.catch_up(self)
+		event = taker:take()
+	end
+	return event
+end
+
+--- Readable when dispatch or next_event has something to do.
+function node:fd()
+	taker_of(self)
+	return descriptor(self)
+end
