@@ -63,18 +63,23 @@ function Node:remove_hook(handle) end
 function Node:sync() end
 ---@return tidelock.Node self
 function Node:with_sync() end
----Calls fn(event) from the loop for each event of this kind.
+---Calls fn(event) from the loop for each event of this kind; fn may not wait (a task that it starts
+---may). Every reader of events (on, events, next_event) sees every event, whatever else waits or reads.
+---A reader that is slow is kept 10,000, then one `overflow` that counts what was lost.
 ---@param kind tidelock.EventKind
 ---@param fn fun(event: tidelock.Event)
 ---@return fun() stop
 function Node:on(kind, fn) end
----for event in node:events { kinds } do: waits for each.
----@param kinds? tidelock.EventKind[]  all without it
+---for event in node:events { kinds } do: waits for each. Leaving the loop ends it, and so does closing
+---the node, after the events until then.
+---@param kinds? tidelock.EventKind[]  all without it; ask for 'overflow' to hear of losses
+---@return fun(): tidelock.Event?
 function Node:events(kinds) end
----The next event, or nothing. Never waits; taking events here takes them from events() and on().
+---The next event since the first call of this or of fd, or nothing. Never waits.
 ---@return tidelock.Event?
 function Node:next_event() end
----Descriptor that is readable when dispatch or next_event has something to do.
+---For a loop of your own: descriptor that is readable when dispatch or next_event has something to
+---do. A call that waits reads it too: after one, look with next_event first.
 ---@return integer
 function Node:fd() end
 ---Runs the callbacks of done operations. Never waits.

@@ -96,10 +96,13 @@ function tl.memory() end
 ---@param items? tidelock.Value[]
 ---@return tidelock.List
 function tl.list(items) end
----Starts fn(...) as a task, at once; inside, waiting calls yield.
+---Starts fn(...) as a task, at once; inside, waiting calls yield. They are refused (would_block, at
+---once and always) in a coroutine of the task's own, in hooks, in listeners and in callbacks of the
+---loop; a task that those start may wait. A failure that nobody waits for within a second or two is
+---told, and `tidelock run` ends with status 1.
 ---@return tidelock.Task
 function tl.task(fn, ...) end
----Waits: yields in a task, runs the loop in a main chunk.
+---Waits for at least this long: yields in a task, runs the loop in a main chunk.
 ---@param duration tidelock.Duration
 function tl.sleep(duration) end
 ---Runs the loop until no task, handle or server is left.
@@ -131,9 +134,10 @@ function sim.new(options) end
 
 ---@class tidelock.Task
 local Task = {}
----What the task returned, or nil and its error. Waits.
+---What the task returned, or nil and its error, also when it failed long before. Waits.
 function Task:wait() end
----Ends it where it waits; its <close> values are closed.
+---Ends it where it waits: its <close> values are closed (in which nothing waits), and what it waited
+---for is given up.
 ---@return boolean ended
 function Task:cancel() end
 

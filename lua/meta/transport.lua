@@ -73,12 +73,12 @@ function HttpServer:stop(grace) end
 ---@field task fun(fn: function, ...): tidelock.Task
 ---@field sleep fun(duration: tidelock.Duration)
 local loop = {}
----Runs fn() as a task once.
+---Runs fn() as a task once, after at least this long.
 ---@param duration tidelock.Duration
 ---@param fn function
 ---@return tidelock.Timer
 function loop.after(duration, fn) end
----Runs fn() as a task again and again, one run at a time.
+---Runs fn() as a task again and again, at least this long apart, one run at a time.
 ---@param duration tidelock.Duration  at least a millisecond
 ---@param fn function
 ---@return tidelock.Timer
