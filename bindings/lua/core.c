@@ -163,8 +163,21 @@ static int core_size(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg functions[] = {{"control", tlua_control}, {"methods", core_methods},
-	{"version", core_version}, {"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
+/* escape(text) -> the text, fit for a terminal */
+static int core_escape(lua_State *L)
+{
+	tl_str text = tlua_check_str(L, 1);
+	size_t len = tl_text_escape(text, NULL, 0);
+	luaL_Buffer buffer;
+
+	tl_text_escape(text, luaL_buffinitsize(L, &buffer, len + 1), len + 1);
+	luaL_pushresultsize(&buffer, len);
+	return 1;
+}
+
+static const luaL_Reg functions[] = {{"control", tlua_control}, {"escape", core_escape},
+	{"methods", core_methods}, {"version", core_version}, {"duration", core_duration},
+	{"size", core_size}, {NULL, NULL}};
 
 int luaopen_tidelock_core(lua_State *L)
 {

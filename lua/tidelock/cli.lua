@@ -4,7 +4,6 @@
 -- by signal N.
 local core = require 'tidelock.core'
 local shown = require 'tidelock.cli.show'
-local told = require 'tidelock.told'
 
 local DEFAULT_DATA = 'tidelock-data'
 
@@ -115,9 +114,8 @@ local function written(status)
 	return status
 end
 
--- What a user can mend is an object that says itself; everything else gets a traceback.
-local function describe(err)
-	return type(err) ~= 'string' and told.plain(err) or told.traced(err, 1)
+local function complain(text)
+	io.stderr:write('tidelock: ', text, '\n')
 end
 
 local function main(program)
@@ -126,19 +124,19 @@ local function main(program)
 	end
 	local ok, options = parser():pparse(arg)
 	if not ok then
-		io.stderr:write('tidelock: ', tostring(options), '\n')
+		complain(shown.escape(options))
 		return 2
 	end
 	local name = options.command == 'db' and 'db_' .. options.db_command or options.command
-	local done, status = xpcall(perform, describe, name, options, program)
+	local done, status = xpcall(perform, shown.described, name, options, program)
 	if done then
-		done, status = xpcall(written, describe, status)
+		done, status = xpcall(written, shown.described, status)
 	end
 	local stopping = program.stopping()
 	if stopping or done then
 		return stopping and 128 + stopping or status or 0
 	end
-	io.stderr:write('tidelock: ', tostring(status), '\n')
+	complain(status)
 	return 1
 end
 

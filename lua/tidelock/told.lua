@@ -1,4 +1,5 @@
 -- What people are told about a raised value: what it says of itself, and where it was raised.
+local core = require 'tidelock.core'
 
 -- The program's own part of a traceback is nobody's business.
 local function without_program(text)
@@ -19,10 +20,19 @@ function M.plain(err)
 	end
 end
 
+-- What it says may quote anybody: a further line is told from the lines of this program.
+local function lines(text)
+	local escaped = {}
+	for line in (text .. '\n'):gmatch '([^\n]*)\n' do
+		escaped[#escaped + 1] = core.escape((line:gsub('\t', '    ')))
+	end
+	return table.concat(escaped, '\n  ')
+end
+
 --- The same with a traceback, for any value. `place` is the coroutine that raised it, or for message
 --- handlers how many functions lie between them and this one.
 function M.traced(err, place)
-	local text = M.plain(err) or ('(an error that is a %s)'):format(type(err))
+	local text = lines(M.plain(err) or ('(an error that is a %s)'):format(type(err)))
 	if type(place) == 'thread' then
 		return without_program(debug.traceback(place, text))
 	end

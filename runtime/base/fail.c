@@ -33,11 +33,13 @@ static void link_chain(void)
 static void set_message(
 	tl_error *error, const char *where, int code, const char *format, va_list args)
 {
+	char text[MESSAGE_BYTES];
+
 	error->code = code;
 	error->where = where;
-	error->message[0] = '\0';
-	vsnprintf(error->message, sizeof error->message, format, args);
-	tl__text_clean(error->message, false);
+	text[0] = '\0';
+	vsnprintf(text, sizeof text, format, args);
+	tl__text_copy(error->message, sizeof error->message, tl__str_z(text));
 }
 
 int tl__fail_at(const char *where, int code, const char *format, ...)

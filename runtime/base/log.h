@@ -1,5 +1,5 @@
-/* Log lines go to a sink the host chose; the default sink drops everything below warning and writes
- * the rest to stderr. Never pass secrets. */
+/* Log lines go to a sink the host chose; the default sink writes them to stderr. Never pass
+ * secrets. */
 #ifndef TL_BASE_LOG_H
 #define TL_BASE_LOG_H
 
@@ -11,7 +11,8 @@ typedef struct tl__log {
 	tl_log_level level;
 } tl__log;
 
-/* `part` names the folder or subject ("store", "http"). log may be NULL (default sink). */
+/* `part` names the folder or subject ("store", "http"). log may be NULL (default sink,
+ * warnings and errors). */
 void tl__log_write(const tl__log *log, tl_log_level level, const char *part, const char *format,
 	...) TL_FORMAT(4, 5);
 

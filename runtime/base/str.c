@@ -75,6 +75,18 @@ bool tl__utf8_valid(tl_str text)
 	return true;
 }
 
+size_t tl__utf8_read(tl_str text, uint32_t *code_point)
+{
+	static const uint8_t lead_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	const uint8_t *at = (const uint8_t *)text.ptr;
+	size_t len = text.len > 0 && at[0] < 0x80 ? 1 : sequence(at, text.len);
+
+	*code_point = len > 0 ? at[0] & lead_bits[len] : 0;
+	for (size_t i = 1; i < len; i++)
+		*code_point = *code_point << 6 | (at[i] & 0x3fu);
+	return len;
+}
+
 size_t tl__utf8_write(uint32_t code_point, char out[4])
 {
 	static const uint8_t leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
@@ -84,41 +96,4 @@ size_t tl__utf8_write(uint32_t code_point, char out[4])
 		out[i] = (char)(0x80 | (code_point & 0x3f));
 	out[0] = (char)(leads[len] | code_point);
 	return len;
-}
-
-/* What an ASCII byte is shown as. */
-static uint8_t shown(uint8_t c, bool one_line)
-{
-	if (c == '\n' || c == '\t' || c == '\r')
-		return one_line ? ' ' : c;
-	return c < 0x20 || c == 0x7f ? '?' : c;
-}
-
-void tl__text_clean(char *text, bool one_line)
-{
-	uint8_t *at = (uint8_t *)text;
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		size_t step = *at < 0x80 ? 1 : sequence(at, left);
-
-		if (step == 0) {
-			*at = '?';
-			step = 1;
-		} else if (step == 1) {
-			*at = shown(*at, one_line);
-		}
-		at += step;
-		left -= step;
-	}
-}
-
-void tl__text_copy(char *out, size_t size, tl_str text)
-{
-	size_t len = text.len < size ? text.len : size - 1;
-
-	for (size_t i = 0; i < len; i++)
-		out[i] = text.ptr[i] ? text.ptr[i] : '?';
-	out[len] = '\0';
-	tl__text_clean(out, false);
 }

@@ -28,13 +28,14 @@ bool tl__str_starts(tl_str text, tl_str prefix);
 /* Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool tl__utf8_valid(tl_str text);
 
+/* Length of the well-formed character at the start and its code point; 0 when there is none. */
+size_t tl__utf8_read(tl_str text, uint32_t *code_point);
+
 /* Writes one code point (at most U+10FFFF, no surrogate) and returns its 1 to 4 bytes. */
 size_t tl__utf8_write(uint32_t code_point, char out[4]);
 
-/* Makes a zero-terminated text safe to show: what is not UTF-8 and control characters become `?`;
- * line ends and tabs stay, or become spaces when one_line. */
-void tl__text_clean(char *text, bool one_line);
-/* A copy safe to show, closed by a NUL: cut to `size` bytes with it, a NUL inside becomes `?`. */
+/* A copy fit to be shown (as by tl_text_escape, which see, but line feeds and tabs stay), closed by
+ * a NUL and cut between characters to `size` bytes with it. `text` may not lie in `out`. */
 void tl__text_copy(char *out, size_t size, tl_str text);
 
 #endif

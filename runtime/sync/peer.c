@@ -33,18 +33,30 @@ void tl__peer_free(tl__peer *peer)
 	tl__free(peer);
 }
 
+/* A name is kept as it is; one that would not be a text (no UTF-8, a NUL) as its escaped form. */
+static char *copy_name(tl_str name)
+{
+	char text[TL__V1_MAX_TEXT + 1];
+	size_t len = name.len;
+
+	if (len > TL__V1_MAX_TEXT)
+		for (len = TL__V1_MAX_TEXT; len > 0 && (name.ptr[len] & 0xc0) == 0x80;)
+			len--; /* whole characters */
+	name.len = len;
+	if (!memchr(name.ptr, 0, name.len) && tl__utf8_valid(name))
+		return tl__copy_bytes(name.ptr, name.len);
+	tl_text_escape(name, text, sizeof text);
+	return tl__copy_bytes(text, strlen(text));
+}
+
 int tl__peer_set_name(tl__peer *peer, tl_str name)
 {
 	char *copy = NULL;
 
 	if (name.ptr) {
-		size_t len = name.len > TL__V1_MAX_TEXT ? TL__V1_MAX_TEXT : name.len;
-
-		copy = tl__alloc(len + 1);
+		copy = copy_name(name);
 		if (!copy)
 			return TL_E_NOMEM;
-		tl__text_copy(copy, len + 1, name);
-		tl__text_clean(copy, true);
 	}
 	tl__free(peer->name);
 	peer->name = copy;

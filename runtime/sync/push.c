@@ -244,6 +244,7 @@ static void not_settled(tl__session *session, size_t index)
 
 static int take_fate(tl__session *session, const tl__v1_line *line, size_t index)
 {
+	char text[sizeof session->error];
 	int rc = TL_OK;
 
 	switch (line->fate) {
@@ -251,9 +252,9 @@ static int take_fate(tl__session *session, const tl__v1_line *line, size_t index
 		not_settled(session, index);
 		session->unsettled = true;
 		session->declined_code = TL_E_DECLINED;
-		snprintf(session->error, sizeof session->error, "the peer declined entries: %.*s",
+		snprintf(text, sizeof text, "the peer declined entries: %.*s",
 			TL__STR_ARG(line->code));
-		tl__text_clean(session->error, false);
+		tl__text_copy(session->error, sizeof session->error, tl__str_z(text));
 		return TL_OK;
 	case TL__V1_FATE_PENDING:
 		not_settled(session, index);

@@ -287,7 +287,7 @@ static void flush_more(tl__sync *sync)
 static void time_over(tl__sync *sync, tl__sync_waiter *waiter)
 {
 	size_t count = 0, len = 0;
-	char left[200] = "";
+	char left[200] = "", text[sizeof waiter->error];
 
 	for (const tl__pair *pair = sync->pairs; waiter->kind == WAIT_FLUSH && pair;
 		pair = pair->next) {
@@ -302,10 +302,10 @@ static void time_over(tl__sync *sync, tl__sync_waiter *waiter)
 	(void)len;
 	waiter->code = TL_E_TIMEOUT;
 	if (waiter->kind == WAIT_FLUSH)
-		snprintf(waiter->error, sizeof waiter->error,
-			"time is over and %zu exchanges are left%s", count, left);
+		snprintf(text, sizeof text, "time is over and %zu exchanges are left%s", count,
+			left);
 	else
-		snprintf(waiter->error, sizeof waiter->error, "not in step yet%s%.180s",
+		snprintf(text, sizeof text, "not in step yet%s%.180s",
 			waiter->count > 0 && waiter->pairs[0].pair &&
 					waiter->pairs[0].pair->last_code != TL_OK
 				? ": "
@@ -313,7 +313,7 @@ static void time_over(tl__sync *sync, tl__sync_waiter *waiter)
 			waiter->count > 0 && waiter->pairs[0].pair
 				? waiter->pairs[0].pair->last_error
 				: "");
-	tl__text_clean(waiter->error, false); /* it may be cut inside a character */
+	tl__text_copy(waiter->error, sizeof waiter->error, tl__str_z(text));
 	complete(sync, waiter);
 }
 

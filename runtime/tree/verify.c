@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <tidelock/log.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -12,13 +13,13 @@
 
 void tl__verify_report(tl__verify *v, const tl_id *entry, const char *format, ...)
 {
-	char text[512];
+	char raw[512], text[512];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	vsnprintf(raw, sizeof raw, format, args);
 	va_end(args);
-	tl__text_clean(text, true);
+	tl_text_escape(tl__str_z(raw), text, sizeof text);
 	v->findings++;
 	if (v->finding)
 		v->finding(v->ud, entry, tl__str_z(text));

@@ -1,6 +1,7 @@
 /* Borrowed strings, UTF-8, growing buffers, and who a remote address counts as. */
 #include "check.h"
 #include "base/buf.h"
+#include <tidelock/log.h>
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/source.h"
@@ -227,13 +228,69 @@ static void copies_to_show_are_whole_characters(void)
 	char out[9];
 
 	tl__text_copy(out, sizeof out, TL__STR("a\0b\x1b[1m\xff"));
-	CHECK(strcmp(out, "a?b?[1m?") == 0);
+	CHECK(strcmp(out, "a\\u0000b") == 0);
 	tl__text_copy(out, sizeof out, TL__STR("abcdef\xe2\x82\xac"));
-	CHECK(strcmp(out, "abcdef??") == 0); /* cut inside of the last character */
+	CHECK(strcmp(out, "abcdef") == 0); /* no part of a character or escape */
 	tl__text_copy(out, sizeof out, TL__STR("abcde\xe2\x82\xac"));
 	CHECK(strcmp(out, "abcde\xe2\x82\xac") == 0);
 	tl__text_copy(out, sizeof out, TL__STR(""));
 	CHECK(out[0] == '\0');
+}
+
+/* --- what is shown --- */
+
+static bool shown_as(tl_str text, const char *expected)
+{
+	char out[200];
+
+	return tl_text_escape(text, out, sizeof out) == strlen(expected) &&
+	       strcmp(out, expected) == 0;
+}
+
+static void what_is_not_seen_is_shown_escaped(void)
+{
+	CHECK(shown_as(TL__STR(""), ""));
+	CHECK(shown_as(TL__STR("a \xc3\xa9 \xe6\xb5\xb7 \xf0\x9f\x8c\x8a \\ \""),
+		"a \xc3\xa9 \xe6\xb5\xb7 \xf0\x9f\x8c\x8a \\ \""));
+	CHECK(shown_as(TL__STR("a\nb\r\tc\0d\x1b[31m\x07\x7f"),
+		"a\\nb\\r\\tc\\u0000d\\u001b[31m\\u0007\\u007f"));
+	CHECK(shown_as(TL__STR("\xc2\x9b\xc2\x85"), "\\u009b\\u0085"));
+	CHECK(shown_as(TL__STR("\xe2\x80\xa8\xe2\x80\xa9"), "\\u2028\\u2029"));
+	CHECK(shown_as(TL__STR("\xe2\x80\xae\xe2\x81\xa6\xe2\x80\x8f\xd8\x9c"),
+		"\\u202e\\u2066\\u200f\\u061c"));
+	CHECK(shown_as(TL__STR("\xe2\x80\x8b\xef\xbb\xbf"), "\\u200b\\ufeff"));
+	/* What joins letters and pictures is text. */
+	CHECK(shown_as(
+		TL__STR("\xe2\x80\x8c\xe2\x80\x8d\xc2\xa0"), "\xe2\x80\x8c\xe2\x80\x8d\xc2\xa0"));
+	CHECK(shown_as(TL__STR("\xff"
+			       "a\xc3\xed\xa0\x80"),
+		"\\xffa\\xc3\\xed\\xa0\\x80"));
+}
+
+static void every_control_character_is_escaped(void)
+{
+	for (uint32_t c = 0; c < 0xa0; c++) {
+		char text[4], out[16];
+		size_t len = tl__utf8_write(c, text);
+		bool control = c < 0x20 || c >= 0x7f;
+
+		CHECK(tl_text_escape((tl_str){text, len}, out, sizeof out) == strlen(out));
+		CHECK((out[0] == '\\' && strlen(out) > 1) == control);
+	}
+}
+
+static void a_shown_text_is_cut_between_characters(void)
+{
+	const tl_str text = TL__STR("ab\n\xc3\xa9");
+	char out[8];
+
+	CHECK(tl_text_escape(text, NULL, 0) == 6);
+	for (size_t cap = 1; cap <= sizeof out; cap++) {
+		static const char *const cut[] = {"", "a", "ab", "ab", "ab\\n", "ab\\n"};
+
+		CHECK(tl_text_escape(text, out, cap) == 6);
+		CHECK(strcmp(out, cap <= 6 ? cut[cap - 1] : "ab\\n\xc3\xa9") == 0);
+	}
 }
 
 int main(void)
@@ -250,5 +307,8 @@ int main(void)
 	RUN(a_failure_sticks_until_cleared);
 	RUN(who_a_remote_counts_as);
 	RUN(copies_to_show_are_whole_characters);
+	RUN(what_is_not_seen_is_shown_escaped);
+	RUN(every_control_character_is_escaped);
+	RUN(a_shown_text_is_cut_between_characters);
 	return spec_end();
 }

@@ -28,13 +28,27 @@ function H.write(path, text)
 	return path
 end
 
---- Runs the program to its end: status, standard output, standard error. It has its modules in it,
---- so it does not get our path to them.
-function H.run(...)
-	local words = { 'env -u LUA_CPATH', ('%q'):format(H.program) }
+-- The program has its modules in it, so it does not get our path to them.
+local function command_line(before, ...)
+	local words = { 'env -u LUA_CPATH', before, ('%q'):format(H.program) }
 	for _, word in ipairs { ... } do
 		words[#words + 1] = ("'%s'"):format(word:gsub("'", [['\'']]))
 	end
+	return words
+end
+
+--- Runs the program to its end on a terminal: all that it wrote there, with line ends as usual.
+function H.run_on_terminal(...)
+	local words = command_line("python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])'", ...)
+	local pipe = assert(io.popen(table.concat(words, ' ') .. ' </dev/null'))
+	local out = pipe:read 'a'
+	pipe:close()
+	return (out:gsub('\r\n', '\n'))
+end
+
+--- Runs the program to its end: status, standard output, standard error.
+function H.run(...)
+	local words = command_line('', ...)
 	local err_file = os.tmpname()
 	local pipe = assert(io.popen(table.concat(words, ' ') .. ' 2>' .. err_file .. ' </dev/null'))
 	local out = pipe:read 'a'

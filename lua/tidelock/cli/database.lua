@@ -47,8 +47,10 @@ function commands.db_get(options)
 			path = options.path })
 		if options.json then
 			say('%s', text)
+		elseif type(value) == 'string' then
+			shown.say_text(value)
 		else
-			say('%s', type(value) == 'string' and value or shown.indented(text))
+			shown.say_json(text)
 		end
 	end)
 end
@@ -78,11 +80,12 @@ function commands.db_export(options)
 	with_owner(options, function(ask)
 		local db = find_db(ask, options.db)
 		local out = opened(options.file, 'wb', io.stdout)
+		local escaped = out == io.stdout and shown.to_terminal()
 		local since, more = 0, true
 		while more do
 			local page = ask('db export', { db = db, since = since })
 			for _, entry in ipairs(page.entries) do
-				checked(out:write(entry, '\n'))
+				checked(out:write(escaped and shown.escape(entry) or entry, '\n'))
 			end
 			since, more = page.next, page.more
 		end

@@ -1,10 +1,29 @@
--- What the program writes to people.
+-- What the program writes to people. Names, values and reasons may come from anybody, so nothing of
+-- them reaches a terminal as it is.
+local core = require 'tidelock.core'
 local json = require 'tidelock.json'
+local told = require 'tidelock.told'
+local uv = require 'luv'
 
 local M = {}
 
-function M.say(...)
-	io.stdout:write(string.format(...), '\n')
+--- A text that others wrote, fit for a terminal.
+M.escape = core.escape
+
+--- One line on standard output; texts among the values are escaped.
+function M.say(format, ...)
+	local values = table.pack(...)
+	for index = 1, values.n do
+		if type(values[index]) == 'string' then
+			values[index] = core.escape(values[index])
+		end
+	end
+	io.stdout:write(format:format(table.unpack(values, 1, values.n)), '\n')
+end
+
+--- Whether standard output is one.
+function M.to_terminal()
+	return uv.guess_handle(1) == 'tty'
 end
 
 -- What the user can mend: shown by its text alone, where other errors get a traceback.
@@ -12,6 +31,17 @@ local Refusal = { __tostring = function(refusal) return refusal.message end }
 
 function M.refuse(message, ...)
 	error(setmetatable({ message = message:format(...) }, Refusal), 0)
+end
+
+--- What is said about a raised value: objects that say themselves in one line, and one for each cause;
+--- everything else with a traceback.
+function M.described(err)
+	if type(err) == 'table' and err.code then
+		local text = core.escape(('%s: %s'):format(err.code, err.message))
+		return err.cause and text .. '\n  because ' .. M.described(err.cause) or text
+	end
+	local plain = type(err) ~= 'string' and told.plain(err)
+	return plain and core.escape(plain) or told.traced(err, 1)
 end
 
 --- What io functions return: the value, or a refusal that says their message.
@@ -41,8 +71,8 @@ local function string_end(text, at)
 	return at
 end
 
---- Compact JSON for people. Works on the text: numbers stay as they are written.
-function M.indented(text)
+-- Compact JSON for people. Works on the text: numbers stay as they are written.
+local function indented(text)
 	local out, depth, at = {}, 0, 1
 	local function line()
 		out[#out + 1] = '\n' .. ('  '):rep(depth)
@@ -68,6 +98,16 @@ function M.indented(text)
 		at = last + 1
 	end
 	return table.concat(out)
+end
+
+--- A value that is given as compact JSON.
+function M.say_json(text)
+	io.stdout:write(indented(core.escape(text)), '\n')
+end
+
+--- A text that is the whole answer: as it is for a file or a program, escaped on a terminal.
+function M.say_text(text)
+	io.stdout:write(M.to_terminal() and core.escape(text) or text, '\n')
 end
 
 return M

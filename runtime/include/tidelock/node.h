@@ -61,7 +61,7 @@ typedef struct tl_node_config {
 	size_t passphrase_len;
 	bool without_sync; /* no engine: store, keys and databases only */
 	tl_sync_options sync;
-	tl_log_sink log; /* NULL: warnings and errors to stderr */
+	tl_log_sink log; /* NULL: stderr, in the form of tl_log_format */
 	void *log_ud;
 	tl_log_level log_level;
 } tl_node_config;

@@ -32,7 +32,7 @@ typedef struct tl_store_config {
 	size_t size;
 	const char *path; /* data directory, created when missing; NULL: everything in memory */
 	bool relaxed;     /* what was written survives SIGKILL, but perhaps not power loss */
-	tl_log_sink log;  /* NULL: warnings and errors to stderr */
+	tl_log_sink log;  /* NULL: stderr */
 	void *log_ud;
 	tl_log_level log_level;
 } tl_store_config;

@@ -35,7 +35,7 @@ typedef struct tl_http_options {
 	bool tls;            /* addresses of type "https" instead of "http" */
 	const char *ca_file; /* PEM; NULL: the system's store */
 	const char *proxy;   /* NULL: none; the environment is never asked */
-	tl_log_sink log;     /* NULL: warnings and errors to stderr */
+	tl_log_sink log;     /* NULL: stderr */
 	void *log_ud;
 	tl_log_level log_level;
 } tl_http_options;
