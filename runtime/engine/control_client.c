@@ -68,6 +68,12 @@ static int wait_ready(const call *c, int fd, short events, int most_ms)
 
 static int fail_absent(const call *c)
 {
+	if (errno == EACCES)
+		return tl__fail(TL_E_CONNECTION_FAILED,
+			"no permission to talk to a node that has %s open (%s); run this as the "
+			"user "
+			"the directory belongs to",
+			c->path, strerror(errno));
 	return tl__fail(TL_E_CONNECTION_FAILED, "no running node has %s open (%s); start one there",
 		c->path, strerror(errno));
 }

@@ -1,4 +1,5 @@
 /* Connections: how they are set up, the pool of readers, and what SQLite's errors mean. */
+#include <errno.h>
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
@@ -44,6 +45,11 @@ int tl__sq_fail(tl__sq_conn *conn, int rc, const char *doing)
 	if (rc == SQLITE_IOERR_NOMEM || (told && extended == SQLITE_IOERR_NOMEM))
 		rc = SQLITE_NOMEM;
 	code = meaning(rc, &advice);
+	if (told && rc == SQLITE_CANTOPEN && sqlite3_system_errno(conn->db) == EACCES) {
+		code = TL_E_STORE_READ_ONLY;
+		advice = "no permission; run this as the user the files belong to, or make them "
+			 "readable and writable for this one";
+	}
 	return tl__fail(code, "cannot %s %s: %s; %s", doing, conn ? conn->file : "the store",
 		told ? sqlite3_errmsg(conn->db) : sqlite3_errstr(rc), advice);
 }

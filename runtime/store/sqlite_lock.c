@@ -68,9 +68,15 @@ static void unregister_folder(const tl__sqlite *store)
 
 static int fail_errno(const tl__sqlite *store, int error, const char *doing)
 {
-	if (error == EACCES || error == EPERM || error == EROFS)
+	if (error == EACCES || error == EPERM)
 		return tl__fail(TL_E_STORE_READ_ONLY,
-			"cannot %s %s: %s; make the directory and the files in it writable", doing,
+			"no permission to %s %s (%s); run this as the user it belongs to, or make "
+			"it "
+			"and the files in it readable and writable for this one",
+			doing, store->folder, strerror(error));
+	if (error == EROFS)
+		return tl__fail(TL_E_STORE_READ_ONLY,
+			"cannot %s %s: %s; choose a directory that can be written", doing,
 			store->folder, strerror(error));
 	return tl__fail(TL_E_IO, "cannot %s %s: %s", doing, store->folder, strerror(error));
 }

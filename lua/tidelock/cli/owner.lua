@@ -17,7 +17,10 @@ local M = {}
 
 -- A mistyped directory is not made into an empty node. The lock is there before anything else.
 local function check_data(directory)
-	if not tl.loop.fs_stat(directory .. '/tidelock.db') and not tl.loop.fs_stat(directory .. '/lock') then
+	local found, _, code = uv.fs_stat(directory .. '/tidelock.db')
+	if code == 'EACCES' then
+		refuse("no permission to look into '%s'; run this as the user it belongs to", directory)
+	elseif not found and not uv.fs_stat(directory .. '/lock') then
 		refuse("there is no data directory '%s'; `tidelock init` makes one", directory)
 	end
 end
