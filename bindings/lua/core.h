@@ -24,6 +24,9 @@ int tlua_node_store(lua_State *L); /* store.c: a method of nodes */
 /* control(path, request [, { timeout =, cancel_fd =, input_fd =, progress = fn }]) -> the answer's
  * JSON text. progress(done, total) is called in between. */
 int tlua_control(lua_State *L);
+/* verify.c: methods verify([{ progress = function(done, total) -> boolean? }]) */
+int tlua_database_verify(lua_State *L);
+int tlua_node_verify(lua_State *L);
 void tlua_open_sync(lua_State *L); /* adds the sync functions to the node's methods */
 
 /* Take over the reference and push a handle; rc other than TL_OK gives nil, error. The first value

@@ -315,47 +315,6 @@ static int database_history_of(lua_State *L)
 		tl_database_history_of(db, store, path.components, path.count, visit_step, &walk));
 }
 
-/* --- verify ----------------------------------------------------------------------------------- */
-
-struct finding {
-	const tl_id *entry;
-	tl_str sentence;
-};
-
-static int push_finding(lua_State *L)
-{
-	const struct finding *finding = tlua_walk_item(L);
-
-	lua_createtable(L, 0, 2);
-	if (finding->entry) {
-		tlua_push_id(L, finding->entry);
-		lua_setfield(L, -2, "entry");
-	}
-	lua_pushlstring(L, finding->sentence.ptr, finding->sentence.len);
-	lua_setfield(L, -2, "text");
-	lua_rawseti(L, 2, lua_tointeger(L, 3));
-	return 0;
-}
-
-static void note_finding(void *ud, const tl_id *entry, tl_str sentence)
-{
-	struct finding finding = {entry, sentence};
-	tlua_walk *walk = ud;
-
-	if (!walk->raised)
-		(void)tlua_walk_step(walk, &finding);
-}
-
-/* verify() -> array of { text =, entry = }; empty when all is well */
-static int database_verify(lua_State *L)
-{
-	tl_database *db = check(L);
-	tlua_walk walk;
-
-	tlua_walk_begin(L, &walk, push_finding);
-	return tlua_walk_end(L, &walk, tl_database_verify(db, note_finding, &walk, NULL));
-}
-
 /* --- stores, views, transactions -------------------------------------------------------------- */
 
 static int database_doc(lua_State *L)
@@ -440,8 +399,8 @@ static const luaL_Reg methods[] = {{"root_id", database_root_id}, {"get_name", d
 	{"store_names", database_store_names}, {"has", database_has},
 	{"get_entry", database_get_entry}, {"changes_page", database_changes},
 	{"log", database_log}, {"arrival", database_arrival}, {"counts", database_counts},
-	{"export", database_export}, {"history_at", database_history_of},
-	{"verify", database_verify}, {"doc", database_doc}, {"table", database_table},
+	{"export", database_export}, {"verify", tlua_database_verify},
+	{"history_at", database_history_of}, {"doc", database_doc}, {"table", database_table},
 	{"settings", database_settings}, {"get_settings", database_settings}, {"at", database_at},
 	{"new_transaction", database_new_transaction},
 	{"new_transaction_with_tips", database_new_transaction}, {"add_hook", database_add_hook},

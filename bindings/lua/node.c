@@ -375,9 +375,9 @@ static const luaL_Reg methods[] = {{"close", node_close}, {"device_key", node_de
 	{"list_private_keys", node_list_private_keys}, {"new_database", node_new_database},
 	{"load_database", node_load_database}, {"find_database", node_find_database},
 	{"all_databases", node_all_databases}, {"import", node_import}, {"backup", node_backup},
-	{"store", tlua_node_store}, {"add_hook", node_add_hook}, {"remove_hook", node_remove_hook},
-	{"next_event", node_next_event}, {"fd", node_fd}, {"dispatch", node_dispatch},
-	{NULL, NULL}};
+	{"verify", tlua_node_verify}, {"store", tlua_node_store}, {"add_hook", node_add_hook},
+	{"remove_hook", node_remove_hook}, {"next_event", node_next_event}, {"fd", node_fd},
+	{"dispatch", node_dispatch}, {NULL, NULL}};
 
 void tlua_open_node(lua_State *L)
 {

@@ -366,7 +366,7 @@ static int store_check(lua_State *L)
 	tlua_walk walk;
 
 	tlua_walk_names(L, &walk);
-	return tlua_walk_end(L, &walk, tl_store_check(store, visit_finding, &walk));
+	return tlua_walk_end(L, &walk, tl_store_check(store, visit_finding, NULL, &walk));
 }
 
 static int store_backup(lua_State *L)

@@ -60,9 +60,26 @@ function Database:history_of(store, path) end
 ---@param components string[]
 ---@return table[]?, tidelock.Error?
 function Database:history_at(store, components) end
----Rechecks everything held; empty when all is well. Reads the whole database.
----@return { text: string, entry: tidelock.Id? }[]?, tidelock.Error?
-function Database:verify() end
+---Rechecks everything held; without a finding all is well. Reads the whole database and blocks
+---meanwhile. Fails with `cancelled` when `progress` said so.
+---@param options? tidelock.VerifyOptions
+---@return tidelock.Finding[]? findings, tidelock.VerifyCounts|tidelock.Error
+function Database:verify(options) end
+
+---@class tidelock.VerifyOptions
+---Asked some ten times a second with entries rechecked and entries there are; false ends the check,
+---an error does too and is raised.
+---@field progress? fun(done: integer, total: integer): boolean?
+
+---@class tidelock.Finding
+---@field text string           a sentence
+---@field db tidelock.Id?       none when it concerns the store's file
+---@field entry tidelock.Id?    none when it concerns no single one
+
+---@class tidelock.VerifyCounts
+---@field entries integer      rechecked
+---@field pending integer      set aside: they wait for something they name
+---@field quarantined integer  set aside: judged invalid
 ---A read-only store at the present.
 ---@param name string
 ---@param kind? string  tl.DocStore (default), tl.Table, tl.SettingsStore

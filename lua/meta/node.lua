@@ -47,6 +47,10 @@ function Node:import(read) end
 ---@param file string  a new file
 ---@return true?, tidelock.Error?
 function Node:backup(file) end
+---`verify` of every database, with the store's file checked once.
+---@param options? tidelock.VerifyOptions
+---@return tidelock.Finding[]? findings, tidelock.VerifyCounts|tidelock.Error
+function Node:verify(options) end
 ---@param hook tidelock.Hook
 ---@return integer? handle, tidelock.Error?
 function Node:add_hook(hook) end

@@ -391,69 +391,59 @@ static int call_log(tl_node *node, const request *r, tl__buf *out)
 /* --- verify ----------------------------------------------------------------------------------- */
 
 typedef struct verifying {
-	tl_node *node;
 	tl__buf *out;
-	const tl_id *db;
-	uint64_t shown, found;
+	tl__control_job *job;
+	uint64_t shown;
 } verifying;
 
-static void put_finding(void *ud, const tl_id *entry, tl_str sentence)
+static bool tell_progress(void *ud, uint64_t done, uint64_t total)
+{
+	return tl__control_progress(((verifying *)ud)->job, done, total);
+}
+
+static void put_optional_id(tl__buf *out, const tl_id *id)
+{
+	if (id)
+		put_id(out, id);
+	else
+		tl__buf_text(out, "null");
+}
+
+static void put_finding(void *ud, const tl_id *db, const tl_id *entry, tl_str sentence)
 {
 	verifying *v = ud;
 
 	if (v->shown == FINDINGS_MAX)
 		return;
 	tl__buf_text(v->out, v->shown++ ? ",{\"db\":" : "{\"db\":");
-	put_id(v->out, v->db);
+	put_optional_id(v->out, db);
 	tl__buf_text(v->out, ",\"entry\":");
-	if (entry)
-		put_id(v->out, entry);
-	else
-		tl__buf_text(v->out, "null");
+	put_optional_id(v->out, entry);
 	tl__buf_text(v->out, ",\"text\":");
 	tl__json_put_string(v->out, sentence);
 	tl__buf_text(v->out, "}");
 }
 
-static int verify_one(verifying *v, tl_database *db)
-{
-	uint64_t findings = 0;
-	int rc;
-
-	v->db = tl_database_root_id(db);
-	rc = tl_database_verify(db, put_finding, v, &findings);
-	v->found += findings;
-	return rc;
-}
-
-static int verify_id(void *ud, const tl_id *id)
-{
-	verifying *v = ud;
-	tl_database *db = NULL;
-	int rc = tl_node_load_database(v->node, id, &db);
-
-	if (rc == TL_OK)
-		rc = verify_one(v, db);
-	tl_database_free(db);
-	return rc;
-}
-
 static int call_verify(tl_node *node, const request *r, tl__buf *out)
 {
-	verifying v = {.node = node, .out = out};
+	verifying v = {.out = out, .job = r->job};
+	tl_verify_options options = TL_VERIFY_OPTIONS_INIT;
+	tl_verify_result result = TL_VERIFY_RESULT_INIT;
 	tl_database *db = NULL;
-	int rc;
+	int rc = r->db.ptr ? open_db(node, r, &db) : TL_OK;
 
+	options.finding = put_finding;
+	options.progress = tell_progress;
+	options.ud = &v;
 	tl__buf_text(out, "{\"findings\":[");
-	if (r->db.ptr) {
-		rc = open_db(node, r, &db);
-		if (rc == TL_OK)
-			rc = verify_one(&v, db);
-		tl_database_free(db);
-	} else {
-		rc = tl_node_all_databases(node, true, verify_id, &v);
-	}
-	tl__buf_format(out, "],\"count\":%llu}", (unsigned long long)v.found);
+	if (rc == TL_OK)
+		rc = db ? tl_database_verify(db, &options, &result)
+			: tl_node_verify(node, &options, &result);
+	tl_database_free(db);
+	tl__buf_format(out,
+		"],\"count\":%llu,\"entries\":%llu,\"pending\":%llu,\"quarantined\":%llu}",
+		(unsigned long long)result.findings, (unsigned long long)result.entries,
+		(unsigned long long)result.pending, (unsigned long long)result.quarantined);
 	return rc;
 }
 

@@ -126,6 +126,18 @@ int tl_node_all_databases(tl_node *node, bool with_system, tl_id_visit visit, vo
 	return rc == TL_STOP ? TL_OK : rc;
 }
 
+int tl_node_verify(tl_node *node, const tl_verify_options *options, tl_verify_result *result)
+{
+	tl_id *ids = NULL;
+	size_t count = 0;
+	int rc = tl__database_all(&node->host, &ids, &count);
+
+	if (rc == TL_OK)
+		rc = tl__verify_databases(&node->host, ids, count, options, result);
+	tl__free(ids);
+	return rc;
+}
+
 int tl_node_backup(tl_node *node, const char *file)
 {
 	int rc = tl__node_check(node);

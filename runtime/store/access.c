@@ -438,9 +438,9 @@ int tl_store_locals(tl_store *store, tl_str prefix, tl_store_local_visit visit, 
 
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
-int tl_store_check(tl_store *store, tl_store_finding finding, void *ud)
+int tl_store_check(tl_store *store, tl_store_finding finding, tl_store_go_on go_on, void *ud)
 {
-	return tl__store_check(store->inner, finding, ud);
+	return tl__store_check(store->inner, finding, go_on, ud);
 }
 
 int tl_store_backup(tl_store *store, const char *file)

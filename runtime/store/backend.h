@@ -71,7 +71,7 @@ typedef struct tl__backend {
 	int (*key)(tl__store *store, tl_str name, char **value, size_t *len);
 	int (*key_names)(tl__store *store, tl__name_visit visit, void *ud);
 	int (*changes)(tl__store *store, uint64_t *counter);
-	int (*check)(tl__store *store, tl__finding finding, void *ud);
+	int (*check)(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud);
 	int (*backup)(tl__store *store, const char *file); /* may be NULL */
 } tl__backend;
 

@@ -134,9 +134,9 @@ int tl__store_changes(tl__store *store, uint64_t *counter)
 	return store->backend->changes(store, counter);
 }
 
-int tl__store_check(tl__store *store, tl__finding finding, void *ud)
+int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud)
 {
-	return store->backend->check(store, finding, ud);
+	return store->backend->check(store, finding, go_on, ud);
 }
 
 int tl__store_backup(tl__store *store, const char *file)

@@ -193,10 +193,11 @@ static int turn(tl__store *store)
 	return TL_OK;
 }
 
-static int check(tl__store *store, tl__finding finding, void *ud)
+static int check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud)
 {
 	(void)store;
 	(void)finding;
+	(void)go_on;
 	(void)ud; /* memory is not checked against itself */
 	return TL_OK;
 }

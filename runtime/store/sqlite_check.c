@@ -8,13 +8,18 @@
 #include "base/str.h"
 #include "store/sqlite.h"
 
-enum { MOST_OF_A_KIND = 20 }; /* findings told one by one; then only that there are more */
+enum {
+	MOST_OF_A_KIND = 20, /* findings told one by one; then only that there are more */
+	STEPS_BETWEEN = 4096 /* of SQLite's machine, until it is asked whether to go on */
+};
 
 typedef struct checker {
 	tl__sq_conn *conn;
 	tl__finding finding;
+	tl__go_on go_on;
 	void *ud;
 	size_t of_this_kind;
+	bool stopped;
 } checker;
 
 static void tell(checker *c, const char *format, ...) TL_FORMAT(2, 3);
@@ -308,6 +313,8 @@ static int check_agreement(checker *c, const agreement *a)
  */
 static int told(checker *c, int rc)
 {
+	if (rc != TL_OK && c->stopped)
+		return tl__fail(TL_E_CANCELLED, "the check of the store was stopped");
 	if (rc == TL_E_STORE_DAMAGED) {
 		tell(c, "%s", tl_error_message(tl_last_error()));
 		rc = TL_OK;
@@ -331,9 +338,17 @@ static int check_all(checker *c)
 	return rc;
 }
 
-int tl__sq_check(tl__store *base, tl__finding finding, void *ud)
+static int may_stop(void *ud)
 {
-	checker c = {.finding = finding, .ud = ud};
+	checker *c = ud;
+
+	c->stopped = !c->go_on(c->ud);
+	return c->stopped;
+}
+
+int tl__sq_check(tl__store *base, tl__finding finding, tl__go_on go_on, void *ud)
+{
+	checker c = {.finding = finding, .go_on = go_on, .ud = ud};
 	tl__snapshot *s;
 	int rc = base->backend->snapshot_open(base, false, &s);
 
@@ -341,7 +356,10 @@ int tl__sq_check(tl__store *base, tl__finding finding, void *ud)
 		return rc;
 	s->store = base;
 	c.conn = tl__sq_conn_of(s);
+	if (go_on)
+		sqlite3_progress_handler(c.conn->db, STEPS_BETWEEN, may_stop, &c);
 	rc = check_all(&c);
+	sqlite3_progress_handler(c.conn->db, 0, NULL, NULL);
 	base->backend->snapshot_close(s);
 	return rc;
 }

@@ -297,9 +297,11 @@ int tl__store_changes(tl__store *store, uint64_t *counter) TL_MUST_USE;
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
 /* Checks the backend's own integrity and every derived row's checksum; each finding is a sentence.
- * TL_OK also when there were findings. */
+ * TL_OK also when there were findings. go_on (may be NULL) is asked now and then; false ends it
+ * with TL_E_CANCELLED. */
 typedef void (*tl__finding)(void *ud, tl_str sentence);
-int tl__store_check(tl__store *store, tl__finding finding, void *ud) TL_MUST_USE;
+typedef bool (*tl__go_on)(void *ud);
+int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud) TL_MUST_USE;
 /* Removes every state row of one store of a database; the caller raises them anew (rebuild). */
 int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name) TL_MUST_USE;
 /* A consistent copy into a new file (sqlite only; else TL_E_UNSUPPORTED). */

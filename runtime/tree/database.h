@@ -79,6 +79,9 @@ int tl__database_create(
 int tl__database_open(tl__host *host, const tl_id *root, tl_database **out) TL_MUST_USE;
 /* Root ids of every database whose root is held, ascending. *ids is yours (tl__free). */
 int tl__database_all(tl__host *host, tl_id **ids, size_t *count) TL_MUST_USE;
+/* tl_database_verify of each of these, with the store's file checked once. */
+int tl__verify_databases(tl__host *host, const tl_id *dbs, size_t count,
+	const tl_verify_options *options, tl_verify_result *result) TL_MUST_USE;
 /* Those whose present settings have this name (case-sensitive), ascending by id; unreadable ones
  * are passed over. TL_E_DATABASE_NOT_FOUND without any. */
 int tl__database_find(tl__host *host, tl_str name, tl_id **ids, size_t *count) TL_MUST_USE;

@@ -386,7 +386,7 @@ static int count_aside(void *ud, const tl__aside_row *row)
 	return TL_OK;
 }
 
-static int count_asides(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t *out)
+int tl__aside_count(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t *out)
 {
 	aside_count asides = {0};
 	int code;
@@ -414,10 +414,10 @@ int tl_database_count(tl_database *db, tl_database_counts *out)
 		out->entries = row.arrivals;
 		out->void_entries = row.void_count;
 		out->void_bytes = row.void_bytes;
-		code = count_asides(s, &db->id, TL__PENDING, &out->pending);
+		code = tl__aside_count(s, &db->id, TL__PENDING, &out->pending);
 	}
 	if (code == TL_OK)
-		code = count_asides(s, &db->id, TL__INVALID, &out->quarantined);
+		code = tl__aside_count(s, &db->id, TL__INVALID, &out->quarantined);
 	tl__snapshot_close(s);
 	return code;
 }

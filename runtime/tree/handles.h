@@ -69,6 +69,9 @@ struct tl_database {
 int tl__database_check(const tl_database *db) TL_MUST_USE;
 /* A handle without looking whether the database exists. */
 int tl__database_new(tl__host *host, const tl_id *id, tl_database **out) TL_MUST_USE;
+/* How many entries of the database are pending, or in quarantine. */
+int tl__aside_count(
+	tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t *out) TL_MUST_USE;
 /* A snapshot for one read. */
 int tl__database_snapshot(const tl_database *db, tl__snapshot **out) TL_MUST_USE;
 

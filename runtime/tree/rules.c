@@ -51,14 +51,10 @@ static int read_version(tl__store *store, uint32_t *version, bool *noted)
 
 static int judge_again(tl__host *host, const tl_id *id)
 {
-	tl_database *db = NULL;
 	uint64_t differing = 0;
 	char text[TL_ID_TEXT_LEN + 1];
-	int code = tl__database_open(host, id, &db);
+	int code = tl__verify_verdicts(host, id, &differing);
 
-	if (code == TL_OK)
-		code = tl__verify_verdicts(db, &differing);
-	tl_database_free(db);
 	if (code != TL_OK || differing == 0)
 		return code;
 	tl_id_format(id, text);

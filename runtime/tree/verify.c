@@ -1,29 +1,10 @@
 /* Rechecking a database: entries in the order they arrived. */
 #include "tree/verify.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <tidelock/log.h>
-#include "base/fail.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "model/entry_impl.h"
-#include "tree/lines.h"
-
-void tl__verify_report(tl__verify *v, const tl_id *entry, const char *format, ...)
-{
-	char raw[512], text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(raw, sizeof raw, format, args);
-	va_end(args);
-	tl_text_escape(tl__str_z(raw), text, sizeof text);
-	v->findings++;
-	if (v->finding)
-		v->finding(v->ud, entry, tl__str_z(text));
-}
+#include "tree/signers.h"
 
 int tl__verify_member_key(tl__buf *buf, tl_str store, const tl_id *id, tl_str *out)
 {
@@ -117,52 +98,73 @@ static int place(tl__verify *v, const tl_entry *entry, uint64_t stored_height, b
 
 /* --- one entry -------------------------------------------------------------------------------- */
 
-static int check_verdict(tl__verify *v, tl_entry *entry, bool is_void)
+/* Whether the signature holds. The pool verified it with the key that it guessed. */
+static int check_signature(const tl__checked *checked, const tl_key *key, bool *genuine)
 {
-	tl__opinion opinion;
-	uint64_t before = v->findings;
-	bool stale = false;
-	int code = tl__judge_entry(&v->judge, entry, &opinion);
+	int code;
 
-	if (code == TL_OK && opinion.standing == TL__GOOD_IF_SIGNED &&
-		tl_entry_verify(entry, &opinion.signer.key) != TL_OK) {
-		opinion.standing = TL__NOT_GOOD;
-		opinion.reason = TL_E_BAD_SIGNATURE;
+	*genuine = checked->genuine;
+	if (checked->verified && memcmp(&checked->key, key, sizeof *key) == 0)
+		return TL_OK;
+	code = tl_entry_verify(checked->entry, key);
+	*genuine = code == TL_OK;
+	return code == TL_E_NOMEM ? code : TL_OK;
+}
+
+static int judge(tl__verify *v, const tl__checked *checked, tl__opinion *out, bool *stale)
+{
+	bool genuine = true;
+	int code = tl__judge_entry(&v->judge, checked->entry, out);
+
+	*stale = false;
+	if (code != TL_OK || out->standing != TL__GOOD_IF_SIGNED)
+		return code;
+	tl__signers_note(v->tree->signers, checked->entry, &out->signer.key);
+	code = check_signature(checked, &out->signer.key, &genuine);
+	if (!genuine) {
+		out->standing = TL__NOT_GOOD;
+		out->reason = TL_E_BAD_SIGNATURE;
 	}
-	if (code == TL_OK && opinion.standing == TL__GOOD_IF_SIGNED)
-		code = tl__judge_citations(&v->judge, entry, &opinion, &stale);
+	if (code == TL_OK && genuine)
+		code = tl__judge_citations(&v->judge, checked->entry, out, stale);
+	return code;
+}
+
+static int check_verdict(tl__verify *v, const tl__checked *checked, bool is_void)
+{
+	const tl_id *id = tl_entry_id(checked->entry);
+	tl__opinion opinion;
+	uint64_t before = v->task->result.findings;
+	bool stale;
+	int code = judge(v, checked, &opinion, &stale);
+
 	if (code != TL_OK)
 		return code;
 	if (opinion.standing == TL__WAITS)
-		tl__verify_report(
-			v, tl_entry_id(entry), "a delegation step cites an entry that is not held");
+		tl__verify_report(v, id, "a delegation step cites an entry that is not held");
 	else if (stale && !is_void)
-		tl__verify_report(v, tl_entry_id(entry),
-			"stored as verified, but cites older tips than its ancestors");
+		tl__verify_report(
+			v, id, "stored as verified, but cites older tips than its ancestors");
 	else if (opinion.standing == TL__NOT_GOOD && !is_void)
-		tl__verify_report(v, tl_entry_id(entry), "stored as verified, but is not good: %s",
+		tl__verify_report(v, id, "stored as verified, but is not good: %s",
 			tl_error_name(opinion.reason));
 	else if (opinion.standing == TL__GOOD_IF_SIGNED && !stale && is_void)
-		tl__verify_report(v, tl_entry_id(entry), "stored as void, but is good");
-	v->verdicts += v->findings - before;
+		tl__verify_report(v, id, "stored as void, but is good");
+	v->verdicts += v->task->result.findings - before;
 	return TL_OK;
 }
 
-static int check_data(tl__verify *v, const tl_entry *entry)
+/* Of an entry with a store that is no Doc: which. */
+static int report_data(tl__verify *v, const tl_entry *entry)
 {
 	for (size_t i = 0; i < tl_entry_store_count(entry); i++) {
 		tl_str name = tl_entry_store_name(entry, i);
-		tl_value *doc;
-		int code;
+		bool readable;
+		int code = tl__verify_data(entry, i, &readable);
 
-		if (tl__str_eq(name, TL__STR(TL__STORE_ROOT)))
-			continue;
-		code = tl_doc_parse(&doc, tl_entry_store_data(entry, i));
-		if (code == TL_E_NOMEM)
+		if (code != TL_OK)
 			return code;
-		if (code == TL_OK)
-			tl_value_free(doc);
-		else
+		if (!readable)
 			tl__verify_report(v, tl_entry_id(entry),
 				"its data in store `%.*s` is no Doc: kept, but no part of the "
 				"store's state",
@@ -188,69 +190,90 @@ static void check_place(tl__verify *v, const tl__line *at)
 	memcpy(v->chain, at->chain, 32);
 }
 
-/* The entry, unless what is wrong with its bytes makes everything else pointless. */
-static int read_line(tl__verify *v, const tl__line *at, tl_entry **out)
+static int check_line(tl__verify *v, const tl__line *at, const tl__checked *checked)
 {
-	tl_entry *entry;
-	int code = tl_entry_parse(&entry, at->bytes, TL_ENTRY_CANONICAL);
-
-	*out = NULL;
-	if (code == TL_E_NOMEM)
-		return code;
-	if (code != TL_OK) {
-		tl__verify_report(v, &at->id, "its bytes are no canonical entry");
-		return TL_OK;
-	}
-	if (memcmp(tl_entry_id(entry)->b, at->id.b, TL_ID_BYTES) != 0)
-		tl__verify_report(v, &at->id, "its bytes have another id");
-	else if (tl_entry_check(entry) != TL_OK)
-		tl__verify_report(v, &at->id, "breaks a rule of structure");
-	else if (memcmp(tl__entry_tree_id(entry)->b, v->db->id.b, TL_ID_BYTES) != 0)
-		tl__verify_report(v, &at->id, "belongs to another database");
-	else
-		*out = tl_entry_retain(entry);
-	tl_entry_release(entry);
-	return TL_OK;
-}
-
-static int check_line(tl__verify *v, const tl__line *at)
-{
-	tl_entry *entry = NULL;
 	bool complete = false;
-	int code;
+	int code = TL_OK;
 
 	check_place(v, at);
-	code = read_line(v, at, &entry);
-	if (code == TL_OK && entry)
-		code = place(v, entry, at->height, &complete);
+	if (checked->broken)
+		tl__verify_report(v, &at->id, "%s", checked->broken);
+	else
+		code = place(v, checked->entry, at->height, &complete);
 	if (code == TL_OK && complete)
-		code = check_verdict(v, entry, at->is_void);
-	if (code == TL_OK && entry)
-		code = check_data(v, entry);
-	tl_entry_release(entry);
-	return code == TL_OK ? remember(v, &v->entries, tl__map_key_id(&at->id), at->height) : code;
+		code = check_verdict(v, checked, at->is_void);
+	if (code == TL_OK && checked->entry && !checked->readable)
+		code = report_data(v, checked->entry);
+	if (code == TL_OK)
+		code = remember(v, &v->entries, tl__map_key_id(&at->id), at->height);
+	v->task->result.entries++;
+	return code == TL_OK ? tl__verify_ask(v->task) : code;
 }
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
+/* What the entries name, asked for in one go. */
+static int prefetch(tl__verify *v, const tl__verify_page *page)
+{
+	tl__buf ids = TL__BUF_INIT;
+	int code;
+
+	for (size_t i = 0; i < page->lines.count; i++) {
+		size_t count = 0;
+		const tl_id *names =
+			page->at[i].entry ? tl__entry_names(page->at[i].entry, &count) : NULL;
+
+		if (count > 0)
+			tl__buf_append(&ids, names, count * sizeof *names);
+	}
+	code = tl__buf_status(&ids);
+	if (code == TL_OK && ids.len > 0)
+		code = tl__plan_prefetch(v->judge.plan, (const tl_id *)(const void *)ids.ptr,
+			ids.len / sizeof(tl_id));
+	tl__buf_free(&ids);
+	return code;
+}
+
+static int check_page(tl__verify *v, tl__verify_page *page)
+{
+	int code = tl__verify_page_finish(page);
+
+	if (code == TL_OK)
+		code = prefetch(v, page);
+	for (size_t i = 0; i < page->lines.count && code == TL_OK; i++)
+		code = check_line(v, &page->lines.at[i], &page->at[i]);
+	return code;
+}
+
+/* While one page is judged, the pool checks the next one. */
+static int walk(tl__verify *v)
+{
+	tl__verify_page pages[2] = {0};
+	size_t turn = 0;
+	int code = tl__verify_page_start(&pages[0], v, 1);
+
+	while (code == TL_OK && pages[turn].lines.count > 0) {
+		tl__verify_page *page = &pages[turn], *next = &pages[turn ^ 1];
+
+		code = tl__verify_page_start(
+			next, v, page->lines.at[page->lines.count - 1].arrival + 1);
+		if (code == TL_OK)
+			code = check_page(v, page);
+		tl__verify_page_free(page);
+		turn ^= 1;
+	}
+	tl__verify_page_free(&pages[0]);
+	tl__verify_page_free(&pages[1]);
+	return code;
+}
+
 int tl__verify_entries(tl__verify *v)
 {
 	tl__db_row row;
-	size_t seen;
-	int code = tl__read_database(v->snapshot, &v->db->id, &row);
+	int code = tl__read_database(v->snapshot, &v->db, &row);
 
-	do {
-		tl__lines page = TL__LINES_INIT;
-
-		if (code == TL_OK)
-			code = tl__read_arrivals(v->snapshot, &v->db->id, v->arrivals + 1,
-				UINT64_MAX, TL__LINES_PAGE_ENTRIES, TL__WITH_BYTES | TL__WITH_CHAIN,
-				tl__lines_note, &page);
-		for (size_t i = 0; i < page.count && code == TL_OK; i++)
-			code = check_line(v, &page.at[i]);
-		seen = page.count;
-		tl__lines_free(&page);
-	} while (code == TL_OK && seen > 0);
+	if (code == TL_OK)
+		code = walk(v);
 	if (code == TL_OK && v->arrivals != row.arrivals)
 		tl__verify_report(v, NULL, "%llu entries are counted, %llu are there",
 			(unsigned long long)row.arrivals, (unsigned long long)v->arrivals);

@@ -10,7 +10,7 @@ static int compare_tips(tl__verify *v, tl_str scope, tl__ids *expected)
 {
 	tl__ids stored = {0};
 	tl_str store = tl__store_called(scope);
-	int code = tl__read_tips(v->snapshot, &v->db->id, scope, tl__ids_visit, &stored);
+	int code = tl__read_tips(v->snapshot, &v->db, scope, tl__ids_visit, &stored);
 
 	tl__ids_sort(expected);
 	tl__ids_sort(&stored);
@@ -46,11 +46,10 @@ static int unnamed(const tl__map *map, tl_str prefix, tl__ids *out)
 static int compare_state(tl__verify *v, tl_str store, const tl__ids *tips)
 {
 	tl_value *state = NULL, *folded = NULL;
-	int code = tl__state_doc(v->snapshot, &v->db->id, store, &state);
+	int code = tl__state_doc(v->snapshot, &v->db, store, &state);
 
 	if (code == TL_OK)
-		code = tl__state_fold(
-			v->snapshot, &v->db->id, store, tips->at, tips->count, &folded);
+		code = tl__state_fold(v->snapshot, &v->db, store, tips->at, tips->count, &folded);
 	if (code == TL_OK && !tl_value_equal(state, folded))
 		tl__verify_report(v, NULL,
 			"the stored state of store `%.*s` is not the fold of its history",
@@ -98,82 +97,5 @@ int tl__verify_derived(tl__verify *v)
 	tl__ids_free(&tips);
 	while (code == TL_OK && tl__map_next(&v->stores, &at, &name, &unused))
 		code = check_store(v, name);
-	return code;
-}
-
-/* --- all of it -------------------------------------------------------------------------------- */
-
-/* The judge is asked about entries of the snapshot's DAG alone. */
-static tl__place nowhere(void *ud, const tl_id *id, tl_entry **entry)
-{
-	(void)ud;
-	(void)id;
-	*entry = NULL;
-	return TL__PLACE_STORED;
-}
-
-static void backend_finding(void *ud, tl_str sentence)
-{
-	tl__verify_report(ud, NULL, "%.*s", TL__STR_ARG(sentence));
-}
-
-static int run(tl__verify *v, bool derived)
-{
-	tl__tree *tree = v->db->host->tree;
-	tl__plan *plan;
-	int code = tl__plan_new(&plan, tree, v->snapshot, &v->db->id);
-
-	if (code != TL_OK)
-		return code;
-	v->judge = (tl__judge){.tree = tree,
-		.snapshot = v->snapshot,
-		.db = v->db->id,
-		.plan = plan,
-		.place = nowhere};
-	tl__judge_init(&v->judge);
-	code = tl__verify_entries(v);
-	if (code == TL_OK && derived)
-		code = tl__verify_derived(v);
-	tl__judge_free(&v->judge);
-	tl__plan_free(plan);
-	return code;
-}
-
-/* Walks a snapshot of its own. */
-static int walk(tl__verify *v, bool derived)
-{
-	int code = tl__database_snapshot(v->db, &v->snapshot);
-
-	tl__map_init(&v->entries);
-	tl__map_init(&v->members);
-	tl__map_init(&v->stores);
-	if (code == TL_OK)
-		code = run(v, derived);
-	tl__snapshot_close(v->snapshot);
-	tl__map_free(&v->entries);
-	tl__map_free(&v->members);
-	tl__map_free(&v->stores);
-	tl__arena_free(&v->arena);
-	return code;
-}
-
-int tl__verify_verdicts(tl_database *db, uint64_t *differing)
-{
-	tl__verify v = {.db = db, .arena = TL__ARENA_INIT};
-	int code = walk(&v, false);
-
-	*differing = v.verdicts;
-	return code;
-}
-
-int tl_database_verify(tl_database *db, tl_finding finding, void *ud, uint64_t *findings)
-{
-	tl__verify v = {.db = db, .finding = finding, .ud = ud, .arena = TL__ARENA_INIT};
-	int code = walk(&v, true);
-
-	if (code == TL_OK)
-		code = tl__store_check(db->host->tree->store, backend_finding, &v);
-	if (findings)
-		*findings = v.findings;
 	return code;
 }

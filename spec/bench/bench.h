@@ -127,6 +127,7 @@ double peak_mib(void);
 
 void bench_ingest_memory(void);
 void bench_ingest_sqlite(void);
+void bench_verify_store(void);
 void bench_commit(void);
 void bench_get(void);
 void bench_bootstrap_http(void);

@@ -1,4 +1,4 @@
-/* Received entries taken in: parse, hash, verify, permission, state. */
+/* Received entries taken in: parse, hash, verify, permission, state; and a store checked anew. */
 #include <stdio.h>
 #include "bench.h"
 
@@ -55,4 +55,47 @@ void bench_ingest_sqlite(void)
 
 	work_path(dir, "ingest");
 	ingest("ingest_sqlite", dir);
+}
+
+/* Of a database that another process wrote, everything: the file, its entries, their state. */
+static double verify_once(const char *dir, const tl_id *id, size_t n)
+{
+	tl_node *node = open_store(dir, TL_DURABILITY_FULL);
+	tl_database *db = open_db(node, id, NULL);
+	tl_verify_result result = TL_VERIFY_RESULT_INIT;
+	double start = now_s(), end;
+
+	need(tl_database_verify(db, NULL, &result), "verifying");
+	end = now_s();
+	need_that(result.findings == 0, "verifying without a finding");
+	tl_database_free(db);
+	tl_node_close(node);
+	return (double)(n + SETUP) / (end - start);
+}
+
+void bench_verify_store(void)
+{
+	size_t n = bench_quick ? 2000 : 10000;
+	const char *lines = seed_lines(n);
+	bench_line line = line_of("verify_store");
+	double per_s[REPEATS], ratio[REPEATS];
+	char dir[SCRATCH_PATH];
+	tl_id id;
+
+	for (size_t i = 0; i < REPEATS; i++) {
+		double ingested;
+
+		work_path(dir, "ingest");
+		ingested = ingest_once(dir, lines, n);
+		work_path(dir, "verify");
+		copy_dir(seed_dir(n, &id), dir);
+		per_s[i] = verify_once(dir, &id, n);
+		ratio[i] = per_s[i] / ingested;
+		scratch_remove(dir);
+	}
+	line.n = (int64_t)n;
+	line.per_s = median(per_s, REPEATS);
+	line.ratio = median(ratio, REPEATS);
+	line.of = "ingest_sqlite";
+	line_print(&line);
 }

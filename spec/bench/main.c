@@ -13,6 +13,7 @@ static const struct subject {
 } subjects[] = {
 	{"ingest_memory", bench_ingest_memory},
 	{"ingest_sqlite", bench_ingest_sqlite},
+	{"verify_store", bench_verify_store},
 	{"commit", bench_commit},
 	{"get", bench_get},
 	{"bootstrap_http", bench_bootstrap_http},

@@ -60,7 +60,9 @@ static void another_process_talks_to_the_owner(void)
 	CHECK(call_gives(dir, "{\"call\":\"log\",\"db\":\"n\",\"limit\":1}", "\"height\":2"));
 	CHECK(call_gives(dir, "{\"call\":\"db export\",\"db\":\"n\",\"since\":1}",
 		"\"next\":3,\"more\":false"));
-	CHECK(call_gives(dir, "{\"call\":\"verify\"}", "{\"findings\":[],\"count\":0}"));
+	CHECK(call_gives(dir, "{\"call\":\"verify\"}",
+		"{\"findings\":[],\"count\":0,\"entries\":4,\"pending\":0,"
+		"\"quarantined\":0}"));
 	CHECK_CODE(
 		tl_control_call(dir, "{\"call\":\"peer list\"}", &result), TL_E_SYNC_NOT_ENABLED);
 	CHECK_CODE(tl_control_call(dir, "{\"call\":\"dance\"}", &result), TL_E_UNSUPPORTED);

@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "check.h"
 #include "duo_help.h"
+#include "verify_help.h"
 
 enum { FLIPS = 200, PAGES = 15, PAGE = 4096, NOTES = 60 };
 
@@ -141,7 +142,7 @@ static void look(tl_node *node, const tl_id *id, tl_str expected, tally *t)
 		rc = read_all(db, &all);
 	same = rc == TL_OK && tl__str_eq(tl__buf_view(&all), expected);
 	if (rc == TL_OK && !same)
-		rc = tl_database_verify(db, NULL, NULL, &findings);
+		rc = find_all(db, NULL, &findings);
 	if (rc != TL_OK)
 		is_told(rc) ? t->told++ : t->wrong++;
 	else if (same)
@@ -167,8 +168,7 @@ static void meet(tl_node *node, const duo *d, const char *text, tally *t)
 	rc = tl_node_load_database(node, &d->id, &db);
 	if (rc == TL_OK && reads(db, "n", text))
 		t->mended++;
-	else if (rc == TL_OK &&
-		 (tl_database_verify(db, NULL, NULL, &findings) != TL_OK || findings > 0))
+	else if (rc == TL_OK && (find_all(db, NULL, &findings) != TL_OK || findings > 0))
 		t->found++;
 	else
 		t->wrong += rc == TL_OK || !is_told(rc);
@@ -276,7 +276,7 @@ static void no_damage_makes_a_node_lie(void)
 	CHECK(t.wrong == 0 && t.told > 0 && t.mended > FLIPS / 4);
 	/* Nothing of all that came over. */
 	CHECK(entries_of(d.a.node, &d.id) == before + FLIPS + 3 * PAGES);
-	CHECK_OK(tl_database_verify(d.db, NULL, NULL, &findings));
+	CHECK_OK(find_all(d.db, NULL, &findings));
 	CHECK(findings == 0);
 	tl__buf_free(&bytes);
 	tl__buf_free(&expected);
@@ -321,7 +321,7 @@ static void a_full_disk_is_told_and_left_behind(void)
 	CHECK_OK(exchange(&b, &a, &id));
 	CHECK(WAIT_FOR(entries_of(a.node, &id) == entries_of(b.node, &id)));
 	CHECK(WAIT_FOR(holds(a.node, &id, "after", "b") && holds(b.node, &id, "n", big)));
-	CHECK_OK(tl_database_verify(mine, NULL, NULL, &findings));
+	CHECK_OK(find_all(mine, NULL, &findings));
 	CHECK(findings == 0);
 	tl_database_free(db);
 	tl_database_free(mine);

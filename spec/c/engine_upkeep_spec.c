@@ -6,6 +6,7 @@
 #include "engine/upkeep.h"
 #include "model/doc_path.h"
 #include "site_help.h"
+#include "verify_help.h"
 
 enum { ROWS = 3000, SLICES_MAX = 1000 };
 
@@ -65,7 +66,7 @@ static uint64_t findings_of(tl_node *node, const tl_id *id)
 
 	CHECK_OK(tl_node_load_database(node, id, &db));
 	if (db)
-		CHECK_OK(tl_database_verify(db, NULL, NULL, &findings));
+		CHECK_OK(find_all(db, NULL, &findings));
 	tl_database_free(db);
 	return findings;
 }

@@ -218,7 +218,8 @@ static outcome look(const tl__buf *expected)
 
 		if (same)
 			result = UNHARMED;
-		else if (tl__store_check(store, count_finding, &findings) == TL_OK && findings > 0)
+		else if (tl__store_check(store, count_finding, NULL, &findings) == TL_OK &&
+			 findings > 0)
 			result = FOUND;
 		else
 			result = UNNOTICED;
@@ -239,7 +240,7 @@ static void no_flipped_byte_gives_wrong_data(void)
 	file_in_folder(path, sizeof path, "tidelock.db");
 	REQUIRE(open_here(TL__DURABLE_RELAXED) == TL_OK);
 	REQUIRE(fill() && dump(&good) == TL_OK);
-	CHECK_OK(tl__store_check(store, print_finding, &findings));
+	CHECK_OK(tl__store_check(store, print_finding, NULL, &findings));
 	CHECK(findings == 0);
 	close_here();
 	REQUIRE(read_file(path, &bytes));
@@ -314,12 +315,12 @@ static void damage_is_told_where_it_is_read(void)
 	CHECK(seen.count == 20);
 	tl__snapshot_close(s);
 	CHECK_CODE(tl__read_local(store, TL__STR("cursor"), &value, &len), TL_E_STORE_DAMAGED);
-	CHECK_OK(tl__store_check(store, count_finding, &findings));
+	CHECK_OK(tl__store_check(store, count_finding, NULL, &findings));
 	CHECK(findings == 3);
 	/* derived rows are made anew */
 	CHECK_OK(tl__store_clear_state(store, &db, TL__STR("notes")));
 	findings = 0;
-	CHECK_OK(tl__store_check(store, count_finding, &findings));
+	CHECK_OK(tl__store_check(store, count_finding, NULL, &findings));
 	CHECK(findings == 2);
 }
 
@@ -427,7 +428,7 @@ static void a_full_disk_leaves_nothing_half_written(void)
 	CHECK_OK(write_entry(DB, 50, 1, NULL, 0, NULL));
 	CHECK_OK(tl__store_write(store, &batch));
 	CHECK(entries[0].arrival == 7 && arrivals_of(DB) == 6 + MANY);
-	CHECK_OK(tl__store_check(store, print_finding, &findings));
+	CHECK_OK(tl__store_check(store, print_finding, NULL, &findings));
 	CHECK(findings == 0);
 }
 
@@ -504,7 +505,7 @@ static void a_killed_writer_loses_nothing_acknowledged(void)
 		held = arrivals_of(DB);
 		/* at most one batch was written and not yet told */
 		CHECK(held >= acknowledged && held <= acknowledged + 20);
-		CHECK_OK(tl__store_check(store, print_finding, &findings));
+		CHECK_OK(tl__store_check(store, print_finding, NULL, &findings));
 		CHECK(findings == 0);
 		close_here();
 	}

@@ -290,7 +290,7 @@ static void what_a_node_wrote(void)
 	check_databases(store);
 	check_entries(store);
 	check_state(store);
-	CHECK_OK(tl_store_check(store, see_finding, &findings));
+	CHECK_OK(tl_store_check(store, see_finding, NULL, &findings));
 	CHECK(findings == 0);
 	snprintf(copy, sizeof copy, "%s/copy.db", folder);
 	CHECK_OK(tl_store_backup(store, copy));

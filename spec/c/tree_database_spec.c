@@ -1,7 +1,8 @@
 /* Databases: creating, finding, entries, walks, views, history, verify. */
 #include <time.h>
-#include "tree_help.h"
+#include "tree_foreign.h"
 #include "tree/handles.h"
+#include "verify_help.h"
 
 /* --- creating and finding --------------------------------------------------------------------- */
 
@@ -304,7 +305,7 @@ static void walks_cross_pages(void)
 	all.count = 0;
 	CHECK_OK(tl_database_log(db, MANY - 1, note_info, NULL));
 	CHECK(all.count == MANY - 1 && all.at[0].height == 2);
-	CHECK_OK(tl_database_verify(db, NULL, NULL, &findings));
+	CHECK_OK(find_all(db, NULL, &findings));
 	CHECK(findings == 0);
 	tl_database_free(db);
 }
@@ -377,20 +378,6 @@ static void export_free(exported *e)
 {
 	for (size_t i = 0; i < e->count; i++)
 		tl_free((void *)(uintptr_t)e->lines[i].ptr);
-}
-
-static void ingest_lines(const tl_id *db, const tl_str *lines, size_t count)
-{
-	tl__ingest_page page = {.db = *db,
-		.lines = lines,
-		.count = count,
-		.sender = z("spec"),
-		.related = true,
-		.accept_unknown = true};
-	tl__ingest_result result;
-
-	CHECK_OK(tl__ingest(&w.tree, &page, &result));
-	tl__ingest_result_free(&result);
 }
 
 static void export_can_be_read_back(void)
@@ -491,41 +478,6 @@ static void history_of_a_path(void)
 
 /* --- void entries ----------------------------------------------------------------------------- */
 
-static void format_parent(tl_entry_builder *b, const tl_id *id)
-{
-	char text[TL_ID_TEXT_LEN + 1];
-
-	tl_id_format(id, text);
-	tl_entry_builder_parent(b, z(text));
-}
-
-/* An entry by that key with one value in store "data", as somebody else would write it. */
-static tl_entry *foreign_entry(tl_database *db, const char *key, const tl_id *parent,
-	const tl_id *store_parent, const char *data)
-{
-	tl_entry_builder *b;
-	tl_entry *entry = NULL;
-	tl_secret secret;
-	char text[TL_ID_TEXT_LEN + 1];
-
-	CHECK_OK(secret_of(NULL, z(key), &secret));
-	CHECK_OK(tl_entry_builder_new(&b));
-	tl_id_format(tl_database_root_id(db), text);
-	tl_entry_builder_tree(b, z(text));
-	format_parent(b, parent);
-	tl_entry_builder_store(b, z("data"), z(data));
-	if (store_parent) {
-		tl_id_format(store_parent, text);
-		tl_entry_builder_store_parent(b, z("data"), z(text));
-	}
-	tl_entry_builder_key(b, z(key_of(key)), TL__STR_NULL);
-	CHECK_OK(tl_entry_builder_finish(b, &secret, &entry));
-	tl_entry_builder_free(b);
-	return entry;
-}
-
-#define DATA(key) "{\"children\":{\"" key "\":{\"Int\":1}}}"
-
 /* A forged entry that a good one names as a store parent only: it stays a tip, and we build on what
  * lies below it. */
 static void nothing_builds_on_a_void_tip(void)
@@ -568,7 +520,7 @@ static void nothing_builds_on_a_void_tip(void)
 	CHECK_TEXT(shows_all(d), "{\"good\":1,\"mine\":\"1\"}");
 	tl_doc_store_free(d);
 	CHECK_OK(finish(tx, NULL));
-	CHECK_OK(tl_database_verify(db, NULL, NULL, &findings));
+	CHECK_OK(find_all(db, NULL, &findings));
 	CHECK(findings == 0);
 	tl_entry_release(forged);
 	tl_entry_release(good);
@@ -604,87 +556,6 @@ static void what_lies_below_a_void_tip_is_kept(void)
 	tl_entry_release(entry);
 	tl_entry_release(forged);
 	tl_entry_release(good);
-	tl_database_free(db);
-}
-
-/* --- verify ----------------------------------------------------------------------------------- */
-
-static char findings_text[4096];
-
-static void note_finding(void *ud, const tl_id *entry, tl_str sentence)
-{
-	(void)ud;
-	(void)entry;
-	snprintf(findings_text + strlen(findings_text),
-		sizeof findings_text - strlen(findings_text), "%.*s\n", TL__STR_ARG(sentence));
-}
-
-static void verify_is_content_with_honest_work(void)
-{
-	tl_database *db = new_database("admin");
-	tl_id base;
-	uint64_t findings = 1;
-
-	add_key(db, "writer", (tl_permission){TL_WRITE, 1});
-	base = write_text(db, "data", "a.b", "1");
-	write_text_at(db, &base, 1, "data", "a", "2");
-	write_text_at(db, &base, 1, "other", "x", "2");
-	write_text(db, "data", "c", "3");
-	findings_text[0] = '\0';
-	CHECK_OK(tl_database_verify(db, note_finding, NULL, &findings));
-	CHECK_TEXT(findings_text, "");
-	CHECK(findings == 0);
-	tl_database_free(db);
-}
-
-/* Writes a batch of its own making, past all rules. */
-static void write_raw(
-	tl_database *db, tl_entry *entry, uint64_t height, tl__verdict verdict, bool unreadable)
-{
-	const tl_id *root = tl_database_root_id(db);
-	tl__put_store store = {.name = z("data"), .unreadable = unreadable};
-	tl__put_entry put = {.id = *tl_entry_id(entry),
-		.bytes = tl_entry_bytes(entry),
-		.verdict = verdict,
-		.height = height,
-		.parents = root,
-		.parent_count = 1,
-		.stores = &store,
-		.store_count = 1,
-		.frontier = {(const char *)root->b, TL_ID_BYTES}};
-	tl__batch batch = {.db = *root, .entries = &put, .entry_count = 1};
-
-	CHECK_OK(tl__store_write(w.store, &batch));
-}
-
-static void verify_finds_what_is_wrong(void)
-{
-	tl_database *db = new_database("admin");
-	tl_id root = *tl_database_root_id(db);
-	tl_entry *forged = foreign_entry(db, "stranger", &root, NULL, DATA("forged"));
-	tl_entry *good = foreign_entry(db, "admin", &root, NULL, DATA("good"));
-	tl_entry *junk = foreign_entry(db, "admin", &root, NULL, "junk");
-	uint64_t findings = 0;
-
-	write_raw(db, forged, 1, TL__VERIFIED, false);
-	write_raw(db, good, 7, TL__VOID, false);
-	write_raw(db, junk, 1, TL__VERIFIED, true);
-	findings_text[0] = '\0';
-	CHECK_OK(tl_database_verify(db, note_finding, NULL, &findings));
-	CHECK(strstr(findings_text, "stored as verified, but is not good: key_not_found"));
-	CHECK(strstr(findings_text, "stored as void, but is good"));
-	CHECK(strstr(findings_text, "its stored height is 7, its parents make it 1"));
-	CHECK(strstr(findings_text, "its data in store `data` is no Doc"));
-	CHECK(strstr(findings_text, "the stored state of store `data` is not the fold"));
-	CHECK(findings == 5);
-	tl_entry_release(junk);
-	junk = foreign_entry(db, "admin", &root, NULL, "{");
-	write_raw(db, junk, 1, TL__VERIFIED, false);
-	CHECK_OK(tl_database_verify(db, note_finding, NULL, &findings));
-	CHECK(strstr(findings_text, "store `data` cannot be read: "));
-	tl_entry_release(forged);
-	tl_entry_release(good);
-	tl_entry_release(junk);
 	tl_database_free(db);
 }
 
@@ -751,8 +622,6 @@ int main(void)
 	RUN_EACH(history_of_a_path);
 	RUN_EACH(nothing_builds_on_a_void_tip);
 	RUN_EACH(what_lies_below_a_void_tip_is_kept);
-	RUN_EACH(verify_is_content_with_honest_work);
-	RUN_EACH(verify_finds_what_is_wrong);
 	RUN_EACH(commits_do_not_slow_down);
 	return spec_end();
 }

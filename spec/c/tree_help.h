@@ -15,6 +15,7 @@
 typedef struct world {
 	char folder[256]; /* empty: in memory */
 	tl__store *store;
+	tl__verify_pool *pool;
 	tl__tree tree;
 	tl__hooks hooks;
 	tl__host host;
@@ -138,8 +139,8 @@ static inline bool world_open(void)
 	memset(&w, 0, sizeof w);
 	w.clock = (tl__clock){world_now, world_wall, NULL};
 	w.log = (tl__log){world_log, NULL, TL_LOG_WARNING};
-	if (!open_store() ||
-		tl__tree_init(&w.tree, w.store, NULL, &w.clock, tl__random_seeded(&w.seeded, 7),
+	if (!open_store() || tl__verify_pool_new(&w.pool, 2) != TL_OK ||
+		tl__tree_init(&w.tree, w.store, w.pool, &w.clock, tl__random_seeded(&w.seeded, 7),
 			&w.log) != TL_OK ||
 		tl__hooks_init(&w.hooks) != TL_OK)
 		return false;
@@ -160,6 +161,7 @@ static inline void world_close(void)
 	tl__host_free(&w.host);
 	tl__hooks_free(&w.hooks);
 	tl__tree_free(&w.tree);
+	tl__verify_pool_free(w.pool);
 	tl__store_close(w.store);
 	if (w.folder[0])
 		nftw(w.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);

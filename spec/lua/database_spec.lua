@@ -213,8 +213,34 @@ describe('a database', function()
 		assert.are.equal(5, steps[5].value)
 		local view <close> = assert(db:at { log[1].id })
 		assert.are.equal(3, view:get_store 'd':get 'x')
-		assert.are.same({}, db:verify())
+		local findings, counts = db:verify()
+		assert.are.same({}, findings)
+		assert.are.same({ entries = 6, pending = 0, quarantined = 0 }, counts)
 		assert.are.equal(6, db:counts().entries)
+	end)
+
+	it('verifies with progress, and stops when told to', function()
+		assert(db:transact(function(tx) tx:doc 'd':set('x', 1) end))
+		for _, subject in ipairs { db, node } do
+			local last, total = -1, nil
+			local findings, counts = assert(subject:verify {
+				progress = function(done, all)
+					assert.is_true(done >= last and done <= all)
+					last, total = done, all
+				end,
+			})
+			assert.are.same({}, findings)
+			assert.are.equal(counts.entries, last)
+			assert.are.equal(counts.entries, total)
+			local none, err = subject:verify { progress = function() return false end }
+			assert.is_nil(none)
+			assert.are.equal('cancelled', err.code)
+			assert.has_error(function()
+				subject:verify { progress = function() error('mine', 0) end }
+			end, 'mine')
+			assert.has_error(function() subject:verify { progress = 1 } end)
+			assert.has_error(function() subject:verify { progres = print } end)
+		end
 	end)
 
 	it('exports and imports', function()

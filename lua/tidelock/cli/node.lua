@@ -67,9 +67,11 @@ function commands.verify(options)
 		local result = ask('verify', { db = options.db and find_db(ask, options.db) })
 		show(options, result, function()
 			for _, finding in ipairs(result.findings) do
-				say('%s: %s', graph.short(finding.entry or finding.db), finding.text)
+				local about = finding.entry or finding.db
+				say('%s: %s', about and graph.short(about) or 'store', finding.text)
 			end
-			say('%d findings', result.count)
+			say('%d entries, %d findings; set aside: %d pending, %d quarantined', result.entries,
+				result.count, result.pending, result.quarantined)
 		end)
 		return result.count == 0 and 0 or 3
 	end)

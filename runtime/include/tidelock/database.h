@@ -130,14 +130,47 @@ TL_API int tl_database_history_of(tl_database *db, tl_str store, const tl_str *c
 
 /* --- checking --------------------------------------------------------------------------------- */
 
+/* How to check; zeroed members are left out. Both calls get `ud` and run on the caller's thread. */
+typedef struct tl_verify_options {
+	size_t size;
+	/* Each finding is one sentence; `entry` is NULL when it concerns no single one, `db` when
+	 * it concerns the store as a whole. They and the sentence live during the call. */
+	void (*finding)(void *ud, const tl_id *db, const tl_id *entry, tl_str sentence);
+	/* Asked at the beginning, at the end, and some ten times a second: entries rechecked so far
+	 * and entries there are; `done` only rises. false ends the check with TL_E_CANCELLED. It
+	 * may use the library, and the check waits for it. */
+	bool (*progress)(void *ud, uint64_t done, uint64_t total);
+	void *ud;
+} tl_verify_options;
+
+#define TL_VERIFY_OPTIONS_INIT                                                                     \
+	{                                                                                          \
+		sizeof(tl_verify_options), NULL, NULL, NULL                                        \
+	}
+
+/* What a check looked at. */
+typedef struct tl_verify_result {
+	size_t size; /* set it before the call; it stays */
+	uint64_t findings;
+	uint64_t entries;     /* rechecked, void ones included */
+	uint64_t pending;     /* set aside: they wait for something they name */
+	uint64_t quarantined; /* set aside: judged invalid */
+} tl_verify_result;
+
+#define TL_VERIFY_RESULT_INIT                                                                      \
+	{                                                                                          \
+		sizeof(tl_verify_result), 0, 0, 0, 0                                               \
+	}
+
 /* Rechecks everything held of this database: bytes against ids, structure, the chain of arrivals,
  * heights, tips, signatures and permissions against the stored verdicts, stores whose data cannot
- * be read, and each store's state against a fold of its history. Each finding is one sentence;
- * `entry` is NULL when it concerns no single one. TL_OK also when there were findings. *findings
- * (may be NULL) receives their number. Reads the whole database. */
-typedef void (*tl_finding)(void *ud, const tl_id *entry, tl_str sentence);
+ * be read, each store's state against a fold of its history; and the file of the store against
+ * itself. Entries are checked as of the call; others read and write meanwhile. TL_OK also when
+ * there were findings; TL_E_CANCELLED when progress said so, the result then tells how far it came.
+ * `options` and `result` may be NULL. Blocks; reads the whole database on the caller's thread and
+ * those of the verify pool. */
 TL_API int tl_database_verify(
-	tl_database *db, tl_finding finding, void *ud, uint64_t *findings) TL_MUST_USE;
+	tl_database *db, const tl_verify_options *options, tl_verify_result *result) TL_MUST_USE;
 
 /* --- stores, read only ------------------------------------------------------------------------ */
 

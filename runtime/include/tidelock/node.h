@@ -123,6 +123,10 @@ TL_API int tl_node_all_databases(
  * receives its id. */
 TL_API int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap),
 	void *ud, tl_id *root, uint64_t *entered) TL_MUST_USE;
+/* tl_database_verify of every database, system ones included, with the store's file checked once.
+ */
+TL_API int tl_node_verify(
+	tl_node *node, const tl_verify_options *options, tl_verify_result *result) TL_MUST_USE;
 /* A consistent copy of the store as a new file. */
 TL_API int tl_node_backup(tl_node *node, const char *file) TL_MUST_USE;
 

@@ -164,9 +164,12 @@ TL_API int tl_store_locals(
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
 /* Checks the backend's own integrity and every checksum; each finding is a sentence. TL_OK also
- * when there were findings. Reads everything. */
+ * when there were findings. Reads everything. `go_on` (may be NULL) is asked now and then, on the
+ * same thread, and must not use the store: false ends the check with TL_E_CANCELLED. */
 typedef void (*tl_store_finding)(void *ud, tl_str sentence);
-TL_API int tl_store_check(tl_store *store, tl_store_finding finding, void *ud) TL_MUST_USE;
+typedef bool (*tl_store_go_on)(void *ud);
+TL_API int tl_store_check(
+	tl_store *store, tl_store_finding finding, tl_store_go_on go_on, void *ud) TL_MUST_USE;
 /* A consistent copy into a new file. TL_E_UNSUPPORTED of a store in memory. */
 TL_API int tl_store_backup(tl_store *store, const char *file) TL_MUST_USE;
 
