@@ -43,10 +43,8 @@ HEADERS := $(sort $(wildcard runtime/include/tidelock/*.h))
 # Asked only when something is compiled, so that `make deps` works where nothing is installed.
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
 PKG_LIBS   = $(shell pkg-config --libs $(LIBRARIES))
-LUA_CFLAGS = $(shell pkg-config --cflags lua5.4 libcjson)
+LUA_CFLAGS = $(shell pkg-config --cflags lua5.4)
 LUA_LIBS   = $(shell pkg-config --libs lua5.4)
-# Without optimisation, and with clang, floor() is a call into libm.
-JSON_LIBS  = $(shell pkg-config --libs libcjson) -lm
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -77,6 +75,10 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# cJSON is who the JSON of base/ is compared with; nothing else uses it.
+$(BUILD)/spec/c/base_json_other_spec: PKG_LIBS += $(shell pkg-config --libs libcjson)
+$(BUILD)/spec/c/base_json_other_spec.o: PKG_CFLAGS += $(shell pkg-config --cflags libcjson)
+
 $(BUILD)/bindings/%.o: ALL_CFLAGS += $(LUA_CFLAGS)
 
 # The Lua halves become strings of the libraries, so that a host needs no path to them.
@@ -93,13 +95,13 @@ $(BUILD)/lua/tidelock.so: $(BINDING_OBJECTS) $(BUILD)/libtidelock.a bindings/lua
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -Wl,--version-script=bindings/lua/exports.map $(ALL_LDFLAGS) $(LDFLAGS) \
-		$(BINDING_OBJECTS) $(BUILD)/libtidelock.a $(PKG_LIBS) $(JSON_LIBS) -o $@
+		$(BINDING_OBJECTS) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
 
 # The program exports Lua's own API: modules written in C (luv) look for it there.
 $(BUILD)/tidelock: $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -Wl,--export-dynamic $(ALL_LDFLAGS) $(LDFLAGS) $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) \
-		$(BUILD)/libtidelock.a $(PKG_LIBS) $(JSON_LIBS) $(LUA_LIBS) -o $@
+		$(BUILD)/libtidelock.a $(PKG_LIBS) $(LUA_LIBS) -o $@
 
 $(BUILD)/libtidelock.a: $(OBJECTS)
 	$(call say,AR,$@)

@@ -175,9 +175,17 @@ static int core_escape(lua_State *L)
 	return 1;
 }
 
+/* record(text, error) -> the table, or nil and the error */
+static int core_record(lua_State *L)
+{
+	if (lua_isnil(L, 1))
+		return lua_gettop(L);
+	return tlua_decode_record(L, tlua_check_str(L, 1));
+}
+
 static const luaL_Reg functions[] = {{"control", tlua_control}, {"escape", core_escape},
-	{"methods", core_methods}, {"version", core_version}, {"duration", core_duration},
-	{"size", core_size}, {NULL, NULL}};
+	{"record", core_record}, {"methods", core_methods}, {"version", core_version},
+	{"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
 
 int luaopen_tidelock_core(lua_State *L)
 {

@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "lib.h"
 
@@ -137,21 +136,48 @@ struct unit {
 
 #define MEASURE_MAX 9e15 /* fits an integer exactly */
 
+#define MEASURE_DIGITS 18 /* more would not change the result */
+
+/* Digits, perhaps with a point and more digits; the same in every locale. Moves *text behind them;
+ * negative when there are none. */
+static double decimal(const char **text)
+{
+	const char *at = *text;
+	uint64_t digits = 0, unit = 1;
+	int count = 0;
+	bool behind = false;
+
+	for (; (*at >= '0' && *at <= '9') || (*at == '.' && !behind && count > 0); at++) {
+		if (*at == '.') {
+			behind = true;
+			continue;
+		}
+		if (count++ >= MEASURE_DIGITS && behind)
+			continue;
+		if (count > MEASURE_DIGITS)
+			return -1;
+		digits = digits * 10 + (uint64_t)(*at - '0');
+		unit *= behind ? 10 : 1;
+	}
+	*text = at;
+	return count > 0 && at[-1] != '.' ? (double)digits / (double)unit : -1;
+}
+
 /* What is at `index`: a number, in units of `plain`, or a text with one of these units. False when
  * it is neither, negative, or too large. */
 static bool measured(lua_State *L, int index, const struct unit *units, double plain, double *out)
 {
-	const char *text = lua_tostring(L, index);
-	char *end;
-
 	*out = -1;
 	if (lua_type(L, index) == LUA_TNUMBER) {
 		*out = lua_tonumber(L, index) * plain;
-	} else if (text) {
-		double number = strtod(text, &end);
+	} else if (lua_type(L, index) == LUA_TSTRING) {
+		const char *unit = lua_tostring(L, index);
+		double number = decimal(&unit);
+		bool whole = strlen(unit) ==
+			     lua_rawlen(L, index) - (size_t)(unit - lua_tostring(L, index));
 
-		for (; end != text && units->name && *out < 0; units++)
-			if (strcmp(units->name, end) == 0)
+		for (; whole && number >= 0 && units->name && *out < 0; units++)
+			if (strcmp(units->name, unit) == 0)
 				*out = number * units->factor;
 	}
 	return *out >= 0 && *out <= MEASURE_MAX;

@@ -62,6 +62,26 @@ void *tlua_check_handle(lua_State *L, int arg, const char *type);
  * Leaves nothing on the stack. */
 void tlua_new_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_CFunction drop);
 
+/* --- where in a table (place.c) ----------------------------------------------------------------
+ */
+
+/* Where a value stands that is being walked; NULL is the outermost one. Each place knows the one
+ * above and lives on the C stack. */
+typedef struct tlua_place {
+	const struct tlua_place *above;
+	const void *table; /* that it is in */
+	tl_str key;        /* ptr NULL: an item */
+	lua_Integer item;
+	unsigned depth;
+} tlua_place;
+
+/* A place in the table at `index`, which stands at `above`; set its key or item. */
+tlua_place tlua_place_below(lua_State *L, int index, const tlua_place *above);
+/* Raises "rows.tags[3] is a function": the place, then `what`. */
+int tlua_refuse_at(lua_State *L, const tlua_place *at, const char *what);
+/* Raises when the table at `index` would be a level too many, or contains itself. */
+void tlua_check_depth(lua_State *L, int index, const tlua_place *at, unsigned limit);
+
 /* --- values (value.c) ------------------------------------------------------------------------- */
 
 #define TLUA_LIST "tidelock.list"
@@ -74,9 +94,20 @@ void tlua_push_raw(lua_State *L, const tl_value *value);
 void tlua_push_null(lua_State *L);
 bool tlua_is_null(lua_State *L, int index);
 /* Makes a value of what is at `arg`: nil raises; a table with string keys (or empty) is a Doc, a
- * list handle a List; a mixed table, a float with a fraction, invalid UTF-8 raise. Yours. */
+ * list handle a List; a mixed table, a float with a fraction, invalid UTF-8 raise, nested too, and
+ * the error says where. Yours. */
 tl_value *tlua_check_value(lua_State *L, int arg);
 int tlua_open_values(lua_State *L); /* pushes a table: null, deleted, list */
+
+/* --- JSON (json.c) ---------------------------------------------------------------------------- */
+
+/* Pushes what the text says and returns 1; or nil and an error, 2. The text must not move while Lua
+ * allocates: one on the stack, or of the library. */
+int tlua_decode_json(lua_State *L, tl_str text);
+/* The same for records of the library, of which a script wants absent members to be nil. */
+int tlua_decode_record(lua_State *L, tl_str text);
+/* Pushes the text of the value; raises for what JSON cannot hold, and says where below `name`. */
+void tlua_encode_json(lua_State *L, int index, const char *name);
 
 /* --- shared types ----------------------------------------------------------------------------- */
 

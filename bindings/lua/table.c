@@ -1,4 +1,4 @@
-/* Table handles: rows as JSON texts. The Lua half adds calls that take and give Lua tables. */
+/* Table handles: rows are JSON, as Lua values or (the calls with `_json`) as their texts. */
 #include "core.h"
 
 static int drop(lua_State *L)
@@ -24,7 +24,7 @@ static int table_name(lua_State *L)
 }
 
 /* insert_json(row) -> the new key */
-static int table_insert(lua_State *L)
+static int table_insert_json(lua_State *L)
 {
 	char key[TL_ROW_KEY_LEN + 1] = "";
 	int rc = tl_table_insert(check(L), tlua_check_str(L, 2), key);
@@ -33,12 +33,12 @@ static int table_insert(lua_State *L)
 	return tlua_result(L, rc, 1);
 }
 
-static int table_set(lua_State *L)
+static int table_set_json(lua_State *L)
 {
 	return tlua_ok(L, tl_table_set(check(L), tlua_check_str(L, 2), tlua_check_str(L, 3)));
 }
 
-static int table_get(lua_State *L)
+static int table_get_json(lua_State *L)
 {
 	char *row = NULL;
 	size_t len = 0;
@@ -48,6 +48,32 @@ static int table_get(lua_State *L)
 		return tlua_fail(L);
 	tlua_push_owned(L, row, len);
 	return 1;
+}
+
+/* insert(row) -> the new key */
+static int table_insert(lua_State *L)
+{
+	(void)check(L);
+	lua_settop(L, 2);
+	tlua_encode_json(L, 2, "row");
+	lua_replace(L, 2);
+	return table_insert_json(L);
+}
+
+static int table_set(lua_State *L)
+{
+	(void)check(L);
+	lua_settop(L, 3);
+	tlua_encode_json(L, 3, "row");
+	lua_replace(L, 3);
+	return table_set_json(L);
+}
+
+static int table_get(lua_State *L)
+{
+	int count = table_get_json(L);
+
+	return count == 1 ? tlua_decode_json(L, tlua_check_str(L, -1)) : count;
 }
 
 static int table_contains(lua_State *L)
@@ -102,8 +128,9 @@ static int table_rows(lua_State *L)
 	return tlua_walk_end(L, &walk, tl_table_each(table, visit_row, &walk));
 }
 
-static const luaL_Reg methods[] = {{"name", table_name}, {"insert_json", table_insert},
-	{"set_json", table_set}, {"get_json", table_get}, {"contains", table_contains},
+static const luaL_Reg methods[] = {{"name", table_name}, {"insert", table_insert},
+	{"set", table_set}, {"get", table_get}, {"insert_json", table_insert_json},
+	{"set_json", table_set_json}, {"get_json", table_get_json}, {"contains", table_contains},
 	{"delete", table_delete}, {"rows_json", table_rows}, {"close", drop}, {NULL, NULL}};
 
 void tlua_open_table(lua_State *L)

@@ -141,23 +141,40 @@ static struct guard *push_guard(lua_State *L, tl_value *value)
 	return guard;
 }
 
-static tl_value *from_lua(lua_State *L, int index, unsigned depth);
+static tl_value *from_lua(lua_State *L, int index, const tlua_place *at);
 
-static tl_value *doc_from_table(lua_State *L, int index, unsigned depth)
+/* Errors of making a value: what the library says, and where. */
+static void fail_at(lua_State *L, const tlua_place *at)
 {
-	struct guard *guard = push_guard(L, tl_value_doc());
+	tlua_refuse_at(
+		L, at, lua_pushfstring(L, "is refused: %s", tl_error_message(tl_last_error())));
+}
+
+static tl_value *checked(lua_State *L, tl_value *value, const tlua_place *at)
+{
+	if (!value)
+		fail_at(L, at);
+	return value;
+}
+
+static tl_value *doc_from_table(lua_State *L, int index, const tlua_place *at)
+{
+	tlua_place inside = tlua_place_below(L, index, at);
+	struct guard *guard;
 	tl_value *doc;
 
+	tlua_check_depth(L, index, at, TL_DOC_MAX_NESTING + 1);
+	guard = push_guard(L, tl_value_doc());
 	lua_pushnil(L);
 	while (lua_next(L, index)) {
-		tl_str key;
-
 		if (lua_type(L, -2) != LUA_TSTRING)
-			luaL_error(L, "a table with keys that are no strings is no document; "
-				      "use tidelock.list{...} for a list");
-		key.ptr = lua_tolstring(L, -2, &key.len);
-		if (tl_doc_put(guard->value, key, from_lua(L, lua_gettop(L), depth + 1)) != TL_OK)
-			luaL_error(L, "%s", tl_error_message(tl_last_error()));
+			tlua_refuse_at(L, at,
+				"has keys that are no strings, as no document has; use "
+				"tidelock.list{...} for a list");
+		inside.key.ptr = lua_tolstring(L, -2, &inside.key.len);
+		if (tl_doc_put(guard->value, inside.key, from_lua(L, lua_gettop(L), &inside)) !=
+			TL_OK)
+			fail_at(L, &inside);
 		lua_pop(L, 1);
 	}
 	doc = guard->value;
@@ -166,56 +183,56 @@ static tl_value *doc_from_table(lua_State *L, int index, unsigned depth)
 	return doc;
 }
 
-static tl_value *checked(lua_State *L, tl_value *value)
-{
-	if (!value)
-		luaL_error(L, "%s", tl_error_message(tl_last_error()));
-	return value;
-}
-
-static tl_value *number_from_lua(lua_State *L, int index)
+static tl_value *number_from_lua(lua_State *L, int index, const tlua_place *at)
 {
 	int exact = 0;
 	lua_Integer integer = lua_tointegerx(L, index, &exact);
 
 	if (!exact)
-		luaL_error(L, "documents hold whole numbers only, not %f",
-			(LUAI_UACNUMBER)lua_tonumber(L, index));
-	return checked(L, tl_value_int(integer));
+		tlua_refuse_at(L, at, "has a fraction: documents hold whole numbers only");
+	return checked(L, tl_value_int(integer), at);
 }
 
-static tl_value *object_from_lua(lua_State *L, int index)
+static tl_value *object_from_lua(lua_State *L, int index, const tlua_place *at)
 {
+	void **list = luaL_testudata(L, index, TLUA_LIST);
+
 	if (is_constant(L, index, &null_constant))
-		return checked(L, tl_value_null());
+		return checked(L, tl_value_null(), at);
 	if (is_constant(L, index, &deleted_constant))
-		return checked(L, tl_value_deleted());
-	return checked(L, tl_value_copy(tlua_check_handle(L, index, TLUA_LIST)));
+		return checked(L, tl_value_deleted(), at);
+	if (!list || !*list)
+		tlua_refuse_at(L, at,
+			lua_pushfstring(L, "is %s, which no document holds",
+				luaL_tolstring(L, index, NULL)));
+	return checked(L, tl_value_copy(*list), at);
 }
 
-static tl_value *from_lua(lua_State *L, int index, unsigned depth)
+/* NOLINTNEXTLINE(misc-no-recursion): bounded by TL_DOC_MAX_NESTING */
+static tl_value *from_lua(lua_State *L, int index, const tlua_place *at)
 {
 	tl_str text;
 
-	luaL_checkstack(L, 8, "document is nested too deeply");
-	if (depth > TL_DOC_MAX_NESTING)
-		luaL_error(L, "documents nest at most %d containers", TL_DOC_MAX_NESTING);
+	luaL_checkstack(L, 10, "document is nested too deeply");
 	switch (lua_type(L, index)) {
-	case LUA_TBOOLEAN: return checked(L, tl_value_bool(lua_toboolean(L, index)));
-	case LUA_TNUMBER: return number_from_lua(L, index);
+	case LUA_TBOOLEAN: return checked(L, tl_value_bool(lua_toboolean(L, index)), at);
+	case LUA_TNUMBER: return number_from_lua(L, index, at);
 	case LUA_TSTRING:
 		text.ptr = lua_tolstring(L, index, &text.len);
-		return checked(L, tl_value_text(text));
-	case LUA_TTABLE: return doc_from_table(L, index, depth);
-	case LUA_TUSERDATA: return object_from_lua(L, index);
-	default: luaL_error(L, "a document cannot hold a %s", luaL_typename(L, index));
+		return checked(L, tl_value_text(text), at);
+	case LUA_TTABLE: return doc_from_table(L, index, at);
+	case LUA_TUSERDATA: return object_from_lua(L, index, at);
+	default:
+		tlua_refuse_at(L, at,
+			lua_pushfstring(
+				L, "is a %s, which no document holds", luaL_typename(L, index)));
 	}
 	return NULL;
 }
 
 tl_value *tlua_check_value(lua_State *L, int arg)
 {
-	return from_lua(L, lua_absindex(L, arg), 0);
+	return from_lua(L, lua_absindex(L, arg), NULL);
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */
@@ -229,23 +246,47 @@ static int list_drop(lua_State *L)
 	return 0;
 }
 
+/* Raises for a table with holes or named members. */
+static void check_sequence(lua_State *L, int index)
+{
+	size_t items = 0;
+
+	lua_pushnil(L);
+	while (lua_next(L, index)) {
+		lua_pop(L, 1);
+		if (!lua_isinteger(L, -1))
+			luaL_error(L, "a list has items only, and this table has the key '%s'",
+				luaL_tolstring(L, -1, NULL));
+		items++;
+	}
+	for (size_t i = 1; i <= items; i++) {
+		if (lua_rawgeti(L, index, (lua_Integer)i) == LUA_TNIL)
+			luaL_error(L, "a list has no holes, and this table has no item %d", (int)i);
+		lua_pop(L, 1);
+	}
+}
+
 static int list_new(lua_State *L)
 {
+	tlua_place inside = {.depth = 1};
 	void **handle;
 
 	lua_settop(L, 1);
-	if (!lua_isnil(L, 1))
+	if (!lua_isnil(L, 1)) {
 		luaL_checktype(L, 1, LUA_TTABLE);
+		check_sequence(L, 1);
+	}
 	handle = tlua_new_handle(L, TLUA_LIST);
-	*handle = checked(L, tl_value_list());
+	*handle = checked(L, tl_value_list(), NULL);
 	if (lua_isnil(L, 1))
 		return 1;
-	for (lua_Integer i = 1; i <= luaL_len(L, 1); i++) {
-		lua_geti(L, 1, i);
-		if (tl_list_push(*handle, tlua_check_value(L, -1)) != TL_OK)
-			luaL_error(L, "%s", tl_error_message(tl_last_error()));
+	inside.table = lua_topointer(L, 1);
+	for (inside.item = 1; lua_rawgeti(L, 1, inside.item) != LUA_TNIL; inside.item++) {
+		if (tl_list_push(*handle, from_lua(L, 3, &inside)) != TL_OK)
+			fail_at(L, &inside);
 		lua_pop(L, 1);
 	}
+	lua_pop(L, 1);
 	return 1;
 }
 

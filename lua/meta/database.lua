@@ -286,20 +286,21 @@ function DocStore:modify_path(path, fn) end
 function DocStore:modify_or_insert(path, initial, fn) end
 function DocStore:modify_or_insert_path(path, initial, fn) end
 
----@class tidelock.Table  rows are plain tables, written as JSON
+---@class tidelock.Table  rows are any JSON value (see tidelock.json), most often tables
 local Table = {}
 function Table:close() end
 ---@return string
 function Table:name() end
----@param row table
+---Under a new key. Raises for what JSON cannot hold.
+---@param row any
 ---@return string? key, tidelock.Error?
 function Table:insert(row) end
 ---@param key string
----@param row table
+---@param row any
 ---@return true?, tidelock.Error?
 function Table:set(key, row) end
 ---@param key string
----@return table?, tidelock.Error?
+---@return any row, tidelock.Error?  key_not_found; bad_json when another writer left no JSON
 function Table:get(key) end
 ---@param key string
 ---@return boolean?, tidelock.Error?

@@ -114,15 +114,26 @@ function doc.merge(base, later) end
 ---@return string?, tidelock.Error?
 function doc.to_json(value) end
 
+---JSON without loss: what decode gives, encode writes again.
+---
+---* null is tidelock.null, also as a member, and false is false.
+---* An array becomes a table that is marked as one (by its metatable), so that `[]` stays `[]`, also
+---  after its last item is taken out. An object becomes a plain table; an empty plain table is `{}`.
+---* An integer of 64 bits is a Lua integer; one beyond them is refused, not rounded. A number with a
+---  fraction or exponent, and `-0`, is a float: `1.0` and `1e15` stay floats.
+---* Any locale gives the same texts.
 ---@class tidelock.json
 local json = {}
----null becomes nil, in arrays tidelock.null.
+---One JSON value and nothing else. Refused are, beyond what the grammar has not: a member that comes
+---twice, numbers too large (`1e400`), invalid UTF-8, lone surrogates, more than 127 levels.
 ---@param text string
----@return any, string?
+---@return any, tidelock.Error?  bad_json
 function json.decode(text) end
----Keys in ascending order.
+---Keys in ascending order of their bytes. A table is a sequence or has text keys only; a tidelock.list
+---may stand anywhere. Raises for everything JSON cannot hold (other tables, functions, NaN, bytes that
+---are not UTF-8, cycles) and says where: `rows.tags[3] is a function`. Metamethods are not asked.
 ---@param value any
----@param options? { pretty: boolean }
+---@param options? { pretty: boolean }  indented by two spaces a level
 ---@return string
 function json.encode(value, options) end
 ---Marks a table as an array, so that an empty one is written as [].

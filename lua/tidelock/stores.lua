@@ -84,26 +84,6 @@ end
 
 local rows = core.methods 'tidelock.table'
 
---- Adds a row under a new key; returns the key.
-function rows:insert(row)
-	return self:insert_json(json.encode(row))
-end
-
-function rows:set(key, row)
-	return self:set_json(key, json.encode(row))
-end
-
-local function decoded(text, err)
-	if not text then
-		return nil, err
-	end
-	return json.decode(text)
-end
-
-function rows:get(key)
-	return decoded(self:get_json(key))
-end
-
 --- Rows in ascending key order: key, row.
 function rows:each()
 	local all = assert(self:rows_json())

@@ -1,6 +1,5 @@
 -- node:sync(): the guide's synchronisation calls. Waiting calls follow lua/tidelock/task.lua.
 local core = require 'tidelock.core'
-local json = require 'tidelock.json'
 local pump = require 'tidelock.pump'
 local unsupported = require 'tidelock.unsupported'
 local node_methods = core.methods 'tidelock.node'
@@ -56,12 +55,7 @@ end
 
 -- --- JSON records as tables ---------------------------------------------------------------------
 
-local function decoded(text, err)
-	if not text then
-		return nil, err
-	end
-	return assert(json.decode(text))
-end
+local decoded = core.record
 
 for _, name in ipairs {
 	'get_peer_info', 'list_peers', 'get_peer_trees', 'get_tree_peers', 'status',

@@ -1,7 +1,6 @@
 /* The public writer: values one after the other, with what stands between them. */
 #include <math.h>
 #include <string.h>
-#include <tidelock/entry.h>
 #include <tidelock/json.h>
 #include "base/fail.h"
 #include "base/json.h"
@@ -261,18 +260,15 @@ int tl_json_put_json(tl_json_writer *w, tl_str document)
 	return rc;
 }
 
-int tl_json_writer_take(tl_json_writer *w, char **out, size_t *len)
+int tl_json_writer_text(tl_json_writer *w, tl_str *text)
 {
-	size_t unused;
 	int rc = status(w);
 
-	*out = NULL;
+	*text = TL__STR("");
 	if (rc == TL_OK && (w->depth > 0 || !w->any))
 		rc = misuse(w, w->depth > 0 ? "an array or object is open still"
 					    : "there is no value yet");
-	if (rc != TL_OK)
-		return rc;
-	*out = tl__buf_take(&w->text, len ? len : &unused);
-	w->any = false;
-	return *out ? TL_OK : TL_E_NOMEM;
+	if (rc == TL_OK)
+		*text = tl__buf_view(&w->text);
+	return rc;
 }

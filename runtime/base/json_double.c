@@ -114,16 +114,23 @@ static void step_up(decimal *d)
 
 /* Above a power of two doubles lie twice as far apart as below it: there a decimal may read back
  * that is not the nearest of its length. */
+static bool steps_up(decimal *d, double value)
+{
+	int exponent;
+
+	if (frexp(value, &exponent) != 0.5)
+		return false;
+	step_up(d);
+	return value_of(d) == value;
+}
+
 static void shorten(decimal *out, double value)
 {
 	int count = value < DBL_MIN ? 1 : SURE_DIGITS;
 
 	for (;; count++) {
 		round_to(out, value, count);
-		if (count == MAX_DIGITS || value_of(out) == value)
-			break;
-		step_up(out);
-		if (value_of(out) == value)
+		if (count == MAX_DIGITS || value_of(out) == value || steps_up(out, value))
 			break;
 	}
 	while (out->count > 1 && out->digits[out->count - 1] == '0')

@@ -18,6 +18,7 @@ static int again(const char *ptr, size_t len, unsigned indent, char **out, size_
 	tl_json_reader *reader = NULL;
 	tl_json_writer *writer = NULL;
 	tl_json_token token = TL_JSON_NULL;
+	tl_str text = TL__STR_NULL;
 	int rc = tl_json_reader_new(&reader, (tl_str){ptr, len});
 
 	*out = NULL;
@@ -39,7 +40,10 @@ static int again(const char *ptr, size_t len, unsigned indent, char **out, size_
 		}
 	}
 	if (rc == TL_OK)
-		rc = tl_json_writer_take(writer, out, out_len);
+		rc = tl_json_writer_text(writer, &text);
+	if (rc == TL_OK && !(*out = tl__copy_bytes(text.ptr, text.len)))
+		rc = TL_E_NOMEM;
+	*out_len = text.len;
 	tl_json_writer_free(writer);
 	tl_json_reader_free(reader);
 	return rc;
@@ -266,18 +270,20 @@ static void an_indented_text_reads_the_same(void)
 static void texts_are_put_in_as_they_are(void)
 {
 	tl_json_writer *w;
-	char *text = NULL;
+	tl_str text;
 
 	CHECK_OK(tl_json_writer_new(&w, 0));
 	CHECK_OK(tl_json_put_array(w));
 	CHECK_OK(tl_json_put_json(w, TL__STR(" {\"a\": 1.50, \"b\": [ ]} ")));
 	CHECK_OK(tl_json_put_json(w, TL__STR("2")));
 	CHECK_OK(tl_json_put_end(w));
-	CHECK_OK(tl_json_writer_take(w, &text, NULL));
-	CHECK(text && strcmp(text, "[{\"a\":1.50,\"b\":[]},2]") == 0);
-	tl_free(text);
+	CHECK_OK(tl_json_writer_text(w, &text));
+	CHECK(tl__str_eq(text, TL__STR("[{\"a\":1.50,\"b\":[]},2]")) && text.ptr[text.len] == '\0');
+	CHECK_CODE(tl_json_put_null(w), TL_E_BAD_ARGUMENT);
+	tl_json_writer_free(w);
+	CHECK_OK(tl_json_writer_new(&w, 0));
 	CHECK_CODE(tl_json_put_json(w, TL__STR("[1")), TL_E_BAD_JSON);
-	CHECK_CODE(tl_json_writer_take(w, &text, NULL), TL_E_BAD_JSON);
+	CHECK_CODE(tl_json_writer_text(w, &text), TL_E_BAD_JSON);
 	tl_json_writer_free(w);
 }
 
@@ -318,15 +324,15 @@ static void misuse_spoils_the_writer(void)
 {
 	for (int step = 0; step < 10; step++) {
 		tl_json_writer *w;
-		char *text;
+		tl_str text;
 		int code;
 
 		CHECK_OK(tl_json_writer_new(&w, 0));
 		put_wrongly(step, w);
 		code = step == 9 ? TL_E_TOO_LARGE : TL_E_BAD_ARGUMENT;
 		CHECK_CODE(tl_json_put_null(w), code);
-		CHECK_CODE(tl_json_writer_take(w, &text, NULL), code);
-		CHECK(text == NULL);
+		CHECK_CODE(tl_json_writer_text(w, &text), code);
+		CHECK(text.len == 0);
 		tl_json_writer_free(w);
 	}
 }
@@ -335,14 +341,14 @@ static void what_is_missing_is_an_error(void)
 {
 	tl_json_token token;
 	tl_json_writer *w = NULL;
-	char *text;
+	tl_str text;
 
 	CHECK_CODE(tl_json_writer_new(&w, 17), TL_E_BAD_ARGUMENT);
 	CHECK_CODE(tl_json_put_null(NULL), TL_E_BAD_ARGUMENT);
 	CHECK_CODE(tl_json_put_end(NULL), TL_E_BAD_ARGUMENT);
 	CHECK_CODE(tl_json_put_key(NULL, TL__STR("a")), TL_E_BAD_ARGUMENT);
 	CHECK_CODE(tl_json_put_json(NULL, TL__STR("1")), TL_E_BAD_ARGUMENT);
-	CHECK_CODE(tl_json_writer_take(NULL, &text, NULL), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl_json_writer_text(NULL, &text), TL_E_BAD_ARGUMENT);
 	CHECK_CODE(tl_json_next(NULL, &token), TL_E_BAD_ARGUMENT);
 	CHECK_CODE(tl_json_skip(NULL), TL_E_BAD_ARGUMENT);
 	CHECK(tl_json_text(NULL).len == 0 && tl_json_int(NULL) == 0 && tl_json_float(NULL) == 0);
@@ -427,16 +433,16 @@ static void random_documents_come_back(void)
 
 	for (int round = 0; round < 2000; round++) {
 		tl_json_writer *w;
-		char *text = NULL, *copy = NULL;
-		size_t len = 0, copy_len = 0;
+		tl_str text;
+		char *copy;
+		size_t len;
 
 		CHECK_OK(tl_json_writer_new(&w, (unsigned)(round % 3)));
 		put_random(w, &random, 0);
-		CHECK_OK(tl_json_writer_take(w, &text, &len));
-		CHECK_OK(again(text, len, (unsigned)(round % 3), &copy, &copy_len));
-		CHECK(copy && len == copy_len && memcmp(text, copy, len) == 0);
+		CHECK_OK(tl_json_writer_text(w, &text));
+		CHECK_OK(again(text.ptr, text.len, (unsigned)(round % 3), &copy, &len));
+		CHECK(copy && tl__str_eq(text, (tl_str){copy, len}));
 		tl_free(copy);
-		tl_free(text);
 		tl_json_writer_free(w);
 	}
 }

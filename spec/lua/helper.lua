@@ -80,4 +80,17 @@ function H.handles()
 	return count
 end
 
+--- Switches to a locale with a decimal comma, made for this; false where it cannot be made. Switch
+--- back with os.setlocale 'C'.
+function H.comma_locale()
+	local folder = H.folder()
+	H.write(folder .. '/source', 'LC_NUMERIC\ndecimal_point "<U002C>"\nthousands_sep "<U002E>"\n'
+		.. 'grouping 3;3\nEND LC_NUMERIC\n')
+	os.execute(('localedef -c -i %q %q >/dev/null 2>&1'):format(folder .. '/source', folder .. '/comma'))
+	uv.os_setenv('LOCPATH', folder)
+	local made = os.setlocale 'comma'
+	uv.os_unsetenv 'LOCPATH'
+	return made ~= nil
+end
+
 return H

@@ -1,6 +1,5 @@
 require 'spec.helper'
 local doc = require 'tidelock.doc'
-local json = require 'tidelock.json'
 local core = require 'tidelock.core'
 require 'tidelock'
 
@@ -84,37 +83,6 @@ describe('values', function()
 	end)
 end)
 
-describe('JSON', function()
-	it('reads and writes', function()
-		assert.are.same({ a = { 1, 2, { b = 'c' } }, d = true }, json.decode '{"a":[1,2,{"b":"c"}],"d":true}')
-		assert.are.equal('{"a":[1,2],"b":{}}', json.encode { b = {}, a = { 1, 2 } })
-		assert.are.equal('[]', json.encode(json.array {}))
-		local text = '{"a":[],"b":[1,null,[]],"c":{}}'
-		assert.are.equal(text, json.encode(json.decode(text)))
-		assert.has_error(function() json.encode(io.stdout) end)
-		assert.are.equal('{"n":9007199254740991}', json.encode { n = 9007199254740991 })
-		assert.are.equal(9007199254740991, json.decode('{"n":9007199254740991}').n)
-		assert.are.equal('integer', math.type(json.decode '[9007199254740992]'[1]))
-		assert.are.equal('float', math.type(json.decode '[9007199254740994]'[1]))
-		assert.are.equal('integer', math.type(json.decode '[3]'[1]))
-	end)
-
-	it('refuses what it cannot keep', function()
-		for _, text in ipairs { '', '{', '[1] x', '"\\u0000"', '{"a":}' } do
-			local value, err = json.decode(text)
-			assert.is_nil(value)
-			assert.is_string(err)
-		end
-		assert.has_error(function() json.encode { [1.5] = 1 } end)
-		assert.has_error(function() json.encode { a = 'x\0y' } end)
-		assert.has_error(function() json.encode(0 / 0) end)
-		local deep = {}
-		for _ = 1, 100 do deep = { a = deep } end
-		assert.is_string(json.encode(deep))
-		assert.has_error(function() json.encode { a = deep } end)
-	end)
-end)
-
 describe('measures', function()
 	it('are numbers or texts with units', function()
 		assert.are.equal(250, core.duration '250ms')
@@ -125,6 +93,13 @@ describe('measures', function()
 		assert.has_error(function() core.duration '9000000000000002ms' end)
 		assert.are.equal(9000000000000000, core.size(9000000000000000))
 		assert.has_error(function() core.size(9000000000000002) end)
+		assert.are.equal(1250, core.duration '1.250s')
+		assert.are.equal(333, core.duration '0.33333333333333333333333333333s')
+		for _, bad in ipairs { '', 's', '.5s', '1.s', '1.2.3s', '-1s', '+1s', ' 1s', '1 s', '0x10s', '1e3', 'inf',
+			'nan', '1s\0', '99999999999999999999s' } do
+			assert.has_error(function() core.duration(bad) end)
+		end
+		assert.has_error(function() core.duration(0 / 0) end)
 		assert.has_error(function() core.duration '10 parsecs' end)
 		assert.has_error(function() core.duration(-1) end)
 		assert.has_error(function() core.size 'many' end)

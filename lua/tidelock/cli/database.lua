@@ -55,10 +55,10 @@ function commands.db_get(options)
 	end)
 end
 
--- A value that reads as JSON is that value, everything else a text.
+-- A value that reads as JSON is that value, everything else a text. An integer that is too large is
+-- no text: it is refused where it would be stored.
 local function value_text(text)
-	local ok, value = pcall(json.decode, text)
-	if ok and value ~= nil or text == 'null' then
+	if json.decode(text) ~= nil or text:find '^%-?[1-9]%d*$' then
 		return text
 	end
 	return json.encode(text)

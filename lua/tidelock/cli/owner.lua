@@ -25,7 +25,7 @@ local function check_data(directory)
 	end
 end
 
--- A request as JSON. `value` is JSON text that goes in as it is: it may hold what a table cannot.
+-- A request as JSON. `value` is JSON text that goes in as it is written.
 local function request_text(call, members, value)
 	local request = { call = call }
 	for name, member in pairs(members or {}) do
@@ -93,11 +93,11 @@ function Asking:ask(call, members, value, how)
 	if not text then
 		error(err, 0)
 	end
-	local answer, problem = json.decode(text)
+	local answer = assert(core.record(text))
 	if type(answer) == 'table' then
 		texts[answer] = text
 	end
-	return answer, text, problem
+	return answer, text
 end
 
 --- Runs fn(ask); ask(call, members [, value [, how]]) gives the decoded result and its JSON, or raises

@@ -76,7 +76,7 @@ TL_API int tl_json_skip(tl_json_reader *reader) TL_MUST_USE;
 /* --- writing ---------------------------------------------------------------------------------- */
 
 /* Puts texts together that the reader takes. A call that fails spoils the writer: every later one
- * returns the same code, so it is enough to look at what tl_json_writer_take returns. A value where
+ * returns the same code, so it is enough to look at what tl_json_writer_text returns. A value where
  * none can stand, or a key where none can, is TL_E_BAD_ARGUMENT. */
 typedef struct tl_json_writer tl_json_writer;
 
@@ -99,9 +99,9 @@ TL_API int tl_json_put_null(tl_json_writer *writer);
 /* A whole JSON text as the next value. Its numbers stay as they are written. TL_E_BAD_JSON. */
 TL_API int tl_json_put_json(tl_json_writer *writer, tl_str document);
 
-/* The text, when exactly one value is complete. *out is yours (tl_free), closed by a NUL that *len
- * (may be NULL) does not count; the writer can begin anew. */
-TL_API int tl_json_writer_take(tl_json_writer *writer, char **out, size_t *len) TL_MUST_USE;
+/* The text, when exactly one value is complete. Borrowed until the next call; a NUL follows that
+ * its length does not count. */
+TL_API int tl_json_writer_text(tl_json_writer *writer, tl_str *text) TL_MUST_USE;
 
 #ifdef __cplusplus
 }
