@@ -93,7 +93,10 @@ function Asking:ask(call, members, value, how)
 	if not text then
 		error(err, 0)
 	end
-	local answer = assert(core.record(text))
+	local answer, problem = core.record(text)
+	if problem then
+		error(problem, 0)
+	end
 	if type(answer) == 'table' then
 		texts[answer] = text
 	end
