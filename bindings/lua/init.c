@@ -6,7 +6,8 @@
 static const luaL_Reg openers[] = {{"tidelock.core", luaopen_tidelock_core},
 	{"tidelock.crypto", luaopen_tidelock_crypto}, {"tidelock.entry", luaopen_tidelock_entry},
 	{"tidelock.doc", luaopen_tidelock_doc}, {"tidelock.json", luaopen_tidelock_json},
-	{"tidelock.log", luaopen_tidelock_log}, {"tidelock.store", luaopen_tidelock_store},
+	{"tidelock.log_core", luaopen_tidelock_log_core},
+	{"tidelock.store", luaopen_tidelock_store},
 	{"tidelock.transport_core", luaopen_tidelock_transport_core}, {NULL, NULL}};
 
 /* A preload function: its upvalue is the half. */
@@ -61,6 +62,11 @@ int luaopen_tidelock(lua_State *L)
 int luaopen_tidelock_transport(lua_State *L)
 {
 	return require_half(L, "tidelock.transport");
+}
+
+int luaopen_tidelock_log(lua_State *L)
+{
+	return require_half(L, "tidelock.log");
 }
 
 int luaopen_tidelock_loop(lua_State *L)

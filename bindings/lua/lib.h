@@ -129,6 +129,7 @@ TL_API int luaopen_tidelock_log(lua_State *L);
 TL_API int luaopen_tidelock_store(lua_State *L);
 TL_API int luaopen_tidelock_transport(lua_State *L);
 TL_API int luaopen_tidelock_loop(lua_State *L);
+TL_API int luaopen_tidelock_log_core(lua_State *L);       /* below tidelock.log */
 TL_API int luaopen_tidelock_transport_core(lua_State *L); /* below tidelock.transport */
 TL_API int luaopen_tidelock_core(
 	lua_State *L); /* node, databases, sync: what lua/tidelock/ builds on */

@@ -1,6 +1,7 @@
 /* Option tables of tidelock.open and sync:configure. */
 #include <string.h>
 #include "core.h"
+#include "log.h"
 #include "options.h"
 
 /* A duration where 0 means off: the C side says that with TL_NEVER and means its default by 0. */
@@ -114,6 +115,9 @@ void tlua_node_config(lua_State *L, int arg, tl_node_config *config)
 		config->passphrase_len = kept.len;
 	}
 	config->without_sync = !tlua_option_bool(L, arg, "sync", true);
-	config->log_level = (tl_log_level)choose(L, arg, "log_level", levels, TL_LOG_WARNING);
+	config->log_level =
+		(tl_log_level)choose(L, arg, "log_level", levels, (int)tlua_log_level(L));
+	config->log = tlua_log_sink;
+	config->log_ud = tlua_log_of(L);
 	tlua_sync_options(L, arg, &config->sync);
 }

@@ -1,6 +1,7 @@
 /* tidelock.store: a backend by itself. */
 #include <string.h>
 #include "core.h"
+#include "log.h"
 
 #define STORE_TYPE "tidelock.store"
 
@@ -58,6 +59,9 @@ static int store_open(lua_State *L)
 	config.relaxed = check_relaxed(L, 1);
 	luaL_argcheck(L, (config.path != NULL) != tlua_option_bool(L, 1, "memory", false), 1,
 		"give a path, or memory = true");
+	config.log = tlua_log_sink;
+	config.log_ud = tlua_log_of(L);
+	config.log_level = tlua_log_level(L);
 	handle = tlua_new_handle(L, STORE_TYPE);
 	rc = tl_store_open(&store, &config);
 	if (rc == TL_E_ALREADY_OPEN) {

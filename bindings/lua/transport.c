@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <string.h>
 #include "courier.h"
+#include "log.h"
 #include "lib.h"
 
 #define HTTP_TYPE     "tidelock.http"
@@ -42,6 +43,9 @@ static int transport_http(lua_State *L)
 	options.ca_file = tlua_option_text(L, 1, "ca");
 	options.proxy = tlua_option_text(L, 1, "proxy");
 	options.tls = tlua_option_bool(L, 1, "tls", options.ca_file != NULL);
+	options.log = tlua_log_sink;
+	options.log_ud = tlua_log_of(L);
+	options.log_level = tlua_log_level(L);
 	handle = tlua_new_handle(L, HTTP_TYPE);
 	rc = tlua_courier_open(&courier, &options);
 	*handle = courier;

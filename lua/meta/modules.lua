@@ -141,8 +141,29 @@ function json.encode(value, options) end
 ---@return table
 function json.array(items) end
 
+---A line of a script, a node, a store or a transport; tostring(line) is how it stands on stderr:
+---`2026-01-31T10:00:00.123+00:00 info sync: text`.
+---@class tidelock.log.line
+---@field time_ms integer  Unix
+---@field level 'debug'|'info'|'warning'|'error'
+---@field part string      where it comes from: 'script', 'sync', 'store', …
+---@field text string      escaped: one line, nothing that a terminal obeys; holds no secret
+
+---Lines go to stderr. At 'info' nodes tell the start and end of servers, contacts, exchanges that moved
+---something, failures with their reason and access requests, at 'debug' each exchange, at 'warning' what
+---needs somebody.
 ---@class tidelock.log
 local log = {}
+---The least level that is told: of scripts' lines, and of nodes, stores and transports that are opened
+---from now on without a level of their own. As long as it is not called (in the program: by `--log`)
+---scripts tell everything, all else warnings and errors.
+---@param level 'debug'|'info'|'warning'|'error'|'off'
+function log.level(level) end
+---From here on every line goes to fn(line) instead of stderr; nil ends that. fn is called from the loop
+---and when a node closes, on this thread. At most 1,000 lines wait for it: a line of its own counts those
+---lost.
+---@param fn? fun(line: tidelock.log.line)
+function log.sink(fn) end
 ---@param text string
 function log.debug(text) end
 ---@param text string

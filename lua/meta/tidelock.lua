@@ -68,7 +68,7 @@ local tl = {}
 ---@field name? string       shown to peers
 ---@field passphrase? string seals private keys
 ---@field sync? boolean      false: no engine, no control socket
----@field log_level? 'debug'|'info'|'warning'|'error'|'off'
+---@field log_level? 'debug'|'info'|'warning'|'error'|'off'  of this node's lines; see tidelock.log
 ---@field wait? tidelock.Duration  for another process that has the path open; 0, in `tidelock run` 5 s
 
 ---@class tidelock.SyncOptions

@@ -1,5 +1,6 @@
 -- Opening nodes, and the Lua half of their methods.
 local core = require 'tidelock.core'
+local log_sink = require 'tidelock.log_sink'
 local pump = require 'tidelock.pump'
 local task = require 'tidelock.task'
 local uv = require 'luv'
@@ -102,6 +103,7 @@ function node:close(flush)
 	-- Databases and stores that nobody can reach any more would keep the directory in use.
 	collectgarbage()
 	wake()
+	log_sink.deliver()
 end
 
 -- A node that leaves its scope closes the same way.

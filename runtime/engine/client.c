@@ -77,6 +77,18 @@ static bool on_piece(void *ud, const void *bytes, size_t len)
 	return true;
 }
 
+static void log_end(const tl__engine *e, const tl__sync_answered *answered)
+{
+	unsigned long long number = answered->exchange;
+
+	if (answered->code != TL_OK)
+		tl__log_write(&e->node->log, TL_LOG_DEBUG, "exchange", "%llu failed: %.*s", number,
+			TL__STR_ARG(answered->error));
+	else
+		tl__log_write(&e->node->log, TL_LOG_DEBUG, "exchange",
+			"%llu is answered with status %d", number, answered->status);
+}
+
 static void on_done(void *ud, int code)
 {
 	tl__outgoing *out = ud;
@@ -84,6 +96,7 @@ static void on_done(void *ud, int code)
 	tl__sync_event event;
 
 	tl__receipt_end(&out->receipt, code, &event);
+	log_end(e, &event.answered);
 	unlink_outgoing(out);
 	tl__engine_tell(e, &event);
 	out->over = true;
@@ -106,6 +119,7 @@ static int begin(tl__outgoing *out, const tl__sync_action *action)
 {
 	const tl_response_sink sink = {on_head, on_piece, on_done, out};
 	tl_transport *transport = out->carrier->transport;
+	size_t bytes = out->request.len;
 	tl_request request = {
 		.address = action->send.address.text,
 		.path = action->send.path,
@@ -127,6 +141,9 @@ static int begin(tl__outgoing *out, const tl__sync_action *action)
 	if (out->next)
 		out->next->link = &out->next;
 	out->engine->outgoing = out;
+	tl__log_write(&out->engine->node->log, TL_LOG_DEBUG, "exchange",
+		"%llu asks %s:%s for %s, %zu bytes", (unsigned long long)out->receipt.exchange,
+		action->send.address.type, action->send.address.text, action->send.path, bytes);
 	return TL_OK;
 }
 

@@ -132,7 +132,7 @@ static void carry_out(tl__engine *e, tl__sync_action *action)
 	case TL__SYNC_EVENT:
 		if (action->event.time_ms == 0)
 			action->event.time_ms = wall_now();
-		tl__hub_tell(e->node->hub, &action->event, action->event.text);
+		tl__node_tell(e->node, &action->event, action->event.text);
 		return;
 	case TL__SYNC_COMPLETE: complete(e, action); return;
 	}

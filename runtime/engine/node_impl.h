@@ -53,6 +53,8 @@ int tl__node_check(const tl_node *node) TL_MUST_USE;
 int tl__node_load_incarnation(tl_node *node) TL_MUST_USE;
 /* Learns the id of `_sync` if there is one. */
 int tl__node_load_sync_db(tl_node *node) TL_MUST_USE;
+/* Tells the node's users: a line of the log, and an event (as tl__hub_tell). Any thread. */
+void tl__node_tell(tl_node *node, const tl_event *event, const char *text);
 /* Watches what becomes visible: events, and what the engine is to hear of. */
 int tl__node_watch_commits(tl_node *node) TL_MUST_USE;
 

@@ -125,7 +125,7 @@ static void tell_event(tl__engine *engine, tl_event_kind kind, const tl_address 
 	char text[530];
 
 	tl_address_format(address, text);
-	tl__hub_tell(engine->node->hub, &event, text);
+	tl__node_tell(engine->node, &event, text);
 }
 
 /* --- transports ------------------------------------------------------------------------------- */

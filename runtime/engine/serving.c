@@ -72,6 +72,8 @@ static void refuse(tl__inbound *in, int status)
 	if (in->phase == PHASE_READING)
 		forget_request(in);
 	in->phase = PHASE_REFUSED;
+	tl__log_write(&in->engine->node->log, TL_LOG_DEBUG, "exchange",
+		"request %llu is refused with status %d", (unsigned long long)in->number, status);
 	in->carrier->transport->answer(in->handle, status, NULL, &empty);
 }
 
@@ -209,6 +211,9 @@ static void on_end(void *ud, tl_incoming *handle)
 		.transport = tl__str_z(in->carrier->transport->type),
 		.body = tl__buf_view(&body),
 	};
+	tl__log_write(&in->engine->node->log, TL_LOG_DEBUG, "exchange",
+		"%s asks us for %s, %zu bytes (request %llu)", in->remote, in->path, body.len,
+		(unsigned long long)in->number);
 	in->refs++; /* it may be gone before the core returns */
 	tl__engine_tell(in->engine, &event);
 	in->engine->inbound_bytes -= body.len;
@@ -313,6 +318,9 @@ static void begin_answer(tl__inbound *in, const tl__sync_action *action, int64_t
 	const tl_body body = {read_answer, drop_answer, in, length};
 	const tl_transport *transport = in->carrier->transport;
 
+	tl__log_write(&in->engine->node->log, TL_LOG_DEBUG, "exchange",
+		"request %llu is answered with status %d", (unsigned long long)in->number,
+		action->answer.status);
 	in->refs++;
 	if (action->answer.close && can_close(transport))
 		transport->close_after(in->handle);

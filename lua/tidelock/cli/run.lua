@@ -1,4 +1,5 @@
 -- The command `run`: a script, what stops it, and the end of its nodes.
+local log_sink = require 'tidelock.log_sink'
 local node_module = require 'tidelock.node'
 local shown = require 'tidelock.cli.show'
 local task = require 'tidelock.task'
@@ -80,6 +81,7 @@ local function close_nodes(program)
 	for _, node in ipairs(nodes) do
 		node:close(0)
 	end
+	log_sink.deliver()
 end
 
 -- os.exit may come from anywhere, also from a callback of the loop, under which the state cannot be
