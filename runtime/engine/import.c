@@ -1,4 +1,5 @@
 /* Reading a database from lines of canonical entries. */
+#include <stdio.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/fail.h"
@@ -19,12 +20,79 @@ typedef struct importing {
 	size_t lines_end;         /* behind the last complete line */
 	tl_str lines[PAGE_LINES]; /* offsets in ptr until the page is given */
 	size_t starts[PAGE_LINES];
+	uint64_t numbers[PAGE_LINES];
 	size_t count;
-	uint64_t line; /* number of the first line of the page, from 1 */
+	uint64_t line;  /* number of the line being read, from 1 */
+	tl__buf doubts; /* struct doubt; bounded by what is set aside of one sender */
 	bool has_root;
 	tl_id root;
 	uint64_t entered;
 } importing;
+
+/* A line whose entry did not enter, but still may: when what it waits for comes, or as a void one
+ * that later lines build on. */
+typedef struct doubt {
+	uint64_t line;
+	tl_id id;
+	int code;
+} doubt;
+
+/* --- what is wrong ---------------------------------------------------------------------------- */
+
+static int fail_line(uint64_t line, int code, const char *why)
+{
+	return tl__fail(code, "line %llu is bad: %s", (unsigned long long)line, why);
+}
+
+/* Says what parsing it again says; where the text is well-formed, the code. */
+static int fail_declined(const importing *i, size_t n, int code)
+{
+	tl_entry *entry = NULL;
+	int rc = tl_entry_parse(&entry, i->lines[n], TL_ENTRY_CANONICAL);
+	char why[256];
+
+	snprintf(why, sizeof why, "%s",
+		rc != TL_OK ? tl_error_message(tl_last_error()) : tl_error_name(code));
+	tl_entry_release(entry);
+	return fail_line(i->numbers[n], rc != TL_OK ? rc : code, why);
+}
+
+static int fail_doubt(const doubt *d)
+{
+	switch (d->code) {
+	case TL_E_WAITS_FOR_PARENT:
+		return fail_line(d->line, d->code, "an entry that it builds on is missing");
+	case TL_E_WAITS_FOR_DATABASE:
+		return fail_line(d->line, d->code,
+			"its signer has rights from another database; import that one first");
+	case TL_E_BAD_SIGNATURE:
+		return fail_line(d->line, d->code,
+			"its signature does not fit, so it is not what was signed");
+	default: return fail_line(d->line, d->code, tl_error_name(d->code));
+	}
+}
+
+/* The first doubtful line before `end` that has not been settled: fails, saying why. */
+static int settle_doubts(const importing *i, uint64_t end)
+{
+	const doubt *at = (const doubt *)(const void *)i->doubts.ptr;
+	size_t count = i->doubts.len / sizeof *at;
+	tl_database *db = NULL;
+	int rc = count > 0 ? tl_node_load_database(i->node, &i->root, &db) : TL_OK;
+
+	for (; rc == TL_OK && count > 0 && at->line < end; at++, count--) {
+		tl_entry *entry = NULL;
+
+		rc = tl_database_get_entry(db, &at->id, &entry);
+		tl_entry_release(entry);
+		if (rc == TL_E_ENTRY_NOT_FOUND)
+			rc = fail_doubt(at);
+	}
+	tl_database_free(db);
+	return rc;
+}
+
+/* --- pages ------------------------------------------------------------------------------------ */
 
 /* Learns the database's id from the first line, which must be its root. */
 static int read_root(importing *i)
@@ -32,28 +100,34 @@ static int read_root(importing *i)
 	tl_entry *entry = NULL;
 	int rc = tl_entry_parse(&entry, i->lines[0], TL_ENTRY_CANONICAL);
 
-	if (rc == TL_OK && !tl_entry_is_root(entry))
-		rc = tl__fail(TL_E_BAD_ENTRY,
-			"line 1 is not the root entry of a database; export it again");
-	if (rc == TL_OK)
+	if (rc != TL_OK)
+		return fail_declined(i, 0, rc);
+	if (!tl_entry_is_root(entry))
+		rc = fail_line(i->numbers[0], TL_E_BAD_ENTRY,
+			"it is not the root entry of a database; export it again");
+	else
 		i->root = *tl_entry_id(entry);
 	tl_entry_release(entry);
 	i->has_root = rc == TL_OK;
 	return rc;
 }
 
-/* A line that no entry can come from ends the import; an entry that is judged invalid may still be
- * taken in by a later one, as void. */
-static int look_at_fates(const importing *i, const tl__ingest_result *result)
+/* A line that no entry can come from ends the import. */
+static int look_at_fates(importing *i, const tl__ingest_result *result)
 {
-	for (size_t n = 0; n < i->count; n++)
-		if (result->fates[n].kind == TL__FATE_DECLINED)
-			return tl__fail(result->fates[n].code,
-				"line %llu is refused: %s; nothing after line %llu was read",
-				(unsigned long long)(i->line + n),
-				tl_error_name(result->fates[n].code),
-				(unsigned long long)(i->line + i->count - 1));
-	return TL_OK;
+	for (size_t n = 0; n < i->count; n++) {
+		const tl__fate *fate = &result->fates[n];
+		doubt d = {i->numbers[n], fate->id, fate->code};
+		int rc;
+
+		if (fate->kind == TL__FATE_DECLINED) {
+			rc = settle_doubts(i, i->numbers[n]);
+			return rc == TL_OK ? fail_declined(i, n, fate->code) : rc;
+		}
+		if (fate->kind == TL__FATE_PENDING || fate->kind == TL__FATE_INVALID)
+			tl__buf_append(&i->doubts, &d, sizeof d);
+	}
+	return tl__buf_status(&i->doubts);
 }
 
 static int give_page(importing *i)
@@ -84,7 +158,6 @@ static int give_page(importing *i)
 		rc = look_at_fates(i, &result);
 		tl__ingest_result_free(&result);
 	}
-	i->line += i->count;
 	i->count = 0;
 	i->text.len -= i->lines_end;
 	memmove(i->text.ptr, i->text.ptr + i->lines_end, i->text.len);
@@ -96,10 +169,12 @@ static int give_page(importing *i)
 static int take_line(importing *i, size_t end)
 {
 	if (end > i->lines_end) {
+		i->numbers[i->count] = i->line;
 		i->starts[i->count] = i->lines_end;
 		i->lines[i->count++].len = end - i->lines_end;
 	}
 	i->lines_end = end + 1;
+	i->line++;
 	return TL_OK;
 }
 
@@ -141,9 +216,31 @@ static int read_all(importing *i)
 		if (rc != TL_OK)
 			return rc;
 		if (i->text.len - i->lines_end > TL_ENTRY_MAX_BYTES)
-			return tl__fail(TL_E_TOO_LARGE, "line %llu is longer than an entry can be",
-				(unsigned long long)(i->line + i->count));
+			return fail_line(
+				i->line, TL_E_TOO_LARGE, "it is longer than an entry can be");
 	}
+}
+
+static int import_all(importing *i)
+{
+	int rc = read_all(i);
+
+	if (rc == TL_OK && i->text.len > i->lines_end) /* a last line without its end */
+		rc = take_line(i, i->text.len);
+	if (rc == TL_OK && i->lines_end > i->text.len)
+		i->lines_end = i->text.len;
+	if (rc == TL_OK)
+		rc = give_page(i);
+	if (rc == TL_OK && !i->has_root)
+		rc = tl__fail(TL_E_BAD_ENTRY, "there are no entries to import");
+	return rc == TL_OK ? settle_doubts(i, UINT64_MAX) : rc;
+}
+
+/* What entered stays, also when the rest is bad. */
+static int tell_entered(const importing *i, int code)
+{
+	return tl__fail(code, "%s; %llu entries entered and are kept",
+		tl_error_message(tl_last_error()), (unsigned long long)i->entered);
 }
 
 int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap), void *ud,
@@ -155,21 +252,17 @@ int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t 
 	if (!i)
 		return TL_E_NOMEM;
 	*i = (importing){.node = node, .read = read, .ud = ud, .line = 1};
-	if (rc == TL_OK)
-		rc = read_all(i);
-	if (rc == TL_OK && i->text.len > i->lines_end) /* a last line without its end */
-		rc = take_line(i, i->text.len);
-	if (rc == TL_OK && i->lines_end > i->text.len)
-		i->lines_end = i->text.len;
-	if (rc == TL_OK)
-		rc = give_page(i);
-	if (rc == TL_OK && !i->has_root)
-		rc = tl__fail(TL_E_BAD_ENTRY, "there are no entries to import");
+	if (rc == TL_OK) {
+		rc = import_all(i);
+		if (rc != TL_OK)
+			rc = tell_entered(i, rc);
+	}
 	if (root && i->has_root)
 		*root = i->root;
 	if (entered)
 		*entered = i->entered;
 	tl__buf_free(&i->text);
+	tl__buf_free(&i->doubts);
 	tl__free(i);
 	return rc;
 }

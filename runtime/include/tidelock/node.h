@@ -120,7 +120,9 @@ TL_API int tl_node_all_databases(
 	tl_node *node, bool with_system, tl_id_visit visit, void *ud) TL_MUST_USE;
 /* Reads canonical entries, one a line in arrival order, and verifies each; makes the database
  * known. `read` fills at most `cap` bytes, returns 0 at the end, negative on failure. *root
- * receives its id. */
+ * receives its id. Fails when a line is no entry, an altered one, or one whose parent is missing at
+ * the end: the error has its code, and names the first such line, why, and how many entries entered
+ * and stay. *entered is set in every case. */
 TL_API int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap),
 	void *ud, tl_id *root, uint64_t *entered) TL_MUST_USE;
 /* tl_database_verify of every database, system ones included, with the store's file checked once.
