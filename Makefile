@@ -6,8 +6,11 @@ DESTDIR ?=
 SAN ?=
 V ?=
 
-VERSION := 0.1.0
-SONAME  := libtidelock.so.0
+# The version stands in the headers. The number behind the library's name counts what old hosts could
+# not be run with; versions that only add keep it.
+VERSION := $(shell awk '/define TL_VERSION_(MAJOR|MINOR|PATCH) / { v = v s $$3; s = "." } END { print v }' \
+	runtime/include/tidelock/types.h)
+SONAME  := libtidelock.so.1
 
 PACKAGES := gcc make pkg-config lua5.4 liblua5.4-dev libuv1-dev libsodium-dev libcurl4-openssl-dev \
 	libcjson-dev libsqlite3-dev libmicrohttpd-dev libssl-dev openssl lua-busted lua-luv lua-luv-dev lua-check \

@@ -202,10 +202,11 @@ int luaopen_tidelock_core(lua_State *L)
 	lua_pop(L, 1);
 	luaL_newlib(L, functions);
 	lua_newtable(L);
-	for (int kind = 0; kind < TL_EVENT_KIND_COUNT; kind++) {
-		lua_pushboolean(L, true);
-		lua_setfield(L, -2, tl_event_name((tl_event_kind)kind));
-	}
+#define SET_KIND(symbol, number, name)                                                             \
+	lua_pushboolean(L, true);                                                                  \
+	lua_setfield(L, -2, name);
+	TL_EVENT_KINDS(SET_KIND)
+#undef SET_KIND
 	lua_setfield(L, -2, "event_kinds");
 	return 1;
 }

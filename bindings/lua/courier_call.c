@@ -120,7 +120,7 @@ static void run_start(tlua_job *job)
 {
 	tlua_call *call = (tlua_call *)((char *)job - offsetof(tlua_call, start));
 	tl_transport *transport = call->courier->transport;
-	const tl_response_sink sink = {on_head, on_piece, on_done, call};
+	const tl_response_sink sink = {sizeof sink, on_head, on_piece, on_done, call};
 	int rc;
 
 	tlua__ring_enter(&call->courier->calls, &call->link);

@@ -216,7 +216,7 @@ static void run_answer(tlua_job *job)
 
 /* --- servers, on the loop's thread ------------------------------------------------------------ */
 
-static const tl_server_calls calls = {on_begin, on_piece, on_end, on_gone};
+static const tl_server_calls calls = {sizeof calls, on_begin, on_piece, on_end, on_gone};
 
 static void run_start(tlua_job *job)
 {

@@ -150,7 +150,7 @@ static int database_get_entry(lua_State *L)
 	if (rc != TL_OK)
 		return tlua_fail(L);
 	tlua_push_entry(L, entry);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return 1;
 }
 
@@ -165,7 +165,7 @@ static int push_info(lua_State *L)
 	lua_setfield(L, -2, "arrival");
 	lua_pushinteger(L, (lua_Integer)info->height);
 	lua_setfield(L, -2, "height");
-	lua_pushinteger(L, (lua_Integer)info->size);
+	lua_pushinteger(L, (lua_Integer)info->bytes);
 	lua_setfield(L, -2, "size");
 	lua_pushboolean(L, info->is_void);
 	lua_setfield(L, -2, "is_void");
@@ -226,7 +226,7 @@ static void set_count(lua_State *L, const char *name, uint64_t count)
 
 static int database_counts(lua_State *L)
 {
-	tl_database_counts counts;
+	tl_database_counts counts = TL_DATABASE_COUNTS_INIT;
 	int rc = tl_database_count(check(L), &counts);
 
 	if (rc != TL_OK)

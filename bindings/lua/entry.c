@@ -8,7 +8,7 @@ static int entry_drop(lua_State *L)
 {
 	void **handle = luaL_checkudata(L, 1, ENTRY_TYPE);
 
-	tl_entry_release(*handle);
+	tl_entry_free(*handle);
 	*handle = NULL;
 	return 0;
 }

@@ -20,7 +20,7 @@ static void push_context(lua_State *L, const tl_hook_context *context)
 	lua_setfield(L, -2, "tree_id");
 	lua_pushboolean(L, context->is_root_entry);
 	lua_setfield(L, -2, "is_root_entry");
-	lua_pushinteger(L, (lua_Integer)context->size);
+	lua_pushinteger(L, (lua_Integer)context->entry_bytes);
 	lua_setfield(L, -2, "size");
 	lua_pushlstring(L, context->author.ptr, context->author.len);
 	lua_setfield(L, -2, "author");
@@ -134,7 +134,7 @@ tl_hook tlua_check_hook(lua_State *L, int arg)
 	if (!hook) {
 		luaL_unref(L, LUA_REGISTRYINDEX, functions);
 		luaL_error(L, "not enough memory");
-		return (tl_hook){0}; /* not reached: luaL_error raises */
+		return (tl_hook)TL_HOOK_INIT; /* not reached: luaL_error raises */
 	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
 	*hook = (struct lua_hook){lua_tothread(L, -1), pthread_self(), functions};

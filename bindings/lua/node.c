@@ -23,10 +23,11 @@ static tl_node *check(lua_State *L)
 static int core_open(lua_State *L)
 {
 	tl_node_config config;
+	tl_sync_options sync;
 	tl_node *node = NULL;
 	int rc;
 
-	tlua_node_config(L, 1, &config);
+	tlua_node_config(L, 1, &config, &sync);
 	rc = tl_node_open(&node, &config);
 	return tlua_push_result(L, rc, TLUA_NODE, node);
 }
@@ -295,7 +296,7 @@ static void push_event(lua_State *L, const tl_event *event)
 /* next_event() -> event or nil; never waits */
 static int node_next_event(lua_State *L)
 {
-	tl_event event;
+	tl_event event = TL_EVENT_INIT;
 	int rc = tl_next_event(check(L), &event);
 
 	if (rc < 0)

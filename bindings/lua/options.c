@@ -90,7 +90,7 @@ static int choose(
 	return luaL_error(L, "option '%s' cannot be '%s'", name, text);
 }
 
-void tlua_node_config(lua_State *L, int arg, tl_node_config *config)
+void tlua_node_config(lua_State *L, int arg, tl_node_config *config, tl_sync_options *sync)
 {
 	static const char *const names[] = {"path", "memory", "durability", "name", "passphrase",
 		"sync", "log_level", TLUA_SYNC_OPTIONS, NULL};
@@ -119,5 +119,6 @@ void tlua_node_config(lua_State *L, int arg, tl_node_config *config)
 		(tl_log_level)choose(L, arg, "log_level", levels, (int)tlua_log_level(L));
 	config->log = tlua_log_sink;
 	config->log_ud = tlua_log_of(L);
-	tlua_sync_options(L, arg, &config->sync);
+	tlua_sync_options(L, arg, sync);
+	config->sync = sync;
 }

@@ -12,7 +12,8 @@
 /* Both raise on misuse. Texts in the result live as long as the table at `arg` and what the call
  * leaves on the stack. */
 void tlua_sync_options(lua_State *L, int arg, tl_sync_options *options);
-void tlua_node_config(lua_State *L, int arg, tl_node_config *config);
+/* The result points at *sync. */
+void tlua_node_config(lua_State *L, int arg, tl_node_config *config, tl_sync_options *sync);
 
 /* The passphrase of nodes with a path that are given none: kept until the state is closed, then
  * wiped (passphrase.c). */

@@ -128,7 +128,7 @@ static int store_database(lua_State *L)
 {
 	tl_store *store = check(L);
 	tl_id db = tlua_check_id(L, 2);
-	tl_store_database database;
+	tl_store_database database = TL_STORE_DATABASE_INIT;
 
 	if (tl_store_find(store, &db, &database) != TL_OK)
 		return tlua_fail(L);

@@ -93,7 +93,7 @@ static tl_request check_request(lua_State *L, int arg)
 {
 	static const char *const names[] = {
 		"address", "path", "body", "content_type", "max_response", "dial", "idle", NULL};
-	tl_request request = {.path = NULL};
+	tl_request request = TL_REQUEST_INIT;
 	const char *type;
 
 	luaL_checktype(L, arg, LUA_TTABLE);
@@ -168,7 +168,7 @@ static tl_serve_options check_serve_options(lua_State *L, int arg)
 {
 	static const char *const names[] = {"certificate", "key", "max_connections",
 		"max_connections_per_peer", "idle", "max_body", NULL};
-	tl_serve_options options = {.size = sizeof options};
+	tl_serve_options options = TL_SERVE_OPTIONS_INIT;
 
 	tlua_check_options(L, arg, names);
 	options.certificate_file = tlua_option_text(L, arg, "certificate");

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "engine/engine_impl.h"
 #include "sync/receipt.h"
@@ -63,8 +64,11 @@ static void drop_request(void *ud)
 static void on_head(void *ud, const tl_response_head *head)
 {
 	tl__outgoing *out = ud;
+	int rc = tl__sized_check(head, tl_response_head, channel);
 
-	if (tl__receipt_head(&out->receipt, head->status, head->channel) != TL_OK)
+	if (rc == TL_OK)
+		rc = tl__receipt_head(&out->receipt, head->status, head->channel);
+	if (rc != TL_OK)
 		out->carrier->transport->cancel(out->handle);
 }
 
@@ -117,10 +121,11 @@ static void note_failed(tl__failed *failed, uint64_t exchange, int code)
 
 static int begin(tl__outgoing *out, const tl__sync_action *action)
 {
-	const tl_response_sink sink = {on_head, on_piece, on_done, out};
+	const tl_response_sink sink = {sizeof sink, on_head, on_piece, on_done, out};
 	tl_transport *transport = out->carrier->transport;
 	size_t bytes = out->request.len;
 	tl_request request = {
+		.size = sizeof request,
 		.address = action->send.address.text,
 		.path = action->send.path,
 		.content_type = action->send.content_type,

@@ -314,16 +314,16 @@ static int export_one(void *ud, const tl_entry_info *info)
 	tl_entry *entry = NULL;
 	int rc;
 
-	if (e->any && e->bytes + info->size > e->max)
+	if (e->any && e->bytes + info->bytes > e->max)
 		return TL_STOP;
 	rc = tl_database_get_entry(e->db, &info->id, &entry);
 	if (rc != TL_OK)
 		return rc;
 	tl__buf_text(e->out, e->any ? "," : "");
 	tl__json_put_string(e->out, tl_entry_bytes(entry));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	e->any = true;
-	e->bytes += info->size;
+	e->bytes += info->bytes;
 	e->next = info->arrival;
 	return TL_OK;
 }
@@ -363,7 +363,7 @@ static int log_one(void *ud, const tl_entry_info *info)
 	put_id(l->out, &info->id);
 	tl__buf_format(l->out, ",\"arrival\":%llu,\"height\":%llu,\"size\":%u,\"void\":%s,",
 		(unsigned long long)info->arrival, (unsigned long long)info->height,
-		(unsigned)info->size, info->is_void ? "true" : "false");
+		(unsigned)info->bytes, info->is_void ? "true" : "false");
 	tl__buf_text(l->out, "\"parents\":[");
 	for (size_t i = 0; i < info->parent_count; i++) {
 		tl__buf_text(l->out, i ? "," : "");

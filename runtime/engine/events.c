@@ -1,6 +1,7 @@
 #include <string.h>
 #include "base/env.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "engine/hub_impl.h"
 
@@ -16,14 +17,14 @@ struct tl__event_node {
 };
 
 static const char *const names[] = {
-#define EVENT_NAME(symbol, name) [TL_EVENT_##symbol] = (name),
+#define EVENT_NAME(symbol, number, name) [number] = (name),
 	TL_EVENT_KINDS(EVENT_NAME)
 #undef EVENT_NAME
 };
 
 const char *tl_event_name(tl_event_kind kind)
 {
-	return (unsigned)kind < TL_EVENT_KIND_COUNT ? names[kind] : "unknown";
+	return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 
 /* Under the lock. false when memory ran out. */
@@ -82,8 +83,12 @@ void tl__hub_tell(tl__hub *hub, const tl_event *event, const char *text)
 
 int tl__hub_next_event(tl__hub *hub, tl_event *out)
 {
+	tl_event event = TL_EVENT_INIT;
 	tl__event_node *node;
+	int rc = tl__sized_check(out, tl_event, text);
 
+	if (rc != TL_OK)
+		return rc;
 	pthread_mutex_lock(&hub->lock);
 	hub->listening = true;
 	node = hub->first_event;
@@ -96,12 +101,11 @@ int tl__hub_next_event(tl__hub *hub, tl_event *out)
 		}
 	}
 	pthread_mutex_unlock(&hub->lock);
-	memset(out, 0, sizeof *out);
-	if (!node)
-		return 0;
-	memcpy(out, node->data, node->len);
+	if (node)
+		memcpy(&event, node->data, node->len);
+	tl__sized_fill(out, &event, tl_event);
 	tl__free(node);
-	return 1;
+	return node ? 1 : 0;
 }
 
 int tl__hub_fd(tl__hub *hub)

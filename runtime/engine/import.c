@@ -107,7 +107,7 @@ static int read_root(importing *i)
 			"it is not the root entry of a database; export it again");
 	else
 		i->root = *tl_entry_id(entry);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	i->has_root = rc == TL_OK;
 	return rc;
 }

@@ -1,6 +1,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "engine/control_server.h"
 #include "engine/engine.h"
@@ -13,7 +14,13 @@
 
 const char *tl_version(void)
 {
-	return "0.1.0";
+	return TL__STRINGIFY(TL_VERSION_MAJOR) "." TL__STRINGIFY(
+		TL_VERSION_MINOR) "." TL__STRINGIFY(TL_VERSION_PATCH);
+}
+
+unsigned long tl_version_number(void)
+{
+	return TL_VERSION_NUMBER;
 }
 
 /* --- what handles and parts call back --------------------------------------------------------- */
@@ -97,15 +104,18 @@ void tl__node_release(tl_node *node)
 		node_free(node);
 }
 
-static int read_config(tl_node_config *out, const tl_node_config *given)
+static int read_config(tl_node_config *out, tl_sync_options *sync, const tl_node_config *given)
 {
+	int rc;
+
 	*out = (tl_node_config)TL_NODE_CONFIG_INIT;
-	if (!given)
-		return TL_OK;
-	if (given->size < offsetof(tl_node_config, path) + sizeof given->path)
-		return tl__fail(TL_E_BAD_ARGUMENT,
-			"the configuration's size is not set; begin with TL_NODE_CONFIG_INIT");
-	memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+	*sync = (tl_sync_options)TL_SYNC_OPTIONS_INIT;
+	rc = given ? tl__sized_read(out, given, tl_node_config, log_level) : TL_OK;
+	if (rc == TL_OK && out->sync)
+		rc = tl__sized_read(sync, out->sync, tl_sync_options, accept_databases_from_count);
+	out->sync = sync;
+	if (rc != TL_OK)
+		return rc;
 	if (out->durability != TL_DURABILITY_FULL && out->durability != TL_DURABILITY_RELAXED)
 		return tl__fail(TL_E_BAD_ARGUMENT,
 			"durability is TL_DURABILITY_FULL or TL_DURABILITY_RELAXED");
@@ -189,7 +199,7 @@ static int open_parts(tl_node *node, const tl_node_config *config)
 	if (rc == TL_OK)
 		rc = tl__node_watch_commits(node);
 	if (rc == TL_OK && !config->without_sync)
-		rc = tl__engine_open(node, &config->sync);
+		rc = tl__engine_open(node, config->sync);
 	if (rc == TL_OK)
 		rc = tl__node_load_sync_db(node);
 	return rc;
@@ -217,8 +227,9 @@ static void close_keeping_error(tl_node *node)
 int tl_node_open(tl_node **out, const tl_node_config *config)
 {
 	tl_node_config full;
+	tl_sync_options sync;
 	tl_node *node;
-	int rc = read_config(&full, config);
+	int rc = read_config(&full, &sync, config);
 
 	*out = NULL;
 	if (rc != TL_OK)

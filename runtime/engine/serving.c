@@ -245,7 +245,8 @@ static void on_gone(void *ud)
 	tl__engine_maybe_end(e);
 }
 
-const tl_server_calls tl__serving_calls = {on_begin, on_piece, on_end, on_gone};
+const tl_server_calls tl__serving_calls = {
+	sizeof(tl_server_calls), on_begin, on_piece, on_end, on_gone};
 
 /* --- the answer ------------------------------------------------------------------------------- */
 
@@ -305,14 +306,6 @@ static void go_on(tl__inbound *in)
 	in->carrier->transport->answer_ready(in->handle);
 }
 
-/* A transport may have been made before there was such a call. */
-static bool can_close(const tl_transport *transport)
-{
-	return transport->size >=
-		       offsetof(tl_transport, close_after) + sizeof transport->close_after &&
-	       transport->close_after;
-}
-
 static void begin_answer(tl__inbound *in, const tl__sync_action *action, int64_t length)
 {
 	const tl_body body = {read_answer, drop_answer, in, length};
@@ -322,7 +315,7 @@ static void begin_answer(tl__inbound *in, const tl__sync_action *action, int64_t
 		"request %llu is answered with status %d", (unsigned long long)in->number,
 		action->answer.status);
 	in->refs++;
-	if (action->answer.close && can_close(transport))
+	if (action->answer.close && transport->close_after)
 		transport->close_after(in->handle);
 	transport->answer(in->handle, action->answer.status, action->answer.content_type, &body);
 }

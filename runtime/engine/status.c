@@ -34,7 +34,7 @@ static void put_name(tl__buf *out, tl_database *db)
 
 static int put_database(tl_database *db, tl__buf *out)
 {
-	tl_database_counts counts;
+	tl_database_counts counts = TL_DATABASE_COUNTS_INIT;
 	size_t tips = 0;
 	char id[TL_ID_TEXT_LEN + 1];
 	int rc = tl_database_count(db, &counts);

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "engine/servers.h"
 
@@ -38,12 +39,12 @@ int tl_sync_enable_http_transport(tl_node *node, const tl_http_config *config)
 	tl_http_config full = TL_HTTP_CONFIG_INIT;
 	http_call call = {.base.begin = begin_http, .config = &full};
 
-	if (config && config->size < offsetof(tl_http_config, certificate_file))
-		return tl__fail(TL_E_BAD_ARGUMENT,
-			"the configuration's size is not set; begin with TL_HTTP_CONFIG_INIT");
+	int rc = TL_OK;
+
 	if (config)
-		memcpy(&full, config, config->size < sizeof full ? config->size : sizeof full);
-	return tl__engine_call(node, &call.base, "tl_sync_enable_http_transport");
+		rc = tl__sized_read(&full, config, tl_http_config, min_bytes_per_s);
+	return rc == TL_OK ? tl__engine_call(node, &call.base, "tl_sync_enable_http_transport")
+			   : rc;
 }
 
 typedef struct transport_call {
@@ -58,6 +59,9 @@ static void begin_transport(tl__engine *engine, tl__call *call)
 	tl__carrier carrier = {.can_serve = true, .serve.size = sizeof carrier.serve};
 	int rc = add->make(add->ud, engine->loop, &carrier.transport);
 
+	/* One that is too small has no `free` to be called. */
+	if (rc == TL_OK)
+		rc = tl__sized_check(carrier.transport, tl_transport, close_after);
 	if (rc == TL_OK) {
 		rc = tl__carriers_add(engine, &carrier);
 		if (rc != TL_OK)
@@ -298,18 +302,19 @@ int tl_sync_configure(tl_node *node, const tl_sync_options *options)
 	tl_sync_options full = TL_SYNC_OPTIONS_INIT;
 	const tl__sync_command command = {.kind = TL__SYNC_CONFIGURE, .options = &full};
 
-	if (options->size < offsetof(tl_sync_options, connection_check_ms))
-		return tl__fail(TL_E_BAD_ARGUMENT,
-			"the options' size is not set; begin with TL_SYNC_OPTIONS_INIT");
-	memcpy(&full, options, options->size < sizeof full ? options->size : sizeof full);
-	return tl__command_run(node, &command, "tl_sync_configure", NULL);
+	int rc = tl__sized_read(&full, options, tl_sync_options, accept_databases_from_count);
+
+	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_configure", NULL) : rc;
 }
 
 int tl_sync_set_policy(tl_node *node, const tl_policy *policy)
 {
-	const tl__sync_command command = {.kind = TL__SYNC_SET_POLICY, .policy = policy};
+	tl_policy full = TL_POLICY_INIT;
+	const tl__sync_command command = {
+		.kind = TL__SYNC_SET_POLICY, .policy = policy ? &full : NULL};
+	int rc = policy ? tl__sized_read(&full, policy, tl_policy, ud) : TL_OK;
 
-	return tl__command_run(node, &command, "tl_sync_set_policy", NULL);
+	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_set_policy", NULL) : rc;
 }
 
 int tl_sync_request_database_access(tl_node *node, const tl_address *address, const tl_id *db,

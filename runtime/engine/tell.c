@@ -39,8 +39,7 @@ static void log_event(const tl__log *log, const tl_event *event, const char *tex
 		TOLD(INFO, "access", "%s asks for access to %s, request %s", peer, db, text);
 		return;
 	case TL_EVENT_ENTRY_COMMITTED:
-	case TL_EVENT_OVERFLOW:
-	case TL_EVENT_KIND_COUNT: return;
+	case TL_EVENT_OVERFLOW: return;
 	}
 }
 

@@ -35,7 +35,7 @@ tl_entry *tl_entry_retain(tl_entry *entry)
 	return entry;
 }
 
-void tl_entry_release(tl_entry *entry)
+void tl_entry_free(tl_entry *entry)
 {
 	if (entry && atomic_fetch_sub_explicit(&entry->owners, 1, memory_order_acq_rel) == 1)
 		tl__free(entry);

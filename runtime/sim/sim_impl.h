@@ -65,7 +65,7 @@ struct tl__sim_peer {
 	tl__sim_waiting *waiting;
 	uint64_t timer_at; /* when it was told the last time; UINT64_MAX: not yet */
 	uint64_t spins;
-	uint64_t events[TL_EVENT_KIND_COUNT];
+	uint64_t events[TL__EVENT_KINDS];
 };
 
 typedef struct tl__sim_actor { /* a scripted peer */

@@ -1,9 +1,10 @@
-/* The public store (tidelock/store.h): snapshots and batches behind calls of one step each. */
+/* The public store (tidelock/backend.h): snapshots and batches behind calls of one step each. */
 #include "store/access.h"
 
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "model/doc_path.h"
 
 _Static_assert((int)TL_STORE_VERIFIED == TL__VERIFIED && (int)TL_STORE_VOID == TL__VOID &&
@@ -34,18 +35,18 @@ static int open_inner(tl_store *store, const tl_store_config *config)
 
 int tl_store_open(tl_store **out, const tl_store_config *config)
 {
+	tl_store_config full = TL_STORE_CONFIG_INIT;
 	tl_store *store;
-	int rc;
+	int rc = tl__sized_read(&full, config, tl_store_config, log_level);
 
 	*out = NULL;
-	if (!config || config->size != sizeof *config)
-		return tl__fail(TL_E_BAD_ARGUMENT,
-			"begin a store's configuration with TL_STORE_CONFIG_INIT");
+	if (rc != TL_OK)
+		return rc;
 	store = tl__alloc_zero(1, sizeof *store);
 	if (!store)
 		return TL_E_NOMEM;
-	store->log = (tl__log){config->log, config->log_ud, config->log_level};
-	rc = open_inner(store, config);
+	store->log = (tl__log){full.log, full.log_ud, full.log_level};
+	rc = open_inner(store, &full);
 	if (rc != TL_OK) {
 		tl__free(store);
 		return rc;
@@ -91,7 +92,8 @@ static int fill_database(tl__snapshot *s, const tl__db_row *row, tl_store_databa
 {
 	int rc;
 
-	*out = (tl_store_database){.id = row->db,
+	*out = (tl_store_database){.size = sizeof *out,
+		.id = row->db,
 		.arrivals = row->arrivals,
 		.void_count = row->void_count,
 		.void_bytes = row->void_bytes};
@@ -156,15 +158,20 @@ int tl_store_databases(tl_store *store, tl_store_database_visit visit, void *ud)
 
 int tl_store_find(tl_store *store, const tl_id *db, tl_store_database *out)
 {
+	tl_store_database found = TL_STORE_DATABASE_INIT;
 	tl__db_row row;
 	tl__snapshot *s;
-	int rc = tl__snapshot_open(store->inner, &s);
+	int rc = tl__sized_check(out, tl_store_database, quarantined);
 
+	if (rc == TL_OK)
+		rc = tl__snapshot_open(store->inner, &s);
 	if (rc != TL_OK)
 		return rc;
 	rc = tl__read_database(s, db, &row);
 	if (rc == TL_OK)
-		rc = fill_database(s, &row, out);
+		rc = fill_database(s, &row, &found);
+	if (rc == TL_OK)
+		tl__sized_fill(out, &found, tl_store_database);
 	tl__snapshot_close(s);
 	return rc;
 }
@@ -194,7 +201,8 @@ static int show(shown *to, const tl_store_entry *entry)
 
 static int show_entry(void *ud, const tl__entry_row *row)
 {
-	const tl_store_entry entry = {.id = row->id,
+	const tl_store_entry entry = {.size = sizeof entry,
+		.id = row->id,
 		.arrival = row->arrival,
 		.height = row->height,
 		.verdict = (tl_store_verdict)row->verdict,
@@ -207,7 +215,8 @@ static int show_entry(void *ud, const tl__entry_row *row)
 
 static int show_aside(void *ud, const tl__aside_row *row)
 {
-	const tl_store_entry entry = {.id = row->id,
+	const tl_store_entry entry = {.size = sizeof entry,
+		.id = row->id,
 		.verdict = (tl_store_verdict)row->verdict,
 		.bytes = row->bytes,
 		.sender = row->sender,
@@ -353,7 +362,8 @@ static int take_parts(state_walk *walk, tl_str path, size_t *count)
 static int show_state(void *ud, const tl__state_row *row)
 {
 	state_walk *walk = ud;
-	tl_store_state_row out = {.kind = (tl_store_state_kind)row->kind,
+	tl_store_state_row out = {.size = sizeof out,
+		.kind = (tl_store_state_kind)row->kind,
 		.height = row->stamp.height,
 		.id = row->stamp.id,
 		.value = row->value};

@@ -2,7 +2,7 @@
 #ifndef TL_STORE_ACCESS_H
 #define TL_STORE_ACCESS_H
 
-#include <tidelock/store.h>
+#include <tidelock/backend.h>
 #include "store/store.h"
 
 /* For reading only: writes fail with TL_E_STORE_READ_ONLY. `drop` is called with `owner` when *out

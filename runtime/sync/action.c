@@ -180,6 +180,7 @@ void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const
 	tl__sync_action action = {.kind = TL__SYNC_EVENT};
 	tl_event *event = &action.event;
 
+	event->size = sizeof *event;
 	event->kind = kind;
 	event->number = number;
 	event->time_ms = sync->wall;

@@ -42,7 +42,7 @@ static int database_of(tl_str text, tl_id *db, bool *known)
 		*db = *tl_entry_id(entry);
 	else if (rc == TL_OK)
 		*known = tl_id_parse(db, tl_entry_tree(entry)) == TL_OK;
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return TL_OK;
 }
 

@@ -190,6 +190,11 @@ typedef enum tl__sync_read {
 	TL__SYNC_READ_TREE   /* status 200: feed a tl__intake with max_bytes = limit */
 } tl__sync_read;
 
+/* How many kinds of events there are. */
+#define TL__EVENT_ONE(symbol, number, name) +1
+enum { TL__EVENT_KINDS = 0 TL_EVENT_KINDS(TL__EVENT_ONE) };
+#undef TL__EVENT_ONE
+
 /* Texts live until the next call of tl__sync_next or tl__sync_handle; `body` and `work` are the
  * driver's from now on (tl__buf_free, tl__work_free). */
 typedef struct tl__sync_action {

@@ -3,6 +3,7 @@
 #include <tidelock/transport.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "transport/address.h"
 #include "transport/http_impl.h"
 
@@ -90,20 +91,22 @@ int tl__http_new(
 
 int tl_http_new(tl_transport **out, tl_loop *loop, const tl_http_options *options)
 {
-	static const tl_http_options plain = TL_HTTP_OPTIONS_INIT;
-	const tl_http_options *o = options ? options : &plain;
-	const tl__http_options inner = {o->tls, o->ca_file, o->proxy};
+	tl_http_options o = TL_HTTP_OPTIONS_INIT;
+	tl__http_options inner;
 	http *h;
-	int rc;
+	int rc = tl__sized_check(loop, tl_loop, now_ms);
 
 	*out = NULL;
-	if (o->size != sizeof *o)
-		return tl__fail(TL_E_BAD_ARGUMENT, "begin HTTP options with TL_HTTP_OPTIONS_INIT");
+	if (rc == TL_OK && options)
+		rc = tl__sized_read(&o, options, tl_http_options, log_level);
+	if (rc != TL_OK)
+		return rc;
+	inner = (tl__http_options){o.tls, o.ca_file, o.proxy};
 	rc = tl__http_new(out, loop, &inner, NULL);
 	if (rc != TL_OK)
 		return rc;
 	h = tl__http_of(*out);
-	h->own_log = (tl__log){o->log, o->log_ud, o->log_level};
+	h->own_log = (tl__log){o.log, o.log_ud, o.log_level};
 	h->log = &h->own_log;
 	return TL_OK;
 }

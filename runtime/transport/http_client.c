@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/fail.h"
+#include "base/sized.h"
 #include "base/mem.h"
 #include "transport/address.h"
 #include "transport/http_exchange.h"
@@ -129,6 +130,7 @@ int tl__exchange_prepare(tl_exchange *exchange, const tl_request *request)
 	return rc;
 }
 
+/* `sink` has been read: it is all there. */
 static int new_exchange(
 	http *h, const tl_request *request, const tl_response_sink *sink, tl_exchange **out)
 {
@@ -161,15 +163,21 @@ static int new_exchange(
 int tl__http_send(tl_transport *transport, const tl_request *request, const tl_response_sink *sink,
 	tl_exchange **out)
 {
-	int rc = check_request(request);
+	tl_request full = TL_REQUEST_INIT;
+	tl_response_sink calls = {.size = sizeof calls};
+	int rc = tl__sized_read(&full, request, tl_request, min_bytes_per_s);
 
 	*out = NULL;
 	if (rc == TL_OK)
-		rc = new_exchange(tl__http_of(transport), request, sink, out);
+		rc = tl__sized_read(&calls, sink, tl_response_sink, ud);
+	if (rc == TL_OK)
+		rc = check_request(&full);
+	if (rc == TL_OK)
+		rc = new_exchange(tl__http_of(transport), &full, &calls, out);
 	if (rc != TL_OK) {
 		*out = NULL;
-		if (request->body.drop)
-			request->body.drop(request->body.ud);
+		if (full.body.drop)
+			full.body.drop(full.body.ud);
 		return rc;
 	}
 	tl__exchange_enter(*out);

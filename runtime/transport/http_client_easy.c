@@ -100,7 +100,7 @@ static size_t refuse(tl_exchange *exchange, int code)
 
 static int tell_head(tl_exchange *exchange)
 {
-	tl_response_head head = {0};
+	tl_response_head head = {.size = sizeof head};
 	const char *content_type = NULL;
 	curl_off_t length = -1;
 	long status = 0;

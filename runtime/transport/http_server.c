@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "transport/http_serving.h"
 
 #define MAX_CONNECTIONS          1024
@@ -224,11 +225,8 @@ static void free_server(tl_server *server)
 	tl__free(server);
 }
 
-static void take_options(tl_server *server, const tl_serve_options *options)
+static void take_options(tl_server *server, const tl_serve_options *o)
 {
-	static const tl_serve_options defaults;
-	const tl_serve_options *o = options ? options : &defaults;
-
 	server->idle_ms = o->idle_ms ? o->idle_ms : TL__PACE_IDLE_MS;
 	server->min_rate = o->min_bytes_per_s ? o->min_bytes_per_s : TL__PACE_MIN_RATE;
 	server->max_connections = o->max_connections ? o->max_connections : MAX_CONNECTIONS;
@@ -238,22 +236,11 @@ static void take_options(tl_server *server, const tl_serve_options *options)
 
 static void on_end(void *ud);
 
-int tl__http_serve(tl_transport *transport, const char *bind, const tl_serve_options *options,
-	const tl_server_calls *calls, void *ud, tl_server **out)
+static int start(tl_server *server, const char *bind, const tl_serve_options *options)
 {
-	tl_server *server = tl__alloc_zero(1, sizeof *server);
-	tl_loop *loop = tl__http_of(transport)->loop;
-	int rc;
+	tl_loop *loop = server->http->loop;
+	int rc = load_tls(server, options);
 
-	*out = NULL;
-	if (!server)
-		return TL_E_NOMEM;
-	server->http = tl__http_of(transport);
-	server->listen_fd = -1;
-	server->calls = *calls;
-	server->ud = ud;
-	take_options(server, options);
-	rc = load_tls(server, options);
 	if (rc == TL_OK)
 		rc = listen_on(server, bind);
 	if (rc == TL_OK)
@@ -266,6 +253,31 @@ int tl__http_serve(tl_transport *transport, const char *bind, const tl_serve_opt
 		rc = start_daemon(server);
 	if (rc == TL_OK)
 		rc = enter_loop(server);
+	return rc;
+}
+
+int tl__http_serve(tl_transport *transport, const char *bind, const tl_serve_options *options,
+	const tl_server_calls *calls, void *ud, tl_server **out)
+{
+	tl_serve_options full = TL_SERVE_OPTIONS_INIT;
+	tl_server *server;
+	int rc = TL_OK;
+
+	*out = NULL;
+	if (options)
+		rc = tl__sized_read(&full, options, tl_serve_options, min_bytes_per_s);
+	if (rc != TL_OK)
+		return rc;
+	server = tl__alloc_zero(1, sizeof *server);
+	if (!server)
+		return TL_E_NOMEM;
+	server->http = tl__http_of(transport);
+	server->listen_fd = -1;
+	server->ud = ud;
+	take_options(server, &full);
+	rc = tl__sized_read(&server->calls, calls, tl_server_calls, gone);
+	if (rc == TL_OK)
+		rc = start(server, bind, &full);
 	if (rc != TL_OK) {
 		free_server(server);
 		return rc;

@@ -58,6 +58,7 @@ static void begin(tl_incoming *in, const char *url, const char *method)
 	const char *type =
 		MHD_lookup_connection_value(in->conn->mhd, MHD_HEADER_KIND, "Content-Type");
 	tl_incoming_head head = {
+		.size = sizeof head,
 		.path = path_of(url),
 		.content_type = {type, type ? strlen(type) : 0},
 		.body_length = in->announced,

@@ -127,7 +127,7 @@ static int on_row(void *ud, const tl__entry_row *row)
 			TL_E_STORE_DAMAGED, "a stored entry cannot be read any more; run verify");
 	if (code == TL_OK)
 		code = see(ud, entry, row->verdict == TL__VERIFIED);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return code;
 }
 

@@ -21,11 +21,11 @@ static int fill_context(const tl__commit *commit, tl_hook_context *context, tl_s
 	for (size_t i = 0; i < count; i++)
 		(*names)[i] = tl_entry_store_name(commit->entry, i);
 	*context = (tl_hook_context){
-		.struct_size = sizeof *context,
+		.size = sizeof *context,
 		.entry = commit->entry,
 		.tree_id = commit->db_id,
 		.is_root_entry = tl_entry_is_root(commit->entry),
-		.size = tl_entry_bytes(commit->entry).len,
+		.entry_bytes = tl_entry_bytes(commit->entry).len,
 		.stores = *names,
 		.store_count = count,
 		.author = commit->author,
@@ -284,7 +284,7 @@ static int build(tl_transaction *tx, const tl__read *read, tl__snapshot *now,
 	if (code == TL_OK)
 		code = tl__check_may_write(signing, *out, seen->now ? seen->now->auth : NULL);
 	if (code != TL_OK) {
-		tl_entry_release(*out);
+		tl_entry_free(*out);
 		*out = NULL;
 	}
 	return code;
@@ -331,7 +331,7 @@ static int commit_on(tl_transaction *tx, const tl__read *read, tl__snapshot *now
 		code = store(tx, now, &signing, entry);
 	if (code == TL_OK && id)
 		*id = *tl_entry_id(entry);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl__signing_free(&signing);
 	tl__settings_release(seen.before);
 	tl__settings_release(seen.now);

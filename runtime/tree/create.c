@@ -123,7 +123,7 @@ static int sign_and_store(tl__host *host, const tl_value *settings, tl_str key_n
 		code = store_root(host, &signing, entry);
 	if (code == TL_OK)
 		*id = *tl_entry_id(entry);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl__signing_free(&signing);
 	tl_auth_free(auth);
 	return code;

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "tree/handles.h"
 
@@ -96,10 +97,11 @@ static int copy_info(tl__arena *arena, const tl__entry_row *row, tl_entry_info *
 	if (row->parent_count > 0)
 		memcpy(parents, row->parents, row->parent_count * sizeof *parents);
 	*out = (tl_entry_info){
+		.size = sizeof *out,
 		.id = row->id,
 		.arrival = row->arrival,
 		.height = row->height,
-		.size = row->size,
+		.bytes = row->size,
 		.is_void = row->verdict == TL__VOID,
 		.parents = parents,
 		.parent_count = row->parent_count,
@@ -315,7 +317,7 @@ int tl_database_get_entry(tl_database *db, const tl_id *id, tl_entry **out)
 		code = tl_entry_parse(out, p.bytes[0], TL_ENTRY_CANONICAL);
 	page_clear(&p);
 	if (code == TL_OK && memcmp(tl_entry_id(*out)->b, id->b, TL_ID_BYTES) != 0) {
-		tl_entry_release(*out);
+		tl_entry_free(*out);
 		*out = NULL;
 		code = tl__fail(TL_E_STORE_DAMAGED,
 			"the stored bytes of an entry are not those of its id; run verify");
@@ -334,7 +336,7 @@ int tl_database_get_entries(
 		code = tl_database_get_entry(db, &ids[i], &entry);
 		if (code == TL_OK)
 			code = visit(ud, entry);
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 	}
 	return code == TL_STOP ? TL_OK : code;
 }
@@ -342,19 +344,23 @@ int tl_database_get_entries(
 int tl_database_get_info(tl_database *db, const tl_id *id, tl_entry_info *info)
 {
 	page p = {.arena = TL__ARENA_INIT};
-	int code = read_one(db, id, &p);
-	tl_id *parents;
+	tl_entry_info full = TL_ENTRY_INFO_INIT;
+	tl_id *parents = NULL;
+	int code = tl__sized_check(info, tl_entry_info, parent_count);
 
-	memset(info, 0, sizeof *info);
+	if (code != TL_OK)
+		return code;
+	code = read_one(db, id, &p);
 	if (code == TL_OK) {
 		parents = tl__alloc_zero(p.at[0].parent_count + 1, sizeof *parents);
 		code = parents ? TL_OK : TL_E_NOMEM;
 	}
 	if (code == TL_OK) {
-		*info = p.at[0];
-		memcpy(parents, p.at[0].parents, info->parent_count * sizeof *parents);
-		info->parents = parents;
+		full = p.at[0];
+		memcpy(parents, full.parents, full.parent_count * sizeof *parents);
+		full.parents = parents;
 	}
+	tl__sized_fill(info, &full, tl_entry_info);
 	page_clear(&p);
 	return code;
 }
@@ -403,21 +409,25 @@ int tl__aside_count(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint6
 
 int tl_database_count(tl_database *db, tl_database_counts *out)
 {
-	tl__snapshot *s;
+	tl_database_counts counts = TL_DATABASE_COUNTS_INIT;
+	tl__snapshot *s = NULL;
 	tl__db_row row;
-	int code = tl__database_snapshot(db, &s);
+	int code = tl__sized_check(out, tl_database_counts, quarantined);
 
-	memset(out, 0, sizeof *out);
+	if (code != TL_OK)
+		return code;
+	code = tl__database_snapshot(db, &s);
 	if (code == TL_OK)
 		code = tl__read_database(s, &db->id, &row);
 	if (code == TL_OK) {
-		out->entries = row.arrivals;
-		out->void_entries = row.void_count;
-		out->void_bytes = row.void_bytes;
-		code = tl__aside_count(s, &db->id, TL__PENDING, &out->pending);
+		counts.entries = row.arrivals;
+		counts.void_entries = row.void_count;
+		counts.void_bytes = row.void_bytes;
+		code = tl__aside_count(s, &db->id, TL__PENDING, &counts.pending);
 	}
 	if (code == TL_OK)
-		code = tl__aside_count(s, &db->id, TL__INVALID, &out->quarantined);
+		code = tl__aside_count(s, &db->id, TL__INVALID, &counts.quarantined);
+	tl__sized_fill(out, &counts, tl_database_counts);
 	tl__snapshot_close(s);
 	return code;
 }

@@ -104,7 +104,7 @@ static int merge_chunk(
 	for (size_t i = 0; code == TL_OK && i < count; i++)
 		code = merge_delta(store, entries[i], doc);
 	for (size_t i = 0; i < count; i++)
-		tl_entry_release(entries[i]);
+		tl_entry_free(entries[i]);
 	return code;
 }
 

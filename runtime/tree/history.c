@@ -37,7 +37,7 @@ static int tell(const question *q, const tl__line *at)
 	tl_value *delta = NULL;
 	tl_entry *entry;
 	ptrdiff_t store;
-	tl_history_step step = {at->id, at->height, TL__STR_NULL, at->is_void, NULL};
+	tl_history_step step = {sizeof step, at->id, at->height, TL__STR_NULL, at->is_void, NULL};
 	int code = tl_entry_parse(&entry, at->bytes, TL_ENTRY_CANONICAL);
 
 	if (code != TL_OK)
@@ -52,7 +52,7 @@ static int tell(const question *q, const tl__line *at)
 	if (code == TL_OK && step.value)
 		code = q->visit(q->ud, &step);
 	tl_value_free(delta);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return code;
 }
 

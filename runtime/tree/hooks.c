@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "tree/database.h"
 
 struct tl__hook_node {
@@ -44,14 +45,15 @@ void tl__hooks_free(tl__hooks *hooks)
 int tl__hooks_add(tl__hooks *hooks, const tl_hook *hook, uint64_t *handle)
 {
 	tl__hook_node *node, **end;
-	size_t size = hook->size < sizeof *hook ? hook->size : sizeof *hook;
+	tl_hook full = TL_HOOK_INIT;
+	int rc = tl__sized_read(&full, hook, tl_hook, ud);
 
-	if (hook->size < offsetof(tl_hook, ud) + sizeof hook->ud)
-		return tl__fail(TL_E_BAD_ARGUMENT, "set the hook's size to sizeof(tl_hook)");
+	if (rc != TL_OK)
+		return rc;
 	node = tl__alloc_zero(1, sizeof *node);
 	if (!node)
 		return TL_E_NOMEM;
-	memcpy(&node->hook, hook, size);
+	node->hook = full;
 	atomic_init(&node->owners, 1);
 	pthread_mutex_lock(&hooks->mutex);
 	node->handle = ++hooks->last_handle;

@@ -114,7 +114,7 @@ void tl__prepared_free(tl__prepared *p)
 		return;
 	tl__pool_abandon(p->tree->pool, &p->batch);
 	for (size_t i = 0; i < p->count; i++)
-		tl_entry_release(p->lines[i].entry);
+		tl_entry_free(p->lines[i].entry);
 	if (p->is_ahead)
 		atomic_fetch_sub(&p->tree->ahead, 1);
 	tl__free(p->lines);

@@ -29,7 +29,7 @@ int tl__run_init(tl__run *run, tl__tree *tree, const tl_id *db, const tl__ingest
 void tl__run_free(tl__run *run)
 {
 	for (size_t i = 0; i < run->item_count; i++)
-		tl_entry_release(run->items[i]->entry);
+		tl_entry_free(run->items[i]->entry);
 	tl__judge_free(&run->judge);
 	tl__plan_free(run->plan);
 	tl__snapshot_close(run->snapshot);
@@ -116,7 +116,7 @@ static int add_aside(tl__run *run, const tl__aside_row *row)
 	int code = tl_entry_parse(&entry, row->bytes, TL_ENTRY_CANONICAL);
 
 	if (code == TL_OK && memcmp(tl_entry_id(entry), &row->id, sizeof row->id) != 0) {
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 		entry = NULL;
 		code = TL_E_BAD_ENTRY;
 	}
@@ -130,7 +130,7 @@ static int add_aside(tl__run *run, const tl__aside_row *row)
 	}
 	code = add_item(run, entry,
 		row->verdict == TL__INVALID ? TL__FROM_QUARANTINE : TL__FROM_PENDING, &item);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	if (code != TL_OK)
 		return code;
 	item->sender = tl__arena_str(&run->arena, row->sender);

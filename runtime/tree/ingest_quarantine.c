@@ -213,7 +213,7 @@ static int on_pending(void *ud, const tl__aside_row *row)
 	if (code == TL_E_NOMEM)
 		return code;
 	code = code == TL_OK ? pin_what_it_needs(ud, entry) : TL_OK;
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return code;
 }
 

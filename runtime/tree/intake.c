@@ -23,7 +23,7 @@ static void note_root(tl__intake *intake, tl_str text)
 		return;
 	intake->has_root = true;
 	intake->root = *tl_entry_id(entry);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 }
 
 static int take_entry(void *ud, tl_str text, bool is_root)

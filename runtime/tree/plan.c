@@ -49,7 +49,7 @@ void tl__plan_free(tl__plan *plan)
 	if (!plan)
 		return;
 	for (size_t i = 0; i < plan->count; i++)
-		tl_entry_release(plan->items[i].entry);
+		tl_entry_free(plan->items[i].entry);
 	tl__dag_free(&plan->dag);
 	tl__free(plan);
 }
@@ -389,7 +389,7 @@ void tl__plan_undo(tl__plan *plan, size_t count)
 
 		plan->raise_count = item->raises;
 		forget(plan, item->entry);
-		tl_entry_release(item->entry);
+		tl_entry_free(item->entry);
 	}
 	forget_settings(plan);
 }

@@ -114,13 +114,13 @@ int tl__spool_add(tl__spool *spool, tl_str line, tl_entry_form form, int *refuse
 		code = tl__fail(
 			TL_E_FOREIGN_ENTRY, "the entry belongs to another database than this one");
 	if (code == TL_E_NOMEM) {
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 		return code;
 	}
 	*refused = code;
 	if (code == TL_OK)
 		code = insert(spool, entry);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return *refused == TL_OK ? code : TL_OK;
 }
 
@@ -279,6 +279,6 @@ int tl__spool_expect_root(tl_str line, tl_entry_form form, const tl_id *asked)
 		(!tl_entry_is_root(entry) || memcmp(tl_entry_id(entry), asked, sizeof *asked) != 0))
 		code = tl__fail(TL_E_WRONG_ROOT,
 			"the answer's root entry is not the database that was asked for");
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return code;
 }

@@ -70,7 +70,7 @@ static void check(void *ud, size_t index)
 					 : "its bytes are no canonical entry";
 	out->code = TL_OK;
 	if (out->broken) {
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 		return;
 	}
 	out->entry = entry;
@@ -112,7 +112,7 @@ void tl__verify_page_free(tl__verify_page *page)
 	if (page->at)
 		tl__pool_abandon(page->verify->tree->pool, &page->batch);
 	for (size_t i = 0; page->at && i < page->lines.count; i++)
-		tl_entry_release(page->at[i].entry);
+		tl_entry_free(page->at[i].entry);
 	tl__free(page->at);
 	tl__lines_free(&page->lines);
 	*page = (tl__verify_page){.lines = TL__LINES_INIT};

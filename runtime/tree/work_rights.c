@@ -47,7 +47,7 @@ static int look_at_root(void *ud, const tl__entry_row *row)
 			"the root of a database cannot be read; run `tidelock verify`");
 	read->found = true;
 	read->system = tl__root_is_system(root);
-	tl_entry_release(root);
+	tl_entry_free(root);
 	return TL_OK;
 }
 

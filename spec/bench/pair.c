@@ -82,7 +82,7 @@ static double one_over(pair *p)
 	uint64_t before = arrivals(p->db_b);
 	struct pollfd wake = {.fd = tl_node_fd(p->b), .events = POLLIN};
 	double start = now_s();
-	tl_event event;
+	tl_event event = TL_EVENT_INIT;
 
 	commit_one(p->db_a, p->next++);
 	while (arrivals(p->db_b) == before) {

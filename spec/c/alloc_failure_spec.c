@@ -218,7 +218,7 @@ static int build_entry(tl__buf *out)
 		tl__buf_append(out, signing, len);
 	}
 	tl_free(signing);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return code == TL_OK ? tl__buf_status(out) : code;
 }
 
@@ -239,7 +239,7 @@ static int read_foreign_entry(tl__buf *out)
 		code = tl_entry_check(entry);
 	if (code == TL_OK)
 		tl__buf_str(out, tl_entry_bytes(entry));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return code == TL_OK ? tl__buf_status(out) : code;
 }
 
@@ -422,7 +422,7 @@ static int resolve_key(tl__buf *out)
 			tl_auth_key_count(auth));
 	tl_auth_free(auth);
 	tl_value_free(auth_doc);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return code == TL_OK ? tl__buf_status(out) : code;
 }
 

@@ -20,7 +20,7 @@ typedef struct chain {
 static inline void chain_free(chain *c)
 {
 	for (size_t i = 0; i < c->count; i++)
-		tl_entry_release(c->at[i]);
+		tl_entry_free(c->at[i]);
 	free(c->at);
 }
 

@@ -41,7 +41,7 @@ static void another_process_talks_to_the_owner(void)
 	snprintf(file, sizeof file, "%s/control.sock", dir);
 	REQUIRE(stat(file, &info) == 0);
 	CHECK((info.st_mode & 0777) == 0600);
-	CHECK(call_gives(dir, "{\"call\":\"status\"}", "\"version\":\"0.1.0\""));
+	CHECK(call_gives(dir, "{\"call\":\"status\"}", "\"version\":\"0.2.0\""));
 	CHECK(call_gives(dir, "{\"call\":\"db list\"}", "\"name\":\"n\",\"entries\":1"));
 	CHECK(call_gives(dir,
 		"{\"call\":\"db set\",\"db\":\"n\",\"store\":\"data\",\"path\":\"a.b\","
@@ -389,7 +389,7 @@ static void write_wrong_entries(tl_node *node, const tl_id *root)
 	}
 	CHECK_OK(tl__store_write(node->store, &batch));
 	for (size_t i = 0; i < WRONG; i++)
-		tl_entry_release(entries[i]);
+		tl_entry_free(entries[i]);
 }
 
 static void a_check_shows_a_thousand_findings_and_counts_all(void)

@@ -117,11 +117,12 @@ static bool is_told(int rc)
 static tl_node *open_damaged(const char *dir, int *rc)
 {
 	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_sync_options sync = quick();
 	tl_node *node = NULL;
 
 	config.path = dir;
 	config.durability = TL_DURABILITY_RELAXED;
-	config.sync = quick();
+	config.sync = &sync;
 	config.log = no_log;
 	*rc = tl_node_open(&node, &config);
 	if (*rc == TL_OK)

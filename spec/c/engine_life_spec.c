@@ -101,7 +101,7 @@ static bool event_comes(tl_node *node, tl_event_kind kind, tl_event *out)
 static void events_tell_what_happens(void)
 {
 	duo d;
-	tl_event event = {0};
+	tl_event event = TL_EVENT_INIT;
 
 	REQUIRE(duo_open(&d, false, NULL));
 	(void)tl_node_fd(d.a.node);
@@ -299,13 +299,14 @@ static void options_that_cannot_be_are_refused(void)
 	tl_node_config config = TL_NODE_CONFIG_INIT;
 	tl_node *node = NULL;
 
-	config.sync = options;
-	config.sync.accept_databases_from = bad;
-	config.sync.accept_databases_from_count = 1;
+	options.accept_databases_from = bad;
+	options.accept_databases_from_count = 1;
+	config.sync = &options;
 	CHECK(tl_node_open(&node, &config) != TL_OK);
 	CHECK(node == NULL);
 	node = open_node(NULL, NULL);
 	REQUIRE(node != NULL);
+	options = quick();
 	options.commit_gap_ms = 5;
 	CHECK_OK(tl_sync_configure(node, &options));
 	options.size = 0;

@@ -107,13 +107,14 @@ static void the_spec_finds_what_lies_about(void)
 static bool open_sealed(site *s, const char *dir)
 {
 	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_sync_options sync = quick();
 
 	memset(s, 0, sizeof *s);
 	config.path = dir;
 	config.passphrase = own->passphrase;
 	config.passphrase_len = strlen(own->passphrase);
 	config.durability = TL_DURABILITY_RELAXED;
-	config.sync = quick();
+	config.sync = &sync;
 	return tl_node_open(&s->node, &config) == TL_OK &&
 	       tl_node_device_key(s->node, s->key) == TL_OK &&
 	       tl_sync_enable_http_transport(s->node, NULL) == TL_OK &&

@@ -142,7 +142,7 @@ static void a_forged_entry_stays_out_and_the_rest_comes_in(void)
 	CHECK(entries_of(s.node, &h.chain.root) == 20);
 	CHECK(holds(s.node, &h.chain.root, "n", "19"));
 	site_close(&s);
-	tl_entry_release(h.forged);
+	tl_entry_free(h.forged);
 	chain_free(&h.chain);
 }
 
@@ -295,7 +295,7 @@ static int take_entry(void *ud, tl_str text, bool is_root)
 		r->ordered = false;
 	r->last = *tl_entry_id(entry);
 	r->count++;
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return TL_OK;
 }
 
@@ -457,7 +457,7 @@ static void pushed_entries_count_only_when_they_verify(void)
 	CHECK(WAIT_FOR(entries_of(s.node, &c.root) == 4));
 	CHECK(pushed(&s, &lines[4], 1, "\"Ack\""));
 	CHECK(entries_of(s.node, &c.root) == 4);
-	tl_entry_release(forged);
+	tl_entry_free(forged);
 	tl__buf_free(&root.bytes);
 	site_close(&s);
 	chain_free(&c);

@@ -284,6 +284,7 @@ static inline void app_gone(void *request_ud)
 	release(r);
 }
 
-static const tl_server_calls rig_calls = {app_begin, app_piece, app_end, app_gone};
+static const tl_server_calls rig_calls = {
+	sizeof rig_calls, app_begin, app_piece, app_end, app_gone};
 
 #endif

@@ -249,6 +249,7 @@ static inline void ex_done(void *ud, int code)
 static inline int ex_start(exchange *e, rig *g, const char *address, const char *path)
 {
 	tl_request what = {
+		.size = sizeof what,
 		.address = address,
 		.path = path,
 		.content_type = "application/json",
@@ -258,7 +259,7 @@ static inline int ex_start(exchange *e, rig *g, const char *address, const char 
 		.idle_ms = e->idle_ms,
 		.min_bytes_per_s = e->min_rate,
 	};
-	tl_response_sink sink = {ex_head, ex_piece, ex_done, e};
+	tl_response_sink sink = {sizeof sink, ex_head, ex_piece, ex_done, e};
 	int rc;
 
 	e->rig = g;

@@ -242,7 +242,7 @@ static int resolve(tl_signer *out, const tl_auth *auth, const char *name, const 
 	tl_entry *entry = signed_as(name, pubkey);
 	int code = tl_auth_resolve(out, auth, entry, NULL, NULL);
 
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return code;
 }
 
@@ -341,8 +341,8 @@ static void delegation_is_bounded_by_every_step(void)
 	w = (world){.inner = {m, l}};
 	CHECK_OK(tl_auth_resolve(&s, a, by_three, lookup, &w));
 	CHECK(same(s.permission, perm(TL_WRITE, 50)));
-	tl_entry_release(by_two);
-	tl_entry_release(by_three);
+	tl_entry_free(by_two);
+	tl_entry_free(by_three);
 	tl_auth_free(a);
 	tl_auth_free(m);
 	tl_auth_free(i);
@@ -374,7 +374,7 @@ static void broken_paths_resolve_to_nobody(void)
 
 		REQUIRE(e != NULL);
 		CHECK_CODE(tl_auth_resolve(&s, auth, e, lookup, &w), cases[i].code);
-		tl_entry_release(e);
+		tl_entry_free(e);
 	}
 	tl_auth_free(auth);
 }
@@ -393,8 +393,8 @@ static void settings_need_admin(void)
 	CHECK(tl_auth_may_write(perm(TL_WRITE, UINT32_MAX), plain));
 	CHECK(!tl_auth_may_write(perm(TL_WRITE, 0), settings));
 	CHECK(tl_auth_may_write(perm(TL_ADMIN, UINT32_MAX), settings));
-	tl_entry_release(plain);
-	tl_entry_release(settings);
+	tl_entry_free(plain);
+	tl_entry_free(settings);
 	tl_entry_builder_free(b);
 }
 

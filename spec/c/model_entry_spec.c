@@ -64,8 +64,8 @@ static void entries_hold_what_was_built(void)
 	CHECK_OK(tl_entry_verify(e, &key));
 	CHECK_OK(tl_entry_parse(&back, tl_entry_bytes(e), TL_ENTRY_CANONICAL));
 	CHECK(back && memcmp(tl_entry_id(back), &id, sizeof id) == 0);
-	tl_entry_release(back);
-	tl_entry_release(e);
+	tl_entry_free(back);
+	tl_entry_free(e);
 }
 
 static void builders_sort_and_drop_repeats(void)
@@ -91,7 +91,7 @@ static void builders_sort_and_drop_repeats(void)
 	CHECK(tl_entry_signature(e).ptr == NULL);
 	CHECK_CODE(tl_entry_verify(e, &key), TL_E_BAD_SIGNATURE);
 	CHECK_OK(tl_entry_check(e));
-	tl_entry_release(e);
+	tl_entry_free(e);
 }
 
 static void builders_stay_usable_and_errors_stick(void)
@@ -106,8 +106,8 @@ static void builders_stay_usable_and_errors_stick(void)
 	tl_entry_builder_store(b, TL__STR("y"), TL__STR("fine"));
 	CHECK(tl_entry_builder_finish(b, &secret, &none) != TL_OK);
 	CHECK(none == NULL);
-	tl_entry_release(first);
-	tl_entry_release(second);
+	tl_entry_free(first);
+	tl_entry_free(second);
 	tl_entry_builder_free(b);
 	tl_entry_builder_free(NULL);
 }
@@ -130,8 +130,8 @@ static void delegation_paths_come_back(void)
 	CHECK(tl__str_eq(tl_entry_step_tip(back, 0, 1), TL__STR(OTHER)));
 	CHECK(tl_entry_step_tip_count(back, 1) == -1);
 	CHECK_OK(tl_entry_verify(back, &key));
-	tl_entry_release(e);
-	tl_entry_release(back);
+	tl_entry_free(e);
+	tl_entry_free(back);
 }
 
 static void owners_are_counted(void)
@@ -139,10 +139,10 @@ static void owners_are_counted(void)
 	tl_entry *e = built(plain_builder(), NULL);
 
 	CHECK(tl_entry_retain(e) == e);
-	tl_entry_release(e);
+	tl_entry_free(e);
 	CHECK(tl__str_eq(tl_entry_key_name(e), TL__STR("alice")));
-	tl_entry_release(e);
-	tl_entry_release(NULL);
+	tl_entry_free(e);
+	tl_entry_free(NULL);
 }
 
 /* --- canonical bytes -------------------------------------------------------------------------- */
@@ -161,7 +161,7 @@ static void truncated_entries_are_refused(void)
 		CHECK(tl_entry_parse(&out, (tl_str){copy, len}, TL_ENTRY_FOREIGN) != TL_OK);
 		tl__free(copy);
 	}
-	tl_entry_release(e);
+	tl_entry_free(e);
 }
 
 /* Any other byte is refused, or makes another entry whose signature does not hold. */
@@ -184,12 +184,12 @@ static void altered_entries_do_not_verify(void)
 				CHECK(tl__str_eq(tl_entry_bytes(out), (tl_str){copy, bytes.len}));
 				CHECK_CODE(tl_entry_verify(out, &key), TL_E_BAD_SIGNATURE);
 			}
-			tl_entry_release(out);
+			tl_entry_free(out);
 		}
 		copy[at] = bytes.ptr[at];
 	}
 	tl__free(copy);
-	tl_entry_release(e);
+	tl_entry_free(e);
 }
 
 static void signing_bytes_lack_the_signature_alone(void)
@@ -201,8 +201,8 @@ static void signing_bytes_lack_the_signature_alone(void)
 	CHECK_OK(tl_entry_signing_bytes(with, &bytes, &len));
 	CHECK(tl__str_eq((tl_str){bytes, len}, tl_entry_bytes(without)));
 	tl_free(bytes);
-	tl_entry_release(without);
-	tl_entry_release(with);
+	tl_entry_free(without);
+	tl_entry_free(with);
 }
 
 #define TREE "\"tree\":{\"root\":\"" ROOT "\",\"parents\":[\"" PARENT "\"],\"metadata\":null}"
@@ -228,9 +228,9 @@ static void foreign_forms_are_one_entry(void)
 		CHECK(e == NULL);
 		CHECK_OK(tl_entry_parse(&e, tl__str_z(forms[i]), TL_ENTRY_FOREIGN));
 		CHECK(e && tl__str_eq(tl_entry_bytes(e), tl_entry_bytes(canonical)));
-		tl_entry_release(e);
+		tl_entry_free(e);
 	}
-	tl_entry_release(canonical);
+	tl_entry_free(canonical);
 }
 
 static void unknown_and_repeated_members_are_refused(void)
@@ -299,7 +299,7 @@ static void structure_has_rules(void)
 		if (tl_entry_check(e) != cases[i].code)
 			printf("%s\n", cases[i].text);
 		CHECK_CODE(tl_entry_check(e), cases[i].code);
-		tl_entry_release(e);
+		tl_entry_free(e);
 	}
 }
 
@@ -319,7 +319,7 @@ static int parse_of_size(size_t size, tl_entry_form form)
 		tl__buf_byte(&text, 'd');
 	tl__buf_text(&text, end);
 	code = tl_entry_parse(&e, tl__buf_view(&text), form);
-	tl_entry_release(e);
+	tl_entry_free(e);
 	tl__buf_free(&text);
 	return code;
 }
@@ -344,7 +344,7 @@ static int parse_with_steps(size_t steps)
 			i + 1 == steps ? "null" : "[" P "]");
 	tl__buf_text(&text, "]}}");
 	code = tl_entry_parse(&e, tl__buf_view(&text), TL_ENTRY_FOREIGN);
-	tl_entry_release(e);
+	tl_entry_free(e);
 	tl__buf_free(&text);
 	return code;
 }

@@ -137,7 +137,7 @@ static int add_misjudged(tl_node *node, const tl_id *db)
 		rc = tl__store_write(node->store, &batch);
 	tl__plan_free(plan);
 	tl__snapshot_close(s);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_entry_builder_free(b);
 	return rc;
 }
@@ -368,7 +368,7 @@ static void commits_are_told_as_events_and_to_hooks(void)
 	const tl_hook hook = {.size = sizeof hook, .on_entry_committed = count_hook, .ud = &calls};
 	uint64_t handle = 0;
 	tl_database *db;
-	tl_event event;
+	tl_event event = TL_EVENT_INIT;
 	tl_id tip;
 
 	REQUIRE(node != NULL);

@@ -287,7 +287,7 @@ static inline made make_entry(
 		out.id = *tl_entry_id(entry);
 	}
 	out.text = tl__buf_view(&out.bytes);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_entry_builder_free(builder);
 	return out;
 }

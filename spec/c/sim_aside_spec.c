@@ -76,7 +76,7 @@ static void write_chain(tl__sim_peer *peer, const tl_id *db, const tl_id *from, 
 			return;
 		CHECK_OK(take(peer, db, entry));
 		parent = *tl_entry_id(entry);
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 	}
 }
 

@@ -53,11 +53,12 @@ static inline tl_sync_options quick(void)
 static inline tl_node *open_node(const char *dir, const tl_sync_options *options)
 {
 	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_sync_options plain = quick();
 	tl_node *node = NULL;
 
 	config.path = dir;
 	config.durability = TL_DURABILITY_RELAXED;
-	config.sync = options ? *options : quick();
+	config.sync = options ? options : &plain;
 	if (tl_node_open(&node, &config) != TL_OK)
 		printf("open: %s\n", tl_error_message(tl_last_error()));
 	return node;

@@ -240,7 +240,7 @@ static void check_entries(tl_store *store)
 static void check_databases(tl_store *store)
 {
 	const tl_id unknown = {{'s', 1}};
-	tl_store_database found;
+	tl_store_database found = TL_STORE_DATABASE_INIT;
 	size_t databases = 0;
 	entries none = {0};
 

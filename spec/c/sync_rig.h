@@ -31,7 +31,7 @@ typedef struct rig {
 	size_t answer_count;
 	rig_done done[64];
 	size_t done_count;
-	unsigned events[TL_EVENT_KIND_COUNT];
+	unsigned events[TL__EVENT_KINDS];
 	uint64_t next_op;
 	tl_id committed_db;
 } rig;
@@ -679,7 +679,7 @@ static inline size_t answer_push(const party *by, tl__v1_fate fate, uint64_t n, 
 
 		CHECK_OK(tl_entry_parse(&entry, line, TL_ENTRY_CANONICAL));
 		out.id = *tl_entry_id(entry);
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 		out.code = fate == TL__V1_FATE_DECLINED ? TL__STR("declined") : TL__STR("");
 		if (fate == TL__V1_FATE_PENDING && waits) {
 			out.waits_count = 1;

@@ -90,7 +90,7 @@ static void on_done(void *ud, int code)
 
 static int open_rig(rig *g)
 {
-	static const tl_server_calls calls = {on_begin, on_piece_in, on_end, on_gone};
+	static const tl_server_calls calls = {sizeof calls, on_begin, on_piece_in, on_end, on_gone};
 	tl_http_options options = TL_HTTP_OPTIONS_INIT;
 	int rc;
 
@@ -114,9 +114,13 @@ static void close_rig(rig *g)
 
 static void an_exchange(void)
 {
-	const tl_response_sink sink = {.head = on_head, .piece = on_piece, .done = on_done};
+	const tl_response_sink sink = {
+		.size = sizeof sink, .head = on_head, .piece = on_piece, .done = on_done};
 	tl_response_sink to = sink;
-	tl_request request = {.path = "/ping", .content_type = "text/plain", .max_response = 64};
+	tl_request request = {.size = sizeof request,
+		.path = "/ping",
+		.content_type = "text/plain",
+		.max_response = 64};
 	tl_exchange *exchange;
 	bool sent = false;
 	rig g;

@@ -30,7 +30,7 @@ static void the_root_entry_is_as_in_0_2_0(void)
 	metadata = tl_entry_metadata(entry);
 	CHECK(tl__str_starts(metadata, z("{\"settings_tips\":[],\"entropy\":")));
 	CHECK(metadata.ptr[metadata.len - 1] == '}');
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_database_free(db);
 }
 
@@ -73,7 +73,7 @@ static void given_auth_is_used_as_it_is(void)
 			continue;
 		CHECK_OK(tl_database_get_entry(db, tl_database_root_id(db), &entry));
 		CHECK(tl__str_eq(tl_entry_key_name(entry), z("boss")));
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 		tl_database_free(db);
 	}
 }
@@ -211,7 +211,7 @@ static void keys_are_looked_up(void)
 	tl_entry *entry;
 	CHECK_OK(tl_database_get_entry(db, &id, &entry));
 	CHECK(tl__str_eq(tl_entry_key_name(entry), z("two")));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_database_free(db);
 }
 
@@ -330,8 +330,8 @@ static void entries_are_got(void)
 	tl_database *db = new_database("admin"), *other = new_database("admin");
 	tl_id ids[3] = {write_text(db, "b", "k", "1"), write_text(db, "a", "k", "2"),
 		write_text(other, "c", "k", "3")};
-	tl_database_counts counts;
-	tl_entry_info info;
+	tl_database_counts counts = TL_DATABASE_COUNTS_INIT;
+	tl_entry_info info = TL_ENTRY_INFO_INIT;
 	tl_entry *entry;
 	char names[128] = "";
 	size_t count = 0;
@@ -487,7 +487,7 @@ static void nothing_builds_on_a_void_tip(void)
 	tl_entry *forged = foreign_entry(db, "stranger", &root, NULL, DATA("forged"));
 	tl_entry *good = foreign_entry(db, "admin", &root, tl_entry_id(forged), DATA("good"));
 	tl_str lines[] = {tl_entry_bytes(forged), tl_entry_bytes(good)};
-	tl_database_counts counts;
+	tl_database_counts counts = TL_DATABASE_COUNTS_INIT;
 	tl_transaction *tx;
 	tl_entry *entry;
 	id_list tips;
@@ -505,7 +505,7 @@ static void nothing_builds_on_a_void_tip(void)
 	CHECK_OK(tl_database_get_entry(db, &mine, &entry));
 	tl_id_format(tl_entry_id(good), text);
 	CHECK(tl_entry_parent_count(entry) == 1 && tl__str_eq(tl_entry_parent(entry, 0), z(text)));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_doc_store *d = present(db, "data");
 	CHECK_TEXT(shows_all(d), "{\"good\":1,\"mine\":\"1\"}");
 	tl_doc_store_free(d);
@@ -522,8 +522,8 @@ static void nothing_builds_on_a_void_tip(void)
 	CHECK_OK(finish(tx, NULL));
 	CHECK_OK(find_all(db, NULL, &findings));
 	CHECK(findings == 0);
-	tl_entry_release(forged);
-	tl_entry_release(good);
+	tl_entry_free(forged);
+	tl_entry_free(good);
 	tl_database_free(db);
 }
 
@@ -548,14 +548,14 @@ static void what_lies_below_a_void_tip_is_kept(void)
 	tl_id_format(&below, text);
 	CHECK(tl__str_eq(tl_entry_parent(entry, 0), z(text)) ||
 		tl__str_eq(tl_entry_parent(entry, 1), z(text)));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	/* Now something good stands on it, and it is named no more. */
 	mine = write_text(db, "data", "mine", "2");
 	CHECK_OK(tl_database_get_entry(db, &mine, &entry));
 	CHECK(tl_entry_parent_count(entry) == 1);
-	tl_entry_release(entry);
-	tl_entry_release(forged);
-	tl_entry_release(good);
+	tl_entry_free(entry);
+	tl_entry_free(forged);
+	tl_entry_free(good);
 	tl_database_free(db);
 }
 

@@ -353,7 +353,7 @@ static inline const char *data_of(tl_database *db, const tl_id *id, const char *
 	at = tl_entry_find_store(entry, z(store));
 	data = at < 0 ? TL__STR("none") : tl_entry_store_data(entry, (size_t)at);
 	snprintf(text, sizeof text, "%.*s", TL__STR_ARG(data));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return text;
 }
 

@@ -131,7 +131,7 @@ static inline item *add_plain(history *h, unsigned parents)
 static inline void free_history(history *h)
 {
 	for (size_t i = 0; i < h->count; i++) {
-		tl_entry_release(h->items[i].entry);
+		tl_entry_free(h->items[i].entry);
 		tl_value_free(h->items[i].delta);
 	}
 	h->count = 0;

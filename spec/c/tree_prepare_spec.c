@@ -35,14 +35,14 @@ static bool scene_open(scene *s)
 static void drop_notes(scene *s)
 {
 	for (size_t i = 0; i < NOTES_MAX; i++)
-		tl_entry_release(s->notes[i]);
+		tl_entry_free(s->notes[i]);
 	memset((void *)s->notes, 0, sizeof s->notes);
 }
 
 static void scene_close(scene *s)
 {
 	drop_notes(s);
-	tl_entry_release(s->root);
+	tl_entry_free(s->root);
 	world_close(&s->w);
 }
 
@@ -168,7 +168,7 @@ static void lines_of_every_kind_are_told_apart(void)
 	CHECK(r.fates[6].kind == TL__FATE_VERIFIED && r.fates[8].kind == TL__FATE_DECLINED);
 	tl__ingest_result_free(&r);
 	tl__prepared_free(page.prepared);
-	tl_entry_release(foreign);
+	tl_entry_free(foreign);
 	scene_close(&s);
 }
 
@@ -217,7 +217,7 @@ static void pages_of_no_use_are_noticed(void)
 	CHECK(!atomic_load(&s.w.tree.fruitless));
 	REQUIRE(make_notes(&s, "x", &s.b));
 	for (size_t i = 0; i < NOTES_MAX; i += 2) { /* by nobody who may */
-		tl_entry_release(s.notes[i]);
+		tl_entry_free(s.notes[i]);
 		s.notes[i] = make_note(s.root, s.root, NULL, &s.b, "x=y");
 		REQUIRE(s.notes[i] != NULL);
 	}

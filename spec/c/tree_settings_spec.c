@@ -357,7 +357,7 @@ static void a_long_chain_of_settings(void)
 		/* Keep the root and the newest. */
 		if (f.h.count == 3) {
 			last = f.h.items[2];
-			tl_entry_release(f.h.items[1].entry);
+			tl_entry_free(f.h.items[1].entry);
 			tl_value_free(f.h.items[1].delta);
 			f.h.items[1] = last;
 			f.h.count = 2;

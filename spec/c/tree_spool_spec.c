@@ -45,7 +45,7 @@ static tl_entry *build(const tl_entry *root, tl_entry *const *parents, size_t co
 static void dag_free(dag *d)
 {
 	for (size_t i = 0; i < d->count; i++)
-		tl_entry_release(d->at[i]);
+		tl_entry_free(d->at[i]);
 	tl__free(d->at);
 	*d = (dag){NULL, 0};
 }
@@ -120,7 +120,7 @@ static int take(tl__spool *spool, drain *d)
 				if (!tl__map_has(&d->seen, tl__map_key_id(&names[k])))
 					d->parents_first = false;
 			code = tl__map_set(&d->seen, tl__map_key_id(tl_entry_id(entry)), d);
-			tl_entry_release(entry);
+			tl_entry_free(entry);
 		}
 		d->lines += page.count;
 		d->pages += page.count > 0;
@@ -464,7 +464,7 @@ static void pages_keep_to_bytes_and_a_large_entry_travels_alone(void)
 	} while (page.count > 0 && pages < 8);
 	CHECK(counts[0] == 4 && counts[1] == 1 && counts[2] == 1 && counts[3] == 0);
 	for (size_t i = 0; i < 6; i++)
-		tl_entry_release(entries[i]);
+		tl_entry_free(entries[i]);
 	tl__spool_free(spool);
 	tl__free(data);
 }
@@ -588,7 +588,7 @@ static void memory_that_runs_out_is_an_error(void)
 	}
 	CHECK(done);
 	for (size_t i = 0; i < 8; i++)
-		tl_entry_release(chain[i]);
+		tl_entry_free(chain[i]);
 }
 
 int main(void)

@@ -58,7 +58,7 @@ static void stages_paths(void)
 	CHECK_TEXT(staged(db, tx, d), NESTED_ABC);
 	tx = begin(db);
 	d = doc(tx, "data");
-	CHECK_OK(tl_doc_store_set_path(d, z(".a..b.c."), tl_value_text(z("v"))));
+	CHECK_OK(tl_doc_store_set(d, z(".a..b.c."), tl_value_text(z("v"))));
 	CHECK_TEXT(staged(db, tx, d), NESTED_ABC);
 	tx = begin(db);
 	d = doc(tx, "data");
@@ -359,7 +359,7 @@ static void typed_reads(void)
 	CHECK_CODE(tl_doc_store_get(d, z("..."), &value), TL_E_BAD_PATH);
 	CHECK_OK(tl_doc_store_contains_key(d, z("t"), &flag));
 	CHECK(flag);
-	CHECK_OK(tl_doc_store_contains_path(d, z("t.x"), &flag));
+	CHECK_OK(tl_doc_store_contains_key(d, z("t.x"), &flag));
 	CHECK(!flag);
 	tl_doc_store_free(d);
 	CHECK_OK(finish(tx, NULL));
@@ -463,7 +463,7 @@ static void modify_reads_changes_and_sets(void)
 
 	CHECK_OK(tl_doc_store_modify_or_insert(d, z("n"), tl_value_int(10), add_one, NULL));
 	CHECK_OK(tl_doc_store_modify_or_insert(d, z("n"), tl_value_int(99), add_one, NULL));
-	CHECK_OK(tl_doc_store_modify_path(d, z("n"), add_one, NULL));
+	CHECK_OK(tl_doc_store_modify(d, z("n"), add_one, NULL));
 	CHECK_TEXT(shows(d, "n"), "13");
 	CHECK_OK(tl_doc_store_modify_or_insert(d, z("l"), tl_value_list(), push_item, "a"));
 	CHECK_OK(tl_doc_store_modify(d, z("l"), push_item, "b"));
@@ -472,7 +472,7 @@ static void modify_reads_changes_and_sets(void)
 	CHECK_OK(tl_doc_store_get_or_insert(d, z("g"), tl_value_text(z("new")), &value));
 	CHECK_TEXT(json(value), "\"new\"");
 	tl_value_free(value);
-	CHECK_OK(tl_doc_store_get_or_insert_path(d, z("g"), tl_value_text(z("other")), &value));
+	CHECK_OK(tl_doc_store_get_or_insert(d, z("g"), tl_value_text(z("other")), &value));
 	CHECK_TEXT(json(value), "\"new\"");
 	tl_value_free(value);
 	CHECK_OK(tl_doc_store_get_or_insert(d, z("g"), tl_value_int(1), NULL));
@@ -497,7 +497,7 @@ static void insert_gives_the_value_before(void)
 
 	CHECK_OK(tl_doc_store_insert(d, z("a.b"), tl_value_int(1), &before));
 	CHECK(!before);
-	CHECK_OK(tl_doc_store_set_result(d, z("a.b"), tl_value_int(2)));
+	CHECK_OK(tl_doc_store_insert(d, z("a.b"), tl_value_int(2), NULL));
 	CHECK_OK(tl_doc_store_insert(d, z("a.b"), tl_value_int(3), &before));
 	CHECK_TEXT(json(before), "2");
 	tl_value_free(before);

@@ -57,7 +57,7 @@ static void an_entry_names_tips_and_settings(void)
 	CHECK(tl__str_eq(tl_entry_key_name(entry), z(key_of("admin"))));
 	CHECK(!tl_entry_pubkey(entry).ptr);
 	CHECK(atomic_load(&w.committed) == 4); /* the root too */
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_database_free(db);
 }
 
@@ -75,7 +75,7 @@ static void an_empty_transaction_joins_tips(void)
 	CHECK(tips_of(db, &tips) == 1 && same_id(&tips.at[0], &join));
 	CHECK_OK(tl_database_get_entry(db, &join, &entry));
 	CHECK(tl_entry_store_count(entry) == 0 && tl_entry_parent_count(entry) == 2);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_database_free(db);
 }
 
@@ -161,7 +161,7 @@ static void an_old_snapshot_goes_on_from_history(void)
 	CHECK(tl_entry_parent_count(entry) == 1 && tl__str_eq(tl_entry_parent(entry, 0), z(text)));
 	CHECK(tl_entry_store_parent_count(entry, 0) == 1 &&
 		tl__str_eq(tl_entry_store_parent(entry, 0, 0), z(text)));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_database_free(db);
 }
 
@@ -230,7 +230,7 @@ static void custom_tips_see_what_these_saw(void)
 	id = write_text_at(db, both, 2, "data", "m", "m");
 	CHECK_OK(tl_database_get_entry(db, &id, &entry));
 	CHECK(tl_entry_parent_count(entry) == 2 && tl_entry_store_parent_count(entry, 0) == 2);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	CHECK_TEXT(now_shows(db, "data", "k"), "\"2\"");
 	tl_database_free(db);
 }
@@ -247,12 +247,12 @@ static void custom_tips_skip_what_lacks_the_store(void)
 	tl_id_format(&a, text);
 	CHECK(tl_entry_store_parent_count(entry, 0) == 1 &&
 		tl__str_eq(tl_entry_store_parent(entry, 0, 0), z(text)));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	/* A store those tips never saw begins anew. */
 	c = write_text_at(db, &a, 1, "other", "c", "1");
 	CHECK_OK(tl_database_get_entry(db, &c, &entry));
 	CHECK(tl_entry_store_parent_count(entry, 0) == 0);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_database_free(db);
 }
 
@@ -294,7 +294,7 @@ static void more_tips_than_an_entry_names(void)
 	CHECK_OK(tl_database_get_entry(db, &id, &entry));
 	CHECK(tl_entry_parent_count(entry) == FORKS &&
 		tl_entry_store_parent_count(entry, 0) == FORKS);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_database_free(db);
 }
 
@@ -535,7 +535,7 @@ static void the_global_record_lets_everybody_in(void)
 	CHECK_OK(tl_database_get_entry(db, &id, &entry));
 	CHECK(tl__str_eq(tl_entry_key_name(entry), z("*")));
 	CHECK(tl__str_eq(tl_entry_pubkey(entry), z(key_of("anybody"))));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	CHECK_CODE(rename_as(db, "anybody", NULL, 0), TL_E_INSUFFICIENT_PERMISSIONS);
 	CHECK_OK(rename_as(db, "admin", NULL, 0));
 	tl_database_free(db);
@@ -568,7 +568,7 @@ static int before(void *ud, const tl_hook_context *context)
 	note(s, "<");
 	s->entry = *tl_entry_id(context->entry);
 	s->tree = *context->tree_id;
-	s->size = context->size;
+	s->size = context->entry_bytes;
 	s->stores = context->store_count;
 	s->is_root = context->is_root_entry;
 	s->has_database = context->database != NULL;

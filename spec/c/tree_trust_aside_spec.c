@@ -40,7 +40,7 @@ static void chain_close(chain *c)
 {
 	world_close(&c->w);
 	for (size_t i = 0; i < c->count; i++)
-		tl_entry_release(c->at[i]);
+		tl_entry_free(c->at[i]);
 	tl__free(c->at);
 }
 
@@ -117,8 +117,8 @@ static void promotion_may_end_in_quarantine(void)
 	CHECK(is_where(&c.w, c.at[0], bad, TL__INVALID));
 	CHECK(is_where(&c.w, c.at[0], child, TL__INVALID));
 	CHECK(arrivals(&c.w, c.at[0]) == 2);
-	tl_entry_release(bad);
-	tl_entry_release(child);
+	tl_entry_free(bad);
+	tl_entry_free(child);
 	chain_close(&c);
 }
 
@@ -153,8 +153,8 @@ static void repeated_lines_and_two_waits(void)
 	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[2]));
 	CHECK(is_where(&c.w, c.at[0], join, TL__VERIFIED));
 	CHECK(note_is(&c.w, c.at[0], "k", "join"));
-	tl_entry_release(join);
-	tl_entry_release(side);
+	tl_entry_free(join);
+	tl_entry_free(side);
 	chain_close(&c);
 }
 
@@ -172,7 +172,7 @@ static void a_parent_of_another_database_is_missing(void)
 	CHECK_VERIFIED(feed_one(&c.w, other, other));
 	CHECK_FATE(feed_one(&c.w, c.at[0], entry), TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
 	/* A foreign line is declined, and so is what stands on it. */
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	entry = make_note(c.at[0], other, NULL, &c.a, "k=w");
 	list[0] = entry;
 	list[1] = other;
@@ -180,8 +180,8 @@ static void a_parent_of_another_database_is_missing(void)
 	CHECK_FATE(r.fates[0], TL__FATE_DECLINED, TL_E_PARENT_DECLINED);
 	CHECK_FATE(r.fates[1], TL__FATE_DECLINED, TL_E_FOREIGN_ENTRY);
 	tl__ingest_result_free(&r);
-	tl_entry_release(entry);
-	tl_entry_release(other);
+	tl_entry_free(entry);
+	tl_entry_free(other);
 	chain_close(&c);
 }
 
@@ -255,10 +255,10 @@ static size_t feed_waiting(chain *c, size_t first, size_t count, size_t size, fe
 			tl__ingest_result_free(&r);
 		}
 		for (size_t i = 0; i < n; i++)
-			tl_entry_release(list[i]);
+			tl_entry_free(list[i]);
 		done += n;
 	}
-	tl_entry_release(ghost);
+	tl_entry_free(ghost);
 	return kept;
 }
 
@@ -369,7 +369,7 @@ static void feed_bad(chain *c, size_t first, size_t count, tl_str sender, tl_ent
 		for (size_t i = 0; i < n; i++) {
 			if (keep)
 				keep[done + i] = tl_entry_retain(list[i]);
-			tl_entry_release(list[i]);
+			tl_entry_free(list[i]);
 		}
 		done += n;
 	}
@@ -391,7 +391,7 @@ static void the_quarantine_is_bounded(void)
 	CHECK_FATE(feed_one(&c.w, c.at[0], bad[0]), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
 	CHECK(is_where(&c.w, c.at[0], bad[0], TL__INVALID));
 	for (size_t i = 0; i < count; i++)
-		tl_entry_release(bad[i]);
+		tl_entry_free(bad[i]);
 	tl__free(bad);
 	chain_close(&c);
 }
@@ -410,7 +410,7 @@ static void bytes_of_the_quarantine_are_bounded(void)
 	CHECK(is_where(&c.w, c.at[0], bad[1], TL__INVALID));
 	CHECK(is_where(&c.w, c.at[0], bad[2], TL__INVALID));
 	for (size_t i = 0; i < 3; i++)
-		tl_entry_release(bad[i]);
+		tl_entry_free(bad[i]);
 	chain_close(&c);
 }
 
@@ -427,7 +427,7 @@ static void shares_of_the_quarantine_are_fair(void)
 	feed_bad(&c, 100, 200, PEER, NULL);
 	for (size_t i = 0; i < 3; i++) {
 		CHECK(is_where(&c.w, c.at[0], few[i], TL__INVALID));
-		tl_entry_release(few[i]);
+		tl_entry_free(few[i]);
 	}
 	CHECK(aside_count(&c.w, TL__INVALID, PEER) == 7);
 	chain_close(&c);
@@ -451,9 +451,9 @@ static void the_quarantine_is_shared_by_databases(void)
 	CHECK(!look_for(&c.w, c.at[0], bad[0]).found);
 	CHECK(is_where(&c.w, c.at[0], bad[1], TL__INVALID));
 	CHECK(aside_count(&c.w, TL__INVALID, PEER) == 3);
-	tl_entry_release(bad[0]);
-	tl_entry_release(bad[1]);
-	tl_entry_release(root);
+	tl_entry_free(bad[0]);
+	tl_entry_free(bad[1]);
+	tl_entry_free(root);
 	chain_close(&c);
 }
 
@@ -480,9 +480,9 @@ static void what_pending_entries_name_stays(void)
 	CHECK_VERIFIED(feed_one(&c.w, c.at[0], ghost));
 	CHECK(is_where(&c.w, c.at[0], waits, TL__VERIFIED));
 	CHECK(is_where(&c.w, c.at[0], bad[0], TL__VOID));
-	tl_entry_release(bad[0]);
-	tl_entry_release(waits);
-	tl_entry_release(ghost);
+	tl_entry_free(bad[0]);
+	tl_entry_free(waits);
+	tl_entry_free(ghost);
 	chain_close(&c);
 }
 
@@ -509,10 +509,10 @@ static void a_pinned_quarantine_takes_no_more(void)
 	tl__ingest_result_free(&r);
 	CHECK(!look_for(&c.w, c.at[0], child).found);
 	CHECK(is_where(&c.w, c.at[0], bad[0], TL__INVALID));
-	tl_entry_release(bad[0]);
-	tl_entry_release(waits);
-	tl_entry_release(ghost);
-	tl_entry_release(child);
+	tl_entry_free(bad[0]);
+	tl_entry_free(waits);
+	tl_entry_free(ghost);
+	tl_entry_free(child);
 	chain_close(&c);
 }
 
@@ -544,9 +544,9 @@ static void an_evicted_ancestor_is_asked_for_again(void)
 	CHECK(is_where(&c.w, c.at[0], second, TL__VOID));
 	CHECK(is_where(&c.w, c.at[0], good, TL__VERIFIED));
 	CHECK(look_for(&c.w, c.at[0], good).arrival == 4);
-	tl_entry_release(first);
-	tl_entry_release(second);
-	tl_entry_release(good);
+	tl_entry_free(first);
+	tl_entry_free(second);
+	tl_entry_free(good);
 	chain_close(&c);
 }
 
@@ -661,8 +661,8 @@ static void memory_that_runs_out_loses_nothing(void)
 		REQUIRE(feed_as(&c.w, c.at[0], list, 5, RELATED, &r) == TL_OK);
 		tl__ingest_result_free(&r);
 		CHECK(arrivals(&c.w, c.at[0]) == 5 && is_where(&c.w, c.at[0], list[0], TL__VOID));
-		tl_entry_release(list[0]);
-		tl_entry_release(list[1]);
+		tl_entry_free(list[0]);
+		tl_entry_free(list[1]);
 		chain_close(&c);
 	}
 	CHECK(done);

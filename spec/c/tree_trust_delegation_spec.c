@@ -52,8 +52,8 @@ static bool delegation_open(delegation *d)
 static void delegation_close(delegation *d)
 {
 	world_close(&d->w);
-	tl_entry_release(d->keys);
-	tl_entry_release(d->main);
+	tl_entry_free(d->keys);
+	tl_entry_free(d->main);
 }
 
 /* A note in main on `parent`, by a key of the team, citing a state of `keys`. */
@@ -109,8 +109,8 @@ static void a_delegated_key_writes(void)
 		.cited = {{d.keys}},
 		.step_count = 2});
 	CHECK_FATE(feed_one(&d.w, d.main, grant), TL__FATE_INVALID, TL_E_INSUFFICIENT_PERMISSIONS);
-	tl_entry_release(note);
-	tl_entry_release(grant);
+	tl_entry_free(note);
+	tl_entry_free(grant);
 	delegation_close(&d);
 }
 
@@ -119,7 +119,7 @@ static void a_delegated_key_writes(void)
 		tl_entry *spec_entry =                                                             \
 			by_team(d, (d)->main, by, name, cited, "x=" name "," #code);               \
 		CHECK_FATE(feed_one(&(d)->w, (d)->main, spec_entry), kind, code);                  \
-		tl_entry_release(spec_entry);                                                      \
+		tl_entry_free(spec_entry);                                                         \
 	} while (0)
 
 static void wrong_delegations_are_invalid(void)
@@ -141,7 +141,7 @@ static void wrong_delegations_are_invalid(void)
 		.cited = {{d.keys}},
 		.step_count = 2});
 	CHECK_FATE(feed_one(&d.w, d.main, entry), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	/* h16: a path has 10 steps at most; 11 are no entry at all. */
 	entry = make(&(draft){.root = d.main,
 		.parents = {d.main},
@@ -154,7 +154,7 @@ static void wrong_delegations_are_invalid(void)
 			{d.keys}, {d.keys}},
 		.step_count = 10});
 	CHECK_FATE(feed_one(&d.w, d.main, entry), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	delegation_close(&d);
 }
 
@@ -210,8 +210,8 @@ static void h15_a_missing_database_is_waited_for(void)
 	CHECK(is_where(&d.w, d.main, note, TL__VERIFIED));
 	CHECK(is_where(&d.w, d.main, child, TL__VERIFIED));
 	CHECK(note_is(&d.w, d.main, "k", "child"));
-	tl_entry_release(note);
-	tl_entry_release(child);
+	tl_entry_free(note);
+	tl_entry_free(child);
 	delegation_close(&d);
 }
 
@@ -227,8 +227,8 @@ static void h15_tips_are_of_the_database_named(void)
 	CHECK_VERIFIED(feed_one(&d.w, other, other));
 	note = by_team(&d, d.main, &d.laptop, "laptop", other, "k=v");
 	CHECK_FATE(feed_one(&d.w, d.main, note), TL__FATE_PENDING, TL_E_WAITS_FOR_DATABASE);
-	tl_entry_release(note);
-	tl_entry_release(other);
+	tl_entry_free(note);
+	tl_entry_free(other);
 	delegation_close(&d);
 }
 
@@ -247,8 +247,8 @@ static void h15_settings_at_the_tips_count(void)
 	again = set_key(&d, revoked, "phone", &d.phone, TL_KEY_ACTIVE);
 	CHECK_VERIFIED(feed_one(&d.w, d.keys, again));
 	CHECK_TEAM(&d, &d.phone, "phone", again, TL__FATE_VERIFIED, TL_OK);
-	tl_entry_release(revoked);
-	tl_entry_release(again);
+	tl_entry_free(revoked);
+	tl_entry_free(again);
 	delegation_close(&d);
 }
 
@@ -280,15 +280,15 @@ static void h15_older_tips_than_an_ancestors_are_refused(void)
 		.cited = {{d.keys}},
 		.step_count = 2});
 	CHECK_FATE(feed_one(&d.w, d.main, join), TL__FATE_INVALID, TL_E_INVALID_TIP);
-	tl_entry_release(join);
+	tl_entry_free(join);
 	join = by_team(&d, beside, &d.phone, "phone", d.keys, "k=on");
 	CHECK_VERIFIED(feed_one(&d.w, d.main, join));
-	tl_entry_release(revoked);
-	tl_entry_release(first);
-	tl_entry_release(direct);
-	tl_entry_release(back);
-	tl_entry_release(beside);
-	tl_entry_release(join);
+	tl_entry_free(revoked);
+	tl_entry_free(first);
+	tl_entry_free(direct);
+	tl_entry_free(back);
+	tl_entry_free(beside);
+	tl_entry_free(join);
 	delegation_close(&d);
 }
 
@@ -320,8 +320,8 @@ static void citations_of_bad_ancestors_do_not_count(void)
 	CHECK_FATE(r.fates[2], TL__FATE_VERIFIED, TL_OK);
 	tl__ingest_result_free(&r);
 	for (size_t i = 0; i < 3; i++)
-		tl_entry_release(list[i]);
-	tl_entry_release(later);
+		tl_entry_free(list[i]);
+	tl_entry_free(later);
 	delegation_close(&d);
 }
 
@@ -351,13 +351,13 @@ static void a_forged_tip_is_pinned_by_the_void_entry_that_cites_it(void)
 		snprintf(text, sizeof text, "j=%zu", i);
 		junk = make_note(d.main, honest, NULL, &x, text);
 		CHECK_FATE(feed_one(&d.w, d.main, junk), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
-		tl_entry_release(junk);
+		tl_entry_free(junk);
 	}
 	CHECK(is_where(&d.w, d.keys, forged, TL__INVALID));
 	CHECK(aside_count(&d.w, TL__INVALID, PEER) == 2);
-	tl_entry_release(forged);
-	tl_entry_release(note);
-	tl_entry_release(honest);
+	tl_entry_free(forged);
+	tl_entry_free(note);
+	tl_entry_free(honest);
 	delegation_close(&d);
 }
 
@@ -381,7 +381,7 @@ static void paths_lead_through_several_databases(void)
 	CHECK_FATE(feed_one(&d.w, top, note), TL__FATE_PENDING, TL_E_WAITS_FOR_DATABASE);
 	CHECK_VERIFIED(feed_one(&d.w, d.keys, d.keys));
 	CHECK(is_where(&d.w, top, note, TL__VERIFIED));
-	tl_entry_release(note);
+	tl_entry_free(note);
 	note = make(&(draft){.root = top,
 		.parents = {top},
 		.parent_count = 1,
@@ -391,8 +391,8 @@ static void paths_lead_through_several_databases(void)
 		.cited = {{d.main}, {d.keys}},
 		.step_count = 3});
 	CHECK_FATE(feed_one(&d.w, top, note), TL__FATE_INVALID, TL_E_INSUFFICIENT_PERMISSIONS);
-	tl_entry_release(note);
-	tl_entry_release(top);
+	tl_entry_free(note);
+	tl_entry_free(top);
 	delegation_close(&d);
 }
 
@@ -448,9 +448,9 @@ static void a_database_may_cite_itself(void)
 	/* Behind its own citation it has no such key yet. */
 	CHECK_FATE(feed_one(&d.w, self, late), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
 	for (size_t i = 0; i < 3; i++)
-		tl_entry_release(list[i]);
-	tl_entry_release(late);
-	tl_entry_release(self);
+		tl_entry_free(list[i]);
+	tl_entry_free(late);
+	tl_entry_free(self);
 	tl_value_free(settings);
 	tl_value_free(grant);
 	delegation_close(&d);
@@ -491,10 +491,10 @@ static void an_own_state_that_comes_late_is_waited_for(void)
 	tl__ingest_result_free(&r);
 	CHECK_VERIFIED(feed_one(&d.w, self, later));
 	CHECK(is_where(&d.w, self, note, TL__VERIFIED));
-	tl_entry_release(self);
-	tl_entry_release(change);
-	tl_entry_release(later);
-	tl_entry_release(note);
+	tl_entry_free(self);
+	tl_entry_free(change);
+	tl_entry_free(later);
+	tl_entry_free(note);
 	tl_value_free(settings);
 	delegation_close(&d);
 }
@@ -525,7 +525,7 @@ static void promotion_is_resumed_after_a_crash(void)
 	atomic_store(&d.w.tree.resumed, false); /* as after opening */
 	CHECK_FATE(feed_one(&d.w, d.keys, d.keys), TL__FATE_KNOWN, TL_OK);
 	CHECK(is_where(&d.w, d.main, note, TL__VERIFIED));
-	tl_entry_release(note);
+	tl_entry_free(note);
 	delegation_close(&d);
 }
 
@@ -566,7 +566,7 @@ static void citing_and_cited_come_at_once(void)
 			pthread_join(threads[k], NULL);
 		CHECK_VERIFIED(senders[1].fate);
 		CHECK(is_where(&d.w, d.main, note, TL__VERIFIED));
-		tl_entry_release(note);
+		tl_entry_free(note);
 		delegation_close(&d);
 	}
 }
@@ -598,9 +598,9 @@ static void memory_that_runs_out_changes_no_verdict(void)
 		CHECK_FATE(r.fates[1], TL__FATE_INVALID, TL_E_INVALID_TIP);
 		tl__ingest_result_free(&r);
 		CHECK(is_where(&d.w, d.main, list[0], TL__VERIFIED));
-		tl_entry_release(list[0]);
-		tl_entry_release(list[1]);
-		tl_entry_release(later);
+		tl_entry_free(list[0]);
+		tl_entry_free(list[1]);
+		tl_entry_free(later);
 		delegation_close(&d);
 	}
 	CHECK(done);

@@ -45,10 +45,10 @@ static void a_page_tells_so_many_missing_ids(void)
 	CHECK(arrivals(&w, root) == 2 * MANY - 1);
 	world_close(&w);
 	for (size_t i = 0; i < MANY; i++) {
-		tl_entry_release(list[i]);
-		tl_entry_release(ghosts[i]);
+		tl_entry_free(list[i]);
+		tl_entry_free(ghosts[i]);
 	}
-	tl_entry_release(root);
+	tl_entry_free(root);
 }
 
 /* By a key that the database does not know. */
@@ -97,8 +97,8 @@ static void the_quarantine_holds_so_many_bytes(void)
 	CHECK(is_where(&w, root, bad[FIT], TL__INVALID));
 	world_close(&w);
 	for (size_t i = 0; i <= FIT; i++)
-		tl_entry_release(bad[i]);
-	tl_entry_release(root);
+		tl_entry_free(bad[i]);
+	tl_entry_free(root);
 }
 
 int main(void)

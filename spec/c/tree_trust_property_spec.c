@@ -210,9 +210,9 @@ static bool universe_make(universe *u, uint64_t seed, size_t count)
 static void universe_free(universe *u)
 {
 	for (size_t i = 0; i < u->keys.count; i++)
-		tl_entry_release(u->keys.at[i]);
+		tl_entry_free(u->keys.at[i]);
 	for (size_t i = 0; i < u->main.count; i++)
-		tl_entry_release(u->main.at[i]);
+		tl_entry_free(u->main.at[i]);
 }
 
 /* --- feeding ------------------------------------------------------------------------------------
@@ -598,7 +598,7 @@ static void an_unpaged_answer_in_random_order_goes_through_the_spool(void)
 	CHECK(aside_count(&w, TL__PENDING, PEER) == 0);
 	tl__spool_free(spool);
 	for (size_t i = 0; i < COUNT; i++)
-		tl_entry_release(all[i]);
+		tl_entry_free(all[i]);
 	tl__free(all);
 	world_close(&w);
 }

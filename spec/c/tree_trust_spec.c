@@ -37,8 +37,8 @@ static bool plain_open(plain *p)
 static void plain_close(plain *p)
 {
 	world_close(&p->w);
-	tl_entry_release(p->root);
-	tl_entry_release(p->note);
+	tl_entry_free(p->root);
+	tl_entry_free(p->note);
 }
 
 /* Makes, feeds and forgets. */
@@ -48,7 +48,7 @@ static tl__fate fate_of(plain *p, const draft *d)
 	tl__fate fate = entry ? feed_one(&p->w, p->root, entry)
 			      : (tl__fate){.code = TL_E_INTERNAL, .kind = TL__FATE_DECLINED};
 
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return fate;
 }
 
@@ -131,10 +131,10 @@ static void a_root_is_judged_by_its_own_settings(void)
 	CHECK_FATE(feed_one(&w, writer, writer), TL__FATE_INVALID, TL_E_INSUFFICIENT_PERMISSIONS);
 	CHECK_FATE(feed_one(&w, bare, bare), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
 	CHECK(arrivals(&w, unsigned_root) == 0);
-	tl_entry_release(unsigned_root);
-	tl_entry_release(foreign);
-	tl_entry_release(writer);
-	tl_entry_release(bare);
+	tl_entry_free(unsigned_root);
+	tl_entry_free(foreign);
+	tl_entry_free(writer);
+	tl_entry_free(bare);
 	tl_value_free(settings);
 	world_close(&w);
 }
@@ -170,9 +170,9 @@ static void a_good_entry_draws_bad_ones_in_as_void(void)
 				       .by = &p.x,
 				       .notes = "k=evil"}),
 		TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
-	tl_entry_release(forged);
-	tl_entry_release(second);
-	tl_entry_release(honest);
+	tl_entry_free(forged);
+	tl_entry_free(second);
+	tl_entry_free(honest);
 	tl_value_free(grant);
 	plain_close(&p);
 }
@@ -194,7 +194,7 @@ static void a_page_is_decided_in_order(void)
 	list[2] = make_note(p.root, list[3], list[3], &p.x, "k=y");
 	list[1] = make_note(p.root, list[3], list[3], &p.b, "k=honest");
 	list[0] = make_note(p.root, list[1], list[1], &p.c, "other=carol");
-	tl_entry_release(list[0]);
+	tl_entry_free(list[0]);
 	list[0] = make(&(draft){.root = p.root,
 		.parents = {list[1]},
 		.parent_count = 1,
@@ -211,7 +211,7 @@ static void a_page_is_decided_in_order(void)
 	CHECK(note_is(&p.w, p.root, "k", "honest") && note_is(&p.w, p.root, "other", "carol"));
 	tl__ingest_result_free(&r);
 	for (size_t i = 0; i < 5; i++)
-		tl_entry_release(list[i]);
+		tl_entry_free(list[i]);
 	tl_value_free(grant);
 	plain_close(&p);
 }
@@ -240,7 +240,7 @@ static void a_store_parent_carries_the_store(void)
 					   .notes_parents = {p.note},
 					   .notes_parent_count = 1,
 					   .by = &p.a}));
-	tl_entry_release(bare);
+	tl_entry_free(bare);
 	plain_close(&p);
 }
 
@@ -267,14 +267,14 @@ static void h11_h12_settings_of_the_past_count(void)
 	CHECK_FATE(feed_one(&p.w, p.root, early), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
 	late = make_note(p.root, revoke, p.note, &p.b, "k=late");
 	CHECK_FATE(feed_one(&p.w, p.root, late), TL__FATE_INVALID, TL_E_KEY_REVOKED);
-	tl_entry_release(late);
+	tl_entry_free(late);
 	late = make_note(p.root, revoke, p.note, &p.x, "k=now");
 	CHECK_VERIFIED(feed_one(&p.w, p.root, late));
 	/* h12: on old parents the revoked key still writes; so all replicas agree. */
 	CHECK_VERIFIED(fate_of(&p, NOTE_BY(&p, .by = &p.b)));
-	tl_entry_release(early);
-	tl_entry_release(late);
-	tl_entry_release(revoke);
+	tl_entry_free(early);
+	tl_entry_free(late);
+	tl_entry_free(revoke);
 	tl_value_free(change);
 	plain_close(&p);
 }
@@ -301,7 +301,7 @@ static void h2_h3_what_is_not_good_is_not_visible(void)
 	/* A known entry stays what it is, however often it comes. */
 	CHECK_FATE(feed_one(&p.w, p.root, p.root), TL__FATE_KNOWN, TL_OK);
 	CHECK(is_where(&p.w, p.root, p.root, TL__VERIFIED));
-	tl_entry_release(evil);
+	tl_entry_free(evil);
 	tl_value_free(grant);
 	plain_close(&p);
 }
@@ -328,8 +328,8 @@ static void h4_unknown_databases_are_taken_only_if_wanted(void)
 	REQUIRE(feed_as(&p.w, root, list, 2, (feeding){.known_only = false}, &r) == TL_OK);
 	CHECK(r.fates[0].kind == TL__FATE_VERIFIED && r.fates[1].kind == TL__FATE_VERIFIED);
 	tl__ingest_result_free(&r);
-	tl_entry_release(list[0]);
-	tl_entry_release(root);
+	tl_entry_free(list[0]);
+	tl_entry_free(root);
 	plain_close(&p);
 }
 
@@ -374,10 +374,10 @@ static void h10_without_a_key_record_nobody_writes(void)
 	CHECK_VERIFIED(feed_one(&w, root, wipe));
 	CHECK_FATE(feed_one(&w, root, note), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
 	CHECK_FATE(feed_one(&w, root, claim), TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
-	tl_entry_release(root);
-	tl_entry_release(wipe);
-	tl_entry_release(note);
-	tl_entry_release(claim);
+	tl_entry_free(root);
+	tl_entry_free(wipe);
+	tl_entry_free(note);
+	tl_entry_free(claim);
 	tl_value_free(gone);
 	tl_value_free(own);
 	world_close(&w);
@@ -413,7 +413,7 @@ static void h17_a_name_speaks_for_its_own_key(void)
 		.settings_parent_count = 1,
 		.by = &p.a});
 	CHECK_VERIFIED(feed_one(&p.w, p.root, all));
-	p.note = (tl_entry_release(p.note), tl_entry_retain(all));
+	p.note = (tl_entry_free(p.note), tl_entry_retain(all));
 #define OPEN_BY(...)                                                                               \
 	(&(draft){.root = p.root, .parents = {all}, .parent_count = 1, .notes = "k=w", __VA_ARGS__})
 	CHECK_VERIFIED(fate_of(&p, OPEN_BY(.by = &p.x, .name = "*", .shown = p.x.text)));
@@ -424,7 +424,7 @@ static void h17_a_name_speaks_for_its_own_key(void)
 		TL__FATE_INVALID, TL_E_BAD_KEY);
 	CHECK_FATE(fate_of(&p, OPEN_BY(.by = &p.x, .name = "*", .shown = p.a.text)),
 		TL__FATE_INVALID, TL_E_BAD_SIGNATURE);
-	tl_entry_release(all);
+	tl_entry_free(all);
 	tl_value_free(open);
 	plain_close(&p);
 }
@@ -514,7 +514,7 @@ static void h25_lines_that_are_no_entries_are_declined(void)
 	CHECK_VERIFIED(feed_text(&p.w, p.root, tl__buf_view(&spaced), TL_ENTRY_FOREIGN));
 	tl__buf_free(&spaced);
 	tl__free(large);
-	tl_entry_release(note);
+	tl_entry_free(note);
 	plain_close(&p);
 }
 
@@ -529,8 +529,8 @@ static void h23_an_answer_brings_the_root_that_was_asked_for(void)
 	CHECK_CODE(
 		tl__spool_expect_root(tl_entry_bytes(other), TL_ENTRY_CANONICAL, tl_entry_id(root)),
 		TL_E_WRONG_ROOT);
-	tl_entry_release(root);
-	tl_entry_release(other);
+	tl_entry_free(root);
+	tl_entry_free(other);
 }
 
 /* Junk in `_settings` contributes nothing and blocks nothing. */
@@ -551,7 +551,7 @@ static void h24_unreadable_settings_do_not_block(void)
 					   .notes_parent_count = 1,
 					   .by = &p.b}));
 	CHECK(note_is(&p.w, p.root, "k", "after"));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	/* An auth that is no Doc holds no keys: only those on other branches go on. */
 	entry = make(&(draft){.root = p.root,
 		.parents = {p.note},
@@ -568,7 +568,7 @@ static void h24_unreadable_settings_do_not_block(void)
 				       .by = &p.a}),
 		TL__FATE_INVALID, TL_E_KEY_NOT_FOUND);
 	CHECK_VERIFIED(fate_of(&p, NOTE_BY(&p, .by = &p.b)));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	plain_close(&p);
 }
 
@@ -604,8 +604,8 @@ static void h26_order_of_arrival_does_not_choose_settings(void)
 		CHECK_OK(tl_doc_write(now->doc, &texts[first], &len));
 		tl__settings_release(now);
 		tl__snapshot_close(s);
-		tl_entry_release(change[0]);
-		tl_entry_release(change[1]);
+		tl_entry_free(change[0]);
+		tl_entry_free(change[1]);
 		plain_close(&p);
 	}
 	CHECK(texts[0] && texts[1] && strcmp(texts[0], texts[1]) == 0);
@@ -637,7 +637,7 @@ static void h28_small_order_keys_are_refused(void)
 				       .by = &p.x,
 				       .name = "weak"}),
 		TL__FATE_INVALID, TL_E_BAD_KEY);
-	tl_entry_release(grant);
+	tl_entry_free(grant);
 	tl_value_free(weak);
 	plain_close(&p);
 }
@@ -666,7 +666,7 @@ static void h29_settings_tips_in_metadata_are_not_trusted(void)
 	CHECK_FATE(fate_of(&p, NOTE_BY(&p, .by = &p.x, .metadata = metadata.ptr)), TL__FATE_INVALID,
 		TL_E_KEY_NOT_FOUND);
 	tl__buf_free(&metadata);
-	tl_entry_release(change);
+	tl_entry_free(change);
 	tl_value_free(grant);
 	plain_close(&p);
 }

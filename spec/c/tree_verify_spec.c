@@ -73,14 +73,14 @@ static void verify_finds_what_is_wrong(void)
 	CHECK(strstr(findings_text, "its data in store `data` is no Doc"));
 	CHECK(strstr(findings_text, "the stored state of store `data` is not the fold"));
 	CHECK(findings == 5);
-	tl_entry_release(junk);
+	tl_entry_free(junk);
 	junk = foreign_entry(db, "admin", &root, NULL, "{");
 	write_raw(db, junk, 1, TL__VERIFIED, false);
 	CHECK_OK(find_all(db, note_finding, &findings));
 	CHECK(strstr(findings_text, "store `data` cannot be read: "));
-	tl_entry_release(forged);
-	tl_entry_release(good);
-	tl_entry_release(junk);
+	tl_entry_free(forged);
+	tl_entry_free(good);
+	tl_entry_free(junk);
 	tl_database_free(db);
 }
 
@@ -101,10 +101,10 @@ static void verify_counts_what_is_set_aside(void)
 	CHECK_OK(tl_database_verify(db, NULL, &result));
 	CHECK(result.findings == 0 && result.entries == 1);
 	CHECK(result.pending == 2 && result.quarantined == 1);
-	tl_entry_release(forged);
-	tl_entry_release(absent);
-	tl_entry_release(waits);
-	tl_entry_release(waits_too);
+	tl_entry_free(forged);
+	tl_entry_free(absent);
+	tl_entry_free(waits);
+	tl_entry_free(waits_too);
 	tl_database_free(db);
 }
 

@@ -61,7 +61,7 @@ static tl_str build(check *c, const plan *what, tl_id *id)
 	} else {
 		wrong(c, "an entry of the cast is not made: %s", tl_error_message(tl_last_error()));
 	}
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_entry_builder_free(b);
 	return out;
 }

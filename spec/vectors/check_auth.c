@@ -131,7 +131,7 @@ static tl_auth *auth_of_root(check *c, tl_str json)
 		tl_auth_from_settings(&auth, settings) != TL_OK)
 		wrong(c, "a database present during all cases is not readable");
 	tl_value_free(settings);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return auth;
 }
 
@@ -233,7 +233,7 @@ void check_auth(check *c, const node *section)
 	else
 		judge(c, auth, entry, &p);
 	tl_auth_free(p.auth);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	tl_auth_free(auth);
 	tl_value_free(doc);
 }

@@ -79,7 +79,7 @@ static void rebuild(check *c, const tl_entry *entry, const tl_secret *secret)
 		wrong(c, "not built: %s", tl_error_message(tl_last_error()));
 	else
 		expect_text(c, tl_entry_bytes(again), tl_entry_bytes(entry), "built anew");
-	tl_entry_release(again);
+	tl_entry_free(again);
 	tl_entry_builder_free(b);
 }
 
@@ -135,7 +135,7 @@ void check_entry(check *c, const node *section)
 		/* The only structure we refuse and 0.2.0 does not: holes H21 and H22. */
 		differs(c, tl_error_message(tl_last_error()));
 	}
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 }
 
 /* Which of our stricter rules explains that a text 0.2.0 reads is refused; NULL when none does. */
@@ -177,7 +177,7 @@ void check_entry_reader(check *c, const node *section)
 		else if (code != TL_OK)
 			differs(c, tl_error_message(tl_last_error()));
 	}
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 }
 
 static bool small_order_text(tl_str key)
@@ -203,7 +203,7 @@ void check_signature(check *c, const node *section)
 		differs(c, "keys of small order and keys not in canonical form are refused");
 	else
 		expect(c, ours == good, "verdict");
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 }
 
 void check_key_string(check *c, const node *section)

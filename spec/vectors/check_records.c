@@ -271,7 +271,7 @@ static void check_stored_entry(check *c, tl_str content)
 	if (!marks || tl_entry_parse(&entry, content, TL_ENTRY_CANONICAL) != TL_OK ||
 		tl_entry_check(entry) != TL_OK) {
 		wrong(c, "no entry: %s", tl_error_message(tl_last_error()));
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 		return;
 	}
 	expect_text(c, tl_entry_bytes(entry), content, "written again");
@@ -281,7 +281,7 @@ static void check_stored_entry(check *c, tl_str content)
 	id = db = *tl_entry_id(entry);
 	if (tl_entry_tree(entry).len > 0 && tl_id_parse(&db, tl_entry_tree(entry)) != TL_OK)
 		wrong(c, "an entry of no database");
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	if (live_open(&l, c, TL__STR_NULL, NULL, false)) {
 		pool_mark_db(p, &db, marks);
 		for (size_t i = 0; i < p->count; i++)

@@ -122,7 +122,7 @@ static bool all_shaped(const tl__v0_request *request)
 
 		good = good && tl_entry_parse(&entry, request->entries[i], TL_ENTRY_FOREIGN) !=
 				       TL_E_BAD_ENTRY;
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 	}
 	return good;
 }

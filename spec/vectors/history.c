@@ -80,7 +80,7 @@ bool read_graph(graph *g, check *c, const node *item)
 void free_graph(graph *g)
 {
 	for (size_t i = 0; i < g->count; i++)
-		tl_entry_release(g->members[i].entry);
+		tl_entry_free(g->members[i].entry);
 }
 
 /* --- arriving

@@ -155,8 +155,7 @@ static int open_node(live *l, const tl_sync_options *options)
 	config.path = l->folder[0] ? l->folder : NULL;
 	config.durability = TL_DURABILITY_RELAXED;
 	config.log_level = TL_LOG_OFF;
-	if (options)
-		config.sync = *options;
+	config.sync = options;
 	return tl_node_open(&l->node, &config);
 }
 

@@ -31,7 +31,7 @@ static int gather(void *ud, tl_str text, bool is_root)
 	list->texts[list->count] = tl__arena_str(g->arena, text);
 	if (tl_entry_parse(&entry, text, TL_ENTRY_FOREIGN) == TL_OK)
 		list->ids[list->count] = *tl_entry_id(entry);
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	list->has_root = list->has_root || is_root;
 	list->count++;
 	return TL_OK;
@@ -120,7 +120,7 @@ static void add_entry(tl__arena *arena, pool *p, size_t *cap, tl_str text)
 		p->at = array;
 		p->at[p->count++] = e;
 	}
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 }
 
 /* Those that nobody signed, or that stand on what the file does not show, are kept too: whether a

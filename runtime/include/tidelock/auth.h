@@ -9,9 +9,10 @@
 extern "C" {
 #endif
 
-typedef enum tl_permission_kind { TL_READ = 0, TL_WRITE, TL_ADMIN } tl_permission_kind;
+typedef enum tl_permission_kind { TL_READ = 0, TL_WRITE = 1, TL_ADMIN = 2 } tl_permission_kind;
 
-/* Inside a kind a smaller number is stronger; Read has priority 0. */
+/* Inside a kind a smaller number is stronger; Read has priority 0. Never grows: the format of
+ * settings fixes it, and so the records below. */
 typedef struct tl_permission {
 	tl_permission_kind kind;
 	uint32_t priority;
@@ -31,7 +32,7 @@ TL_API int tl_permission_from_json(tl_permission *out, tl_str json) TL_MUST_USE;
 /* out has room for 24. */
 TL_API void tl_permission_to_json(tl_permission p, char out[24]);
 
-typedef enum tl_key_status { TL_KEY_ACTIVE = 0, TL_KEY_REVOKED } tl_key_status;
+typedef enum tl_key_status { TL_KEY_ACTIVE = 0, TL_KEY_REVOKED = 1 } tl_key_status;
 
 /* A key record; `pubkey` is the text as stored ("*" in the global record). */
 typedef struct tl_auth_key {
@@ -75,7 +76,7 @@ TL_API int tl_auth_best(
 /* JSON text of a key record, members in the stored order. *out is yours (tl_free). */
 TL_API int tl_auth_key_write(const tl_auth_key *key, char **out, size_t *len) TL_MUST_USE;
 
-/* Who signed an entry, and with what permission. */
+/* Who signed an entry, and with what permission. Never grows: it is what resolution gives. */
 typedef struct tl_signer {
 	tl_key key;
 	tl_permission permission; /* clamped by the delegation bounds */

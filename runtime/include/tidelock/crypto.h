@@ -16,7 +16,8 @@ TL_API int tl_crypto_init(void) TL_MUST_USE;
 /* Cryptographically secure random bytes. */
 TL_API void tl_random_bytes(void *out, size_t len);
 
-/* A private key: its 32-byte seed and what libsodium derives from it. Wipe it when done. */
+/* A private key: its 32-byte seed and what libsodium derives from it. Wipe it when done.
+ * Never grows. */
 typedef struct tl_secret {
 	uint8_t b[64];
 } tl_secret;

@@ -56,21 +56,27 @@ TL_API int tl_database_find_sigkeys(
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
-/* The same as in tidelock/node.h. */
 #define TL_STOP 1
 typedef int (*tl_id_visit)(void *ud, const tl_id *id);
 typedef int (*tl_name_visit)(void *ud, tl_str name);
 
 /* What is known of an entry without reading it. */
 typedef struct tl_entry_info {
+	size_t size; /* set it before tl_database_get_info; it stays */
 	tl_id id;
 	uint64_t arrival; /* local number: 1, 2, 3 … in the order of entering, parents first */
 	uint64_t height;  /* 0 for the root */
-	uint32_t size;    /* bytes */
+	uint32_t bytes;
 	bool is_void; /* kept for its descendants, contributes nothing (runtime/tree/README.md) */
 	const tl_id *parents; /* main parents */
 	size_t parent_count;
 } tl_entry_info;
+
+#define TL_ENTRY_INFO_INIT                                                                         \
+	{                                                                                          \
+		sizeof(tl_entry_info), {{0}}, 0, 0, 0, false, NULL, 0                              \
+	}
+
 typedef int (*tl_info_visit)(void *ud, const tl_entry_info *info);
 typedef int (*tl_entry_visit)(void *ud, tl_entry *entry);
 
@@ -81,7 +87,7 @@ TL_API int tl_database_store_names(tl_database *db, tl_name_visit visit, void *u
 /* Whether the entry is part of this database. */
 TL_API int tl_database_has(tl_database *db, const tl_id *id, bool *out) TL_MUST_USE;
 /* TL_E_ENTRY_NOT_FOUND, also when the entry belongs to another database. *out is yours
- * (tl_entry_release). */
+ * (tl_entry_free). */
 TL_API int tl_database_get_entry(tl_database *db, const tl_id *id, tl_entry **out) TL_MUST_USE;
 /* In the order given; one that is missing ends it with TL_E_ENTRY_NOT_FOUND. */
 TL_API int tl_database_get_entries(tl_database *db, const tl_id *ids, size_t count,
@@ -105,12 +111,19 @@ typedef int (*tl_export_visit)(void *ud, uint64_t arrival, tl_str bytes);
 TL_API int tl_database_export(tl_database *db, tl_export_visit visit, void *ud) TL_MUST_USE;
 
 typedef struct tl_database_counts {
+	size_t size;      /* set it before tl_database_count; it stays */
 	uint64_t entries; /* void ones included */
 	uint64_t void_entries;
 	uint64_t void_bytes;
 	uint64_t pending;     /* wait for something they name */
 	uint64_t quarantined; /* judged invalid */
 } tl_database_counts;
+
+#define TL_DATABASE_COUNTS_INIT                                                                    \
+	{                                                                                          \
+		sizeof(tl_database_counts), 0, 0, 0, 0, 0                                          \
+	}
+
 TL_API int tl_database_count(tl_database *db, tl_database_counts *out) TL_MUST_USE;
 
 /* Who wrote what at one path of a store, oldest first in (height, id) order: every entry whose
@@ -118,6 +131,7 @@ TL_API int tl_database_count(tl_database *db, tl_database_counts *out) TL_MUST_U
  * tombstone for a deletion). Entries that are void or concurrent are shown too. Costs a walk over
  * the entries of the store. */
 typedef struct tl_history_step {
+	size_t size;
 	tl_id id;
 	uint64_t height; /* in the store */
 	tl_str author;   /* the key's name or public key as the entry shows it */

@@ -18,9 +18,18 @@ extern "C" {
 
 typedef struct tl_value tl_value;
 
-typedef enum tl_type { TL_NULL = 0, TL_BOOL, TL_INT, TL_TEXT, TL_DOC, TL_LIST, TL_DELETED } tl_type;
+typedef enum tl_type {
+	TL_NULL = 0,
+	TL_BOOL = 1,
+	TL_INT = 2,
+	TL_TEXT = 3,
+	TL_DOC = 4,
+	TL_LIST = 5,
+	TL_DELETED = 6
+} tl_type;
 
-/* Place of an item in a list: a fraction and a UUID that breaks ties. Compared as numbers. */
+/* Place of an item in a list: a fraction and a UUID that breaks ties. Compared as numbers. Never
+ * grows: the format of documents fixes it. */
 typedef struct tl_position {
 	int64_t numerator;
 	uint64_t denominator;

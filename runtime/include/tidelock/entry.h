@@ -22,19 +22,19 @@ typedef struct tl_entry tl_entry;
 /* How an entry text is read. */
 typedef enum tl_entry_form {
 	/* The text must be the canonical bytes themselves (TL_E_NOT_CANONICAL). */
-	TL_ENTRY_CANONICAL,
+	TL_ENTRY_CANONICAL = 0,
 	/* What 0.2.0 may send: members in any order, white space, other escapes are normalised;
 	 * unknown and repeated members are refused (TL_E_NOT_CANONICAL). */
-	TL_ENTRY_FOREIGN
+	TL_ENTRY_FOREIGN = 1
 } tl_entry_form;
 
 /* Reads one entry. `text` is not kept. Errors: TL_E_BAD_JSON, TL_E_BAD_ENTRY (wrong type, missing
  * member), TL_E_NOT_CANONICAL, TL_E_TOO_LARGE, TL_E_NOMEM. Does not check the structure rules.
- * *out is yours: tl_entry_release. */
+ * *out is yours: tl_entry_free. */
 TL_API int tl_entry_parse(tl_entry **out, tl_str text, tl_entry_form form) TL_MUST_USE;
 
 TL_API tl_entry *tl_entry_retain(tl_entry *entry);
-TL_API void tl_entry_release(tl_entry *entry); /* NULL is fine */
+TL_API void tl_entry_free(tl_entry *entry); /* gives back one reference; NULL is fine */
 
 /* Structure rules (runtime/model/README.md) and the holes closed with them (H21, H22):
  * TL_OK or TL_E_BAD_ENTRY with a sentence. An entry that passes has only well-formed ids as root

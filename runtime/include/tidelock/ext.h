@@ -1,8 +1,9 @@
 /* Extension contracts: what a transport gets (a loop) and what it must offer, and hooks.
  *
- * Stable per minor version. Every vtable begins with its `size`, so that members can be added at
- * the end. Unless a comment says otherwise, everything happens on the loop's thread and nothing
- * blocks. */
+ * Every struct that may grow begins with its `size`: whoever makes one sets it, whoever gets one
+ * reads nothing beyond it. The library refuses one that is too small (TL_E_BAD_ARGUMENT), and one
+ * with something set that it does not know (TL_E_UNSUPPORTED). Unless a comment says otherwise,
+ * everything happens on the loop's thread and nothing blocks. */
 #ifndef TIDELOCK_EXT_H
 #define TIDELOCK_EXT_H
 
@@ -55,7 +56,7 @@ enum {
 	TL_BODY_ABORT = -2 /* failed midway: the transport ends with an error, never well-formed */
 };
 
-/* Where a request or answer takes its body from. */
+/* Where a request or answer takes its body from. Never grows: it stands in other structs. */
 typedef struct tl_body {
 	/* Fills at most `cap` bytes. */
 	ptrdiff_t (*read)(void *ud, void *out, size_t cap);
@@ -71,6 +72,7 @@ typedef struct tl_transport tl_transport;
 typedef struct tl_exchange tl_exchange;
 
 typedef struct tl_request {
+	size_t size;
 	const char *address; /* of this transport's type */
 	const char *path;    /* "/api/v0", "/tidelock/v1/pull" */
 	const char *content_type;
@@ -81,7 +83,13 @@ typedef struct tl_request {
 	uint32_t dial_ms, idle_ms, min_bytes_per_s;
 } tl_request;
 
+#define TL_REQUEST_INIT                                                                            \
+	{                                                                                          \
+		sizeof(tl_request), NULL, NULL, NULL, {NULL, NULL, NULL, 0}, 0, 0, 0, 0            \
+	}
+
 typedef struct tl_response_head {
+	size_t size;
 	int status;          /* as HTTP's; 200 for transports without statuses */
 	tl_str content_type; /* ptr NULL when not given */
 	tl_str channel;      /* "none", "tls:...", "iroh:..." as this side sees it */
@@ -90,6 +98,7 @@ typedef struct tl_response_head {
 /* Calls of one exchange: head, then pieces, then done exactly once (also after a failure or cancel;
  * nothing comes after it). */
 typedef struct tl_response_sink {
+	size_t size;
 	void (*head)(void *ud, const tl_response_head *head);
 	/* false = take no more for now: the transport keeps this piece's rest unread; the piece
 	 * itself counts as taken. tl_transport.resume goes on. */
@@ -106,6 +115,7 @@ typedef struct tl_server tl_server;
 typedef struct tl_incoming tl_incoming;
 
 typedef struct tl_incoming_head {
+	size_t size;
 	const char *path;
 	tl_str content_type; /* ptr NULL when not given */
 	int64_t body_length; /* announced, or -1 */
@@ -119,6 +129,7 @@ typedef struct tl_incoming_head {
  * body is whole, `gone` exactly once at the very end, whatever happened. An answer is given by
  * tl_transport.answer, once, at `begin` or any later moment before `gone`. */
 typedef struct tl_server_calls {
+	size_t size;
 	void (*begin)(void *ud, tl_incoming *in, const tl_incoming_head *head, void **request_ud,
 		uint64_t *max_body);
 	/* false pauses reading until tl_transport.incoming_resume. */
@@ -138,6 +149,11 @@ typedef struct tl_serve_options {
 	uint32_t idle_ms;                  /* 0 = 30,000 */
 	uint32_t min_bytes_per_s;          /* 0 = 1,024 */
 } tl_serve_options;
+
+#define TL_SERVE_OPTIONS_INIT                                                                      \
+	{                                                                                          \
+		sizeof(tl_serve_options), NULL, NULL, 0, 0, 0, 0                                   \
+	}
 
 /* --- transport -------------------------------------------------------------------------------- */
 
@@ -178,8 +194,7 @@ struct tl_transport {
 	 * Belongs to the exchange. */
 	const char *(*channel)(tl_exchange *exchange);
 	/* The connection ends behind the answer, which is still to be given: the requester is not
-	 * trusted with another request on it. NULL, or beyond `size`: a transport without such
-	 * connections. */
+	 * trusted with another request on it. NULL: a transport without such connections. */
 	void (*close_after)(tl_incoming *in);
 };
 
@@ -187,14 +202,14 @@ struct tl_transport {
 
 /* What a peer policy is asked. */
 typedef enum tl_policy_kind {
-	TL_POLICY_CONNECT,  /* may this peer talk to us at all */
-	TL_POLICY_DIAL,     /* may this address be dialled */
-	TL_POLICY_LIST,     /* may it learn that this database exists */
-	TL_POLICY_READ,     /* may it read this database */
-	TL_POLICY_WRITE,    /* may it carry entries of this database to us */
-	TL_POLICY_CREATE,   /* may it give us this database, which we do not know */
-	TL_POLICY_REQUEST,  /* may it ask for access to this database */
-	TL_POLICY_DELEGATED /* may a database cited by delegation be fetched from it */
+	TL_POLICY_CONNECT = 0,  /* may this peer talk to us at all */
+	TL_POLICY_DIAL = 1,     /* may this address be dialled */
+	TL_POLICY_LIST = 2,     /* may it learn that this database exists */
+	TL_POLICY_READ = 3,     /* may it read this database */
+	TL_POLICY_WRITE = 4,    /* may it carry entries of this database to us */
+	TL_POLICY_CREATE = 5,   /* may it give us this database, which we do not know */
+	TL_POLICY_REQUEST = 6,  /* may it ask for access to this database */
+	TL_POLICY_DELEGATED = 7 /* may a database cited by delegation be fetched from it */
 } tl_policy_kind;
 
 typedef struct tl_policy_question {
@@ -216,9 +231,9 @@ typedef struct tl_policy_question {
 
 typedef enum tl_policy_answer {
 	TL_POLICY_PASS = 0, /* no opinion: the default decides */
-	TL_POLICY_ALLOW,
-	TL_POLICY_DENY,
-	TL_POLICY_DEFER /* access requests: keep it for the owner */
+	TL_POLICY_ALLOW = 1,
+	TL_POLICY_DENY = 2,
+	TL_POLICY_DEFER = 3 /* access requests: keep it for the owner */
 } tl_policy_answer;
 
 /* Stands before the default decisions. Blocked peers and system databases are refused before it is
@@ -232,6 +247,11 @@ typedef struct tl_policy {
 	void *ud;
 } tl_policy;
 
+#define TL_POLICY_INIT                                                                             \
+	{                                                                                          \
+		sizeof(tl_policy), NULL, NULL, NULL                                                \
+	}
+
 /* --- hooks ------------------------------------------------------------------------------------ */
 
 struct tl_database;
@@ -239,11 +259,11 @@ struct tl_database;
 /* What a hook sees of a commit. Borrowed: valid during the call only (retain the entry to keep it).
  */
 typedef struct tl_hook_context {
-	size_t struct_size;
+	size_t size;
 	tl_entry *entry;      /* built and signed */
 	const tl_id *tree_id; /* the database; for a new one the id it gets */
 	bool is_root_entry;
-	size_t size;          /* bytes of the entry */
+	size_t entry_bytes;
 	const tl_str *stores; /* names, ascending */
 	size_t store_count;
 	tl_str author; /* public key text of the signer */
@@ -269,6 +289,11 @@ typedef struct tl_hook {
 	void (*drop)(void *ud);
 	void *ud;
 } tl_hook;
+
+#define TL_HOOK_INIT                                                                               \
+	{                                                                                          \
+		sizeof(tl_hook), NULL, NULL, NULL, NULL                                            \
+	}
 
 #ifdef __cplusplus
 }

@@ -10,10 +10,10 @@ extern "C" {
 
 typedef enum tl_log_level {
 	TL_LOG_DEBUG = 0,
-	TL_LOG_INFO,
-	TL_LOG_WARNING,
-	TL_LOG_ERROR,
-	TL_LOG_OFF
+	TL_LOG_INFO = 1,
+	TL_LOG_WARNING = 2,
+	TL_LOG_ERROR = 3,
+	TL_LOG_OFF = 4
 } tl_log_level;
 
 /* Called for each line, from any thread of the node, one call at a time per node. `part` names the

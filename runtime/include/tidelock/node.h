@@ -20,8 +20,8 @@ typedef struct tl_node tl_node;
 /* --- opening ---------------------------------------------------------------------------------- */
 
 typedef enum tl_durability {
-	TL_DURABILITY_FULL = 0, /* what was acknowledged survives power loss */
-	TL_DURABILITY_RELAXED   /* survives SIGKILL; the last moments may be lost at power loss */
+	TL_DURABILITY_FULL = 0,   /* what was acknowledged survives power loss */
+	TL_DURABILITY_RELAXED = 1 /* survives SIGKILL; the last moments may be lost at power loss */
 } tl_durability;
 
 /* How the node synchronises; tl_sync_configure changes it while it runs. */
@@ -48,7 +48,7 @@ typedef struct tl_sync_options {
 #define TL_OFF   2
 #define TL_SYNC_OPTIONS_INIT                                                                       \
 	{                                                                                          \
-		.size = sizeof(tl_sync_options)                                                    \
+		sizeof(tl_sync_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0                     \
 	}
 
 typedef struct tl_node_config {
@@ -59,49 +59,51 @@ typedef struct tl_node_config {
 	/* Opens sealed keys and seals new ones. NULL: keys are stored unsealed (mode 0600). */
 	const char *passphrase;
 	size_t passphrase_len;
-	bool without_sync; /* no engine: store, keys and databases only */
-	tl_sync_options sync;
-	tl_log_sink log; /* NULL: stderr, in the form of tl_log_format */
+	bool without_sync;           /* no engine: store, keys and databases only */
+	const tl_sync_options *sync; /* NULL: the defaults */
+	tl_log_sink log;             /* NULL: stderr, in the form of tl_log_format */
 	void *log_ud;
 	tl_log_level log_level;
 } tl_node_config;
 
 #define TL_NODE_CONFIG_INIT                                                                        \
 	{                                                                                          \
-		.size = sizeof(tl_node_config), .sync = TL_SYNC_OPTIONS_INIT,                      \
-		.log_level = TL_LOG_WARNING                                                        \
+		sizeof(tl_node_config), NULL, TL_DURABILITY_FULL, NULL, NULL, 0, false, NULL,      \
+			NULL, NULL, TL_LOG_WARNING                                                 \
 	}
 
 /* Opens a node, and creates store and device key when they are missing. Blocks for the store's
  * opening (and argon2id with a passphrase). *out is NULL on failure, and the thread's last error
- * says why: already_open, store_locked (another process, named), store_damaged, store_newer,
- * store_read_only, wrong_passphrase, io. *out is yours: tl_node_close. */
+ * says why: TL_E_ALREADY_OPEN, TL_E_STORE_LOCKED (another process, named), TL_E_STORE_DAMAGED,
+ * TL_E_STORE_NEWER, TL_E_STORE_READ_ONLY, TL_E_WRONG_PASSPHRASE, TL_E_IO. *out is yours:
+ * tl_node_close.
+ */
 TL_API int tl_node_open(tl_node **out, const tl_node_config *config) TL_MUST_USE;
 /* Flushes for up to 5 s, stops the engine, closes the store. Handles of databases and transactions
- * that are still open keep the store alive until they are freed, and fail with `closed`.
+ * that are still open keep the store alive until they are freed, and fail with TL_E_CLOSED.
  * NULL is fine. */
 TL_API void tl_node_close(tl_node *node);
 /* The same with another limit for the flush, in milliseconds; 0 = at once. */
 TL_API void tl_node_close_within(tl_node *node, uint32_t flush_ms);
-/* This build's version, "0.1.0". Static storage. */
+/* The library's version as a text, "0.2.0" (static storage), and as TL_VERSION_NUMBER. */
 TL_API const char *tl_version(void);
+TL_API unsigned long tl_version_number(void);
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
 /* The device key's text; `out` has room for TL_KEY_TEXT_LEN + 1. */
 TL_API int tl_node_device_key(tl_node *node, char out[TL_KEY_TEXT_LEN + 1]) TL_MUST_USE;
-/* Makes a key, from `seed` (NULL: random). already_exists when the name is taken (a name with the
- * same seed is fine). `out` (may be NULL) receives the public key's text. */
+/* Makes a key, from `seed` (NULL: random). TL_E_ALREADY_EXISTS when the name is taken (a name with
+ * the same seed is fine). `out` (may be NULL) receives the public key's text. */
 TL_API int tl_node_add_private_key(tl_node *node, const char *name,
 	const uint8_t seed[TL_SEED_BYTES], char out[TL_KEY_TEXT_LEN + 1]) TL_MUST_USE;
-/* key_not_found. */
+/* TL_E_KEY_NOT_FOUND. */
 TL_API int tl_node_get_public_key(
 	tl_node *node, const char *name, char out[TL_KEY_TEXT_LEN + 1]) TL_MUST_USE;
 TL_API int tl_node_export_private_key(
 	tl_node *node, const char *name, uint8_t seed[TL_SEED_BYTES]) TL_MUST_USE;
 TL_API int tl_node_remove_private_key(tl_node *node, const char *name) TL_MUST_USE;
 /* Names in ascending order, the device key left out. The texts live during the call. */
-typedef int (*tl_name_visit)(void *ud, tl_str name);
 TL_API int tl_node_list_private_keys(tl_node *node, tl_name_visit visit, void *ud) TL_MUST_USE;
 
 /* --- databases -------------------------------------------------------------------------------- */
@@ -110,12 +112,11 @@ TL_API int tl_node_list_private_keys(tl_node *node, tl_name_visit visit, void *u
  * becomes its first admin unless the settings hold an `auth` Doc. *out is yours. */
 TL_API int tl_node_new_database(tl_node *node, const tl_value *settings, const char *key_name,
 	tl_database **out) TL_MUST_USE;
-/* database_not_found when its root is not held. */
+/* TL_E_DATABASE_NOT_FOUND when its root is not held. */
 TL_API int tl_node_load_database(tl_node *node, const tl_id *root, tl_database **out) TL_MUST_USE;
-/* The first database (by id) whose present settings have this name; database_not_found. */
+/* The first database (by id) whose present settings have this name; TL_E_DATABASE_NOT_FOUND. */
 TL_API int tl_node_find_database(tl_node *node, const char *name, tl_database **out) TL_MUST_USE;
 /* Root ids in ascending order; system databases (`_sync`) only when asked for. */
-typedef int (*tl_id_visit)(void *ud, const tl_id *id);
 TL_API int tl_node_all_databases(
 	tl_node *node, bool with_system, tl_id_visit visit, void *ud) TL_MUST_USE;
 /* Reads canonical entries, one a line in arrival order, and verifies each; makes the database
@@ -160,30 +161,31 @@ TL_API void tl_op_free(tl_op *op);
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-/* X(symbol, name) */
+/* X(symbol, number, name). Numbers are never reused; a later version may have more. */
 #define TL_EVENT_KINDS(X)                                                                          \
-	X(ENTRY_COMMITTED, "entry_committed")   /* db, entry, number = arrival */                  \
-	X(ENTRIES_RECEIVED, "entries_received") /* db, peer, number = how many entered */          \
-	X(PEER_CONNECTED, "peer_connected")     /* peer, text = address */                         \
-	X(PEER_UNREACHABLE, "peer_unreachable") /* peer, text = error */                           \
-	X(SYNC_FINISHED, "sync_finished")       /* peer, db, number = entries moved */             \
-	X(SYNC_FAILED, "sync_failed")           /* peer, db, text = error */                       \
-	X(SYNC_STALLED, "sync_stalled")         /* peer, db, text = error */                       \
-	X(ACCESS_REQUESTED, "access_requested") /* db, text = request id */                        \
-	X(SERVER_STARTED, "server_started")     /* text = address */                               \
-	X(SERVER_STOPPED, "server_stopped")     /* text = address */                               \
-	X(OVERFLOW, "overflow")                 /* number = events lost */
+	X(ENTRY_COMMITTED, 0, "entry_committed")   /* db, entry, number = arrival */               \
+	X(ENTRIES_RECEIVED, 1, "entries_received") /* db, peer, number = how many entered */       \
+	X(PEER_CONNECTED, 2, "peer_connected")     /* peer, text = address */                      \
+	X(PEER_UNREACHABLE, 3, "peer_unreachable") /* peer, text = error */                        \
+	X(SYNC_FINISHED, 4, "sync_finished")       /* peer, db, number = entries moved */          \
+	X(SYNC_FAILED, 5, "sync_failed")           /* peer, db, text = error */                    \
+	X(SYNC_STALLED, 6, "sync_stalled")         /* peer, db, text = error */                    \
+	X(ACCESS_REQUESTED, 7, "access_requested") /* db, text = request id */                     \
+	X(SERVER_STARTED, 8, "server_started")     /* text = address */                            \
+	X(SERVER_STOPPED, 9, "server_stopped")     /* text = address */                            \
+	X(OVERFLOW, 10, "overflow")                /* number = events lost */
 
 typedef enum tl_event_kind {
-#define TL_EVENT_ENUM(symbol, name) TL_EVENT_##symbol,
+#define TL_EVENT_ENUM(symbol, number, name) TL_EVENT_##symbol = (number),
 	TL_EVENT_KINDS(TL_EVENT_ENUM)
 #undef TL_EVENT_ENUM
-		TL_EVENT_KIND_COUNT
 } tl_event_kind;
 
+/* "unknown" for a number that is none. Static storage. */
 TL_API const char *tl_event_name(tl_event_kind kind);
 
 typedef struct tl_event {
+	size_t size; /* set it before tl_next_event; it stays */
 	tl_event_kind kind;
 	bool has_peer, has_db, has_entry;
 	tl_key peer;
@@ -194,9 +196,16 @@ typedef struct tl_event {
 	char text[512];
 } tl_event;
 
-/* Takes the next event: 1 when *out was filled, 0 when there is none now. The queue holds 10,000,
- * then one overflow event; the change feed by arrival number loses nothing. Events are kept only
- * after the first call of this function or of tl_node_fd. */
+#define TL_EVENT_INIT                                                                              \
+	{                                                                                          \
+		sizeof(tl_event), TL_EVENT_ENTRY_COMMITTED, false, false, false, {{0}}, {{0}},     \
+			{{0}}, 0, 0, ""                                                            \
+	}
+
+/* Takes the next event: 1 when *out was filled, 0 when there is none now, TL_E_BAD_ARGUMENT when
+ * its size is not set. The queue holds 10,000, then one overflow event; the change feed by arrival
+ * number loses nothing. Events are kept only after the first call of this function or of
+ * tl_node_fd. */
 TL_API int tl_next_event(tl_node *node, tl_event *out);
 
 /* Own loop: readable when tl_node_dispatch or tl_next_event has something to do. */

@@ -107,20 +107,6 @@ TL_API int tl_doc_store_modify(tl_doc_store *store, tl_str path, tl_value_change
 TL_API int tl_doc_store_modify_or_insert(
 	tl_doc_store *store, tl_str path, tl_value *initial, tl_value_change change, void *ud);
 
-/* Names of 0.2.0 that mean the same here, because every key is a path. */
-#define tl_doc_store_get_value                     tl_doc_store_get
-#define tl_doc_store_get_result                    tl_doc_store_get
-#define tl_doc_store_get_path                      tl_doc_store_get
-#define tl_doc_store_get_path_option               tl_doc_store_get_option
-#define tl_doc_store_get_path_as                   tl_doc_store_get_as
-#define tl_doc_store_contains_path                 tl_doc_store_contains_key
-#define tl_doc_store_set_value                     tl_doc_store_set
-#define tl_doc_store_set_path                      tl_doc_store_set
-#define tl_doc_store_get_or_insert_path            tl_doc_store_get_or_insert
-#define tl_doc_store_modify_path                   tl_doc_store_modify
-#define tl_doc_store_modify_or_insert_path         tl_doc_store_modify_or_insert
-#define tl_doc_store_set_result(store, key, value) tl_doc_store_insert(store, key, value, NULL)
-
 /* --- Table ------------------------------------------------------------------------------------ */
 
 /* Rows are JSON texts under literal keys; a row is replaced as a whole, never merged field by

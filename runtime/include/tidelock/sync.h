@@ -3,7 +3,7 @@
  * Peers are named by their key text, databases by their id. Order of arguments is always (node,
  * peer, database, rest). Calls that return a `tl_op` start something and return at once; *op may be
  * NULL to let it run unobserved. Every other call blocks at most for the local store. `*json`
- * results are yours (tl_free). All fail with `sync_not_enabled` when the node was opened without
+ * results are yours (tl_free). All fail with TL_E_SYNC_NOT_ENABLED when the node was opened without
  * sync. */
 #ifndef TIDELOCK_SYNC_H
 #define TIDELOCK_SYNC_H
@@ -18,7 +18,7 @@ extern "C" {
 
 /* An address is a type ("http", "https", "iroh") and a text. The one-line form is "type:text", for
  * example "http:192.168.1.7:8080"; "http://host:port" is read too, and "host:port" means http.
- * TL_E_BAD_ADDRESS says what is wrong. */
+ * TL_E_BAD_ADDRESS says what is wrong. The struct never grows. */
 typedef struct tl_address {
 	char type[16];
 	char text[512];
@@ -45,23 +45,24 @@ typedef struct tl_http_config {
 
 #define TL_HTTP_CONFIG_INIT                                                                        \
 	{                                                                                          \
-		.size = sizeof(tl_http_config)                                                     \
+		sizeof(tl_http_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0                      \
 	}
 
 /* Enables dialling http and https, and serving the one that `config` (may be NULL) describes.
- * server_already_running when enabled twice. */
+ * TL_E_SERVER_ALREADY_RUNNING when enabled twice. */
 TL_API int tl_sync_enable_http_transport(tl_node *node, const tl_http_config *config) TL_MUST_USE;
 /* Adds a transport of one's own; the node frees it. Its calls come on the engine's thread. `make`
  * is called once, on that thread, with the engine's loop. */
 TL_API int tl_sync_add_transport(tl_node *node,
 	int (*make)(void *ud, tl_loop *loop, tl_transport **out), void *ud) TL_MUST_USE;
 /* Starts a server. `bind` is "ip:port" (port 0 = chosen); `transport` NULL: the first enabled.
- * no_transport_enabled, server_already_running, server_bind. Blocks until it listens. */
+ * TL_E_NO_TRANSPORT_ENABLED, TL_E_SERVER_ALREADY_RUNNING, TL_E_SERVER_BIND. Blocks until it
+ * listens. */
 TL_API int tl_sync_start_server(tl_node *node, const char *bind, const char *transport) TL_MUST_USE;
-/* Stops every server; they can be started again. server_not_running. */
+/* Stops every server; they can be started again. TL_E_SERVER_NOT_RUNNING. */
 TL_API int tl_sync_stop_server(tl_node *node) TL_MUST_USE;
 TL_API bool tl_sync_is_server_running(tl_node *node);
-/* The first server's address; server_not_running. */
+/* The first server's address; TL_E_SERVER_NOT_RUNNING. */
 TL_API int tl_sync_get_server_address(tl_node *node, tl_address *out) TL_MUST_USE;
 typedef int (*tl_address_visit)(void *ud, const tl_address *address);
 TL_API int tl_sync_get_server_addresses(
@@ -70,24 +71,24 @@ TL_API int tl_sync_get_server_addresses(
 /* --- peers ------------------------------------------------------------------------------------ */
 
 /* Dials the address, proves keys (both ways between tidelock peers), registers the peer as active
- * with that address. `key` (NULL: any) pins: another key gives key_mismatch. The operation's text
- * is the peer's key text. */
+ * with that address. `key` (NULL: any) pins: another key gives TL_E_KEY_MISMATCH. The operation's
+ * text is the peer's key text. */
 TL_API int tl_sync_connect_to_peer(
 	tl_node *node, const tl_address *address, const char *key, tl_op **op) TL_MUST_USE;
-/* Registers a peer without contact; peer_already_exists. */
+/* Registers a peer without contact; TL_E_PEER_ALREADY_EXISTS. */
 TL_API int tl_sync_register_peer(tl_node *node, const char *peer, const char *name) TL_MUST_USE;
-/* status: "active", "inactive", "blocked"; binds in both directions. peer_not_found. */
+/* status: "active", "inactive", "blocked"; binds in both directions. TL_E_PEER_NOT_FOUND. */
 TL_API int tl_sync_update_peer_status(
 	tl_node *node, const char *peer, const char *status) TL_MUST_USE;
 /* JSON of the record: {"pubkey","display_name","first_seen","last_seen","status","addresses",
  * "connection_state","last_successful_sync","connection_attempts","last_error"} with status in
- * lower case, and "protocol" ("v0","v1",null). peer_not_found. */
+ * lower case, and "protocol" ("v0","v1",null). TL_E_PEER_NOT_FOUND. */
 TL_API int tl_sync_get_peer_info(tl_node *node, const char *peer, char **json) TL_MUST_USE;
 /* JSON array of key texts, ascending; blocked ones included. */
 TL_API int tl_sync_list_peers(tl_node *node, char **json) TL_MUST_USE;
 /* Forgets the peer, its addresses and relations. */
 TL_API int tl_sync_remove_peer(tl_node *node, const char *peer) TL_MUST_USE;
-/* At most 16 addresses a peer (too_large). */
+/* At most 16 addresses a peer (TL_E_TOO_LARGE). */
 TL_API int tl_sync_add_peer_address(
 	tl_node *node, const char *peer, const tl_address *address) TL_MUST_USE;
 /* *removed (may be NULL) says whether it was there. */
@@ -100,7 +101,7 @@ TL_API int tl_sync_get_peer_addresses(tl_node *node, const char *peer, const cha
 /* --- relations -------------------------------------------------------------------------------- */
 
 /* From now on this database is kept in step with this peer. The database need not be held yet: it
- * is then fetched. peer_not_found. Idempotent. */
+ * is then fetched. TL_E_PEER_NOT_FOUND. Idempotent. */
 TL_API int tl_sync_add_tree_sync(tl_node *node, const char *peer, const tl_id *db) TL_MUST_USE;
 TL_API int tl_sync_remove_tree_sync(tl_node *node, const char *peer, const tl_id *db) TL_MUST_USE;
 TL_API int tl_sync_is_tree_synced_with_peer(
@@ -138,8 +139,8 @@ TL_API int tl_sync_request_database_access(tl_node *node, const tl_address *addr
 	const tl_id *db, const char *key_name, const char *permission, tl_op **op) TL_MUST_USE;
 /* JSON array of {"request_id", the record's members}; state: "pending", "approved", "rejected". */
 TL_API int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **json) TL_MUST_USE;
-/* Signed by the named key, which must be Admin of that database. request_not_found,
- * invalid_request_state, insufficient_permissions, key_name_conflict. */
+/* Signed by the named key, which must be Admin of that database. TL_E_REQUEST_NOT_FOUND,
+ * TL_E_INVALID_REQUEST_STATE, TL_E_INSUFFICIENT_PERMISSIONS, TL_E_KEY_NAME_CONFLICT. */
 TL_API int tl_sync_approve_bootstrap_request(
 	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
 TL_API int tl_sync_reject_bootstrap_request(

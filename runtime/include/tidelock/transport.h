@@ -42,7 +42,7 @@ typedef struct tl_http_options {
 
 #define TL_HTTP_OPTIONS_INIT                                                                       \
 	{                                                                                          \
-		.size = sizeof(tl_http_options), .log_level = TL_LOG_WARNING                       \
+		sizeof(tl_http_options), false, NULL, NULL, NULL, NULL, TL_LOG_WARNING             \
 	}
 
 /* HTTP/1.1, client and server. Addresses are strict `host:port`: a name, an IPv4 address or [IPv6],

@@ -1,4 +1,5 @@
-/* Value types shared by every public header. Plain data: copy them freely, nothing to release. */
+/* Value types shared by every public header. Plain data: copy them freely, nothing to release. None
+ * of them ever grows. */
 #ifndef TIDELOCK_TYPES_H
 #define TIDELOCK_TYPES_H
 
@@ -8,6 +9,14 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Of these headers. tl_version() and tl_version_number() tell that of the library. Before 1.0 a
+ * minor version may add, never change: a host built with older headers works with a newer library,
+ * and with an older one as long as it uses nothing new. */
+#define TL_VERSION_MAJOR  0
+#define TL_VERSION_MINOR  2
+#define TL_VERSION_PATCH  0
+#define TL_VERSION_NUMBER (TL_VERSION_MAJOR * 1000000 + TL_VERSION_MINOR * 1000 + TL_VERSION_PATCH)
 
 #if defined(__GNUC__)
 #define TL_API          __attribute__((visibility("default")))

@@ -1,4 +1,5 @@
-/* A backend by itself: what is held, without trust, merging or synchronisation.
+/* A backend by itself (tl_store): what is held, without trust, merging or synchronisation. The
+ * stores of a database (DocStore, Table, SettingsStore) are in tidelock/stores.h.
  *
  * For tools that look into a data directory, and for programs that need local documents only. It
  * judges nothing: it shows what was stored and the verdict stored with it. Entries are written
@@ -10,8 +11,8 @@
  * Visitors: what they are given is borrowed and valid during the call only, and they must not call
  * the store they visit. TL_OK goes on, TL_STOP ends the walk with TL_OK, any other code ends it and
  * is returned. A walk sees one moment of the store; writers do not disturb it. */
-#ifndef TIDELOCK_STORE_H
-#define TIDELOCK_STORE_H
+#ifndef TIDELOCK_BACKEND_H
+#define TIDELOCK_BACKEND_H
 
 #include <stdbool.h>
 #include <tidelock/database.h>
@@ -39,11 +40,11 @@ typedef struct tl_store_config {
 
 #define TL_STORE_CONFIG_INIT                                                                       \
 	{                                                                                          \
-		.size = sizeof(tl_store_config), .log_level = TL_LOG_WARNING                       \
+		sizeof(tl_store_config), NULL, false, NULL, NULL, TL_LOG_WARNING                   \
 	}
 
-/* *out is yours: tl_store_close; NULL on failure. Errors: already_open, store_locked (another
- * process, named), store_damaged, store_newer, store_read_only, io. */
+/* *out is yours: tl_store_close; NULL on failure. Errors: TL_E_ALREADY_OPEN, TL_E_STORE_LOCKED
+ * (another process, named), TL_E_STORE_DAMAGED, TL_E_STORE_NEWER, TL_E_STORE_READ_ONLY, TL_E_IO. */
 TL_API int tl_store_open(tl_store **out, const tl_store_config *config) TL_MUST_USE;
 /* The store of an open node, for reading only: writes fail with TL_E_STORE_READ_ONLY. It can be
  * used beside the node, from any thread, and keeps the node's store open, also past the node's
@@ -56,12 +57,19 @@ TL_API void tl_store_close(tl_store *store);
 /* --- databases -------------------------------------------------------------------------------- */
 
 typedef struct tl_store_database {
+	size_t size; /* set it before tl_store_find; it stays */
 	tl_id id;
 	uint64_t arrivals; /* entries in the DAG: the last arrival number; 0 when all are aside */
 	uint8_t chain[32]; /* hash over the ids in order of arrival; zero at 0 */
 	uint64_t void_count, void_bytes; /* of those, the ones that contribute nothing */
 	uint64_t pending, quarantined;   /* set aside, outside the DAG */
 } tl_store_database;
+
+#define TL_STORE_DATABASE_INIT                                                                     \
+	{                                                                                          \
+		sizeof(tl_store_database), {{0}}, 0, {0}, 0, 0, 0, 0                               \
+	}
+
 typedef int (*tl_store_database_visit)(void *ud, const tl_store_database *database);
 
 /* System databases too, in no particular order. Counting what is set aside walks it. */
@@ -73,15 +81,16 @@ TL_API int tl_store_find(tl_store *store, const tl_id *db, tl_store_database *ou
 
 typedef enum tl_store_verdict {
 	TL_STORE_VERIFIED = 0,
-	TL_STORE_VOID,    /* in the DAG, contributes nothing */
-	TL_STORE_INVALID, /* in quarantine */
-	TL_STORE_PENDING  /* waits for something that it names */
+	TL_STORE_VOID = 1,    /* in the DAG, contributes nothing */
+	TL_STORE_INVALID = 2, /* in quarantine */
+	TL_STORE_PENDING = 3  /* waits for something that it names */
 } tl_store_verdict;
 
 /* "verified" "void" "invalid" "pending"; "unknown" for a number that is none. Static storage. */
 TL_API const char *tl_store_verdict_name(tl_store_verdict verdict);
 
 typedef struct tl_store_entry {
+	size_t size;
 	tl_id id;
 	uint64_t arrival; /* from 1; 0 of one set aside */
 	uint64_t height;  /* 0 of one set aside */
@@ -113,7 +122,8 @@ TL_API int tl_store_names(
 
 /* --- state ------------------------------------------------------------------------------------ */
 
-/* One step of a path: a key of a Doc, or an item of a List by its position. */
+/* One step of a path: a key of a Doc, or an item of a List by its position. Never grows: it comes
+ * in arrays. */
 typedef struct tl_store_part {
 	bool item;
 	tl_str key;           /* unless item */
@@ -121,14 +131,15 @@ typedef struct tl_store_part {
 } tl_store_part;
 
 typedef enum tl_store_state_kind {
-	TL_STORE_DOC = 0, /* there was a Doc here */
-	TL_STORE_LIST,    /* there was a List here */
-	TL_STORE_LEAF     /* a value or a tombstone */
+	TL_STORE_DOC = 0,  /* there was a Doc here */
+	TL_STORE_LIST = 1, /* there was a List here */
+	TL_STORE_LEAF = 2  /* a value or a tombstone */
 } tl_store_state_kind;
 
 /* A row of derived state: which entry wrote last, with this kind, at this path. Of the rows of one
  * path the one with the greatest (height, id) is what is there. */
 typedef struct tl_store_state_row {
+	size_t size;
 	const tl_store_part *parts; /* at least one */
 	size_t part_count;
 	tl_store_state_kind kind;
