@@ -53,7 +53,7 @@ static int fail_declined(const importing *i, size_t n, int code)
 
 	snprintf(why, sizeof why, "%s",
 		rc != TL_OK ? tl_error_message(tl_last_error()) : tl_error_name(code));
-	tl_entry_release(entry);
+	tl_entry_free(entry);
 	return fail_line(i->numbers[n], rc != TL_OK ? rc : code, why);
 }
 
@@ -84,7 +84,7 @@ static int settle_doubts(const importing *i, uint64_t end)
 		tl_entry *entry = NULL;
 
 		rc = tl_database_get_entry(db, &at->id, &entry);
-		tl_entry_release(entry);
+		tl_entry_free(entry);
 		if (rc == TL_E_ENTRY_NOT_FOUND)
 			rc = fail_doubt(at);
 	}
