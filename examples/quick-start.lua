@@ -15,7 +15,8 @@ assert(sync:start_server '127.0.0.1:0')
 
 local peer = assert(sync:connect_to_peer(assert(tl.address.parse(arg[2]))))
 assert(sync:update_peer_status(peer, 'active'))
-local db = assert(node:new_database({ name = 'notes' }, 'device_key'))
+local db = node:find_database 'notes' or assert(node:new_database({ name = 'notes' }, 'device_key'))
+assert(db:set_default_auth_key 'device_key')
 assert(sync:add_tree_sync(peer, db:root_id()))
 
 local tx <close> = db:new_transaction()

@@ -163,6 +163,14 @@ static int core_size(lua_State *L)
 	return 1;
 }
 
+/* distance(a, b) -> how many letters two short names differ in */
+static int core_distance(lua_State *L)
+{
+	lua_pushinteger(
+		L, (lua_Integer)tlua_distance(luaL_checkstring(L, 1), luaL_checkstring(L, 2)));
+	return 1;
+}
+
 /* escape(text) -> the text, fit for a terminal */
 static int core_escape(lua_State *L)
 {
@@ -184,8 +192,8 @@ static int core_record(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {{"control", tlua_control}, {"escape", core_escape},
-	{"record", core_record}, {"methods", core_methods}, {"version", core_version},
-	{"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
+	{"distance", core_distance}, {"record", core_record}, {"methods", core_methods},
+	{"version", core_version}, {"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
 
 int luaopen_tidelock_core(lua_State *L)
 {

@@ -228,8 +228,7 @@ uint64_t tlua_check_size(lua_State *L, int arg)
 
 #define NAME_MAX_LEN 40
 
-/* Levenshtein distance of short names. */
-static size_t distance(const char *a, const char *b)
+size_t tlua_distance(const char *a, const char *b)
 {
 	size_t row[NAME_MAX_LEN + 1], la = strlen(a), lb = strlen(b);
 
@@ -258,7 +257,7 @@ static void check_option_name(lua_State *L, int arg, const char *name, const cha
 	size_t best = NAME_MAX_LEN;
 
 	for (; *names; names++) {
-		size_t d = distance(name, *names);
+		size_t d = tlua_distance(name, *names);
 
 		if (d == 0)
 			return;

@@ -42,6 +42,8 @@ uint64_t tlua_check_size(lua_State *L, int arg);
 /* Option tables: nil is an empty one. Every key must be among `names` (closed by NULL); an unknown
  * one raises and names the nearest. */
 void tlua_check_options(lua_State *L, int arg, const char *const *names);
+/* Levenshtein distance of short names; longer ones are far apart. */
+size_t tlua_distance(const char *a, const char *b);
 /* Pushes options[name]; false (nothing pushed) when it is nil. */
 bool tlua_option(lua_State *L, int arg, const char *name);
 bool tlua_option_bool(lua_State *L, int arg, const char *name, bool otherwise);
