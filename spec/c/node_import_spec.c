@@ -68,7 +68,7 @@ static void insert(file *f, size_t at, const char *text)
 static uint64_t held(tl_node *node, const tl_id *root)
 {
 	tl_database *db = NULL;
-	tl_database_counts counts = {0};
+	tl_database_counts counts = TL_DATABASE_COUNTS_INIT;
 
 	if (tl_node_load_database(node, root, &db) == TL_OK)
 		CHECK_OK(tl_database_count(db, &counts));
