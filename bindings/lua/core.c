@@ -1,5 +1,6 @@
 /* tidelock.core: what the Lua half (lua/tidelock/) builds the public modules on. */
 #include "core.h"
+#include "hook.h"
 
 int tlua_push_result(lua_State *L, int rc, const char *type, void *resource)
 {
@@ -204,6 +205,7 @@ int luaopen_tidelock_core(lua_State *L)
 	tlua_open_settings(L);
 	tlua_open_transaction(L);
 	tlua_open_database(L);
+	tlua_open_hooks(L);
 	tlua_open_node(L);
 	tlua_open_sync(L);
 	tlua_push_error_type(L);

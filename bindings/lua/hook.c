@@ -1,15 +1,77 @@
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include "hook.h"
 
-/* Where a hook's functions live. Hooks may be dropped by another thread than the one that runs the
- * state (an engine that closes), so the registry slot is given back at the next call or with the
- * state itself. */
+#define HOME_TYPE "tidelock.hook_home"
+
+/* The state that hooks live in. A node may outlive it: then its hooks are over. */
+struct home {
+	atomic_uint owners;     /* the state and each of its hooks */
+	_Atomic(lua_State *) L; /* main thread of the state; NULL once that is closed */
+};
+
+/* Hooks may be dropped by another thread than the one that runs the state (an engine that closes);
+ * then the registry slot is given back with the state itself. */
 struct lua_hook {
-	lua_State *L; /* main thread of the state */
+	struct home *home;
 	pthread_t thread;
 	int functions; /* registry reference */
 };
+
+/* --- the state ---------------------------------------------------------------------------------
+ */
+
+static void release_home(struct home *home)
+{
+	if (atomic_fetch_sub(&home->owners, 1) == 1)
+		free(home);
+}
+
+static int close_home(lua_State *L)
+{
+	struct home **handle = lua_touserdata(L, 1);
+
+	if (*handle) {
+		atomic_store(&(*handle)->L, NULL);
+		release_home(*handle);
+	}
+	*handle = NULL;
+	return 0;
+}
+
+static const char home_key;
+
+void tlua_open_hooks(lua_State *L)
+{
+	struct home **handle = lua_newuserdatauv(L, sizeof *handle, 0);
+
+	*handle = NULL;
+	luaL_newmetatable(L, HOME_TYPE);
+	lua_pushcfunction(L, close_home);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	*handle = calloc(1, sizeof **handle);
+	if (!*handle)
+		luaL_error(L, "not enough memory");
+	atomic_init(&(*handle)->owners, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+	atomic_init(&(*handle)->L, lua_tothread(L, -1));
+	lua_pop(L, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
+}
+
+static struct home *home_of(lua_State *L)
+{
+	struct home **handle;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
+	handle = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return *handle;
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static void push_context(lua_State *L, const tl_hook_context *context)
 {
@@ -32,48 +94,26 @@ static void push_context(lua_State *L, const tl_hook_context *context)
 	lua_setfield(L, -2, "stores");
 }
 
-/* (hook, context, moment) -> what the function said */
+/* (hook, context, moment) -> true, or nil and the reason */
 static int call_moment(lua_State *L)
 {
 	const struct lua_hook *hook = lua_touserdata(L, 1);
 	const tl_hook_context *context = lua_touserdata(L, 2);
 
 	lua_rawgeti(L, LUA_REGISTRYINDEX, hook->functions);
-	if (lua_getfield(L, -1, lua_touserdata(L, 3)) == LUA_TNIL) {
-		lua_pushboolean(L, true);
-		return 1;
-	}
+	lua_getfield(L, -1, lua_touserdata(L, 3));
 	push_context(L, context);
 	lua_call(L, 1, 2);
 	return 2;
 }
 
-static int push_text(lua_State *L)
+static int run(const struct lua_hook *hook, const tl_hook_context *context, const char *moment)
 {
-	luaL_tolstring(L, 1, NULL);
-	return 1;
-}
-
-/* Turns the error value on top of the stack into the last error. What it says of itself may raise,
- * which must not pass through the library. */
-static int set_error(lua_State *L, int code)
-{
-	lua_pushcfunction(L, push_text);
-	lua_insert(L, -2);
-	if (lua_pcall(L, 1, 1, 0) == LUA_OK)
-		return tl_error_set(code, lua_tostring(L, -1));
-	return tl_error_set(code, "the hook raised an object that cannot be shown");
-}
-
-/* The moment's function refuses by raising, or by returning nil or false and a reason. */
-static int run(const struct lua_hook *hook, const tl_hook_context *context, const char *moment,
-	bool may_refuse)
-{
-	lua_State *L = hook->L;
+	lua_State *L = atomic_load(&hook->home->L);
 	int top, rc = TL_OK;
 
-	if (!pthread_equal(hook->thread, pthread_self()))
-		return TL_OK; /* not a commit of this state */
+	if (!L)
+		return TL_OK;
 	top = lua_gettop(L);
 	if (!lua_checkstack(L, 8))
 		return tl_error_set(TL_E_NOMEM, "no room on the Lua stack for a hook");
@@ -81,32 +121,55 @@ static int run(const struct lua_hook *hook, const tl_hook_context *context, cons
 	lua_pushlightuserdata(L, (void *)(uintptr_t)hook);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)context);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)moment);
-	/* The reason, or what was raised, is on top either way. */
-	if (lua_pcall(L, 3, 2, 0) != LUA_OK ||
-		(may_refuse && !lua_toboolean(L, -2) && !lua_isnil(L, -1)))
-		rc = set_error(L, TL_E_HOOK_FAILED);
+	/* The reason is on top either way, as a text: what the functions raise was caught by them.
+	 */
+	if (lua_pcall(L, 3, 2, 0) != LUA_OK || !lua_toboolean(L, -2))
+		rc = tl_error_set(TL_E_HOOK_FAILED,
+			lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "no reason given");
 	lua_settop(L, top);
 	return rc;
 }
 
+static bool is_elsewhere(const struct lua_hook *hook)
+{
+	return !pthread_equal(hook->thread, pthread_self());
+}
+
 static int before_commit(void *ud, const tl_hook_context *context)
 {
-	return run(ud, context, "before_commit", true);
+	if (is_elsewhere(ud))
+		return tl_error_set(TL_E_HOOK_FAILED,
+			"a Lua program has set a hook that must be asked about this commit, and it "
+			"can "
+			"only be asked on the thread of that program, not from the command line or "
+			"another thread; let the program itself commit, or commit while it does "
+			"not "
+			"run");
+	return run(ud, context, "before_commit");
 }
 
 static int on_entry_committed(void *ud, const tl_hook_context *context)
 {
-	return run(ud, context, "on_entry_committed", false);
+	if (is_elsewhere(ud))
+		return tl_error_set(TL_E_HOOK_FAILED,
+			"it is a hook of a Lua program and the commit was made on another thread, "
+			"where "
+			"it cannot be called; the event entry_committed tells of every commit");
+	return run(ud, context, "on_entry_committed");
 }
 
 static void drop(void *ud)
 {
 	struct lua_hook *hook = ud;
+	lua_State *L = atomic_load(&hook->home->L);
 
-	if (pthread_equal(hook->thread, pthread_self()))
-		luaL_unref(hook->L, LUA_REGISTRYINDEX, hook->functions);
+	if (L && !is_elsewhere(hook))
+		luaL_unref(L, LUA_REGISTRYINDEX, hook->functions);
+	release_home(hook->home);
 	free(hook);
 }
+
+/* --- making ----------------------------------------------------------------------------------- */
 
 static void check_functions(lua_State *L, int arg)
 {
@@ -122,22 +185,36 @@ static void check_functions(lua_State *L, int arg)
 	}
 }
 
+/* Without the function there is no gate: commits of other threads pass. */
+static bool has_moment(lua_State *L, int arg, const char *name)
+{
+	bool has = lua_getfield(L, arg, name) == LUA_TFUNCTION;
+
+	lua_pop(L, 1);
+	return has;
+}
+
 tl_hook tlua_check_hook(lua_State *L, int arg)
 {
+	tl_hook made = TL_HOOK_INIT;
 	struct lua_hook *hook;
 	int functions;
 
 	check_functions(L, arg);
+	made.drop = drop;
+	made.before_commit = has_moment(L, arg, "before_commit") ? before_commit : NULL;
+	made.on_entry_committed =
+		has_moment(L, arg, "on_entry_committed") ? on_entry_committed : NULL;
 	lua_pushvalue(L, arg);
 	functions = luaL_ref(L, LUA_REGISTRYINDEX);
 	hook = malloc(sizeof *hook);
 	if (!hook) {
 		luaL_unref(L, LUA_REGISTRYINDEX, functions);
 		luaL_error(L, "not enough memory");
-		return (tl_hook)TL_HOOK_INIT; /* not reached: luaL_error raises */
+		return made; /* not reached: luaL_error raises */
 	}
-	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-	*hook = (struct lua_hook){lua_tothread(L, -1), pthread_self(), functions};
-	lua_pop(L, 1);
-	return (tl_hook){sizeof(tl_hook), before_commit, on_entry_committed, drop, hook};
+	*hook = (struct lua_hook){home_of(L), pthread_self(), functions};
+	atomic_fetch_add(&hook->home->owners, 1);
+	made.ud = hook;
+	return made;
 }

@@ -110,9 +110,12 @@ function Database:new_transaction_with_tips(tips) end
 ---@param fn fun(tx: tidelock.Transaction): any, any
 ---@return tidelock.Id?, tidelock.Error?
 function Database:transact(fn) end
+---For the commits to this database, by whichever handle of this node, until it is removed or the node
+---ends; it does not depend on this handle.
 ---@param hook tidelock.Hook
----@return integer?, tidelock.Error?
+---@return integer? handle, tidelock.Error?
 function Database:add_hook(hook) end
+---A hook of this database, added by whichever handle.
 ---@param handle integer
 function Database:remove_hook(handle) end
 
@@ -169,6 +172,7 @@ function Transaction:set_auth_key(key_name) end
 function Transaction:auth_key_name() end
 ---@return tidelock.Id[]?, tidelock.Error?
 function Transaction:tips() end
+---For the commit of this transaction.
 ---@param hook tidelock.Hook
 ---@return true?, tidelock.Error?
 function Transaction:add_hook(hook) end

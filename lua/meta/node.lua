@@ -51,8 +51,9 @@ function Node:backup(file) end
 ---@param options? tidelock.VerifyOptions
 ---@return tidelock.Finding[]? findings, tidelock.VerifyCounts|tidelock.Error
 function Node:verify(options) end
+---For the commits to all databases of this node, until it is removed or the node ends.
 ---@param hook tidelock.Hook
----@return integer? handle, tidelock.Error?
+---@return integer? handle, tidelock.Error?  the handle is for remove_hook
 function Node:add_hook(hook) end
 ---What is held, without trust or merging; for reading only (store_read_only). Close it: it keeps the
 ---node's store open.
@@ -103,9 +104,16 @@ function Node:dispatch() end
 ---@field db? tidelock.Id
 ---@field entry? tidelock.Id
 
+---What is called for local commits, on the thread of the script: nothing in it may wait. A commit that is
+---made elsewhere (by a command on the same directory, by another thread of a host) is refused with
+---hook_failed as long as a before_commit would have to be asked; without one it passes, and an
+---on_entry_committed that misses it is logged (node:on 'entry_committed' hears of every commit).
 ---@class tidelock.Hook
----@field before_commit? fun(ctx: tidelock.HookContext): boolean?, string?  nil and a reason refuses
----@field on_entry_committed? fun(ctx: tidelock.HookContext)  called before commit returns
+---nil or true lets the commit pass. false, or nil or false and a reason, refuses it with hook_failed; so
+---does an error, with its place in the error's cause, and so does any other answer.
+---@field before_commit? fun(ctx: tidelock.HookContext): boolean?, any
+---Called when the entry is durable, before commit returns. What it raises is logged; the commit stands.
+---@field on_entry_committed? fun(ctx: tidelock.HookContext)
 
 ---@class tidelock.HookContext
 ---@field entry tidelock.Entry

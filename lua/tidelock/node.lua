@@ -1,12 +1,12 @@
--- Opening nodes, and the Lua half of their methods.
+-- Opening and closing nodes.
 local core = require 'tidelock.core'
 local log_sink = require 'tidelock.log_sink'
 local pump = require 'tidelock.pump'
 local task = require 'tidelock.task'
 local uv = require 'luv'
 local Sync = require 'tidelock.sync'
-local unsupported = require 'tidelock.unsupported'
 require 'tidelock.events'
+require 'tidelock.hooks'
 
 local node = core.methods 'tidelock.node'
 local open = node.open_node
@@ -123,39 +123,6 @@ end
 --- Sync is on unless the node was opened with sync = false; there for the guide's sake.
 function node:with_sync()
 	return self
-end
-
--- --- hooks -------------------------------------------------------------------------------------
-
--- Waiting inside a hook would stop the commit that calls it.
-local function guarded(fn)
-	return fn and function(ctx)
-		local results = table.pack(task.protected(function(err) return err end, fn, ctx))
-		if not results[1] then
-			error(results[2], 0)
-		end
-		return table.unpack(results, 2, results.n)
-	end
-end
-
-for _, type_name in ipairs { 'tidelock.node', 'tidelock.database', 'tidelock.transaction' } do
-	local methods = core.methods(type_name)
-	local add_hook = methods.add_hook
-	methods.add_hook = function(self, hook)
-		if type(hook) ~= 'table' then
-			error('a hook is a table of functions', 2)
-		end
-		local moments = {}
-		for name, fn in pairs(hook) do
-			moments[name] = type(fn) == 'function' and guarded(fn) or fn
-		end
-		return add_hook(self, moments)
-	end
-end
-
---- Not in this version: hook files that are loaded and reloaded.
-function node.load_hook()
-	return unsupported('node:load_hook', 'load the file yourself and use node:add_hook')
 end
 
 return M

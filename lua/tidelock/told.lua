@@ -1,8 +1,9 @@
 -- What people are told about a raised value: what it says of itself, and where it was raised.
 local core = require 'tidelock.core'
 
--- The program's own part of a traceback is nobody's business.
+-- What lies below a hook, a listener or a script is nobody's business.
 local function without_program(text)
+	text = text:gsub("\n\t%[C%]: in function 'xpcall'\n\ttidelock:tidelock%.task:%d+: in .*", '')
 	text = text:gsub('\n\t%(%.%.%.tail calls%.%.%.%)\n\ttidelock:tidelock%.cli[%a.]*:.*', '')
 	return (text:gsub('\n\ttidelock:tidelock%.cli[%a.]*:.*', ''))
 end
@@ -17,7 +18,15 @@ function M.plain(err)
 	elseif meta and meta.__tostring then
 		local ok, said = pcall(tostring, err)
 		return ok and said or nil
+	elseif type(err) == 'table' and type(rawget(err, 'message')) == 'string' then
+		return err.message
 	end
+end
+
+--- The same for any value: a table is no text that anybody can read.
+function M.shown(value)
+	local kind = type(value)
+	return M.plain(value) or (kind == 'boolean' or kind == 'nil') and tostring(value) or ('(a %s)'):format(kind)
 end
 
 -- What it says may quote anybody: a further line is told from the lines of this program.
@@ -29,7 +38,7 @@ local function lines(text)
 	return table.concat(escaped, '\n  ')
 end
 
---- The same with a traceback, for any value. `place` is the coroutine that raised it, or for message
+--- What was raised, with a traceback. `place` is the coroutine that raised it, or for message
 --- handlers how many functions lie between them and this one.
 function M.traced(err, place)
 	local text = lines(M.plain(err) or ('(an error that is a %s)'):format(type(err)))

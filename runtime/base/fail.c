@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define MESSAGE_BYTES 512
+#define MESSAGE_BYTES 1024 /* room for the traceback of a hook */
 #define MAX_CAUSES    8
 
 struct tl_error {

@@ -164,12 +164,12 @@ int tl_node_store(tl_node *node, tl_store **out)
 
 int tl_node_add_hook(tl_node *node, const tl_hook *hook, uint64_t *handle)
 {
-	return tl__hooks_add(&node->hooks, hook, handle);
+	return tl__hooks_add(&node->hooks, NULL, hook, handle);
 }
 
 void tl_node_remove_hook(tl_node *node, uint64_t handle)
 {
-	tl__hooks_remove(&node->hooks, handle);
+	tl__hooks_remove(&node->hooks, NULL, handle);
 }
 
 /* --- operations and events -------------------------------------------------------------------- */

@@ -45,5 +45,5 @@ int tl__node_watch_commits(tl_node *node)
 	};
 
 	node->tree.listener = (tl__tree_listener){on_visible, node};
-	return tl__hooks_add(&node->hooks, &hook, NULL);
+	return tl__hooks_add(&node->hooks, NULL, &hook, NULL);
 }

@@ -303,7 +303,6 @@ static int store(tl_transaction *tx, tl__snapshot *now, const tl__signing *signi
 
 	if (tx->db->host->hooks)
 		commit.lists[commit.list_count++] = tx->db->host->hooks;
-	commit.lists[commit.list_count++] = &tx->db->hooks;
 	commit.lists[commit.list_count++] = &tx->hooks;
 	return tl__commit_entry(&commit);
 }

@@ -10,19 +10,13 @@
 int tl__database_new(tl__host *host, const tl_id *id, tl_database **out)
 {
 	tl_database *db = tl__alloc_zero(1, sizeof *db);
-	int code;
 
 	*out = NULL;
 	if (!db)
 		return TL_E_NOMEM;
-	code = tl__hooks_init(&db->hooks);
-	if (code == TL_OK && pthread_mutex_init(&db->mutex, NULL) != 0) {
-		tl__hooks_free(&db->hooks);
-		code = tl__fail(TL_E_NOMEM, "the system gives no more locks");
-	}
-	if (code != TL_OK) {
+	if (pthread_mutex_init(&db->mutex, NULL) != 0) {
 		tl__free(db);
-		return code;
+		return tl__fail(TL_E_NOMEM, "the system gives no more locks");
 	}
 	atomic_init(&db->owners, 1);
 	db->host = host;
@@ -46,7 +40,6 @@ void tl_database_free(tl_database *db)
 	if (!db || atomic_fetch_sub(&db->owners, 1) != 1)
 		return;
 	host = db->host;
-	tl__hooks_free(&db->hooks);
 	pthread_mutex_destroy(&db->mutex);
 	tl__free(db->key_name);
 	tl__free(db);
@@ -121,12 +114,19 @@ int tl_database_default_auth_key(tl_database *db, char **out)
 
 int tl_database_add_hook(tl_database *db, const tl_hook *hook, uint64_t *handle)
 {
-	return tl__hooks_add(&db->hooks, hook, handle);
+	int code = tl__database_check(db);
+
+	if (code != TL_OK)
+		return code;
+	if (!db->host->hooks)
+		return tl__fail(TL_E_UNSUPPORTED, "commits to this database call no hooks");
+	return tl__hooks_add(db->host->hooks, &db->id, hook, handle);
 }
 
 void tl_database_remove_hook(tl_database *db, uint64_t handle)
 {
-	tl__hooks_remove(&db->hooks, handle);
+	if (db->host->hooks)
+		tl__hooks_remove(db->host->hooks, &db->id, handle);
 }
 
 /* --- settings --------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
 
 typedef struct tl__hook_node tl__hook_node;
 
-/* Hooks of one owner, in the order they were added. Any thread. */
+/* Hooks of a node, those of its databases among them, or of a transaction, in the order they were
+ * added. Any thread. */
 typedef struct tl__hooks {
 	pthread_mutex_t mutex;
 	tl__hook_node *first;
@@ -20,9 +21,11 @@ typedef struct tl__hooks {
 int tl__hooks_init(tl__hooks *hooks) TL_MUST_USE;
 /* Drops those that no round is running; the others drop when their round ends. */
 void tl__hooks_free(tl__hooks *hooks);
-/* handle may be NULL. TL_E_BAD_ARGUMENT, TL_E_NOMEM. */
-int tl__hooks_add(tl__hooks *hooks, const tl_hook *hook, uint64_t *handle) TL_MUST_USE;
-void tl__hooks_remove(tl__hooks *hooks, uint64_t handle);
+/* db NULL: for all databases. handle may be NULL. TL_E_BAD_ARGUMENT, TL_E_NOMEM. */
+int tl__hooks_add(
+	tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64_t *handle) TL_MUST_USE;
+/* Only one of the same owner: the same db, or NULL. */
+void tl__hooks_remove(tl__hooks *hooks, const tl_id *db, uint64_t handle);
 /* Runs one moment of the lists in this order. before: TL_E_HOOK_FAILED at the first refusal.
  * committed: never fails, errors are logged. */
 int tl__hooks_before(
@@ -36,7 +39,7 @@ void tl__hooks_committed(
  * freed, so that tree and store outlive them. */
 typedef struct tl__host {
 	tl__tree *tree;
-	tl__hooks *hooks; /* of the node; may be NULL */
+	tl__hooks *hooks; /* of the node and its databases; NULL: nothing here calls any */
 	/* The private key of this name: TL_E_SIGNING_KEY_NOT_FOUND, TL_E_CLOSED. Any thread. The
 	 * caller wipes *out. */
 	int (*secret)(void *ud, tl_str name, tl_secret *out);

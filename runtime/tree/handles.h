@@ -62,7 +62,6 @@ struct tl_database {
 	tl_id id;
 	pthread_mutex_t mutex; /* of key_name */
 	char *key_name;        /* default key; NULL: none */
-	tl__hooks hooks;
 };
 
 /* TL_OK, or TL_E_CLOSED. */
@@ -246,7 +245,7 @@ typedef struct tl__commit {
 	const tl_id *db_id;
 	tl_entry *entry;
 	tl__snapshot *snapshot; /* holds everything the entry names */
-	tl__hooks *lists[3];    /* in the order they are called */
+	tl__hooks *lists[2];    /* in the order they are called */
 	size_t list_count;
 	tl_str author;
 } tl__commit;

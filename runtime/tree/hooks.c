@@ -1,4 +1,5 @@
-/* Hooks: lists that may change while a round runs. */
+/* Hooks: lists that may change while a round runs. A hook of one database lies in the node's list
+ * and not in a handle: handles come and go. */
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -11,6 +12,8 @@ struct tl__hook_node {
 	atomic_uint owners; /* the list and each round that runs it */
 	tl_hook hook;
 	uint64_t handle;
+	bool of_db; /* only commits to that database */
+	tl_id db;
 	tl__hook_node *next;
 };
 
@@ -42,7 +45,7 @@ void tl__hooks_free(tl__hooks *hooks)
 	pthread_mutex_destroy(&hooks->mutex);
 }
 
-int tl__hooks_add(tl__hooks *hooks, const tl_hook *hook, uint64_t *handle)
+int tl__hooks_add(tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64_t *handle)
 {
 	tl__hook_node *node, **end;
 	tl_hook full = TL_HOOK_INIT;
@@ -54,6 +57,9 @@ int tl__hooks_add(tl__hooks *hooks, const tl_hook *hook, uint64_t *handle)
 	if (!node)
 		return TL_E_NOMEM;
 	node->hook = full;
+	node->of_db = db != NULL;
+	if (db)
+		node->db = *db;
 	atomic_init(&node->owners, 1);
 	pthread_mutex_lock(&hooks->mutex);
 	node->handle = ++hooks->last_handle;
@@ -66,13 +72,18 @@ int tl__hooks_add(tl__hooks *hooks, const tl_hook *hook, uint64_t *handle)
 	return TL_OK;
 }
 
-void tl__hooks_remove(tl__hooks *hooks, uint64_t handle)
+static bool belongs_to(const tl__hook_node *node, const tl_id *db)
+{
+	return node->of_db == (db != NULL) && (!db || memcmp(&node->db, db, sizeof *db) == 0);
+}
+
+void tl__hooks_remove(tl__hooks *hooks, const tl_id *db, uint64_t handle)
 {
 	tl__hook_node *found = NULL;
 
 	pthread_mutex_lock(&hooks->mutex);
 	for (tl__hook_node **at = &hooks->first; *at && !found;) {
-		if ((*at)->handle == handle) {
+		if ((*at)->handle == handle && belongs_to(*at, db)) {
 			found = *at;
 			*at = found->next;
 		} else {
@@ -84,24 +95,36 @@ void tl__hooks_remove(tl__hooks *hooks, uint64_t handle)
 		release(found);
 }
 
-/* The hooks of one list as of now, each held by the round. *out is NULL when there are none. */
-static int gather(tl__hooks *hooks, tl__hook_node ***out, size_t *count)
+/* Under the lock: adds the hooks of one owner to a round, which holds them. */
+static void take_part(tl__hooks *hooks, const tl_id *db, tl__hook_node **round, size_t *count)
 {
-	size_t at = 0;
+	for (tl__hook_node *node = hooks->first; node; node = node->next) {
+		if (!belongs_to(node, db))
+			continue;
+		atomic_fetch_add(&node->owners, 1);
+		round[(*count)++] = node;
+	}
+}
+
+/* The hooks of one list as of now that a commit to this database concerns, its own last. *out is
+ * NULL when there are none. */
+static int gather(tl__hooks *hooks, const tl_id *db, tl__hook_node ***out, size_t *count)
+{
+	size_t all = 0;
 
 	*out = NULL;
 	*count = 0;
 	pthread_mutex_lock(&hooks->mutex);
 	for (tl__hook_node *node = hooks->first; node; node = node->next)
-		(*count)++;
-	if (*count > 0)
-		*out = tl__alloc_zero(*count, sizeof(tl__hook_node *));
-	for (tl__hook_node *node = hooks->first; *out && node; node = node->next) {
-		atomic_fetch_add(&node->owners, 1);
-		(*out)[at++] = node;
+		all++;
+	if (all > 0)
+		*out = tl__alloc_zero(all, sizeof(tl__hook_node *));
+	if (*out) {
+		take_part(hooks, NULL, *out, count);
+		take_part(hooks, db, *out, count);
 	}
 	pthread_mutex_unlock(&hooks->mutex);
-	return *count == 0 || *out ? TL_OK : TL_E_NOMEM;
+	return all == 0 || *out ? TL_OK : TL_E_NOMEM;
 }
 
 static void let_go(tl__hook_node **nodes, size_t count)
@@ -113,16 +136,16 @@ static void let_go(tl__hook_node **nodes, size_t count)
 
 static int ask(const tl_hook *hook, const tl_hook_context *context)
 {
-	int code;
+	const char *why;
 
 	if (!hook->before_commit)
 		return TL_OK;
 	(void)tl_error_set(TL_E_HOOK_FAILED, "the hook gave no reason");
-	code = hook->before_commit(hook->ud, context);
-	if (code == TL_OK)
+	if (hook->before_commit(hook->ud, context) == TL_OK)
 		return TL_OK;
-	return tl__fail_cause(TL_E_HOOK_FAILED, "a before_commit hook refused the commit: %s",
-		tl_error_message(tl_last_error()));
+	why = tl_error_message(tl_last_error()); /* the cause says all of it, tracebacks too */
+	return tl__fail_cause(TL_E_HOOK_FAILED, "a before_commit hook refused the commit: %.*s",
+		(int)strcspn(why, "\n"), why);
 }
 
 int tl__hooks_before(tl__hooks *const *lists, size_t count, const tl_hook_context *context)
@@ -133,7 +156,7 @@ int tl__hooks_before(tl__hooks *const *lists, size_t count, const tl_hook_contex
 		tl__hook_node **nodes;
 		size_t node_count;
 
-		code = gather(lists[i], &nodes, &node_count);
+		code = gather(lists[i], context->tree_id, &nodes, &node_count);
 		for (size_t n = 0; n < node_count && code == TL_OK; n++)
 			code = ask(&nodes[n]->hook, context);
 		if (nodes)
@@ -163,7 +186,7 @@ void tl__hooks_committed(
 		tl__hook_node **nodes;
 		size_t node_count;
 
-		if (gather(lists[i], &nodes, &node_count) != TL_OK)
+		if (gather(lists[i], context->tree_id, &nodes, &node_count) != TL_OK)
 			tl__log_write(log, TL_LOG_ERROR, "hook",
 				"no memory to call on_entry_committed; the commit stands");
 		for (size_t n = 0; nodes && n < node_count; n++)

@@ -192,7 +192,7 @@ int tl_transaction_add_hook(tl_transaction *tx, const tl_hook *hook)
 {
 	int code = tl__transaction_changeable(tx);
 
-	return code == TL_OK ? tl__hooks_add(&tx->hooks, hook, NULL) : code;
+	return code == TL_OK ? tl__hooks_add(&tx->hooks, NULL, hook, NULL) : code;
 }
 
 /* --- stores ----------------------------------------------------------------------------------- */

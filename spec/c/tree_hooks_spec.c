@@ -80,9 +80,66 @@ static void a_hook_may_free_its_transaction(void)
 	tl_database_free(db);
 }
 
+typedef struct counted {
+	int asked, told, drops;
+} counted;
+
+static int count_asked(void *ud, const tl_hook_context *context)
+{
+	(void)context;
+	((counted *)ud)->asked++;
+	return TL_OK;
+}
+
+static int count_told(void *ud, const tl_hook_context *context)
+{
+	(void)context;
+	((counted *)ud)->told++;
+	return TL_OK;
+}
+
+static void count_drop(void *ud)
+{
+	((counted *)ud)->drops++;
+}
+
+static void a_hook_belongs_to_the_database_and_not_to_a_handle(void)
+{
+	counted c = {0}, other = {0};
+	tl_hook hook = {sizeof hook, count_asked, count_told, count_drop, &c};
+	tl_hook on_node = {sizeof on_node, count_asked, NULL, count_drop, &other};
+	tl_database *first = new_database("admin"), *second = new_database("admin"), *later = NULL;
+	uint64_t handle, node_handle;
+
+	CHECK_OK(tl__database_open(&w.host, tl_database_root_id(first), &later));
+	CHECK_OK(tl_database_set_default_auth_key(later, z("admin")));
+	CHECK_OK(tl__hooks_add(&w.hooks, NULL, &on_node, &node_handle));
+	CHECK_OK(tl_database_add_hook(first, &hook, &handle));
+	write_text(first, "data", "k", "1");
+	write_text(later, "data", "k", "2");
+	write_text(second, "data", "k", "1");
+	CHECK(c.asked == 2 && c.told == 2 && other.asked == 3);
+	tl_database_free(first);
+	write_text(later, "data", "k", "3");
+	CHECK(c.asked == 3 && c.told == 3 && c.drops == 0);
+	/* Numbers of other owners name nothing. */
+	tl_database_remove_hook(second, handle);
+	tl_database_remove_hook(later, node_handle);
+	tl__hooks_remove(&w.hooks, NULL, handle);
+	CHECK(c.drops == 0 && other.drops == 0);
+	tl_database_remove_hook(later, handle);
+	CHECK(c.drops == 1);
+	write_text(later, "data", "k", "4");
+	CHECK(c.asked == 3 && other.asked == 5);
+	tl__hooks_remove(&w.hooks, NULL, node_handle);
+	tl_database_free(second);
+	tl_database_free(later);
+}
+
 int main(void)
 {
 	RUN_EACH(a_hook_reads_its_transaction_and_changes_nothing);
 	RUN_EACH(a_hook_may_free_its_transaction);
+	RUN_EACH(a_hook_belongs_to_the_database_and_not_to_a_handle);
 	return spec_end();
 }

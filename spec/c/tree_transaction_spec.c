@@ -608,7 +608,7 @@ static void hooks_run_in_order(void)
 	tl_doc_store *d;
 	tl_id id;
 
-	CHECK_OK(tl__hooks_add(&w.hooks, &on_node, &node_handle));
+	CHECK_OK(tl__hooks_add(&w.hooks, NULL, &on_node, &node_handle));
 	db = new_database("admin");
 	CHECK(node.is_root && !node.has_database && node.stores == 2);
 	CHECK(same_id(&node.tree, tl_database_root_id(db)));
@@ -628,7 +628,7 @@ static void hooks_run_in_order(void)
 	CHECK(own.size > 300 && own.drops == 1 && base.drops == 0);
 	tl_database_remove_hook(db, handle);
 	CHECK(base.drops == 1);
-	tl__hooks_remove(&w.hooks, node_handle);
+	tl__hooks_remove(&w.hooks, NULL, node_handle);
 	CHECK(node.drops == 1);
 	order[0] = '\0';
 	write_text(db, "data", "k", "2");
@@ -642,11 +642,11 @@ static void a_hook_may_refuse(void)
 	tl_hook a = hook_of(&first), b = hook_of(&second);
 	tl_database *db = new_database("admin");
 	tl_transaction *tx = begin(db);
-	uint64_t handle, arrival;
+	uint64_t handle, other, arrival;
 	int code;
 
 	CHECK_OK(tl_database_add_hook(db, &a, &handle));
-	CHECK_OK(tl_database_add_hook(db, &b, &handle));
+	CHECK_OK(tl_database_add_hook(db, &b, &other));
 	order[0] = '\0';
 	code = tl_transaction_commit(tx, NULL);
 	CHECK_TEXT(error_of(code), "hook_failed");
@@ -658,6 +658,8 @@ static void a_hook_may_refuse(void)
 	first.before = TL_OK;
 	CHECK_OK(tl_transaction_commit(tx, NULL));
 	tl_transaction_free(tx);
+	tl_database_remove_hook(db, handle);
+	tl_database_remove_hook(db, other);
 	tl_database_free(db);
 	CHECK(first.drops == 1 && second.drops == 1);
 	a.size = 8;
@@ -686,6 +688,7 @@ static void a_hook_may_commit(void)
 	write_text(db, "data", "k", "1");
 	CHECK(depth == 2);
 	CHECK_TEXT(now_shows(db, "log", "last"), "\"1\"");
+	tl_database_remove_hook(db, handle);
 	tl_database_free(db);
 }
 

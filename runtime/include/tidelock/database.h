@@ -207,8 +207,10 @@ TL_API void tl_view_free(tl_view *view); /* NULL is fine */
 
 /* --- hooks ------------------------------------------------------------------------------------ */
 
-/* For commits of transactions made from this handle; the struct is copied. *handle names the hook
- * for removal. When this fails, drop is not called. */
+/* For local commits to this database, by whichever handle of this node: those that are open now and
+ * those opened later. The hook stays until it is removed, by any handle of the database, or the
+ * node ends; the struct is copied. *handle names it for removal. When this fails, drop is not
+ * called. */
 TL_API int tl_database_add_hook(tl_database *db, const tl_hook *hook, uint64_t *handle) TL_MUST_USE;
 TL_API void tl_database_remove_hook(tl_database *db, uint64_t handle); /* unknown: nothing */
 

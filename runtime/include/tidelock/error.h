@@ -113,7 +113,7 @@ typedef struct tl_error tl_error;
  * Valid until this thread's next call into the library. */
 TL_API const tl_error *tl_last_error(void);
 
-/* Makes a message (cut at 511 bytes) the calling thread's last error, for callbacks that report a
+/* Makes a message (cut at 1,023 bytes) the calling thread's last error, for callbacks that report a
  * failure of their own. `code` is one of the codes above. Returns `code`. */
 TL_API int tl_error_set(int code, const char *message);
 

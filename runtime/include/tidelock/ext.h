@@ -274,8 +274,10 @@ typedef struct tl_hook_context {
 /* Moments of a local commit. Members may be NULL. Called on the thread that commits, outside every
  * lock of the library: a hook may use the library, also commit (to another transaction; beware of
  * endless recursion). The transaction that commits can be read, not changed or rolled back; freeing
- * it is put off until it has committed. Hooks of the node run first, then those of the database
- * handle, then those of the transaction; within each in the order they were added. */
+ * it is put off until it has committed. Hooks of the node run first, then those of the database,
+ * then those of the transaction; within each in the order they were added. Commits come from any
+ * thread: the control socket and the approval of access requests commit too. A hook that can only
+ * be asked on some threads refuses on the others in before_commit. */
 typedef struct tl_hook {
 	size_t size;
 	/* Before anything is stored. TL_OK lets it pass; a code refuses the commit, which then
@@ -285,7 +287,8 @@ typedef struct tl_hook {
 	/* After it is durable and before commit returns. All hooks run; a code is logged with the
 	 * last error, and the commit stands. */
 	int (*on_entry_committed)(void *ud, const tl_hook_context *context);
-	/* Once, when the hook was removed or its owner is gone and no call is under way. */
+	/* Once, when the hook was removed or its owner (node or transaction) is gone and no call is
+	 * under way. */
 	void (*drop)(void *ud);
 	void *ud;
 } tl_hook;
