@@ -1,6 +1,7 @@
 /* Reading a database from lines of canonical entries. */
 #include <stdio.h>
 #include <string.h>
+#include <tidelock/entry.h>
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
