@@ -39,11 +39,23 @@ void tl__bound_free(tl__bound *bound)
 
 /* --- history ---------------------------------------------------------------------------------- */
 
-/* The node at literal components of a Doc; NULL when something on the way is no Doc. */
-static const tl_value *walk(const tl_value *doc, const tl_str *components, size_t count)
+/* What is asked of history: the value at literal components, or how many of them lead to a List. */
+typedef struct sought {
+	const tl_str *components;
+	size_t count;
+	tl_value **value; /* a copy; NULL when something on the way is no Doc */
+	size_t *list;     /* unless `value`: 0 when no List is on the way */
+} sought;
+
+/* The node at the components of a Doc, or NULL; *list is how many lead to a List. */
+static const tl_value *walk(const tl_value *doc, const sought *q, size_t *list)
 {
-	for (size_t i = 0; doc && i < count; i++)
-		doc = tl_value_type(doc) == TL_DOC ? tl_doc_raw(doc, components[i]) : NULL;
+	*list = 0;
+	for (size_t i = 0; doc && i < q->count; i++) {
+		doc = tl_value_type(doc) == TL_DOC ? tl_doc_raw(doc, q->components[i]) : NULL;
+		if (doc && tl_value_type(doc) == TL_LIST)
+			*list = i + 1;
+	}
 	return doc;
 }
 
@@ -53,24 +65,30 @@ static int copy_of(const tl_value *value, tl_value **out)
 	return value && !*out ? TL_E_NOMEM : TL_OK;
 }
 
-static int read_present(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
-	size_t count, tl_value **out)
+static int read_present(tl__snapshot *s, const tl_id *db, tl_str store, const sought *q)
 {
-	return count == 0 ? tl__state_doc(s, db, store, out)
-			  : tl__state_get(s, db, store, components, count, out);
+	if (!q->value)
+		return tl__state_list(s, db, store, q->components, q->count, q->list);
+	return tl__state_get(s, db, store, q->components, q->count, q->value);
 }
 
-static int read_basis(tl__basis *basis, tl__snapshot *s, const tl_id *db, tl_str store,
-	const tl_str *components, size_t count, tl_value **out)
+static int read_basis(
+	tl__basis *basis, tl__snapshot *s, const tl_id *db, tl_str store, const sought *q)
 {
 	const tl_value *doc;
+	size_t list;
 	int code = tl__basis_doc(basis, s, db, store, &doc);
 
-	return code == TL_OK ? copy_of(walk(doc, components, count), out) : code;
+	if (code != TL_OK)
+		return code;
+	doc = walk(doc, q, &list);
+	if (q->value)
+		return copy_of(doc, q->value);
+	*q->list = list;
+	return TL_OK;
 }
 
-static int read_transaction(
-	tl__bound *bound, const tl_str *components, size_t count, tl_value **out)
+static int read_transaction(tl__bound *bound, const sought *q)
 {
 	tl_transaction *tx = bound->tx;
 	tl__read read;
@@ -81,16 +99,14 @@ static int read_transaction(
 	if (code != TL_OK)
 		return code;
 	if (read.present)
-		code = read_present(
-			read.snapshot, &tx->db->id, bound->name, components, count, out);
+		code = read_present(read.snapshot, &tx->db->id, bound->name, q);
 	else
-		code = read_basis(&tx->basis, read.snapshot, &tx->db->id, bound->name, components,
-			count, out);
+		code = read_basis(&tx->basis, read.snapshot, &tx->db->id, bound->name, q);
 	tl__transaction_read_end(tx, &read);
 	return code;
 }
 
-static int read_view(tl__bound *bound, const tl_str *components, size_t count, tl_value **out)
+static int read_view(tl__bound *bound, const sought *q)
 {
 	tl_view *view = bound->view;
 	tl__snapshot *s;
@@ -99,28 +115,33 @@ static int read_view(tl__bound *bound, const tl_str *components, size_t count, t
 	if (code != TL_OK)
 		return code;
 	pthread_mutex_lock(&view->mutex);
-	code = read_basis(&view->basis, s, &view->db->id, bound->name, components, count, out);
+	code = read_basis(&view->basis, s, &view->db->id, bound->name, q);
 	pthread_mutex_unlock(&view->mutex);
+	tl__snapshot_close(s);
+	return code;
+}
+
+static int read_history(tl__bound *bound, const sought *q)
+{
+	tl__snapshot *s;
+	int code;
+
+	if (bound->tx)
+		return read_transaction(bound, q);
+	if (bound->view)
+		return read_view(bound, q);
+	code = tl__database_snapshot(bound->db, &s);
+	if (code != TL_OK)
+		return code;
+	code = read_present(s, &bound->db->id, bound->name, q);
 	tl__snapshot_close(s);
 	return code;
 }
 
 int tl__bound_history(tl__bound *bound, const tl_str *components, size_t count, tl_value **out)
 {
-	tl__snapshot *s;
-	int code;
-
 	*out = NULL;
-	if (bound->tx)
-		return read_transaction(bound, components, count, out);
-	if (bound->view)
-		return read_view(bound, components, count, out);
-	code = tl__database_snapshot(bound->db, &s);
-	if (code != TL_OK)
-		return code;
-	code = read_present(s, &bound->db->id, bound->name, components, count, out);
-	tl__snapshot_close(s);
-	return code;
+	return read_history(bound, &(sought){components, count, .value = out});
 }
 
 /* --- merged ----------------------------------------------------------------------------------- */
@@ -199,4 +220,40 @@ int tl__bound_value(tl__bound *bound, const tl_str *components, size_t count, tl
 	if (tl_value_type(own) == TL_DOC || tl_value_type(own) == TL_LIST)
 		return merge_history(bound, components, count, own, out);
 	return copy_of(own, out);
+}
+
+/* --- lists on the way ------------------------------------------------------------------------- */
+
+/* How many of the components lead to a visible List. Staged Docs hide what history has there. */
+static int find_list(tl__bound *bound, const tl_str *components, size_t count, size_t *at)
+{
+	tl__staged *staged = tl__transaction_staged(bound->tx, bound->name);
+	const tl_value *own = staged ? staged->doc : NULL;
+	size_t docs = 0;
+	int code;
+
+	*at = 0;
+	for (; own && docs < count && tl_value_type(own) == TL_DOC; docs++)
+		own = tl_doc_raw(own, components[docs]);
+	if (own) {
+		*at = tl_value_type(own) == TL_LIST ? docs : 0;
+		return TL_OK;
+	}
+	code = read_history(bound, &(sought){components, count, .list = at});
+	if (*at < docs)
+		*at = 0;
+	return code;
+}
+
+int tl__bound_refuse_list(tl__bound *bound, const tl_str *components, size_t count)
+{
+	size_t at = 0;
+	int code = count > 1 ? find_list(bound, components, count - 1, &at) : TL_OK;
+
+	if (code != TL_OK || at == 0)
+		return code;
+	return tl__fail(TL_E_TYPE_MISMATCH,
+		"`%.*s` in store `%.*s` is a list, and no path leads through it to change an item: "
+		"get the list, change it by its own set, insert or remove, then set it as a whole",
+		TL__STR_ARG(components[at - 1]), TL__STR_ARG(bound->name));
 }

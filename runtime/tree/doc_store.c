@@ -103,31 +103,21 @@ static int read_through_list(tl__bound *bound, const tl__path *path, tl_value **
 	return code;
 }
 
-int tl__bound_look_up(tl__bound *bound, tl_str text, tl_value **out, bool *listed)
+int tl_doc_store_get_option(tl_doc_store *store, tl_str text, tl_value **out)
 {
 	tl__path path;
 	int code = tl__path_split(&path, text);
 
 	*out = NULL;
-	*listed = false;
 	if (code == TL_OK)
-		code = tl__bound_value(bound, path.at, path.count, out);
+		code = tl__bound_value(&store->bound, path.at, path.count, out);
 	if (code != TL_OK)
 		return code;
 	if (*out && tl_value_type(*out) != TL_DELETED)
 		return TL_OK;
 	tl_value_free(*out);
 	*out = NULL;
-	code = read_through_list(bound, &path, out);
-	*listed = *out != NULL;
-	return code;
-}
-
-int tl_doc_store_get_option(tl_doc_store *store, tl_str path, tl_value **out)
-{
-	bool listed;
-
-	return tl__bound_look_up(&store->bound, path, out, &listed);
+	return read_through_list(&store->bound, &path, out);
 }
 
 int tl_doc_store_get(tl_doc_store *store, tl_str path, tl_value **out)

@@ -106,7 +106,7 @@ int tl_doc_store_merge_at_path(
 
 /* --- deleting --------------------------------------------------------------------------------- */
 
-static int stage_deletion(
+int tl_doc_store_delete_at_path(
 	tl_doc_store *store, const tl_str *components, size_t count, bool *existed)
 {
 	bool there = false;
@@ -114,6 +114,8 @@ static int stage_deletion(
 
 	if (code == TL_OK && count == 0)
 		code = tl__fail(TL_E_BAD_PATH, "a path needs at least one component");
+	if (code == TL_OK)
+		code = tl__bound_refuse_list(&store->bound, components, count);
 	if (code == TL_OK && (existed || count > 1))
 		code = tl_doc_store_contains_at_path(store, components, count, &there);
 	if (existed)
@@ -125,38 +127,18 @@ static int stage_deletion(
 	return tl__bound_put(&store->bound, components, count, tl_value_deleted(), TL__PUT_REPLACE);
 }
 
-int tl_doc_store_delete_at_path(
-	tl_doc_store *store, const tl_str *components, size_t count, bool *existed)
-{
-	return stage_deletion(store, components, count, existed);
-}
-
-static int refuse_item(tl_str path)
-{
-	return tl__fail(TL_E_TYPE_MISMATCH,
-		"`%.*s` is an item of a list: get the list, change it and set it as a whole",
-		TL__STR_ARG(path));
-}
-
 int tl_doc_store_delete(tl_doc_store *store, tl_str text, bool *existed)
 {
 	tl__path path;
-	tl_value *value = NULL;
-	bool listed = false;
 	int code = tl__bound_writable(&store->bound);
 
-	if (existed)
-		*existed = false;
 	if (code == TL_OK)
 		code = tl__path_split(&path, text);
-	if (code == TL_OK && path.count > 1)
-		code = tl__bound_look_up(&store->bound, text, &value, &listed);
-	tl_value_free(value);
-	if (code == TL_OK && listed)
-		code = refuse_item(text);
-	if (code != TL_OK)
-		return tl__bound_fail(&store->bound, code);
-	return stage_deletion(store, path.at, path.count, existed);
+	if (code == TL_OK)
+		return tl_doc_store_delete_at_path(store, path.at, path.count, existed);
+	if (existed)
+		*existed = false;
+	return tl__bound_fail(&store->bound, code);
 }
 
 int tl_doc_store_clear(tl_doc_store *store)
@@ -166,15 +148,30 @@ int tl_doc_store_clear(tl_doc_store *store)
 
 /* --- reading and changing --------------------------------------------------------------------- */
 
+/* The visible value, or NULL. */
+static int get_visible(tl_doc_store *store, tl_str text, tl_value **out)
+{
+	tl__path path;
+	int code = tl__path_split(&path, text);
+
+	*out = NULL;
+	if (code == TL_OK)
+		code = tl__bound_refuse_list(&store->bound, path.at, path.count);
+	if (code == TL_OK)
+		code = tl__bound_value(&store->bound, path.at, path.count, out);
+	if (*out && tl_value_type(*out) == TL_DELETED) {
+		tl_value_free(*out);
+		*out = NULL;
+	}
+	return code;
+}
+
 /* The visible value if it is of that type, else NULL. */
 static int get_typed(tl_doc_store *store, tl_str path, tl_type type, tl_value **out)
 {
-	bool listed;
-	int code = tl__bound_look_up(&store->bound, path, out, &listed);
+	int code = get_visible(store, path, out);
 
-	if (code == TL_OK && listed)
-		code = refuse_item(path);
-	if (*out && (code != TL_OK || tl_value_type(*out) != type)) {
+	if (*out && tl_value_type(*out) != type) {
 		tl_value_free(*out);
 		*out = NULL;
 	}
@@ -220,14 +217,11 @@ static int change_and_set(
 int tl_doc_store_modify(tl_doc_store *store, tl_str path, tl_value_change change, void *ud)
 {
 	tl_value *value = NULL;
-	bool listed = false;
 	int code = tl__bound_writable(&store->bound);
 
 	if (code == TL_OK)
-		code = tl__bound_look_up(&store->bound, path, &value, &listed);
-	if (code == TL_OK && listed)
-		code = refuse_item(path);
-	else if (code == TL_OK && !value)
+		code = get_visible(store, path, &value);
+	if (code == TL_OK && !value)
 		code = tl__fail(TL_E_KEY_NOT_FOUND, "store `%.*s` has no `%.*s` to change",
 			TL__STR_ARG(store->bound.name), TL__STR_ARG(path));
 	if (code == TL_OK)

@@ -162,8 +162,9 @@ int tl__bound_history(
 int tl__bound_value(
 	tl__bound *bound, const tl_str *components, size_t count, tl_value **out) TL_MUST_USE;
 
-/* Visible value at a path with dots, or NULL; *listed tells that it lies inside a List. */
-int tl__bound_look_up(tl__bound *bound, tl_str text, tl_value **out, bool *listed) TL_MUST_USE;
+/* TL_E_TYPE_MISMATCH when the way to the last component leads through a List: the sentence says how
+ * its items are changed. */
+int tl__bound_refuse_list(tl__bound *bound, const tl_str *components, size_t count) TL_MUST_USE;
 /* Merges a value into *base of the same type, Doc or List; on failure *base may be NULL. */
 int tl__value_merge(tl_value **base, const tl_value *later) TL_MUST_USE;
 

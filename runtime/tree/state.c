@@ -280,6 +280,32 @@ static int read_place(tl__snapshot *s, const tl_id *db, tl_str store, const look
 	return code;
 }
 
+static void lookup_free(lookup *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		tl__buf_free(&l->places[i].value);
+	tl__buf_free(&l->bytes);
+	tl__free(l);
+}
+
+/* All places on the way, in one question. *out is yours, also on failure; NULL when no document is
+ * that deep. */
+static int look_up(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
+	size_t count, lookup **out)
+{
+	int code;
+
+	*out = NULL;
+	if (count > TL__PLACE_DEPTH_MAX)
+		return TL_OK;
+	*out = tl__alloc_zero(1, sizeof **out);
+	if (!*out)
+		return TL_E_NOMEM;
+	code = encode(*out, components, count);
+	return code == TL_OK ? tl__read_state(s, db, store, (*out)->paths, count, on_place, *out)
+			     : code;
+}
+
 int tl__state_get(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
 	size_t count, tl_value **out)
 {
@@ -290,19 +316,33 @@ int tl__state_get(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *
 	*out = NULL;
 	if (count == 0)
 		return tl__state_doc(s, db, store, out);
-	if (count > TL__PLACE_DEPTH_MAX)
-		return TL_OK; /* no document is that deep */
-	l = tl__alloc_zero(1, sizeof *l);
+	code = look_up(s, db, store, components, count, &l);
 	if (!l)
-		return TL_E_NOMEM;
-	code = encode(l, components, count);
-	if (code == TL_OK)
-		code = tl__read_state(s, db, store, l->paths, count, on_place, l);
+		return code;
 	if (code == TL_OK)
 		code = read_place(s, db, store, l, descend(l, &floor), floor, out);
-	for (size_t i = 0; i < count; i++)
-		tl__buf_free(&l->places[i].value);
-	tl__buf_free(&l->bytes);
-	tl__free(l);
+	lookup_free(l);
+	return code;
+}
+
+int tl__state_list(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
+	size_t count, size_t *at)
+{
+	tl__floor floor = {.any = false};
+	int kind = TL__STAMP_DOC;
+	lookup *l;
+	int code = look_up(s, db, store, components, count, &l);
+
+	*at = 0;
+	if (!l)
+		return code;
+	for (size_t i = 0; code == TL_OK && i < l->count && kind == TL__STAMP_DOC; i++) {
+		kind = tl__place_standing(&l->places[i], &floor);
+		if (kind == TL__STAMP_LIST)
+			*at = i + 1;
+		else if (kind >= 0)
+			floor = tl__place_floor(&l->places[i], kind, floor);
+	}
+	lookup_free(l);
 	return code;
 }

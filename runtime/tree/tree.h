@@ -148,8 +148,11 @@ int tl__state_get(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *
 	size_t count, tl_value **out) TL_MUST_USE;
 /* The whole Doc, tombstones included. */
 int tl__state_doc(tl__snapshot *s, const tl_id *db, tl_str store, tl_value **out) TL_MUST_USE;
-/* The same for the ancestors-or-self (in that store) of these entries: folds history in (height,
- * id) order. Void entries contribute nothing. */
+/* How many of the components lead to a List: *at is 0 when there is none on their way. */
+int tl__state_list(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
+	size_t count, size_t *at) TL_MUST_USE;
+/* The same as the whole Doc for the ancestors-or-self (in that store) of these entries: folds
+ * history in (height, id) order. Void entries contribute nothing. */
 int tl__state_fold(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *tips, size_t count,
 	tl_value **out) TL_MUST_USE;
 

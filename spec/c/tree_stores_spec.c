@@ -295,25 +295,80 @@ static void a_list_replaced_forgets_its_items(void)
 	tl_database_free(db);
 }
 
+static int add_one(void *ud, tl_value **value);
+
+/* Every call that writes by path, on a way that leads through the list `l`. */
+static int write_through(tl_doc_store *d, int call)
+{
+	tl_str item[] = {z("l"), z("0")}, below[] = {z("l"), z("0"), z("x")};
+
+	switch (call) {
+	case 0: return tl_doc_store_set(d, z("l.0"), tl_value_int(1));
+	case 1: return tl_doc_store_set_string(d, z("l.0"), z("text"));
+	case 2: return tl_doc_store_set_list(d, z("l.a"), tl_value_list());
+	case 3: return tl_doc_store_set_node(d, z("l.0"), tl_value_doc());
+	case 4: return tl_doc_store_set_at_path(d, item, 2, tl_value_int(1));
+	case 5: return tl_doc_store_set_at_path(d, below, 3, tl_value_int(1));
+	case 6: return tl_doc_store_merge(d, z("l.7"), tl_value_doc());
+	case 7: return tl_doc_store_merge_at_path(d, item, 2, tl_value_doc());
+	case 8: return tl_doc_store_delete(d, z("l.0"), NULL);
+	case 9: return tl_doc_store_delete_at_path(d, item, 2, NULL);
+	case 10: return tl_doc_store_get_or_insert(d, z("l.0"), tl_value_int(1), NULL);
+	case 11: return tl_doc_store_get_or_insert(d, z("l.7"), tl_value_int(1), NULL);
+	case 12: return tl_doc_store_modify(d, z("l.0"), add_one, NULL);
+	case 13: return tl_doc_store_modify_or_insert(d, z("l.7"), tl_value_int(1), add_one, NULL);
+	default: return TL_STOP;
+	}
+}
+
+static void refuses_each_way_through(tl_database *db, bool staged)
+{
+	for (int call = 0;; call++) {
+		tl_transaction *tx = begin(db);
+		tl_doc_store *d = doc(tx, "data");
+		tl_value *list = tl_value_list();
+		int code;
+
+		CHECK_OK(tl_list_push(list, tl_value_text(z("x"))));
+		if (staged)
+			CHECK_OK(tl_doc_store_set_list(d, z("l"), list));
+		else
+			tl_value_free(list);
+		code = write_through(d, call);
+		if (code != TL_STOP) {
+			CHECK_CODE(code, TL_E_TYPE_MISMATCH);
+			CHECK(strstr(tl_error_message(tl_last_error()), "get the list") != NULL);
+			CHECK_TEXT(shows(d, "l"), "[\"x\"]");
+		}
+		tl_doc_store_free(d);
+		if (code == TL_STOP) {
+			CHECK_OK(finish(tx, NULL));
+			return;
+		}
+		CHECK_CODE(finish(tx, NULL), TL_E_TYPE_MISMATCH);
+	}
+}
+
 static void items_of_lists_are_not_written_by_path(void)
 {
 	tl_database *db = new_database("admin");
-	tl_transaction *tx = begin(db);
-	tl_doc_store *d = doc(tx, "data");
-	tl_value *list = tl_value_list();
+	tl_transaction *tx;
+	tl_doc_store *d;
 
-	CHECK_OK(tl_list_push(list, tl_value_text(z("x"))));
-	CHECK_OK(tl_doc_store_set_list(d, z("l"), list));
-	CHECK_CODE(tl_doc_store_delete(d, z("l.0"), NULL), TL_E_TYPE_MISMATCH);
-	tl_doc_store_free(d);
-	CHECK_CODE(finish(tx, NULL), TL_E_TYPE_MISMATCH);
-	/* As in 0.2.0, a path through a list turns it into a doc. */
+	refuses_each_way_through(db, true);  /* ends by committing the list */
+	refuses_each_way_through(db, false); /* which stands in history now */
+	/* A list that is gone, or replaced in this transaction, is on nobody's way. */
 	tx = begin(db);
 	d = doc(tx, "data");
+	CHECK_OK(tl_doc_store_set_node(d, z("l"), tl_value_doc()));
 	CHECK_OK(tl_doc_store_set_int(d, z("l.0"), 1));
 	CHECK_TEXT(shows(d, "l"), "{\"0\":1}");
+	CHECK_OK(tl_doc_store_delete(d, z("l"), NULL));
+	CHECK_OK(tl_doc_store_set_int(d, z("l.0.b"), 2));
+	CHECK_TEXT(shows(d, "l"), "{\"0\":{\"b\":2}}");
 	tl_doc_store_free(d);
-	tl_transaction_free(tx);
+	CHECK_OK(finish(tx, NULL));
+	CHECK_TEXT(now_shows(db, "data", "l"), "{\"0\":{\"b\":2}}");
 	tl_database_free(db);
 }
 

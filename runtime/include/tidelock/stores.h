@@ -7,8 +7,9 @@
  * Paths. A `path` is a text split at its dots, empty components dropped ("a..b." is "a.b"); one
  * without components is TL_E_BAD_PATH. The calls ending in `_at_path` take an array of literal
  * components, in which a dot is a character like any other. Reading by path counts the visible
- * items of a List by a decimal component ("items.0"); writing does not: it replaces a List or
- * scalar on its way by a Doc.
+ * items of a List by a decimal component ("items.0"). Writing by path goes through Docs: a scalar
+ * on its way is replaced by one, a List is not (TL_E_TYPE_MISMATCH): get the List, change it
+ * (tl_list_set, _insert, _remove) and set it as a whole, or use tl_doc_store_modify.
  *
  * Reads see what the transaction staged merged over what it stands on: a staged deletion hides,
  * staged parts do not hide their siblings. A deleted value reads as absent.
@@ -85,8 +86,8 @@ TL_API int tl_doc_store_merge_at_path(
 	tl_doc_store *store, const tl_str *components, size_t count, tl_value *doc);
 
 /* Deletes. A top-level key gets a tombstone also when nothing is visible there; deeper down nothing
- * visible means nothing to do. An item of a List: TL_E_TYPE_MISMATCH (change the List instead).
- * *existed (may be NULL, which for a top-level key saves a read) tells whether a value was visible.
+ * visible means nothing to do. *existed (may be NULL, which for a top-level key saves a read) tells
+ * whether a value was visible.
  */
 TL_API int tl_doc_store_delete(tl_doc_store *store, tl_str path, bool *existed);
 TL_API int tl_doc_store_delete_at_path(
