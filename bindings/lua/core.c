@@ -202,6 +202,7 @@ int luaopen_tidelock_core(lua_State *L)
 	luaL_requiref(L, "tidelock.store", luaopen_tidelock_store, false);
 	tlua_open_doc_store(L);
 	tlua_open_table(L);
+	tlua_open_walk(L);
 	tlua_open_settings(L);
 	tlua_open_transaction(L);
 	tlua_open_database(L);

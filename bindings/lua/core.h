@@ -16,6 +16,7 @@
 /* Each registers its handle types; core.c calls all of them. */
 void tlua_open_doc_store(lua_State *L);
 void tlua_open_table(lua_State *L);
+void tlua_open_walk(lua_State *L);
 void tlua_open_settings(lua_State *L);
 void tlua_open_transaction(lua_State *L);
 void tlua_open_database(lua_State *L);
@@ -53,6 +54,18 @@ const tl_id *tlua_check_ids(lua_State *L, int arg, size_t *count);
 const tl_store_part *tlua_check_parts(lua_State *L, int arg, size_t *count);
 void tlua_push_part(lua_State *L, const tl_store_part *part);
 void tlua_push_hex(lua_State *L, const uint8_t *bytes, size_t len);
+
+/* --- iterators (walk.c) ----------------------------------------------------------------------- */
+
+typedef enum tlua_walk_kind { TLUA_WALK_ROWS, TLUA_WALK_TEXTS, TLUA_WALK_MEMBERS } tlua_walk_kind;
+
+/* { prefix =, after =, limit = } at `arg`, borrowed from there; *none: a limit of 0. */
+tl_walk_options tlua_check_walk_options(lua_State *L, int arg, bool *none);
+/* Pushes a handle for a walk, born closed: as it is it iterates over nothing. */
+void **tlua_new_walk(lua_State *L);
+/* Takes over the walk, or raises the error of making it. The handle is on top; pushes what a
+ * generic for takes and returns how many. */
+int tlua_push_walk(lua_State *L, tlua_walk_kind kind, int rc, tl_walk *walk, void **handle);
 
 /* --- walks ------------------------------------------------------------------------------------ */
 

@@ -135,40 +135,18 @@ static int store_contains(lua_State *L)
 	return tlua_result(L, rc, 1);
 }
 
-struct member {
-	tl_str key;
-	const tl_value *value;
-};
-
-static int push_member(lua_State *L)
-{
-	const struct member *member = tlua_walk_item(L);
-
-	lua_createtable(L, 2, 0);
-	lua_pushlstring(L, member->key.ptr, member->key.len);
-	lua_rawseti(L, -2, 1);
-	tlua_push_value(L, member->value);
-	lua_rawseti(L, -2, 2);
-	lua_rawseti(L, 2, lua_tointeger(L, 3));
-	return 0;
-}
-
-static int visit_member(void *ud, tl_str key, const tl_value *value)
-{
-	struct member member = {key, value};
-
-	return tlua_walk_step(ud, &member);
-}
-
-/* members([path]) -> array of {key, value} in ascending key order; the Lua half iterates. */
-static int store_members(lua_State *L)
+/* each([path [, options]]): the visible children of the Doc there. */
+static int store_each(lua_State *L)
 {
 	tl_str path = lua_isnoneornil(L, 2) ? (tl_str){"", 0} : tlua_check_str(L, 2);
 	tl_doc_store *store = check(L);
-	tlua_walk walk;
+	bool none;
+	tl_walk_options options = tlua_check_walk_options(L, 3, &none);
+	void **handle = tlua_new_walk(L);
+	tl_walk *walk = NULL;
+	int rc = none ? TL_OK : tl_doc_store_walk(store, path, &options, &walk);
 
-	tlua_walk_begin(L, &walk, push_member);
-	return tlua_walk_end(L, &walk, tl_doc_store_each(store, path, visit_member, &walk));
+	return tlua_push_walk(L, TLUA_WALK_MEMBERS, rc, walk, handle);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -267,7 +245,7 @@ static const luaL_Reg methods[] = {{"name", store_name}, {"get", store_get},
 	{"get_path_as", store_get_as}, {"get_string", store_get_string}, {"get_int", store_get_int},
 	{"get_bool", store_get_bool}, {"get_list", store_get_list}, {"get_node", store_get_node},
 	{"get_all", store_get_all}, {"contains_key", store_contains},
-	{"contains_path", store_contains}, {"members", store_members}, {"set", store_set},
+	{"contains_path", store_contains}, {"each", store_each}, {"set", store_set},
 	{"set_value", store_set}, {"set_path", store_set}, {"set_at_path", store_set},
 	{"set_string", store_set_string}, {"set_list", store_set_list},
 	{"set_node", store_set_node}, {"insert", store_insert}, {"set_result", store_insert},

@@ -118,6 +118,7 @@ static int push_value(lua_State *L, const decoding *d, tl_json_token token)
 
 static int decode(lua_State *L, tl_str text, bool records)
 {
+	int below = lua_gettop(L);
 	void **holder = push_holder(L, READER_TYPE, drop_reader);
 	decoding d = {.records = records};
 	tl_json_token token = TL_JSON_END;
@@ -132,7 +133,12 @@ static int decode(lua_State *L, tl_str text, bool records)
 		rc = tl_json_next(d.reader, &token);
 	tl_json_reader_free(d.reader);
 	*holder = NULL;
-	return tlua_result(L, rc, 1);
+	if (rc == TL_OK) {
+		lua_remove(L, below + 1);
+		return 1;
+	}
+	lua_settop(L, below);
+	return tlua_fail(L);
 }
 
 int tlua_decode_json(lua_State *L, tl_str text)

@@ -94,44 +94,42 @@ static int table_delete(lua_State *L)
 	return tlua_result(L, rc, 1);
 }
 
-struct row {
-	tl_str key, text;
-};
-
-static int push_row(lua_State *L)
-{
-	const struct row *row = tlua_walk_item(L);
-
-	lua_createtable(L, 2, 0);
-	lua_pushlstring(L, row->key.ptr, row->key.len);
-	lua_rawseti(L, -2, 1);
-	lua_pushlstring(L, row->text.ptr, row->text.len);
-	lua_rawseti(L, -2, 2);
-	lua_rawseti(L, 2, lua_tointeger(L, 3));
-	return 0;
-}
-
-static int visit_row(void *ud, tl_str key, tl_str text)
-{
-	struct row row = {key, text};
-
-	return tlua_walk_step(ud, &row);
-}
-
-/* rows_json() -> array of {key, row} in ascending key order */
-static int table_rows(lua_State *L)
+static int push_each(lua_State *L, tlua_walk_kind kind)
 {
 	tl_table *table = check(L);
-	tlua_walk walk;
+	bool none;
+	tl_walk_options options = tlua_check_walk_options(L, 2, &none);
+	void **handle = tlua_new_walk(L);
+	tl_walk *walk = NULL;
+	int rc = none ? TL_OK : tl_table_walk(table, &options, &walk);
 
-	tlua_walk_begin(L, &walk, push_row);
-	return tlua_walk_end(L, &walk, tl_table_each(table, visit_row, &walk));
+	return tlua_push_walk(L, kind, rc, walk, handle);
+}
+
+static int table_each(lua_State *L)
+{
+	return push_each(L, TLUA_WALK_ROWS);
+}
+
+static int table_each_json(lua_State *L)
+{
+	return push_each(L, TLUA_WALK_TEXTS);
+}
+
+static int table_count(lua_State *L)
+{
+	uint64_t count = 0;
+	int rc = tl_table_count(check(L), &count);
+
+	lua_pushinteger(L, (lua_Integer)count);
+	return tlua_result(L, rc, 1);
 }
 
 static const luaL_Reg methods[] = {{"name", table_name}, {"insert", table_insert},
 	{"set", table_set}, {"get", table_get}, {"insert_json", table_insert_json},
 	{"set_json", table_set_json}, {"get_json", table_get_json}, {"contains", table_contains},
-	{"delete", table_delete}, {"rows_json", table_rows}, {"close", drop}, {NULL, NULL}};
+	{"delete", table_delete}, {"each", table_each}, {"each_json", table_each_json},
+	{"count", table_count}, {"close", drop}, {NULL, NULL}};
 
 void tlua_open_table(lua_State *L)
 {

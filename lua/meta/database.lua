@@ -226,16 +226,15 @@ function DocStore:get_all() end
 ---@return boolean?, tidelock.Error?
 function DocStore:contains_key(path) end
 function DocStore:contains_path(path) end
----Visible children in key order: for key, value in store:each() do.
----@param path? string
+---Visible children of the Doc at `path` in key order, read in pages:
+---for key, value in store:each() do. See tidelock.WalkOptions.
+---@param path? string  of the store itself without it
+---@param options? tidelock.WalkOptions
 ---@return fun(): string?, tidelock.Value
-function DocStore:each(path) end
+function DocStore:each(path, options) end
 ---Changed paths: not in this version.
 ---@return nil, tidelock.Error  unsupported
 function DocStore:watch(path, fn) end
----@param path? string
----@return table[]?, tidelock.Error?  {key, value} pairs
-function DocStore:members(path) end
 ---Replaces what is visible there.
 ---@param path tidelock.Path
 ---@param value tidelock.Value
@@ -290,6 +289,16 @@ function DocStore:modify_path(path, fn) end
 function DocStore:modify_or_insert(path, initial, fn) end
 function DocStore:modify_or_insert_path(path, initial, fn) end
 
+---What a walk gives. Over a transaction it sees the transaction as it is at each step, what the loop
+---itself stages included: a row set or deleted ahead comes or stays away, one behind is not given
+---again. Over a database it sees what is there when a page of it is read: a row that is there all the
+---time comes exactly once, one written meanwhile may come or not. For one state throughout, walk over
+---a view or a transaction. An error of the store while it goes on is raised.
+---@class tidelock.WalkOptions
+---@field prefix? string  keys that begin with it
+---@field after? string  keys after this one, which need not be there
+---@field limit? integer  how many at most
+
 ---@class tidelock.Table  rows are any JSON value (see tidelock.json), most often tables
 local Table = {}
 function Table:close() end
@@ -312,13 +321,24 @@ function Table:contains(key) end
 ---@param key string
 ---@return boolean? existed, tidelock.Error?
 function Table:delete(key) end
----for key, row in table:each() do
----@return fun(): string?, table
-function Table:each() end
+---Rows in key order, read in pages: for key, row in table:each { prefix = 'a' } do. A row that
+---another writer left and that is no JSON comes as key, nil, error, and the walk goes on. See
+---tidelock.WalkOptions.
+---@param options? tidelock.WalkOptions
+---@return fun(): string?, any, tidelock.Error?
+function Table:each(options) end
+---The same with the rows' texts as they are.
+---@param options? tidelock.WalkOptions
+---@return fun(): string?, string
+function Table:each_json(options) end
+---How many rows there are. Reads them all, a page at a time.
+---@return integer?, tidelock.Error?
+function Table:count() end
 ---@return nil, tidelock.Error  unsupported
 function Table:watch(path, fn) end
----@param match fun(row: table, key: string): boolean
----@return { key: string, row: table }[]
+---Rows that match says true to, and those that are no JSON, of which it is not asked.
+---@param match fun(row: any, key: string): boolean
+---@return { key: string, row: any }[] found, { key: string, err: tidelock.Error }[] unreadable
 function Table:search(match) end
 ---@param row string  JSON
 ---@return string?, tidelock.Error?
@@ -330,8 +350,6 @@ function Table:set_json(key, row) end
 ---@param key string
 ---@return string?, tidelock.Error?
 function Table:get_json(key) end
----@return table[]?, tidelock.Error?  {key, JSON} pairs
-function Table:rows_json() end
 
 ---@class tidelock.SettingsStore
 local SettingsStore = {}

@@ -1,6 +1,5 @@
 -- The Lua half of stores: store types, iteration, rows as tables, read-change-set.
 local core = require 'tidelock.core'
-local json = require 'tidelock.json'
 local unsupported = require 'tidelock.unsupported'
 
 local M = { DocStore = 'doc_store', Table = 'table', SettingsStore = 'settings_store' }
@@ -38,18 +37,6 @@ end
 
 local doc = core.methods 'tidelock.doc_store'
 
---- Visible children of the Doc at `path`, in key order.
-function doc:each(path)
-	local members = assert(self:members(path))
-	local index = 0
-	return function()
-		index = index + 1
-		if members[index] then
-			return members[index][1], members[index][2]
-		end
-	end
-end
-
 --- Reads, changes, sets: fn gets the value and returns the new one.
 function doc:modify(path, fn)
 	check_function(fn, 'modify')
@@ -84,28 +71,19 @@ end
 
 local rows = core.methods 'tidelock.table'
 
---- Rows in ascending key order: key, row.
-function rows:each()
-	local all = assert(self:rows_json())
-	local index = 0
-	return function()
-		index = index + 1
-		if all[index] then
-			return all[index][1], assert(json.decode(all[index][2]))
-		end
-	end
-end
-
---- Rows that match(row, key) says true to, as an array of { key =, row = }.
+--- Rows that match(row, key) says true to, as an array of { key =, row = }; and those that are no
+--- JSON, of which it is not asked, as an array of { key =, err = }.
 function rows:search(match)
 	check_function(match, 'search')
-	local found = {}
-	for key, row in self:each() do
-		if match(row, key) then
+	local found, unreadable = {}, {}
+	for key, row, err in self:each() do
+		if err then
+			unreadable[#unreadable + 1] = { key = key, err = err }
+		elseif match(row, key) then
 			found[#found + 1] = { key = key, row = row }
 		end
 	end
-	return found
+	return found, unreadable
 end
 
 function rows.watch()

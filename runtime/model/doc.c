@@ -50,6 +50,16 @@ int tl__doc_append(tl_value *doc, tl_str key, tl_value *value)
 	return insert_member(doc, doc->count, key, value);
 }
 
+void tl__doc_cut(tl_value *doc, size_t count)
+{
+	while (doc->count > count) {
+		tl__member *last = &doc->as.members[--doc->count];
+
+		tl__free((char *)(uintptr_t)last->key.ptr);
+		tl_value_free(last->value);
+	}
+}
+
 /* Equal keys keep their order, so that the last one can win. */
 static void merge_sort(tl__member *from, tl__member *spare, size_t count)
 {

@@ -25,6 +25,7 @@
 #define TL__PATH_KEY        0x01
 #define TL__PATH_ITEM       0x02
 #define TL__PATH_ITEM_BYTES 41
+#define TL__PATH_KEY_END    2 /* bytes that close a key */
 
 /* Append one component. A failed allocation sticks in the buffer. TL_E_BAD_DOC: denominator 0. */
 void tl__path_key(tl__buf *path, tl_str key);

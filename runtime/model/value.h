@@ -37,6 +37,9 @@ int tl__list_append(tl_value *list, const tl_position *position, tl_value *value
 int tl__doc_sort(tl_value *doc) TL_MUST_USE;
 int tl__list_sort(tl_value *list) TL_MUST_USE;
 
+/* Takes out the members from index `count` on. */
+void tl__doc_cut(tl_value *doc, size_t count);
+
 /* Index of the first member whose key is not less. */
 size_t tl__doc_search(const tl_value *doc, tl_str key, bool *found);
 size_t tl__list_search(const tl_value *list, const tl_position *position, bool *found);

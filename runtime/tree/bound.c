@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/value.h"
 #include "tree/handles.h"
 
 int tl__bound_init(
@@ -45,6 +46,7 @@ typedef struct sought {
 	size_t count;
 	tl_value **value; /* a copy; NULL when something on the way is no Doc */
 	size_t *list;     /* unless `value`: 0 when no List is on the way */
+	tl__page *page;   /* of the value, which must be a Doc; NULL: the whole value */
 } sought;
 
 /* The node at the components of a Doc, or NULL; *list is how many lead to a List. */
@@ -69,6 +71,8 @@ static int read_present(tl__snapshot *s, const tl_id *db, tl_str store, const so
 {
 	if (!q->value)
 		return tl__state_list(s, db, store, q->components, q->count, q->list);
+	if (q->page)
+		return tl__state_page(s, db, store, q->components, q->count, q->page, q->value);
 	return tl__state_get(s, db, store, q->components, q->count, q->value);
 }
 
@@ -82,6 +86,9 @@ static int read_basis(
 	if (code != TL_OK)
 		return code;
 	doc = walk(doc, q, &list);
+	if (q->page)
+		return doc && tl_value_type(doc) == TL_DOC ? tl__doc_page(doc, q->page, q->value)
+							   : TL_OK;
 	if (q->value)
 		return copy_of(doc, q->value);
 	*q->list = list;
@@ -194,32 +201,108 @@ static int merge_history(tl__bound *bound, const tl_str *components, size_t coun
 	return code;
 }
 
-int tl__bound_value(tl__bound *bound, const tl_str *components, size_t count, tl_value **out)
+/* What is staged at the components: *own NULL when nothing is; *hidden when a staged value above
+ * hides everything there. */
+static int find_staged(tl__bound *bound, const tl_str *components, size_t count,
+	const tl_value **own, bool *hidden)
 {
 	tl__staged *staged = NULL;
+	int code = bound->tx ? tl__transaction_check(bound->tx) : TL_OK;
+
+	if (code == TL_OK && bound->tx)
+		staged = tl__transaction_staged(bound->tx, bound->name);
+	*own = staged ? staged->doc : NULL;
+	*hidden = false;
+	for (size_t i = 0; *own && i < count; i++) {
+		*hidden = tl_value_type(*own) != TL_DOC;
+		*own = *hidden ? NULL : tl_doc_raw(*own, components[i]);
+	}
+	return code;
+}
+
+int tl__bound_value(tl__bound *bound, const tl_str *components, size_t count, tl_value **out)
+{
 	const tl_value *own;
+	bool hidden;
+	int code = find_staged(bound, components, count, &own, &hidden);
 
 	*out = NULL;
-	if (bound->tx) {
-		int code = tl__transaction_check(bound->tx);
-
-		if (code != TL_OK)
-			return code;
-		staged = tl__transaction_staged(bound->tx, bound->name);
-	}
-	if (!staged || !staged->doc)
+	if (code != TL_OK || hidden)
+		return code;
+	if (!own)
 		return tl__bound_history(bound, components, count, out);
-	own = staged->doc;
-	for (size_t i = 0; i < count; i++) {
-		if (tl_value_type(own) != TL_DOC)
-			return TL_OK; /* a staged value hides everything below it */
-		own = tl_doc_raw(own, components[i]);
-		if (!own)
-			return tl__bound_history(bound, components, count, out);
-	}
 	if (tl_value_type(own) == TL_DOC || tl_value_type(own) == TL_LIST)
 		return merge_history(bound, components, count, own, out);
 	return copy_of(own, out);
+}
+
+/* --- pages ------------------------------------------------------------------------------------ */
+
+/* Takes out what comes after the key; its own child stays. */
+static void cut_behind(tl_value *doc, tl_str key)
+{
+	bool found;
+	size_t at = tl__doc_search(doc, key, &found);
+
+	tl__doc_cut(doc, at + found);
+}
+
+/* Both pages end where the shorter one does: behind it the other may lack something. */
+static void cut_even(tl_value *a, bool a_more, tl_value *b, bool b_more)
+{
+	tl_str a_last = TL__STR_NULL, b_last = TL__STR_NULL;
+	tl_value *unused;
+
+	if (a_more)
+		(void)tl_doc_at(a, tl_doc_count(a) - 1, &a_last, &unused);
+	if (b_more)
+		(void)tl_doc_at(b, tl_doc_count(b) - 1, &b_last, &unused);
+	if (a_more && (!b_more || tl__str_compare(a_last, b_last) < 0))
+		cut_behind(b, a_last);
+	else if (b_more)
+		cut_behind(a, b_last);
+}
+
+static int merge_page(tl__bound *bound, const tl_str *components, size_t count, const tl_value *own,
+	tl__page *page, tl_value **out)
+{
+	tl__page staged_page = *page;
+	tl_value *staged = NULL;
+	int code = read_history(bound, &(sought){components, count, .value = out, .page = page});
+
+	if (code == TL_OK && !*out) {
+		*out = tl_value_doc(); /* nothing, or no Doc, is staged over */
+		code = *out ? TL_OK : TL_E_NOMEM;
+	}
+	if (code == TL_OK)
+		code = tl__doc_page(own, &staged_page, &staged);
+	if (code == TL_OK) {
+		cut_even(*out, page->more, staged, staged_page.more);
+		page->more = page->more || staged_page.more;
+		code = tl_doc_merge(*out, staged);
+	}
+	tl_value_free(staged);
+	if (code != TL_OK) {
+		tl_value_free(*out);
+		*out = NULL;
+	}
+	return code;
+}
+
+int tl__bound_page(
+	tl__bound *bound, const tl_str *components, size_t count, tl__page *page, tl_value **out)
+{
+	const tl_value *own;
+	bool hidden;
+	int code = find_staged(bound, components, count, &own, &hidden);
+
+	*out = NULL;
+	page->more = false;
+	if (code != TL_OK || hidden || (own && tl_value_type(own) != TL_DOC))
+		return code;
+	if (own)
+		return merge_page(bound, components, count, own, page, out);
+	return read_history(bound, &(sought){components, count, .value = out, .page = page});
 }
 
 /* --- lists on the way ------------------------------------------------------------------------- */

@@ -74,8 +74,7 @@ static const tl_value *walk_items(const tl_value *at, const tl_str *components, 
 	return at;
 }
 
-/* The value behind an item of a List on the way; NULL when there is none. */
-static int read_through_list(tl__bound *bound, const tl__path *path, tl_value **out)
+int tl__bound_through_list(tl__bound *bound, const tl__path *path, tl_value **out)
 {
 	tl_str digits;
 	int code = TL_OK;
@@ -117,7 +116,7 @@ int tl_doc_store_get_option(tl_doc_store *store, tl_str text, tl_value **out)
 		return TL_OK;
 	tl_value_free(*out);
 	*out = NULL;
-	return read_through_list(&store->bound, &path, out);
+	return tl__bound_through_list(&store->bound, &path, out);
 }
 
 int tl_doc_store_get(tl_doc_store *store, tl_str path, tl_value **out)
@@ -267,24 +266,4 @@ int tl_doc_store_contains_at_path(
 	*out = code == TL_OK && value;
 	tl_value_free(value);
 	return code;
-}
-
-/* --- walking ---------------------------------------------------------------------------------- */
-
-int tl_doc_store_each(tl_doc_store *store, tl_str path, tl_member_visit visit, void *ud)
-{
-	tl_value *doc, *child;
-	tl_str key;
-	int code = path.len == 0 ? tl_doc_store_get_all(store, &doc)
-				 : tl_doc_store_get_option(store, path, &doc);
-
-	if (code != TL_OK || !doc)
-		return code;
-	for (size_t i = 0;
-		tl_value_type(doc) == TL_DOC && code == TL_OK && tl_doc_at(doc, i, &key, &child);
-		i++)
-		if (tl_value_type(child) != TL_DELETED)
-			code = visit(ud, key, child);
-	tl_value_free(doc);
-	return code == TL_STOP ? TL_OK : code;
 }

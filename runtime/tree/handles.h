@@ -101,6 +101,8 @@ struct tl_transaction {
 	tl__hooks hooks;
 	tl__staged *staged; /* ascending names */
 	size_t staged_count, staged_cap;
+	uint64_t changes; /* how often something was staged: walks look whether they must read anew
+			   */
 	bool has_basis;
 	tl__basis basis;
 	/* Guarded by the host's mutex: */
@@ -144,6 +146,15 @@ void tl__transaction_read_end(tl_transaction *tx, tl__read *read);
 /* Gives up the snapshot. */
 void tl__transaction_unpin(tl_transaction *tx);
 
+/* A path cut at its dots. */
+#define TL__PATH_MAX_COMPONENTS (TL_DOC_MAX_NESTING + 1)
+typedef struct tl__path {
+	tl_str at[TL__PATH_MAX_COMPONENTS];
+	size_t count;
+} tl__path;
+/* TL_E_BAD_PATH without components or with too many. The components point into the text. */
+int tl__path_split(tl__path *path, tl_str text) TL_MUST_USE;
+
 /* What a store handle is bound to: exactly one of tx, view and db. Holds a reference. */
 typedef struct tl__bound {
 	tl_transaction *tx;
@@ -161,6 +172,12 @@ int tl__bound_history(
 /* The same with what is staged merged over it; a tombstone comes as such. */
 int tl__bound_value(
 	tl__bound *bound, const tl_str *components, size_t count, tl_value **out) TL_MUST_USE;
+
+/* A page of the Doc there, staged children merged in; *out NULL when there is no Doc. */
+int tl__bound_page(tl__bound *bound, const tl_str *components, size_t count, tl__page *page,
+	tl_value **out) TL_MUST_USE;
+/* The value at a path that leads through a List: NULL when it does not, or nothing is there. */
+int tl__bound_through_list(tl__bound *bound, const tl__path *path, tl_value **out) TL_MUST_USE;
 
 /* TL_E_TYPE_MISMATCH when the way to the last component leads through a List: the sentence says how
  * its items are changed. */
@@ -185,15 +202,6 @@ int tl__bound_writable(tl__bound *bound) TL_MUST_USE;
 
 /* What must be merged over `old` (NULL: absent) so that the result reads as `value`. */
 tl_value *tl__replacement(const tl_value *old, const tl_value *value);
-
-/* A path cut at its dots. */
-#define TL__PATH_MAX_COMPONENTS (TL_DOC_MAX_NESTING + 1)
-typedef struct tl__path {
-	tl_str at[TL__PATH_MAX_COMPONENTS];
-	size_t count;
-} tl__path;
-/* TL_E_BAD_PATH without components or with too many. The components point into the text. */
-int tl__path_split(tl__path *path, tl_str text) TL_MUST_USE;
 
 struct tl_doc_store {
 	tl__bound bound;

@@ -287,8 +287,10 @@ int tl__bound_put(
 		code = check_path(components, count);
 	if (code == TL_OK)
 		code = tl__bound_refuse_list(bound, components, count);
-	if (code == TL_OK)
+	if (code == TL_OK) {
+		bound->tx->changes++;
 		code = put_value(bound, components, count, &value, how);
+	}
 	tl_value_free(value);
 	return tl__bound_fail(bound, code);
 }

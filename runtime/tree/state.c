@@ -45,7 +45,10 @@ typedef struct builder {
 	tl__buf done; /* path of the last place that is complete */
 	tl__buf open; /* path of the innermost container */
 	tl__buf scratch;
-	size_t rows; /* of this page */
+	size_t rows;  /* of this page */
+	size_t bytes; /* of all leaves */
+	size_t limit; /* of children, 0: none */
+	bool full;    /* it was reached, and there are more rows */
 } builder;
 
 static int put_child(builder *b, const frame *parent, tl_str component, tl_value *value)
@@ -135,15 +138,29 @@ static int finish_place(builder *b)
 	return code == TL_OK ? tl__buf_status(&b->done) : code;
 }
 
+/* Whether the path begins one child more than there shall be. */
+static bool is_beyond(const builder *b, tl_str path)
+{
+	const frame *root = &b->frames[0];
+	size_t count = b->limit > 0 ? tl_doc_count(root->container) : 0;
+
+	return count > 0 && (count >= b->limit || b->bytes >= TL__PAGE_BYTES) &&
+	       is_child(root, path);
+}
+
 static int on_row(void *ud, const tl__state_row *row)
 {
 	builder *b = ud;
 	int code = TL_OK;
 
 	b->rows++;
+	b->bytes += row->value.len;
 	if (!tl__str_eq(row->path, tl__buf_view(&b->path))) {
 		if (b->path.len > 0)
 			code = finish_place(b);
+		b->full = code == TL_OK && is_beyond(b, row->path);
+		if (b->full)
+			return TL__STORE_STOP;
 		tl__buf_str(&b->path, row->path);
 	}
 	if (code == TL_OK)
@@ -169,30 +186,53 @@ static int read_page(builder *b, tl__snapshot *s, const tl_id *db, tl_str store,
 	return code;
 }
 
-/* Fills the container that stands at `prefix`. */
-static int read_below(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
-	tl_value *container, tl__floor floor)
+/* A builder for the container that stands at `at`; yours (drop_builder). */
+static builder *new_builder(tl_str at, tl_value *container, tl__floor floor)
 {
 	builder *b = tl__alloc_zero(1, sizeof *b);
-	int code;
 
 	if (!b)
-		return TL_E_NOMEM;
-	b->frames[b->depth++] = (frame){prefix.len, container, floor};
-	tl__buf_str(&b->done, prefix);
-	tl__buf_str(&b->open, prefix);
-	code = b->done.failed || b->open.failed ? TL_E_NOMEM : TL_OK;
-	if (code == TL_OK) {
-		do
-			code = read_page(b, s, db, store, prefix);
-		while (code == TL_OK && b->rows >= PAGE_ROWS);
-	}
+		return NULL;
+	b->frames[b->depth++] = (frame){at.len, container, floor};
+	tl__buf_str(&b->open, at);
+	return b;
+}
+
+static void drop_builder(builder *b)
+{
 	tl__buf_free(&b->path);
 	tl__buf_free(&b->place.value);
 	tl__buf_free(&b->done);
 	tl__buf_free(&b->open);
 	tl__buf_free(&b->scratch);
 	tl__free(b);
+}
+
+/* Reads everything behind b->done whose path begins with `prefix`, or what the limit lets in. */
+static int read_all(builder *b, tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix)
+{
+	int code = b->done.failed || b->open.failed ? TL_E_NOMEM : TL_OK;
+
+	if (code != TL_OK)
+		return code;
+	do
+		code = read_page(b, s, db, store, prefix);
+	while (code == TL_OK && b->rows >= PAGE_ROWS && !b->full);
+	return code;
+}
+
+/* Fills the container that stands at `prefix`. */
+static int read_below(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
+	tl_value *container, tl__floor floor)
+{
+	builder *b = new_builder(prefix, container, floor);
+	int code;
+
+	if (!b)
+		return TL_E_NOMEM;
+	tl__buf_str(&b->done, prefix);
+	code = read_all(b, s, db, store, prefix);
+	drop_builder(b);
 	return code;
 }
 
@@ -344,5 +384,80 @@ int tl__state_list(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str 
 			floor = tl__place_floor(&l->places[i], kind, floor);
 	}
 	lookup_free(l);
+	return code;
+}
+
+/* --- pages ------------------------------------------------------------------------------------ */
+
+/* The path that keys beginning with `start` begin with: a key without its end. */
+static void open_key(tl__buf *path, tl_str at, tl_str start)
+{
+	tl__buf_str(path, at);
+	tl__path_key(path, start);
+	if (tl__buf_status(path) == TL_OK)
+		path->len -= TL__PATH_KEY_END;
+}
+
+/* Where to go on: behind everything in the child `after`. */
+static void close_behind(tl__buf *out, tl_str at, tl_str after)
+{
+	tl__buf child = TL__BUF_INIT;
+
+	tl__buf_str(&child, at);
+	tl__path_key(&child, after);
+	tl__path_bound(out, tl__buf_view(&child));
+	out->failed = out->failed || child.failed;
+	tl__buf_free(&child);
+}
+
+static int read_some(tl__snapshot *s, const tl_id *db, tl_str store, tl_str at, tl__floor floor,
+	tl__page *page, tl_value *doc)
+{
+	builder *b = new_builder(at, doc, floor);
+	tl__buf prefix = TL__BUF_INIT;
+	int code;
+
+	if (!b)
+		return TL_E_NOMEM;
+	b->limit = page->limit;
+	open_key(&prefix, at, page->prefix);
+	if (page->after.ptr)
+		close_behind(&b->done, at, page->after);
+	else
+		tl__buf_str(&b->done, at);
+	code = tl__buf_status(&prefix);
+	if (code == TL_OK)
+		code = read_all(b, s, db, store, tl__buf_view(&prefix));
+	page->more = b->full;
+	tl__buf_free(&prefix);
+	drop_builder(b);
+	return code;
+}
+
+int tl__state_page(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
+	size_t count, tl__page *page, tl_value **out)
+{
+	tl__floor floor = {.any = false};
+	lookup *l = NULL;
+	int kind = TL__STAMP_DOC, code = TL_OK;
+
+	*out = NULL;
+	page->more = false;
+	if (count > 0) {
+		code = look_up(s, db, store, components, count, &l);
+		kind = l && code == TL_OK ? descend(l, &floor) : -1;
+	}
+	if (code == TL_OK && kind == TL__STAMP_DOC) {
+		*out = tl_value_doc();
+		code = *out ? read_some(s, db, store, l ? l->paths[l->count - 1] : TL__STR(""),
+				      floor, page, *out)
+			    : TL_E_NOMEM;
+	}
+	if (code != TL_OK) {
+		tl_value_free(*out);
+		*out = NULL;
+	}
+	if (l)
+		lookup_free(l);
 	return code;
 }

@@ -123,21 +123,6 @@ int tl_table_delete(tl_table *table, tl_str key, bool *existed)
 	return tl__bound_put(&table->bound, &key, 1, tl_value_deleted(), TL__PUT_REPLACE);
 }
 
-int tl_table_each(tl_table *table, tl_row_visit visit, void *ud)
-{
-	tl_value *rows, *row;
-	tl_str key;
-	int code = tl__bound_value(&table->bound, NULL, 0, &rows);
-
-	if (code != TL_OK || !rows)
-		return code;
-	for (size_t i = 0; code == TL_OK && tl_doc_at(rows, i, &key, &row); i++)
-		if (tl_value_type(row) == TL_TEXT)
-			code = visit(ud, key, tl_value_as_text(row));
-	tl_value_free(rows);
-	return code == TL_STOP ? TL_OK : code;
-}
-
 typedef struct searching {
 	tl_row_match match;
 	tl_row_visit visit;
@@ -149,8 +134,10 @@ static int try_row(void *ud, tl_str key, tl_str row)
 	searching *search = ud;
 	int code = check_row(row);
 
-	if (code != TL_OK)
+	if (code == TL_E_NOMEM)
 		return code;
+	if (code != TL_OK)
+		return search->visit(search->ud, key, TL__STR_NULL);
 	return search->match(search->ud, key, row) ? search->visit(search->ud, key, row) : TL_OK;
 }
 

@@ -148,6 +148,20 @@ int tl__state_get(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *
 	size_t count, tl_value **out) TL_MUST_USE;
 /* The whole Doc, tombstones included. */
 int tl__state_doc(tl__snapshot *s, const tl_id *db, tl_str store, tl_value **out) TL_MUST_USE;
+/* Some children of a Doc, in key order. */
+typedef struct tl__page {
+	tl_str prefix; /* their keys begin with it */
+	tl_str after;  /* and come after this one; ptr NULL: from the first */
+	size_t limit;  /* children at most, tombstones among them; large ones make a page shorter */
+	bool more;     /* result: there may be others behind the last one */
+} tl__page;
+#define TL__PAGE_BYTES (256u * 1024)
+/* A page of the Doc at the components: *out is a Doc with these children alone and yours, NULL when
+ * no Doc stands there. */
+int tl__state_page(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
+	size_t count, tl__page *page, tl_value **out) TL_MUST_USE;
+/* The same of a Doc in memory; *out is a Doc. */
+int tl__doc_page(const tl_value *doc, tl__page *page, tl_value **out) TL_MUST_USE;
 /* How many of the components lead to a List: *at is 0 when there is none on their way. */
 int tl__state_list(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *components,
 	size_t count, size_t *at) TL_MUST_USE;

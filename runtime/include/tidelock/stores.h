@@ -58,7 +58,8 @@ TL_API int tl_doc_store_contains_at_path(
 	tl_doc_store *store, const tl_str *components, size_t count, bool *out) TL_MUST_USE;
 
 /* Visible children of the Doc at `path` ("": of the store) in ascending key order; a path without a
- * Doc has none. See tidelock/database.h for what visitors may do. */
+ * Doc has none. What it sees of changes made meanwhile is told at tl_walk. See tidelock/database.h
+ * for what visitors may do. */
 typedef int (*tl_member_visit)(void *ud, tl_str key, const tl_value *value);
 TL_API int tl_doc_store_each(
 	tl_doc_store *store, tl_str path, tl_member_visit visit, void *ud) TL_MUST_USE;
@@ -128,13 +129,64 @@ TL_API int tl_table_get(tl_table *table, tl_str key, char **out, size_t *len) TL
 TL_API int tl_table_contains(tl_table *table, tl_str key, bool *out) TL_MUST_USE;
 /* *existed (may be NULL) tells whether there was a row; without one nothing is staged. */
 TL_API int tl_table_delete(tl_table *table, tl_str key, bool *existed);
-/* All rows in ascending key order. Values that are no Text are no rows. */
+/* All rows in ascending key order, as other writers left them: look whether they are JSON. Values
+ * that are no Text are no rows. What it sees of changes made meanwhile is told at tl_walk. */
 typedef int (*tl_row_visit)(void *ud, tl_str key, tl_str row);
 TL_API int tl_table_each(tl_table *table, tl_row_visit visit, void *ud) TL_MUST_USE;
-/* Those that `match` says true to. A row that is no JSON fails the search (TL_E_BAD_JSON). */
+/* How many there are. Reads them all, a page at a time. */
+TL_API int tl_table_count(tl_table *table, uint64_t *out) TL_MUST_USE;
+/* Those that `match` says true to. Of a row that is no JSON it is not asked: the visitor gets its
+ * key with a row whose ptr is NULL, and the last error says why. */
 typedef bool (*tl_row_match)(void *ud, tl_str key, tl_str row);
 TL_API int tl_table_search(
 	tl_table *table, tl_row_match match, tl_row_visit visit, void *ud) TL_MUST_USE;
+
+/* --- walks ------------------------------------------------------------------------------------ */
+
+/* The rows of a Table, or the visible children of a Doc, one after the other in ascending key
+ * order. They are read in pages, so the first one of many comes at once, and memory does not grow.
+ *
+ *     tl_walk_options options = TL_WALK_OPTIONS_INIT;
+ *     const tl_value *row = NULL;
+ *     tl_walk *walk = NULL;
+ *     tl_str key;
+ *     int rc;
+ *
+ *     options.prefix = (tl_str){"2024-", 5};
+ *     rc = tl_table_walk(table, &options, &walk);
+ *     while (rc == TL_OK && (rc = tl_walk_next(walk, &key, &row)) == TL_OK && row)
+ *         show(key, tl_value_as_text(row));
+ *     tl_walk_free(walk);
+ *
+ * What a walk sees of changes: over a transaction the transaction as it is at each step, what the
+ * loop itself stages included: a row that is set or deleted ahead comes or stays away, one behind
+ * is not shown again. Over the present what is there when its page is read: every row that was
+ * there all the time comes exactly once, one written meanwhile may come or not. A view never
+ * changes. For one state throughout, walk over a view or a transaction. */
+typedef struct tl_walk tl_walk;
+
+typedef struct tl_walk_options {
+	size_t size;   /* sizeof(tl_walk_options) */
+	tl_str prefix; /* keys that begin with it; empty: all */
+	tl_str after;  /* keys after this one, which need not be there; ptr NULL: from the first */
+	size_t limit;  /* how many at most; 0: all */
+} tl_walk_options;
+#define TL_WALK_OPTIONS_INIT                                                                       \
+	{                                                                                          \
+		sizeof(tl_walk_options), {NULL, 0}, {NULL, 0}, 0                                   \
+	}
+
+/* Options may be NULL and are copied. The walk keeps what the handle is bound to alive, not the
+ * handle. *out is yours (tl_walk_free). */
+TL_API int tl_table_walk(
+	tl_table *table, const tl_walk_options *options, tl_walk **out) TL_MUST_USE;
+/* Of the Doc at `path` ("": of the store); without a Doc there it has nothing. TL_E_BAD_PATH. */
+TL_API int tl_doc_store_walk(tl_doc_store *store, tl_str path, const tl_walk_options *options,
+	tl_walk **out) TL_MUST_USE;
+/* The next one; *value NULL at the end. A row is a Text. Both belong to the walk and live until its
+ * next call. May wait for the disk. */
+TL_API int tl_walk_next(tl_walk *walk, tl_str *key, const tl_value **value) TL_MUST_USE;
+TL_API void tl_walk_free(tl_walk *walk); /* NULL is fine */
 
 /* --- SettingsStore ---------------------------------------------------------------------------- */
 
