@@ -1,24 +1,25 @@
 /* Walks over the children of a Doc: rows of a Table, members of a DocStore. They are read in pages,
- * each from what the handle stands on at that moment; a page of a transaction that has changed since
- * is read anew from behind the last child shown. */
+ * each from what the handle stands on at that moment; a page of a transaction that has changed
+ * since is read anew from behind the last child shown. */
 #include <string.h>
 #include <tidelock/stores.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "model/value.h"
 #include "tree/handles.h"
 
-#define FIRST_PAGE  16 /* children: the first one shall come at once */
-#define LARGEST     512
+#define FIRST_PAGE   16 /* children: the first one shall come at once */
+#define LARGEST      512
 #define AFTER_CHANGE 4 /* a loop that changes each row reads each page once more */
 
 struct tl_walk {
 	tl__bound bound;
 	tl__path path;
-	char *bytes;   /* of the path, the prefix and where to begin */
+	char *bytes; /* of the path, the prefix and where to begin */
 	tl_str prefix;
-	tl__buf last;  /* key to go on behind */
+	tl__buf last; /* key to go on behind */
 	bool has_last;
 	bool rows;     /* Texts alone */
 	uint64_t left; /* how many may still be shown */
@@ -62,26 +63,12 @@ static int keep(tl_walk *w, tl_str path, const tl_walk_options *options)
 	return tl__path_split(&w->path, (tl_str){w->bytes, path.len});
 }
 
-/* Members that this version does not know must be zero; what an older host leaves out is. */
-static int read_options(const tl_walk_options *given, tl_walk_options *out)
-{
-	*out = (tl_walk_options){.size = sizeof *out};
-	if (!given)
-		return TL_OK;
-	if (given->size < sizeof given->size)
-		return tl__fail(TL_E_BAD_ARGUMENT,
-			"the size of the walk's options is not set; begin with "
-			"TL_WALK_OPTIONS_INIT");
-	memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
-	return TL_OK;
-}
-
 static int walk_new(
 	tl_walk **out, const tl__bound *bound, tl_str path, const tl_walk_options *given, bool rows)
 {
-	tl_walk_options options;
+	tl_walk_options options = TL_WALK_OPTIONS_INIT;
 	tl_walk *w;
-	int code = read_options(given, &options);
+	int code = given ? tl__sized_read(&options, given, tl_walk_options, limit) : TL_OK;
 
 	*out = NULL;
 	if (code != TL_OK)
@@ -118,7 +105,7 @@ int tl_doc_store_walk(
 int tl__doc_page(const tl_value *doc, tl__page *page, tl_value **out)
 {
 	bool found = false, from_after = page->after.ptr != NULL &&
-					tl__str_compare(page->after, page->prefix) >= 0;
+					 tl__str_compare(page->after, page->prefix) >= 0;
 	size_t at = tl__doc_search(doc, from_after ? page->after : page->prefix, &found);
 	size_t bytes = 0;
 	tl_str key;
