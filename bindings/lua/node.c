@@ -279,6 +279,10 @@ static void push_event(lua_State *L, const tl_event *event)
 	lua_setfield(L, -2, "time_ms");
 	lua_pushstring(L, event->text);
 	lua_setfield(L, -2, "text");
+	if (event->code != TL_OK) {
+		lua_pushstring(L, tl_error_name(event->code));
+		lua_setfield(L, -2, "code");
+	}
 	if (event->has_peer) {
 		tlua_push_key(L, &event->peer);
 		lua_setfield(L, -2, "peer");

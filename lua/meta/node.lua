@@ -99,7 +99,8 @@ function Node:dispatch() end
 ---@field kind tidelock.EventKind
 ---@field number integer   what it counts: tidelock/node.h
 ---@field time_ms integer  Unix time
----@field text string
+---@field text string     for people: an address, the sentence of an error
+---@field code? string    of the error that it tells of
 ---@field peer? tidelock.Key
 ---@field db? tidelock.Id
 ---@field entry? tidelock.Id

@@ -11,6 +11,7 @@
 struct tl__event_node {
 	tl__event_node *next;
 	tl_event_kind kind;
+	int code;
 	size_t len; /* of data: a head, then the text's bytes, so that an event costs what it says
 		     */
 	char data[];
@@ -36,6 +37,7 @@ static bool append(tl__hub *hub, const tl_event *event, tl_str text)
 		return false;
 	node->next = NULL;
 	node->kind = event->kind;
+	node->code = event->code;
 	node->len = HEAD_BYTES + text.len;
 	memcpy(node->data, event, HEAD_BYTES);
 	if (text.len)
@@ -101,8 +103,10 @@ int tl__hub_next_event(tl__hub *hub, tl_event *out)
 		}
 	}
 	pthread_mutex_unlock(&hub->lock);
-	if (node)
+	if (node) {
 		memcpy(&event, node->data, node->len);
+		event.code = node->code;
+	}
 	tl__sized_fill(out, &event, tl_event);
 	tl__free(node);
 	return node ? 1 : 0;

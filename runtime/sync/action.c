@@ -174,15 +174,13 @@ void tl__sync_give_work(tl__sync *sync, tl__work *work)
 
 /* --- events and completions ------------------------------------------------------------------- */
 
-void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
-	uint64_t number, const char *text)
+static void tell(
+	tl__sync *sync, tl_event about, const tl_key *peer, const tl_id *db, const char *text)
 {
-	tl__sync_action action = {.kind = TL__SYNC_EVENT};
+	tl__sync_action action = {.kind = TL__SYNC_EVENT, .event = about};
 	tl_event *event = &action.event;
 
 	event->size = sizeof *event;
-	event->kind = kind;
-	event->number = number;
 	event->time_ms = sync->wall;
 	if (peer) {
 		event->has_peer = true;
@@ -195,6 +193,18 @@ void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const
 	if (text)
 		tl__text_copy(event->text, sizeof event->text, tl__str_z(text));
 	tl__sync_act(sync, &action);
+}
+
+void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
+	uint64_t number, const char *text)
+{
+	tell(sync, (tl_event){.kind = kind, .number = number}, peer, db, text);
+}
+
+void tl__sync_tell_failure(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
+	int code, const char *error)
+{
+	tell(sync, (tl_event){.kind = kind, .code = code}, peer, db, error);
 }
 
 void tl__sync_complete(tl__sync *sync, uint64_t op, int code, const char *error, const char *text)

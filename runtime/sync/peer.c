@@ -224,7 +224,8 @@ void tl__peer_failed(tl__sync *sync, tl__peer *peer, int code, const char *error
 	peer->last_code = code;
 	tl__text_copy(peer->last_error, sizeof peer->last_error, tl__str_z(error));
 	if (!told)
-		tl__sync_tell(sync, TL_EVENT_PEER_UNREACHABLE, &peer->key, NULL, 0, error);
+		tl__sync_tell_failure(
+			sync, TL_EVENT_PEER_UNREACHABLE, &peer->key, NULL, code, error);
 }
 
 void tl__peer_succeeded(tl__sync *sync, tl__peer *peer, const tl_address *address)

@@ -41,11 +41,12 @@ void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *e
 	pair->next_attempt = sync->now + retry_delay(sync, pair->attempts);
 	pair->local_changed = true;
 	pair->level = false;
-	tl__sync_tell(sync, TL_EVENT_SYNC_FAILED, &pair->peer->key, &pair->db->id, 0, error);
+	tl__sync_tell_failure(
+		sync, TL_EVENT_SYNC_FAILED, &pair->peer->key, &pair->db->id, code, error);
 	if (most != TL_NEVER && pair->attempts >= most && !pair->stalled) {
 		pair->stalled = true;
-		tl__sync_tell(
-			sync, TL_EVENT_SYNC_STALLED, &pair->peer->key, &pair->db->id, 0, error);
+		tl__sync_tell_failure(
+			sync, TL_EVENT_SYNC_STALLED, &pair->peer->key, &pair->db->id, code, error);
 	}
 }
 

@@ -256,6 +256,8 @@ tl__work *tl__sync_new_work(tl__sync *sync, tl__work_kind kind, const tl_id *db,
 void tl__sync_give_work(tl__sync *sync, tl__work *work);
 void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
 	uint64_t number, const char *text);
+void tl__sync_tell_failure(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
+	int code, const char *error);
 /* op 0 does nothing. text, error may be NULL. */
 void tl__sync_complete(tl__sync *sync, uint64_t op, int code, const char *error, const char *text);
 /* The same with the calling thread's last error. */

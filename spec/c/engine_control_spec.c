@@ -41,7 +41,7 @@ static void another_process_talks_to_the_owner(void)
 	snprintf(file, sizeof file, "%s/control.sock", dir);
 	REQUIRE(stat(file, &info) == 0);
 	CHECK((info.st_mode & 0777) == 0600);
-	CHECK(call_gives(dir, "{\"call\":\"status\"}", "\"version\":\"0.2.0\""));
+	CHECK(call_gives(dir, "{\"call\":\"status\"}", "\"version\":\"0.3.0\""));
 	CHECK(call_gives(dir, "{\"call\":\"db list\"}", "\"name\":\"n\",\"entries\":1"));
 	CHECK(call_gives(dir,
 		"{\"call\":\"db set\",\"db\":\"n\",\"store\":\"data\",\"path\":\"a.b\","

@@ -117,7 +117,7 @@ static void events_tell_what_happens(void)
 	CHECK(strcmp(event.text + strlen("http:"), d.b.at.text) == 0);
 	CHECK_OK(put(d.db, "x", "z"));
 	CHECK(event_comes(d.a.node, TL_EVENT_SYNC_FAILED, &event));
-	CHECK(strlen(event.text) > 0);
+	CHECK(strlen(event.text) > 0 && event.code == TL_E_CONNECTION_FAILED);
 	duo_close(&d);
 }
 

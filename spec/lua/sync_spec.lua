@@ -139,6 +139,23 @@ describe('sync', function()
 		b:close(0)
 	end)
 
+	it('names the error of an event by its code', function()
+		local a, sync_a = open()
+		local b, sync_b, address = open { accept_databases_from = { a:device_key() } }
+		local failed
+		a:on('sync_failed', function(event) failed = event end)
+		local db = assert(a:new_database({ name = 'x' }, 'k'))
+		assert(sync_a:add_tree_sync(assert(sync_a:connect_to_peer(address)), db:root_id()))
+		assert(sync_a:flush '5s')
+		assert(sync_b:stop_server())
+		assert(db:transact(function(tx) tx:doc 'data':set('x', 1) end))
+		H.wait_for(function() return failed end)
+		assert.are.equal('connection_failed', failed.code)
+		assert.is_truthy(#failed.text > 0)
+		a:close(0)
+		b:close(0)
+	end)
+
 	it('can be stopped and started again', function()
 		local a, sync_a = open()
 		local b, sync_b = open { accept_databases_from = { a:device_key() } }

@@ -11,8 +11,8 @@ extern "C" {
 
 typedef enum tl_permission_kind { TL_READ = 0, TL_WRITE = 1, TL_ADMIN = 2 } tl_permission_kind;
 
-/* Inside a kind a smaller number is stronger; Read has priority 0. Never grows: the format of
- * settings fixes it, and so the records below. */
+/* Inside a kind a smaller number is stronger; Read has priority 0. Never grows, like the records
+ * below: the format of settings fixes them. */
 typedef struct tl_permission {
 	tl_permission_kind kind;
 	uint32_t priority;
@@ -34,14 +34,14 @@ TL_API void tl_permission_to_json(tl_permission p, char out[24]);
 
 typedef enum tl_key_status { TL_KEY_ACTIVE = 0, TL_KEY_REVOKED = 1 } tl_key_status;
 
-/* A key record; `pubkey` is the text as stored ("*" in the global record). */
+/* A key record; `pubkey` is the text as stored ("*" in the global record). Never grows. */
 typedef struct tl_auth_key {
 	tl_str pubkey;
 	tl_permission permission;
 	tl_key_status status;
 } tl_auth_key;
 
-/* A delegated tree record. */
+/* A delegated tree record. Never grows. */
 typedef struct tl_auth_tree {
 	tl_str root; /* as stored; may be no id */
 	tl_permission max;

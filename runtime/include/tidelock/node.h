@@ -85,7 +85,7 @@ TL_API int tl_node_open(tl_node **out, const tl_node_config *config) TL_MUST_USE
 TL_API void tl_node_close(tl_node *node);
 /* The same with another limit for the flush, in milliseconds; 0 = at once. */
 TL_API void tl_node_close_within(tl_node *node, uint32_t flush_ms);
-/* The library's version as a text, "0.2.0" (static storage), and as TL_VERSION_NUMBER. */
+/* The library's version as a text, "0.3.0" (static storage), and as TL_VERSION_NUMBER. */
 TL_API const char *tl_version(void);
 TL_API unsigned long tl_version_number(void);
 
@@ -166,10 +166,10 @@ TL_API void tl_op_free(tl_op *op);
 	X(ENTRY_COMMITTED, 0, "entry_committed")   /* db, entry, number = arrival */               \
 	X(ENTRIES_RECEIVED, 1, "entries_received") /* db, peer, number = how many entered */       \
 	X(PEER_CONNECTED, 2, "peer_connected")     /* peer, text = address */                      \
-	X(PEER_UNREACHABLE, 3, "peer_unreachable") /* peer, text = error */                        \
+	X(PEER_UNREACHABLE, 3, "peer_unreachable") /* peer, code, text = its sentence */           \
 	X(SYNC_FINISHED, 4, "sync_finished")       /* peer, db, number = entries moved */          \
-	X(SYNC_FAILED, 5, "sync_failed")           /* peer, db, text = error */                    \
-	X(SYNC_STALLED, 6, "sync_stalled")         /* peer, db, text = error */                    \
+	X(SYNC_FAILED, 5, "sync_failed")           /* peer, db, code, text = its sentence */       \
+	X(SYNC_STALLED, 6, "sync_stalled")         /* peer, db, code, text = its sentence */       \
 	X(ACCESS_REQUESTED, 7, "access_requested") /* db, text = request id */                     \
 	X(SERVER_STARTED, 8, "server_started")     /* text = address */                            \
 	X(SERVER_STOPPED, 9, "server_stopped")     /* text = address */                            \
@@ -194,12 +194,13 @@ typedef struct tl_event {
 	uint64_t number;
 	int64_t time_ms; /* Unix */
 	char text[512];
+	int code; /* of an error (tidelock/error.h), else TL_OK. Since 0.3 */
 } tl_event;
 
 #define TL_EVENT_INIT                                                                              \
 	{                                                                                          \
 		sizeof(tl_event), TL_EVENT_ENTRY_COMMITTED, false, false, false, {{0}}, {{0}},     \
-			{{0}}, 0, 0, ""                                                            \
+			{{0}}, 0, 0, "", TL_OK                                                     \
 	}
 
 /* Takes the next event: 1 when *out was filled, 0 when there is none now, TL_E_BAD_ARGUMENT when

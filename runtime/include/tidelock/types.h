@@ -14,7 +14,7 @@ extern "C" {
  * minor version may add, never change: a host built with older headers works with a newer library,
  * and with an older one as long as it uses nothing new. */
 #define TL_VERSION_MAJOR  0
-#define TL_VERSION_MINOR  2
+#define TL_VERSION_MINOR  3
 #define TL_VERSION_PATCH  0
 #define TL_VERSION_NUMBER (TL_VERSION_MAJOR * 1000000 + TL_VERSION_MINOR * 1000 + TL_VERSION_PATCH)
 

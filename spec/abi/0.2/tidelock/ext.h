@@ -1,0 +1,301 @@
+/* Extension contracts: what a transport gets (a loop) and what it must offer, and hooks.
+ *
+ * Every struct that may grow begins with its `size`: whoever makes one sets it, whoever gets one
+ * reads nothing beyond it. The library refuses one that is too small (TL_E_BAD_ARGUMENT), and one
+ * with something set that it does not know (TL_E_UNSUPPORTED). Unless a comment says otherwise,
+ * everything happens on the loop's thread and nothing blocks. */
+#ifndef TIDELOCK_EXT_H
+#define TIDELOCK_EXT_H
+
+#include <stdbool.h>
+#include <tidelock/entry.h>
+#include <tidelock/error.h>
+#include <tidelock/log.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- loop ------------------------------------------------------------------------------------- */
+
+typedef struct tl_loop tl_loop;
+typedef struct tl_watch tl_watch;
+typedef struct tl_timer tl_timer;
+
+enum { TL_READABLE = 1, TL_WRITABLE = 2 };
+
+typedef void (*tl_watch_call)(void *ud, int fd, unsigned events);
+typedef void (*tl_timer_call)(void *ud);
+typedef void (*tl_post_call)(void *ud);
+
+struct tl_loop {
+	size_t size;
+	/* Watches a descriptor, level-triggered. Errors and hang-ups are told as readable and
+	 * writable. The descriptor must stay open until unwatch. */
+	int (*watch)(tl_loop *loop, int fd, unsigned events, tl_watch_call call, void *ud,
+		tl_watch **out);
+	int (*rewatch)(tl_watch *watch, unsigned events);
+	void (*unwatch)(tl_watch *watch); /* no call comes after; NULL is fine */
+	/* A timer, not running. */
+	int (*timer)(tl_loop *loop, tl_timer_call call, void *ud, tl_timer **out);
+	void (*timer_start)(tl_timer *timer, uint64_t after_ms); /* once; restarts a running one */
+	void (*timer_stop)(tl_timer *timer);
+	void (*timer_free)(tl_timer *timer); /* no call comes after; NULL is fine */
+	/* Runs `call` on the loop's thread, in order. From any thread. TL_E_CLOSED when the loop
+	 * ends. */
+	int (*post)(tl_loop *loop, tl_post_call call, void *ud);
+	uint64_t (*now_ms)(tl_loop *loop); /* monotonic, as of this turn */
+};
+
+/* --- bodies ----------------------------------------------------------------------------------- */
+
+/* Results of a body's read, beside the number of bytes (> 0). */
+enum {
+	TL_BODY_END = 0,
+	TL_BODY_WAIT = -1, /* nothing yet: the reader pauses until resumed */
+	TL_BODY_ABORT = -2 /* failed midway: the transport ends with an error, never well-formed */
+};
+
+/* Where a request or answer takes its body from. Never grows: it stands in other structs. */
+typedef struct tl_body {
+	/* Fills at most `cap` bytes. */
+	ptrdiff_t (*read)(void *ud, void *out, size_t cap);
+	/* Called exactly once, when the body is no longer needed. May be NULL. */
+	void (*drop)(void *ud);
+	void *ud;
+	int64_t length; /* in bytes, or -1 when unknown */
+} tl_body;
+
+/* --- client side ------------------------------------------------------------------------------ */
+
+typedef struct tl_transport tl_transport;
+typedef struct tl_exchange tl_exchange;
+
+typedef struct tl_request {
+	size_t size;
+	const char *address; /* of this transport's type */
+	const char *path;    /* "/api/v0", "/tidelock/v1/pull" */
+	const char *content_type;
+	tl_body body;
+	uint64_t max_response; /* bytes; over it the exchange fails with TL_E_TOO_LARGE */
+	/* Deadline: time without progress and minimum rate, never a fixed total. 0 = the default.
+	 */
+	uint32_t dial_ms, idle_ms, min_bytes_per_s;
+} tl_request;
+
+#define TL_REQUEST_INIT                                                                            \
+	{                                                                                          \
+		sizeof(tl_request), NULL, NULL, NULL, {NULL, NULL, NULL, 0}, 0, 0, 0, 0            \
+	}
+
+typedef struct tl_response_head {
+	size_t size;
+	int status;          /* as HTTP's; 200 for transports without statuses */
+	tl_str content_type; /* ptr NULL when not given */
+	tl_str channel;      /* "none", "tls:...", "iroh:..." as this side sees it */
+} tl_response_head;
+
+/* Calls of one exchange: head, then pieces, then done exactly once (also after a failure or cancel;
+ * nothing comes after it). */
+typedef struct tl_response_sink {
+	size_t size;
+	void (*head)(void *ud, const tl_response_head *head);
+	/* false = take no more for now: the transport keeps this piece's rest unread; the piece
+	 * itself counts as taken. tl_transport.resume goes on. */
+	bool (*piece)(void *ud, const void *bytes, size_t len);
+	/* TL_OK when the response is complete (and not while the sink is paused), else the code of
+	 * the calling thread's last error. */
+	void (*done)(void *ud, int code);
+	void *ud;
+} tl_response_sink;
+
+/* --- server side ------------------------------------------------------------------------------ */
+
+typedef struct tl_server tl_server;
+typedef struct tl_incoming tl_incoming;
+
+typedef struct tl_incoming_head {
+	size_t size;
+	const char *path;
+	tl_str content_type; /* ptr NULL when not given */
+	int64_t body_length; /* announced, or -1 */
+	const char *remote;  /* "203.0.113.9:51000"; never dialled, only shown and limited */
+	const char *channel; /* as this side sees it */
+	const char *method;  /* "POST"; as HTTP's, "POST" for transports without methods */
+} tl_incoming_head;
+
+/* Calls for each incoming request. `begin` looks at the head and returns the request's own ud in
+ * *request_ud and the largest body it wants; it may answer at once. Then pieces, `end` when the
+ * body is whole, `gone` exactly once at the very end, whatever happened. An answer is given by
+ * tl_transport.answer, once, at `begin` or any later moment before `gone`. */
+typedef struct tl_server_calls {
+	size_t size;
+	void (*begin)(void *ud, tl_incoming *in, const tl_incoming_head *head, void **request_ud,
+		uint64_t *max_body);
+	/* false pauses reading until tl_transport.incoming_resume. */
+	bool (*piece)(void *request_ud, tl_incoming *in, const void *bytes, size_t len);
+	void (*end)(void *request_ud, tl_incoming *in);
+	void (*gone)(void *request_ud);
+} tl_server_calls;
+
+typedef struct tl_serve_options {
+	size_t size;
+	/* PEM, its own certificate first. A transport with TLS ("https") needs both, one without
+	 * refuses them (TL_E_TLS). */
+	const char *certificate_file;
+	const char *key_file;
+	unsigned max_connections;          /* 0 = 1,024 */
+	unsigned max_connections_per_peer; /* 0 = 64; a peer is an IPv4 address or an IPv6 /64 */
+	uint32_t idle_ms;                  /* 0 = 30,000 */
+	uint32_t min_bytes_per_s;          /* 0 = 1,024 */
+} tl_serve_options;
+
+#define TL_SERVE_OPTIONS_INIT                                                                      \
+	{                                                                                          \
+		sizeof(tl_serve_options), NULL, NULL, 0, 0, 0, 0                                   \
+	}
+
+/* --- transport -------------------------------------------------------------------------------- */
+
+struct tl_transport {
+	size_t size;
+	const char *type; /* of the addresses it dials: "http", "https", "iroh", "sim" */
+
+	/* TL_OK when the text is an address of this transport, else TL_E_BAD_ADDRESS. Any thread.
+	 */
+	int (*check_address)(tl_transport *transport, const char *address);
+	/* Starts an exchange; copies what it needs of `request` except the body's ud. On an error
+	 * return no call will come, and the body has been dropped. */
+	int (*send)(tl_transport *transport, const tl_request *request,
+		const tl_response_sink *sink, tl_exchange **out);
+	void (*resume)(tl_exchange *exchange);
+	void (*body_ready)(tl_exchange *exchange); /* after the request's body said TL_BODY_WAIT */
+	void (*cancel)(
+		tl_exchange *exchange); /* `done` comes with TL_E_CANCELLED, not from within */
+
+	int (*serve)(tl_transport *transport, const char *bind, const tl_serve_options *options,
+		const tl_server_calls *calls, void *ud, tl_server **out);
+	/* The address others dial, e.g. "127.0.0.1:40231". Belongs to the server. */
+	const char *(*server_address)(tl_server *server);
+	/* Stops taking connections at once, answers under way get up to grace_ms; `stopped` comes
+	 * once. */
+	void (*stop)(tl_server *server, uint32_t grace_ms, void (*stopped)(void *ud), void *ud);
+	/* Copies content_type; takes the body (it is dropped, whatever happens). At most once, and
+	 * never after `gone`: then there is no incoming any more. */
+	void (*answer)(tl_incoming *in, int status, const char *content_type, const tl_body *body);
+	void (*answer_ready)(tl_incoming *in); /* after the answer's body said TL_BODY_WAIT */
+	void (*incoming_resume)(tl_incoming *in);
+
+	/* Every exchange must be done and every server stopped. */
+	void (*free)(tl_transport *transport);
+
+	/* How this side sees the connection of an exchange, as in tl_response_head. Known from the
+	 * first read of the request's body on, so that a body can name it; before that NULL.
+	 * Belongs to the exchange. */
+	const char *(*channel)(tl_exchange *exchange);
+	/* The connection ends behind the answer, which is still to be given: the requester is not
+	 * trusted with another request on it. NULL: a transport without such connections. */
+	void (*close_after)(tl_incoming *in);
+};
+
+/* --- policy ----------------------------------------------------------------------------------- */
+
+/* What a peer policy is asked. */
+typedef enum tl_policy_kind {
+	TL_POLICY_CONNECT = 0,  /* may this peer talk to us at all */
+	TL_POLICY_DIAL = 1,     /* may this address be dialled */
+	TL_POLICY_LIST = 2,     /* may it learn that this database exists */
+	TL_POLICY_READ = 3,     /* may it read this database */
+	TL_POLICY_WRITE = 4,    /* may it carry entries of this database to us */
+	TL_POLICY_CREATE = 5,   /* may it give us this database, which we do not know */
+	TL_POLICY_REQUEST = 6,  /* may it ask for access to this database */
+	TL_POLICY_DELEGATED = 7 /* may a database cited by delegation be fetched from it */
+} tl_policy_kind;
+
+typedef struct tl_policy_question {
+	size_t size;
+	tl_policy_kind kind;
+	const tl_key *peer; /* device key, proven; NULL when the peer proved none (v0) */
+	const tl_key *keys; /* further keys it proved for this request */
+	size_t key_count;
+	tl_str claimed_key;  /* v0: what it says of itself, unproven; ptr NULL when nothing */
+	const tl_id *db;     /* NULL when not about one */
+	const char *address; /* where it is, or what is to be dialled ("type:text") */
+	unsigned protocol;   /* 0 or 1 */
+	bool outbound;       /* we are the ones who ask */
+	bool related;        /* an owner-made relation with the proven device key */
+	bool granted;        /* a proven key (or the public record) has the permission needed now */
+	bool encrypted;      /* the channel is */
+	bool otherwise;      /* what the default will answer */
+} tl_policy_question;
+
+typedef enum tl_policy_answer {
+	TL_POLICY_PASS = 0, /* no opinion: the default decides */
+	TL_POLICY_ALLOW = 1,
+	TL_POLICY_DENY = 2,
+	TL_POLICY_DEFER = 3 /* access requests: keep it for the owner */
+} tl_policy_answer;
+
+/* Stands before the default decisions. Blocked peers and system databases are refused before it is
+ * asked. `decide` runs on the engine's thread and must not block; *reason (may stay NULL) is shown
+ * by status and lives until the next call. */
+typedef struct tl_policy {
+	size_t size;
+	tl_policy_answer (*decide)(
+		void *ud, const tl_policy_question *question, const char **reason);
+	void (*drop)(void *ud); /* once, when it is replaced or the node closes; may be NULL */
+	void *ud;
+} tl_policy;
+
+#define TL_POLICY_INIT                                                                             \
+	{                                                                                          \
+		sizeof(tl_policy), NULL, NULL, NULL                                                \
+	}
+
+/* --- hooks ------------------------------------------------------------------------------------ */
+
+struct tl_database;
+
+/* What a hook sees of a commit. Borrowed: valid during the call only (retain the entry to keep it).
+ */
+typedef struct tl_hook_context {
+	size_t size;
+	tl_entry *entry;      /* built and signed */
+	const tl_id *tree_id; /* the database; for a new one the id it gets */
+	bool is_root_entry;
+	size_t entry_bytes;
+	const tl_str *stores; /* names, ascending */
+	size_t store_count;
+	tl_str author; /* public key text of the signer */
+	/* The handle that commits; NULL before a root entry is stored. */
+	struct tl_database *database;
+} tl_hook_context;
+
+/* Moments of a local commit. Members may be NULL. Called on the thread that commits, outside every
+ * lock of the library: a hook may use the library, also commit (to another transaction; beware of
+ * endless recursion). The transaction that commits can be read, not changed or rolled back; freeing
+ * it is put off until it has committed. Hooks of the node run first, then those of the database
+ * handle, then those of the transaction; within each in the order they were added. */
+typedef struct tl_hook {
+	size_t size;
+	/* Before anything is stored. TL_OK lets it pass; a code refuses the commit, which then
+	 * fails with TL_E_HOOK_FAILED whose cause is the hook's last error (set one with
+	 * tl_error_set, or leave it). The first refusal ends the round. */
+	int (*before_commit)(void *ud, const tl_hook_context *context);
+	/* After it is durable and before commit returns. All hooks run; a code is logged with the
+	 * last error, and the commit stands. */
+	int (*on_entry_committed)(void *ud, const tl_hook_context *context);
+	/* Once, when the hook was removed or its owner is gone and no call is under way. */
+	void (*drop)(void *ud);
+	void *ud;
+} tl_hook;
+
+#define TL_HOOK_INIT                                                                               \
+	{                                                                                          \
+		sizeof(tl_hook), NULL, NULL, NULL, NULL                                            \
+	}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,222 @@
+/* A node: one store, its keys and databases, the background engine, events and operations.
+ *
+ * Threads: every function may be called from any thread unless its comment says otherwise. A node
+ * has an engine thread and a store worker of its own; callbacks given to tl_op_then and tl_hook run
+ * on the threads named at their place, never on the engine's.
+ *
+ * A data directory belongs to one process. After fork() the child must not use the node. */
+#ifndef TIDELOCK_NODE_H
+#define TIDELOCK_NODE_H
+
+#include <tidelock/database.h>
+#include <tidelock/ext.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tl_node tl_node;
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+typedef enum tl_durability {
+	TL_DURABILITY_FULL = 0,   /* what was acknowledged survives power loss */
+	TL_DURABILITY_RELAXED = 1 /* survives SIGKILL; the last moments may be lost at power loss */
+} tl_durability;
+
+/* How the node synchronises; tl_sync_configure changes it while it runs. */
+typedef struct tl_sync_options {
+	size_t size;
+	uint32_t periodic_ms;         /* 0 = default 300,000; TL_NEVER = off */
+	uint32_t connection_check_ms; /* 0 = default 60,000; TL_NEVER = off */
+	uint32_t commit_gap_ms;       /* between sends while commits keep coming; 0 = default 20 */
+	uint32_t retry_max_ms;        /* longest wait between attempts; 0 = default 64,000 */
+	uint32_t max_attempts;        /* 0 = default 10; TL_NEVER = unlimited */
+	uint64_t max_response_bytes;  /* 0 = default 1 GiB */
+	/* Switches: TL_ON or TL_OFF; 0 = default. */
+	uint8_t on_commit; /* send on commit; on */
+	uint8_t v0_claims; /* serve on an unproven v0 `requesting_key`, as 0.2.0 does; off */
+	uint8_t require_encryption; /* refuse plain HTTP off loopback; off */
+	uint8_t allow_tls_proxy;    /* accept a channel that differs, as behind a TLS proxy; off */
+	/* Key texts whose owners may give us databases we do not know. */
+	const char *const *accept_databases_from;
+	size_t accept_databases_from_count;
+} tl_sync_options;
+
+#define TL_NEVER UINT32_MAX
+#define TL_ON    1
+#define TL_OFF   2
+#define TL_SYNC_OPTIONS_INIT                                                                       \
+	{                                                                                          \
+		sizeof(tl_sync_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0                     \
+	}
+
+typedef struct tl_node_config {
+	size_t size;
+	const char *path; /* data directory, created when missing; NULL: everything in memory */
+	tl_durability durability;
+	const char *name; /* shown to peers; NULL: "tidelock" */
+	/* Opens sealed keys and seals new ones. NULL: keys are stored unsealed (mode 0600). */
+	const char *passphrase;
+	size_t passphrase_len;
+	bool without_sync;           /* no engine: store, keys and databases only */
+	const tl_sync_options *sync; /* NULL: the defaults */
+	tl_log_sink log;             /* NULL: stderr, in the form of tl_log_format */
+	void *log_ud;
+	tl_log_level log_level;
+} tl_node_config;
+
+#define TL_NODE_CONFIG_INIT                                                                        \
+	{                                                                                          \
+		sizeof(tl_node_config), NULL, TL_DURABILITY_FULL, NULL, NULL, 0, false, NULL,      \
+			NULL, NULL, TL_LOG_WARNING                                                 \
+	}
+
+/* Opens a node, and creates store and device key when they are missing. Blocks for the store's
+ * opening (and argon2id with a passphrase). *out is NULL on failure, and the thread's last error
+ * says why: TL_E_ALREADY_OPEN, TL_E_STORE_LOCKED (another process, named), TL_E_STORE_DAMAGED,
+ * TL_E_STORE_NEWER, TL_E_STORE_READ_ONLY, TL_E_WRONG_PASSPHRASE, TL_E_IO. *out is yours:
+ * tl_node_close.
+ */
+TL_API int tl_node_open(tl_node **out, const tl_node_config *config) TL_MUST_USE;
+/* Flushes for up to 5 s, stops the engine, closes the store. Handles of databases and transactions
+ * that are still open keep the store alive until they are freed, and fail with TL_E_CLOSED.
+ * NULL is fine. */
+TL_API void tl_node_close(tl_node *node);
+/* The same with another limit for the flush, in milliseconds; 0 = at once. */
+TL_API void tl_node_close_within(tl_node *node, uint32_t flush_ms);
+/* The library's version as a text, "0.2.0" (static storage), and as TL_VERSION_NUMBER. */
+TL_API const char *tl_version(void);
+TL_API unsigned long tl_version_number(void);
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+/* The device key's text; `out` has room for TL_KEY_TEXT_LEN + 1. */
+TL_API int tl_node_device_key(tl_node *node, char out[TL_KEY_TEXT_LEN + 1]) TL_MUST_USE;
+/* Makes a key, from `seed` (NULL: random). TL_E_ALREADY_EXISTS when the name is taken (a name with
+ * the same seed is fine). `out` (may be NULL) receives the public key's text. */
+TL_API int tl_node_add_private_key(tl_node *node, const char *name,
+	const uint8_t seed[TL_SEED_BYTES], char out[TL_KEY_TEXT_LEN + 1]) TL_MUST_USE;
+/* TL_E_KEY_NOT_FOUND. */
+TL_API int tl_node_get_public_key(
+	tl_node *node, const char *name, char out[TL_KEY_TEXT_LEN + 1]) TL_MUST_USE;
+TL_API int tl_node_export_private_key(
+	tl_node *node, const char *name, uint8_t seed[TL_SEED_BYTES]) TL_MUST_USE;
+TL_API int tl_node_remove_private_key(tl_node *node, const char *name) TL_MUST_USE;
+/* Names in ascending order, the device key left out. The texts live during the call. */
+TL_API int tl_node_list_private_keys(tl_node *node, tl_name_visit visit, void *ud) TL_MUST_USE;
+
+/* --- databases -------------------------------------------------------------------------------- */
+
+/* Creates a database with these settings (a Doc; NULL: empty), signed by the named key, which
+ * becomes its first admin unless the settings hold an `auth` Doc. *out is yours. */
+TL_API int tl_node_new_database(tl_node *node, const tl_value *settings, const char *key_name,
+	tl_database **out) TL_MUST_USE;
+/* TL_E_DATABASE_NOT_FOUND when its root is not held. */
+TL_API int tl_node_load_database(tl_node *node, const tl_id *root, tl_database **out) TL_MUST_USE;
+/* The first database (by id) whose present settings have this name; TL_E_DATABASE_NOT_FOUND. */
+TL_API int tl_node_find_database(tl_node *node, const char *name, tl_database **out) TL_MUST_USE;
+/* Root ids in ascending order; system databases (`_sync`) only when asked for. */
+TL_API int tl_node_all_databases(
+	tl_node *node, bool with_system, tl_id_visit visit, void *ud) TL_MUST_USE;
+/* Reads canonical entries, one a line in arrival order, and verifies each; makes the database
+ * known. `read` fills at most `cap` bytes, returns 0 at the end, negative on failure. *root
+ * receives its id. Fails when a line is no entry, an altered one, or one whose parent is missing at
+ * the end: the error has its code, and names the first such line, why, and how many entries entered
+ * and stay. *entered is set in every case. */
+TL_API int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap),
+	void *ud, tl_id *root, uint64_t *entered) TL_MUST_USE;
+/* tl_database_verify of every database, system ones included, with the store's file checked once.
+ */
+TL_API int tl_node_verify(
+	tl_node *node, const tl_verify_options *options, tl_verify_result *result) TL_MUST_USE;
+/* A consistent copy of the store as a new file. */
+TL_API int tl_node_backup(tl_node *node, const char *file) TL_MUST_USE;
+
+/* Hooks of the node: called for every local commit (tidelock/ext.h). *handle names it for removal.
+ */
+TL_API int tl_node_add_hook(tl_node *node, const tl_hook *hook, uint64_t *handle) TL_MUST_USE;
+TL_API void tl_node_remove_hook(tl_node *node, uint64_t handle);
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+/* An asynchronous call. Its callback runs exactly once, from tl_node_dispatch (or tl_node_run, or
+ * tl_op_wait), also after a timeout or cancel. */
+typedef struct tl_op tl_op;
+
+/* Blocks until it is done, dispatching this node's callbacks and not its events meanwhile;
+ * timeout_ms 0 = no limit of its own. Returns the operation's result code; TL_E_TIMEOUT cancels it.
+ */
+TL_API int tl_op_wait(tl_op *op, uint32_t timeout_ms) TL_MUST_USE;
+TL_API bool tl_op_done(const tl_op *op);
+/* Result code of a done operation; the details become this thread's last error. */
+TL_API int tl_op_result(const tl_op *op);
+/* What it produced: a key text, an id, or JSON, as the call that made it says; "" when nothing.
+ * Belongs to the operation. */
+TL_API const char *tl_op_text(const tl_op *op);
+TL_API void tl_op_then(tl_op *op, void (*call)(void *ud, tl_op *op), void *ud);
+TL_API void tl_op_cancel(tl_op *op);
+/* Releases the handle; an unfinished operation goes on without it. NULL is fine. */
+TL_API void tl_op_free(tl_op *op);
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+/* X(symbol, number, name). Numbers are never reused; a later version may have more. */
+#define TL_EVENT_KINDS(X)                                                                          \
+	X(ENTRY_COMMITTED, 0, "entry_committed")   /* db, entry, number = arrival */               \
+	X(ENTRIES_RECEIVED, 1, "entries_received") /* db, peer, number = how many entered */       \
+	X(PEER_CONNECTED, 2, "peer_connected")     /* peer, text = address */                      \
+	X(PEER_UNREACHABLE, 3, "peer_unreachable") /* peer, text = error */                        \
+	X(SYNC_FINISHED, 4, "sync_finished")       /* peer, db, number = entries moved */          \
+	X(SYNC_FAILED, 5, "sync_failed")           /* peer, db, text = error */                    \
+	X(SYNC_STALLED, 6, "sync_stalled")         /* peer, db, text = error */                    \
+	X(ACCESS_REQUESTED, 7, "access_requested") /* db, text = request id */                     \
+	X(SERVER_STARTED, 8, "server_started")     /* text = address */                            \
+	X(SERVER_STOPPED, 9, "server_stopped")     /* text = address */                            \
+	X(OVERFLOW, 10, "overflow")                /* number = events lost */
+
+typedef enum tl_event_kind {
+#define TL_EVENT_ENUM(symbol, number, name) TL_EVENT_##symbol = (number),
+	TL_EVENT_KINDS(TL_EVENT_ENUM)
+#undef TL_EVENT_ENUM
+} tl_event_kind;
+
+/* "unknown" for a number that is none. Static storage. */
+TL_API const char *tl_event_name(tl_event_kind kind);
+
+typedef struct tl_event {
+	size_t size; /* set it before tl_next_event; it stays */
+	tl_event_kind kind;
+	bool has_peer, has_db, has_entry;
+	tl_key peer;
+	tl_id db;
+	tl_id entry;
+	uint64_t number;
+	int64_t time_ms; /* Unix */
+	char text[512];
+} tl_event;
+
+#define TL_EVENT_INIT                                                                              \
+	{                                                                                          \
+		sizeof(tl_event), TL_EVENT_ENTRY_COMMITTED, false, false, false, {{0}}, {{0}},     \
+			{{0}}, 0, 0, ""                                                            \
+	}
+
+/* Takes the next event: 1 when *out was filled, 0 when there is none now, TL_E_BAD_ARGUMENT when
+ * its size is not set. The queue holds 10,000, then one overflow event; the change feed by arrival
+ * number loses nothing. Events are kept only after the first call of this function or of
+ * tl_node_fd. */
+TL_API int tl_next_event(tl_node *node, tl_event *out);
+
+/* Own loop: readable when tl_node_dispatch or tl_next_event has something to do. */
+TL_API int tl_node_fd(tl_node *node);
+/* Runs the callbacks of done operations on this thread. Never blocks. */
+TL_API void tl_node_dispatch(tl_node *node);
+/* Dispatches until tl_node_stop. */
+TL_API int tl_node_run(tl_node *node);
+TL_API void tl_node_stop(tl_node *node); /* also from a signal handler */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

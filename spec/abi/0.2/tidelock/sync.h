@@ -1,0 +1,175 @@
+/* Synchronisation: transports, peers, relations, exchanges.
+ *
+ * Peers are named by their key text, databases by their id. Order of arguments is always (node,
+ * peer, database, rest). Calls that return a `tl_op` start something and return at once; *op may be
+ * NULL to let it run unobserved. Every other call blocks at most for the local store. `*json`
+ * results are yours (tl_free). All fail with TL_E_SYNC_NOT_ENABLED when the node was opened without
+ * sync. */
+#ifndef TIDELOCK_SYNC_H
+#define TIDELOCK_SYNC_H
+
+#include <tidelock/node.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+/* An address is a type ("http", "https", "iroh") and a text. The one-line form is "type:text", for
+ * example "http:192.168.1.7:8080"; "http://host:port" is read too, and "host:port" means http.
+ * TL_E_BAD_ADDRESS says what is wrong. The struct never grows. */
+typedef struct tl_address {
+	char type[16];
+	char text[512];
+} tl_address;
+
+TL_API int tl_address_parse(tl_address *out, tl_str text) TL_MUST_USE;
+TL_API int tl_address_http(tl_address *out, tl_str host_port) TL_MUST_USE;
+TL_API int tl_address_https(tl_address *out, tl_str host_port) TL_MUST_USE;
+/* The one-line form; `out` has room for 530. */
+TL_API void tl_address_format(const tl_address *address, char out[530]);
+
+/* --- transports and servers ------------------------------------------------------------------- */
+
+typedef struct tl_http_config {
+	size_t size;
+	const char *certificate_file; /* PEM, with key_file: the server speaks TLS (type "https") */
+	const char *key_file;
+	const char *ca_file; /* PEM trusted when dialling https; NULL: the system's */
+	const char *proxy;   /* NULL: none; the environment is never asked */
+	uint32_t max_connections;
+	uint32_t max_connections_per_address;       /* all of an IPv6 /64 together */
+	uint32_t idle_ms, dial_ms, min_bytes_per_s; /* 0 = defaults 30,000, 10,000, 1,024 */
+} tl_http_config;
+
+#define TL_HTTP_CONFIG_INIT                                                                        \
+	{                                                                                          \
+		sizeof(tl_http_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0                      \
+	}
+
+/* Enables dialling http and https, and serving the one that `config` (may be NULL) describes.
+ * TL_E_SERVER_ALREADY_RUNNING when enabled twice. */
+TL_API int tl_sync_enable_http_transport(tl_node *node, const tl_http_config *config) TL_MUST_USE;
+/* Adds a transport of one's own; the node frees it. Its calls come on the engine's thread. `make`
+ * is called once, on that thread, with the engine's loop. */
+TL_API int tl_sync_add_transport(tl_node *node,
+	int (*make)(void *ud, tl_loop *loop, tl_transport **out), void *ud) TL_MUST_USE;
+/* Starts a server. `bind` is "ip:port" (port 0 = chosen); `transport` NULL: the first enabled.
+ * TL_E_NO_TRANSPORT_ENABLED, TL_E_SERVER_ALREADY_RUNNING, TL_E_SERVER_BIND. Blocks until it
+ * listens. */
+TL_API int tl_sync_start_server(tl_node *node, const char *bind, const char *transport) TL_MUST_USE;
+/* Stops every server; they can be started again. TL_E_SERVER_NOT_RUNNING. */
+TL_API int tl_sync_stop_server(tl_node *node) TL_MUST_USE;
+TL_API bool tl_sync_is_server_running(tl_node *node);
+/* The first server's address; TL_E_SERVER_NOT_RUNNING. */
+TL_API int tl_sync_get_server_address(tl_node *node, tl_address *out) TL_MUST_USE;
+typedef int (*tl_address_visit)(void *ud, const tl_address *address);
+TL_API int tl_sync_get_server_addresses(
+	tl_node *node, tl_address_visit visit, void *ud) TL_MUST_USE;
+
+/* --- peers ------------------------------------------------------------------------------------ */
+
+/* Dials the address, proves keys (both ways between tidelock peers), registers the peer as active
+ * with that address. `key` (NULL: any) pins: another key gives TL_E_KEY_MISMATCH. The operation's
+ * text is the peer's key text. */
+TL_API int tl_sync_connect_to_peer(
+	tl_node *node, const tl_address *address, const char *key, tl_op **op) TL_MUST_USE;
+/* Registers a peer without contact; TL_E_PEER_ALREADY_EXISTS. */
+TL_API int tl_sync_register_peer(tl_node *node, const char *peer, const char *name) TL_MUST_USE;
+/* status: "active", "inactive", "blocked"; binds in both directions. TL_E_PEER_NOT_FOUND. */
+TL_API int tl_sync_update_peer_status(
+	tl_node *node, const char *peer, const char *status) TL_MUST_USE;
+/* JSON of the record: {"pubkey","display_name","first_seen","last_seen","status","addresses",
+ * "connection_state","last_successful_sync","connection_attempts","last_error"} with status in
+ * lower case, and "protocol" ("v0","v1",null). TL_E_PEER_NOT_FOUND. */
+TL_API int tl_sync_get_peer_info(tl_node *node, const char *peer, char **json) TL_MUST_USE;
+/* JSON array of key texts, ascending; blocked ones included. */
+TL_API int tl_sync_list_peers(tl_node *node, char **json) TL_MUST_USE;
+/* Forgets the peer, its addresses and relations. */
+TL_API int tl_sync_remove_peer(tl_node *node, const char *peer) TL_MUST_USE;
+/* At most 16 addresses a peer (TL_E_TOO_LARGE). */
+TL_API int tl_sync_add_peer_address(
+	tl_node *node, const char *peer, const tl_address *address) TL_MUST_USE;
+/* *removed (may be NULL) says whether it was there. */
+TL_API int tl_sync_remove_peer_address(
+	tl_node *node, const char *peer, const tl_address *address, bool *removed) TL_MUST_USE;
+/* type NULL: all. */
+TL_API int tl_sync_get_peer_addresses(tl_node *node, const char *peer, const char *type,
+	tl_address_visit visit, void *ud) TL_MUST_USE;
+
+/* --- relations -------------------------------------------------------------------------------- */
+
+/* From now on this database is kept in step with this peer. The database need not be held yet: it
+ * is then fetched. TL_E_PEER_NOT_FOUND. Idempotent. */
+TL_API int tl_sync_add_tree_sync(tl_node *node, const char *peer, const tl_id *db) TL_MUST_USE;
+TL_API int tl_sync_remove_tree_sync(tl_node *node, const char *peer, const tl_id *db) TL_MUST_USE;
+TL_API int tl_sync_is_tree_synced_with_peer(
+	tl_node *node, const char *peer, const tl_id *db, bool *synced) TL_MUST_USE;
+/* JSON arrays, ascending. */
+TL_API int tl_sync_get_peer_trees(tl_node *node, const char *peer, char **json) TL_MUST_USE;
+TL_API int tl_sync_get_tree_peers(tl_node *node, const tl_id *db, char **json) TL_MUST_USE;
+
+/* --- exchanges -------------------------------------------------------------------------------- */
+
+/* One exchange both ways with a known peer, now; db NULL: all its databases. The operation's text
+ * is JSON {"received":N,"sent":N}. */
+TL_API int tl_sync_sync_tree_with_peer(
+	tl_node *node, const char *peer, const tl_id *db, tl_op **op) TL_MUST_USE;
+/* Connects to an address and fetches or syncs a database, adding the relation; the operation's
+ * text is the peer's key text. */
+TL_API int tl_sync_sync_with_peer(
+	tl_node *node, const tl_address *address, const tl_id *db, tl_op **op) TL_MUST_USE;
+/* Sends everything that is due and waits until nothing is left or the time is over (TL_E_TIMEOUT
+ * names what is left). */
+TL_API int tl_sync_flush(tl_node *node, uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
+/* Done when both sides hold the same tips. */
+TL_API int tl_sync_wait_until_synced(tl_node *node, const char *peer, const tl_id *db,
+	uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
+/* Changes options at run time; a field of 0 or NULL keeps what is set. */
+TL_API int tl_sync_configure(tl_node *node, const tl_sync_options *options) TL_MUST_USE;
+/* Databases the other side offers: JSON array of {"id","arrivals","tips"}. */
+TL_API int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **op) TL_MUST_USE;
+
+/* --- access requests -------------------------------------------------------------------------- */
+
+/* Asks the peer at `address` for a permission ("write:10") for our named key. The operation's text
+ * is JSON {"status":"granted"|"pending"|"refused","request_id":ID|null}. */
+TL_API int tl_sync_request_database_access(tl_node *node, const tl_address *address,
+	const tl_id *db, const char *key_name, const char *permission, tl_op **op) TL_MUST_USE;
+/* JSON array of {"request_id", the record's members}; state: "pending", "approved", "rejected". */
+TL_API int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **json) TL_MUST_USE;
+/* Signed by the named key, which must be Admin of that database. TL_E_REQUEST_NOT_FOUND,
+ * TL_E_INVALID_REQUEST_STATE, TL_E_INSUFFICIENT_PERMISSIONS, TL_E_KEY_NAME_CONFLICT. */
+TL_API int tl_sync_approve_bootstrap_request(
+	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
+TL_API int tl_sync_reject_bootstrap_request(
+	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
+
+/* --- state ------------------------------------------------------------------------------------ */
+
+/* JSON: {"peers":[…],"pairs":[{"peer","db","state","dirty","attempts","next_attempt_ms",
+ * "last_error","acknowledged","arrivals","received","sent"}],"servers":[…],"transports":[…],
+ * "databases":[{"id","name","entries","tips","pending","quarantined","void"}]}. */
+TL_API int tl_sync_status(tl_node *node, char **json) TL_MUST_USE;
+/* JSON, written by the engine after every exchange; a fresh default when there was none. */
+TL_API int tl_sync_get_sync_cursor(
+	tl_node *node, const char *peer, const tl_id *db, char **json) TL_MUST_USE;
+TL_API int tl_sync_get_sync_metadata(tl_node *node, const char *peer, char **json) TL_MUST_USE;
+/* Newest first; limit 0: all that are kept. */
+TL_API int tl_sync_get_sync_history(
+	tl_node *node, const char *peer, size_t limit, char **json) TL_MUST_USE;
+TL_API int tl_sync_get_peers_with_sync_state(tl_node *node, char **json) TL_MUST_USE;
+/* Removes history older than `days`; *removed (may be NULL) says how many. */
+TL_API int tl_sync_cleanup_old_history(tl_node *node, uint32_t days, uint64_t *removed) TL_MUST_USE;
+/* The `_sync` database, readable by DocStore. *out is yours. */
+TL_API int tl_sync_tree(tl_node *node, tl_database **out) TL_MUST_USE;
+
+/* Puts a policy before the default decisions (tidelock/ext.h); NULL takes it away. Asked on the
+ * engine's thread. */
+TL_API int tl_sync_set_policy(tl_node *node, const tl_policy *policy) TL_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
