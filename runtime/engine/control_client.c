@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <tidelock/control.h>
 #include <tidelock/entry.h>
 #include "base/arena.h"
+#include "base/descriptors.h"
 #include "base/env.h"
 #include "base/fail.h"
 #include "base/fields.h"
@@ -104,10 +106,10 @@ static int connect_named(call *c, const struct sockaddr_un *address)
 
 static int connect_to(call *c)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int dir = tl__control_name(c->path, address.sun_path, sizeof address.sun_path), rc;
+	struct sockaddr_un address;
+	int dir = open(c->path, O_PATH | O_DIRECTORY | O_CLOEXEC), rc;
 
-	if (dir >= 0)
+	if (dir >= 0 && tl__control_name(dir, c->path, &address) == 0)
 		c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	rc = c->fd >= 0 ? connect_named(c, &address) : fail_absent(c);
 	if (dir >= 0)
@@ -336,6 +338,8 @@ int tl_control_call_with(
 	int rc = read_options(&c.options, options);
 
 	*result = NULL;
+	if (rc == TL_OK)
+		rc = tl__descriptors_guard();
 	if (rc == TL_OK)
 		rc = write_request(&text, tl__str_z(request));
 	if (rc == TL_OK)

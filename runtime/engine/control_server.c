@@ -47,19 +47,29 @@ typedef struct connection {
 struct tl__control {
 	tl_node *node;
 	pthread_t thread;
-	int dir, listener;
-	int wake; /* a call is done, or everything is to end */
+	int dir; /* the store's */
+	int listener;
+	ino_t inode; /* of the socket's name; 0: not made */
+	int wake;    /* a call is done, or everything is to end */
 	atomic_bool closing;
 	connection at[TL_CONTROL_MAX_CONNECTIONS];
 };
 
-int tl__control_name(const char *path, char *out, size_t cap)
+int tl__control_name(int directory, const char *path, struct sockaddr_un *out)
 {
-	int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int len;
 
-	if (dir >= 0)
-		snprintf(out, cap, "/proc/self/fd/%d/" TL__CONTROL_FILE, dir);
-	return dir;
+	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d", directory);
+	if (access(out->sun_path, F_OK) == 0)
+		len = snprintf(out->sun_path, sizeof out->sun_path,
+			"/proc/self/fd/%d/" TL__CONTROL_FILE, directory);
+	else
+		len = snprintf(out->sun_path, sizeof out->sun_path, "%s/" TL__CONTROL_FILE, path);
+	if (len >= 0 && (size_t)len < sizeof out->sun_path)
+		return 0;
+	errno = ENAMETOOLONG;
+	return -1;
 }
 
 static uint64_t now_ms(void)
@@ -443,22 +453,29 @@ static void *run(void *ud)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+static ino_t inode_of(const tl__control *control)
+{
+	struct stat info;
+
+	return fstatat(control->dir, TL__CONTROL_FILE, &info, AT_SYMLINK_NOFOLLOW) == 0
+		       ? info.st_ino
+		       : 0;
+}
+
 static int bind_socket(tl__control *control)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	control->listener = fd;
-	if (fd < 0)
-		return -1;
-	control->dir =
-		tl__control_name(control->node->path, address.sun_path, sizeof address.sun_path);
-	if (control->dir < 0)
+	control->dir = tl__store_directory(control->node->store);
+	if (fd < 0 || tl__control_name(control->dir, control->node->path, &address) != 0)
 		return -1;
 	/* The directory is ours alone (the store holds its lock): what lies there is left over. */
 	unlinkat(control->dir, TL__CONTROL_FILE, 0);
 	if (fchmod(fd, 0600) != 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0)
 		return -1;
+	control->inode = inode_of(control);
 	return fchmodat(control->dir, TL__CONTROL_FILE, 0600, 0) == 0 && listen(fd, QUEUE) == 0
 		       ? 0
 		       : -1;
@@ -468,9 +485,8 @@ static void control_free(tl__control *control)
 {
 	close_fd(&control->listener);
 	close_fd(&control->wake);
-	if (control->dir >= 0)
+	if (control->inode != 0 && inode_of(control) == control->inode)
 		unlinkat(control->dir, TL__CONTROL_FILE, 0);
-	close_fd(&control->dir);
 	tl__free(control);
 }
 
@@ -483,7 +499,7 @@ int tl__control_open(tl__control **out, tl_node *node)
 	if (!control)
 		return TL_E_NOMEM;
 	control->node = node;
-	control->dir = control->listener = -1;
+	control->listener = -1;
 	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
 		control->at[i].control = control;
 		control->at[i].fd = control->at[i].job.input = -1;

@@ -16,9 +16,10 @@ void tl__control_close(tl__control *control);
 
 #define TL__CONTROL_DRAIN_MS 1000
 
-/* Opens `control.sock` of a directory for connect or bind, whatever the length of its path: the
- * descriptor of the directory is returned and the name written to `out`. -1 with errno set. */
-int tl__control_name(const char *path, char *out, size_t cap);
+/* The name of `control.sock` in a directory for connect and bind, through its descriptor and so
+ * whatever the length of its path; without /proc it is made of `path`. -1 with errno set. */
+struct sockaddr_un;
+int tl__control_name(int directory, const char *path, struct sockaddr_un *out);
 
 /* A call under way, between the thread that runs it and the one that talks to its client. */
 typedef struct tl__control_job {

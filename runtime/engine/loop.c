@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <uv.h>
+#include "base/descriptors.h"
 #include "base/fail.h"
 #include "base/mem.h"
 
@@ -297,12 +298,12 @@ static int start(loop *l)
 
 int tl__loop_new(tl_loop **out)
 {
-	loop *l = tl__alloc_zero(1, sizeof *l);
-	int rc;
+	int rc = tl__descriptors_guard();
+	loop *l = rc == TL_OK ? tl__alloc_zero(1, sizeof *l) : NULL;
 
 	*out = NULL;
 	if (!l)
-		return TL_E_NOMEM;
+		return rc == TL_OK ? TL_E_NOMEM : rc;
 	l->base = (tl_loop){
 		.size = sizeof l->base,
 		.watch = watch_fd,

@@ -1,4 +1,5 @@
 #include <string.h>
+#include "base/descriptors.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/sized.h"
@@ -232,6 +233,8 @@ int tl_node_open(tl_node **out, const tl_node_config *config)
 	int rc = read_config(&full, &sync, config);
 
 	*out = NULL;
+	if (rc == TL_OK)
+		rc = tl__descriptors_guard();
 	if (rc != TL_OK)
 		return rc;
 	node = tl__alloc_zero(1, sizeof *node);

@@ -20,18 +20,13 @@
 static void file_identity(const tl_node *node, char out[MAX_IDENTITY_TEXT])
 {
 	struct statx info;
-	tl__buf path = TL__BUF_INIT;
+	int directory = tl__store_directory(node->store);
 
 	out[0] = '\0';
-	if (!node->path)
-		return;
-	tl__buf_format(&path, "%s/" STORE_FILE, node->path);
-	if (tl__buf_status(&path) == TL_OK &&
-		statx(AT_FDCWD, path.ptr, 0, STATX_INO | STATX_BTIME, &info) == 0)
+	if (directory >= 0 && statx(directory, STORE_FILE, 0, STATX_INO | STATX_BTIME, &info) == 0)
 		snprintf(out, MAX_IDENTITY_TEXT, "%llu:%lld.%u", (unsigned long long)info.stx_ino,
 			info.stx_mask & STATX_BTIME ? (long long)info.stx_btime.tv_sec : 0LL,
 			info.stx_mask & STATX_BTIME ? info.stx_btime.tv_nsec : 0U);
-	tl__buf_free(&path);
 }
 
 static void hex(const uint8_t *bytes, size_t len, char *out)

@@ -72,6 +72,7 @@ typedef struct tl__backend {
 	int (*key_names)(tl__store *store, tl__name_visit visit, void *ud);
 	int (*changes)(tl__store *store, uint64_t *counter);
 	int (*check)(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud);
+	int (*directory)(tl__store *store);                /* NULL: none */
 	int (*backup)(tl__store *store, const char *file); /* may be NULL */
 } tl__backend;
 
@@ -86,6 +87,7 @@ struct tl__store {
 	bool leading; /* somebody has the turn */
 	bool last_was_local;
 	size_t snapshots;
+	unsigned forks; /* tl__fork_count of its opening */
 };
 
 /* First member of each backend's snapshot; the dispatcher fills it. */

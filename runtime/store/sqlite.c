@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <tidelock/crypto.h>
+#include "base/descriptors.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -93,8 +94,14 @@ static void close_store(tl__store *base)
 	tl__buf_free(&store->frontier);
 	tl__free(store->recent);
 	tl__free(store->folder);
+	tl__free(store->place);
 	tl__free(store->file);
 	tl__free(store);
+}
+
+static int directory(tl__store *base)
+{
+	return ((tl__sqlite *)base)->folder_fd;
 }
 
 static const tl__backend sqlite_backend = {
@@ -129,6 +136,7 @@ static const tl__backend sqlite_backend = {
 	.changes = tl__sq_changes,
 	.check = tl__sq_check,
 	.backup = tl__sq_backup,
+	.directory = directory,
 };
 
 static int note_log(void *ud, sqlite3 *db, const char *name, int pages)
@@ -171,6 +179,8 @@ static int open_all(tl__sqlite *store)
 {
 	int rc = tl_crypto_init();
 
+	if (rc == TL_OK)
+		rc = tl__descriptors_guard();
 	if (rc == TL_OK)
 		rc = tl__sq_lock(store);
 	if (rc == TL_OK)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 #include "base/buf.h"
 #include "base/map.h"
 #include "store/backend.h"
@@ -83,7 +84,10 @@ typedef struct tl__sq_log {
 typedef struct tl__sqlite {
 	tl__store base;
 	char *folder; /* as given */
-	char *file;
+	char *file;   /* in it, for messages */
+	char *place;  /* the file for SQLite (sqlite_place.c) */
+	dev_t device; /* of the file */
+	ino_t inode;
 	int folder_fd, lock_fd;
 	bool registered;
 	tl__durability durability;
@@ -114,6 +118,16 @@ typedef struct tl__sq_snapshot {
 	tl__snapshot base;
 	tl__sq_conn *conn;
 } tl__sq_snapshot;
+
+/* --- sqlite_place.c: the same files whatever becomes of their path -----------------------------
+ */
+
+/* Opens a file by a name from tl__sq_place. *out is to be closed also after a failure. */
+int tl__sq_open_place(sqlite3 **out, const char *place) TL_MUST_USE;
+/* The name under which SQLite finds a file of the directory, of which `path` is a path; yours. */
+int tl__sq_place(int directory, const char *path, const char *name, char **out) TL_MUST_USE;
+/* TL_E_IO when the store's file is not in its directory any more. */
+int tl__sq_still_there(const tl__sqlite *store) TL_MUST_USE;
 
 /* --- sqlite_conn.c: connections --------------------------------------------------------------- */
 

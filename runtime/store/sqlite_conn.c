@@ -91,11 +91,12 @@ int tl__sq_conn_open(tl__sq_conn **out, const tl__sqlite *store, int cache_kib)
 	tl__map_init(&conn->numbers);
 	conn->file = store->file;
 	conn->sum_key = store->sum_key;
-	rc = sqlite3_open_v2(
-		store->file, &conn->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = tl__sq_open_place(&conn->db, store->place);
 	if (rc != SQLITE_OK)
 		rc = tl__sq_fail(conn, rc, "open");
 	else
+		rc = tl__sq_still_there(store); /* what was opened is the store's own file */
+	if (rc == TL_OK)
 		rc = set_up(conn, store, cache_kib);
 	if (rc != TL_OK) {
 		tl__sq_conn_close(conn);

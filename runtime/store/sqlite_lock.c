@@ -10,32 +10,86 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "store/sqlite.h"
 
 typedef struct holder {
 	dev_t device;
 	ino_t inode;
-	pid_t pid; /* a forked child holds nothing of its parent's */
-	const tl__sqlite *store;
+	unsigned forks; /* of the process that opened it */
+	tl__sqlite *store;
 	struct holder *next;
 } holder;
 
 static pthread_mutex_t holders_lock = PTHREAD_MUTEX_INITIALIZER;
 static holder *holders;
 
+/* --- fork() ----------------------------------------------------------------------------------- */
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&holders_lock);
+}
+
+static void in_parent(void)
+{
+	pthread_mutex_unlock(&holders_lock);
+}
+
+/* The lock is one of the open file, which parent and child share: a child that lived on would hold
+ * it when the parent is gone. */
+static void in_child(void)
+{
+	for (holder *h = holders; h; h = h->next) {
+		if (h->store->lock_fd >= 0)
+			close(h->store->lock_fd);
+		h->store->lock_fd = -1;
+	}
+	pthread_mutex_unlock(&holders_lock);
+}
+
+static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
+static int watch_failure;
+
+static void watch(void)
+{
+	watch_failure = pthread_atfork(before_fork, in_parent, in_child);
+}
+
+static int watch_forks(void)
+{
+	int rc = tl__fork_watch();
+
+	pthread_once(&watch_once, watch);
+	if (rc == TL_OK && watch_failure != 0)
+		rc = tl__fail(TL_E_NOMEM, "no memory to watch for fork()");
+	return rc;
+}
+
+/* --- stores of this process ------------------------------------------------------------------- */
+
+/* The store of this process in the folder, or one that it inherited; NULL for none. */
+static holder *find_holder(const holder *of, bool inherited)
+{
+	holder *h = holders;
+
+	while (h && !(h->device == of->device && h->inode == of->inode &&
+			    (h->forks != of->forks) == inherited))
+		h = h->next;
+	return h;
+}
+
 static int register_folder(tl__sqlite *store, const struct stat *folder)
 {
 	holder *mine = tl__alloc(sizeof *mine);
-	bool taken = false;
+	bool taken;
 
 	if (!mine)
 		return TL_E_NOMEM;
-	*mine = (holder){folder->st_dev, folder->st_ino, getpid(), store, NULL};
+	*mine = (holder){folder->st_dev, folder->st_ino, store->base.forks, store, NULL};
 	pthread_mutex_lock(&holders_lock);
-	for (const holder *h = holders; h; h = h->next)
-		taken = taken || (h->device == mine->device && h->inode == mine->inode &&
-					 h->pid == mine->pid);
+	taken = find_holder(mine, false) != NULL;
 	if (!taken) {
 		mine->next = holders;
 		holders = mine;
@@ -56,15 +110,31 @@ static void unregister_folder(const tl__sqlite *store)
 {
 	holder **at = &holders, *found;
 
-	pthread_mutex_lock(&holders_lock);
 	while (*at && (*at)->store != store)
 		at = &(*at)->next;
 	found = *at;
 	if (found)
 		*at = found->next;
-	pthread_mutex_unlock(&holders_lock);
 	tl__free(found);
 }
+
+/* SQLite remembers files by their inode, and in a child it remembers those of the parent, with
+ * locks that the child does not hold. */
+static int refuse_inherited(const tl__sqlite *store)
+{
+	holder *mine = holders;
+
+	while (mine->store != store)
+		mine = mine->next;
+	if (!find_holder(mine, true))
+		return TL_OK;
+	return tl__fail(TL_E_BAD_STATE,
+		"%s was open in the process that this one was forked from: here it can be opened "
+		"by a program started with exec alone",
+		store->folder);
+}
+
+/* --- the folder ------------------------------------------------------------------------------- */
 
 static int fail_errno(const tl__sqlite *store, int error, const char *doing)
 {
@@ -136,14 +206,18 @@ static int write_pid(tl__sqlite *store)
 	return TL_OK;
 }
 
+/* With the holders' lock held: no child comes into being with the lock. */
 static int take_lock(tl__sqlite *store)
 {
 	store->lock_fd = openat(
 		store->folder_fd, TL__SQ_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->lock_fd < 0)
 		return fail_errno(store, errno, "open the lock file in");
-	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return write_pid(store);
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+		int rc = refuse_inherited(store);
+
+		return rc == TL_OK ? write_pid(store) : rc;
+	}
 	if (errno != EWOULDBLOCK)
 		return fail_errno(store, errno, "lock");
 	return fail_locked(store);
@@ -152,31 +226,54 @@ static int take_lock(tl__sqlite *store)
 /* The file, readable by its owner alone; SQLite gives its log the same mode. */
 static int make_file(tl__sqlite *store)
 {
-	int fd = openat(store->folder_fd, TL__SQ_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct stat info;
+	int fd = openat(
+		store->folder_fd, TL__SQ_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int error = fd < 0 || fstat(fd, &info) != 0 ? errno : 0;
 
-	if (fd < 0)
-		return fail_errno(store, errno, "open " TL__SQ_FILE " in");
-	close(fd);
-	return TL_OK;
+	if (fd >= 0)
+		close(fd);
+	if (error == ELOOP)
+		return tl__fail(TL_E_IO,
+			TL__SQ_FILE " in %s is a symbolic link; give the directory where the file "
+				    "is",
+			store->folder);
+	if (error != 0)
+		return fail_errno(store, error, "open " TL__SQ_FILE " in");
+	if (!S_ISREG(info.st_mode))
+		return tl__fail(TL_E_IO, TL__SQ_FILE " in %s is no file", store->folder);
+	store->device = info.st_dev;
+	store->inode = info.st_ino;
+	return tl__sq_place(store->folder_fd, store->folder, TL__SQ_FILE, &store->place);
 }
 
 int tl__sq_lock(tl__sqlite *store)
 {
-	int rc = open_folder(store);
+	int rc = watch_forks();
 
 	if (rc == TL_OK)
-		rc = take_lock(store);
+		rc = open_folder(store);
+	if (rc != TL_OK)
+		return rc;
+	pthread_mutex_lock(&holders_lock);
+	rc = take_lock(store);
+	pthread_mutex_unlock(&holders_lock);
 	return rc == TL_OK ? make_file(store) : rc;
 }
 
+/* A child that lives on shares the lock until it is given up. */
 void tl__sq_unlock(tl__sqlite *store)
 {
-	if (store->lock_fd >= 0)
+	pthread_mutex_lock(&holders_lock);
+	if (store->lock_fd >= 0) {
+		(void)flock(store->lock_fd, LOCK_UN);
 		close(store->lock_fd);
+	}
 	if (store->folder_fd >= 0)
 		close(store->folder_fd);
 	if (store->registered)
 		unregister_folder(store);
 	store->lock_fd = store->folder_fd = -1;
 	store->registered = false;
+	pthread_mutex_unlock(&holders_lock);
 }

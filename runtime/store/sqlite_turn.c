@@ -31,8 +31,10 @@ int tl__sq_begin(tl__store *base)
 {
 	tl__sqlite *store = (tl__sqlite *)base;
 	uint32_t version = 0;
-	int rc = run(store, TL__SQL_BEGIN);
+	int rc = tl__sq_still_there(store); /* what nobody finds again is not acknowledged */
 
+	if (rc == TL_OK)
+		rc = run(store, TL__SQL_BEGIN);
 	store->applied = 0;
 	store->broken = false;
 	if (rc != TL_OK)

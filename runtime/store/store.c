@@ -4,6 +4,7 @@
 #include <string.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/backend.h"
@@ -13,6 +14,9 @@ int tl__store_base_init(tl__store *store, const tl__backend *backend, const tl__
 	store->backend = backend;
 	store->log = log;
 	store->clock = &tl__system_clock;
+	store->forks = tl__fork_count();
+	if (tl__fork_watch() != TL_OK)
+		return TL_E_NOMEM;
 	if (pthread_mutex_init(&store->lock, NULL) != 0)
 		return tl__fail(TL_E_NOMEM, "no memory for the store's lock");
 	if (pthread_cond_init(&store->turn, NULL) != 0) {
@@ -272,7 +276,9 @@ int tl__store_write(tl__store *store, tl__batch *batch)
 
 	forget_arrivals(batch);
 	batch->error = NULL;
-	batch->result = check_batch(batch);
+	batch->result = tl__fork_check(store->forks);
+	if (batch->result == TL_OK)
+		batch->result = check_batch(batch);
 	if (batch->result != TL_OK)
 		return batch->result;
 	batch->result = enqueue(store, &write, batch->local_commit);
@@ -282,7 +288,10 @@ int tl__store_write(tl__store *store, tl__batch *batch)
 int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name)
 {
 	tl__write write = {.clear_db = db, .clear_name = name};
+	int rc = tl__fork_check(store->forks);
 
+	if (rc != TL_OK)
+		return rc;
 	enqueue(store, &write, false);
 	return raise_result(&write);
 }
@@ -299,9 +308,11 @@ static void count_snapshot(tl__store *store, int step)
 static int open_snapshot(tl__store *store, bool warm, tl__snapshot **out)
 {
 	bool full;
-	int rc;
+	int rc = tl__fork_check(store->forks);
 
 	*out = NULL;
+	if (rc != TL_OK)
+		return rc;
 	pthread_mutex_lock(&store->lock);
 	full = store->snapshots >= TL__STORE_MAX_SNAPSHOTS;
 	store->snapshots += !full;
@@ -334,7 +345,7 @@ void tl__snapshot_close(tl__snapshot *snapshot)
 {
 	tl__store *store;
 
-	if (!snapshot)
+	if (!snapshot || tl__fork_inherited(snapshot->store->forks))
 		return;
 	store = snapshot->store;
 	store->backend->snapshot_close(snapshot);
@@ -343,7 +354,9 @@ void tl__snapshot_close(tl__snapshot *snapshot)
 
 void tl__store_close(tl__store *store)
 {
-	if (!store)
+	/* In a forked child its threads are missing, and what closing writes is not the child's to
+	 * write: its memory is left alone. */
+	if (!store || tl__fork_inherited(store->forks))
 		return;
 	tl__store_base_free(store);
 	store->backend->close(store);

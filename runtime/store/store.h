@@ -306,6 +306,9 @@ int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void
 int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name) TL_MUST_USE;
 /* A consistent copy into a new file (sqlite only; else TL_E_UNSUPPORTED). */
 int tl__store_backup(tl__store *store, const char *file) TL_MUST_USE;
+/* The descriptor of the store's directory, the store's own: whatever lies beside its file is opened
+ * through it. -1 for a store in memory. */
+int tl__store_directory(tl__store *store);
 
 typedef enum tl__durability {
 	TL__DURABLE_FULL = 0, /* what was acknowledged survives power loss */

@@ -4,7 +4,14 @@
  * has an engine thread and a store worker of its own; callbacks given to tl_op_then and tl_hook run
  * on the threads named at their place, never on the engine's.
  *
- * A data directory belongs to one process. After fork() the child must not use the node. */
+ * A data directory belongs to one process. An open node stays in its directory wherever that is
+ * moved; once it is removed, writes and what opens files anew fail with `io`. Paths are plain file
+ * names. Every descriptor is closed by exec.
+ *
+ * fork(): a node stays with the process that opened it. In the child everything that uses it, or
+ * what came from it, fails with `bad_state`; closing and freeing are fine and touch nothing. The
+ * child may open other directories; one that was open at the fork only a program started with exec
+ * can open. */
 #ifndef TIDELOCK_NODE_H
 #define TIDELOCK_NODE_H
 
@@ -130,7 +137,8 @@ TL_API int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, 
  */
 TL_API int tl_node_verify(
 	tl_node *node, const tl_verify_options *options, tl_verify_result *result) TL_MUST_USE;
-/* A consistent copy of the store as a new file. */
+/* A consistent copy of the store as a new file, of the moment of the call; others read and write
+ * meanwhile. already_exists; `file` is a plain file name. */
 TL_API int tl_node_backup(tl_node *node, const char *file) TL_MUST_USE;
 
 /* Hooks of the node: called for every local commit (tidelock/ext.h). *handle names it for removal.
