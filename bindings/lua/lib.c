@@ -25,6 +25,20 @@ static int error_tostring(lua_State *L)
 	return 1;
 }
 
+/* 'text' .. err and err .. 'text' */
+static int error_concat(lua_State *L)
+{
+	for (int i = 1; i <= 2; i++) {
+		if (!lua_isstring(L, i) && luaL_getmetafield(L, i, "__tostring") == LUA_TNIL)
+			return luaL_error(
+				L, "attempt to concatenate a %s value", luaL_typename(L, i));
+	}
+	luaL_tolstring(L, 1, NULL);
+	luaL_tolstring(L, 2, NULL);
+	lua_concat(L, 2);
+	return 1;
+}
+
 /* The predicates come from the Lua half (lua/tidelock/error.lua). */
 void tlua_push_error_type(lua_State *L)
 {
@@ -32,6 +46,8 @@ void tlua_push_error_type(lua_State *L)
 		return;
 	lua_pushcfunction(L, error_tostring);
 	lua_setfield(L, -2, "__tostring");
+	lua_pushcfunction(L, error_concat);
+	lua_setfield(L, -2, "__concat");
 	lua_newtable(L);
 	lua_setfield(L, -2, "__index");
 }

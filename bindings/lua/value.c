@@ -372,6 +372,29 @@ static int list_index(lua_State *L)
 	return 1;
 }
 
+/* (list, place before) -> place, item */
+static int list_next(lua_State *L)
+{
+	tl_value *list = tlua_check_handle(L, 1, TLUA_LIST);
+	lua_Integer at = luaL_checkinteger(L, 2);
+	tl_value *item = at >= 0 ? tl_list_get(list, (size_t)at) : NULL;
+
+	if (!item)
+		return 0;
+	lua_pushinteger(L, at + 1);
+	tlua_push_value(L, item);
+	return 2;
+}
+
+static int list_pairs(lua_State *L)
+{
+	(void)tlua_check_handle(L, 1, TLUA_LIST);
+	lua_pushcfunction(L, list_next);
+	lua_pushvalue(L, 1);
+	lua_pushinteger(L, 0);
+	return 3;
+}
+
 static int list_equal(lua_State *L)
 {
 	lua_pushboolean(L, tl_value_equal(tlua_check_handle(L, 1, TLUA_LIST),
@@ -391,6 +414,8 @@ static void new_list_type(lua_State *L)
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, list_len);
 	lua_setfield(L, -2, "__len");
+	lua_pushcfunction(L, list_pairs);
+	lua_setfield(L, -2, "__pairs");
 	lua_pushcfunction(L, list_equal);
 	lua_setfield(L, -2, "__eq");
 	lua_pop(L, 1);

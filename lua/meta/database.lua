@@ -30,7 +30,8 @@ function Database:has(id) end
 ---@param id tidelock.Id
 ---@return tidelock.Entry?, tidelock.Error?
 function Database:get_entry(id) end
----Change feed: for change in db:changes { since = n } do. Ends at the present.
+---Change feed: for change in db:changes { since = n } do. Ends at the present. Raises the error
+---index_out_of_bounds when the database does not reach as far as `since`.
 ---@param options? { since: integer }
 ---@return fun(): tidelock.EntryInfo?
 function Database:changes(options) end
@@ -105,10 +106,11 @@ function Database:new_transaction(tips) end
 ---@param tips tidelock.Id[]
 ---@return tidelock.Transaction?, tidelock.Error?
 function Database:new_transaction_with_tips(tips) end
----fn(tx) in a transaction, then commit. A raise in fn rolls back and goes on; nil and a reason roll
----back and are returned.
----@param fn fun(tx: tidelock.Transaction): any, any
----@return tidelock.Id?, tidelock.Error?
+---fn(tx) in a transaction, then commit. Returns what fn returned, or the entry's id when it returned
+---nothing or nil; nil and the error when the commit fails. Raising in fn, returning false, or nil and a
+---reason rolls back, and that is passed on. fn may wait.
+---@param fn fun(tx: tidelock.Transaction): ...any
+---@return any ...
 function Database:transact(fn) end
 ---For the commits to this database, by whichever handle of this node, until it is removed or the node
 ---ends; it does not depend on this handle.

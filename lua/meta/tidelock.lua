@@ -141,7 +141,7 @@ function Task:wait() end
 ---@return boolean ended
 function Task:cancel() end
 
----@class tidelock.List  list[i] is the i-th visible item, #list their number
+---@class tidelock.List  list[i] is the i-th visible item, #list their number; pairs and ipairs walk them
 local List = {}
 ---@param value tidelock.Value
 ---@return true?, tidelock.Error?

@@ -105,7 +105,12 @@ function database:changes(options)
 			error(("unknown option '%s', did you mean 'since'?"):format(name), 2)
 		end
 	end
-	local since, page, index = options.since or 0, {}, 1
+	local since, index = options.since or 0, 1
+	if math.type(since) ~= 'integer' or since < 0 then
+		error('since is an arrival number: a whole number, not below 0', 2)
+	end
+	-- Read at once: whether it can begin there shows here and not in the middle of a loop.
+	local page = assert(self:changes_page(since, CHANGES_PAGE))
 	return function()
 		if index > #page then
 			page, index = assert(self:changes_page(since, CHANGES_PAGE)), 1
@@ -136,8 +141,24 @@ function database:history_of(store, path)
 	return self:history_at(store, components(path))
 end
 
---- Runs fn(tx) in a transaction and commits: the entry's id, or nil and the error. A raise in fn
---- rolls back and goes on; fn rolls back by returning nil and a reason, which is returned.
+-- What fn gave, once the transaction is decided.
+local function decide(tx, ...)
+	local first, reason = ...
+	if first == false or first == nil and reason ~= nil then
+		return ... -- the transaction rolls back when it leaves its scope
+	end
+	local id, err = tx:commit()
+	if not id then
+		return nil, err
+	elseif first == nil then
+		return id
+	end
+	return ...
+end
+
+--- Runs fn(tx) in a transaction and commits: what fn returned, or the entry's id when it returned
+--- nothing; nil and the error when the commit fails. fn rolls back by raising, by returning false, or
+--- nil and a reason, and that is passed on.
 function database:transact(fn)
 	check_function(fn, 'transact')
 	local opened, err = self:new_transaction()
@@ -145,11 +166,7 @@ function database:transact(fn)
 		return nil, err
 	end
 	local tx <close> = opened
-	local kept, reason = fn(tx)
-	if kept == nil and reason ~= nil then
-		return nil, reason
-	end
-	return tx:commit()
+	return decide(tx, fn(tx))
 end
 
 return M

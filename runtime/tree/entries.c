@@ -159,6 +159,17 @@ int tl_database_arrival(tl_database *db, uint64_t *out)
 	return code;
 }
 
+/* A number that was given out once is never taken back here. */
+static int check_since(uint64_t since, uint64_t last)
+{
+	if (since <= last)
+		return TL_OK;
+	return tl__fail(TL_E_INDEX_OUT_OF_BOUNDS,
+		"changes after the arrival %llu were asked for, and the newest entry here is %llu: "
+		"that number is of another copy of the database; start again from 0",
+		(unsigned long long)since, (unsigned long long)last);
+}
+
 int tl_database_changes(
 	tl_database *db, uint64_t since, size_t limit, tl_info_visit visit, void *ud)
 {
@@ -167,6 +178,8 @@ int tl_database_changes(
 	uint64_t last;
 	int code = tl_database_arrival(db, &last);
 
+	if (code == TL_OK)
+		code = check_since(since, last);
 	while (code == TL_OK && since < last && left > 0) {
 		code = read_page(db, since, last, left, &p);
 		if (code == TL_OK && p.count == 0)

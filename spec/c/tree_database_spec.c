@@ -256,7 +256,9 @@ static void changes_by_arrival(void)
 	CHECK(all.count == 1);
 	all.count = 0;
 	CHECK_OK(tl_database_changes(db, 6, 0, note_info, NULL));
-	CHECK_OK(tl_database_changes(db, UINT64_MAX, 0, note_info, NULL));
+	CHECK_CODE(tl_database_changes(db, 7, 0, note_info, NULL), TL_E_INDEX_OUT_OF_BOUNDS);
+	CHECK_CODE(
+		tl_database_changes(db, UINT64_MAX, 0, note_info, NULL), TL_E_INDEX_OUT_OF_BOUNDS);
 	CHECK(all.count == 0);
 	CHECK_OK(tl_database_arrival(db, &arrival));
 	CHECK(arrival == 6);

@@ -178,6 +178,80 @@ describe('a database', function()
 		assert.is_nil(db:get_store 'd':get_option 'x')
 	end)
 
+	it('hands on what the function of a transaction returns', function()
+		local function set(value)
+			return function(tx, ...)
+				tx:doc 'd':set('x', value)
+				return ...
+			end
+		end
+		local function results(...)
+			local given = table.pack(...)
+			return table.pack(db:transact(function(tx)
+				set(given.n)(tx)
+				return table.unpack(given, 1, given.n)
+			end))
+		end
+		local function now()
+			return db:get_store 'd':get_option 'x'
+		end
+		assert.are.same({ 'a', nil, 3, n = 3 }, results('a', nil, 3))
+		assert.are.equal(3, now())
+		assert.are.same({ true, n = 1 }, results(true))
+		assert.are.equal(1, now())
+		for _, nothing in ipairs { results(), results(nil), results(nil, nil) } do
+			assert.are.equal(1, nothing.n)
+			assert.is_true(assert(db:has(nothing[1])))
+		end
+		assert(db:transact(set 'before'))
+		local object = setmetatable({}, {})
+		assert.are.same({ false, n = 1 }, results(false))
+		assert.are.same({ false, 'why', n = 2 }, results(false, 'why'))
+		local rolled = results(nil, object, 7)
+		assert.are.equal(3, rolled.n)
+		assert.are.equal(object, rolled[2])
+		local ok, raised = pcall(db.transact, db, function(tx) set(1)(tx) error(object) end)
+		assert.is_false(ok)
+		assert.are.equal(object, raised)
+		assert.are.equal('before', now())
+		local id, err = db:transact(function(tx) tx:doc 'd':set('', 1) return 'a result' end)
+		assert.is_nil(id)
+		assert.are.equal('bad_path', err.code)
+		local task = require 'tidelock.task'.start(function()
+			return db:transact(function(tx) tl.sleep '1ms' return set('waited')(tx, 'task') end)
+		end)
+		assert.are.equal('task', task:wait())
+		assert.are.equal('waited', now())
+	end)
+
+	it('has no changes beyond its end', function()
+		local from_end = assert(db:arrival())
+		for _ in db:changes { since = from_end } do
+			error 'nothing has changed'
+		end
+		local changes = db:changes { since = from_end }
+		assert(db:transact(function(tx) tx:doc 'd':set('x', 1) end))
+		assert.are.equal(from_end + 1, changes().arrival)
+		assert.is_nil(changes())
+		local ok, err = pcall(db.changes, db, { since = from_end + 2 })
+		assert.is_false(ok)
+		assert.are.equal('index_out_of_bounds', err.code)
+		assert.matches('another copy', err.message)
+		for _, since in ipairs { -1, 1.5, '1', {} } do
+			assert.has_error(function() db:changes { since = since } end)
+		end
+	end)
+
+	it('has errors that can be put into texts', function()
+		local _, err = node:load_database('sha256:' .. ('0'):rep(64))
+		assert.matches('^said: database_not_found: ', 'said: ' .. err)
+		assert.matches('database_not_found: .* twice$', err .. ' twice')
+		assert.matches('^7database_not_found', 7 .. err)
+		assert.matches('database_not_found.*database_not_found', err .. err)
+		assert.has_error(function() return err .. nil end, 'attempt to concatenate a nil value')
+		assert.has_error(function() return {} .. err end, 'attempt to concatenate a table value')
+	end)
+
 	it('returns the first setter error from commit', function()
 		local id, err = db:transact(function(tx) tx:doc 'd':set('', 1) end)
 		assert.is_nil(id)

@@ -33,6 +33,25 @@ describe('values', function()
 		assert.are.equal('index_out_of_bounds', err.code)
 	end)
 
+	it('walk through lists', function()
+		local list = doc.list { 'a', false, doc.null, doc.list {} }
+		for _, walk in ipairs { pairs, ipairs } do
+			local places, items = {}, {}
+			for place, item in walk(list) do
+				places[#places + 1], items[#items + 1] = place, item
+			end
+			assert.are.same({ 1, 2, 3, 4 }, places)
+			assert.are.same(list:totable(), items)
+		end
+		for _ in pairs(doc.list()) do
+			error 'it is empty'
+		end
+		for place in pairs(list) do
+			if place == 1 then list:remove(3) end
+		end
+		assert.are.equal(3, #list)
+	end)
+
 	it('take thousands of items at one place', function()
 		for way, place in ipairs { function(i) return i + 1 end, function() return 2 end } do
 			local list = doc.list { 'first', 'last' }

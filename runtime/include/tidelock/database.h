@@ -97,7 +97,8 @@ TL_API int tl_database_get_info(tl_database *db, const tl_id *id, tl_entry_info 
 
 /* Change feed: entries with arrival numbers above `since`, ascending, at most `limit` (0: all that
  * are there at the call). Resume with the arrival of the last one seen: nothing is missed, nothing
- * comes twice, also after a restart. */
+ * comes twice, also after a restart. TL_E_INDEX_OUT_OF_BOUNDS when `since` is beyond the newest: it
+ * was seen in another copy, as one that was restored from a backup. */
 TL_API int tl_database_changes(
 	tl_database *db, uint64_t since, size_t limit, tl_info_visit visit, void *ud) TL_MUST_USE;
 /* The newest `limit` entries (0: all) in ascending (height, id) order, parents before children. */
