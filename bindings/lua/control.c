@@ -35,13 +35,15 @@ static int option_descriptor(lua_State *L, const char *name)
 int tlua_control(lua_State *L)
 {
 	static const char *const names[] = {"timeout", "cancel_fd", "input_fd", "progress", NULL};
-	const char *path = luaL_checkstring(L, 1), *request = luaL_checkstring(L, 2);
+	const char *path, *request;
 	tl_control_options options = TL_CONTROL_OPTIONS_INIT;
 	telling t = {.L = L};
 	char *result = NULL;
 	uint64_t timeout;
 	int rc;
 
+	if (!tlua_read_text(L, 1, &path) || !tlua_read_text(L, 2, &request))
+		return tlua_fail(L);
 	lua_settop(L, 3);
 	tlua_check_options(L, 3, names);
 	timeout = tlua_option_duration(L, 3, "timeout", 0);

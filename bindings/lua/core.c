@@ -13,6 +13,13 @@ int tlua_push_result(lua_State *L, int rc, const char *type, void *resource)
 	return 1;
 }
 
+int tlua_written(lua_State *L, int rc)
+{
+	if (rc == TL_E_TYPE_MISMATCH)
+		return luaL_error(L, "%s", tl_error_message(tl_last_error()));
+	return tlua_ok(L, rc);
+}
+
 /* --- paths ------------------------------------------------------------------------------------ */
 
 static const tl_str *check_components(lua_State *L, int arg, size_t *count)
@@ -41,23 +48,6 @@ tlua_path tlua_check_path(lua_State *L, int arg)
 	else
 		path.text = tlua_check_str(L, arg);
 	return path;
-}
-
-const tl_id *tlua_check_ids(lua_State *L, int arg, size_t *count)
-{
-	size_t len;
-	tl_id *ids;
-
-	luaL_checktype(L, arg, LUA_TTABLE);
-	len = (size_t)luaL_len(L, arg);
-	ids = lua_newuserdatauv(L, (len + 1) * sizeof *ids, 0);
-	for (size_t i = 0; i < len; i++) {
-		lua_geti(L, arg, (lua_Integer)i + 1);
-		ids[i] = tlua_check_id(L, lua_gettop(L));
-		lua_pop(L, 1);
-	}
-	*count = len;
-	return ids;
 }
 
 /* --- walks ------------------------------------------------------------------------------------ */

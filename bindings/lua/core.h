@@ -34,6 +34,10 @@ void tlua_open_sync(lua_State *L); /* adds the sync functions to the node's meth
  * pushed keeps the parent handle at `parent` alive for Lua too (0: none). */
 int tlua_push_result(lua_State *L, int rc, const char *type, void *resource);
 
+/* Like tlua_ok for calls that write by path: a way through a list, or a value of another type than
+ * the call takes, is a mistake in the script and raises. */
+int tlua_written(lua_State *L, int rc);
+
 /* --- paths ------------------------------------------------------------------------------------ */
 
 /* A string is a path split at its dots, a table of strings literal components. */
@@ -45,8 +49,6 @@ typedef struct tlua_path {
 } tlua_path;
 
 tlua_path tlua_check_path(lua_State *L, int arg);
-/* An array of ids in text form. Lives in a userdata that the call pushes. */
-const tl_id *tlua_check_ids(lua_State *L, int arg, size_t *count);
 
 /* store_path.c: steps of a path of derived state. nil is no step, a string is split at its dots;
  * what is returned lives in a userdata that the call pushes, and its strings in the value at `arg`.

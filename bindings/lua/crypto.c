@@ -39,37 +39,42 @@ static int secret_tostring(lua_State *L)
 	return 1;
 }
 
-static void wipe(void *secret, size_t len)
+static struct secret *new_secret(lua_State *L)
 {
-	volatile uint8_t *bytes = secret;
+	struct secret *secret = lua_newuserdatauv(L, sizeof *secret, 0);
 
-	while (len > 0)
-		bytes[--len] = 0;
+	secret->open = false;
+	luaL_setmetatable(L, SECRET_TYPE);
+	return secret;
 }
 
-static const uint8_t *check_bytes(lua_State *L, int arg, size_t len, const char *what)
+/* Takes the seed over: it is wiped. */
+static int open_secret(lua_State *L, struct secret *secret, uint8_t seed[TL_SEED_BYTES], int rc)
 {
-	tl_str text = tlua_check_str(L, arg);
-
-	if (text.len != len)
-		luaL_argerror(L, arg, lua_pushfstring(L, "%s has %d bytes", what, (int)len));
-	return (const uint8_t *)text.ptr;
+	if (rc == TL_OK)
+		rc = tl_secret_from_seed(&secret->key, seed);
+	tlua_wipe(seed, TL_SEED_BYTES);
+	secret->open = rc == TL_OK;
+	return tlua_result(L, rc, 1);
 }
 
+/* new_secret([seed]) */
 static int crypto_new_secret(lua_State *L)
 {
 	struct secret *secret;
+	uint8_t seed[TL_SEED_BYTES];
 	int rc;
 
 	lua_settop(L, 1);
-	secret = lua_newuserdatauv(L, sizeof *secret, 0);
-	secret->open = false;
-	luaL_setmetatable(L, SECRET_TYPE);
-	rc = lua_isnoneornil(L, 1) ? tl_secret_new(&secret->key)
-				   : tl_secret_from_seed(&secret->key,
-					     check_bytes(L, 1, TL_SEED_BYTES, "a seed"));
-	secret->open = rc == TL_OK;
-	return tlua_result(L, rc, 1);
+	secret = new_secret(L);
+	if (lua_isnil(L, 1)) {
+		rc = tl_secret_new(&secret->key);
+		secret->open = rc == TL_OK;
+		return tlua_result(L, rc, 1);
+	}
+	if (!tlua_read_seed(L, 1, seed))
+		return tlua_fail(L);
+	return open_secret(L, secret, seed, TL_OK);
 }
 
 static int secret_public_key(lua_State *L)
@@ -101,39 +106,59 @@ static int secret_seal(lua_State *L)
 
 	tl_secret_seed(&secret->key, seed);
 	rc = tl_seal(sealed, seed, passphrase.ptr, passphrase.len);
-	wipe(seed, sizeof seed);
+	tlua_wipe(seed, sizeof seed);
 	lua_pushlstring(L, (const char *)sealed, sizeof sealed);
 	return tlua_result(L, rc, 1);
 }
 
 static int crypto_unseal(lua_State *L)
 {
-	const uint8_t *sealed = check_bytes(L, 1, TL_SEALED_BYTES, "a sealed key");
-	tl_str passphrase = tlua_check_str(L, 2);
-	struct secret *secret = lua_newuserdatauv(L, sizeof *secret, 0);
+	tl_str sealed = tlua_check_str(L, 1), passphrase = tlua_check_str(L, 2);
+	struct secret *secret = new_secret(L);
 	uint8_t seed[TL_SEED_BYTES];
-	int rc;
 
-	secret->open = false;
-	luaL_setmetatable(L, SECRET_TYPE);
-	rc = tl_unseal(seed, sealed, passphrase.ptr, passphrase.len);
-	if (rc == TL_OK)
-		rc = tl_secret_from_seed(&secret->key, seed);
-	wipe(seed, sizeof seed);
-	secret->open = rc == TL_OK;
-	return tlua_result(L, rc, 1);
+	if (sealed.len != TL_SEALED_BYTES) {
+		(void)tl_error_set(TL_E_BAD_KEY, "a sealed key has 80 bytes");
+		return tlua_fail(L);
+	}
+	return open_secret(L, secret, seed,
+		tl_unseal(seed, (const uint8_t *)sealed.ptr, passphrase.ptr, passphrase.len));
 }
 
 static int crypto_verify(lua_State *L)
 {
-	tl_key key = tlua_check_key(L, 1);
 	tl_str message = tlua_check_str(L, 2);
 	tl_str signature = tlua_check_str(L, 3);
+	tl_key key;
 
+	if (!tlua_read_key(L, 1, &key))
+		return tlua_fail(L);
 	if (signature.len != TL_SIGNATURE_BYTES)
-		return luaL_argerror(L, 3, "a signature has 64 bytes");
+		return tlua_ok(L, tl_error_set(TL_E_BAD_SIGNATURE, "a signature has 64 bytes"));
 	return tlua_ok(
 		L, tl_verify(&key, message.ptr, message.len, (const uint8_t *)signature.ptr));
+}
+
+/* parse_key(text) -> the key's text, once it is known to be one */
+static int crypto_parse_key(lua_State *L)
+{
+	tl_key key;
+
+	if (!tlua_read_key(L, 1, &key))
+		return tlua_fail(L);
+	tlua_push_key(L, &key);
+	return 1;
+}
+
+/* parse_id(text) -> the id's text */
+static int crypto_parse_id(lua_State *L)
+{
+	tl_id id;
+
+	if (!tlua_read_id(L, 1, &id))
+		return tlua_fail(L);
+	tlua_push_id(L, &id);
+	return 1;
 }
 
 static int crypto_sha256(lua_State *L)
@@ -195,9 +220,10 @@ static const luaL_Reg secret_methods[] = {{"public_key", secret_public_key}, {"s
 	{"seal", secret_seal}, {"close", secret_drop}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"new_secret", crypto_new_secret}, {"unseal", crypto_unseal},
-	{"verify", crypto_verify}, {"sha256", crypto_sha256}, {"id_of", crypto_id_of},
-	{"random", crypto_random}, {"base64_encode", crypto_base64_encode},
-	{"base64_decode", crypto_base64_decode}, {NULL, NULL}};
+	{"verify", crypto_verify}, {"parse_key", crypto_parse_key}, {"parse_id", crypto_parse_id},
+	{"sha256", crypto_sha256}, {"id_of", crypto_id_of}, {"random", crypto_random},
+	{"base64_encode", crypto_base64_encode}, {"base64_decode", crypto_base64_decode},
+	{NULL, NULL}};
 
 int luaopen_tidelock_crypto(lua_State *L)
 {

@@ -104,11 +104,14 @@ static int visit_sigkey(void *ud, tl_str name, tl_permission permission)
 static int database_find_sigkeys(lua_State *L)
 {
 	tl_database *db = check(L);
-	tl_str key = tlua_check_str(L, 2);
 	tlua_walk walk;
+	tl_key key;
 
+	if (!tlua_read_key(L, 2, &key))
+		return tlua_fail(L);
 	tlua_walk_begin(L, &walk, push_sigkey);
-	return tlua_walk_end(L, &walk, tl_database_find_sigkeys(db, key, visit_sigkey, &walk));
+	return tlua_walk_end(
+		L, &walk, tl_database_find_sigkeys(db, tlua_check_str(L, 2), visit_sigkey, &walk));
 }
 
 /* --- entries ---------------------------------------------------------------------------------- */
@@ -133,21 +136,23 @@ static int database_store_names(lua_State *L)
 
 static int database_has(lua_State *L)
 {
-	tl_id id = tlua_check_id(L, 2);
+	tl_database *db = check(L);
 	bool has = false;
-	int rc = tl_database_has(check(L), &id, &has);
+	tl_id id;
 
+	if (!tlua_read_id(L, 2, &id) || tl_database_has(db, &id, &has) != TL_OK)
+		return tlua_fail(L);
 	lua_pushboolean(L, has);
-	return tlua_result(L, rc, 1);
+	return 1;
 }
 
 static int database_get_entry(lua_State *L)
 {
-	tl_id id = tlua_check_id(L, 2);
+	tl_database *db = check(L);
 	tl_entry *entry = NULL;
-	int rc = tl_database_get_entry(check(L), &id, &entry);
+	tl_id id;
 
-	if (rc != TL_OK)
+	if (!tlua_read_id(L, 2, &id) || tl_database_get_entry(db, &id, &entry) != TL_OK)
 		return tlua_fail(L);
 	tlua_push_entry(L, entry);
 	tl_entry_free(entry);
@@ -345,10 +350,13 @@ static int database_at(lua_State *L)
 {
 	tl_database *db = check(L);
 	size_t count;
-	const tl_id *tips = tlua_check_ids(L, 2, &count);
+	const tl_id *tips;
 	tl_view *view = NULL;
-	int rc = tl_database_at(db, tips, count, &view);
+	int rc;
 
+	if (!tlua_read_ids(L, 2, &tips, &count))
+		return tlua_fail(L);
+	rc = tl_database_at(db, tips, count, &view);
 	return tlua_push_result(L, rc, TLUA_VIEW, view);
 }
 
@@ -363,8 +371,10 @@ static int database_new_transaction(lua_State *L)
 		rc = tl_transaction_new(db, &tx);
 	} else {
 		size_t count;
-		const tl_id *tips = tlua_check_ids(L, 2, &count);
+		const tl_id *tips;
 
+		if (!tlua_read_ids(L, 2, &tips, &count))
+			return tlua_fail(L);
 		rc = tl_transaction_new_with_tips(db, tips, count, &tx);
 	}
 	return tlua_push_result(L, rc, TLUA_TRANSACTION, tx);

@@ -72,7 +72,7 @@ static const char *const type_names[] = {
 static int store_get_as(lua_State *L)
 {
 	tl_str path = tlua_check_str(L, 2);
-	tl_type type = (tl_type)luaL_checkoption(L, 3, NULL, type_names);
+	tl_type type = (tl_type)tlua_check_choice(L, 3, NULL, type_names);
 	tl_value *value = NULL;
 	int rc = tl_doc_store_get_as(check(L), path, type, &value);
 
@@ -157,14 +157,14 @@ static int store_set(lua_State *L)
 	tlua_path path = tlua_check_path(L, 2);
 	tl_value *value = tlua_check_value(L, 3);
 
-	return tlua_ok(L,
+	return tlua_written(L,
 		path.literal ? tl_doc_store_set_at_path(store, path.components, path.count, value)
 			     : tl_doc_store_set(store, path.text, value));
 }
 
 static int store_set_string(lua_State *L)
 {
-	return tlua_ok(
+	return tlua_written(
 		L, tl_doc_store_set_string(check(L), tlua_check_str(L, 2), tlua_check_str(L, 3)));
 }
 
@@ -174,7 +174,7 @@ static int store_set_list(lua_State *L)
 	tl_str path = tlua_check_str(L, 2);
 
 	luaL_checkudata(L, 3, TLUA_LIST);
-	return tlua_ok(L, tl_doc_store_set_list(store, path, tlua_check_value(L, 3)));
+	return tlua_written(L, tl_doc_store_set_list(store, path, tlua_check_value(L, 3)));
 }
 
 static int store_set_node(lua_State *L)
@@ -183,7 +183,7 @@ static int store_set_node(lua_State *L)
 	tl_str path = tlua_check_str(L, 2);
 
 	luaL_checktype(L, 3, LUA_TTABLE);
-	return tlua_ok(L, tl_doc_store_set_node(store, path, tlua_check_value(L, 3)));
+	return tlua_written(L, tl_doc_store_set_node(store, path, tlua_check_value(L, 3)));
 }
 
 /* insert(key, value) -> the visible value replaced, or nil; the key is literal. */
@@ -205,7 +205,7 @@ static int store_merge(lua_State *L)
 
 	luaL_checktype(L, 3, LUA_TTABLE);
 	doc = tlua_check_value(L, 3);
-	return tlua_ok(L,
+	return tlua_written(L,
 		path.literal ? tl_doc_store_merge_at_path(store, path.components, path.count, doc)
 			     : tl_doc_store_merge(store, path.text, doc));
 }
@@ -219,8 +219,10 @@ static int store_delete(lua_State *L)
 					check(L), path.components, path.count, &existed)
 			      : tl_doc_store_delete(check(L), path.text, &existed);
 
+	if (rc != TL_OK)
+		return tlua_written(L, rc);
 	lua_pushboolean(L, existed);
-	return tlua_result(L, rc, 1);
+	return 1;
 }
 
 static int store_clear(lua_State *L)
@@ -235,6 +237,8 @@ static int store_get_or_insert(lua_State *L)
 	tl_value *out = NULL;
 	int rc = tl_doc_store_get_or_insert(store, path, tlua_check_value(L, 3), &out);
 
+	if (rc != TL_OK)
+		return tlua_written(L, rc);
 	return push_read(L, rc, out);
 }
 

@@ -24,7 +24,7 @@ static int entry_parse(lua_State *L)
 {
 	static const char *const forms[] = {"canonical", "foreign", NULL};
 	tl_str text = tlua_check_str(L, 1);
-	int form = luaL_checkoption(L, 2, "canonical", forms);
+	int form = tlua_check_choice(L, 2, "canonical", forms);
 	void **handle = tlua_new_handle(L, ENTRY_TYPE);
 	tl_entry *entry = NULL;
 	int rc = tl_entry_parse(&entry, text, form == 0 ? TL_ENTRY_CANONICAL : TL_ENTRY_FOREIGN);
@@ -141,8 +141,10 @@ static int entry_check(lua_State *L)
 static int entry_verify(lua_State *L)
 {
 	tl_entry *entry = tlua_check_handle(L, 1, ENTRY_TYPE);
-	tl_key key = tlua_check_key(L, 2);
+	tl_key key;
 
+	if (!tlua_read_key(L, 2, &key))
+		return tlua_fail(L);
 	return tlua_ok(L, tl_entry_verify(entry, &key));
 }
 

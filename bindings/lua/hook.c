@@ -107,6 +107,22 @@ static int call_moment(lua_State *L)
 	return 2;
 }
 
+/* The text on top of the stack, whole: a zero byte in it is shown as a space. */
+static int set_reason(lua_State *L)
+{
+	char reason[512]; /* as much as an error tells */
+	size_t len = 0;
+	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+
+	if (!text)
+		return tl_error_set(TL_E_HOOK_FAILED, "no reason given");
+	len = len < sizeof reason ? len : sizeof reason - 1;
+	for (size_t i = 0; i < len; i++)
+		reason[i] = text[i] == '\0' ? ' ' : text[i];
+	reason[len] = '\0';
+	return tl_error_set(TL_E_HOOK_FAILED, reason);
+}
+
 static int run(const struct lua_hook *hook, const tl_hook_context *context, const char *moment)
 {
 	lua_State *L = atomic_load(&hook->home->L);
@@ -124,8 +140,7 @@ static int run(const struct lua_hook *hook, const tl_hook_context *context, cons
 	/* The reason is on top either way, as a text: what the functions raise was caught by them.
 	 */
 	if (lua_pcall(L, 3, 2, 0) != LUA_OK || !lua_toboolean(L, -2))
-		rc = tl_error_set(TL_E_HOOK_FAILED,
-			lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "no reason given");
+		rc = set_reason(L);
 	lua_settop(L, top);
 	return rc;
 }

@@ -111,24 +111,6 @@ tl_str tlua_opt_str(lua_State *L, int arg)
 	return lua_isnoneornil(L, arg) ? (tl_str){NULL, 0} : tlua_check_str(L, arg);
 }
 
-tl_id tlua_check_id(lua_State *L, int arg)
-{
-	tl_id id;
-
-	if (tl_id_parse(&id, tlua_check_str(L, arg)) != TL_OK)
-		luaL_argerror(L, arg, tl_error_message(tl_last_error()));
-	return id;
-}
-
-tl_key tlua_check_key(lua_State *L, int arg)
-{
-	tl_key key;
-
-	if (tl_key_parse(&key, tlua_check_str(L, arg)) != TL_OK)
-		luaL_argerror(L, arg, tl_error_message(tl_last_error()));
-	return key;
-}
-
 void tlua_push_id(lua_State *L, const tl_id *id)
 {
 	char text[TL_ID_TEXT_LEN + 1];
@@ -267,10 +249,12 @@ size_t tlua_distance(const char *a, const char *b)
 	return row[lb];
 }
 
-static void check_option_name(lua_State *L, int arg, const char *name, const char *const *names)
+static void check_option_name(lua_State *L, int arg, const char *const *names)
 {
-	const char *nearest = NULL;
-	size_t best = NAME_MAX_LEN;
+	size_t best = NAME_MAX_LEN, len;
+	const char *nearest = NULL, *name = lua_tolstring(L, -2, &len);
+
+	luaL_argcheck(L, strlen(name) == len, arg, "an option's name holds a zero byte");
 
 	for (; *names; names++) {
 		size_t d = tlua_distance(name, *names);
@@ -297,7 +281,7 @@ void tlua_check_options(lua_State *L, int arg, const char *const *names)
 	while (lua_next(L, arg)) {
 		if (lua_type(L, -2) != LUA_TSTRING)
 			luaL_argerror(L, arg, "option names are strings");
-		check_option_name(L, arg, lua_tostring(L, -2), names);
+		check_option_name(L, arg, names);
 		lua_pop(L, 1);
 	}
 }
@@ -323,19 +307,6 @@ bool tlua_option_bool(lua_State *L, int arg, const char *name, bool otherwise)
 	value = lua_toboolean(L, -1);
 	lua_pop(L, 1);
 	return value;
-}
-
-const char *tlua_option_text(lua_State *L, int arg, const char *name)
-{
-	const char *text;
-
-	if (!tlua_option(L, arg, name))
-		return NULL;
-	if (lua_type(L, -1) != LUA_TSTRING)
-		luaL_error(L, "option '%s' is a string", name);
-	text = lua_tostring(L, -1);
-	lua_pop(L, 1);
-	return text;
 }
 
 uint64_t tlua_option_duration(lua_State *L, int arg, const char *name, uint64_t otherwise)

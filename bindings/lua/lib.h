@@ -26,11 +26,11 @@ void tlua_push_owned(lua_State *L, char *text, size_t len);
 
 /* --- arguments: each raises on misuse --------------------------------------------------------- */
 
+/* Any bytes, zero bytes too. For what the library takes as a C string: tlua_read_text. */
 tl_str tlua_check_str(lua_State *L, int arg);
 tl_str tlua_opt_str(lua_State *L, int arg); /* ptr NULL when nil */
-/* An id or key in its text form. */
-tl_id tlua_check_id(lua_State *L, int arg);
-tl_key tlua_check_key(lua_State *L, int arg);
+/* luaL_checkoption without the cut at a zero byte. */
+int tlua_check_choice(lua_State *L, int arg, const char *otherwise, const char *const *choices);
 void tlua_push_id(lua_State *L, const tl_id *id);
 void tlua_push_key(lua_State *L, const tl_key *key);
 
@@ -47,11 +47,34 @@ size_t tlua_distance(const char *a, const char *b);
 /* Pushes options[name]; false (nothing pushed) when it is nil. */
 bool tlua_option(lua_State *L, int arg, const char *name);
 bool tlua_option_bool(lua_State *L, int arg, const char *name, bool otherwise);
-/* NULL when absent; lives as long as the option table. */
-const char *tlua_option_text(lua_State *L, int arg, const char *name);
+/* Any bytes; false and ptr NULL when absent. They live as long as the option table. */
+bool tlua_option_bytes(lua_State *L, int arg, const char *name, tl_str *out);
+/* The index of one of the choices (closed by NULL); another text raises. */
+int tlua_option_choice(
+	lua_State *L, int arg, const char *name, const char *const *choices, int otherwise);
 uint64_t tlua_option_duration(lua_State *L, int arg, const char *name, uint64_t otherwise);
 uint64_t tlua_option_size(lua_State *L, int arg, const char *name, uint64_t otherwise);
 uint64_t tlua_option_count(lua_State *L, int arg, const char *name, uint64_t otherwise);
+
+/* --- texts of people (text.c) -------------------------------------------------------------------
+ *
+ * False when the text is not what is needed; the thread's last error says why, and the caller gives
+ * tlua_fail. A value of another type raises. */
+
+/* Without a zero byte: names, paths, bound addresses. bad_argument. */
+bool tlua_read_text(lua_State *L, int arg, const char **out);
+bool tlua_read_opt_text(lua_State *L, int arg, const char **out); /* NULL when nil */
+bool tlua_option_text(lua_State *L, int arg, const char *name, const char **out); /* the same */
+bool tlua_read_id(lua_State *L, int arg, tl_id *out);                             /* bad_id */
+/* An array of them, in a userdata that the call pushes. */
+bool tlua_read_ids(lua_State *L, int arg, const tl_id **out, size_t *count);
+bool tlua_read_key(lua_State *L, int arg, tl_key *out);               /* bad_key */
+bool tlua_read_key_text(lua_State *L, int arg, const char **out);     /* the same, as it stands */
+bool tlua_read_permission(lua_State *L, int arg, tl_permission *out); /* bad_argument */
+bool tlua_read_address(lua_State *L, int arg, tl_address *out);       /* bad_address */
+/* 32 bytes or their text form; wipe them (tlua_wipe). bad_key. */
+bool tlua_read_seed(lua_State *L, int arg, uint8_t out[TL_SEED_BYTES]);
+void tlua_wipe(void *secret, size_t len);
 
 /* --- handles ---------------------------------------------------------------------------------- */
 

@@ -145,7 +145,7 @@ tl_log_level tlua_log_level(lua_State *L)
 static int log_write(lua_State *L)
 {
 	log_state *log = tlua_log_of(L);
-	tl_log_level level = (tl_log_level)luaL_checkoption(L, 1, NULL, level_names);
+	tl_log_level level = (tl_log_level)tlua_check_choice(L, 1, NULL, level_names);
 	tl_str text = tlua_check_str(L, 2);
 	luaL_Buffer buffer;
 	size_t len;
@@ -165,7 +165,7 @@ static int log_level(lua_State *L)
 {
 	log_state *log = tlua_log_of(L);
 
-	log->level = log->script_level = (tl_log_level)luaL_checkoption(L, 1, NULL, level_names);
+	log->level = log->script_level = (tl_log_level)tlua_check_choice(L, 1, NULL, level_names);
 	return 0;
 }
 
@@ -249,7 +249,7 @@ static int log_format(lua_State *L)
 	char out[TL_LOG_LINE_BYTES];
 
 	tl_log_format(luaL_checkinteger(L, 1),
-		(tl_log_level)luaL_checkoption(L, 2, NULL, level_names), luaL_checkstring(L, 3),
+		(tl_log_level)tlua_check_choice(L, 2, NULL, level_names), luaL_checkstring(L, 3),
 		tlua_check_str(L, 4), out);
 	lua_pushstring(L, out);
 	return 1;

@@ -24,12 +24,14 @@ static int core_open(lua_State *L)
 {
 	tl_node_config config;
 	tl_sync_options sync;
-	tl_node *node = NULL;
+	void **handle;
 	int rc;
 
-	tlua_node_config(L, 1, &config, &sync);
-	rc = tl_node_open(&node, &config);
-	return tlua_push_result(L, rc, TLUA_NODE, node);
+	if (!tlua_node_config(L, 1, &config, &sync))
+		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_NODE);
+	rc = tl_node_open((tl_node **)handle, &config);
+	return tlua_result(L, rc, 1);
 }
 
 /* close([flush]) waits for the flush; closing twice is fine. */
@@ -69,56 +71,86 @@ static int node_device_key(lua_State *L)
 	return push_key_text(L, rc, key);
 }
 
-static int add_key(lua_State *L, const uint8_t *seed)
+/* import_private_key(name, seed) -> public key */
+static int node_import_private_key(lua_State *L)
 {
+	tl_node *node = check(L);
 	char key[TL_KEY_TEXT_LEN + 1];
-	int rc = tl_node_add_private_key(check(L), luaL_checkstring(L, 2), seed, key);
+	uint8_t seed[TL_SEED_BYTES];
+	const char *name;
+	int rc;
 
+	if (!tlua_read_text(L, 2, &name) || !tlua_read_seed(L, 3, seed))
+		return tlua_fail(L);
+	rc = tl_node_add_private_key(node, name, seed, key);
+	tlua_wipe(seed, sizeof seed);
 	return push_key_text(L, rc, key);
-}
-
-static const uint8_t *check_seed(lua_State *L, int arg)
-{
-	tl_str seed = tlua_check_str(L, arg);
-
-	luaL_argcheck(L, seed.len == TL_SEED_BYTES, arg, "a seed has 32 bytes");
-	return (const uint8_t *)seed.ptr;
 }
 
 /* add_private_key(name [, seed]) -> public key */
 static int node_add_private_key(lua_State *L)
 {
-	return add_key(L, lua_isnoneornil(L, 3) ? NULL : check_seed(L, 3));
-}
+	tl_node *node = check(L);
+	char key[TL_KEY_TEXT_LEN + 1];
+	const char *name;
 
-static int node_import_private_key(lua_State *L)
-{
-	return add_key(L, check_seed(L, 3));
+	if (!lua_isnoneornil(L, 3))
+		return node_import_private_key(L);
+	if (!tlua_read_text(L, 2, &name))
+		return tlua_fail(L);
+	return push_key_text(L, tl_node_add_private_key(node, name, NULL, key), key);
 }
 
 static int node_get_public_key(lua_State *L)
 {
+	tl_node *node = check(L);
 	char key[TL_KEY_TEXT_LEN + 1];
-	int rc = tl_node_get_public_key(check(L), luaL_checkstring(L, 2), key);
+	const char *name;
 
-	return push_key_text(L, rc, key);
+	if (!tlua_read_text(L, 2, &name))
+		return tlua_fail(L);
+	return push_key_text(L, tl_node_get_public_key(node, name, key), key);
 }
 
+/* export_private_key(name) -> its 32 bytes */
 static int node_export_private_key(lua_State *L)
 {
-	uint8_t seed[TL_SEED_BYTES] = {0};
-	volatile uint8_t *wipe = seed;
-	int rc = tl_node_export_private_key(check(L), luaL_checkstring(L, 2), seed);
+	tl_node *node = check(L);
+	uint8_t seed[TL_SEED_BYTES];
+	const char *name;
 
+	if (!tlua_read_text(L, 2, &name) || tl_node_export_private_key(node, name, seed) != TL_OK)
+		return tlua_fail(L);
 	lua_pushlstring(L, (const char *)seed, sizeof seed);
-	for (size_t i = 0; i < sizeof seed; i++)
-		wipe[i] = 0;
-	return tlua_result(L, rc, 1);
+	tlua_wipe(seed, sizeof seed);
+	return 1;
+}
+
+/* export_private_key_text(name) -> the same for people, as import_private_key reads it */
+static int node_export_private_key_text(lua_State *L)
+{
+	tl_node *node = check(L);
+	uint8_t seed[TL_SEED_BYTES];
+	char text[TL_SEED_TEXT_LEN + 1];
+	const char *name;
+
+	if (!tlua_read_text(L, 2, &name) || tl_node_export_private_key(node, name, seed) != TL_OK)
+		return tlua_fail(L);
+	tl_seed_format(seed, text);
+	tlua_wipe(seed, sizeof seed);
+	lua_pushlstring(L, text, TL_SEED_TEXT_LEN);
+	tlua_wipe(text, sizeof text);
+	return 1;
 }
 
 static int node_remove_private_key(lua_State *L)
 {
-	return tlua_ok(L, tl_node_remove_private_key(check(L), luaL_checkstring(L, 2)));
+	tl_node *node = check(L);
+	const char *name;
+
+	if (!tlua_read_text(L, 2, &name))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_node_remove_private_key(node, name));
 }
 
 static int node_list_private_keys(lua_State *L)
@@ -136,11 +168,13 @@ static int node_list_private_keys(lua_State *L)
 static int node_new_database(lua_State *L)
 {
 	tl_node *node = check(L);
-	const char *key_name = luaL_checkstring(L, 3);
+	const char *key_name;
 	tl_value *settings = NULL;
 	tl_database *db = NULL;
 	int rc;
 
+	if (!tlua_read_text(L, 3, &key_name))
+		return tlua_fail(L);
 	if (!lua_isnil(L, 2)) {
 		luaL_checktype(L, 2, LUA_TTABLE);
 		settings = tlua_check_value(L, 2);
@@ -152,18 +186,27 @@ static int node_new_database(lua_State *L)
 
 static int node_load_database(lua_State *L)
 {
-	tl_id root = tlua_check_id(L, 2);
+	tl_node *node = check(L);
 	tl_database *db = NULL;
-	int rc = tl_node_load_database(check(L), &root, &db);
+	tl_id root;
+	int rc;
 
+	if (!tlua_read_id(L, 2, &root))
+		return tlua_fail(L);
+	rc = tl_node_load_database(node, &root, &db);
 	return tlua_push_result(L, rc, TLUA_DATABASE, db);
 }
 
 static int node_find_database(lua_State *L)
 {
+	tl_node *node = check(L);
 	tl_database *db = NULL;
-	int rc = tl_node_find_database(check(L), luaL_checkstring(L, 2), &db);
+	const char *name;
+	int rc;
 
+	if (!tlua_read_text(L, 2, &name))
+		return tlua_fail(L);
+	rc = tl_node_find_database(node, name, &db);
 	return tlua_push_result(L, rc, TLUA_DATABASE, db);
 }
 
@@ -244,7 +287,12 @@ static int node_import(lua_State *L)
 
 static int node_backup(lua_State *L)
 {
-	return tlua_ok(L, tl_node_backup(check(L), luaL_checkstring(L, 2)));
+	tl_node *node = check(L);
+	const char *file;
+
+	if (!tlua_read_text(L, 2, &file))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_node_backup(node, file));
 }
 
 static int node_add_hook(lua_State *L)
@@ -376,6 +424,7 @@ static const luaL_Reg op_methods[] = {{"done", op_done}, {"result", op_result}, 
 static const luaL_Reg methods[] = {{"close", node_close}, {"device_key", node_device_key},
 	{"add_private_key", node_add_private_key}, {"import_private_key", node_import_private_key},
 	{"get_public_key", node_get_public_key}, {"export_private_key", node_export_private_key},
+	{"export_private_key_text", node_export_private_key_text},
 	{"remove_private_key", node_remove_private_key},
 	{"list_private_keys", node_list_private_keys}, {"new_database", node_new_database},
 	{"load_database", node_load_database}, {"find_database", node_find_database},

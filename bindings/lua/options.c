@@ -1,5 +1,4 @@
 /* Option tables of tidelock.open and sync:configure. */
-#include <string.h>
 #include "core.h"
 #include "log.h"
 #include "options.h"
@@ -35,33 +34,31 @@ static uint8_t on_or_off(lua_State *L, int arg, const char *name)
 }
 
 /* The array lives in a userdata left on the stack, its texts in the option table. */
-static void accept_from(lua_State *L, int arg, tl_sync_options *options)
+static bool accept_from(lua_State *L, int arg, tl_sync_options *options)
 {
 	const char **keys;
 	size_t count;
 
 	if (!tlua_option(L, arg, "accept_databases_from"))
-		return;
+		return true;
 	if (!lua_istable(L, -1))
 		luaL_error(L, "option 'accept_databases_from' is a table of key texts");
 	count = (size_t)luaL_len(L, -1);
 	keys = lua_newuserdatauv(L, (count + 1) * sizeof *keys, 0);
 	for (size_t i = 0; i < count; i++) {
-		tl_key key;
-
 		/* The table keeps the string alive, which a number would not be. */
-		if (lua_geti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING ||
-			tl_key_parse(&key, tlua_check_str(L, -1)) != TL_OK)
-			luaL_error(L, "option 'accept_databases_from' holds %s, which is no key",
-				luaL_tolstring(L, -1, NULL));
-		keys[i] = lua_tostring(L, -1);
+		if (lua_geti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING)
+			luaL_error(L, "option 'accept_databases_from' is a table of key texts");
+		if (!tlua_read_key_text(L, lua_gettop(L), &keys[i]))
+			return false;
 		lua_pop(L, 1);
 	}
 	options->accept_databases_from = keys;
 	options->accept_databases_from_count = count;
+	return true;
 }
 
-void tlua_sync_options(lua_State *L, int arg, tl_sync_options *options)
+bool tlua_sync_options(lua_State *L, int arg, tl_sync_options *options)
 {
 	*options = (tl_sync_options)TL_SYNC_OPTIONS_INIT;
 	options->periodic_ms = off_or_ms(L, arg, "periodic");
@@ -74,51 +71,36 @@ void tlua_sync_options(lua_State *L, int arg, tl_sync_options *options)
 	options->v0_claims = on_or_off(L, arg, "v0_claims");
 	options->require_encryption = on_or_off(L, arg, "require_encryption");
 	options->allow_tls_proxy = on_or_off(L, arg, "allow_tls_proxy");
-	accept_from(L, arg, options);
+	return accept_from(L, arg, options);
 }
 
-static int choose(
-	lua_State *L, int arg, const char *name, const char *const *choices, int otherwise)
-{
-	const char *text = tlua_option_text(L, arg, name);
-
-	if (!text)
-		return otherwise;
-	for (int i = 0; choices[i]; i++)
-		if (strcmp(choices[i], text) == 0)
-			return i;
-	return luaL_error(L, "option '%s' cannot be '%s'", name, text);
-}
-
-void tlua_node_config(lua_State *L, int arg, tl_node_config *config, tl_sync_options *sync)
+bool tlua_node_config(lua_State *L, int arg, tl_node_config *config, tl_sync_options *sync)
 {
 	static const char *const names[] = {"path", "memory", "durability", "name", "passphrase",
 		"sync", "log_level", TLUA_SYNC_OPTIONS, NULL};
 	static const char *const durabilities[] = {"full", "relaxed", NULL};
 	static const char *const levels[] = {"debug", "info", "warning", "error", "off", NULL};
-	bool memory;
+	tl_str passphrase;
+	bool memory, good;
 
 	luaL_checktype(L, arg, LUA_TTABLE);
 	tlua_check_options(L, arg, names);
 	*config = (tl_node_config)TL_NODE_CONFIG_INIT;
-	config->path = tlua_option_text(L, arg, "path");
+	good = tlua_option_text(L, arg, "path", &config->path) &&
+	       tlua_option_text(L, arg, "name", &config->name);
 	memory = tlua_option_bool(L, arg, "memory", false);
 	luaL_argcheck(L, memory == !config->path, arg, "give a path, or a backend of tl.memory()");
-	config->durability = (tl_durability)choose(L, arg, "durability", durabilities, 0);
-	config->name = tlua_option_text(L, arg, "name");
-	config->passphrase = tlua_option_text(L, arg, "passphrase");
-	config->passphrase_len = config->passphrase ? strlen(config->passphrase) : 0;
-	if (!config->passphrase && config->path) {
-		tl_str kept = tlua_kept_passphrase(L);
-
-		config->passphrase = kept.ptr;
-		config->passphrase_len = kept.len;
-	}
+	config->durability =
+		(tl_durability)tlua_option_choice(L, arg, "durability", durabilities, 0);
+	if (!tlua_option_bytes(L, arg, "passphrase", &passphrase) && config->path)
+		passphrase = tlua_kept_passphrase(L);
+	config->passphrase = passphrase.ptr;
+	config->passphrase_len = passphrase.len;
 	config->without_sync = !tlua_option_bool(L, arg, "sync", true);
-	config->log_level =
-		(tl_log_level)choose(L, arg, "log_level", levels, (int)tlua_log_level(L));
+	config->log_level = (tl_log_level)tlua_option_choice(
+		L, arg, "log_level", levels, (int)tlua_log_level(L));
 	config->log = tlua_log_sink;
 	config->log_ud = tlua_log_of(L);
-	tlua_sync_options(L, arg, sync);
 	config->sync = sync;
+	return good && tlua_sync_options(L, arg, sync);
 }

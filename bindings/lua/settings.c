@@ -15,15 +15,6 @@ static tl_settings_store *check(lua_State *L)
 	return tlua_check_handle(L, 1, TLUA_SETTINGS);
 }
 
-static tl_permission check_permission(lua_State *L, int arg)
-{
-	tl_permission permission;
-
-	if (tl_permission_parse(&permission, tlua_check_str(L, arg)) != TL_OK)
-		luaL_argerror(L, arg, tl_error_message(tl_last_error()));
-	return permission;
-}
-
 static int settings_get_name(lua_State *L)
 {
 	char *name = NULL;
@@ -63,7 +54,7 @@ static int settings_set(lua_State *L)
 	tl_doc_store *doc = tl_settings_store_doc(check(L));
 	tl_value *value = tlua_check_value(L, 3);
 
-	return tlua_ok(
+	return tlua_written(
 		L, path.literal ? tl_doc_store_set_at_path(doc, path.components, path.count, value)
 				: tl_doc_store_set(doc, path.text, value));
 }
@@ -143,18 +134,27 @@ static int settings_list_auth_keys(lua_State *L)
 /* add_auth_key(pubkey, permission [, name]) */
 static int settings_add_auth_key(lua_State *L)
 {
-	return tlua_ok(L, tl_settings_store_add_auth_key(check(L), tlua_opt_str(L, 4),
-				  tlua_check_str(L, 2), check_permission(L, 3)));
+	tl_settings_store *settings = check(L);
+	tl_permission permission;
+
+	if (!tlua_read_permission(L, 3, &permission))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_settings_store_add_auth_key(
+				  settings, tlua_opt_str(L, 4), tlua_check_str(L, 2), permission));
 }
 
 /* set_auth_key(pubkey, permission [, name [, 'active' | 'revoked']]) */
 static int settings_set_auth_key(lua_State *L)
 {
 	static const char *const statuses[] = {"active", "revoked", NULL};
-	tl_key_status status = (tl_key_status)luaL_checkoption(L, 5, "active", statuses);
+	tl_key_status status = (tl_key_status)tlua_check_choice(L, 5, "active", statuses);
+	tl_settings_store *settings = check(L);
+	tl_permission permission;
 
-	return tlua_ok(L, tl_settings_store_set_auth_key(check(L), tlua_opt_str(L, 4),
-				  tlua_check_str(L, 2), check_permission(L, 3), status));
+	if (!tlua_read_permission(L, 3, &permission))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_settings_store_set_auth_key(settings, tlua_opt_str(L, 4),
+				  tlua_check_str(L, 2), permission, status));
 }
 
 static int settings_revoke_auth_key(lua_State *L)
@@ -171,9 +171,13 @@ static int settings_remove_auth_record(lua_State *L)
 static int settings_set_global(lua_State *L)
 {
 	static const char *const statuses[] = {"active", "revoked", NULL};
-	tl_key_status status = (tl_key_status)luaL_checkoption(L, 3, "active", statuses);
+	tl_key_status status = (tl_key_status)tlua_check_choice(L, 3, "active", statuses);
+	tl_settings_store *settings = check(L);
+	tl_permission permission;
 
-	return tlua_ok(L, tl_settings_store_set_global(check(L), check_permission(L, 2), status));
+	if (!tlua_read_permission(L, 2, &permission))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_settings_store_set_global(settings, permission, status));
 }
 
 /* add_delegated_tree(name, root, max [, { min =, tips = }]) */
@@ -182,18 +186,21 @@ static int settings_add_delegated_tree(lua_State *L)
 	static const char *const options[] = {"min", "tips", NULL};
 	tl_settings_store *settings = check(L);
 	tl_str name = tlua_check_str(L, 2);
-	tl_id root = tlua_check_id(L, 3);
-	tl_permission max = check_permission(L, 4), min;
+	tl_permission max, min;
 	const tl_id *tips = NULL;
 	size_t tip_count = 0;
-	bool has_min;
+	bool has_min, good;
+	tl_id root;
 
 	tlua_check_options(L, 5, options);
-	has_min = tlua_option(L, 5, "min");
+	good = tlua_read_id(L, 3, &root) && tlua_read_permission(L, 4, &max);
+	has_min = good && tlua_option(L, 5, "min");
 	if (has_min)
-		min = check_permission(L, lua_gettop(L));
-	if (tlua_option(L, 5, "tips"))
-		tips = tlua_check_ids(L, lua_gettop(L), &tip_count);
+		good = tlua_read_permission(L, lua_gettop(L), &min);
+	if (good && tlua_option(L, 5, "tips"))
+		good = tlua_read_ids(L, lua_gettop(L), &tips, &tip_count);
+	if (!good)
+		return tlua_fail(L);
 	return tlua_ok(L, tl_settings_store_add_delegated_tree(settings, name, &root, tips,
 				  tip_count, max, has_min ? &min : NULL));
 }

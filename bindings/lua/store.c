@@ -33,21 +33,11 @@ static void set_text(lua_State *L, const char *name, tl_str text)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static bool check_relaxed(lua_State *L, int arg)
-{
-	const char *durability = tlua_option_text(L, arg, "durability");
-
-	if (!durability || strcmp(durability, "full") == 0)
-		return false;
-	luaL_argcheck(
-		L, strcmp(durability, "relaxed") == 0, arg, "durability is 'full' or 'relaxed'");
-	return true;
-}
-
 /* open { path = } or open { memory = true } */
 static int store_open(lua_State *L)
 {
 	static const char *const names[] = {"path", "memory", "durability", NULL};
+	static const char *const durabilities[] = {"full", "relaxed", NULL};
 	tl_store_config config = TL_STORE_CONFIG_INIT;
 	void **handle;
 	tl_store *store = NULL;
@@ -55,8 +45,9 @@ static int store_open(lua_State *L)
 
 	luaL_checktype(L, 1, LUA_TTABLE);
 	tlua_check_options(L, 1, names);
-	config.path = tlua_option_text(L, 1, "path");
-	config.relaxed = check_relaxed(L, 1);
+	if (!tlua_option_text(L, 1, "path", &config.path))
+		return tlua_fail(L);
+	config.relaxed = tlua_option_choice(L, 1, "durability", durabilities, 0) == 1;
 	luaL_argcheck(L, (config.path != NULL) != tlua_option_bool(L, 1, "memory", false), 1,
 		"give a path, or memory = true");
 	config.log = tlua_log_sink;
@@ -127,10 +118,10 @@ static int store_databases(lua_State *L)
 static int store_database(lua_State *L)
 {
 	tl_store *store = check(L);
-	tl_id db = tlua_check_id(L, 2);
 	tl_store_database database = TL_STORE_DATABASE_INIT;
+	tl_id db;
 
-	if (tl_store_find(store, &db, &database) != TL_OK)
+	if (!tlua_read_id(L, 2, &db) || tl_store_find(store, &db, &database) != TL_OK)
 		return tlua_fail(L);
 	push_database_fields(L, &database);
 	return 1;
@@ -180,11 +171,13 @@ static int visit_entry(void *ud, const tl_store_entry *entry)
 static int store_entries(lua_State *L)
 {
 	tl_store *store = check(L);
-	tl_id db = tlua_check_id(L, 2);
 	size_t count;
-	const tl_id *ids = tlua_check_ids(L, 3, &count);
+	const tl_id *ids;
 	tlua_walk walk;
+	tl_id db;
 
+	if (!tlua_read_id(L, 2, &db) || !tlua_read_ids(L, 3, &ids, &count))
+		return tlua_fail(L);
 	tlua_walk_begin(L, &walk, push_entry);
 	return tlua_walk_end(
 		L, &walk, tl_store_entries(store, &db, ids, count, visit_entry, &walk));
@@ -202,11 +195,13 @@ static uint64_t opt_count(lua_State *L, int arg, lua_Integer otherwise)
 static int store_arrivals(lua_State *L)
 {
 	tl_store *store = check(L);
-	tl_id db = tlua_check_id(L, 2);
 	uint64_t from = opt_count(L, 3, 1), to = opt_count(L, 4, LUA_MAXINTEGER);
 	uint64_t limit = opt_count(L, 5, LUA_MAXINTEGER);
 	tlua_walk walk;
+	tl_id db;
 
+	if (!tlua_read_id(L, 2, &db))
+		return tlua_fail(L);
 	tlua_walk_begin(L, &walk, push_entry);
 	return tlua_walk_end(L, &walk,
 		tl_store_arrivals(store, &db, from, to, (size_t)limit, visit_entry, &walk));
@@ -218,10 +213,12 @@ static int store_aside(lua_State *L)
 	static const char *const names[] = {"invalid", "pending", NULL};
 	static const tl_store_verdict verdicts[] = {TL_STORE_INVALID, TL_STORE_PENDING};
 	tl_store *store = check(L);
-	tl_id db = tlua_check_id(L, 2);
-	tl_store_verdict verdict = verdicts[luaL_checkoption(L, 3, NULL, names)];
+	tl_store_verdict verdict = verdicts[tlua_check_choice(L, 3, NULL, names)];
 	tlua_walk walk;
+	tl_id db;
 
+	if (!tlua_read_id(L, 2, &db))
+		return tlua_fail(L);
 	tlua_walk_begin(L, &walk, push_entry);
 	return tlua_walk_end(L, &walk, tl_store_aside(store, &db, verdict, visit_entry, &walk));
 }
@@ -230,10 +227,12 @@ static int store_aside(lua_State *L)
 static int store_tips(lua_State *L)
 {
 	tl_store *store = check(L);
-	tl_id db = tlua_check_id(L, 2);
 	tl_str name = tlua_opt_str(L, 3);
 	tlua_walk walk;
+	tl_id db;
 
+	if (!tlua_read_id(L, 2, &db))
+		return tlua_fail(L);
 	if (!name.ptr)
 		name = (tl_str){"", 0};
 	tlua_walk_ids(L, &walk);
@@ -243,9 +242,11 @@ static int store_tips(lua_State *L)
 static int store_names(lua_State *L)
 {
 	tl_store *store = check(L);
-	tl_id db = tlua_check_id(L, 2);
 	tlua_walk walk;
+	tl_id db;
 
+	if (!tlua_read_id(L, 2, &db))
+		return tlua_fail(L);
 	tlua_walk_names(L, &walk);
 	return tlua_walk_end(L, &walk, tl_store_names(store, &db, tlua_visit_name, &walk));
 }
@@ -284,12 +285,14 @@ static int visit_row(void *ud, const tl_store_state_row *row)
 static int store_state(lua_State *L)
 {
 	tl_store *store = check(L);
-	tl_id db = tlua_check_id(L, 2);
 	tl_str name = tlua_check_str(L, 3);
 	size_t count;
 	const tl_store_part *prefix = tlua_check_parts(L, 4, &count);
 	tlua_walk walk;
+	tl_id db;
 
+	if (!tlua_read_id(L, 2, &db))
+		return tlua_fail(L);
 	tlua_walk_begin(L, &walk, push_row);
 	return tlua_walk_end(
 		L, &walk, tl_store_state(store, &db, name, prefix, count, visit_row, &walk));
@@ -375,7 +378,12 @@ static int store_check(lua_State *L)
 
 static int store_backup(lua_State *L)
 {
-	return tlua_ok(L, tl_store_backup(check(L), luaL_checkstring(L, 2)));
+	tl_store *store = check(L);
+	const char *file;
+
+	if (!tlua_read_text(L, 2, &file))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_store_backup(store, file));
 }
 
 static const luaL_Reg methods[] = {{"close", drop}, {"databases", store_databases},

@@ -38,9 +38,12 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool read_uuid(const char *text, uint8_t uuid[16])
+static bool read_uuid(lua_State *L, int index, uint8_t uuid[16])
 {
-	if (!text || strlen(text) != 32)
+	size_t len = 0;
+	const char *text = lua_tolstring(L, index, &len);
+
+	if (!text || len != 32)
 		return false;
 	for (size_t i = 0; i < 16; i++) {
 		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
@@ -78,7 +81,7 @@ static tl_store_part check_part(lua_State *L, int arg)
 	part.position.numerator = part_number(L, arg, "numerator");
 	part.position.denominator = (uint64_t)part_number(L, arg, "denominator");
 	lua_getfield(L, -1, "uuid");
-	luaL_argcheck(L, read_uuid(lua_tostring(L, -1), part.position.uuid), arg,
+	luaL_argcheck(L, read_uuid(L, -1, part.position.uuid), arg,
 		"a position's uuid has 32 hex digits");
 	lua_pop(L, 1);
 	return part;
@@ -87,16 +90,17 @@ static tl_store_part check_part(lua_State *L, int arg)
 /* "a.b" as a table of its keys in place of the string at `arg`. */
 static void split(lua_State *L, int arg)
 {
-	const char *at = lua_tostring(L, arg), *dot;
+	size_t len;
+	const char *at = lua_tolstring(L, arg, &len), *end = at + len, *dot;
 	lua_Integer count = 0;
 
 	lua_newtable(L);
-	while ((dot = strchr(at, '.'))) {
+	while ((dot = memchr(at, '.', (size_t)(end - at)))) {
 		lua_pushlstring(L, at, (size_t)(dot - at));
 		lua_rawseti(L, -2, ++count);
 		at = dot + 1;
 	}
-	lua_pushstring(L, at);
+	lua_pushlstring(L, at, (size_t)(end - at));
 	lua_rawseti(L, -2, ++count);
 	lua_replace(L, arg);
 }

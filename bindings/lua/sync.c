@@ -10,15 +10,6 @@ static tl_node *check(lua_State *L)
 	return tlua_check_handle(L, 1, TLUA_NODE);
 }
 
-static tl_address check_address(lua_State *L, int arg)
-{
-	tl_address address;
-
-	if (tl_address_parse(&address, tlua_check_str(L, arg)) != TL_OK)
-		luaL_argerror(L, arg, tl_error_message(tl_last_error()));
-	return address;
-}
-
 static void push_address(lua_State *L, const tl_address *address)
 {
 	char text[530];
@@ -29,31 +20,45 @@ static void push_address(lua_State *L, const tl_address *address)
 
 /* --- addresses: functions, fallible ----------------------------------------------------------- */
 
-typedef int (*address_reader)(tl_address *out, tl_str text);
-
-static int read_address(lua_State *L, int arg, address_reader read)
+static int push_read(lua_State *L, int rc, const tl_address *address)
 {
-	tl_address address;
-
-	if (read(&address, tlua_check_str(L, arg)) != TL_OK)
+	if (rc != TL_OK)
 		return tlua_fail(L);
-	push_address(L, &address);
+	push_address(L, address);
 	return 1;
 }
 
+/* Of the types that a node can have; a transport of the host's own has addresses of its own, which
+ * the calls that take one read. */
 static int address_parse(lua_State *L)
 {
-	return read_address(L, 1, tl_address_parse);
+	static const char *const types[] = {"http", "https", "iroh", NULL};
+	tl_address address;
+
+	if (!tlua_read_address(L, 1, &address))
+		return tlua_fail(L);
+	for (size_t i = 0; types[i]; i++)
+		if (strcmp(types[i], address.type) == 0)
+			return push_read(L, TL_OK, &address);
+	return tlua_ok(L, tl_error_set(TL_E_UNSUPPORTED_TRANSPORT,
+				  "there is no transport of this type: an address is host:port, "
+				  "http:host:port or https:host:port"));
 }
 
 static int address_http(lua_State *L)
 {
-	return read_address(L, 1, tl_address_http);
+	tl_address address;
+	int rc = tl_address_http(&address, tlua_check_str(L, 1));
+
+	return push_read(L, rc, &address);
 }
 
 static int address_https(lua_State *L)
 {
-	return read_address(L, 1, tl_address_https);
+	tl_address address;
+	int rc = tl_address_https(&address, tlua_check_str(L, 1));
+
+	return push_read(L, rc, &address);
 }
 
 /* --- transports and servers ------------------------------------------------------------------- */
@@ -66,10 +71,11 @@ static int sync_enable_http(lua_State *L)
 	tl_node *node = check(L);
 
 	tlua_check_options(L, 2, names);
-	config.certificate_file = tlua_option_text(L, 2, "certificate");
-	config.key_file = tlua_option_text(L, 2, "key");
-	config.ca_file = tlua_option_text(L, 2, "ca");
-	config.proxy = tlua_option_text(L, 2, "proxy");
+	if (!tlua_option_text(L, 2, "certificate", &config.certificate_file) ||
+		!tlua_option_text(L, 2, "key", &config.key_file) ||
+		!tlua_option_text(L, 2, "ca", &config.ca_file) ||
+		!tlua_option_text(L, 2, "proxy", &config.proxy))
+		return tlua_fail(L);
 	config.max_connections = (uint32_t)tlua_option_count(L, 2, "max_connections", 0);
 	config.max_connections_per_address =
 		(uint32_t)tlua_option_count(L, 2, "max_connections_per_address", 0);
@@ -81,8 +87,12 @@ static int sync_enable_http(lua_State *L)
 
 static int sync_start_server(lua_State *L)
 {
-	return tlua_ok(L,
-		tl_sync_start_server(check(L), luaL_checkstring(L, 2), luaL_optstring(L, 3, NULL)));
+	tl_node *node = check(L);
+	const char *bind, *transport;
+
+	if (!tlua_read_text(L, 2, &bind) || !tlua_read_opt_text(L, 3, &transport))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_start_server(node, bind, transport));
 }
 
 static int sync_stop_server(lua_State *L)
@@ -129,54 +139,71 @@ static int sync_get_server_addresses(lua_State *L)
 
 /* --- peers ------------------------------------------------------------------------------------ */
 
-static const char *check_peer(lua_State *L)
-{
-	(void)tlua_check_key(L, 2);
-	return lua_tostring(L, 2);
-}
-
 static int sync_register_peer(lua_State *L)
 {
-	return tlua_ok(
-		L, tl_sync_register_peer(check(L), check_peer(L), luaL_optstring(L, 3, NULL)));
+	tl_node *node = check(L);
+	const char *peer, *name;
+
+	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_opt_text(L, 3, &name))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_register_peer(node, peer, name));
 }
 
 static int sync_update_peer_status(lua_State *L)
 {
 	static const char *const statuses[] = {"active", "inactive", "blocked", NULL};
-	int status = luaL_checkoption(L, 3, NULL, statuses);
+	int status = tlua_check_choice(L, 3, NULL, statuses);
+	tl_node *node = check(L);
+	const char *peer;
 
-	return tlua_ok(L, tl_sync_update_peer_status(check(L), check_peer(L), statuses[status]));
+	if (!tlua_read_key_text(L, 2, &peer))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_update_peer_status(node, peer, statuses[status]));
 }
 
 static int sync_remove_peer(lua_State *L)
 {
-	return tlua_ok(L, tl_sync_remove_peer(check(L), check_peer(L)));
+	tl_node *node = check(L);
+	const char *peer;
+
+	if (!tlua_read_key_text(L, 2, &peer))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_remove_peer(node, peer));
 }
 
 static int sync_add_peer_address(lua_State *L)
 {
-	tl_address address = check_address(L, 3);
+	tl_node *node = check(L);
+	tl_address address;
+	const char *peer;
 
-	return tlua_ok(L, tl_sync_add_peer_address(check(L), check_peer(L), &address));
+	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_address(L, 3, &address))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_add_peer_address(node, peer, &address));
 }
 
 static int sync_remove_peer_address(lua_State *L)
 {
-	tl_address address = check_address(L, 3);
+	tl_node *node = check(L);
+	tl_address address;
+	const char *peer;
 	bool removed = false;
-	int rc = tl_sync_remove_peer_address(check(L), check_peer(L), &address, &removed);
 
+	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_address(L, 3, &address) ||
+		tl_sync_remove_peer_address(node, peer, &address, &removed) != TL_OK)
+		return tlua_fail(L);
 	lua_pushboolean(L, removed);
-	return tlua_result(L, rc, 1);
+	return 1;
 }
 
 static int sync_get_peer_addresses(lua_State *L)
 {
 	tl_node *node = check(L);
-	const char *peer = check_peer(L), *type = luaL_optstring(L, 3, NULL);
+	const char *peer, *type;
 	tlua_walk walk;
 
+	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_opt_text(L, 3, &type))
+		return tlua_fail(L);
 	tlua_walk_begin(L, &walk, push_address_item);
 	return tlua_walk_end(
 		L, &walk, tl_sync_get_peer_addresses(node, peer, type, visit_address, &walk));
@@ -184,28 +211,45 @@ static int sync_get_peer_addresses(lua_State *L)
 
 /* --- relations -------------------------------------------------------------------------------- */
 
+static bool read_pair(lua_State *L, const char **peer, tl_id *db)
+{
+	return tlua_read_key_text(L, 2, peer) && tlua_read_id(L, 3, db);
+}
+
 static int sync_add_tree_sync(lua_State *L)
 {
-	tl_id db = tlua_check_id(L, 3);
+	tl_node *node = check(L);
+	const char *peer;
+	tl_id db;
 
-	return tlua_ok(L, tl_sync_add_tree_sync(check(L), check_peer(L), &db));
+	if (!read_pair(L, &peer, &db))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_add_tree_sync(node, peer, &db));
 }
 
 static int sync_remove_tree_sync(lua_State *L)
 {
-	tl_id db = tlua_check_id(L, 3);
+	tl_node *node = check(L);
+	const char *peer;
+	tl_id db;
 
-	return tlua_ok(L, tl_sync_remove_tree_sync(check(L), check_peer(L), &db));
+	if (!read_pair(L, &peer, &db))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_remove_tree_sync(node, peer, &db));
 }
 
 static int sync_is_tree_synced(lua_State *L)
 {
-	tl_id db = tlua_check_id(L, 3);
+	tl_node *node = check(L);
+	const char *peer;
 	bool synced = false;
-	int rc = tl_sync_is_tree_synced_with_peer(check(L), check_peer(L), &db, &synced);
+	tl_id db;
 
+	if (!read_pair(L, &peer, &db) ||
+		tl_sync_is_tree_synced_with_peer(node, peer, &db, &synced) != TL_OK)
+		return tlua_fail(L);
 	lua_pushboolean(L, synced);
-	return tlua_result(L, rc, 1);
+	return 1;
 }
 
 /* --- what starts something -------------------------------------------------------------------- */
@@ -218,36 +262,45 @@ static int push_op(lua_State *L, int rc, tl_op *op)
 /* start_connect(address [, key]) */
 static int sync_connect(lua_State *L)
 {
-	tl_address address = check_address(L, 2);
+	tl_node *node = check(L);
+	tl_address address;
+	const char *key = NULL;
 	tl_op *op = NULL;
 	int rc;
 
-	if (!lua_isnoneornil(L, 3))
-		(void)tlua_check_key(L, 3);
-	rc = tl_sync_connect_to_peer(check(L), &address, luaL_optstring(L, 3, NULL), &op);
+	if (!tlua_read_address(L, 2, &address) ||
+		(!lua_isnoneornil(L, 3) && !tlua_read_key_text(L, 3, &key)))
+		return tlua_fail(L);
+	rc = tl_sync_connect_to_peer(node, &address, key, &op);
 	return push_op(L, rc, op);
 }
 
 static int sync_tree_with_peer(lua_State *L)
 {
 	bool all = lua_isnoneornil(L, 3);
-	tl_id db = {{0}};
+	tl_node *node = check(L);
+	const char *peer;
 	tl_op *op = NULL;
+	tl_id db;
 	int rc;
 
-	if (!all)
-		db = tlua_check_id(L, 3);
-	rc = tl_sync_sync_tree_with_peer(check(L), check_peer(L), all ? NULL : &db, &op);
+	if (!tlua_read_key_text(L, 2, &peer) || (!all && !tlua_read_id(L, 3, &db)))
+		return tlua_fail(L);
+	rc = tl_sync_sync_tree_with_peer(node, peer, all ? NULL : &db, &op);
 	return push_op(L, rc, op);
 }
 
 static int sync_with_peer(lua_State *L)
 {
-	tl_address address = check_address(L, 2);
-	tl_id db = tlua_check_id(L, 3);
+	tl_node *node = check(L);
+	tl_address address;
 	tl_op *op = NULL;
-	int rc = tl_sync_sync_with_peer(check(L), &address, &db, &op);
+	tl_id db;
+	int rc;
 
+	if (!tlua_read_address(L, 2, &address) || !tlua_read_id(L, 3, &db))
+		return tlua_fail(L);
+	rc = tl_sync_sync_with_peer(node, &address, &db, &op);
 	return push_op(L, rc, op);
 }
 
@@ -268,31 +321,46 @@ static int sync_flush(lua_State *L)
 
 static int sync_wait_until_synced(lua_State *L)
 {
-	tl_id db = tlua_check_id(L, 3);
+	tl_node *node = check(L);
+	uint32_t timeout = check_ms(L, 4, 30000);
+	const char *peer;
 	tl_op *op = NULL;
-	int rc =
-		tl_sync_wait_until_synced(check(L), check_peer(L), &db, check_ms(L, 4, 30000), &op);
+	tl_id db;
+	int rc;
 
+	if (!read_pair(L, &peer, &db))
+		return tlua_fail(L);
+	rc = tl_sync_wait_until_synced(node, peer, &db, timeout, &op);
 	return push_op(L, rc, op);
 }
 
 static int sync_discover(lua_State *L)
 {
+	tl_node *node = check(L);
+	const char *peer;
 	tl_op *op = NULL;
-	int rc = tl_sync_discover_peer_trees(check(L), check_peer(L), &op);
+	int rc;
 
+	if (!tlua_read_key_text(L, 2, &peer))
+		return tlua_fail(L);
+	rc = tl_sync_discover_peer_trees(node, peer, &op);
 	return push_op(L, rc, op);
 }
 
 /* start_request_access(address, db, key_name, permission) */
 static int sync_request_access(lua_State *L)
 {
-	tl_address address = check_address(L, 2);
-	tl_id db = tlua_check_id(L, 3);
+	tl_node *node = check(L);
+	const char *key_name, *permission;
+	tl_address address;
 	tl_op *op = NULL;
-	int rc = tl_sync_request_database_access(
-		check(L), &address, &db, luaL_checkstring(L, 4), luaL_checkstring(L, 5), &op);
+	tl_id db;
+	int rc;
 
+	if (!tlua_read_address(L, 2, &address) || !tlua_read_id(L, 3, &db) ||
+		!tlua_read_text(L, 4, &key_name) || !tlua_read_text(L, 5, &permission))
+		return tlua_fail(L);
+	rc = tl_sync_request_database_access(node, &address, &db, key_name, permission, &op);
 	return push_op(L, rc, op);
 }
 
@@ -304,22 +372,31 @@ static int sync_configure(lua_State *L)
 
 	luaL_checktype(L, 2, LUA_TTABLE);
 	tlua_check_options(L, 2, names);
-	tlua_sync_options(L, 2, &options);
+	if (!tlua_sync_options(L, 2, &options))
+		return tlua_fail(L);
 	return tlua_ok(L, tl_sync_configure(node, &options));
 }
 
 /* --- access requests -------------------------------------------------------------------------- */
 
+static int decide(lua_State *L, int (*call)(tl_node *node, const char *id, const char *key_name))
+{
+	tl_node *node = check(L);
+	const char *id, *key_name;
+
+	if (!tlua_read_text(L, 2, &id) || !tlua_read_text(L, 3, &key_name))
+		return tlua_fail(L);
+	return tlua_ok(L, call(node, id, key_name));
+}
+
 static int sync_approve(lua_State *L)
 {
-	return tlua_ok(L, tl_sync_approve_bootstrap_request(
-				  check(L), luaL_checkstring(L, 2), luaL_checkstring(L, 3)));
+	return decide(L, tl_sync_approve_bootstrap_request);
 }
 
 static int sync_reject(lua_State *L)
 {
-	return tlua_ok(L, tl_sync_reject_bootstrap_request(
-				  check(L), luaL_checkstring(L, 2), luaL_checkstring(L, 3)));
+	return decide(L, tl_sync_reject_bootstrap_request);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -332,12 +409,23 @@ static int push_json(lua_State *L, int rc, char *json)
 	return 1;
 }
 
+/* What one peer's call gives. */
+static int push_of_peer(lua_State *L, int (*call)(tl_node *node, const char *peer, char **json))
+{
+	tl_node *node = check(L);
+	const char *peer;
+	char *json = NULL;
+	int rc;
+
+	if (!tlua_read_key_text(L, 2, &peer))
+		return tlua_fail(L);
+	rc = call(node, peer, &json);
+	return push_json(L, rc, json);
+}
+
 static int sync_get_peer_info(lua_State *L)
 {
-	char *json = NULL;
-	int rc = tl_sync_get_peer_info(check(L), check_peer(L), &json);
-
-	return push_json(L, rc, json);
+	return push_of_peer(L, tl_sync_get_peer_info);
 }
 
 static int sync_list_peers(lua_State *L)
@@ -350,25 +438,26 @@ static int sync_list_peers(lua_State *L)
 
 static int sync_get_peer_trees(lua_State *L)
 {
-	char *json = NULL;
-	int rc = tl_sync_get_peer_trees(check(L), check_peer(L), &json);
-
-	return push_json(L, rc, json);
+	return push_of_peer(L, tl_sync_get_peer_trees);
 }
 
 static int sync_get_tree_peers(lua_State *L)
 {
-	tl_id db = tlua_check_id(L, 2);
+	tl_node *node = check(L);
 	char *json = NULL;
-	int rc = tl_sync_get_tree_peers(check(L), &db, &json);
+	tl_id db;
+	int rc;
 
+	if (!tlua_read_id(L, 2, &db))
+		return tlua_fail(L);
+	rc = tl_sync_get_tree_peers(node, &db, &json);
 	return push_json(L, rc, json);
 }
 
 static int sync_bootstrap_requests(lua_State *L)
 {
 	static const char *const states[] = {"pending", "approved", "rejected", NULL};
-	int state = luaL_checkoption(L, 2, "pending", states);
+	int state = tlua_check_choice(L, 2, "pending", states);
 	char *json = NULL;
 	int rc = tl_sync_bootstrap_requests(check(L), states[state], &json);
 
@@ -385,29 +474,35 @@ static int sync_status(lua_State *L)
 
 static int sync_get_cursor(lua_State *L)
 {
-	tl_id db = tlua_check_id(L, 3);
+	tl_node *node = check(L);
+	const char *peer;
 	char *json = NULL;
-	int rc = tl_sync_get_sync_cursor(check(L), check_peer(L), &db, &json);
+	tl_id db;
+	int rc;
 
+	if (!read_pair(L, &peer, &db))
+		return tlua_fail(L);
+	rc = tl_sync_get_sync_cursor(node, peer, &db, &json);
 	return push_json(L, rc, json);
 }
 
 static int sync_get_metadata(lua_State *L)
 {
-	char *json = NULL;
-	int rc = tl_sync_get_sync_metadata(check(L), check_peer(L), &json);
-
-	return push_json(L, rc, json);
+	return push_of_peer(L, tl_sync_get_sync_metadata);
 }
 
 static int sync_get_history(lua_State *L)
 {
 	lua_Integer limit = luaL_optinteger(L, 3, 0);
+	tl_node *node = check(L);
+	const char *peer;
 	char *json = NULL;
 	int rc;
 
 	luaL_argcheck(L, limit >= 0, 3, "a limit is not negative");
-	rc = tl_sync_get_sync_history(check(L), check_peer(L), (size_t)limit, &json);
+	if (!tlua_read_key_text(L, 2, &peer))
+		return tlua_fail(L);
+	rc = tl_sync_get_sync_history(node, peer, (size_t)limit, &json);
 	return push_json(L, rc, json);
 }
 

@@ -40,8 +40,9 @@ static int transport_http(lua_State *L)
 	int rc;
 
 	tlua_check_options(L, 1, names);
-	options.ca_file = tlua_option_text(L, 1, "ca");
-	options.proxy = tlua_option_text(L, 1, "proxy");
+	if (!tlua_option_text(L, 1, "ca", &options.ca_file) ||
+		!tlua_option_text(L, 1, "proxy", &options.proxy))
+		return tlua_fail(L);
 	options.tls = tlua_option_bool(L, 1, "tls", options.ca_file != NULL);
 	options.log = tlua_log_sink;
 	options.log_ud = tlua_log_of(L);
@@ -66,58 +67,55 @@ static int http_calm(lua_State *L)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-static const char *needed(lua_State *L, int arg, const char *name)
+static bool read_needed(lua_State *L, int arg, const char *name, const char **out)
 {
-	const char *text = tlua_option_text(L, arg, name);
+	bool good = tlua_option_text(L, arg, name, out);
 
-	if (!text)
+	if (!*out)
 		luaL_argerror(L, arg, lua_pushfstring(L, "'%s' is missing", name));
-	return text;
+	return good;
 }
 
-/* Any bytes; lives as long as the table at `arg`. */
-static tl_str option_bytes(lua_State *L, int arg, const char *name)
+static tl_str option_body(lua_State *L, int arg)
 {
-	tl_str bytes = {"", 0};
+	tl_str body;
 
-	if (!tlua_option(L, arg, name))
-		return bytes;
-	if (lua_type(L, -1) != LUA_TSTRING)
-		luaL_error(L, "'%s' is a string", name);
-	bytes.ptr = lua_tolstring(L, -1, &bytes.len);
-	lua_pop(L, 1);
-	return bytes;
+	return tlua_option_bytes(L, arg, "body", &body) ? body : (tl_str){"", 0};
 }
 
-static tl_request check_request(lua_State *L, int arg)
+static bool read_request(lua_State *L, int arg, tl_request *request)
 {
 	static const char *const names[] = {
 		"address", "path", "body", "content_type", "max_response", "dial", "idle", NULL};
-	tl_request request = TL_REQUEST_INIT;
-	const char *type;
 
 	luaL_checktype(L, arg, LUA_TTABLE);
 	tlua_check_options(L, arg, names);
-	request.address = needed(L, arg, "address");
-	request.path = needed(L, arg, "path");
-	type = tlua_option_text(L, arg, "content_type");
-	request.content_type = type ? type : "application/octet-stream";
-	request.max_response = tlua_option_size(L, arg, "max_response", DEFAULT_MAX_RESPONSE);
-	request.dial_ms = clamp(tlua_option_duration(L, arg, "dial", 0));
-	request.idle_ms = clamp(tlua_option_duration(L, arg, "idle", 0));
-	return request;
+	*request = (tl_request)TL_REQUEST_INIT;
+	request->max_response = tlua_option_size(L, arg, "max_response", DEFAULT_MAX_RESPONSE);
+	request->dial_ms = clamp(tlua_option_duration(L, arg, "dial", 0));
+	request->idle_ms = clamp(tlua_option_duration(L, arg, "idle", 0));
+	if (!read_needed(L, arg, "address", &request->address) ||
+		!read_needed(L, arg, "path", &request->path) ||
+		!tlua_option_text(L, arg, "content_type", &request->content_type))
+		return false;
+	if (!request->content_type)
+		request->content_type = "application/octet-stream";
+	return true;
 }
 
 /* start{ address =, path =, … } -> call */
 static int http_start(lua_State *L)
 {
 	tlua_courier *courier = tlua_check_handle(L, 1, HTTP_TYPE);
-	tl_request request = check_request(L, 2);
-	tl_str body = option_bytes(L, 2, "body");
-	void **handle = tlua_new_handle(L, CALL_TYPE);
 	tlua_call *call = NULL;
-	int rc = tlua_call_start(courier, &request, body, &call);
+	tl_request request;
+	void **handle;
+	int rc;
 
+	if (!read_request(L, 2, &request))
+		return tlua_fail(L);
+	handle = tlua_new_handle(L, CALL_TYPE);
+	rc = tlua_call_start(courier, &request, option_body(L, 2), &call);
 	*handle = call;
 	return tlua_result(L, rc, 1);
 }
@@ -164,33 +162,37 @@ static int call_result(lua_State *L)
 
 /* --- servers ---------------------------------------------------------------------------------- */
 
-static tl_serve_options check_serve_options(lua_State *L, int arg)
+static bool read_serve_options(lua_State *L, int arg, tl_serve_options *options)
 {
 	static const char *const names[] = {"certificate", "key", "max_connections",
 		"max_connections_per_peer", "idle", "max_body", NULL};
-	tl_serve_options options = TL_SERVE_OPTIONS_INIT;
 
 	tlua_check_options(L, arg, names);
-	options.certificate_file = tlua_option_text(L, arg, "certificate");
-	options.key_file = tlua_option_text(L, arg, "key");
-	options.max_connections = clamp(tlua_option_count(L, arg, "max_connections", 0));
-	options.max_connections_per_peer =
+	*options = (tl_serve_options)TL_SERVE_OPTIONS_INIT;
+	options->max_connections = clamp(tlua_option_count(L, arg, "max_connections", 0));
+	options->max_connections_per_peer =
 		clamp(tlua_option_count(L, arg, "max_connections_per_peer", 0));
-	options.idle_ms = clamp(tlua_option_duration(L, arg, "idle", 0));
-	return options;
+	options->idle_ms = clamp(tlua_option_duration(L, arg, "idle", 0));
+	return tlua_option_text(L, arg, "certificate", &options->certificate_file) &&
+	       tlua_option_text(L, arg, "key", &options->key_file);
 }
 
 /* listen(bind [, options]) -> server */
 static int http_listen(lua_State *L)
 {
 	tlua_courier *courier = tlua_check_handle(L, 1, HTTP_TYPE);
-	const char *bind = luaL_checkstring(L, 2);
-	tl_serve_options options = check_serve_options(L, 3);
-	uint64_t max_body = tlua_option_size(L, 3, "max_body", DEFAULT_MAX_BODY);
-	void **handle = tlua_new_handle(L, SERVER_TYPE);
+	uint64_t max_body = DEFAULT_MAX_BODY;
+	tl_serve_options options;
 	tlua_server *server = NULL;
-	int rc = tlua_server_start(courier, bind, &options, max_body, &server);
+	const char *bind;
+	void **handle;
+	int rc;
 
+	if (!tlua_read_text(L, 2, &bind) || !read_serve_options(L, 3, &options))
+		return tlua_fail(L);
+	max_body = tlua_option_size(L, 3, "max_body", max_body);
+	handle = tlua_new_handle(L, SERVER_TYPE);
+	rc = tlua_server_start(courier, bind, &options, max_body, &server);
 	*handle = server;
 	return tlua_result(L, rc, 1);
 }
@@ -273,16 +275,17 @@ static int incoming_answer(lua_State *L)
 {
 	static const char *const names[] = {"status", "content_type", "body", NULL};
 	tlua_incoming *incoming = tlua_check_handle(L, 1, INCOMING_TYPE);
+	const char *content_type;
 	uint64_t status;
-	tl_str body;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
 	tlua_check_options(L, 2, names);
 	status = tlua_option_count(L, 2, "status", 200);
 	luaL_argcheck(L, status >= 200 && status <= 599, 2, "a status is between 200 and 599");
-	body = option_bytes(L, 2, "body");
-	return tlua_ok(L, tlua_incoming_answer(incoming, (int)status,
-				  tlua_option_text(L, 2, "content_type"), body));
+	if (!tlua_option_text(L, 2, "content_type", &content_type))
+		return tlua_fail(L);
+	return tlua_ok(
+		L, tlua_incoming_answer(incoming, (int)status, content_type, option_body(L, 2)));
 }
 
 /* --- module ----------------------------------------------------------------------------------- */

@@ -237,7 +237,8 @@ function DocStore:each(path, options) end
 ---Changed paths: not in this version.
 ---@return nil, tidelock.Error  unsupported
 function DocStore:watch(path, fn) end
----Replaces what is visible there.
+---Replaces what is visible there. A path through a list raises, here and in every call that changes:
+---get the list, change it (list:set, list:insert, list:remove) and set it back.
 ---@param path tidelock.Path
 ---@param value tidelock.Value
 ---@return true?, tidelock.Error?

@@ -15,18 +15,24 @@ function Secret:sign(message) end
 ---@param passphrase string
 ---@return string? sealed, tidelock.Error?
 function Secret:seal(passphrase) end
----@param seed? string  32 bytes; random without it
----@return tidelock.Secret?, tidelock.Error?
+---@param seed? string  32 bytes, or their text form; random without it
+---@return tidelock.Secret?, tidelock.Error?  bad_key
 function crypto.new_secret(seed) end
 ---@param sealed string
 ---@param passphrase string
----@return tidelock.Secret?, tidelock.Error?  wrong_passphrase
+---@return tidelock.Secret?, tidelock.Error?  wrong_passphrase, bad_key
 function crypto.unseal(sealed, passphrase) end
 ---@param key tidelock.Key
 ---@param message string
 ---@param signature string  64 bytes
----@return true?, tidelock.Error?  bad_signature
+---@return true?, tidelock.Error?  bad_signature, bad_key
 function crypto.verify(key, message, signature) end
+---@param text string
+---@return tidelock.Key?, tidelock.Error?  bad_key
+function crypto.parse_key(text) end
+---@param text string
+---@return tidelock.Id?, tidelock.Error?  bad_id
+function crypto.parse_id(text) end
 ---@param bytes string
 ---@return string digest  32 bytes
 function crypto.sha256(bytes) end

@@ -9,19 +9,23 @@ function Node:close(flush) end
 ---@return tidelock.Key?, tidelock.Error?
 function Node:device_key() end
 ---@param name string
----@param seed? string  32 bytes; random without it
----@return tidelock.Key?, tidelock.Error?  already_exists
+---@param seed? string  32 bytes, or their text form; random without it
+---@return tidelock.Key?, tidelock.Error?  already_exists, bad_key
 function Node:add_private_key(name, seed) end
 ---@param name string
----@param seed string  32 bytes
----@return tidelock.Key?, tidelock.Error?
+---@param seed string  32 bytes, or the text of export_private_key_text
+---@return tidelock.Key?, tidelock.Error?  already_exists, bad_key
 function Node:import_private_key(name, seed) end
 ---@param name string
 ---@return tidelock.Key?, tidelock.Error?  key_not_found
 function Node:get_public_key(name) end
 ---@param name string
----@return string? seed, tidelock.Error?
+---@return string? seed, tidelock.Error?  32 bytes, as secret as the key
 function Node:export_private_key(name) end
+---The same as a line for people: 'ed25519-seed:' and 44 characters.
+---@param name string
+---@return string? text, tidelock.Error?
+function Node:export_private_key_text(name) end
 ---@param name string
 ---@return true?, tidelock.Error?
 function Node:remove_private_key(name) end
@@ -32,7 +36,7 @@ function Node:list_private_keys() end
 ---@return tidelock.Database?, tidelock.Error?
 function Node:new_database(settings, key_name) end
 ---@param root tidelock.Id
----@return tidelock.Database?, tidelock.Error?  database_not_found
+---@return tidelock.Database?, tidelock.Error?  database_not_found, bad_id
 function Node:load_database(root) end
 ---@param name string
 ---@return tidelock.Database?, tidelock.Error?  the first by id

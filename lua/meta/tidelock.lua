@@ -59,6 +59,8 @@ function Error:sync_error() end
 ---@field log tidelock.log
 ---@field store tidelock.store
 ---@field address tidelock.address
+---@field key tidelock.key
+---@field id tidelock.id
 local tl = {}
 
 ---@class tidelock.OpenOptions : tidelock.SyncOptions
@@ -112,6 +114,19 @@ function tl.run() end
 function tl.iroh_transport(options) end
 ---@return string
 function tl.version() end
+
+---@class tidelock.key
+local key = {}
+---The key's text, once it is known to be one.
+---@param text string
+---@return tidelock.Key?, tidelock.Error?  bad_key
+function key.parse(text) end
+
+---@class tidelock.id
+local id = {}
+---@param text string
+---@return tidelock.Id?, tidelock.Error?  bad_id
+function id.parse(text) end
 
 ---@class tidelock.address
 local address = {}

@@ -1,5 +1,6 @@
 -- require 'tidelock': everything together. Each part is a module of its own as well.
 local core = require 'tidelock.core'
+local crypto = require 'tidelock.crypto'
 local doc = require 'tidelock.doc'
 local loop = require 'tidelock.loop'
 local node = require 'tidelock.node'
@@ -24,12 +25,15 @@ local tl = {
 	run = loop.run,
 	json = require 'tidelock.json',
 	log = require 'tidelock.log',
-	crypto = require 'tidelock.crypto',
+	crypto = crypto,
 	entry = require 'tidelock.entry',
 	doc = doc,
 	store = require 'tidelock.store',
 	transport = require 'tidelock.transport',
 	version = core.version,
+	--- Keys and ids are texts; these give them back in their one form, or nil, error.
+	key = { parse = crypto.parse_key },
+	id = { parse = crypto.parse_id },
 	--- Addresses are texts in their one-line form; each of these is strict and returns nil, error.
 	address = {
 		parse = node_methods.sync_address_parse,

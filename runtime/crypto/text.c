@@ -8,7 +8,8 @@
 #include "base/str.h"
 #include "crypto/point.h"
 
-#define KEY_PREFIX "ed25519:"
+#define KEY_PREFIX  "ed25519:"
+#define SEED_PREFIX "ed25519-seed:"
 
 int tl_key_parse(tl_key *out, tl_str text)
 {
@@ -38,6 +39,28 @@ void tl_key_format(const tl_key *key, char out[TL_KEY_TEXT_LEN + 1])
 {
 	memcpy(out, KEY_PREFIX, sizeof KEY_PREFIX - 1);
 	tl_base64_encode(out + sizeof KEY_PREFIX - 1, key->b, sizeof key->b);
+}
+
+int tl_seed_parse(uint8_t seed[TL_SEED_BYTES], tl_str text)
+{
+	tl_str prefix = TL__STR(SEED_PREFIX);
+	size_t len = 0;
+
+	if (text.len == TL_SEED_TEXT_LEN && tl__str_starts(text, prefix) &&
+		tl_base64_decode(seed, TL_SEED_BYTES, &len,
+			(tl_str){text.ptr + prefix.len, text.len - prefix.len}) == TL_OK &&
+		len == TL_SEED_BYTES)
+		return TL_OK;
+	sodium_memzero(seed, TL_SEED_BYTES);
+	/* Nothing of the text is shown: it may be a secret mistyped. */
+	return tl__fail(TL_E_BAD_KEY,
+		"a private key is `" SEED_PREFIX "` and 44 characters of padded base64");
+}
+
+void tl_seed_format(const uint8_t seed[TL_SEED_BYTES], char out[TL_SEED_TEXT_LEN + 1])
+{
+	memcpy(out, SEED_PREFIX, sizeof SEED_PREFIX - 1);
+	tl_base64_encode(out + sizeof SEED_PREFIX - 1, seed, TL_SEED_BYTES);
 }
 
 void tl_sha256(const void *bytes, size_t len, uint8_t digest[32])

@@ -6,6 +6,7 @@
 #include "engine/engine_impl.h"
 #include "engine/inside.h"
 #include "engine/names.h"
+#include "engine/servers.h"
 #include "crypto/vault.h"
 
 /* A command the core has not completed yet: somebody waits in a call or holds an operation. */
@@ -28,7 +29,15 @@ uint64_t tl__command_give(
 {
 	tl__sync_event event = {.kind = TL__SYNC_COMMAND, .command = *command};
 	tl__pending *pending = NULL;
+	int rc = TL_OK;
 
+	/* What stands in the records already can be taken out, whatever it is. */
+	if (command->address && command->kind != TL__SYNC_REMOVE_ADDRESS)
+		rc = tl__carriers_check_address(engine, command->address);
+	if (rc != TL_OK) {
+		finish(op, call, rc, NULL);
+		return 0;
+	}
 	event.command.op = ++engine->numbers;
 	if (op || call) {
 		pending = tl__alloc_zero(1, sizeof *pending);

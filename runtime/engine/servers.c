@@ -210,6 +210,37 @@ int tl__carriers_enable_http(tl__engine *engine, const tl_http_config *config)
 	return rc == TL_OK ? add_http(engine, config, true) : rc;
 }
 
+static int check_text(tl_transport *transport, const tl_address *address)
+{
+	tl_address unused;
+
+	if (transport && transport->check_address)
+		return transport->check_address(transport, address->text);
+	if (strcmp(address->type, "http") == 0)
+		return tl_address_http(&unused, tl__str_z(address->text));
+	if (strcmp(address->type, "https") == 0)
+		return tl_address_https(&unused, tl__str_z(address->text));
+	if (transport || strcmp(address->type, "iroh") == 0)
+		return TL_OK;
+	return tl__fail(TL_E_UNSUPPORTED_TRANSPORT,
+		"no transport of this node dials addresses of type \"%s\"; an address is "
+		"host:port, "
+		"http:host:port or https:host:port, or of a transport that was added",
+		address->type);
+}
+
+int tl__carriers_check_address(tl__engine *engine, const tl_address *address)
+{
+	const tl__carrier *carrier;
+
+	if (!memchr(address->type, 0, sizeof address->type) ||
+		!memchr(address->text, 0, sizeof address->text) || address->text[0] == '\0')
+		return tl__fail(TL_E_BAD_ADDRESS,
+			"an address needs a type and a text; read it with tl_address_parse");
+	carrier = tl__engine_carrier(engine, tl__str_z(address->type));
+	return check_text(carrier ? carrier->transport : NULL, address);
+}
+
 /* --- servers ---------------------------------------------------------------------------------- */
 
 static int choose_carrier(tl__engine *engine, const char *type, tl__carrier **out)

@@ -53,7 +53,9 @@ static int host_port(tl_address *out, const char *type, tl_str text)
 	if (host == 0 || host >= text.len || text.ptr[host] != ':' ||
 		!port_valid((tl_str){text.ptr + host + 1, text.len - host - 1}))
 		return tl__fail(TL_E_BAD_ADDRESS,
-			"\"%.*s\" is no address: write host:port, without scheme or path",
+			"\"%.*s\" is no address: write host:port with a port from 1 to 65535, "
+			"without "
+			"scheme or path",
 			(int)(text.len > 80 ? 80 : text.len), text.ptr ? text.ptr : "");
 	memset(out, 0, sizeof *out);
 	snprintf(out->type, sizeof out->type, "%s", type);
@@ -121,10 +123,12 @@ int tl_address_parse(tl_address *out, tl_str text)
 	/* "http:8080" is a machine of that name; "http:host:8080" has a type. */
 	if (tl__str_eq(type, TL__STR("http")) && memchr(colon + 1, ':', text.len - type.len - 1))
 		return host_port(out, "http", after(text, type.len + 1));
-	/* A digit behind the colon was meant to be a port: what is wrong with it is told. */
+	/* A digit behind the colon was meant to be a port: what is wrong with it is told.
+	 * "http:host" has none. */
 	if (host_port(out, "http", text) == TL_OK)
 		return TL_OK;
-	if (colon + 1 < text.ptr + text.len && colon[1] >= '0' && colon[1] <= '9')
+	if (tl__str_eq(type, TL__STR("http")) ||
+		(colon + 1 < text.ptr + text.len && colon[1] >= '0' && colon[1] <= '9'))
 		return TL_E_BAD_ADDRESS;
 	return other(out, type, after(text, type.len + 1));
 }

@@ -495,6 +495,32 @@ static void altered_boxes_do_not_open(void)
 	CHECK_OK(tl_unseal(back, sealed, "p", 1));
 }
 
+static void seeds_have_a_text(void)
+{
+	uint8_t seed[TL_SEED_BYTES], read[TL_SEED_BYTES], zero[TL_SEED_BYTES] = {0};
+	char text[TL_SEED_TEXT_LEN + 2];
+
+	for (size_t i = 0; i < sizeof seed; i++)
+		seed[i] = (uint8_t)(i * 37);
+	tl_seed_format(seed, text);
+	CHECK(strlen(text) == TL_SEED_TEXT_LEN && strncmp(text, "ed25519-seed:", 13) == 0);
+	CHECK_OK(tl_seed_parse(read, (tl_str){text, TL_SEED_TEXT_LEN}));
+	CHECK(memcmp(read, seed, sizeof seed) == 0);
+	/* What is refused leaves nothing behind, and its error shows nothing of it. */
+	for (size_t i = 0; i < TL_SEED_TEXT_LEN; i++) {
+		char kept = text[i];
+
+		text[i] = '\0';
+		CHECK_CODE(tl_seed_parse(read, (tl_str){text, TL_SEED_TEXT_LEN}), TL_E_BAD_KEY);
+		CHECK(memcmp(read, zero, sizeof zero) == 0);
+		text[i] = kept;
+		CHECK_CODE(tl_seed_parse(read, (tl_str){text, i}), TL_E_BAD_KEY);
+	}
+	CHECK(!strstr(tl_error_message(tl_last_error()), text + 20));
+	text[TL_SEED_TEXT_LEN] = 'A';
+	CHECK_CODE(tl_seed_parse(read, (tl_str){text, TL_SEED_TEXT_LEN + 1}), TL_E_BAD_KEY);
+}
+
 int main(void)
 {
 	if (tl_crypto_init() != TL_OK)
@@ -515,5 +541,6 @@ int main(void)
 	RUN(base64_is_strict);
 	RUN(sealed_seeds_open_again);
 	RUN(altered_boxes_do_not_open);
+	RUN(seeds_have_a_text);
 	return spec_end();
 }

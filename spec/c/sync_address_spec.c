@@ -33,7 +33,8 @@ static void forms_that_are_refused(void)
 {
 	static const char *const bad[] = {"", ":", "host", "host:", ":80", "host:0", "host:65536",
 		"host:080", "host:1/x", "http://host:1/", "http://u@host:1", "host:1?x", "a b:1",
-		"http://host", "[::1:80", "[]:80", "https://", "UP:x\ny"};
+		"http://host", "http:host", "http:host:", "http:", "https:host", "[::1:80", "[]:80",
+		"https://", "UP:x\ny"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		if (!reads(bad[i], NULL)) {

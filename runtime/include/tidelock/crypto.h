@@ -43,6 +43,11 @@ TL_API int tl_verify(const tl_key *key, const void *message, size_t len,
 TL_API int tl_key_parse(tl_key *out, tl_str text) TL_MUST_USE;
 TL_API void tl_key_format(const tl_key *key, char out[TL_KEY_TEXT_LEN + 1]);
 
+/* Seed text "ed25519-seed:<44 characters>": as secret as the key. TL_E_BAD_KEY; `out` of
+ * tl_seed_format has room for TL_SEED_TEXT_LEN + 1. Wipe what you no longer need. */
+TL_API int tl_seed_parse(uint8_t seed[TL_SEED_BYTES], tl_str text) TL_MUST_USE;
+TL_API void tl_seed_format(const uint8_t seed[TL_SEED_BYTES], char out[TL_SEED_TEXT_LEN + 1]);
+
 TL_API void tl_sha256(const void *bytes, size_t len, uint8_t digest[32]);
 
 /* Id text; TL_E_BAD_ID on an unknown algorithm, a wrong length, upper-case or non-hex digits. */

@@ -52,7 +52,9 @@ typedef struct tl_key {
 } tl_key;
 
 #define TL_SIGNATURE_BYTES 64
-#define TL_SEED_BYTES      32
+/* What a private key is made of; its text form is "ed25519-seed:" + padded standard base64. */
+#define TL_SEED_BYTES    32
+#define TL_SEED_TEXT_LEN 57
 
 #ifdef __cplusplus
 }
