@@ -67,10 +67,13 @@ local function parser()
 	data(p:command('verify', 'Recheck everything held.')):argument('db', 'Only this database.')
 		:args '?'
 
+	data(p:command('backup', 'Copy the whole data directory into a new file.')):argument('file', 'The copy.')
+
 	local db = p:command('db', 'Databases.')
 	db:require_command(true):command_target 'db_command'
 	data(db:command('list', 'All databases.'))
 	local create = data(db:command('create', 'Create a database; prints its id.'))
+	create:flag('--init', 'Create the data directory when it is missing.')
 	create:argument('name', 'Its name.')
 	create:option('-k --key', 'Private key that signs; made when missing.', 'default')
 	local get = data(db:command('get', 'Read a value of a DocStore.'))
@@ -86,8 +89,9 @@ local function parser()
 	local export = data(db:command('export', 'Write the entries, one a line.'))
 	export:argument('db', 'Id or name.')
 	export:argument('file', 'Standard output without it.'):args '?'
-	data(db:command('import', 'Read entries, verify and keep them.'))
-		:argument('file', 'Standard input without it.'):args '?'
+	local import = data(db:command('import', 'Read entries, verify and keep them.'))
+	import:flag('--init', 'Create the data directory when it is missing.')
+	import:argument('file', 'Standard input without it.'):args '?'
 	return p
 end
 

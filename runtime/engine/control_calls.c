@@ -13,14 +13,14 @@
 #include "model/value.h"
 
 #define EXPORT_DEFAULT_BYTES (1024u * 1024)
-#define TEXT_MEMBERS         7
+#define TEXT_MEMBERS         8
 #define LOG_DEFAULT          100
 #define LOG_MAX              1000
 #define FINDINGS_MAX         1000
 
 /* Members of any request; absent ones have ptr NULL or 0. */
 typedef struct request {
-	tl_str call, db, store, path, key, name, value, peer;
+	tl_str call, db, store, path, key, name, value, peer, file;
 	uint64_t since, limit;
 	bool progress; /* the client is told how the call goes */
 	tl__control_job *job;
@@ -30,9 +30,9 @@ typedef struct request {
 static int read_request(request *r, tl_str line)
 {
 	static const char *const names[] = {"call", "db", "store", "path", "key", "name", "peer",
-		"value", "since", "limit", "progress"};
+		"file", "value", "since", "limit", "progress"};
 	tl_str *const texts[TEXT_MEMBERS] = {
-		&r->call, &r->db, &r->store, &r->path, &r->key, &r->name, &r->peer};
+		&r->call, &r->db, &r->store, &r->path, &r->key, &r->name, &r->peer, &r->file};
 	tl__fields f;
 	uint32_t seen = 0;
 	size_t at;
@@ -155,6 +155,18 @@ static int call_db_list(tl_node *node, const request *r, tl__buf *out)
 	return tl__status_databases(node, out);
 }
 
+/* Made when it is missing: a first database should take one call. */
+static int ensure_key(tl_node *node, const char *name)
+{
+	char text[TL_KEY_TEXT_LEN + 1];
+	int rc = tl_node_get_public_key(node, name, text);
+
+	if (rc != TL_E_KEY_NOT_FOUND)
+		return rc;
+	rc = tl_node_add_private_key(node, name, NULL, NULL);
+	return rc == TL_E_ALREADY_EXISTS ? TL_OK : rc; /* another call was faster */
+}
+
 static int call_db_create(tl_node *node, const request *r, tl__buf *out)
 {
 	tl_value *settings = tl_value_doc();
@@ -165,6 +177,8 @@ static int call_db_create(tl_node *node, const request *r, tl__buf *out)
 		rc = need(r->key, "key");
 	if (rc == TL_OK)
 		rc = tl_doc_put(settings, TL__STR("name"), tl_value_text(r->name));
+	if (rc == TL_OK)
+		rc = ensure_key(node, r->key.ptr);
 	if (rc == TL_OK)
 		rc = tl_node_new_database(node, settings, r->key.ptr, &db);
 	if (rc == TL_OK)
@@ -343,8 +357,9 @@ static int call_db_export(tl_node *node, const request *r, tl__buf *out)
 		rc = tl_database_arrival(e.db, &arrivals);
 	if (rc == TL_OK)
 		rc = tl_database_changes(e.db, r->since, 1000, export_one, &e);
-	tl__buf_format(out, "],\"next\":%llu,\"more\":%s}", (unsigned long long)e.next,
-		e.next < arrivals ? "true" : "false");
+	tl__buf_format(out, "],\"next\":%llu,\"more\":%s,\"total\":%llu}",
+		(unsigned long long)e.next, e.next < arrivals ? "true" : "false",
+		(unsigned long long)arrivals);
 	tl_database_free(e.db);
 	return rc;
 }
@@ -447,6 +462,20 @@ static int call_verify(tl_node *node, const request *r, tl__buf *out)
 	return rc;
 }
 
+/* --- whole databases and stores --------------------------------------------------------------- */
+
+static int call_import(tl_node *node, const request *r, tl__buf *out)
+{
+	return tl__control_import(node, r->job, out);
+}
+
+static int call_backup(tl_node *node, const request *r, tl__buf *out)
+{
+	int rc = need(r->file, "file");
+
+	return rc == TL_OK ? tl__control_backup(node, r->file, r->job, out) : rc;
+}
+
 /* --- dispatch --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -460,8 +489,10 @@ static const struct {
 	{"db get", call_db_get},
 	{"db set", call_db_set},
 	{"db export", call_db_export},
+	{"db import", call_import},
 	{"log", call_log},
 	{"verify", call_verify},
+	{"backup", call_backup},
 };
 
 static int dispatch(tl_node *node, const request *r, tl__buf *out)

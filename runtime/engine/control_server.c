@@ -179,6 +179,8 @@ static void end_call(connection *c)
 {
 	pthread_join(c->thread, NULL);
 	close_fd(&c->job.input);
+	if (atomic_load(&c->told) && atomic_load(&c->job.total) > 0)
+		tell(c); /* how it ended, also of a call that was short */
 	if (tl__buf_status(&c->out) != TL_OK)
 		put_failure(c, TL_E_NOMEM, "not enough memory for the answer");
 	enter(c, WRITING);

@@ -36,4 +36,9 @@ bool tl__control_progress(void *job, uint64_t done, uint64_t total);
 /* One call: reads the request's line, runs it, appends the answer's line (with its end). */
 void tl__control_answer(tl_node *node, tl_str request, tl__control_job *job, tl__buf *out);
 
+/* Calls that move a whole database or store: entries from the job's input; a backup to an absolute
+ * path (control_move.c). */
+int tl__control_import(tl_node *node, tl__control_job *job, tl__buf *out);
+int tl__control_backup(tl_node *node, tl_str file, tl__control_job *job, tl__buf *out);
+
 #endif

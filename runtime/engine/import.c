@@ -208,6 +208,8 @@ static int read_all(importing *i)
 
 		if (!room)
 			return TL_E_NOMEM;
+		if (got == TL_E_CANCELLED)
+			return tl__fail(TL_E_CANCELLED, "the import was ended; what entered stays");
 		if (got < 0 || got > READ_BYTES)
 			return tl__fail(TL_E_IO, "the entries to import cannot be read");
 		if (got == 0)

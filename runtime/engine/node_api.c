@@ -138,11 +138,24 @@ int tl_node_verify(tl_node *node, const tl_verify_options *options, tl_verify_re
 	return rc;
 }
 
-int tl_node_backup(tl_node *node, const char *file)
+int tl_node_backup_with(tl_node *node, const char *file, const tl_backup_options *options)
 {
+	tl_backup_options full = TL_BACKUP_OPTIONS_INIT;
 	int rc = tl__node_check(node);
 
-	return rc == TL_OK ? tl__store_backup(node->store, file) : rc;
+	if (rc == TL_OK && options && options->size < offsetof(tl_backup_options, progress))
+		rc = tl__fail(TL_E_BAD_ARGUMENT,
+			"the options' size is not set; begin with TL_BACKUP_OPTIONS_INIT");
+	if (rc != TL_OK)
+		return rc;
+	if (options)
+		memcpy(&full, options, options->size < sizeof full ? options->size : sizeof full);
+	return tl__store_backup(node->store, file, full.progress, full.ud);
+}
+
+int tl_node_backup(tl_node *node, const char *file)
+{
+	return tl_node_backup_with(node, file, NULL);
 }
 
 static void drop_store(void *node)

@@ -455,5 +455,5 @@ int tl_store_check(tl_store *store, tl_store_finding finding, tl_store_go_on go_
 
 int tl_store_backup(tl_store *store, const char *file)
 {
-	return tl__store_backup(store->inner, file);
+	return tl__store_backup(store->inner, file, NULL, NULL);
 }

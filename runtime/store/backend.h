@@ -72,8 +72,9 @@ typedef struct tl__backend {
 	int (*key_names)(tl__store *store, tl__name_visit visit, void *ud);
 	int (*changes)(tl__store *store, uint64_t *counter);
 	int (*check)(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud);
-	int (*directory)(tl__store *store);                /* NULL: none */
-	int (*backup)(tl__store *store, const char *file); /* may be NULL */
+	int (*directory)(tl__store *store); /* NULL: none */
+	/* may be NULL */
+	int (*backup)(tl__store *store, const char *file, tl__copied copied, void *ud);
 } tl__backend;
 
 /* First member of each backend's store. */

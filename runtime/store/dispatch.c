@@ -152,7 +152,7 @@ int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void
 	return rc == TL_OK ? store->backend->check(store, finding, go_on, ud) : rc;
 }
 
-int tl__store_backup(tl__store *store, const char *file)
+int tl__store_backup(tl__store *store, const char *file, tl__copied copied, void *ud)
 {
 	int rc = tl__fork_check(store->forks);
 
@@ -161,7 +161,7 @@ int tl__store_backup(tl__store *store, const char *file)
 	if (!store->backend->backup)
 		return tl__fail(TL_E_UNSUPPORTED,
 			"a store in memory has no backup; export its databases instead");
-	return store->backend->backup(store, file);
+	return store->backend->backup(store, file, copied, ud);
 }
 
 int tl__store_directory(tl__store *store)

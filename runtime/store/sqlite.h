@@ -343,6 +343,6 @@ int tl__sq_key(tl__store *store, tl_str name, char **value, size_t *len);
 int tl__sq_key_names(tl__store *store, tl__name_visit visit, void *ud);
 int tl__sq_changes(tl__store *store, uint64_t *counter);
 int tl__sq_check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud);
-int tl__sq_backup(tl__store *store, const char *file);
+int tl__sq_backup(tl__store *store, const char *file, tl__copied copied, void *ud);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "store/sqlite.h"
 
-enum { PAGES_AT_ONCE = 1024 };
+enum { PAGES_AT_ONCE = 256 };
 
 /* The new file: its name, and the directory that it stays in whatever becomes of the path. */
 typedef struct target {
@@ -17,6 +17,10 @@ typedef struct target {
 	const char *name; /* the last part of the path */
 	char *place;
 	int directory; /* -1: not opened */
+	tl__copied copied;
+	void *ud;
+	uint64_t page_bytes;
+	bool ended; /* because `copied` said so */
 } target;
 
 static int split(target *t, const char *path)
@@ -60,28 +64,58 @@ static void release(target *t)
 	tl__free(t->folder);
 }
 
-static int copy(tl__sq_conn *conn, sqlite3 *to)
+/* How `copied` counts; without it nothing is counted. */
+static int ask_page_bytes(target *t, sqlite3 *db)
 {
-	sqlite3_backup *backup = sqlite3_backup_init(to, "main", conn->db, "main");
-	int rc = SQLITE_OK;
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, "PRAGMA page_size", -1, &stmt, NULL);
 
+	if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+		t->page_bytes = (uint64_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+static bool goes_on(target *t, sqlite3_backup *backup)
+{
+	uint64_t total = (uint64_t)sqlite3_backup_pagecount(backup) * t->page_bytes;
+	uint64_t left = (uint64_t)sqlite3_backup_remaining(backup) * t->page_bytes;
+
+	t->ended = t->copied && !t->copied(t->ud, total - left, total);
+	return !t->ended;
+}
+
+static int copy(target *t, tl__sq_conn *conn, sqlite3 *to)
+{
+	sqlite3_backup *backup;
+	/* A copy that does not come to its end is removed: nothing goes back to what was. */
+	int rc = sqlite3_exec(to, "PRAGMA journal_mode=OFF", NULL, NULL, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = ask_page_bytes(t, conn->db);
+	if (rc != SQLITE_OK)
+		return rc;
+	backup = sqlite3_backup_init(to, "main", conn->db, "main");
 	if (!backup)
 		return sqlite3_errcode(to);
-	while (rc == SQLITE_OK)
+	do
 		rc = sqlite3_backup_step(backup, PAGES_AT_ONCE);
+	while ((rc == SQLITE_OK || rc == SQLITE_DONE) && goes_on(t, backup) && rc == SQLITE_OK);
 	/* tells an error of any step */
 	rc = sqlite3_backup_finish(backup);
 	return rc;
 }
 
-static int copy_to(tl__sq_conn *conn, const target *t)
+static int copy_to(tl__sq_conn *conn, target *t)
 {
 	sqlite3 *to;
 	int rc = tl__sq_open_place(&to, t->place);
 
 	if (rc == SQLITE_OK)
-		rc = copy(conn, to);
-	if (rc != SQLITE_OK)
+		rc = copy(t, conn, to);
+	if (rc == SQLITE_OK && t->ended)
+		rc = tl__fail(TL_E_CANCELLED, "the backup was ended; there is no %s", t->path);
+	else if (rc != SQLITE_OK)
 		rc = tl__fail((rc & 0xff) == SQLITE_CORRUPT ? TL_E_STORE_DAMAGED : TL_E_IO,
 			"cannot copy %s to %s: %s; see that the disk has room", conn->file, t->path,
 			sqlite3_errstr(rc));
@@ -110,11 +144,13 @@ static int back_up(tl__store *base, target *t)
 	return rc;
 }
 
-int tl__sq_backup(tl__store *base, const char *file)
+int tl__sq_backup(tl__store *base, const char *file, tl__copied copied, void *ud)
 {
 	target t;
 	int rc = split(&t, file);
 
+	t.copied = copied;
+	t.ud = ud;
 	if (rc == TL_OK)
 		rc = claim(&t);
 	if (rc == TL_OK)

@@ -305,7 +305,9 @@ int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void
 /* Removes every state row of one store of a database; the caller raises them anew (rebuild). */
 int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name) TL_MUST_USE;
 /* A consistent copy into a new file (sqlite only; else TL_E_UNSUPPORTED). */
-int tl__store_backup(tl__store *store, const char *file) TL_MUST_USE;
+/* Told of bytes; false ends it with TL_E_CANCELLED and nothing is left. May be NULL. */
+typedef bool (*tl__copied)(void *ud, uint64_t done, uint64_t total);
+int tl__store_backup(tl__store *store, const char *file, tl__copied copied, void *ud) TL_MUST_USE;
 /* The descriptor of the store's directory, the store's own: whatever lies beside its file is opened
  * through it. -1 for a store in memory. */
 int tl__store_directory(tl__store *store);

@@ -386,10 +386,10 @@ static void a_backup_is_a_store(void)
 	REQUIRE(open_at(spec_folder) == TL_OK);
 	CHECK_OK(write_chain(DB, 1, 300, "notes"));
 	CHECK_OK(tl__store_write(store, &batch));
-	CHECK_OK(tl__store_backup(store, copy));
+	CHECK_OK(tl__store_backup(store, copy, NULL, NULL));
 	CHECK(mode_of(copy) == 0600);
-	CHECK_CODE(tl__store_backup(store, copy), TL_E_ALREADY_EXISTS);
-	CHECK_CODE(tl__store_backup(store, "/nonexistent-folder/file"), TL_E_IO);
+	CHECK_CODE(tl__store_backup(store, copy, NULL, NULL), TL_E_ALREADY_EXISTS);
+	CHECK_CODE(tl__store_backup(store, "/nonexistent-folder/file", NULL, NULL), TL_E_IO);
 	CHECK_OK(write_chain(DB, 301, 1, "notes"));
 	tl__store_close(store);
 	store = NULL;
@@ -400,10 +400,34 @@ static void a_backup_is_a_store(void)
 	tl__free(value);
 }
 
+/* Ends it at the second time it is told. */
+static bool end_copy(void *ud, uint64_t done, uint64_t total)
+{
+	int *told = ud;
+
+	CHECK(done > 0 && done < total);
+	return ++*told < 2;
+}
+
+static void a_backup_that_is_ended_leaves_nothing(void)
+{
+	char copy[300], journal[320];
+	int told = 0;
+
+	file_in_folder(copy, sizeof copy, "stopped.db");
+	snprintf(journal, sizeof journal, "%s-journal", copy);
+	REQUIRE(open_at(spec_folder) == TL_OK);
+	CHECK_OK(write_chain(DB, 1, 6000, "notes"));
+	CHECK_CODE(tl__store_backup(store, copy, end_copy, &told), TL_E_CANCELLED);
+	CHECK(told == 2);
+	CHECK(access(copy, F_OK) != 0 && access(journal, F_OK) != 0);
+	CHECK_OK(tl__store_backup(store, copy, NULL, NULL));
+}
+
 static void memory_has_no_backup(void)
 {
 	REQUIRE(open_memory() == TL_OK);
-	CHECK_CODE(tl__store_backup(store, "/tmp/never"), TL_E_UNSUPPORTED);
+	CHECK_CODE(tl__store_backup(store, "/tmp/never", NULL, NULL), TL_E_UNSUPPORTED);
 }
 
 int main(void)
@@ -420,6 +444,7 @@ int main(void)
 	RUN_WITH_OTHER(read_only_places_are_told);
 	RUN_WITH_OTHER(a_foreign_writer_is_told);
 	RUN_WITH_OTHER(a_backup_is_a_store);
+	RUN_WITH_OTHER(a_backup_that_is_ended_leaves_nothing);
 	RUN_WITH_OTHER(memory_has_no_backup);
 	return spec_end();
 }

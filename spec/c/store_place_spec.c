@@ -82,7 +82,7 @@ static void check_it_goes_on(unsigned first)
 	CHECK_OK(open_readers());
 	CHECK_OK(write_chain(DB, first, 2, NULL));
 	CHECK(arrivals_of(DB) == first + 1);
-	CHECK_OK(tl__store_backup(store, copy));
+	CHECK_OK(tl__store_backup(store, copy, NULL, NULL));
 	CHECK(unlink(copy) == 0);
 }
 
@@ -152,7 +152,7 @@ static void the_working_directory_may_change(void)
 	REQUIRE(mkdir("elsewhere", 0700) == 0 && chdir("elsewhere") == 0);
 	check_it_goes_on(3);
 	CHECK(access("home", F_OK) != 0);
-	CHECK_OK(tl__store_backup(store, "here.db"));
+	CHECK_OK(tl__store_backup(store, "here.db", NULL, NULL));
 	CHECK(access("here.db", F_OK) == 0);
 	CHECK(chdir(before) == 0);
 }
@@ -268,7 +268,7 @@ static int go_on_without_proc(void)
 		return 1;
 	CHECK_OK(write_chain(DB, 1, 2, NULL));
 	CHECK_OK(open_readers());
-	CHECK_OK(tl__store_backup(store, "copy.db"));
+	CHECK_OK(tl__store_backup(store, "copy.db", NULL, NULL));
 	CHECK(rename("/home", "/away") == 0);
 	CHECK_CODE(write_chain(DB, 3, 1, NULL), TL_E_IO);
 	CHECK_CODE(open_readers(), TL_E_IO);
@@ -319,9 +319,9 @@ static void names_are_plain(void)
 		CHECK_OK(open_readers());
 		CHECK(there(names[i], "tidelock.db"));
 		snprintf(copy, sizeof copy, "%.*s.copy", (int)len, names[i]);
-		CHECK_OK(tl__store_backup(store, copy));
+		CHECK_OK(tl__store_backup(store, copy, NULL, NULL));
 		CHECK(access(copy, F_OK) == 0);
-		CHECK_CODE(tl__store_backup(store, copy), TL_E_ALREADY_EXISTS);
+		CHECK_CODE(tl__store_backup(store, copy, NULL, NULL), TL_E_ALREADY_EXISTS);
 		close_all();
 		CHECK_OK(open_at(names[i], &store));
 		CHECK(arrivals_of(DB) == 2);
@@ -337,10 +337,10 @@ static void a_backup_needs_a_name(void)
 
 	REQUIRE(open_home());
 	for (size_t i = 0; i < COUNT(names); i++)
-		CHECK_CODE(tl__store_backup(store, names[i]), TL_E_BAD_ARGUMENT);
+		CHECK_CODE(tl__store_backup(store, names[i], NULL, NULL), TL_E_BAD_ARGUMENT);
 	below(missing, "none/copy.db");
-	CHECK_CODE(tl__store_backup(store, missing), TL_E_IO);
-	CHECK_CODE(tl__store_backup(store, "."), TL_E_ALREADY_EXISTS);
+	CHECK_CODE(tl__store_backup(store, missing, NULL, NULL), TL_E_IO);
+	CHECK_CODE(tl__store_backup(store, ".", NULL, NULL), TL_E_ALREADY_EXISTS);
 }
 
 int main(void)

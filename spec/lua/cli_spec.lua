@@ -33,7 +33,7 @@ describe('the program', function()
 		local file = H.folder() .. '/export'
 		assert.are.equal(0, (run('db', 'export', 'notes', file, '-d', data)))
 		local other = H.folder() .. '/other'
-		local imported, said = run('db', 'import', file, '-d', other)
+		local imported, said = run('db', 'import', file, '--init', '-d', other)
 		assert.are.equal(0, imported)
 		assert.matches('3 new entries', said)
 		local _, again = run('db', 'get', id, 'data', 'a.b', '-d', other)

@@ -1,7 +1,10 @@
 -- Commands about databases.
 local json = require 'tidelock.json'
+local output = require 'tidelock.cli.output'
 local owner = require 'tidelock.cli.owner'
+local progress = require 'tidelock.cli.progress'
 local shown = require 'tidelock.cli.show'
+local uv = require 'luv'
 
 local checked, say, show = shown.checked, shown.say, shown.show
 local find_db, with_owner = owner.find_db, owner.with_owner
@@ -18,23 +21,7 @@ function commands.db_list(options)
 	end)
 end
 
--- Makes the key when it is missing: a first database should take one command.
-local function ensure_key(options)
-	local ok, err = pcall(function()
-		local node <close> = assert(owner.open(options, { sync = false }))
-		local _, missing = node:get_public_key(options.key)
-		if missing then
-			assert(node:add_private_key(options.key))
-		end
-	end)
-	-- Another process has the directory open: then the key must be there already.
-	if not ok and not (type(err) == 'table' and err.code == 'store_locked') then
-		error(err, 0)
-	end
-end
-
 function commands.db_create(options)
-	ensure_key(options)
 	with_owner(options, function(ask)
 		local id = ask('db create', { name = options.name, key = options.key })
 		show(options, { id = id }, function() say('%s', id) end)
@@ -72,39 +59,37 @@ function commands.db_set(options)
 	end)
 end
 
-local function opened(name, mode, otherwise)
-	return name and checked(io.open(name, mode)) or otherwise
-end
-
 function commands.db_export(options)
 	with_owner(options, function(ask)
 		local db = find_db(ask, options.db)
-		local out = opened(options.file, 'wb', io.stdout)
-		local escaped = out == io.stdout and shown.to_terminal()
+		local out <close> = output.open(options.file)
+		local bar <close> = progress.new('export', 'entries', out.escaped)
 		local since, more = 0, true
 		while more do
 			local page = ask('db export', { db = db, since = since })
 			for _, entry in ipairs(page.entries) do
-				checked(out:write(escaped and shown.escape(entry) or entry, '\n'))
+				out:write_line(entry)
 			end
 			since, more = page.next, page.more
+			bar.tell(since, page.total)
 		end
-		checked(out:flush())
-		if options.file then
-			checked(out:close())
-		end
+		out:finish()
 	end)
 end
 
+local function input_descriptor(file)
+	return file and checked(uv.fs_open(file, 'r', 0)) or 0
+end
+
 function commands.db_import(options)
-	local input = opened(options.file, 'rb', io.stdin)
-	local node <close> = assert(owner.open(options, { sync = false }))
-	local id, entered = node:import(function() return input:read(65536) end)
-	if not id then
-		error(entered, 0)
-	end
-	show(options, { id = id, entered = entered }, function()
-		say('%s  %d new entries', id, entered)
+	local input = input_descriptor(options.file)
+	with_owner(options, function(ask)
+		local bar <close> = progress.new('import', 'entries')
+		local result = ask('db import', {}, nil, { input_fd = input, progress = bar.tell })
+		bar:close()
+		show(options, result, function()
+			say('%s  %d new entries', result.id, result.entered)
+		end)
 	end)
 end
 

@@ -2,7 +2,10 @@
 local core = require 'tidelock.core'
 local graph = require 'tidelock.graph'
 local owner = require 'tidelock.cli.owner'
+local program = require 'tidelock.program'
+local progress = require 'tidelock.cli.progress'
 local shown = require 'tidelock.cli.show'
+local tl = require 'tidelock'
 
 local say, show = shown.say, shown.show
 local find_db, with_owner = owner.find_db, owner.with_owner
@@ -64,7 +67,10 @@ end
 
 function commands.verify(options)
 	return with_owner(options, function(ask)
-		local result = ask('verify', { db = options.db and find_db(ask, options.db) })
+		local db = options.db and find_db(ask, options.db)
+		local bar <close> = progress.new('verify', 'entries')
+		local result = ask('verify', { db = db }, nil, { progress = bar.tell })
+		bar:close()
 		show(options, result, function()
 			for _, finding in ipairs(result.findings) do
 				local about = finding.entry or finding.db
@@ -74,6 +80,37 @@ function commands.verify(options)
 				result.count, result.pending, result.quarantined)
 		end)
 		return result.count == 0 and 0 or 3
+	end)
+end
+
+-- The owner may have another working directory.
+local function absolute(file)
+	return file:sub(1, 1) == '/' and file or tl.loop.cwd() .. '/' .. file
+end
+
+-- A value whose end takes the file away when the command was interrupted: the owner may have been ready
+-- at that moment.
+local function guarded(file)
+	program.partial(file)
+	return setmetatable({}, { __close = function()
+		if program.stopping() then
+			os.remove(file)
+		end
+		program.partial()
+	end })
+end
+
+function commands.backup(options)
+	local file = absolute(options.file)
+	if tl.loop.fs_lstat(file) then
+		shown.refuse('%s exists already; choose a new file for the backup', options.file)
+	end
+	with_owner(options, function(ask)
+		local bar <close> = progress.new('backup', 'MiB')
+		local _ <close> = guarded(file)
+		local result = ask('backup', { file = file }, nil, { progress = bar.tell })
+		bar:close()
+		show(options, result, function() say('%s  %d bytes', options.file, result.bytes) end)
 	end)
 end
 

@@ -16,12 +16,12 @@ local LEAST_TIMEOUT = 1 -- seconds that a process which has the directory open g
 local M = {}
 
 -- A mistyped directory is not made into an empty node. The lock is there before anything else.
-local function check_data(directory)
-	local found, _, code = uv.fs_stat(directory .. '/tidelock.db')
+local function check_data(options)
+	local found, _, code = uv.fs_stat(options.data .. '/tidelock.db')
 	if code == 'EACCES' then
-		refuse("no permission to look into '%s'; run this as the user it belongs to", directory)
-	elseif not found and not uv.fs_stat(directory .. '/lock') then
-		refuse("there is no data directory '%s'; `tidelock init` makes one", directory)
+		refuse("no permission to look into '%s'; run this as the user it belongs to", options.data)
+	elseif not (found or options.init or uv.fs_stat(options.data .. '/lock')) then
+		refuse("there is no data directory '%s'; `tidelock init` makes one", options.data)
 	end
 end
 
@@ -76,7 +76,7 @@ end
 function Asking:attempt(request, how)
 	local text, err = self:call_owner(request, how)
 	if not text and err.code == 'connection_failed' and not self.own then
-		check_data(self.options.data)
+		check_data(self.options)
 		self.own, err = tl.open { path = self.options.data, on_commit = false, periodic = 0 }
 		if self.own then
 			text, err = self:call_owner(request, how)

@@ -127,18 +127,37 @@ TL_API int tl_node_find_database(tl_node *node, const char *name, tl_database **
 TL_API int tl_node_all_databases(
 	tl_node *node, bool with_system, tl_id_visit visit, void *ud) TL_MUST_USE;
 /* Reads canonical entries, one a line in arrival order, and verifies each; makes the database
- * known. `read` fills at most `cap` bytes, returns 0 at the end, negative on failure. *root
- * receives its id. Fails when a line is no entry, an altered one, or one whose parent is missing at
- * the end: the error has its code, and names the first such line, why, and how many entries entered
- * and stay. *entered is set in every case. */
+ * known. `read` fills at most `cap` bytes, returns 0 at the end, negative on failure:
+ * TL_E_CANCELLED ends the import with that code. *root receives its id. Fails when a line is no
+ * entry, an altered one, or one whose parent is missing at the end: the error has its code, and
+ * names the first such line, why, and how many entries entered and stay. *entered is set in every
+ * case. */
 TL_API int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap),
 	void *ud, tl_id *root, uint64_t *entered) TL_MUST_USE;
 /* tl_database_verify of every database, system ones included, with the store's file checked once.
  */
 TL_API int tl_node_verify(
 	tl_node *node, const tl_verify_options *options, tl_verify_result *result) TL_MUST_USE;
-/* A consistent copy of the store as a new file, of the moment of the call; others read and write
- * meanwhile. already_exists; `file` is a plain file name. */
+/* How to make a backup; zeroed members are left out. */
+typedef struct tl_backup_options {
+	size_t size;
+	/* Called after each MiB or so, on the caller's thread: bytes copied and bytes there are.
+	 * false ends the backup with TL_E_CANCELLED. Must not call the library. */
+	bool (*progress)(void *ud, uint64_t done, uint64_t total);
+	void *ud;
+} tl_backup_options;
+
+#define TL_BACKUP_OPTIONS_INIT                                                                     \
+	{                                                                                          \
+		sizeof(tl_backup_options), NULL, NULL                                              \
+	}
+
+/* A consistent copy of the store as the new file `file`, of the moment of the call; others read and
+ * write meanwhile. Blocks. TL_E_ALREADY_EXISTS when there is such a file; one that fails or is
+ * ended leaves none. `file` is a plain file name. */
+TL_API int tl_node_backup_with(
+	tl_node *node, const char *file, const tl_backup_options *options) TL_MUST_USE;
+/* The same without options. */
 TL_API int tl_node_backup(tl_node *node, const char *file) TL_MUST_USE;
 
 /* Hooks of the node: called for every local commit (tidelock/ext.h). *handle names it for removal.

@@ -1,0 +1,77 @@
+-- A file that is whole or not there: written beside its place under another name, and put there at the
+-- end.
+local program = require 'tidelock.program'
+local show = require 'tidelock.cli.show'
+local uv = require 'luv'
+
+local checked, refuse = show.checked, show.refuse
+
+local M = {}
+
+local Output = {}
+Output.__index = Output
+
+--- A line, escaped where a terminal shows it.
+function Output:write_line(text)
+	checked(self.file:write(self.escaped and show.escape(text) or text, '\n'))
+end
+
+--- Everything is written.
+function Output:finish()
+	checked(self.file:flush())
+	if self.place then
+		checked(self.file:close())
+		self.file = nil
+		checked(uv.fs_rename(self.partial, self.place))
+		program.partial()
+		self.partial = nil
+	end
+end
+
+-- Takes away what was not finished.
+function Output:__close()
+	if self.place and self.file then
+		self.file:close()
+	end
+	if self.partial then
+		os.remove(self.partial)
+		program.partial()
+	end
+end
+
+-- A file beside `place` that nobody else has.
+local function make_partial(place)
+	for number = 1, 100 do
+		local partial = ('%s.%d-%d.partial'):format(place, uv.os_getpid(), number)
+		local fd, message, code = uv.fs_open(partial, 'wx', 438) -- 0666
+		if fd then
+			uv.fs_close(fd)
+			return partial
+		elseif code ~= 'EEXIST' then
+			refuse('%s', message)
+		end
+	end
+	refuse("files like '%s.1.partial' are in the way; remove them", place)
+end
+
+--- Opens `name`, or standard output without one. Devices and pipes are written to as they are.
+function M.open(name)
+	if not name then
+		return setmetatable({ file = io.stdout, escaped = show.to_terminal() }, Output)
+	end
+	local place = uv.fs_realpath(name) or name
+	local info = uv.fs_stat(place)
+	if info and info.type ~= 'file' then
+		return setmetatable({ file = checked(io.open(place, 'wb')) }, Output)
+	end
+	local self = setmetatable({ place = place }, Output)
+	self.partial = make_partial(place)
+	program.partial(self.partial)
+	if info then
+		checked(uv.fs_chmod(self.partial, info.mode & 4095)) -- the umask does not take part
+	end
+	self.file = checked(io.open(self.partial, 'wb'))
+	return self
+end
+
+return M
