@@ -129,6 +129,14 @@ tl_str tl_entry_pubkey(const tl_entry *entry)
 	return entry->pubkey;
 }
 
+tl_str tl__entry_author(const tl_entry *entry)
+{
+	if (entry->pubkey.ptr)
+		return entry->pubkey;
+	return entry->step_count > 0 ? tl_entry_step_key(entry, entry->step_count - 1)
+				     : tl_entry_key_name(entry);
+}
+
 size_t tl_entry_step_count(const tl_entry *entry)
 {
 	return entry->step_count;

@@ -13,6 +13,9 @@ const tl_id *tl__entry_names(const tl_entry *entry, size_t *count);
 /* The database it belongs to: the id in tree.root, or its own id when it is a root. */
 const tl_id *tl__entry_tree_id(const tl_entry *entry);
 
+/* Who signed it, as the entry shows: the public key, else the key's name (of a delegation: the
+ * last). */
+tl_str tl__entry_author(const tl_entry *entry);
 /* The decoded signature; TL_E_BAD_SIGNATURE when it is missing or badly coded. */
 int tl__entry_signature(const tl_entry *entry, uint8_t out[TL_SIGNATURE_BYTES]) TL_MUST_USE;
 

@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/entry_impl.h"
 #include "tree/handles.h"
 #include "tree/lines.h"
 
@@ -14,15 +15,6 @@ typedef struct question {
 	tl_history_visit visit;
 	void *ud;
 } question;
-
-static tl_str author_of(const tl_entry *entry)
-{
-	size_t steps = tl_entry_step_count(entry);
-
-	if (tl_entry_pubkey(entry).ptr)
-		return tl_entry_pubkey(entry);
-	return steps > 0 ? tl_entry_step_key(entry, steps - 1) : tl_entry_key_name(entry);
-}
 
 static const tl_value *node_at(const tl_value *doc, const question *q)
 {
@@ -47,7 +39,7 @@ static int tell(const question *q, const tl__line *at)
 		code = tl_doc_parse(&delta, tl_entry_store_data(entry, (size_t)store));
 	if (code == TL_E_BAD_DOC || code == TL_E_BAD_JSON)
 		code = TL_OK;
-	step.author = author_of(entry);
+	step.author = tl__entry_author(entry);
 	step.value = node_at(delta, q);
 	if (code == TL_OK && step.value)
 		code = q->visit(q->ud, &step);
