@@ -40,19 +40,6 @@ describe('the program', function()
 		assert.are.equal('x\n', again)
 	end)
 
-	it('makes no node where a directory is mistyped', function()
-		local data = H.folder() .. '/dta'
-		for _, words in ipairs {
-			{ 'status' }, { 'verify' }, { 'log', 'n' }, { 'db', 'list' }, { 'db', 'get', 'n', 's' },
-			{ 'db', 'set', 'n', 's', 'k', '1' }, { 'db', 'export', 'n' },
-		} do
-			local status, _, err = run(table.unpack(table.move({ '-d', data }, 1, 2, #words + 1, words)))
-			assert.are.equal(1, status)
-			assert.matches('no data directory', err)
-		end
-		assert.is_nil(uv.fs_stat(data))
-	end)
-
 	it('loses nothing of a value on its way to the terminal', function()
 		local data = H.folder() .. '/data'
 		assert.are.equal(0, (run('init', '-d', data)))

@@ -13,8 +13,9 @@ local commands = {}
 
 function commands.db_list(options)
 	with_owner(options, function(ask)
-		show(options, ask 'db list', function(dbs)
-			for _, db in ipairs(dbs) do
+		local databases, text = ask 'db list'
+		show(options, text, function()
+			for _, db in ipairs(databases) do
 				say('%s  %-20s %d entries', db.id, db.name or '(no name)', db.entries)
 			end
 		end)
@@ -22,40 +23,51 @@ function commands.db_list(options)
 end
 
 function commands.db_create(options)
+	options.init = options.init or owner.is_first(options.data)
 	with_owner(options, function(ask)
 		local id = ask('db create', { name = options.name, key = options.key })
-		show(options, { id = id }, function() say('%s', id) end)
+		show(options, json.encode { id = id }, function() say('%s', id) end)
 	end)
+end
+
+-- One argument is a path with dots, several are one literal key each.
+local function add_path(options, members)
+	local path = options.path
+	if options.literal or #path > 1 then
+		members.keys = path
+	else
+		members.path = path[1]
+	end
+	return members
 end
 
 function commands.db_get(options)
 	with_owner(options, function(ask)
-		local value, text = ask('db get', { db = find_db(ask, options.db), store = options.store,
-			path = options.path })
-		if options.json then
-			say('%s', text)
-		elseif type(value) == 'string' then
-			shown.say_text(value)
-		else
-			shown.say_json(text)
-		end
+		local value, text = ask('db get', add_path(options, {
+			db = find_db(ask, options.db), store = options.store,
+		}))
+		show(options, text, function()
+			if type(value) == 'string' then
+				shown.say_text(value)
+			else
+				shown.say_json(text)
+			end
+		end)
 	end)
 end
 
--- A value that reads as JSON is that value, everything else a text. An integer that is too large is
--- no text: it is refused where it would be stored.
-local function value_text(text)
-	if json.decode(text) ~= nil or text:find '^%-?[1-9]%d*$' then
-		return text
-	end
-	return json.encode(text)
+-- A number with a fraction or an exponent, which DocStores do not have, is a text.
+local function as_value(text)
+	return owner.as_json(text:find '^%-?%d+[.eE]' and json.decode(text) and json.encode(text) or text)
 end
 
 function commands.db_set(options)
+	local value = table.remove(options.path)
 	with_owner(options, function(ask)
-		local id = ask('db set', { db = find_db(ask, options.db), store = options.store,
-			path = options.path, key = options.key }, value_text(options.value))
-		show(options, { entry = id }, function() say('%s', id) end)
+		local id = ask('db set', add_path(options, {
+			db = find_db(ask, options.db), store = options.store, key = options.key,
+		}), as_value(value))
+		show(options, json.encode { entry = id }, function() say('%s', id) end)
 	end)
 end
 
@@ -85,9 +97,9 @@ function commands.db_import(options)
 	local input = input_descriptor(options.file)
 	with_owner(options, function(ask)
 		local bar <close> = progress.new('import', 'entries')
-		local result = ask('db import', {}, nil, { input_fd = input, progress = bar.tell })
+		local result, text = ask('db import', {}, nil, { input_fd = input, progress = bar.tell })
 		bar:close()
-		show(options, result, function()
+		show(options, text, function()
 			say('%s  %d new entries', result.id, result.entered)
 		end)
 	end)

@@ -1,6 +1,7 @@
 -- Commands about a node as a whole.
 local core = require 'tidelock.core'
 local graph = require 'tidelock.graph'
+local json = require 'tidelock.json'
 local owner = require 'tidelock.cli.owner'
 local program = require 'tidelock.program'
 local progress = require 'tidelock.cli.progress'
@@ -13,47 +14,66 @@ local find_db, with_owner = owner.find_db, owner.with_owner
 local commands = {}
 
 function commands.version(options)
-	show(options, { version = core.version() }, function(v) say('tidelock %s', v.version) end)
+	local version = core.version()
+	show(options, json.encode { version = version }, function() say('tidelock %s', version) end)
 end
 
 function commands.init(options)
 	local node <close> = assert(owner.open(options, {}))
 	local key = assert(node:device_key())
-	show(options, { data = options.data, device_key = key }, function()
+	show(options, json.encode { data = options.data, device_key = key }, function()
 		say('data directory %s is ready', options.data)
 		say('device key     %s', key)
 	end)
 end
 
+local function say_relation(pair)
+	local reason = pair.last_error and ': ' .. pair.last_error or ''
+	say('relation   %s with %s: %s%s', graph.short(pair.db), pair.peer, pair.state, reason)
+end
+
+local function say_status(status, databases)
+	say('%s  tidelock %s  %s', status.name, status.version,
+		status.state == 'running' and ('running, pid %d'):format(status.pid) or 'stopped')
+	say('device key %s', status.device_key)
+	for _, server in ipairs(status.sync and status.sync.servers or {}) do
+		say('serving    %s', type(server) == 'table' and server.address or server)
+	end
+	for _, db in ipairs(databases) do
+		say('database   %s  %-16s %d entries, %d tips, %d pending, %d quarantined', graph.short(db.id),
+			db.name or '(no name)', db.entries, db.tips, db.pending, db.quarantined)
+	end
+	for _, pair in ipairs(status.sync and status.sync.pairs or {}) do
+		say_relation(pair)
+	end
+end
+
+-- Where nobody has the directory open this process looks into it, which makes no running node: nothing is
+-- sent or served.
 function commands.status(options)
-	with_owner(options, function(ask)
-		show(options, ask 'status', function(status)
-			say('%s  tidelock %s  pid %d', status.name, status.version, status.pid)
-			say('device key %s', status.device_key)
-			for _, server in ipairs(status.sync and status.sync.servers or {}) do
-				say('serving    %s', type(server) == 'table' and server.address or server)
-			end
-			for _, db in ipairs(ask 'db list') do
-				say('database   %s  %-16s %d entries, %d tips, %d pending, %d quarantined',
-					graph.short(db.id), db.name or '(no name)', db.entries, db.tips,
-					db.pending, db.quarantined)
-			end
-			for _, pair in ipairs(status.sync and status.sync.pairs or {}) do
-				say('relation   %s with %s: %s%s', graph.short(pair.db), pair.peer,
-					pair.state, pair.last_error and ': ' .. pair.last_error or '')
-			end
-		end)
+	with_owner(options, function(ask, owned)
+		local status, text = ask 'status'
+		status.state = owned() and 'running' or 'stopped'
+		local exact = json.decode(text)
+		exact.state, exact.pid = status.state, owned() and exact.pid or tl.null
+		show(options, json.encode(exact), function() say_status(status, (ask 'db list')) end)
 	end)
+end
+
+-- Keys are told by their first characters, names as they are.
+local function short_author(author)
+	return author:match '^ed25519:(%S%S%S%S%S%S%S%S%S%S)' or author
+end
+
+local function label(entry)
+	return ('%s  height %d, %d bytes, by %s in %s%s'):format(graph.short(entry.id), entry.height, entry.size,
+		short_author(entry.author), table.concat(entry.stores, ', '), entry.void and ', void' or '')
 end
 
 function commands.log(options)
 	with_owner(options, function(ask)
-		local entries = ask('log', { db = find_db(ask, options.db), limit = options.limit })
-		show(options, entries, function()
-			local function label(entry)
-				return ('%s  height %d, %d bytes%s'):format(graph.short(entry.id),
-					entry.height, entry.size, entry.void and ', void' or '')
-			end
+		local entries, text = ask('log', { db = find_db(ask, options.db), limit = options.limit })
+		show(options, text, function()
 			if options.graph then
 				graph.draw(entries, label, function(line) say('%s', line) end)
 				return
@@ -69,9 +89,9 @@ function commands.verify(options)
 	return with_owner(options, function(ask)
 		local db = options.db and find_db(ask, options.db)
 		local bar <close> = progress.new('verify', 'entries')
-		local result = ask('verify', { db = db }, nil, { progress = bar.tell })
+		local result, text = ask('verify', { db = db }, nil, { progress = bar.tell })
 		bar:close()
-		show(options, result, function()
+		show(options, text, function()
 			for _, finding in ipairs(result.findings) do
 				local about = finding.entry or finding.db
 				say('%s: %s', about and graph.short(about) or 'store', finding.text)
@@ -103,14 +123,14 @@ end
 function commands.backup(options)
 	local file = absolute(options.file)
 	if tl.loop.fs_lstat(file) then
-		shown.refuse('%s exists already; choose a new file for the backup', options.file)
+		shown.refuse('already_exists', '%s exists already; choose a new file for the backup', options.file)
 	end
 	with_owner(options, function(ask)
 		local bar <close> = progress.new('backup', 'MiB')
 		local _ <close> = guarded(file)
-		local result = ask('backup', { file = file }, nil, { progress = bar.tell })
+		local result, text = ask('backup', { file = file }, nil, { progress = bar.tell })
 		bar:close()
-		show(options, result, function() say('%s  %d bytes', options.file, result.bytes) end)
+		show(options, text, function() say('%s  %d bytes', options.file, result.bytes) end)
 	end)
 end
 

@@ -48,10 +48,10 @@ local function make_partial(place)
 			uv.fs_close(fd)
 			return partial
 		elseif code ~= 'EEXIST' then
-			refuse('%s', message)
+			refuse('io', '%s', message)
 		end
 	end
-	refuse("files like '%s.1.partial' are in the way; remove them", place)
+	refuse('already_exists', "files like '%s.1.partial' are in the way; remove them", place)
 end
 
 --- Opens `name`, or standard output without one. Devices and pipes are written to as they are.

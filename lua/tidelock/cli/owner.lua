@@ -8,21 +8,77 @@ local show = require 'tidelock.cli.show'
 local tl = require 'tidelock'
 local uv = require 'luv'
 
-local refuse, texts = show.refuse, show.texts
+local refuse = show.refuse
 
 local FIRST_PAUSE, LAST_PAUSE = 10, 50 -- milliseconds between two attempts
 local LEAST_TIMEOUT = 1 -- seconds that a process which has the directory open gets to answer
 
 local M = {}
 
--- A mistyped directory is not made into an empty node. The lock is there before anything else.
-local function check_data(options)
-	local found, _, code = uv.fs_stat(options.data .. '/tidelock.db')
+-- --- the directory ------------------------------------------------------------------------------
+
+-- The lock is there before anything else.
+local function is_data(directory)
+	local found, _, code = uv.fs_stat(directory .. '/tidelock.db')
 	if code == 'EACCES' then
-		refuse("no permission to look into '%s'; run this as the user it belongs to", options.data)
-	elseif not (found or options.init or uv.fs_stat(options.data .. '/lock')) then
-		refuse("there is no data directory '%s'; `tidelock init` makes one", options.data)
+		refuse('store_read_only', "no permission to look into '%s'; run this as the user it belongs to",
+			directory)
 	end
+	return found or uv.fs_stat(directory .. '/lock')
+end
+
+local STICKY = 512 -- 01000: whoever likes puts things there, as in /tmp
+
+local function parent_of(directory)
+	local parent = directory:match '^(.*)/[^/]*$' or '.'
+	return parent == '' and '/' or parent
+end
+
+-- A data directory beside this one: the one that was meant.
+local function neighbour(directory)
+	local parent = parent_of(directory)
+	local info = uv.fs_stat(parent)
+	local scan = info and info.mode & STICKY == 0 and uv.fs_scandir(parent)
+	local name = scan and uv.fs_scandir_next(scan)
+	while name do
+		if uv.fs_stat(('%s/%s/tidelock.db'):format(parent, name)) then
+			return name
+		end
+		name = uv.fs_scandir_next(scan)
+	end
+end
+
+-- A mistyped directory is not made into an empty node.
+local function check_data(options)
+	if options.init or is_data(options.data) then
+		return
+	end
+	local beside = neighbour((options.data:gsub('(.)/+$', '%1')))
+	local makes = options.action == 'db_create' or options.action == 'db_import'
+	refuse('not_found', "there is no data directory '%s'%s; `tidelock init`%s makes one", options.data,
+		beside and (", beside it is '%s'"):format(beside) or '', makes and ' or --init' or '')
+end
+
+--- Whether there is nothing yet that this directory could be mistyped for: it is missing or empty, its
+--- parent is there, and no data directory lies beside it.
+function M.is_first(directory)
+	directory = directory:gsub('(.)/+$', '%1') -- one value
+	local scan = uv.fs_scandir(directory)
+	local free = not uv.fs_lstat(directory) or scan and not uv.fs_scandir_next(scan)
+	return free and uv.fs_stat(parent_of(directory)) and not neighbour(directory) or false
+end
+
+-- --- requests -----------------------------------------------------------------------------------
+
+--- A value as people type it, as JSON: what reads as JSON is that value, everything else a text. An
+--- integer that is too large is no text: it is refused where it would be stored.
+function M.as_json(text)
+	if json.decode(text) ~= nil or text:find '^%-?[1-9]%d*$' then
+		return text
+	elseif not utf8.len(text) then
+		refuse('bad_argument', 'a value is a text in UTF-8')
+	end
+	return json.encode(text)
 end
 
 -- A request as JSON. `value` is JSON text that goes in as it is written.
@@ -31,7 +87,10 @@ local function request_text(call, members, value)
 	for name, member in pairs(members or {}) do
 		request[name] = member
 	end
-	local text = json.encode(request)
+	local ok, text = pcall(json.encode, request)
+	if not ok then
+		refuse('bad_argument', 'names, keys and paths are texts in UTF-8')
+	end
 	return value and text:sub(1, -2) .. ',"value":' .. value .. '}' or text
 end
 
@@ -97,18 +156,18 @@ function Asking:ask(call, members, value, how)
 	if problem then
 		error(problem, 0)
 	end
-	if type(answer) == 'table' then
-		texts[answer] = text
-	end
 	return answer, text
 end
 
---- Runs fn(ask); ask(call, members [, value [, how]]) gives the decoded result and its JSON, or raises
---- the error. `value` is JSON text; `how` may have `progress`, called with what is done and the total,
---- and `input_fd`, a descriptor that the call reads from.
+--- Runs fn(ask, owned); ask(call, members [, value [, how]]) gives the decoded result and its JSON, or
+--- raises the error. `value` is JSON text; `how` may have `progress`, called with what is done and the
+--- total, and `input_fd`, a descriptor that the call reads from. owned() tells, once something was asked,
+--- whether another process has the directory open.
 function M.with_owner(options, fn)
 	local asking = setmetatable({ options = options }, Asking)
-	local results = table.pack(pcall(fn, function(...) return asking:ask(...) end))
+	local results = table.pack(pcall(fn, function(...) return asking:ask(...) end, function()
+		return not asking.own
+	end))
 	if asking.own then
 		asking.own:close(0)
 	end
@@ -127,12 +186,12 @@ function M.find_db(ask, text)
 	for _, db in ipairs(ask 'db list') do
 		if db.name == text or graph.short(db.id) == text then
 			if found then
-				refuse("several databases are called '%s'; give the id", text)
+				refuse('bad_argument', "several databases are called '%s'; give the id", text)
 			end
 			found = db.id
 		end
 	end
-	return found or refuse("there is no database '%s'; see `tidelock db list`", text)
+	return found or refuse('database_not_found', "there is no database '%s'; see `tidelock db list`", text)
 end
 
 return M

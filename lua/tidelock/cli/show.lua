@@ -26,83 +26,70 @@ function M.to_terminal()
 	return uv.guess_handle(1) == 'tty'
 end
 
--- What the user can mend: shown by its text alone, where other errors get a traceback.
-local Refusal = { __tostring = function(refusal) return refusal.message end }
+-- --- errors -------------------------------------------------------------------------------------
 
-function M.refuse(message, ...)
-	error(setmetatable({ message = message:format(...) }, Refusal), 0)
+-- What is told about a failed command: its code and message, and the text that people get.
+local Failure = { __tostring = function(failure) return failure.message end }
+
+--- `message` is shown as it is, or as `text` where that says more.
+function M.failure(code, message, text)
+	return setmetatable({ code = code, message = message, text = text or core.escape(message) }, Failure)
 end
 
---- What is said about a raised value: objects that say themselves in one line, and one for each cause;
---- everything else with a traceback.
-function M.described(err)
-	if type(err) == 'table' and err.code then
-		local text = core.escape(('%s: %s'):format(err.code, err.message))
-		return err.cause and text .. '\n  because ' .. M.described(err.cause) or text
+--- Ends the command with what the user can mend.
+function M.refuse(code, message, ...)
+	error(M.failure(code, message:format(...)), 0)
+end
+
+-- One line, and one for each cause.
+local function described(err)
+	local text = core.escape(('%s: %s'):format(err.code, err.message))
+	return err.cause and text .. '\n  because ' .. described(err.cause) or text
+end
+
+--- The failure of a raised value; a value that cannot say itself gets a traceback.
+function M.failure_of(err)
+	if getmetatable(err) == Failure then
+		return err
+	elseif type(err) == 'table' and err.code then
+		return M.failure(err.code, err.message, described(err))
 	end
 	local plain = type(err) ~= 'string' and told.plain(err)
-	return plain and core.escape(plain) or told.traced(err, 1)
+	local text = plain and core.escape(plain) or told.traced(err, 1)
+	return M.failure('internal', plain or text, text)
+end
+
+--- Tells it on standard error.
+function M.complain(failure, as_json)
+	if as_json then
+		local err = { code = failure.code, message = failure.message }
+		io.stderr:write(core.escape(json.encode { error = err }), '\n')
+	else
+		io.stderr:write('tidelock: ', failure.text, '\n')
+	end
 end
 
 --- What io functions return: the value, or a refusal that says their message.
 function M.checked(value, message)
-	return value or M.refuse('%s', message)
+	return value or M.refuse('io', '%s', message)
 end
 
--- answer -> its JSON, where nothing is lost
-M.texts = setmetatable({}, { __mode = 'k' })
+-- --- answers ------------------------------------------------------------------------------------
 
---- JSON with --json; else fn(value) says it.
-function M.show(options, value, fn)
+--- The answer as exact JSON with --json; else fn() says it.
+function M.show(options, answer, fn)
 	if options.json then
-		M.say('%s', M.texts[value] or json.encode(value))
+		M.say('%s', answer)
 	else
-		fn(value)
+		fn()
 	end
 end
 
--- Where the text of a JSON string that begins at `at` ends.
-local function string_end(text, at)
-	repeat
-		at = text:find('["\\]', at + 1)
-		local escape = text:sub(at, at) == '\\'
-		at = escape and at + 1 or at
-	until not escape
-	return at
-end
-
--- Compact JSON for people. Works on the text: numbers stay as they are written.
-local function indented(text)
-	local out, depth, at = {}, 0, 1
-	local function line()
-		out[#out + 1] = '\n' .. ('  '):rep(depth)
-	end
-	while at <= #text do
-		local char = text:sub(at, at)
-		local last = char == '"' and string_end(text, at) or at
-		if char:find '[%]}]' then
-			depth = depth - 1
-			if not text:sub(at - 1, at - 1):find '[%[{]' then
-				line()
-			end
-		end
-		out[#out + 1] = text:sub(at, last)
-		if char:find '[%[{]' then
-			depth = depth + 1
-		end
-		if char == ',' or char:find '[%[{]' and not text:sub(at + 1, at + 1):find '[%]}]' then
-			line()
-		elseif char == ':' then
-			out[#out + 1] = ' '
-		end
-		at = last + 1
-	end
-	return table.concat(out)
-end
-
---- A value that is given as compact JSON.
+--- JSON for people; escapes keep it the same JSON.
 function M.say_json(text)
-	io.stdout:write(indented(core.escape(text)), '\n')
+	for line in json.encode(json.decode(text), { pretty = true }):gmatch '[^\n]+' do
+		M.say('%s', line)
+	end
 end
 
 --- A text that is the whole answer: as it is for a file or a program, escaped on a terminal.

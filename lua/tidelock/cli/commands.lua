@@ -1,0 +1,174 @@
+-- The commands of the program, their arguments and options.
+local argparse = require 'argparse'
+local core = require 'tidelock.core'
+
+-- --- values -------------------------------------------------------------------------------------
+
+local function whole_number(text)
+	local number = math.tointeger(tonumber(text))
+	if number and number > 0 then
+		return number
+	end
+	return nil, ("'%s' is no whole number above 0"):format(text)
+end
+
+-- Seconds.
+local function duration(text)
+	local ok, milliseconds = pcall(core.duration, tonumber(text) or text)
+	if not ok then
+		return nil, ("'%s' is no duration; write seconds or 250ms, 10s, 5m"):format(text)
+	end
+	return milliseconds / 1000
+end
+
+local function descriptor(text)
+	return text:match '^%d+$' and math.tointeger(tonumber(text)) or nil, ("'%s' is no descriptor"):format(text)
+end
+
+-- --- what commands have in common ---------------------------------------------------------------
+
+local children -- command -> { name -> command }, the program's own included
+local on_help
+
+local function with_help(command)
+	children[command] = {}
+	command:add_help { '-h --help', action = function() on_help(command) end }
+	return command
+end
+
+-- `shape` is what the usage shows behind the name, `more` what the command's own help says besides.
+local function add(parent, name, shape, summary, more)
+	local command = with_help(parent:command(name)):summary(summary)
+	command:description(more and summary .. '\n' .. more or summary)
+	children[parent][name] = command
+	command:usage(('Usage: tidelock %s%s'):format(parent._parent and parent._name .. ' ' or '',
+		name .. ' ' .. shape))
+	return command
+end
+
+-- A command that opens data directories.
+local function add_opening(parent, name, shape, ...)
+	local command = add(parent, name, '[OPTIONS] ' .. shape, ...)
+	command:option('--wait', 'How long to wait while another process has the directory open.', '5s')
+		:convert(duration)
+	command:mutex(
+		command:option('--passphrase-file', 'File with the passphrase of a sealed directory;\n'
+			.. 'without it TIDELOCK_PASSPHRASE.'),
+		command:option('--passphrase-fd', 'Descriptor to read it from.'):convert(descriptor))
+	command:option('--log', 'Least level of log lines on standard error: debug, info,\n'
+		.. 'warning, error or off; without it TIDELOCK_LOG.')
+	return command
+end
+
+-- A command about one directory.
+local function add_data(...)
+	local command = add_opening(...)
+	command:option('-d --data', 'Data directory; without it TIDELOCK_DATA, or tidelock-data.')
+	command:flag('--json', 'Answer in JSON, exactly; errors too, on standard error.')
+	return command
+end
+
+local function with_db(command)
+	command:argument('db', 'Id or name of the database.')
+	return command
+end
+
+local function with_store(command, kind)
+	with_db(command):argument('store', ('Name of the %s.'):format(kind))
+	return command
+end
+
+local function with_signer(command)
+	command:option('-k --key', 'Private key that signs; one that may write without it.')
+	return command
+end
+
+local function may_init(command)
+	command:flag('--init', 'Create the data directory when it is missing.')
+	return command
+end
+
+-- --- the commands -------------------------------------------------------------------------------
+
+local function add_node_commands(p)
+	local run = add_opening(p, 'run', '<file> [<arguments>] ...', 'Run a Lua script with the tidelock modules.')
+	run:argument('file', 'The script.')
+	run:argument('arguments', 'Its arguments.'):args '*'
+	add_data(p, 'init', '', 'Create a data directory and its device key.')
+	add_data(p, 'status', '', 'What the node holds and does; stopped where nobody runs it.')
+	add(p, 'version', '[--json]', 'Version of this program.'):flag('--json', 'Answer in JSON.')
+	local log = with_db(add_data(p, 'log', '<db>', 'Newest entries of a database, their authors and stores.'))
+	log:flag('--graph', 'Draw how entries build on each other.')
+	log:option('-n --limit', 'How many.', '20'):convert(whole_number)
+	local verify = add_data(p, 'verify', '[<db>]', 'Recheck everything held.')
+	verify:argument('db', 'Only this database.'):args '?'
+	local backup = add_data(p, 'backup', '<file>', 'Copy the whole data directory into a new file.')
+	backup:argument('file', 'The copy.')
+end
+
+-- Paths of values.
+local function with_path(command, count, more)
+	command:argument('path', 'Keys with dots between them; several arguments are one\n'
+		.. 'key each, dots included. ' .. more):args(count)
+	command:flag('--literal', 'A single path argument is one key as well.')
+	return command
+end
+
+local function add_value_commands(db)
+	local get = add_data(db, 'get', '<db> <store> [<path>] ...', 'Read a value of a DocStore.',
+		'A text is written as it is, but escaped on a terminal; all else, and everything with --json,\n'
+		.. 'is exact JSON.')
+	with_path(with_store(get, 'DocStore'), '*', 'Without: the whole store.')
+	local set = add_data(db, 'set', '<db> <store> <path> ... <value>', 'Set a value of a DocStore.',
+		'What reads as JSON is that value, everything else a text; so is 1.50, as DocStores have whole\n'
+		.. 'numbers only. null deletes.')
+	with_signer(with_path(with_store(set, 'DocStore'), '2+', 'The last argument is the value.'))
+end
+
+local function add_db_commands(p)
+	local db = add(p, 'db', '<command> ...', 'Databases, and values of their DocStores.')
+	db:require_command(true):command_target 'db_command'
+	add_data(db, 'list', '', 'All databases.')
+	local create = may_init(add_data(db, 'create', '<name>', 'Create a database; prints its id.'))
+	create:argument('name', 'Its name.')
+	create:option('-k --key', 'Private key that signs; made when missing.', 'default')
+	add_value_commands(db)
+	local export = with_db(add_data(db, 'export', '<db> [<file>]', 'Write the entries, one a line.'))
+	export:argument('file', 'Standard output without it.'):args '?'
+	local import = may_init(add_data(db, 'import', '[<file>]', 'Read entries, verify and keep them.',
+		'A file that is damaged, altered or cut fails, with the first bad line and how many entries\n'
+		.. 'entered and stay.'))
+	import:argument('file', 'Standard input without it.'):args '?'
+end
+
+local function add_row_commands(p)
+	local row = add(p, 'row', '<command> ...', 'Rows of Tables, as JSON.')
+	row:require_command(true):command_target 'row_command'
+	local function add_row(name, shape, summary)
+		return with_store(add_data(row, name, '<db> <store> ' .. shape, summary), 'Table')
+	end
+	local list = add_row('list', '', 'Rows in order of their keys.')
+	list:option('--after', 'Only rows behind this key.')
+	list:option('-n --limit', 'How many; all without it.'):convert(whole_number)
+	add_row('get', '<row>', 'Read a row.'):argument('row_key', 'Its key.'):argname '<row>'
+	local set = with_signer(add_row('set', '<row> <value>', 'Set or replace a row.'))
+	set:argument('row_key', 'Its key.'):argname '<row>'
+	set:argument('value', 'JSON, or else a text.')
+	local insert = with_signer(add_row('add', '<value>', 'Add a row under a new key, which is printed.'))
+	insert:argument('value', 'JSON, or else a text.')
+	with_signer(add_row('delete', '<row>', 'Delete a row.')):argument('row_key', 'Its key.'):argname '<row>'
+end
+
+--- The parser, and of each command its own by name. `wanted(command)` is called where its help is asked
+--- for.
+return function(wanted)
+	children, on_help = {}, wanted
+	local p = with_help(argparse('tidelock', 'Keeps databases of signed entries in step.'))
+	p:require_command(true):command_target 'command'
+	p:flag '--version':description 'Version of this program.'
+	add(p, 'help', '[<command>] ...', 'Help on a command.'):argument('words', 'Its name.'):args '*'
+	add_node_commands(p)
+	add_db_commands(p)
+	add_row_commands(p)
+	return p, children
+end

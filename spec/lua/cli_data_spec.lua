@@ -1,0 +1,141 @@
+-- The program and data directories: which it makes, which it refuses, and what it says of them.
+local H = require 'spec.helper'
+local json = require 'tidelock.json'
+local tl = require 'tidelock'
+local uv = require 'luv'
+
+local function run(data, ...)
+	local words = { ... }
+	words[#words + 1], words[#words + 2] = '-d', data
+	return H.run(table.unpack(words))
+end
+
+-- A file with the entries of a database `n` with two values.
+local function exported(folder)
+	local data, file = folder .. '/data', folder .. '/export'
+	for _, words in ipairs {
+		{ 'init' }, { 'db', 'create', 'n' }, { 'db', 'set', 'n', 'd', 'a', 'one' },
+		{ 'db', 'set', 'n', 'd', 'b', 'two' }, { 'db', 'export', 'n', file },
+	} do
+		assert.are.equal(0, (run(data, table.unpack(words))))
+	end
+	local handle <close> = assert(io.open(file))
+	return data, file, handle:read 'a'
+end
+
+describe('data directories', function()
+	teardown(H.clean)
+
+	it('are not made where they are mistyped', function()
+		local folder = H.folder()
+		local data, file = exported(folder)
+		for _, mistyped in ipairs { 'dta', 'dta/', 'no/where' } do
+			for _, words in ipairs {
+				{ 'status' }, { 'verify' }, { 'log', 'n' }, { 'db', 'list' }, { 'db', 'get', 'n', 's' },
+				{ 'db', 'set', 'n', 's', 'k', '1' }, { 'db', 'export', 'n' }, { 'db', 'create', 'm' },
+				{ 'db', 'import', file }, { 'row', 'list', 'n', 't' },
+			} do
+				local status, _, err = run(folder .. '/' .. mistyped, table.unpack(words))
+				assert.are.equal(1, status)
+				assert.matches('no data directory', err)
+			end
+		end
+		assert.is_nil(uv.fs_stat(folder .. '/dta'))
+		local _, _, err = run(folder .. '/dta', 'status')
+		assert.matches("beside it is 'data'", err)
+		assert.are.equal(0, (run(data, 'status')))
+	end)
+
+	it('are made by init, by --init, and by the first database of a place', function()
+		local folder = H.folder()
+		local _, file = exported(folder)
+		assert.are.equal(0, (run(folder .. '/second', 'db', 'create', 'm', '--init')))
+		assert.are.equal(0, (run(folder .. '/third', 'db', 'import', file, '--init')))
+		assert.are.equal('one\n', select(2, run(folder .. '/third', 'db', 'get', 'n', 'd', 'a')))
+		assert.are.equal(0, (run(H.folder() .. '/first', 'db', 'create', 'm')))
+		assert.are.equal(0, (run(H.folder(), 'db', 'create', 'm'))) -- empty
+		assert.are.equal(1, (run(H.folder() .. '/first', 'db', 'import', file)))
+		local other = H.folder()
+		H.write(other .. '/letter', 'dear')
+		assert.are.equal(1, (run(other, 'db', 'create', 'm')))
+		assert.is_nil(uv.fs_stat(other .. '/tidelock.db'))
+	end)
+
+	it('are stopped where nobody has them open, and running where somebody has', function()
+		local data = exported(H.folder())
+		local status, out = run(data, 'status')
+		assert.are.equal(0, status)
+		assert.matches('stopped\n', out)
+		assert.matches('database   %x+  n +3 entries', out)
+		local told = json.decode(select(2, run(data, 'status', '--json')))
+		assert.are.same({ 'stopped', tl.null }, { told.state, told.pid })
+		local node <close> = assert(tl.open { path = data })
+		status, out = run(data, 'status')
+		assert.are.equal(0, status)
+		assert.matches(('running, pid %d\n'):format(uv.os_getpid()), out)
+		told = json.decode(select(2, run(data, 'status', '--json')))
+		assert.are.same({ 'running', uv.os_getpid(), (node:device_key()) },
+			{ told.state, told.pid, told.device_key })
+	end)
+
+	-- As another user where this one is root, whom nothing is forbidden.
+	local function run_without_right(...)
+		local other = uv.getuid() == 0 and 'setpriv --reuid=65534 --regid=65534 --clear-groups ' or ''
+		local words = {}
+		for _, word in ipairs { ... } do
+			words[#words + 1] = ('%q'):format(word)
+		end
+		local pipe = assert(io.popen(('env -u LUA_CPATH %s%q %s 2>&1'):format(other, H.program,
+			table.concat(words, ' '))))
+		local out = pipe:read 'a'
+		return select(3, pipe:close()), out
+	end
+
+	it('are said to be forbidden when they are', function()
+		local folder = H.folder()
+		local data = exported(folder)
+		assert(uv.fs_chmod(folder, 493)) -- 0755
+		local function forbidden()
+			for _, words in ipairs { { 'status' }, { 'db', 'list' }, { 'verify' }, { 'init' } } do
+				words[#words + 1], words[#words + 2] = '-d', data
+				local status, out = run_without_right(table.unpack(words))
+				assert.are.equal(1, status)
+				assert.matches('no permission', out)
+			end
+		end
+		assert(uv.fs_chmod(data, 0))
+		forbidden()
+		assert(uv.fs_chmod(data, 511)) -- 0777
+		assert(uv.fs_chmod(data .. '/tidelock.db', 0))
+		forbidden()
+		assert(uv.fs_chmod(data .. '/lock', 0))
+		forbidden()
+	end)
+end)
+
+describe('an import', function()
+	teardown(H.clean)
+
+	it('of a damaged file keeps what is verified, and says what is wrong', function()
+		local folder = H.folder()
+		local _, _, text = exported(folder)
+		for name, case in pairs {
+			altered = { text:gsub('"two', '"tow'), 'bad_signature: line 3 is bad', 2 },
+			cut = { text:sub(1, -20), 'bad_json: line 3 is bad', 2 },
+			garbage = { text .. 'garbage\n', 'bad_json: line 4 is bad', 3 },
+			missing = { text:gsub('\n[^\n]*', '', 1), 'waits_for_parent: line 2 is bad', 1 },
+			empty = { '', 'bad_entry: there are no entries to import', 0 },
+			torso = { text:gsub('^[^\n]*\n', ''), 'bad_entry: line 1 is bad', 0 },
+		} do
+			local file = H.write(folder .. '/' .. name, (case[1]))
+			local said, count = case[#case - 1], case[#case]
+			local status, out, err = run(folder .. '/into-' .. name, 'db', 'import', '--init', file)
+			assert.are.same({ 1, '' }, { status, out })
+			assert.is_truthy(err:find(said, 1, true), err)
+			assert.is_truthy(err:find(('%d entries entered and are kept'):format(count), 1, true), err)
+			local _, list = run(folder .. '/into-' .. name, 'db', 'list', '--json')
+			local held = json.decode(list)
+			assert.are.equal(count, held[1] and held[1].entries or 0)
+		end
+	end)
+end)
