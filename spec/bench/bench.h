@@ -15,7 +15,7 @@
 
 /* A member that is negative (or NULL) is not printed. */
 typedef struct bench_line {
-	const char *bench;
+	const char *bench, *part;
 	int64_t at, n, keys;
 	double per_s, median_ms, p99_ms, ratio;
 	const char *of;
@@ -130,6 +130,7 @@ void bench_ingest_sqlite(void);
 void bench_verify_store(void);
 void bench_commit(void);
 void bench_get(void);
+void bench_rows(void);
 void bench_bootstrap_http(void);
 void bench_bootstrap_v0(void);
 void bench_increment(void);

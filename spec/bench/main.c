@@ -16,6 +16,7 @@ static const struct subject {
 	{"verify_store", bench_verify_store},
 	{"commit", bench_commit},
 	{"get", bench_get},
+	{"rows", bench_rows},
 	{"bootstrap_http", bench_bootstrap_http},
 	{"bootstrap_v0", bench_bootstrap_v0},
 	{"increment", bench_increment},

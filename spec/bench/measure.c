@@ -78,6 +78,8 @@ static void real(const char *name, double value, int digits)
 void line_print(const bench_line *line)
 {
 	printf("{\"bench\":\"%s\"", line->bench);
+	if (line->part)
+		printf(",\"part\":\"%s\"", line->part);
 	whole("at", line->at);
 	whole("n", line->n);
 	whole("keys", line->keys);
