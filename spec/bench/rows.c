@@ -61,7 +61,8 @@ static void write_rows(rows *r, size_t from, size_t to)
 	for (size_t i = from; i < to; i++) {
 		row_key(key, i);
 		snprintf(row, sizeof row,
-			"{\"active\":true,\"id\":%zu,\"name\":\"Number %zu\",\"score\":%zu.5,\"tags\":["
+			"{\"active\":true,\"id\":%zu,\"name\":\"Number "
+			"%zu\",\"score\":%zu.5,\"tags\":["
 			"\"a\",\"b\"],\"text\":\"%032zu\"}",
 			i, i, i % 100, i);
 		need(tl_table_set(table, text(key), text(row)), "a row");

@@ -47,6 +47,41 @@ describe('sync', function()
 		b:close(0)
 	end)
 
+	it('takes any name that others give to themselves and to databases', function()
+		local names = { [[C:\u0000\name]], '\0', 'a\0b', '"\\\n\r\t\27[31m', '\u{202e}\u{feff}\u{10ffff}', '\u{e9}', ' ' }
+		local b, sync_b, address = open { name = 'b' }
+		local roots = {}
+		for index, name in ipairs(names) do
+			local own = not name:find '\0' and name or nil -- which a node's own cannot have
+			local a, sync_a = open { name = own }
+			assert(sync_b:register_peer(a:device_key(), 'to be told'))
+			assert(sync_b:configure { accept_databases_from = { a:device_key() } })
+			local peer = assert(sync_a:connect_to_peer(address))
+			local db = assert(a:new_database({ name = name }, 'k'))
+			roots[index] = db:root_id()
+			assert(sync_a:add_tree_sync(peer, roots[index]))
+			assert(sync_a:flush '5s')
+			assert(sync_b:connect_to_peer(sync_a:get_server_address()))
+			local info = assert(sync_b:get_peer_info(a:device_key()))
+			assert.is_string(info.display_name)
+			a:close(0)
+		end
+		local found = {}
+		for _, database in ipairs(assert(sync_b:status()).databases) do
+			found[database.id] = database.name
+		end
+		for index, name in ipairs(names) do
+			assert.are.equal(name, found[roots[index]])
+			assert.are.equal(name, (assert(b:load_database(roots[index])):get_name()))
+		end
+		local none, err = b:find_database 'a'
+		assert.is_nil(none)
+		assert.are.equal('database_not_found', err.code)
+		assert(b:find_database(names[1]))
+		assert.are.equal(#names, #assert(sync_b:list_peers()))
+		b:close(0)
+	end)
+
 	it('switches options off and on while it runs', function()
 		local a, sync_a = open { name = 'a', on_commit = false, periodic = 0 }
 		local b, _, address = open { name = 'b', accept_databases_from = { a:device_key() } }
