@@ -201,11 +201,12 @@ static tl_value *object_from_lua(lua_State *L, int index, const tlua_place *at)
 		return checked(L, tl_value_null(), at);
 	if (is_constant(L, index, &deleted_constant))
 		return checked(L, tl_value_deleted(), at);
-	if (!list || !*list)
-		tlua_refuse_at(L, at,
-			lua_pushfstring(L, "is %s, which no document holds",
-				luaL_tolstring(L, index, NULL)));
-	return checked(L, tl_value_copy(*list), at);
+	if (list && *list)
+		return checked(L, tl_value_copy(*list), at);
+	tlua_refuse_at(L, at,
+		lua_pushfstring(
+			L, "is %s, which no document holds", luaL_tolstring(L, index, NULL)));
+	return NULL;
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): bounded by TL_DOC_MAX_NESTING */

@@ -200,7 +200,7 @@ static void numbers_are_the_same_to_the_bit(void)
 		else
 			tl__json_put_i64(&text, integer);
 		item = cJSON_ParseWithLength(text.ptr, text.len);
-		CHECK(item && memcmp(&item->valuedouble, &value, sizeof value) == 0);
+		CHECK(item && item->valuedouble == value);
 		cJSON_Delete(item);
 		tl__buf_free(&text);
 	}

@@ -162,8 +162,8 @@ static bool reads_back(double value)
 
 	write_float(value, text);
 	digits = digits_of(text);
-	if (tl__json_double(tl__str_z(text), &back) != TL_OK ||
-		memcmp(&back, &value, sizeof back) || !strchr(text, '.') || digits > 17)
+	if (tl__json_double(tl__str_z(text), &back) != TL_OK || back != value ||
+		!signbit(back) != !signbit(value) || !strchr(text, '.') || digits > 17)
 		return false;
 	/* No correctly rounded text with fewer digits reads back. */
 	if (value != 0 && digits > 1) {

@@ -48,7 +48,9 @@ describe('sync', function()
 	end)
 
 	it('takes any name that others give to themselves and to databases', function()
-		local names = { [[C:\u0000\name]], '\0', 'a\0b', '"\\\n\r\t\27[31m', '\u{202e}\u{feff}\u{10ffff}', '\u{e9}', ' ' }
+		local names = {
+			[[C:\u0000\name]], '\0', 'a\0b', '"\\\n\r\t\27[31m', '\u{202e}\u{feff}\u{10ffff}', '\u{e9}', ' ',
+		}
 		local b, sync_b, address = open { name = 'b' }
 		local roots = {}
 		for index, name in ipairs(names) do
