@@ -59,6 +59,51 @@ function H.run(...)
 	return status, out, err
 end
 
+local Process = {}
+Process.__index = Process
+
+function Process:kill(signal)
+	return uv.kill(self.pid, signal)
+end
+
+--- Waits until it has ended: its status (128 and the signal's number when that ended it), what it
+--- wrote, and how many seconds that took.
+function Process:wait(seconds)
+	local since = uv.hrtime()
+	H.wait_for(function() return self.status and self.open == 0 end, seconds or 30)
+	return self.status, self.out, self.err, (uv.hrtime() - since) / 1e9
+end
+
+--- Starts the program (or `options.program`) beside us.
+function H.start(options, ...)
+	local self = setmetatable({ out = '', err = '', open = 2 }, Process)
+	local pipes = { out = uv.new_pipe(), err = uv.new_pipe() }
+	local words = { ... }
+	if options.env then
+		table.move(words, 1, #words, #options.env + 2)
+		table.move(options.env, 1, #options.env, 1, words)
+		words[#options.env + 1] = H.program
+	end
+	self.handle, self.pid = uv.spawn(options.env and 'env' or options.program or H.program, {
+		args = words, cwd = options.cwd, stdio = { options.stdin, pipes.out, pipes.err },
+	}, function(code, signal)
+		self.handle:close()
+		self.status = signal > 0 and 128 + signal or code
+	end)
+	assert(self.handle, self.pid)
+	for name, pipe in pairs(pipes) do
+		pipe:read_start(function(_, piece)
+			if piece then
+				self[name] = self[name] .. piece
+			else
+				self.open = self.open - 1
+				pipe:close()
+			end
+		end)
+	end
+	return self
+end
+
 --- Waits until fn() is true, running the loop; fails after `seconds`.
 function H.wait_for(fn, seconds)
 	local tl = require 'tidelock'
