@@ -15,6 +15,10 @@ static inline bool tl__fork_inherited(unsigned count)
 {
 	return count != tl__fork_count();
 }
+/* Between the two no other thread of the process forks: for what must not be inherited as it is at
+ * that moment. They nest. tl__fork_watch comes first. */
+void tl__fork_hold(void);
+void tl__fork_release(void);
 /* TL_E_BAD_STATE when it is. Takes no lock. */
 int tl__fork_check(unsigned count) TL_MUST_USE;
 

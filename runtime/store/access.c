@@ -70,7 +70,7 @@ int tl__store_lend(tl_store **out, tl__store *inner, void (*drop)(void *owner), 
 
 void tl_store_close(tl_store *store)
 {
-	if (!store)
+	if (!store || tl__store_inherited(store->inner))
 		return;
 	if (store->drop)
 		store->drop(store->owner);

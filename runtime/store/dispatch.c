@@ -1,6 +1,5 @@
 /* Reads and upkeep: straight on to the backend. */
 #include "base/fail.h"
-#include "base/fork.h"
 #include "store/backend.h"
 
 /* A visitor that has seen enough ends a walk well. */
@@ -112,49 +111,49 @@ int tl__read_aside_usage(
 
 int tl__read_local(tl__store *store, tl_str key, char **value, size_t *len)
 {
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	return rc == TL_OK ? store->backend->local(store, key, value, len) : rc;
 }
 
 int tl__read_locals(tl__store *store, tl_str prefix, tl__local_visit visit, void *ud)
 {
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	return rc == TL_OK ? walked(store->backend->locals(store, prefix, visit, ud)) : rc;
 }
 
 int tl__read_key(tl__store *store, tl_str name, char **value, size_t *len)
 {
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	return rc == TL_OK ? store->backend->key(store, name, value, len) : rc;
 }
 
 int tl__read_key_names(tl__store *store, tl__name_visit visit, void *ud)
 {
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	return rc == TL_OK ? walked(store->backend->key_names(store, visit, ud)) : rc;
 }
 
 int tl__store_changes(tl__store *store, uint64_t *counter)
 {
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	return rc == TL_OK ? store->backend->changes(store, counter) : rc;
 }
 
 int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud)
 {
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	return rc == TL_OK ? store->backend->check(store, finding, go_on, ud) : rc;
 }
 
 int tl__store_backup(tl__store *store, const char *file, tl__copied copied, void *ud)
 {
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	if (rc != TL_OK)
 		return rc;

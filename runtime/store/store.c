@@ -276,7 +276,7 @@ int tl__store_write(tl__store *store, tl__batch *batch)
 
 	forget_arrivals(batch);
 	batch->error = NULL;
-	batch->result = tl__fork_check(store->forks);
+	batch->result = tl__store_own(store);
 	if (batch->result == TL_OK)
 		batch->result = check_batch(batch);
 	if (batch->result != TL_OK)
@@ -288,7 +288,7 @@ int tl__store_write(tl__store *store, tl__batch *batch)
 int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name)
 {
 	tl__write write = {.clear_db = db, .clear_name = name};
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	if (rc != TL_OK)
 		return rc;
@@ -308,7 +308,7 @@ static void count_snapshot(tl__store *store, int step)
 static int open_snapshot(tl__store *store, bool warm, tl__snapshot **out)
 {
 	bool full;
-	int rc = tl__fork_check(store->forks);
+	int rc = tl__store_own(store);
 
 	*out = NULL;
 	if (rc != TL_OK)
@@ -345,18 +345,28 @@ void tl__snapshot_close(tl__snapshot *snapshot)
 {
 	tl__store *store;
 
-	if (!snapshot || tl__fork_inherited(snapshot->store->forks))
+	if (!snapshot || tl__store_inherited(snapshot->store))
 		return;
 	store = snapshot->store;
 	store->backend->snapshot_close(snapshot);
 	count_snapshot(store, -1);
 }
 
+int tl__store_own(const tl__store *store)
+{
+	return tl__fork_check(store->forks);
+}
+
+bool tl__store_inherited(const tl__store *store)
+{
+	return tl__fork_inherited(store->forks);
+}
+
 void tl__store_close(tl__store *store)
 {
 	/* In a forked child its threads are missing, and what closing writes is not the child's to
 	 * write: its memory is left alone. */
-	if (!store || tl__fork_inherited(store->forks))
+	if (!store || tl__store_inherited(store))
 		return;
 	tl__store_base_free(store);
 	store->backend->close(store);

@@ -308,6 +308,10 @@ int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name) TL_MUS
 /* Told of bytes; false ends it with TL_E_CANCELLED and nothing is left. May be NULL. */
 typedef bool (*tl__copied)(void *ud, uint64_t done, uint64_t total);
 int tl__store_backup(tl__store *store, const char *file, tl__copied copied, void *ud) TL_MUST_USE;
+/* A process forked from the one that opened the store must not use it: TL_E_BAD_STATE, here and
+ * from every call. Closing it, and its snapshots, touches nothing there. Neither takes a lock. */
+int tl__store_own(const tl__store *store) TL_MUST_USE;
+bool tl__store_inherited(const tl__store *store);
 /* The descriptor of the store's directory, the store's own: whatever lies beside its file is opened
  * through it. -1 for a store in memory. */
 int tl__store_directory(tl__store *store);

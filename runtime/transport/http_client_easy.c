@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/fail.h"
 #include "transport/http_exchange.h"
+#include "transport/http_sockets.h"
 
 static uint64_t now_of(const tl_exchange *exchange)
 {
@@ -197,6 +198,7 @@ int tl__exchange_set_callbacks(tl_exchange *exchange)
 	SET(CURLOPT_HEADERDATA, exchange);
 	SET(CURLOPT_WRITEFUNCTION, on_write);
 	SET(CURLOPT_WRITEDATA, exchange);
+	SET(CURLOPT_OPENSOCKETFUNCTION, tl__sockets_open);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
 	SET(CURLOPT_CLOSESOCKETDATA, exchange->http);
 #undef SET

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "transport/http_exchange.h"
+#include "transport/http_sockets.h"
 
 #define MAX_IDLE_CONNECTIONS 64L
 #define MAX_PER_HOST         32L
@@ -317,24 +319,27 @@ static void on_sweep(void *ud)
 
 /* --- libcurl <-> loop ------------------------------------------------------------------------- */
 
-static void on_socket(void *ud, int fd, unsigned events)
+static void turn(http *h, curl_socket_t fd, int bits)
 {
-	http *h = ud;
-	int bits = (events & TL_READABLE ? CURL_CSELECT_IN : 0) |
-		   (events & TL_WRITABLE ? CURL_CSELECT_OUT : 0);
 	int running;
 
+	tl__sockets_begin();
 	curl_multi_socket_action(h->client.multi, fd, bits, &running);
+	tl__sockets_end();
 	collect(h);
+}
+
+static void on_socket(void *ud, int fd, unsigned events)
+{
+	int bits = (events & TL_READABLE ? CURL_CSELECT_IN : 0) |
+		   (events & TL_WRITABLE ? CURL_CSELECT_OUT : 0);
+
+	turn(ud, fd, bits);
 }
 
 static void on_time(void *ud)
 {
-	http *h = ud;
-	int running;
-
-	curl_multi_socket_action(h->client.multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect(h);
+	turn(ud, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int want_time(CURLM *multi, long after_ms, void *ud)
@@ -356,6 +361,7 @@ static int watch(http *h, curl_socket_t fd, unsigned events, tl_watch *known)
 
 	if (known)
 		return h->loop->rewatch(known, events);
+	tl__sockets_seen(fd);
 	rc = h->loop->watch(h->loop, fd, events, on_socket, h, &fresh);
 	if (rc == TL_OK)
 		curl_multi_assign(h->client.multi, fd, fresh);
@@ -414,15 +420,21 @@ static int set_up_multi(http *h)
 int tl__http_client_init(http *h)
 {
 	http_client *c = &h->client;
-	int rc = h->loop->timer(h->loop, on_time, h, &c->timer);
+	int rc = tl__fork_watch();
 
+	if (rc == TL_OK)
+		rc = h->loop->timer(h->loop, on_time, h, &c->timer);
 	if (rc == TL_OK)
 		rc = h->loop->timer(h->loop, on_kick, h, &c->kick);
 	if (rc == TL_OK)
 		rc = h->loop->timer(h->loop, on_sweep, h, &c->sweep);
 	if (rc != TL_OK)
 		return rc;
+	tl__sockets_begin();
 	c->multi = curl_multi_init();
+	if (c->multi)
+		tl__sockets_of_multi(c->multi);
+	tl__sockets_end();
 	if (!c->multi)
 		return tl__fail(TL_E_NOMEM, "no memory for an HTTP client");
 	return set_up_multi(h);

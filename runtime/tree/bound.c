@@ -38,6 +38,13 @@ void tl__bound_free(tl__bound *bound)
 	tl__free((char *)(uintptr_t)bound->name.ptr);
 }
 
+int tl__bound_check(const tl__bound *bound)
+{
+	if (bound->tx)
+		return tl__transaction_check(bound->tx);
+	return tl__database_check(bound->view ? bound->view->db : bound->db);
+}
+
 /* --- history ---------------------------------------------------------------------------------- */
 
 /* What is asked of history: the value at literal components, or how many of them lead to a List. */

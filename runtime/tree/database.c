@@ -37,7 +37,7 @@ void tl_database_free(tl_database *db)
 {
 	tl__host *host;
 
-	if (!db || atomic_fetch_sub(&db->owners, 1) != 1)
+	if (!db || tl__database_inherited(db) || atomic_fetch_sub(&db->owners, 1) != 1)
 		return;
 	host = db->host;
 	pthread_mutex_destroy(&db->mutex);
@@ -47,9 +47,16 @@ void tl_database_free(tl_database *db)
 		host->release(host->ud);
 }
 
+bool tl__database_inherited(const tl_database *db)
+{
+	return tl__store_inherited(db->host->tree->store);
+}
+
 int tl__database_check(const tl_database *db)
 {
-	return db->host->check ? db->host->check(db->host->ud) : TL_OK;
+	int code = tl__store_own(db->host->tree->store);
+
+	return code == TL_OK && db->host->check ? db->host->check(db->host->ud) : code;
 }
 
 int tl__database_snapshot(const tl_database *db, tl__snapshot **out)
@@ -80,8 +87,11 @@ static void swap_key(tl_database *db, char *name)
 
 int tl_database_set_default_auth_key(tl_database *db, tl_str key_name)
 {
+	int code = tl__store_own(db->host->tree->store);
 	char *copy;
 
+	if (code != TL_OK)
+		return code;
 	if (key_name.len == 0)
 		return tl__fail(TL_E_BAD_ARGUMENT, "the name of a private key is missing");
 	copy = tl__copy_bytes(key_name.ptr, key_name.len);
@@ -93,14 +103,17 @@ int tl_database_set_default_auth_key(tl_database *db, tl_str key_name)
 
 void tl_database_clear_default_auth_key(tl_database *db)
 {
-	swap_key(db, NULL);
+	if (!tl__database_inherited(db))
+		swap_key(db, NULL);
 }
 
 int tl_database_default_auth_key(tl_database *db, char **out)
 {
-	int code = TL_OK;
+	int code = tl__store_own(db->host->tree->store);
 
 	*out = NULL;
+	if (code != TL_OK)
+		return code;
 	pthread_mutex_lock(&db->mutex);
 	if (db->key_name) {
 		*out = tl__copy_bytes(db->key_name, strlen(db->key_name));
@@ -125,7 +138,7 @@ int tl_database_add_hook(tl_database *db, const tl_hook *hook, uint64_t *handle)
 
 void tl_database_remove_hook(tl_database *db, uint64_t handle)
 {
-	if (db->host->hooks)
+	if (db->host->hooks && !tl__database_inherited(db))
 		tl__hooks_remove(db->host->hooks, &db->id, handle);
 }
 
@@ -282,7 +295,7 @@ int tl_database_at(tl_database *db, const tl_id *tips, size_t count, tl_view **o
 
 void tl_view_free(tl_view *view)
 {
-	if (!view || atomic_fetch_sub(&view->owners, 1) != 1)
+	if (!view || tl__database_inherited(view->db) || atomic_fetch_sub(&view->owners, 1) != 1)
 		return;
 	tl__basis_free(&view->basis);
 	pthread_mutex_destroy(&view->mutex);

@@ -64,8 +64,11 @@ struct tl_database {
 	char *key_name;        /* default key; NULL: none */
 };
 
-/* TL_OK, or TL_E_CLOSED. */
+/* TL_OK, TL_E_CLOSED, or TL_E_BAD_STATE in a forked child. */
 int tl__database_check(const tl_database *db) TL_MUST_USE;
+/* In a forked child its handles are let go of as they are: other threads may have been at work in
+ * them, and they end with the process. */
+bool tl__database_inherited(const tl_database *db);
 /* A handle without looking whether the database exists. */
 int tl__database_new(tl__host *host, const tl_id *id, tl_database **out) TL_MUST_USE;
 /* How many entries of the database are pending, or in quarantine. */
@@ -112,7 +115,7 @@ struct tl_transaction {
 	struct tl_transaction *next, *previous;
 };
 
-/* TL_OK when it can be read and changed; TL_E_ALREADY_COMMITTED, TL_E_CLOSED. */
+/* TL_OK when it can be read and changed; TL_E_ALREADY_COMMITTED, TL_E_CLOSED, TL_E_BAD_STATE. */
 int tl__transaction_check(const tl_transaction *tx) TL_MUST_USE;
 /* The same for changes, which a commit under way refuses too (TL_E_ALREADY_COMMITTED). */
 int tl__transaction_changeable(const tl_transaction *tx) TL_MUST_USE;
@@ -166,6 +169,8 @@ typedef struct tl__bound {
 int tl__bound_init(tl__bound *bound, tl_transaction *tx, tl_view *view, tl_database *db,
 	tl_str name) TL_MUST_USE;
 void tl__bound_free(tl__bound *bound);
+/* That what it is bound to can be read. */
+int tl__bound_check(const tl__bound *bound) TL_MUST_USE;
 /* Value at literal components without what is staged: NULL when absent. *out is yours. */
 int tl__bound_history(
 	tl__bound *bound, const tl_str *components, size_t count, tl_value **out) TL_MUST_USE;

@@ -85,7 +85,7 @@ void tl__transaction_drop(tl_transaction *tx)
 
 void tl__transaction_release(tl_transaction *tx)
 {
-	if (atomic_fetch_sub(&tx->owners, 1) != 1)
+	if (tl__database_inherited(tx->db) || atomic_fetch_sub(&tx->owners, 1) != 1)
 		return;
 	tl__transaction_drop(tx);
 	tl__basis_free(&tx->basis);
@@ -98,7 +98,7 @@ void tl__transaction_release(tl_transaction *tx)
 
 void tl_transaction_rollback(tl_transaction *tx)
 {
-	if (tx->committing)
+	if (tx->committing || tl__database_inherited(tx->db))
 		return;
 	if (tx->state == TL__TX_OPEN)
 		tx->state = TL__TX_CLOSED;
@@ -115,8 +115,10 @@ void tl_transaction_free(tl_transaction *tx)
 
 int tl__transaction_check(const tl_transaction *tx)
 {
-	if (tx->state == TL__TX_OPEN)
-		return TL_OK;
+	int code = tl__store_own(tx->db->host->tree->store);
+
+	if (code != TL_OK || tx->state == TL__TX_OPEN)
+		return code;
 	if (tx->state == TL__TX_COMMITTED)
 		return tl__fail(TL_E_ALREADY_COMMITTED,
 			"the transaction is committed; begin a new one to go on");
@@ -125,7 +127,7 @@ int tl__transaction_check(const tl_transaction *tx)
 
 int tl__transaction_changeable(const tl_transaction *tx)
 {
-	if (tx->committing)
+	if (tx->committing && !tl__database_inherited(tx->db))
 		return tl__fail(TL_E_ALREADY_COMMITTED,
 			"the transaction is being committed; its hooks may read it, and change "
 			"others");

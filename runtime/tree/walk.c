@@ -189,7 +189,7 @@ static int refresh(tl_walk *w)
 {
 	tl_transaction *tx = w->bound.tx;
 	bool changed = tx && w->page && tx->changes != w->changes;
-	int code = tx ? tl__transaction_check(tx) : TL_OK;
+	int code = tl__bound_check(&w->bound);
 
 	if (code == TL_OK && changed)
 		w->page_size = AFTER_CHANGE;

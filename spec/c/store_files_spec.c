@@ -111,6 +111,77 @@ static void a_forked_child_does_not_share_it(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* A child that lives until its input ends, and does nothing with what it inherited. */
+static pid_t live_on(int *release)
+{
+	int hold[2];
+	char byte;
+	pid_t child;
+
+	if (pipe(hold) != 0)
+		return -1;
+	child = fork();
+	if (child == 0) {
+		close(hold[1]);
+		while (read(hold[0], &byte, 1) > 0)
+			continue;
+		_exit(0);
+	}
+	close(hold[0]);
+	*release = hold[1];
+	return child;
+}
+
+static void a_child_that_lives_on_does_not_keep_it(void)
+{
+	int release = -1, status;
+	pid_t child;
+
+	REQUIRE(open_at(spec_folder) == TL_OK);
+	child = live_on(&release);
+	REQUIRE(child > 0);
+	tl__store_close(store);
+	store = NULL;
+	CHECK_OK(open_at(spec_folder));
+	CHECK_OK(write_chain(DB, 1, 1, NULL));
+	close(release);
+	waitpid(child, &status, 0);
+}
+
+/* Opens the store, has a child, says its pid and waits to be killed. */
+static void open_and_fork(int tell)
+{
+	int release = -1;
+	pid_t child;
+
+	if (open_at(spec_folder) != TL_OK || write_chain(DB, 1, 2, NULL) != TL_OK)
+		_exit(1);
+	child = live_on(&release);
+	if (write(tell, &child, sizeof child) == sizeof child)
+		pause();
+	_exit(1);
+}
+
+static void nor_when_its_parent_is_killed(void)
+{
+	int tell[2], status;
+	pid_t parent, child = 0;
+
+	REQUIRE(pipe(tell) == 0);
+	parent = fork();
+	if (parent == 0)
+		open_and_fork(tell[1]);
+	close(tell[1]);
+	REQUIRE(parent > 0 && read(tell[0], &child, sizeof child) == sizeof child && child > 0);
+	/* The child's input ends with its parent: it is held, not to end before the check. */
+	REQUIRE(kill(child, SIGSTOP) == 0);
+	REQUIRE(kill(parent, SIGKILL) == 0 && waitpid(parent, &status, 0) == parent);
+	CHECK_OK(open_at(spec_folder));
+	CHECK(arrivals_of(DB) == 2);
+	CHECK(kill(child, SIGKILL) == 0);
+	close(tell[0]);
+}
+
 /* --- modes and descriptors -------------------------------------------------------------------- */
 
 static mode_t mode_of(const char *path)
@@ -435,6 +506,8 @@ int main(void)
 	RUN_WITH_OTHER(a_second_open_is_refused);
 	RUN_WITH_OTHER(a_second_process_is_told_the_pid);
 	RUN_WITH_OTHER(a_forked_child_does_not_share_it);
+	RUN_WITH_OTHER(a_child_that_lives_on_does_not_keep_it);
+	RUN_WITH_OTHER(nor_when_its_parent_is_killed);
 	RUN_WITH_OTHER(others_cannot_look_in);
 	RUN_WITH_OTHER(descriptors_come_back_and_are_not_inherited);
 	RUN_WITH_OTHER(garbage_is_no_store);

@@ -9,9 +9,10 @@
  * names. Every descriptor is closed by exec.
  *
  * fork(): a node stays with the process that opened it. In the child everything that uses it, or
- * what came from it, fails with `bad_state`; closing and freeing are fine and touch nothing. The
- * child may open other directories; one that was open at the fork only a program started with exec
- * can open. */
+ * what came from it, fails with `bad_state`; closing and freeing are fine and touch nothing. What
+ * a child wants to open itself, it opens in a program that it starts with exec: it has copies of
+ * the locks of threads that it lacks, those of other libraries too, and a directory that was open
+ * at the fork is refused there. */
 #ifndef TIDELOCK_NODE_H
 #define TIDELOCK_NODE_H
 
