@@ -182,9 +182,23 @@ static int core_record(lua_State *L)
 	return tlua_decode_record(L, tlua_check_str(L, 1));
 }
 
-static const luaL_Reg functions[] = {{"control", tlua_control}, {"escape", core_escape},
-	{"distance", core_distance}, {"record", core_record}, {"methods", core_methods},
-	{"version", core_version}, {"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
+/* misuse(text): blames whoever called the Lua half */
+static int core_misuse(lua_State *L)
+{
+	return luaL_error(L, "%s", luaL_checkstring(L, 1));
+}
+
+/* bad_argument(number, text): the same, of an argument of the method that was called; self counts
+ */
+static int core_bad_argument(lua_State *L)
+{
+	return tlua_misuse_of(L, (int)luaL_checkinteger(L, 1), luaL_checkstring(L, 2));
+}
+
+static const luaL_Reg functions[] = {{"misuse", core_misuse}, {"bad_argument", core_bad_argument},
+	{"control", tlua_control}, {"escape", core_escape}, {"distance", core_distance},
+	{"record", core_record}, {"methods", core_methods}, {"version", core_version},
+	{"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
 
 int luaopen_tidelock_core(lua_State *L)
 {

@@ -8,6 +8,7 @@
 #include <lua.h>
 #include <lualib.h>
 #include <tidelock/tidelock.h>
+#include "misuse.h"
 
 /* --- results ---------------------------------------------------------------------------------- */
 

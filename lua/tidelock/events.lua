@@ -1,5 +1,6 @@
 -- The three ways to read a node's events: on, events and next_event. Each reader sees every event.
 local core = require 'tidelock.core'
+local misuse = require 'tidelock.misuse'
 local pump = require 'tidelock.pump'
 local Reader = require 'tidelock.reader'
 local task = require 'tidelock.task'
@@ -10,14 +11,14 @@ local descriptor = node.fd
 
 local function set_of(kinds)
 	if kinds ~= nil and type(kinds) ~= 'table' then
-		error('events takes a table of kinds', 3)
+		misuse.argument(2, 'events takes a table of kinds')
 	elseif not kinds or #kinds == 0 then
 		return nil
 	end
 	local set = {}
 	for _, kind in ipairs(kinds) do
 		if not core.event_kinds[kind] then
-			error(("there is no event '%s'"):format(tostring(kind)), 3)
+			misuse.argument(2, ("there is no event '%s'"):format(tostring(kind)))
 		end
 		set[kind] = true
 	end
@@ -26,9 +27,10 @@ end
 
 --- Calls fn(event) for each event of this kind, from the loop; returns a function that ends it.
 function node:on(kind, fn)
-	if type(kind) ~= 'string' or type(fn) ~= 'function' then
-		error('on takes the kind of an event and a function', 2)
+	if type(kind) ~= 'string' then
+		misuse.argument(2, 'the kind of an event expected')
 	end
+	misuse.check_function(3, fn)
 	local reader, telling
 	reader = Reader.new(set_of { kind }, true, function()
 		if telling then

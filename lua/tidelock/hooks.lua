@@ -1,6 +1,7 @@
 -- add_hook: from a table of functions to what bindings/lua/hook.c calls, which answers true, or nil
 -- and a text that says why.
 local core = require 'tidelock.core'
+local misuse = require 'tidelock.misuse'
 local task = require 'tidelock.task'
 local told = require 'tidelock.told'
 local unsupported = require 'tidelock.unsupported'
@@ -47,7 +48,7 @@ for _, type_name in ipairs { 'tidelock.node', 'tidelock.database', 'tidelock.tra
 	local add_hook = methods.add_hook
 	methods.add_hook = function(self, hook)
 		if type(hook) ~= 'table' then
-			error('a hook is a table of functions', 2)
+			misuse.argument(2, 'a hook is a table of functions')
 		end
 		local moments = {}
 		for name, fn in pairs(hook) do

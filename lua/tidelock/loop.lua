@@ -2,6 +2,7 @@
 -- is here under its own name, but for `run`, which luv has under `luv.run`.
 local core = require 'tidelock.core'
 local handles = require 'tidelock.handles'
+local misuse = require 'tidelock.misuse'
 local task = require 'tidelock.task'
 local uv = require 'luv'
 
@@ -17,6 +18,7 @@ end
 
 --- Ends it; what it has started goes on. Whether it was running.
 function Timer:stop()
+	misuse.check_self(self, Timer)
 	local handle = self.handle
 	if not handle then
 		return false
@@ -30,9 +32,7 @@ end
 Timer.__close = Timer.stop
 
 local function new_timer(fn)
-	if type(fn) ~= 'function' then
-		error('a timer takes a duration and a function', 3)
-	end
+	misuse.check_function(2, fn)
 	return setmetatable({ handle = uv.new_timer() }, Timer)
 end
 
@@ -62,7 +62,7 @@ end
 function M.every(duration, fn)
 	local ms = core.duration(duration)
 	if ms == 0 then
-		error('a period is at least a millisecond', 2)
+		misuse.argument(1, 'a period is at least a millisecond')
 	end
 	local timer, going = new_timer(fn), nil
 	local function tick()
@@ -88,7 +88,10 @@ end
 
 --- Runs the loop until no task, handle or server is left; run 'once' and run 'nowait' are luv's.
 function M.run(mode)
-	if mode then
+	if mode ~= nil then
+		if mode ~= 'default' and mode ~= 'once' and mode ~= 'nowait' then
+			misuse.argument(1, "'default', 'once' or 'nowait' expected")
+		end
 		return uv.run(mode)
 	end
 	local beat

@@ -1,6 +1,7 @@
 -- Opening and closing nodes.
 local core = require 'tidelock.core'
 local log_sink = require 'tidelock.log_sink'
+local misuse = require 'tidelock.misuse'
 local pump = require 'tidelock.pump'
 local task = require 'tidelock.task'
 local uv = require 'luv'
@@ -45,29 +46,34 @@ end
 --- How long `tl.open` waits unless it is told (milliseconds).
 M.wait = 0
 
+local function copy_of(options)
+	local copy = {}
+	for name, value in pairs(options) do
+		copy[name] = value
+	end
+	return copy
+end
+
 --- Opens a node; options as in tidelock/node.h, and `wait`.
 function M.open(options)
 	if type(options) ~= 'table' then
-		error("tl.open takes a table, for example tl.open { path = 'notes' }", 2)
+		misuse.argument(1, "a table expected, for example tl.open { path = 'notes' }")
 	end
-	local given = {}
-	for name, value in pairs(options) do
-		given[name] = value
-	end
-	if given.backend ~= nil then
-		if given.backend ~= MEMORY then
-			error('a backend is tl.memory(); for files give a path', 2)
+	options = copy_of(options)
+	if options.backend ~= nil then
+		if options.backend ~= MEMORY then
+			misuse.argument(1, 'a backend is tl.memory(); for files give a path')
 		end
-		given.backend, given.memory = nil, true
+		options.backend, options.memory = nil, true
 	end
-	local wait = given.wait and core.duration(given.wait) or M.wait
-	given.wait = nil
-	local opened, err = open_waiting(given, wait)
+	local wait = options.wait and core.duration(options.wait) or M.wait
+	options.wait = nil
+	local opened, err = open_waiting(options, wait)
 	if not opened and err.code == 'already_open' then
 		-- Handles of an earlier node that nobody can reach any more keep its store open.
 		collectgarbage()
 		collectgarbage()
-		opened, err = open_waiting(given, wait)
+		opened, err = open_waiting(options, wait)
 	end
 	if opened then
 		last_number = last_number + 1

@@ -1,5 +1,6 @@
 -- The Lua half of stores: store types, iteration, rows as tables, read-change-set.
 local core = require 'tidelock.core'
+local misuse = require 'tidelock.misuse'
 local unsupported = require 'tidelock.unsupported'
 
 local M = { DocStore = 'doc_store', Table = 'table', SettingsStore = 'settings_store' }
@@ -7,18 +8,23 @@ local M = { DocStore = 'doc_store', Table = 'table', SettingsStore = 'settings_s
 -- Which method opens a store of each type, on transactions, databases and views alike.
 local openers = { doc_store = 'doc', table = 'table', settings_store = 'settings' }
 
+-- Not a tail call: what C says of an argument is told under the name of the method that was called.
+local function whole(...)
+	return ...
+end
+
 local function get_store(self, name, kind)
 	local opener = openers[kind or M.DocStore]
 	if not opener then
-		error('a store type is tl.DocStore, tl.Table or tl.SettingsStore', 2)
+		misuse.argument(3, 'a store type is tl.DocStore, tl.Table or tl.SettingsStore')
 	end
 	if opener == 'settings' then
 		if name ~= '_settings' then
-			error('a SettingsStore is called _settings', 2)
+			misuse.argument(2, 'a SettingsStore is called _settings')
 		end
 		return self:settings()
 	end
-	return self[opener](self, name)
+	return whole(self[opener](self, name))
 end
 
 for _, type_name in ipairs { 'tidelock.transaction', 'tidelock.database', 'tidelock.view' } do
@@ -27,30 +33,24 @@ for _, type_name in ipairs { 'tidelock.transaction', 'tidelock.database', 'tidel
 	methods.get_subtree = get_store
 end
 
-local function check_function(fn, call)
-	if type(fn) ~= 'function' then
-		error(('%s takes a function here, not a %s'):format(call, type(fn)), 3)
-	end
-end
-
 -- --- DocStore ----------------------------------------------------------------------------------
 
 local doc = core.methods 'tidelock.doc_store'
 
 --- Reads, changes, sets: fn gets the value and returns the new one.
 function doc:modify(path, fn)
-	check_function(fn, 'modify')
+	misuse.check_function(3, fn)
 	local value, err = self:get(path)
 	if value == nil then
 		return nil, err
 	end
-	return self:set(path, fn(value))
+	return whole(self:set(path, fn(value)))
 end
 doc.modify_path = doc.modify
 
 --- The same, starting from `initial` when nothing is there.
 function doc:modify_or_insert(path, initial, fn)
-	check_function(fn, 'modify_or_insert')
+	misuse.check_function(4, fn)
 	local value, err = self:get_option(path)
 	if err then
 		return nil, err
@@ -58,7 +58,7 @@ function doc:modify_or_insert(path, initial, fn)
 	if value == nil then
 		value = initial
 	end
-	return self:set(path, fn(value))
+	return whole(self:set(path, fn(value)))
 end
 doc.modify_or_insert_path = doc.modify_or_insert
 
@@ -74,7 +74,7 @@ local rows = core.methods 'tidelock.table'
 --- Rows that match(row, key) says true to, as an array of { key =, row = }; and those that are no
 --- JSON, of which it is not asked, as an array of { key =, err = }.
 function rows:search(match)
-	check_function(match, 'search')
+	misuse.check_function(2, match)
 	local found, unreadable = {}, {}
 	for key, row, err in self:each() do
 		if err then
@@ -99,15 +99,9 @@ local CHANGES_PAGE = 1000
 --- Change feed over arrival numbers: for change in db:changes { since = n } do. It ends at the
 --- present; go on later from the last change.arrival seen.
 function database:changes(options)
-	options = options or {}
-	for name in pairs(options) do
-		if name ~= 'since' then
-			error(("unknown option '%s', did you mean 'since'?"):format(name), 2)
-		end
-	end
-	local since, index = options.since or 0, 1
+	local since, index = misuse.option(2, options, 'since') or 0, 1
 	if math.type(since) ~= 'integer' or since < 0 then
-		error('since is an arrival number: a whole number, not below 0', 2)
+		misuse.argument(2, 'since is an arrival number: a whole number, not below 0')
 	end
 	-- Read at once: whether it can begin there shows here and not in the middle of a loop.
 	local page = assert(self:changes_page(since, CHANGES_PAGE))
@@ -127,7 +121,7 @@ local function components(path)
 	if type(path) == 'table' then
 		return path
 	elseif type(path) ~= 'string' then
-		error('a path is a string or a table of strings', 3)
+		misuse.argument(3, 'a path is a string or a table of strings')
 	end
 	local parts = {}
 	for part in path:gmatch '[^.]+' do
@@ -138,7 +132,7 @@ end
 
 --- Who wrote what at a path of a store, oldest first.
 function database:history_of(store, path)
-	return self:history_at(store, components(path))
+	return whole(self:history_at(store, components(path)))
 end
 
 -- What fn gave, once the transaction is decided.
@@ -160,7 +154,7 @@ end
 --- nothing; nil and the error when the commit fails. fn rolls back by raising, by returning false, or
 --- nil and a reason, and that is passed on.
 function database:transact(fn)
-	check_function(fn, 'transact')
+	misuse.check_function(2, fn)
 	local opened, err = self:new_transaction()
 	if not opened then
 		return nil, err

@@ -1,5 +1,6 @@
 -- node:sync(): the guide's synchronisation calls. Waiting calls follow lua/tidelock/task.lua.
 local core = require 'tidelock.core'
+local misuse = require 'tidelock.misuse'
 local pump = require 'tidelock.pump'
 local unsupported = require 'tidelock.unsupported'
 local node_methods = core.methods 'tidelock.node'
@@ -12,6 +13,16 @@ function Sync:__tostring()
 	return ('tidelock.sync of %s'):format(tostring(self.node))
 end
 
+local function node_of(self)
+	misuse.check_self(self, Sync)
+	return self.node
+end
+
+-- Not a tail call: what C says of an argument is told under the name of the method that was called.
+local function whole(...)
+	return ...
+end
+
 -- --- plain calls: the same name and arguments on the node ---------------------------------------
 
 for _, name in ipairs {
@@ -22,35 +33,31 @@ for _, name in ipairs {
 } do
 	local method = node_methods['sync_' .. name]
 	Sync[name] = function(self, ...)
-		return method(self.node, ...)
+		return whole(method(node_of(self), ...))
 	end
 end
 
 Sync.enable_http_transport = function(self, options)
-	return self.node:sync_enable_http(options)
+	return whole(node_of(self):sync_enable_http(options))
 end
 
 Sync.approve_bootstrap_request = function(self, id, key_name)
-	return self.node:sync_approve(id, key_name)
+	return whole(node_of(self):sync_approve(id, key_name))
 end
 
 Sync.reject_bootstrap_request = function(self, id, key_name)
-	return self.node:sync_reject(id, key_name)
+	return whole(node_of(self):sync_reject(id, key_name))
 end
 
 --- start_server('127.0.0.1:0' [, { transport = 'http' }])
 function Sync:start_server(bind, options)
-	for name in pairs(options or {}) do
-		if name ~= 'transport' then
-			error(("unknown option '%s', did you mean 'transport'?"):format(name), 2)
-		end
-	end
-	return self.node:sync_start_server(bind, options and options.transport)
+	local transport = misuse.option(3, options, 'transport')
+	return whole(node_of(self):sync_start_server(bind, transport))
 end
 
 --- The `_sync` database, readable by DocStore.
 function Sync:sync_tree()
-	return self.node:sync_tree()
+	return node_of(self):sync_tree()
 end
 
 -- --- JSON records as tables ---------------------------------------------------------------------
@@ -62,13 +69,13 @@ for _, name in ipairs {
 } do
 	local method = node_methods['sync_' .. name]
 	Sync[name] = function(self, ...)
-		return decoded(method(self.node, ...))
+		return decoded(method(node_of(self), ...))
 	end
 end
 
 for _, state in ipairs { 'pending', 'approved', 'rejected' } do
 	Sync[state .. '_bootstrap_requests'] = function(self)
-		return decoded(self.node:sync_bootstrap_requests(state))
+		return decoded(node_of(self):sync_bootstrap_requests(state))
 	end
 end
 
@@ -78,7 +85,7 @@ end
 local function waiting(what, start)
 	local method = node_methods['sync_start_' .. start]
 	return function(self, ...)
-		return pump.wait(what, self.node, method, ...)
+		return whole(pump.wait(what, node_of(self), method, ...))
 	end
 end
 
@@ -92,12 +99,8 @@ end
 local connect = waiting('connect_to_peer', 'connect')
 --- connect_to_peer(address [, { key = K }]) -> the peer's key
 function Sync:connect_to_peer(address, options)
-	for name in pairs(options or {}) do
-		if name ~= 'key' then
-			error(("unknown option '%s', did you mean 'key'?"):format(name), 2)
-		end
-	end
-	return connect(self, address, options and options.key)
+	local key = misuse.option(3, options, 'key')
+	return whole(connect(self, address, key))
 end
 
 local sync_tree = waiting('sync_tree_with_peer', 'tree')
@@ -137,6 +140,11 @@ local State = {}
 State.__index = State
 State.__name = 'tidelock.sync_state'
 
+local function node_of_state(self)
+	misuse.check_self(self, State)
+	return self.node
+end
+
 local Metadata = {}
 Metadata.__index = Metadata
 
@@ -147,29 +155,29 @@ function Metadata:sync_success_rate()
 end
 
 function State:get_sync_cursor(peer, db)
-	return decoded(self.node:sync_get_sync_cursor(peer, db))
+	return decoded(node_of_state(self):sync_get_sync_cursor(peer, db))
 end
 
 function State:get_sync_metadata(peer)
-	local metadata, err = decoded(self.node:sync_get_sync_metadata(peer))
+	local metadata, err = decoded(node_of_state(self):sync_get_sync_metadata(peer))
 	return metadata and setmetatable(metadata, Metadata), err
 end
 
 function State:get_sync_history(peer, limit)
-	return decoded(self.node:sync_get_sync_history(peer, limit))
+	return decoded(node_of_state(self):sync_get_sync_history(peer, limit))
 end
 
 function State:get_peers_with_sync_state()
-	return decoded(self.node:sync_get_peers_with_sync_state())
+	return decoded(node_of_state(self):sync_get_peers_with_sync_state())
 end
 
 function State:cleanup_old_history(days)
-	return self.node:sync_cleanup_old_history(days)
+	return whole(node_of_state(self):sync_cleanup_old_history(days))
 end
 
 --- Written by the engine after every exchange.
 function Sync:state()
-	return setmetatable({ node = self.node }, State)
+	return setmetatable({ node = node_of(self) }, State)
 end
 
 -- --- not in this version -----------------------------------------------------------------------

@@ -4,6 +4,7 @@
 -- in a coroutine of a task's own, whose yields belong to whoever resumes it.
 local core = require 'tidelock.core'
 local handles = require 'tidelock.handles'
+local misuse = require 'tidelock.misuse'
 local told = require 'tidelock.told'
 local uv = require 'luv'
 
@@ -148,6 +149,7 @@ local function resume(task, ...)
 end
 
 local function start(task, fn, ...)
+	misuse.check_function(1, fn)
 	task.coroutine, task.waiting = coroutine.create(fn), {}
 	unfinished[task] = true
 	current[task.coroutine] = task
@@ -157,7 +159,8 @@ end
 
 --- Starts `fn(...)` as a task, at once; it runs until it first waits.
 function M.start(fn, ...)
-	return start(setmetatable({}, Task), fn, ...)
+	local task = start(setmetatable({}, Task), fn, ...)
+	return task
 end
 
 --- The same for a task that nobody will wait for: its failure is reported at once.
@@ -264,8 +267,9 @@ end
 
 --- Waits for the task's end: what it returned, or nil and its error, which nobody else is told then.
 function Task:wait()
+	misuse.check_self(self, Task)
 	if current[coroutine.running()] == self then
-		error('a task cannot wait for itself', 2)
+		misuse.raise 'a task cannot wait for itself'
 	end
 	M.check_waiting 'task:wait'
 	if not self.over then
@@ -283,6 +287,7 @@ end
 --- Ends the task where it waits: its <close> values are closed. A task that runs right now is not
 --- ended.
 function Task:cancel()
+	misuse.check_self(self, Task)
 	if self.over or coroutine.status(self.coroutine) ~= 'suspended' then
 		return false
 	end

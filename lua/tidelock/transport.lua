@@ -3,6 +3,7 @@
 local core = require 'tidelock.core'
 local native = require 'tidelock.transport_core'
 local handles = require 'tidelock.handles'
+local misuse = require 'tidelock.misuse'
 local task = require 'tidelock.task'
 local told = require 'tidelock.told'
 local unsupported = require 'tidelock.unsupported'
@@ -142,7 +143,7 @@ end
 
 --- Not in this version: a transport written in Lua would have to run on the engine's thread.
 function M.new()
-	return unsupported('tidelock.transport.new', 'a transport is written in C, as a tl_transport')
+	return unsupported('tidelock.transport.new', 'a transport is written in C (tidelock/ext.h)')
 end
 
 --- request { address =, path =, body =, content_type =, max_response =, dial =, idle = }: a POST.
@@ -171,9 +172,7 @@ end
 --- max_body = }]) -> server. Each request runs fn in a task of its own; what it raises is answered
 --- 500 and told. Serves while this state's loop runs.
 function http:serve(bind, fn, options)
-	if type(fn) ~= 'function' then
-		error('serve takes an address and a function', 2)
-	end
+	misuse.check_function(3, fn)
 	local server, err = native_http.listen(self, bind, options)
 	if not server then
 		return nil, err

@@ -69,7 +69,7 @@ int tl_sync_get_peer_info(tl_node *node, const char *peer, char **json)
 {
 	look_call call = {.look = look_peer_info};
 
-	return look(node, &call, peer, NULL, json, "tl_sync_get_peer_info");
+	return look(node, &call, peer, NULL, json, "get_peer_info");
 }
 
 static int look_peers(tl__engine *engine, look_call *call)
@@ -82,7 +82,7 @@ int tl_sync_list_peers(tl_node *node, char **json)
 {
 	look_call call = {.look = look_peers};
 
-	return look(node, &call, NULL, NULL, json, "tl_sync_list_peers");
+	return look(node, &call, NULL, NULL, json, "list_peers");
 }
 
 static int keep_address(void *ud, const tl_address *address)
@@ -103,7 +103,7 @@ int tl_sync_get_peer_addresses(
 	tl_node *node, const char *peer, const char *type, tl_address_visit visit, void *ud)
 {
 	look_call call = {.look = look_addresses, .type = type};
-	int rc = look(node, &call, peer, NULL, NULL, "tl_sync_get_peer_addresses");
+	int rc = look(node, &call, peer, NULL, NULL, "get_peer_addresses");
 
 	for (size_t i = 0; rc == TL_OK && i < call.count; i++)
 		rc = visit(ud, &call.addresses[i]);
@@ -121,7 +121,7 @@ static int look_related(tl__engine *engine, look_call *call)
 int tl_sync_is_tree_synced_with_peer(tl_node *node, const char *peer, const tl_id *db, bool *synced)
 {
 	look_call call = {.look = look_related};
-	int rc = look(node, &call, peer, db, NULL, "tl_sync_is_tree_synced_with_peer");
+	int rc = look(node, &call, peer, db, NULL, "is_tree_synced_with_peer");
 
 	*synced = rc == TL_OK && call.flag;
 	return rc;
@@ -136,7 +136,7 @@ int tl_sync_get_peer_trees(tl_node *node, const char *peer, char **json)
 {
 	look_call call = {.look = look_peer_trees};
 
-	return look(node, &call, peer, NULL, json, "tl_sync_get_peer_trees");
+	return look(node, &call, peer, NULL, json, "get_peer_trees");
 }
 
 static int look_tree_peers(tl__engine *engine, look_call *call)
@@ -149,7 +149,7 @@ int tl_sync_get_tree_peers(tl_node *node, const tl_id *db, char **json)
 {
 	look_call call = {.look = look_tree_peers};
 
-	return look(node, &call, NULL, db, json, "tl_sync_get_tree_peers");
+	return look(node, &call, NULL, db, json, "get_tree_peers");
 }
 
 /* --- state ------------------------------------------------------------------------------------ */
@@ -164,7 +164,7 @@ int tl_sync_get_sync_cursor(tl_node *node, const char *peer, const tl_id *db, ch
 {
 	look_call call = {.look = look_cursor};
 
-	return look(node, &call, peer, db, json, "tl_sync_get_sync_cursor");
+	return look(node, &call, peer, db, json, "get_sync_cursor");
 }
 
 static int look_metadata(tl__engine *engine, look_call *call)
@@ -177,7 +177,7 @@ int tl_sync_get_sync_metadata(tl_node *node, const char *peer, char **json)
 {
 	look_call call = {.look = look_metadata};
 
-	return look(node, &call, peer, NULL, json, "tl_sync_get_sync_metadata");
+	return look(node, &call, peer, NULL, json, "get_sync_metadata");
 }
 
 static int look_with_state(tl__engine *engine, look_call *call)
@@ -190,7 +190,7 @@ int tl_sync_get_peers_with_sync_state(tl_node *node, char **json)
 {
 	look_call call = {.look = look_with_state};
 
-	return look(node, &call, NULL, NULL, json, "tl_sync_get_peers_with_sync_state");
+	return look(node, &call, NULL, NULL, json, "get_peers_with_sync_state");
 }
 
 /* --- status ----------------------------------------------------------------------------------- */
@@ -234,7 +234,7 @@ int tl_sync_status(tl_node *node, char **json)
 {
 	look_call call = {.look = look_status};
 	tl__buf out = TL__BUF_INIT;
-	int rc = look(node, &call, NULL, NULL, json, "tl_sync_status");
+	int rc = look(node, &call, NULL, NULL, json, "status");
 
 	if (rc != TL_OK)
 		return rc;

@@ -43,8 +43,7 @@ int tl_sync_enable_http_transport(tl_node *node, const tl_http_config *config)
 
 	if (config)
 		rc = tl__sized_read(&full, config, tl_http_config, min_bytes_per_s);
-	return rc == TL_OK ? tl__engine_call(node, &call.base, "tl_sync_enable_http_transport")
-			   : rc;
+	return rc == TL_OK ? tl__engine_call(node, &call.base, "enable_http_transport") : rc;
 }
 
 typedef struct transport_call {
@@ -75,7 +74,7 @@ int tl_sync_add_transport(
 {
 	transport_call call = {.base.begin = begin_transport, .make = make, .ud = ud};
 
-	return tl__engine_call(node, &call.base, "tl_sync_add_transport");
+	return tl__engine_call(node, &call.base, "add_transport");
 }
 
 typedef struct start_call {
@@ -94,7 +93,7 @@ int tl_sync_start_server(tl_node *node, const char *bind, const char *transport)
 {
 	start_call call = {.base.begin = begin_start, .bind = bind, .transport = transport};
 
-	return tl__engine_call(node, &call.base, "tl_sync_start_server");
+	return tl__engine_call(node, &call.base, "start_server");
 }
 
 static void begin_stop(tl__engine *engine, tl__call *call)
@@ -116,7 +115,7 @@ int tl_sync_stop_server(tl_node *node)
 {
 	tl__call call = {.begin = begin_stop};
 
-	return tl__engine_call(node, &call, "tl_sync_stop_server");
+	return tl__engine_call(node, &call, "stop_server");
 }
 
 typedef struct addresses_call {
@@ -133,7 +132,7 @@ static void begin_first(tl__engine *engine, tl__call *call)
 int tl_sync_get_server_address(tl_node *node, tl_address *out)
 {
 	addresses_call call = {.base.begin = begin_first};
-	int rc = tl__engine_call(node, &call.base, "tl_sync_get_server_address");
+	int rc = tl__engine_call(node, &call.base, "get_server_address");
 
 	if (rc == TL_OK)
 		*out = call.addresses[0];
@@ -167,7 +166,7 @@ static int visit_addresses(const addresses_call *all, tl_address_visit visit, vo
 int tl_sync_get_server_addresses(tl_node *node, tl_address_visit visit, void *ud)
 {
 	addresses_call call = {.base.begin = begin_addresses};
-	int rc = tl__engine_call(node, &call.base, "tl_sync_get_server_addresses");
+	int rc = tl__engine_call(node, &call.base, "get_server_addresses");
 
 	return rc == TL_OK ? visit_addresses(&call, visit, ud) : rc;
 }
@@ -179,7 +178,7 @@ int tl_sync_connect_to_peer(tl_node *node, const tl_address *address, const char
 	tl__sync_command command = {.kind = TL__SYNC_CONNECT, .address = address};
 	int rc = key ? with_peer(&command, key) : TL_OK;
 
-	return rc == TL_OK ? tl__command_start(node, &command, "tl_sync_connect_to_peer", op) : rc;
+	return rc == TL_OK ? tl__command_start(node, &command, "connect_to_peer", op) : rc;
 }
 
 int tl_sync_register_peer(tl_node *node, const char *peer, const char *name)
@@ -187,7 +186,7 @@ int tl_sync_register_peer(tl_node *node, const char *peer, const char *name)
 	tl__sync_command command = {.kind = TL__SYNC_REGISTER, .name = tl__str_z(name)};
 	int rc = with_peer(&command, peer);
 
-	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_register_peer", NULL) : rc;
+	return rc == TL_OK ? tl__command_run(node, &command, "register_peer", NULL) : rc;
 }
 
 int tl_sync_update_peer_status(tl_node *node, const char *peer, const char *status)
@@ -195,8 +194,7 @@ int tl_sync_update_peer_status(tl_node *node, const char *peer, const char *stat
 	tl__sync_command command = {.kind = TL__SYNC_SET_STATUS, .name = tl__str_z(status)};
 	int rc = with_peer(&command, peer);
 
-	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_update_peer_status", NULL)
-			   : rc;
+	return rc == TL_OK ? tl__command_run(node, &command, "update_peer_status", NULL) : rc;
 }
 
 int tl_sync_remove_peer(tl_node *node, const char *peer)
@@ -204,7 +202,7 @@ int tl_sync_remove_peer(tl_node *node, const char *peer)
 	tl__sync_command command = {.kind = TL__SYNC_REMOVE_PEER};
 	int rc = with_peer(&command, peer);
 
-	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_remove_peer", NULL) : rc;
+	return rc == TL_OK ? tl__command_run(node, &command, "remove_peer", NULL) : rc;
 }
 
 int tl_sync_add_peer_address(tl_node *node, const char *peer, const tl_address *address)
@@ -212,7 +210,7 @@ int tl_sync_add_peer_address(tl_node *node, const char *peer, const tl_address *
 	tl__sync_command command = {.kind = TL__SYNC_ADD_ADDRESS, .address = address};
 	int rc = with_peer(&command, peer);
 
-	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_add_peer_address", NULL) : rc;
+	return rc == TL_OK ? tl__command_run(node, &command, "add_peer_address", NULL) : rc;
 }
 
 int tl_sync_remove_peer_address(
@@ -223,7 +221,7 @@ int tl_sync_remove_peer_address(
 	int rc = with_peer(&command, peer);
 
 	if (rc == TL_OK)
-		rc = tl__command_run(node, &command, "tl_sync_remove_peer_address", &text);
+		rc = tl__command_run(node, &command, "remove_peer_address", &text);
 	if (rc == TL_OK && removed)
 		*removed = text && strcmp(text, "true") == 0;
 	tl__free(text);
@@ -238,7 +236,7 @@ int tl_sync_add_tree_sync(tl_node *node, const char *peer, const tl_id *db)
 	int rc = with_peer(&command, peer);
 
 	with_db(&command, db);
-	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_add_tree_sync", NULL) : rc;
+	return rc == TL_OK ? tl__command_run(node, &command, "add_tree_sync", NULL) : rc;
 }
 
 int tl_sync_remove_tree_sync(tl_node *node, const char *peer, const tl_id *db)
@@ -247,7 +245,7 @@ int tl_sync_remove_tree_sync(tl_node *node, const char *peer, const tl_id *db)
 	int rc = with_peer(&command, peer);
 
 	with_db(&command, db);
-	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_remove_tree_sync", NULL) : rc;
+	return rc == TL_OK ? tl__command_run(node, &command, "remove_tree_sync", NULL) : rc;
 }
 
 /* --- exchanges -------------------------------------------------------------------------------- */
@@ -258,8 +256,7 @@ int tl_sync_sync_tree_with_peer(tl_node *node, const char *peer, const tl_id *db
 	int rc = with_peer(&command, peer);
 
 	with_db(&command, db);
-	return rc == TL_OK ? tl__command_start(node, &command, "tl_sync_sync_tree_with_peer", op)
-			   : rc;
+	return rc == TL_OK ? tl__command_start(node, &command, "sync_tree_with_peer", op) : rc;
 }
 
 int tl_sync_sync_with_peer(tl_node *node, const tl_address *address, const tl_id *db, tl_op **op)
@@ -267,14 +264,14 @@ int tl_sync_sync_with_peer(tl_node *node, const tl_address *address, const tl_id
 	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH, .address = address};
 
 	with_db(&command, db);
-	return tl__command_start(node, &command, "tl_sync_sync_with_peer", op);
+	return tl__command_start(node, &command, "sync_with_peer", op);
 }
 
 int tl_sync_flush(tl_node *node, uint32_t timeout_ms, tl_op **op)
 {
 	const tl__sync_command command = {.kind = TL__SYNC_FLUSH, .timeout_ms = timeout_ms};
 
-	return tl__command_start(node, &command, "tl_sync_flush", op);
+	return tl__command_start(node, &command, "flush", op);
 }
 
 int tl_sync_wait_until_synced(
@@ -284,8 +281,7 @@ int tl_sync_wait_until_synced(
 	int rc = with_peer(&command, peer);
 
 	with_db(&command, db);
-	return rc == TL_OK ? tl__command_start(node, &command, "tl_sync_wait_until_synced", op)
-			   : rc;
+	return rc == TL_OK ? tl__command_start(node, &command, "wait_until_synced", op) : rc;
 }
 
 int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **op)
@@ -293,8 +289,7 @@ int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **op)
 	tl__sync_command command = {.kind = TL__SYNC_DISCOVER};
 	int rc = with_peer(&command, peer);
 
-	return rc == TL_OK ? tl__command_start(node, &command, "tl_sync_discover_peer_trees", op)
-			   : rc;
+	return rc == TL_OK ? tl__command_start(node, &command, "discover_peer_trees", op) : rc;
 }
 
 int tl_sync_configure(tl_node *node, const tl_sync_options *options)
@@ -304,7 +299,7 @@ int tl_sync_configure(tl_node *node, const tl_sync_options *options)
 
 	int rc = tl__sized_read(&full, options, tl_sync_options, accept_databases_from_count);
 
-	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_configure", NULL) : rc;
+	return rc == TL_OK ? tl__command_run(node, &command, "configure", NULL) : rc;
 }
 
 int tl_sync_set_policy(tl_node *node, const tl_policy *policy)
@@ -314,7 +309,7 @@ int tl_sync_set_policy(tl_node *node, const tl_policy *policy)
 		.kind = TL__SYNC_SET_POLICY, .policy = policy ? &full : NULL};
 	int rc = policy ? tl__sized_read(&full, policy, tl_policy, ud) : TL_OK;
 
-	return rc == TL_OK ? tl__command_run(node, &command, "tl_sync_set_policy", NULL) : rc;
+	return rc == TL_OK ? tl__command_run(node, &command, "set_policy", NULL) : rc;
 }
 
 int tl_sync_request_database_access(tl_node *node, const tl_address *address, const tl_id *db,
@@ -336,7 +331,7 @@ int tl_sync_request_database_access(tl_node *node, const tl_address *address, co
 	if (rc != TL_OK)
 		return rc;
 	with_db(&command, db);
-	rc = tl__command_start(node, &command, "tl_sync_request_database_access", op);
+	rc = tl__command_start(node, &command, "request_database_access", op);
 	tl_secret_wipe(&secret);
 	return rc;
 }

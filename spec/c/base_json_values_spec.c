@@ -104,7 +104,7 @@ static void what_is_no_json_is_refused(void)
 static void a_repeated_member_is_found_wherever_it_stands(void)
 {
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 11);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(11));
 
 	for (int round = 0; round < 500; round++) {
 		size_t count = 2 + tl__random_below(&random, 60);
@@ -202,7 +202,7 @@ static void floats_are_written_short_and_exact(void)
 static void every_double_reads_back(void)
 {
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 3);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(3));
 
 	for (int round = 0; round < 20000; round++) {
 		uint64_t pattern = tl__random_below(&random, UINT64_MAX);
@@ -429,7 +429,7 @@ static void put_random(tl_json_writer *w, const tl__random *random, int depth)
 static void random_documents_come_back(void)
 {
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 77);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(77));
 
 	for (int round = 0; round < 2000; round++) {
 		tl_json_writer *w;
@@ -454,7 +454,7 @@ static void damage_is_refused_or_read_as_it_stands(void)
 	static const char from[] =
 		"{\"a\":[1,-2.5e3,null],\"b\\u0041\":{\"c\":\"x\\n\"},\"d\":true}";
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 5);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(5));
 	size_t taken = 0;
 
 	for (int round = 0; round < 30000; round++) {

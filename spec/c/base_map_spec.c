@@ -67,7 +67,7 @@ static void compare_all(const tl__map *map, void *const expected[KEYS])
 static void behaves_like_a_plain_table(void)
 {
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 11);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(11));
 	void *expected[KEYS] = {NULL};
 	tl__map map;
 

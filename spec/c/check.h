@@ -11,7 +11,17 @@
 #include <tidelock/error.h>
 
 static int spec_passed, spec_failed;
-static bool spec_case_ok;
+static bool spec_case_ok, spec_is_random;
+
+/* A seed of random input, `own` by default. SPEC_SEED in the environment moves all seeds of a run;
+ * the run tells which it had. */
+static inline uint64_t spec_seed(uint64_t own)
+{
+	const char *text = getenv("SPEC_SEED");
+
+	spec_is_random = true;
+	return own + (text ? strtoull(text, NULL, 10) : 0) * 1000003;
+}
 
 /* Records a failed check and goes on. */
 #define CHECK(condition)                                                                           \
@@ -61,6 +71,9 @@ static bool spec_case_ok;
 
 static inline int spec_end(void)
 {
+	if (spec_is_random)
+		printf("SPEC_SEED=%s repeats this run\n",
+			getenv("SPEC_SEED") ? getenv("SPEC_SEED") : "0");
 	printf("%d passed, %d failed\n", spec_passed, spec_failed);
 	return spec_failed != 0 || spec_passed == 0;
 }

@@ -418,7 +418,7 @@ static void base64_comes_back(void)
 	uint8_t bytes[100], back[100];
 	char text[140];
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 9);
+	tl__random random = tl__random_seeded(&memory, spec_seed(9));
 
 	random.fill(random.ud, bytes, sizeof bytes);
 	for (size_t len = 0; len <= sizeof bytes; len++) {

@@ -310,7 +310,7 @@ static void values_alone_are_read_and_written(void)
 
 int main(void)
 {
-	source = tl__random_seeded(&memory, 20);
+	source = tl__random_seeded(&memory, spec_seed(20));
 	RUN(order_of_keys_is_kept);
 	RUN(positions_are_encoded_as_numbers);
 	RUN(denominator_zero_has_no_path);

@@ -183,7 +183,7 @@ static tl_value *random_doc(const tl__random *random)
 static void written_docs_come_back(void)
 {
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 77);
+	tl__random random = tl__random_seeded(&memory, spec_seed(77));
 
 	for (int round = 0; round < 500; round++) {
 		tl_value *doc = random_doc(&random), *back = NULL;
@@ -316,7 +316,7 @@ static void later_values_win(void)
 static void merging_twice_changes_nothing(void)
 {
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 12);
+	tl__random random = tl__random_seeded(&memory, spec_seed(12));
 
 	for (int round = 0; round < 300; round++) {
 		tl_value *base = random_doc(&random), *later = random_doc(&random), *once;

@@ -468,7 +468,7 @@ static void positions_compare_as_numbers(void)
 static void lists_do_what_arrays_do(void)
 {
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 31);
+	tl__random random = tl__random_seeded(&memory, spec_seed(31));
 
 	for (int round = 0; round < 50; round++) {
 		tl_value *list = tl_value_list();

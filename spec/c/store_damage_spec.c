@@ -233,7 +233,7 @@ static void no_flipped_byte_gives_wrong_data(void)
 {
 	tl__buf good = TL__BUF_INIT, bytes = TL__BUF_INIT;
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 5);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(5));
 	size_t count[4] = {0}, findings = 0;
 	char path[300];
 
@@ -382,7 +382,7 @@ static void misplaced_pages_lead_nobody_in_circles(void)
 {
 	tl__buf bytes = TL__BUF_INIT, spoilt = TL__BUF_INIT;
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 3);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(3));
 	char path[300];
 
 	file_in_folder(path, sizeof path, "tidelock.db");

@@ -57,7 +57,7 @@ static void commit(tl__rows_edit *edit, tl__block_list *held)
 static void older_versions_stay_as_they_were(void)
 {
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 3);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(3));
 	static int table[KEYS], old_table[KEYS];
 	tl__rows *root = NULL, *old = NULL;
 	tl__block_list held;

@@ -231,7 +231,7 @@ static void a_core_is_made_whole_or_not_at_all(void)
 	key_text("p1", text);
 	CHECK_OK(tl__sim_secret("p0", &device));
 	config.device = &device;
-	config.random = tl__random_seeded(&seed, 1);
+	config.random = tl__random_seeded(&seed, spec_seed(1));
 	config.options = (tl_sync_options)TL_SYNC_OPTIONS_INIT;
 	config.options.accept_databases_from = accepted;
 	config.options.accept_databases_from_count = 1;

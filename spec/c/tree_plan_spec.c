@@ -201,7 +201,7 @@ static void reading_survives_lack_of_memory(void)
 
 int main(void)
 {
-	source = tl__random_seeded(&seeded, 20);
+	source = tl__random_seeded(&seeded, spec_seed(20));
 	RUN(parents_must_be_there);
 	RUN(store_parents_must_be_there);
 	RUN(the_plan_knows_who_carries_a_store);

@@ -374,7 +374,7 @@ static void a_long_chain_of_settings(void)
 
 int main(int argc, char **argv)
 {
-	source = tl__random_seeded(&seeded, 20);
+	source = tl__random_seeded(&seeded, spec_seed(20));
 	first_seed = argc > 1 ? strtoull(argv[1], NULL, 10) : tl__random_u64(&source);
 	RUN(settings_are_those_of_the_definition);
 	RUN(a_void_entry_hides_no_revocation);

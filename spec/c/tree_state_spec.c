@@ -268,7 +268,7 @@ static void one_history(uint64_t seed)
 static void the_path_map_is_the_fold(void)
 {
 	for (uint64_t seed = 1; seed <= HISTORIES && spec_case_ok; seed++)
-		one_history(seed);
+		one_history(spec_seed(seed));
 	CHECK(rows_dropped > HISTORIES);
 	printf("%d histories, %zu orders, %zu dead rows\n", HISTORIES, orders_run, rows_dropped);
 }
@@ -284,12 +284,12 @@ static void the_path_map_is_the_fold_in_sqlite(void)
 	scratch_make(folder);
 	CHECK_OK(tl__store_open_sqlite(&store, folder, TL__DURABLE_RELAXED, NULL));
 	for (uint64_t seed = 1; seed <= SQLITE_HISTORIES && spec_case_ok; seed++) {
-		make_history(&h, seed);
+		make_history(&h, spec_seed(seed));
 		random_order(&h, order);
 		run_order(&h, store, order, 1 + below(&h, h.count));
 		free_history(&h);
 		if (!spec_case_ok)
-			printf("failed with seed %" PRIu64 " in sqlite\n", seed);
+			printf("failed with seed %" PRIu64 " in sqlite\n", h.seed);
 	}
 	tl__store_close(store);
 	scratch_remove(folder);

@@ -586,7 +586,7 @@ static void what_is_seen_is_what_is_written(void)
 	static const char *const paths[] = {"a", "b", "a.x", "a.y", "a.x.p", "b.x", "a.x.q"};
 	tl_database *db = new_database("admin");
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 11);
+	tl__random random = tl__random_seeded(&memory, spec_seed(11));
 
 	for (int round = 0; round < 60; round++) {
 		tl_transaction *tx = begin(db);

@@ -513,9 +513,9 @@ static void replicas_agree_in_every_order(void)
 		return;
 	}
 	for (uint64_t seed = 1; seed <= 60; seed++)
-		CHECK(holds(seed, 16 + (size_t)(seed % 3) * 22, &t));
+		CHECK(holds(spec_seed(seed), 16 + (size_t)(seed % 3) * 22, &t));
 	for (uint64_t seed = 1000; seed < 1002; seed++)
-		CHECK(holds(seed, 250, &t));
+		CHECK(holds(spec_seed(seed), 250, &t));
 	printf("%zu good (%zu of them delegated), %zu invalid, %zu void\n", t.good, t.delegated,
 		t.invalid, t.drawn_in);
 	CHECK(t.good > 1000 && t.invalid > 150 && t.drawn_in > 100 && t.delegated > 50);
@@ -553,7 +553,7 @@ static void an_unpaged_answer_in_random_order_goes_through_the_spool(void)
 	tl__spool *spool = NULL;
 	tl__spool_usage usage;
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 77);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(77));
 	signer a = signer_of(1);
 	world w;
 	tl_id db;

@@ -133,7 +133,7 @@ static void walks_are_as_reading_everything(void)
 {
 	tl_database *db = new_database("admin");
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 4);
+	tl__random random = tl__random_seeded(&memory, spec_seed(4));
 	id_list tips;
 
 	for (int round = 0; round < 12; round++) {

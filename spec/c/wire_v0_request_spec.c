@@ -73,7 +73,7 @@ static const char *const sync_members[] = {"\"tree_id\":\"t\"", "\"our_tips\":[\
 static void members_come_in_any_order(void)
 {
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 3);
+	tl__random random = tl__random_seeded(&memory, spec_seed(3));
 	size_t order[SYNC_MEMBERS];
 
 	for (int round = 0; round < 200; round++) {

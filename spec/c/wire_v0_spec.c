@@ -160,7 +160,7 @@ static void damaged_answers_do_no_harm(void)
 {
 	static const char bytes[] = "{}[]\",:\\ue19.-\x01\x80\xff tfn";
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 11);
+	tl__random random = tl__random_seeded(&memory, spec_seed(11));
 
 	for (int round = 0; round < 3000; round++) {
 		tl_str from = tl__str_z(answers[tl__random_below(&random, ANSWERS)]);
@@ -190,7 +190,7 @@ static const char *const boot_members[] = {"\"tree_id\":\"t\"", "\"root_entry\":
 static void answers_take_members_in_any_order(void)
 {
 	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 5);
+	tl__random random = tl__random_seeded(&memory, spec_seed(5));
 	size_t order[BOOT_MEMBERS];
 
 	for (int round = 0; round < 200; round++) {

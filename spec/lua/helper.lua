@@ -138,4 +138,12 @@ function H.comma_locale()
 	return made ~= nil
 end
 
+--- Seeds math.random with `own`. SPEC_SEED in the environment moves all seeds of a run; what this
+--- returns is told when a random specification fails.
+function H.seed(own)
+	local moved = math.tointeger(tonumber(os.getenv 'SPEC_SEED' or 0)) or 0
+	math.randomseed(own + moved * 1000003)
+	return ('SPEC_SEED=%d repeats this'):format(moved)
+end
+
 return H
