@@ -7,33 +7,25 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define MESSAGE_BYTES 1024 /* room for the traceback of a hook */
-#define MAX_CAUSES    8
+/* Those of the thread outside of every public call, and those of the innermost call. */
+static _Thread_local tl__errors outside;
+static _Thread_local tl__errors *innermost;
 
-struct tl_error {
-	int code;
-	const char *where; /* static text */
-	const tl_error *cause;
-	char message[MESSAGE_BYTES];
-};
-
-/* The chain of the last error, newest first, kept inline so that running out of memory can be told.
- */
-static _Thread_local struct {
-	tl_error chain[MAX_CAUSES];
-	size_t count;
-} last;
-
-static void link_chain(void)
+static tl__errors *now(void)
 {
-	for (size_t i = 0; i < last.count; i++)
-		last.chain[i].cause = i + 1 < last.count ? &last.chain[i + 1] : NULL;
+	return innermost ? innermost : &outside;
+}
+
+static void link_chain(tl__errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		errors->chain[i].cause = i + 1 < errors->count ? &errors->chain[i + 1] : NULL;
 }
 
 static void set_message(
 	tl_error *error, const char *where, int code, const char *format, va_list args)
 {
-	char text[MESSAGE_BYTES];
+	char text[TL__ERROR_MESSAGE_BYTES];
 
 	error->code = code;
 	error->where = where;
@@ -44,32 +36,62 @@ static void set_message(
 
 int tl__fail_at(const char *where, int code, const char *format, ...)
 {
+	tl__errors *errors = now();
 	tl_error fresh; /* the arguments may point into the error being replaced */
 	va_list args;
 
 	va_start(args, format);
 	set_message(&fresh, where, code, format, args);
 	va_end(args);
-	last.chain[0] = fresh;
-	last.count = 1;
-	link_chain();
+	errors->chain[0] = fresh;
+	errors->count = 1;
+	link_chain(errors);
 	return code;
 }
 
 int tl__fail_cause_at(const char *where, int code, const char *format, ...)
 {
+	tl__errors *errors = now();
 	tl_error fresh;
 	va_list args;
 
 	va_start(args, format);
 	set_message(&fresh, where, code, format, args);
 	va_end(args);
-	if (last.count == MAX_CAUSES)
-		last.count--;
-	memmove(&last.chain[1], &last.chain[0], last.count * sizeof last.chain[0]);
-	last.chain[0] = fresh;
-	last.count++;
-	link_chain();
+	if (errors->count == TL__ERROR_MAX_CAUSES)
+		errors->count--;
+	memmove(&errors->chain[1], &errors->chain[0], errors->count * sizeof errors->chain[0]);
+	errors->chain[0] = fresh;
+	errors->count++;
+	link_chain(errors);
+	return code;
+}
+
+int tl__fail_needs(const char *call, const char *needs)
+{
+	return tl__fail(TL_E_BAD_ARGUMENT,
+		"%s was called with NULL for something that it needs: %s", call, needs);
+}
+
+void tl__errors_begin(tl__errors *errors)
+{
+	errors->outer = now();
+	errors->count = 0;
+	innermost = errors;
+}
+
+int tl__errors_end(tl__errors *errors, int code)
+{
+	tl__errors *outer = errors->outer;
+
+	innermost = outer == &outside ? NULL : outer;
+	if (code >= TL_OK)
+		return code;
+	if (errors->count == 0) /* a callback's code */
+		return tl__fail(code, "a function of the caller's ended this and gave no reason");
+	memcpy(outer->chain, errors->chain, errors->count * sizeof errors->chain[0]);
+	outer->count = errors->count;
+	link_chain(outer);
 	return code;
 }
 
@@ -80,7 +102,10 @@ int tl_error_set(int code, const char *message)
 
 const tl_error *tl_last_error(void)
 {
-	return last.count ? &last.chain[0] : NULL;
+	for (tl__errors *at = now(); at; at = at->outer)
+		if (at->count)
+			return &at->chain[0];
+	return NULL;
 }
 
 int tl_error_code(const tl_error *error)
@@ -117,12 +142,13 @@ const char *tl_error_name(int code)
 
 tl_error *tl__error_keep(void)
 {
-	size_t count = last.count;
+	const tl__errors *errors = now();
+	size_t count = errors->count;
 	tl_error *kept = tl__alloc_zero(count ? count : 1, sizeof *kept);
 
 	if (!kept)
 		return NULL;
-	memcpy(kept, last.chain, count * sizeof *kept);
+	memcpy(kept, errors->chain, count * sizeof *kept);
 	for (size_t i = 0; i < count; i++)
 		kept[i].cause = i + 1 < count ? &kept[i + 1] : NULL;
 	return kept;
@@ -135,9 +161,11 @@ void tl__error_drop(tl_error *error)
 
 int tl__error_raise(const tl_error *error)
 {
-	last.count = 0;
-	for (const tl_error *at = error; at && last.count < MAX_CAUSES; at = at->cause)
-		last.chain[last.count++] = *at;
-	link_chain();
+	tl__errors *errors = now();
+
+	errors->count = 0;
+	for (const tl_error *at = error; at && errors->count < TL__ERROR_MAX_CAUSES; at = at->cause)
+		errors->chain[errors->count++] = *at;
+	link_chain(errors);
 	return tl_error_code(error);
 }

@@ -16,6 +16,32 @@
 int tl__fail_at(const char *where, int code, const char *format, ...) TL_FORMAT(3, 4);
 int tl__fail_cause_at(const char *where, int code, const char *format, ...) TL_FORMAT(3, 4);
 
+/* Results of accessors that got no handle stay neutral; a call that fails says what it needs. */
+int tl__fail_needs(const char *call, const char *needs);
+
+#define TL__ERROR_MESSAGE_BYTES 1024 /* room for the traceback of a hook */
+#define TL__ERROR_MAX_CAUSES    8
+
+struct tl_error {
+	int code;
+	const char *where; /* static text */
+	const tl_error *cause;
+	char message[TL__ERROR_MESSAGE_BYTES];
+};
+
+/* The errors of one public call: the last one with its causes, newest first, kept inline so that
+ * running out of memory can be told. Calls nest where callbacks use the library. */
+typedef struct tl__errors {
+	struct tl__errors *outer;
+	size_t count;
+	tl_error chain[TL__ERROR_MAX_CAUSES];
+} tl__errors;
+
+/* From the begin to the end, on one thread, errors are those of this call. When it fails they
+ * become the last error outside; when it succeeds they are forgotten. Returns `code`. */
+void tl__errors_begin(tl__errors *errors);
+int tl__errors_end(tl__errors *errors, int code);
+
 /* An error that outlives the call: a copy owned by the caller (NULL when memory ran out), its
  * release, and making a kept one the last error of this thread again (returns its code). */
 tl_error *tl__error_keep(void);

@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 
 #define MAX_INDENT 16
@@ -20,6 +21,8 @@ struct tl_json_writer {
 
 int tl_json_writer_new(tl_json_writer **out, unsigned indent)
 {
+	TL__NEED(out);
+
 	*out = NULL;
 	if (indent > MAX_INDENT)
 		return tl__fail(TL_E_BAD_ARGUMENT, "JSON is indented by at most %d spaces a level",
@@ -120,16 +123,22 @@ static int open_container(tl_json_writer *w, bool object)
 
 int tl_json_put_object(tl_json_writer *w)
 {
+	TL__NEED(w);
+
 	return open_container(w, true);
 }
 
 int tl_json_put_array(tl_json_writer *w)
 {
+	TL__NEED(w);
+
 	return open_container(w, false);
 }
 
 int tl_json_put_end(tl_json_writer *w)
 {
+	TL__NEED(w);
+
 	int rc = status(w);
 
 	if (rc != TL_OK)
@@ -154,6 +163,8 @@ static int put_text(tl_json_writer *w, tl_str text)
 
 int tl_json_put_key(tl_json_writer *w, tl_str key)
 {
+	TL__NEED(w);
+
 	int rc = status(w);
 
 	if (rc != TL_OK)
@@ -169,6 +180,8 @@ int tl_json_put_key(tl_json_writer *w, tl_str key)
 
 int tl_json_put_string(tl_json_writer *w, tl_str text)
 {
+	TL__NEED(w);
+
 	int rc = begin_value(w);
 
 	return rc == TL_OK ? put_text(w, text) : rc;
@@ -176,6 +189,8 @@ int tl_json_put_string(tl_json_writer *w, tl_str text)
 
 int tl_json_put_int(tl_json_writer *w, int64_t value)
 {
+	TL__NEED(w);
+
 	int rc = begin_value(w);
 
 	if (rc != TL_OK)
@@ -186,6 +201,8 @@ int tl_json_put_int(tl_json_writer *w, int64_t value)
 
 int tl_json_put_float(tl_json_writer *w, double value)
 {
+	TL__NEED(w);
+
 	int rc = begin_value(w);
 
 	if (rc != TL_OK)
@@ -208,11 +225,15 @@ static int put_word(tl_json_writer *w, const char *word)
 
 int tl_json_put_bool(tl_json_writer *w, bool value)
 {
+	TL__NEED(w);
+
 	return put_word(w, value ? "true" : "false");
 }
 
 int tl_json_put_null(tl_json_writer *w)
 {
+	TL__NEED(w);
+
 	return put_word(w, "null");
 }
 
@@ -246,6 +267,8 @@ static int put_token(tl_json_writer *w, const tl_json_reader *reader, tl_json_to
 
 int tl_json_put_json(tl_json_writer *w, tl_str document)
 {
+	TL__NEED(w);
+
 	tl_json_reader *reader = NULL;
 	tl_json_token token = TL_JSON_END;
 	int rc = status(w);
@@ -262,6 +285,8 @@ int tl_json_put_json(tl_json_writer *w, tl_str document)
 
 int tl_json_writer_text(tl_json_writer *w, tl_str *text)
 {
+	TL__NEED(w && text);
+
 	int rc = status(w);
 
 	*text = TL__STR("");

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 
 struct tl_json_reader {
@@ -24,6 +25,8 @@ struct tl_json_reader {
 
 int tl_json_reader_new(tl_json_reader **out, tl_str document)
 {
+	TL__NEED(out);
+
 	*out = tl__alloc_zero(1, sizeof **out);
 	if (!*out)
 		return TL_E_NOMEM;
@@ -162,6 +165,8 @@ static int take(tl_json_reader *r, tl__json_token token)
 
 int tl_json_next(tl_json_reader *r, tl_json_token *token)
 {
+	TL__NEED(r && token);
+
 	tl__json_token next;
 
 	*token = TL_JSON_END;
@@ -180,6 +185,8 @@ int tl_json_next(tl_json_reader *r, tl_json_token *token)
 
 tl_str tl_json_text(const tl_json_reader *r)
 {
+	if (!r)
+		return TL__STR_NULL;
 	bool has = r && r->token >= TL_JSON_KEY && r->token <= TL_JSON_FLOAT;
 
 	return has ? r->json.text : TL__STR("");
@@ -187,16 +194,22 @@ tl_str tl_json_text(const tl_json_reader *r)
 
 int64_t tl_json_int(const tl_json_reader *r)
 {
+	if (!r)
+		return 0;
 	return r ? r->integer : 0;
 }
 
 double tl_json_float(const tl_json_reader *r)
 {
+	if (!r)
+		return 0;
 	return r ? r->number : 0;
 }
 
 int tl_json_skip(tl_json_reader *r)
 {
+	TL__NEED(r);
+
 	unsigned outside = r ? r->json.depth : 0;
 	tl_json_token token;
 	int rc;

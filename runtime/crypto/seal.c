@@ -5,6 +5,7 @@
 #include <string.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
+#include "base/public.h"
 
 #define VERSION_BYTES 16
 #define SALT_BYTES    crypto_pwhash_SALTBYTES
@@ -29,6 +30,8 @@ static int derive(uint8_t key[crypto_secretbox_KEYBYTES], const uint8_t *salt,
 int tl_seal(uint8_t out[TL_SEALED_BYTES], const uint8_t seed[TL_SEED_BYTES], const char *passphrase,
 	size_t len)
 {
+	TL__NEED(out && seed);
+
 	uint8_t key[crypto_secretbox_KEYBYTES];
 	uint8_t *salt = out + VERSION_BYTES;
 	int code = tl_crypto_init();
@@ -48,6 +51,8 @@ int tl_seal(uint8_t out[TL_SEALED_BYTES], const uint8_t seed[TL_SEED_BYTES], con
 int tl_unseal(uint8_t seed[TL_SEED_BYTES], const uint8_t sealed[TL_SEALED_BYTES],
 	const char *passphrase, size_t len)
 {
+	TL__NEED(seed && sealed);
+
 	uint8_t key[crypto_secretbox_KEYBYTES];
 	const uint8_t *salt = sealed + VERSION_BYTES;
 	int code = tl_crypto_init();

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
+#include "base/public.h"
 #include "crypto/point.h"
 
 _Static_assert(sizeof(tl_secret) == crypto_sign_SECRETKEYBYTES, "size of a private key");
@@ -23,6 +24,8 @@ void tl_random_bytes(void *out, size_t len)
 
 int tl_secret_new(tl_secret *out)
 {
+	TL__NEED(out);
+
 	tl_key unused;
 	int code = tl_crypto_init();
 
@@ -33,6 +36,8 @@ int tl_secret_new(tl_secret *out)
 
 int tl_secret_from_seed(tl_secret *out, const uint8_t seed[TL_SEED_BYTES])
 {
+	TL__NEED(out && seed);
+
 	tl_key unused;
 	int code = tl_crypto_init();
 
@@ -43,22 +48,30 @@ int tl_secret_from_seed(tl_secret *out, const uint8_t seed[TL_SEED_BYTES])
 
 void tl_secret_seed(const tl_secret *secret, uint8_t seed[TL_SEED_BYTES])
 {
+	if (!secret)
+		return;
 	crypto_sign_ed25519_sk_to_seed(seed, secret->b);
 }
 
 void tl_secret_public(const tl_secret *secret, tl_key *out)
 {
+	if (!secret)
+		return;
 	crypto_sign_ed25519_sk_to_pk(out->b, secret->b);
 }
 
 void tl_secret_wipe(tl_secret *secret)
 {
+	if (!secret)
+		return;
 	sodium_memzero(secret, sizeof *secret);
 }
 
 int tl_sign(const tl_secret *secret, const void *message, size_t len,
 	uint8_t signature[TL_SIGNATURE_BYTES])
 {
+	TL__NEED(secret && signature);
+
 	if (crypto_sign_detached(signature, NULL, message, len, secret->b) != 0)
 		return tl__fail(TL_E_INTERNAL, "the message could not be signed");
 	return TL_OK;
@@ -112,6 +125,8 @@ bool tl__point_usable(const uint8_t point[32])
 int tl_verify(const tl_key *key, const void *message, size_t len,
 	const uint8_t signature[TL_SIGNATURE_BYTES])
 {
+	TL__NEED(key && signature);
+
 	/* S < L, the cofactorless equation and the comparison of R as bytes are libsodium's. */
 	if (!tl__point_usable(key->b) || !tl__point_usable(signature) ||
 		crypto_sign_verify_detached(signature, message, len, key->b) != 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "crypto/point.h"
 
@@ -13,6 +14,8 @@
 
 int tl_key_parse(tl_key *out, tl_str text)
 {
+	TL__NEED(out);
+
 	tl_str prefix = TL__STR(KEY_PREFIX);
 	uint8_t unused[32];
 	size_t len = 0;
@@ -85,6 +88,8 @@ static int hex_digit(char c)
 
 int tl_id_parse(tl_id *out, tl_str text)
 {
+	TL__NEED(out);
+
 	size_t prefix = strlen(algorithms[0].prefix);
 
 	if (text.len != TL_ID_TEXT_LEN)
@@ -141,6 +146,8 @@ void tl_base64_encode(char *out, const void *bytes, size_t len)
 
 int tl_base64_decode(void *out, size_t cap, size_t *len, tl_str text)
 {
+	TL__NEED(len);
+
 	const char *end = NULL;
 	size_t padding = 0;
 

@@ -14,6 +14,8 @@
 #include "base/fail.h"
 #include "base/fields.h"
 #include "base/mem.h"
+#include "base/public.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "engine/control_server.h"
 
@@ -319,19 +321,19 @@ static int receive_answer(call *c, char **result)
 
 static int read_options(tl_control_options *out, const tl_control_options *given)
 {
+	int rc = TL_OK;
+
 	*out = (tl_control_options)TL_CONTROL_OPTIONS_INIT;
-	if (given && given->size < offsetof(tl_control_options, timeout_ms))
-		return tl__fail(TL_E_BAD_ARGUMENT,
-			"the options' size is not set; begin with TL_CONTROL_OPTIONS_INIT");
 	if (given)
-		memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+		rc = tl__sized_read(out, given, tl_control_options, ud);
 	if (out->timeout_ms == 0)
 		out->timeout_ms = TL_CONTROL_TIMEOUT_MS;
-	return TL_OK;
+	return rc;
 }
 
-int tl_control_call_with(
-	const char *path, const char *request, const tl_control_options *options, char **result)
+TL__PUBLIC(tl_control_call_with, path && request && result,
+	(const char *path, const char *request, const tl_control_options *options, char **result),
+	(path, request, options, result))
 {
 	call c = {.path = path, .fd = -1, .line = TL__BUF_INIT, .heard = now_ms()};
 	tl__buf text = TL__BUF_INIT;
@@ -355,7 +357,8 @@ int tl_control_call_with(
 	return rc;
 }
 
-int tl_control_call(const char *path, const char *request, char **result)
+TL__PUBLIC(tl_control_call, path && request && result,
+	(const char *path, const char *request, char **result), (path, request, result))
 {
 	return tl_control_call_with(path, request, NULL, result);
 }

@@ -1,4 +1,5 @@
 #include "engine/control_server.h"
+#include "engine/visit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,6 +145,7 @@ static void *run_call(void *ud)
 {
 	connection *c = ud;
 
+	tl__visit_belong(c->control->node);
 	tl__control_answer(c->control->node, (tl_str){c->line.ptr, c->end}, &c->job, &c->out);
 	atomic_store(&c->done, true);
 	wake(c->control);

@@ -68,6 +68,7 @@ static int new_core(tl__engine *e, const tl_sync_options *options)
 	return rc;
 }
 
+/* The engine's own handles work until it ends: the flush at the end stands on them. */
 static int new_host(tl__engine *e)
 {
 	const tl__host *host = &e->node->host;
@@ -76,7 +77,6 @@ static int new_host(tl__engine *e)
 	e->host = (tl__host){
 		.tree = host->tree,
 		.secret = host->secret,
-		.check = host->check,
 		.retain = host->retain,
 		.release = host->release,
 		.ud = host->ud,
@@ -155,21 +155,21 @@ static void begin_end(tl__engine *engine, tl__call *call)
 	tl__engine_begin_end(engine, call);
 }
 
-static void flush(tl_node *node, uint32_t flush_ms)
+void tl__engine_flush(tl_node *node, uint32_t flush_ms)
 {
 	const tl__sync_command command = {.kind = TL__SYNC_FLUSH, .timeout_ms = flush_ms};
 
+	if (!node->engine || !node->engine->loaded || flush_ms == 0)
+		return;
 	if (tl__command_run(node, &command, "closing", NULL) != TL_OK)
 		tl__log_write(&node->log, TL_LOG_INFO, "engine", "closing: %s",
 			tl_error_message(tl_last_error()));
 }
 
-static void end_thread(tl__engine *e, uint32_t flush_ms)
+static void end_thread(tl__engine *e)
 {
 	tl__call end = {.begin = begin_end};
 
-	if (e->loaded && flush_ms > 0)
-		flush(e->node, flush_ms);
 	if (e->loaded && tl__engine_call(e->node, &end, "closing") != TL_OK)
 		tl__log_write(&e->node->log, TL_LOG_WARNING, "engine", "closing: %s",
 			tl_error_message(tl_last_error()));
@@ -202,14 +202,14 @@ static void free_parts(tl__engine *e)
 	tl__free(e);
 }
 
-void tl__engine_close(tl_node *node, uint32_t flush_ms)
+void tl__engine_close(tl_node *node)
 {
 	tl__engine *e = node->engine;
 
 	if (!e)
 		return;
 	if (e->has_thread)
-		end_thread(e, flush_ms);
+		end_thread(e);
 	tl__hub_on_abandon(node->hub, NULL, NULL);
 	tl__commits_attach(&node->commits, NULL, NULL);
 	free_parts(e);

@@ -8,10 +8,11 @@
 
 /* Starts it and waits until the core has loaded what it remembers. Sets node->engine. */
 int tl__engine_open(tl_node *node, const tl_sync_options *options) TL_MUST_USE;
-/* Flushes for at most flush_ms, ends exchanges and servers, finishes what nobody will finish any
- * more with TL_E_CLOSED, ends the threads. Sets node->engine to NULL. Nothing to do without engine.
- */
-void tl__engine_close(tl_node *node, uint32_t flush_ms);
+/* Sends what is due, for at most flush_ms. Nothing to do without engine. */
+void tl__engine_flush(tl_node *node, uint32_t flush_ms);
+/* Ends exchanges and servers, finishes what nobody will finish any more with TL_E_CLOSED, ends the
+ * threads. Sets node->engine to NULL; no call may be under way. Nothing to do without engine. */
+void tl__engine_close(tl_node *node);
 
 /* --- calls: the calling thread waits ---------------------------------------------------------- */
 

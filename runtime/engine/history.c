@@ -7,6 +7,7 @@
 #include "base/fields.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/visit.h"
 #include "engine/engine.h"
 #include "engine/status.h"
 
@@ -62,7 +63,8 @@ static int newest_first(const void *a, const void *b)
 	return -tl__str_compare(((const item *)a)->started, ((const item *)b)->started);
 }
 
-int tl_sync_get_sync_history(tl_node *node, const char *peer, size_t limit, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_get_sync_history, node && peer && json,
+	(tl_node *node, const char *peer, size_t limit, char **json), (node, peer, limit, json))
 {
 	gathered g = {.arena = TL__ARENA_INIT};
 	tl__buf out = TL__BUF_INIT;
@@ -98,7 +100,8 @@ static int remove_one(tl_node *node, tl_str key)
 	return tl__store_write(node->store, &batch);
 }
 
-int tl_sync_cleanup_old_history(tl_node *node, uint32_t days, uint64_t *removed)
+TL__PUBLIC_OF_NODE(tl_sync_cleanup_old_history, node,
+	(tl_node *node, uint32_t days, uint64_t *removed), (node, days, removed))
 {
 	gathered g = {.arena = TL__ARENA_INIT};
 	int64_t oldest = tl__system_clock.wall_ms(tl__system_clock.ud) - (int64_t)days * DAY_MS;

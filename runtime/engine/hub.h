@@ -31,6 +31,8 @@ void tl__hub_dispatch(tl__hub *hub);
 /* Dispatches until tl__hub_stop. */
 int tl__hub_run(tl__hub *hub) TL_MUST_USE;
 void tl__hub_stop(tl__hub *hub); /* also in a signal handler */
+/* Ends tl__hub_run on every thread, and for good. */
+void tl__hub_end(tl__hub *hub);
 
 /* --- events ----------------------------------------------------------------------------------- */
 

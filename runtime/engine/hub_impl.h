@@ -9,14 +9,14 @@
 typedef struct tl__event_node tl__event_node;
 
 struct tl__hub {
-	pthread_mutex_t lock;  /* everything but `stopping` */
+	pthread_mutex_t lock;  /* everything but `stopping` and `ended` */
 	pthread_cond_t change; /* an operation is done */
 	size_t refs;
 	int ops_fd;          /* readable: a done operation waits for dispatch, or the stop */
 	int events_fd;       /* readable: an event waits */
 	int both_fd;         /* epoll over the two */
 	tl_op *first, **end; /* done, not yet dispatched */
-	atomic_bool stopping;
+	atomic_bool stopping, ended;
 	void (*abandon)(void *ud);
 	void *abandon_ud;
 	tl__event_node *first_event, *last_event;

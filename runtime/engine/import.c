@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/visit.h"
 #include "engine/node_impl.h"
 
 #define READ_BYTES    65536
@@ -246,8 +247,9 @@ static int tell_entered(const importing *i, int code)
 		tl_error_message(tl_last_error()), (unsigned long long)i->entered);
 }
 
-int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap), void *ud,
-	tl_id *root, uint64_t *entered)
+TL__PUBLIC_OF_NODE(tl_node_import, node && read,
+	(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap), void *ud, tl_id *root,
+		uint64_t *entered), (node, read, ud, root, entered))
 {
 	importing *i = tl__alloc_zero(1, sizeof *i);
 	int rc = tl__node_check(node);

@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/visit.h"
 #include "engine/servers.h"
 #include "engine/status.h"
 
@@ -65,7 +66,8 @@ static int look_peer_info(tl__engine *engine, look_call *call)
 	return tl__sync_peer_info(engine->sync, &call->peer, &call->out);
 }
 
-int tl_sync_get_peer_info(tl_node *node, const char *peer, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_get_peer_info, node && peer && json,
+	(tl_node *node, const char *peer, char **json), (node, peer, json))
 {
 	look_call call = {.look = look_peer_info};
 
@@ -78,7 +80,7 @@ static int look_peers(tl__engine *engine, look_call *call)
 	return TL_OK;
 }
 
-int tl_sync_list_peers(tl_node *node, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_list_peers, node && json, (tl_node *node, char **json), (node, json))
 {
 	look_call call = {.look = look_peers};
 
@@ -99,8 +101,9 @@ static int look_addresses(tl__engine *engine, look_call *call)
 	return tl__sync_peer_addresses(engine->sync, &call->peer, call->type, keep_address, call);
 }
 
-int tl_sync_get_peer_addresses(
-	tl_node *node, const char *peer, const char *type, tl_address_visit visit, void *ud)
+TL__PUBLIC_OF_NODE(tl_sync_get_peer_addresses, node && peer && visit,
+	(tl_node *node, const char *peer, const char *type, tl_address_visit visit, void *ud),
+	(node, peer, type, visit, ud))
 {
 	look_call call = {.look = look_addresses, .type = type};
 	int rc = look(node, &call, peer, NULL, NULL, "get_peer_addresses");
@@ -118,7 +121,8 @@ static int look_related(tl__engine *engine, look_call *call)
 	return TL_OK;
 }
 
-int tl_sync_is_tree_synced_with_peer(tl_node *node, const char *peer, const tl_id *db, bool *synced)
+TL__PUBLIC_OF_NODE(tl_sync_is_tree_synced_with_peer, node && peer && db && synced,
+	(tl_node *node, const char *peer, const tl_id *db, bool *synced), (node, peer, db, synced))
 {
 	look_call call = {.look = look_related};
 	int rc = look(node, &call, peer, db, NULL, "is_tree_synced_with_peer");
@@ -132,7 +136,8 @@ static int look_peer_trees(tl__engine *engine, look_call *call)
 	return tl__sync_peer_trees(engine->sync, &call->peer, &call->out);
 }
 
-int tl_sync_get_peer_trees(tl_node *node, const char *peer, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_get_peer_trees, node && peer && json,
+	(tl_node *node, const char *peer, char **json), (node, peer, json))
 {
 	look_call call = {.look = look_peer_trees};
 
@@ -145,7 +150,8 @@ static int look_tree_peers(tl__engine *engine, look_call *call)
 	return TL_OK;
 }
 
-int tl_sync_get_tree_peers(tl_node *node, const tl_id *db, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_get_tree_peers, node && db && json,
+	(tl_node *node, const tl_id *db, char **json), (node, db, json))
 {
 	look_call call = {.look = look_tree_peers};
 
@@ -160,7 +166,8 @@ static int look_cursor(tl__engine *engine, look_call *call)
 	return TL_OK;
 }
 
-int tl_sync_get_sync_cursor(tl_node *node, const char *peer, const tl_id *db, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_get_sync_cursor, node && peer && db && json,
+	(tl_node *node, const char *peer, const tl_id *db, char **json), (node, peer, db, json))
 {
 	look_call call = {.look = look_cursor};
 
@@ -173,7 +180,8 @@ static int look_metadata(tl__engine *engine, look_call *call)
 	return TL_OK;
 }
 
-int tl_sync_get_sync_metadata(tl_node *node, const char *peer, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_get_sync_metadata, node && peer && json,
+	(tl_node *node, const char *peer, char **json), (node, peer, json))
 {
 	look_call call = {.look = look_metadata};
 
@@ -186,7 +194,8 @@ static int look_with_state(tl__engine *engine, look_call *call)
 	return TL_OK;
 }
 
-int tl_sync_get_peers_with_sync_state(tl_node *node, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_get_peers_with_sync_state, node && json,
+	(tl_node *node, char **json), (node, json))
 {
 	look_call call = {.look = look_with_state};
 
@@ -230,7 +239,7 @@ static int look_status(tl__engine *engine, look_call *call)
 	return TL_OK;
 }
 
-int tl_sync_status(tl_node *node, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_status, node && json, (tl_node *node, char **json), (node, json))
 {
 	look_call call = {.look = look_status};
 	tl__buf out = TL__BUF_INIT;
@@ -250,7 +259,7 @@ int tl_sync_status(tl_node *node, char **json)
 	return rc;
 }
 
-int tl_sync_tree(tl_node *node, tl_database **out)
+TL__PUBLIC_OF_NODE(tl_sync_tree, node && out, (tl_node *node, tl_database **out), (node, out))
 {
 	*out = NULL;
 	if (!node->engine)

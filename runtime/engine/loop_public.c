@@ -1,19 +1,24 @@
 /* The loop for hosts (tidelock/transport.h). */
 #include <tidelock/transport.h>
+#include "base/public.h"
 #include "engine/loop.h"
 
-int tl_loop_new(tl_loop **out)
+TL__PUBLIC(tl_loop_new, out, (tl_loop **out), (out))
 {
 	return tl__loop_new(out);
 }
 
 void tl_loop_run(tl_loop *loop)
 {
+	if (!loop)
+		return;
 	tl__loop_run(loop);
 }
 
 void tl_loop_stop(tl_loop *loop)
 {
+	if (!loop)
+		return;
 	tl__loop_stop(loop);
 }
 

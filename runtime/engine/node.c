@@ -7,7 +7,7 @@
 #include "engine/control_server.h"
 #include "engine/engine.h"
 #include "engine/inside.h"
-#include "engine/node_impl.h"
+#include "engine/visit.h"
 
 #define DEFAULT_NAME   "tidelock"
 #define NAME_MAX_BYTES 255
@@ -44,10 +44,8 @@ static void secure_fill(void *ud, void *out, size_t len)
 static int host_secret(void *ud, tl_str name, tl_secret *out)
 {
 	tl_node *node = ud;
-	int rc = tl__node_check(node);
+	int rc = tl__keys_secret(node->keys, name, out);
 
-	if (rc == TL_OK)
-		rc = tl__keys_secret(node->keys, name, out);
 	if (rc == TL_E_KEY_NOT_FOUND)
 		return tl__fail_cause(TL_E_SIGNING_KEY_NOT_FOUND,
 			"this node has no private key named \"%.*s\"", TL__STR_ARG(name));
@@ -73,7 +71,7 @@ static void host_release(void *ud)
 
 int tl__node_check(const tl_node *node)
 {
-	if (atomic_load(&node->closed))
+	if (atomic_load(&node->closed) && !tl__visit_belongs(node))
 		return tl__fail(TL_E_CLOSED, "the node has been closed");
 	return TL_OK;
 }
@@ -214,25 +212,40 @@ static void open_control(tl_node *node)
 			tl_error_message(tl_last_error()));
 }
 
+/* Ends a node that no further call can enter. */
+static void end(tl_node *node, uint32_t flush_ms)
+{
+	atomic_store(&node->closed, true);
+	tl__control_close(node->control);
+	node->control = NULL;
+	if (node->hub)
+		tl__hub_end(node->hub);
+	tl__engine_flush(node, flush_ms);
+	tl__visit_wait(node);
+	tl__engine_close(node);
+	if (node->hub)
+		tl__hub_dispatch(node->hub);
+	tl__node_release(node);
+}
+
 /* Keeps this thread's last error over what happens meanwhile. */
-static void close_keeping_error(tl_node *node)
+static void end_keeping_error(tl_node *node)
 {
 	tl_error *error = tl__error_keep();
 
-	tl_node_close_within(node, 0);
+	end(node, 0);
 	if (error)
 		(void)tl__error_raise(error);
 	tl__error_drop(error);
 }
 
-int tl_node_open(tl_node **out, const tl_node_config *config)
+static int open_node(tl_node **out, const tl_node_config *config)
 {
 	tl_node_config full;
 	tl_sync_options sync;
 	tl_node *node;
 	int rc = read_config(&full, &sync, config);
 
-	*out = NULL;
 	if (rc == TL_OK)
 		rc = tl__descriptors_guard();
 	if (rc != TL_OK)
@@ -247,8 +260,10 @@ int tl_node_open(tl_node **out, const tl_node_config *config)
 	node->user_log_ud = full.log_ud;
 	node->log = (tl__log){full.log ? log_line : NULL, node, full.log_level};
 	rc = open_parts(node, &full);
+	if (rc == TL_OK)
+		rc = tl__visit_open(node);
 	if (rc != TL_OK) {
-		close_keeping_error(node);
+		end_keeping_error(node);
 		return rc;
 	}
 	open_control(node);
@@ -256,22 +271,43 @@ int tl_node_open(tl_node **out, const tl_node_config *config)
 	return TL_OK;
 }
 
+int tl_node_open(tl_node **out, const tl_node_config *config)
+{
+	tl__errors errors;
+
+	if (!out)
+		return tl__fail_needs("tl_node_open", "out");
+	*out = NULL;
+	tl__errors_begin(&errors);
+	return tl__errors_end(&errors, open_node(out, config));
+}
+
+tl_node *tl_node_retain(tl_node *node)
+{
+	if (node)
+		atomic_fetch_add(&node->refs, 1);
+	return node;
+}
+
+void tl_node_free(tl_node *node)
+{
+	if (node)
+		tl__node_release(node);
+}
+
 void tl_node_close_within(tl_node *node, uint32_t flush_ms)
 {
+	tl__errors errors;
+
 	if (!node)
 		return;
-	if (tl__inside_refuse("tl_node_close") != TL_OK) {
+	tl__errors_begin(&errors);
+	if (tl__inside_refuse("tl_node_close") != TL_OK)
 		tl__log_write(
 			&node->log, TL_LOG_ERROR, "node", "%s", tl_error_message(tl_last_error()));
-		return;
-	}
-	tl__control_close(node->control);
-	node->control = NULL;
-	tl__engine_close(node, flush_ms);
-	atomic_store(&node->closed, true);
-	if (node->hub)
-		tl__hub_dispatch(node->hub);
-	tl__node_release(node);
+	else if (tl__visit_close(node))
+		end(node, flush_ms);
+	(void)tl__errors_end(&errors, TL_OK);
 }
 
 void tl_node_close(tl_node *node)

@@ -2,15 +2,32 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
+#include "engine/visit.h"
+#include "engine/visit.h"
 #include "engine/engine.h"
 #include "engine/names.h"
 #include "engine/node_impl.h"
 #include "store/access.h"
 
+/* For calls that return nothing and so have nothing to do in a node that is closed. */
+static bool enter(tl__visit *visit, tl_node *node)
+{
+	tl__errors errors;
+	int rc = TL_E_CLOSED;
+
+	tl__errors_begin(&errors);
+	if (node)
+		rc = tl__visit_enter(visit, node);
+	(void)tl__errors_end(&errors, TL_OK);
+	return rc == TL_OK;
+}
+
 /* --- keys ------------------------------------------------------------------------------------- */
 
-int tl_node_device_key(tl_node *node, char out[TL_KEY_TEXT_LEN + 1])
+TL__PUBLIC_OF_NODE(tl_node_device_key, node && out,
+	(tl_node *node, char out[TL_KEY_TEXT_LEN + 1]), (node, out))
 {
 	tl_key_format(tl__keys_device(node->keys), out);
 	return TL_OK;
@@ -22,8 +39,9 @@ static int tell_engine(tl_node *node)
 	return node->engine ? tl__engine_keys_changed(node) : TL_OK;
 }
 
-int tl_node_add_private_key(tl_node *node, const char *name, const uint8_t seed[TL_SEED_BYTES],
-	char out[TL_KEY_TEXT_LEN + 1])
+TL__PUBLIC_OF_NODE(tl_node_add_private_key, node && name,
+	(tl_node *node, const char *name, const uint8_t seed[TL_SEED_BYTES],
+		char out[TL_KEY_TEXT_LEN + 1]), (node, name, seed, out))
 {
 	tl_key key;
 	int rc = tl__keys_add(node->keys, tl__str_z(name), seed, &key);
@@ -33,7 +51,8 @@ int tl_node_add_private_key(tl_node *node, const char *name, const uint8_t seed[
 	return rc == TL_OK ? tell_engine(node) : rc;
 }
 
-int tl_node_get_public_key(tl_node *node, const char *name, char out[TL_KEY_TEXT_LEN + 1])
+TL__PUBLIC_OF_NODE(tl_node_get_public_key, node && name && out,
+	(tl_node *node, const char *name, char out[TL_KEY_TEXT_LEN + 1]), (node, name, out))
 {
 	tl_key key;
 	int rc = tl__keys_public(node->keys, tl__str_z(name), &key);
@@ -43,7 +62,8 @@ int tl_node_get_public_key(tl_node *node, const char *name, char out[TL_KEY_TEXT
 	return rc;
 }
 
-int tl_node_export_private_key(tl_node *node, const char *name, uint8_t seed[TL_SEED_BYTES])
+TL__PUBLIC_OF_NODE(tl_node_export_private_key, node && name && seed,
+	(tl_node *node, const char *name, uint8_t seed[TL_SEED_BYTES]), (node, name, seed))
 {
 	tl_secret secret;
 	int rc = tl__keys_secret(node->keys, tl__str_z(name), &secret);
@@ -55,7 +75,8 @@ int tl_node_export_private_key(tl_node *node, const char *name, uint8_t seed[TL_
 	return TL_OK;
 }
 
-int tl_node_remove_private_key(tl_node *node, const char *name)
+TL__PUBLIC_OF_NODE(tl_node_remove_private_key, node && name,
+	(tl_node *node, const char *name), (node, name))
 {
 	int rc = tl__keys_remove(node->keys, tl__str_z(name));
 
@@ -63,7 +84,8 @@ int tl_node_remove_private_key(tl_node *node, const char *name)
 }
 
 /* The visitor may use the library, so the store's walk ends before the first call. */
-int tl_node_list_private_keys(tl_node *node, tl_name_visit visit, void *ud)
+TL__PUBLIC_OF_NODE(tl_node_list_private_keys, node && visit,
+	(tl_node *node, tl_name_visit visit, void *ud), (node, visit, ud))
 {
 	tl__names names = TL__NAMES_INIT;
 	int rc = tl__keys_names(node->keys, tl__names_add, &names);
@@ -76,8 +98,9 @@ int tl_node_list_private_keys(tl_node *node, tl_name_visit visit, void *ud)
 
 /* --- databases -------------------------------------------------------------------------------- */
 
-int tl_node_new_database(
-	tl_node *node, const tl_value *settings, const char *key_name, tl_database **out)
+TL__PUBLIC_OF_NODE(tl_node_new_database, node && key_name && out,
+	(tl_node *node, const tl_value *settings, const char *key_name, tl_database **out),
+	(node, settings, key_name, out))
 {
 	*out = NULL;
 	if (settings && tl_value_type(settings) != TL_DOC)
@@ -85,7 +108,8 @@ int tl_node_new_database(
 	return tl__database_create(&node->host, settings, tl__str_z(key_name), out);
 }
 
-int tl_node_load_database(tl_node *node, const tl_id *root, tl_database **out)
+TL__PUBLIC_OF_NODE(tl_node_load_database, node && root && out,
+	(tl_node *node, const tl_id *root, tl_database **out), (node, root, out))
 {
 	return tl__database_open(&node->host, root, out);
 }
@@ -95,7 +119,8 @@ static bool is_system(const tl_node *node, const tl_id *id)
 	return node->has_sync_db && memcmp(id, &node->sync_db, sizeof *id) == 0;
 }
 
-int tl_node_find_database(tl_node *node, const char *name, tl_database **out)
+TL__PUBLIC_OF_NODE(tl_node_find_database, node && name && out,
+	(tl_node *node, const char *name, tl_database **out), (node, name, out))
 {
 	tl_id *ids = NULL;
 	size_t count = 0, at = 0;
@@ -113,7 +138,9 @@ int tl_node_find_database(tl_node *node, const char *name, tl_database **out)
 	return rc;
 }
 
-int tl_node_all_databases(tl_node *node, bool with_system, tl_id_visit visit, void *ud)
+TL__PUBLIC_OF_NODE(tl_node_all_databases, node && visit,
+	(tl_node *node, bool with_system, tl_id_visit visit, void *ud),
+	(node, with_system, visit, ud))
 {
 	tl_id *ids = NULL;
 	size_t count = 0;
@@ -126,7 +153,9 @@ int tl_node_all_databases(tl_node *node, bool with_system, tl_id_visit visit, vo
 	return rc == TL_STOP ? TL_OK : rc;
 }
 
-int tl_node_verify(tl_node *node, const tl_verify_options *options, tl_verify_result *result)
+TL__PUBLIC_OF_NODE(tl_node_verify, node,
+	(tl_node *node, const tl_verify_options *options, tl_verify_result *result),
+	(node, options, result))
 {
 	tl_id *ids = NULL;
 	size_t count = 0;
@@ -138,22 +167,16 @@ int tl_node_verify(tl_node *node, const tl_verify_options *options, tl_verify_re
 	return rc;
 }
 
-int tl_node_backup_with(tl_node *node, const char *file, const tl_backup_options *options)
+TL__PUBLIC_OF_NODE(tl_node_backup_with, node && file,
+	(tl_node *node, const char *file, const tl_backup_options *options), (node, file, options))
 {
 	tl_backup_options full = TL_BACKUP_OPTIONS_INIT;
-	int rc = tl__node_check(node);
+	int rc = options ? tl__sized_read(&full, options, tl_backup_options, ud) : TL_OK;
 
-	if (rc == TL_OK && options && options->size < offsetof(tl_backup_options, progress))
-		rc = tl__fail(TL_E_BAD_ARGUMENT,
-			"the options' size is not set; begin with TL_BACKUP_OPTIONS_INIT");
-	if (rc != TL_OK)
-		return rc;
-	if (options)
-		memcpy(&full, options, options->size < sizeof full ? options->size : sizeof full);
-	return tl__store_backup(node->store, file, full.progress, full.ud);
+	return rc == TL_OK ? tl__store_backup(node->store, file, full.progress, full.ud) : rc;
 }
 
-int tl_node_backup(tl_node *node, const char *file)
+TL__PUBLIC_OF_NODE(tl_node_backup, node && file, (tl_node *node, const char *file), (node, file))
 {
 	return tl_node_backup_with(node, file, NULL);
 }
@@ -163,7 +186,7 @@ static void drop_store(void *node)
 	tl__node_release(node);
 }
 
-int tl_node_store(tl_node *node, tl_store **out)
+TL__PUBLIC_OF_NODE(tl_node_store, node && out, (tl_node *node, tl_store **out), (node, out))
 {
 	int rc = tl__node_check(node);
 
@@ -175,39 +198,51 @@ int tl_node_store(tl_node *node, tl_store **out)
 	return rc;
 }
 
-int tl_node_add_hook(tl_node *node, const tl_hook *hook, uint64_t *handle)
+TL__PUBLIC_OF_NODE(tl_node_add_hook, node && hook,
+	(tl_node *node, const tl_hook *hook, uint64_t *handle), (node, hook, handle))
 {
 	return tl__hooks_add(&node->hooks, NULL, hook, handle);
 }
 
 void tl_node_remove_hook(tl_node *node, uint64_t handle)
 {
+	tl__visit visit;
+
+	if (!enter(&visit, node))
+		return;
 	tl__hooks_remove(&node->hooks, NULL, handle);
+	(void)tl__visit_leave(&visit, TL_OK);
 }
 
 /* --- operations and events -------------------------------------------------------------------- */
 
-int tl_next_event(tl_node *node, tl_event *out)
+TL__PUBLIC_OF_NODE(tl_next_event, node && out, (tl_node *node, tl_event *out), (node, out))
 {
 	return tl__hub_next_event(node->hub, out);
 }
 
-int tl_node_fd(tl_node *node)
+TL__PUBLIC_OF_NODE(tl_node_fd, node, (tl_node *node), (node))
 {
 	return tl__hub_fd(node->hub);
 }
 
 void tl_node_dispatch(tl_node *node)
 {
+	tl__visit visit;
+
+	if (!enter(&visit, node))
+		return;
 	tl__hub_dispatch(node->hub);
+	(void)tl__visit_leave(&visit, TL_OK);
 }
 
-int tl_node_run(tl_node *node)
+TL__PUBLIC_OF_NODE(tl_node_run, node, (tl_node *node), (node))
 {
 	return tl__hub_run(node->hub);
 }
 
 void tl_node_stop(tl_node *node)
 {
-	tl__hub_stop(node->hub);
+	if (node)
+		tl__hub_stop(node->hub);
 }

@@ -19,8 +19,11 @@ typedef struct tl__engine tl__engine;
 typedef struct tl__control tl__control;
 
 struct tl_node {
-	atomic_size_t refs; /* the user's, and one for each database handle */
-	atomic_bool closed;
+	atomic_size_t refs; /* of its opening, of hosts, calls and database handles */
+	atomic_bool closed; /* its closing has begun */
+	unsigned visits;    /* calls under way; of visit.c, like the next two */
+	unsigned forks;
+	tl_node *next_open;
 	/* The rest is made at the opening, and never changes. */
 	tl_log_sink user_log;
 	void *user_log_ud;
@@ -45,7 +48,7 @@ struct tl_node {
 };
 
 void tl__node_release(tl_node *node);
-/* TL_E_CLOSED once tl_node_close has begun to end the node. */
+/* TL_E_CLOSED once the node's closing has begun. */
 int tl__node_check(const tl_node *node) TL_MUST_USE;
 
 /* Reads the incarnation, or makes one: a store that was copied or restored gets another, so that

@@ -4,6 +4,7 @@
 #include <time.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "engine/hub_impl.h"
 #include "engine/inside.h"
 
@@ -146,7 +147,7 @@ static void lower_when_empty(tl__hub *hub)
 		return;
 	tl__hub_lower(hub->ops_fd);
 	/* A stop that came in between must stay to be seen. */
-	if (atomic_load(&hub->stopping))
+	if (atomic_load(&hub->stopping) || atomic_load(&hub->ended))
 		tl__hub_raise(hub->ops_fd);
 }
 
@@ -168,7 +169,7 @@ int tl__hub_run(tl__hub *hub)
 
 	if (rc != TL_OK)
 		return rc;
-	while (!atomic_exchange(&hub->stopping, false)) {
+	while (!atomic_load(&hub->ended) && !atomic_exchange(&hub->stopping, false)) {
 		if (poll(&fd, 1, -1) < 0 && errno != EINTR)
 			return tl__fail(TL_E_IO, "cannot wait for the node: %s", strerror(errno));
 		tl__hub_dispatch(hub);
@@ -183,6 +184,12 @@ void tl__hub_stop(tl__hub *hub)
 	atomic_store(&hub->stopping, true);
 	tl__hub_raise(hub->ops_fd);
 	errno = saved;
+}
+
+void tl__hub_end(tl__hub *hub)
+{
+	atomic_store(&hub->ended, true);
+	tl__hub_raise(hub->ops_fd);
 }
 
 /* --- public ----------------------------------------------------------------------------------- */
@@ -224,7 +231,7 @@ static bool wait_done(tl_op *op, uint32_t timeout_ms)
 	return in_time;
 }
 
-int tl_op_wait(tl_op *op, uint32_t timeout_ms)
+TL__PUBLIC(tl_op_wait, op, (tl_op *op, uint32_t timeout_ms), (op, timeout_ms))
 {
 	int rc = tl__inside_refuse("tl_op_wait");
 
@@ -241,6 +248,8 @@ bool tl_op_done(const tl_op *op)
 {
 	bool done;
 
+	if (!op)
+		return false;
 	pthread_mutex_lock(&op->hub->lock);
 	done = op->done;
 	pthread_mutex_unlock(&op->hub->lock);
@@ -249,6 +258,8 @@ bool tl_op_done(const tl_op *op)
 
 int tl_op_result(const tl_op *op)
 {
+	if (!op)
+		return tl__fail_needs("tl_op_result", "op");
 	if (!tl_op_done(op))
 		return tl__fail(TL_E_BUSY, "the operation is not done yet; wait for it first");
 	if (op->error)
@@ -265,6 +276,8 @@ const char *tl_op_text(const tl_op *op)
 
 void tl_op_then(tl_op *op, void (*call)(void *ud, tl_op *op), void *ud)
 {
+	if (!op)
+		return;
 	pthread_mutex_lock(&op->hub->lock);
 	op->call = call;
 	op->ud = ud;
@@ -275,7 +288,13 @@ void tl_op_then(tl_op *op, void (*call)(void *ud, tl_op *op), void *ud)
 
 void tl_op_cancel(tl_op *op)
 {
+	tl__errors errors;
+
+	if (!op)
+		return;
+	tl__errors_begin(&errors);
 	abandon(op, TL_E_CANCELLED, "the operation was cancelled");
+	(void)tl__errors_end(&errors, TL_OK);
 }
 
 void tl_op_free(tl_op *op)

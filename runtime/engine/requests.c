@@ -5,6 +5,7 @@
 #include "base/fields.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/visit.h"
 #include "engine/engine_impl.h"
 #include "engine/status.h"
 #include "sync/serve.h"
@@ -166,7 +167,8 @@ static int check_state(const char *state)
 		state);
 }
 
-int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **json)
+TL__PUBLIC_OF_NODE(tl_sync_bootstrap_requests, node && json,
+	(tl_node *node, const char *state, char **json), (node, state, json))
 {
 	tl__buf out = TL__BUF_INIT;
 	listing l = {node, state, &out, false};
@@ -421,12 +423,14 @@ static int decide(tl_node *node, const char *request_id, const char *key_name, b
 	return rc;
 }
 
-int tl_sync_approve_bootstrap_request(tl_node *node, const char *request_id, const char *key_name)
+TL__PUBLIC_OF_NODE(tl_sync_approve_bootstrap_request, node && request_id && key_name,
+	(tl_node *node, const char *request_id, const char *key_name), (node, request_id, key_name))
 {
 	return decide(node, request_id, key_name, true);
 }
 
-int tl_sync_reject_bootstrap_request(tl_node *node, const char *request_id, const char *key_name)
+TL__PUBLIC_OF_NODE(tl_sync_reject_bootstrap_request, node && request_id && key_name,
+	(tl_node *node, const char *request_id, const char *key_name), (node, request_id, key_name))
 {
 	return decide(node, request_id, key_name, false);
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "base/str.h"
+#include "engine/visit.h"
 #include "engine/servers.h"
 
 #define STOP_GRACE_MS 2000
@@ -34,7 +35,8 @@ static void begin_http(tl__engine *engine, tl__call *call)
 	tl__call_end(call, tl__carriers_enable_http(engine, ((http_call *)call)->config), NULL);
 }
 
-int tl_sync_enable_http_transport(tl_node *node, const tl_http_config *config)
+TL__PUBLIC_OF_NODE(tl_sync_enable_http_transport, node,
+	(tl_node *node, const tl_http_config *config), (node, config))
 {
 	tl_http_config full = TL_HTTP_CONFIG_INIT;
 	http_call call = {.base.begin = begin_http, .config = &full};
@@ -69,8 +71,9 @@ static void begin_transport(tl__engine *engine, tl__call *call)
 	tl__call_end(call, rc, NULL);
 }
 
-int tl_sync_add_transport(
-	tl_node *node, int (*make)(void *ud, tl_loop *loop, tl_transport **out), void *ud)
+TL__PUBLIC_OF_NODE(tl_sync_add_transport, node && make,
+	(tl_node *node, int (*make)(void *ud, tl_loop *loop, tl_transport **out), void *ud),
+	(node, make, ud))
 {
 	transport_call call = {.base.begin = begin_transport, .make = make, .ud = ud};
 
@@ -89,7 +92,8 @@ static void begin_start(tl__engine *engine, tl__call *call)
 	tl__call_end(call, tl__servers_start(engine, start->bind, start->transport), NULL);
 }
 
-int tl_sync_start_server(tl_node *node, const char *bind, const char *transport)
+TL__PUBLIC_OF_NODE(tl_sync_start_server, node && bind,
+	(tl_node *node, const char *bind, const char *transport), (node, bind, transport))
 {
 	start_call call = {.base.begin = begin_start, .bind = bind, .transport = transport};
 
@@ -111,7 +115,7 @@ static void begin_stop(tl__engine *engine, tl__call *call)
 	tl__servers_stop(engine, STOP_GRACE_MS);
 }
 
-int tl_sync_stop_server(tl_node *node)
+TL__PUBLIC_OF_NODE(tl_sync_stop_server, node, (tl_node *node), (node))
 {
 	tl__call call = {.begin = begin_stop};
 
@@ -129,7 +133,8 @@ static void begin_first(tl__engine *engine, tl__call *call)
 	tl__call_end(call, tl__servers_first(engine, ((addresses_call *)call)->addresses), NULL);
 }
 
-int tl_sync_get_server_address(tl_node *node, tl_address *out)
+TL__PUBLIC_OF_NODE(tl_sync_get_server_address, node && out,
+	(tl_node *node, tl_address *out), (node, out))
 {
 	addresses_call call = {.base.begin = begin_first};
 	int rc = tl__engine_call(node, &call.base, "get_server_address");
@@ -163,7 +168,8 @@ static int visit_addresses(const addresses_call *all, tl_address_visit visit, vo
 	return rc == TL_STOP ? TL_OK : rc;
 }
 
-int tl_sync_get_server_addresses(tl_node *node, tl_address_visit visit, void *ud)
+TL__PUBLIC_OF_NODE(tl_sync_get_server_addresses, node && visit,
+	(tl_node *node, tl_address_visit visit, void *ud), (node, visit, ud))
 {
 	addresses_call call = {.base.begin = begin_addresses};
 	int rc = tl__engine_call(node, &call.base, "get_server_addresses");
@@ -173,7 +179,9 @@ int tl_sync_get_server_addresses(tl_node *node, tl_address_visit visit, void *ud
 
 /* --- peers ------------------------------------------------------------------------------------ */
 
-int tl_sync_connect_to_peer(tl_node *node, const tl_address *address, const char *key, tl_op **op)
+TL__PUBLIC_OF_NODE(tl_sync_connect_to_peer, node && address,
+	(tl_node *node, const tl_address *address, const char *key, tl_op **op),
+	(node, address, key, op))
 {
 	tl__sync_command command = {.kind = TL__SYNC_CONNECT, .address = address};
 	int rc = key ? with_peer(&command, key) : TL_OK;
@@ -181,7 +189,8 @@ int tl_sync_connect_to_peer(tl_node *node, const tl_address *address, const char
 	return rc == TL_OK ? tl__command_start(node, &command, "connect_to_peer", op) : rc;
 }
 
-int tl_sync_register_peer(tl_node *node, const char *peer, const char *name)
+TL__PUBLIC_OF_NODE(tl_sync_register_peer, node && peer,
+	(tl_node *node, const char *peer, const char *name), (node, peer, name))
 {
 	tl__sync_command command = {.kind = TL__SYNC_REGISTER, .name = tl__str_z(name)};
 	int rc = with_peer(&command, peer);
@@ -189,7 +198,8 @@ int tl_sync_register_peer(tl_node *node, const char *peer, const char *name)
 	return rc == TL_OK ? tl__command_run(node, &command, "register_peer", NULL) : rc;
 }
 
-int tl_sync_update_peer_status(tl_node *node, const char *peer, const char *status)
+TL__PUBLIC_OF_NODE(tl_sync_update_peer_status, node && peer && status,
+	(tl_node *node, const char *peer, const char *status), (node, peer, status))
 {
 	tl__sync_command command = {.kind = TL__SYNC_SET_STATUS, .name = tl__str_z(status)};
 	int rc = with_peer(&command, peer);
@@ -197,7 +207,8 @@ int tl_sync_update_peer_status(tl_node *node, const char *peer, const char *stat
 	return rc == TL_OK ? tl__command_run(node, &command, "update_peer_status", NULL) : rc;
 }
 
-int tl_sync_remove_peer(tl_node *node, const char *peer)
+TL__PUBLIC_OF_NODE(tl_sync_remove_peer, node && peer,
+	(tl_node *node, const char *peer), (node, peer))
 {
 	tl__sync_command command = {.kind = TL__SYNC_REMOVE_PEER};
 	int rc = with_peer(&command, peer);
@@ -205,7 +216,8 @@ int tl_sync_remove_peer(tl_node *node, const char *peer)
 	return rc == TL_OK ? tl__command_run(node, &command, "remove_peer", NULL) : rc;
 }
 
-int tl_sync_add_peer_address(tl_node *node, const char *peer, const tl_address *address)
+TL__PUBLIC_OF_NODE(tl_sync_add_peer_address, node && peer && address,
+	(tl_node *node, const char *peer, const tl_address *address), (node, peer, address))
 {
 	tl__sync_command command = {.kind = TL__SYNC_ADD_ADDRESS, .address = address};
 	int rc = with_peer(&command, peer);
@@ -213,8 +225,9 @@ int tl_sync_add_peer_address(tl_node *node, const char *peer, const tl_address *
 	return rc == TL_OK ? tl__command_run(node, &command, "add_peer_address", NULL) : rc;
 }
 
-int tl_sync_remove_peer_address(
-	tl_node *node, const char *peer, const tl_address *address, bool *removed)
+TL__PUBLIC_OF_NODE(tl_sync_remove_peer_address, node && peer && address,
+	(tl_node *node, const char *peer, const tl_address *address, bool *removed),
+	(node, peer, address, removed))
 {
 	tl__sync_command command = {.kind = TL__SYNC_REMOVE_ADDRESS, .address = address};
 	char *text = NULL;
@@ -230,7 +243,8 @@ int tl_sync_remove_peer_address(
 
 /* --- relations -------------------------------------------------------------------------------- */
 
-int tl_sync_add_tree_sync(tl_node *node, const char *peer, const tl_id *db)
+TL__PUBLIC_OF_NODE(tl_sync_add_tree_sync, node && peer && db,
+	(tl_node *node, const char *peer, const tl_id *db), (node, peer, db))
 {
 	tl__sync_command command = {.kind = TL__SYNC_RELATE, .name = TL__STR("manual")};
 	int rc = with_peer(&command, peer);
@@ -239,7 +253,8 @@ int tl_sync_add_tree_sync(tl_node *node, const char *peer, const tl_id *db)
 	return rc == TL_OK ? tl__command_run(node, &command, "add_tree_sync", NULL) : rc;
 }
 
-int tl_sync_remove_tree_sync(tl_node *node, const char *peer, const tl_id *db)
+TL__PUBLIC_OF_NODE(tl_sync_remove_tree_sync, node && peer && db,
+	(tl_node *node, const char *peer, const tl_id *db), (node, peer, db))
 {
 	tl__sync_command command = {.kind = TL__SYNC_UNRELATE};
 	int rc = with_peer(&command, peer);
@@ -250,7 +265,8 @@ int tl_sync_remove_tree_sync(tl_node *node, const char *peer, const tl_id *db)
 
 /* --- exchanges -------------------------------------------------------------------------------- */
 
-int tl_sync_sync_tree_with_peer(tl_node *node, const char *peer, const tl_id *db, tl_op **op)
+TL__PUBLIC_OF_NODE(tl_sync_sync_tree_with_peer, node && peer,
+	(tl_node *node, const char *peer, const tl_id *db, tl_op **op), (node, peer, db, op))
 {
 	tl__sync_command command = {.kind = TL__SYNC_SYNC_PAIR};
 	int rc = with_peer(&command, peer);
@@ -259,7 +275,9 @@ int tl_sync_sync_tree_with_peer(tl_node *node, const char *peer, const tl_id *db
 	return rc == TL_OK ? tl__command_start(node, &command, "sync_tree_with_peer", op) : rc;
 }
 
-int tl_sync_sync_with_peer(tl_node *node, const tl_address *address, const tl_id *db, tl_op **op)
+TL__PUBLIC_OF_NODE(tl_sync_sync_with_peer, node && address && db,
+	(tl_node *node, const tl_address *address, const tl_id *db, tl_op **op),
+	(node, address, db, op))
 {
 	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH, .address = address};
 
@@ -267,15 +285,17 @@ int tl_sync_sync_with_peer(tl_node *node, const tl_address *address, const tl_id
 	return tl__command_start(node, &command, "sync_with_peer", op);
 }
 
-int tl_sync_flush(tl_node *node, uint32_t timeout_ms, tl_op **op)
+TL__PUBLIC_OF_NODE(tl_sync_flush, node,
+	(tl_node *node, uint32_t timeout_ms, tl_op **op), (node, timeout_ms, op))
 {
 	const tl__sync_command command = {.kind = TL__SYNC_FLUSH, .timeout_ms = timeout_ms};
 
 	return tl__command_start(node, &command, "flush", op);
 }
 
-int tl_sync_wait_until_synced(
-	tl_node *node, const char *peer, const tl_id *db, uint32_t timeout_ms, tl_op **op)
+TL__PUBLIC_OF_NODE(tl_sync_wait_until_synced, node && peer && db,
+	(tl_node *node, const char *peer, const tl_id *db, uint32_t timeout_ms, tl_op **op),
+	(node, peer, db, timeout_ms, op))
 {
 	tl__sync_command command = {.kind = TL__SYNC_WAIT, .timeout_ms = timeout_ms};
 	int rc = with_peer(&command, peer);
@@ -284,7 +304,8 @@ int tl_sync_wait_until_synced(
 	return rc == TL_OK ? tl__command_start(node, &command, "wait_until_synced", op) : rc;
 }
 
-int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **op)
+TL__PUBLIC_OF_NODE(tl_sync_discover_peer_trees, node && peer,
+	(tl_node *node, const char *peer, tl_op **op), (node, peer, op))
 {
 	tl__sync_command command = {.kind = TL__SYNC_DISCOVER};
 	int rc = with_peer(&command, peer);
@@ -292,7 +313,8 @@ int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **op)
 	return rc == TL_OK ? tl__command_start(node, &command, "discover_peer_trees", op) : rc;
 }
 
-int tl_sync_configure(tl_node *node, const tl_sync_options *options)
+TL__PUBLIC_OF_NODE(tl_sync_configure, node && options,
+	(tl_node *node, const tl_sync_options *options), (node, options))
 {
 	tl_sync_options full = TL_SYNC_OPTIONS_INIT;
 	const tl__sync_command command = {.kind = TL__SYNC_CONFIGURE, .options = &full};
@@ -302,7 +324,8 @@ int tl_sync_configure(tl_node *node, const tl_sync_options *options)
 	return rc == TL_OK ? tl__command_run(node, &command, "configure", NULL) : rc;
 }
 
-int tl_sync_set_policy(tl_node *node, const tl_policy *policy)
+TL__PUBLIC_OF_NODE(tl_sync_set_policy, node,
+	(tl_node *node, const tl_policy *policy), (node, policy))
 {
 	tl_policy full = TL_POLICY_INIT;
 	const tl__sync_command command = {
@@ -312,8 +335,9 @@ int tl_sync_set_policy(tl_node *node, const tl_policy *policy)
 	return rc == TL_OK ? tl__command_run(node, &command, "set_policy", NULL) : rc;
 }
 
-int tl_sync_request_database_access(tl_node *node, const tl_address *address, const tl_id *db,
-	const char *key_name, const char *permission, tl_op **op)
+TL__PUBLIC_OF_NODE(tl_sync_request_database_access, node && address && db && key_name && permission,
+	(tl_node *node, const tl_address *address, const tl_id *db, const char *key_name,
+		const char *permission, tl_op **op), (node, address, db, key_name, permission, op))
 {
 	tl_secret secret;
 	tl__sync_command command = {

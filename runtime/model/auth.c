@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/fields.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 
 typedef enum record_kind { RECORD_NONE, RECORD_KEY, RECORD_TREE } record_kind;
@@ -218,7 +219,7 @@ static int by_name(const void *a, const void *b)
 	return tl__str_compare(((const record *)a)->name, ((const record *)b)->name);
 }
 
-int tl_auth_from_doc(tl_auth **out, const tl_value *auth_doc)
+TL__PUBLIC(tl_auth_from_doc, out, (tl_auth **out, const tl_value *auth_doc), (out, auth_doc))
 {
 	tl_auth *auth = tl__alloc_zero(1, sizeof *auth);
 	tl__buf path = TL__BUF_INIT;
@@ -243,7 +244,7 @@ int tl_auth_from_doc(tl_auth **out, const tl_value *auth_doc)
 	return code;
 }
 
-int tl_auth_from_settings(tl_auth **out, const tl_value *settings)
+TL__PUBLIC(tl_auth_from_settings, out, (tl_auth **out, const tl_value *settings), (out, settings))
 {
 	const tl_value *auth = tl_doc_raw(settings, TL__STR("auth"));
 
@@ -311,6 +312,8 @@ static const record *find(const tl_auth *auth, tl_str name)
 
 const tl_auth_key *tl_auth_find_key(const tl_auth *auth, tl_str name)
 {
+	if (!auth)
+		return NULL;
 	const record *found = find(auth, name);
 
 	return found && found->kind == RECORD_KEY ? &found->key : NULL;
@@ -318,6 +321,8 @@ const tl_auth_key *tl_auth_find_key(const tl_auth *auth, tl_str name)
 
 const tl_auth_tree *tl_auth_find_tree(const tl_auth *auth, tl_str name)
 {
+	if (!auth)
+		return NULL;
 	const record *found = find(auth, name);
 
 	return found && found->kind == RECORD_TREE ? &found->tree : NULL;
@@ -325,6 +330,8 @@ const tl_auth_tree *tl_auth_find_tree(const tl_auth *auth, tl_str name)
 
 const tl_auth_key *tl_auth_global(const tl_auth *auth)
 {
+	if (!auth)
+		return NULL;
 	const tl_auth_key *key = tl_auth_find_key(auth, TL__STR("*"));
 
 	return key && key->status == TL_KEY_ACTIVE && tl__str_eq(key->pubkey, TL__STR("*")) ? key
@@ -333,6 +340,8 @@ const tl_auth_key *tl_auth_global(const tl_auth *auth)
 
 size_t tl_auth_key_count(const tl_auth *auth)
 {
+	if (!auth)
+		return 0;
 	size_t count = 0;
 
 	for (size_t i = 0; i < auth->top.count; i++)
@@ -342,6 +351,8 @@ size_t tl_auth_key_count(const tl_auth *auth)
 
 bool tl_auth_key_at(const tl_auth *auth, size_t index, tl_str *name, const tl_auth_key **key)
 {
+	if (!auth)
+		return false;
 	for (size_t i = 0; i < auth->top.count; i++) {
 		if (auth->top.at[i].kind != RECORD_KEY || index-- > 0)
 			continue;
@@ -352,7 +363,9 @@ bool tl_auth_key_at(const tl_auth *auth, size_t index, tl_str *name, const tl_au
 	return false;
 }
 
-int tl_auth_best(const tl_auth *auth, tl_str pubkey, tl_permission *out, tl_str *name)
+TL__PUBLIC(tl_auth_best, auth && out,
+	(const tl_auth *auth, tl_str pubkey, tl_permission *out, tl_str *name),
+	(auth, pubkey, out, name))
 {
 	const tl_auth_key *global = tl_auth_global(auth);
 	const record *best = NULL;
@@ -375,7 +388,8 @@ int tl_auth_best(const tl_auth *auth, tl_str pubkey, tl_permission *out, tl_str 
 	return TL_OK;
 }
 
-int tl_auth_key_write(const tl_auth_key *key, char **out, size_t *len)
+TL__PUBLIC(tl_auth_key_write, key && out,
+	(const tl_auth_key *key, char **out, size_t *len), (key, out, len))
 {
 	char permission[24];
 	tl__buf text = TL__BUF_INIT;

@@ -1,6 +1,7 @@
 /* Who signed an entry: direct names, the wildcard, delegation paths. */
 #include <tidelock/auth.h>
 #include "base/fail.h"
+#include "base/public.h"
 #include "base/str.h"
 
 static int use_key(tl_signer *out, tl_str pubkey, const tl_auth_key *record)
@@ -105,8 +106,9 @@ static int resolve_path(tl_signer *out, const tl_auth *auth, const tl_entry *ent
 	return code;
 }
 
-int tl_auth_resolve(tl_signer *out, const tl_auth *auth, const tl_entry *entry,
-	tl_delegation_lookup lookup, void *ud)
+TL__PUBLIC(tl_auth_resolve, out && auth && entry,
+	(tl_signer *out, const tl_auth *auth, const tl_entry *entry, tl_delegation_lookup lookup,
+		void *ud), (out, auth, entry, lookup, ud))
 {
 	if (tl_entry_key_name(entry).ptr)
 		return resolve_name(out, auth, entry);
@@ -115,6 +117,8 @@ int tl_auth_resolve(tl_signer *out, const tl_auth *auth, const tl_entry *entry,
 
 bool tl_auth_may_write(tl_permission permission, const tl_entry *entry)
 {
+	if (!entry)
+		return false;
 	if (tl_entry_find_store(entry, TL__STR("_settings")) >= 0)
 		return permission.kind == TL_ADMIN;
 	return permission.kind != TL_READ;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "model/value.h"
 
@@ -117,11 +118,15 @@ int tl__doc_sort(tl_value *doc)
 
 size_t tl_doc_count(const tl_value *doc)
 {
+	if (!doc)
+		return 0;
 	return doc->count;
 }
 
 bool tl_doc_at(const tl_value *doc, size_t index, tl_str *key, tl_value **value)
 {
+	if (!doc)
+		return false;
 	if (index >= doc->count)
 		return false;
 	*key = doc->as.members[index].key;
@@ -131,6 +136,8 @@ bool tl_doc_at(const tl_value *doc, size_t index, tl_str *key, tl_value **value)
 
 tl_value *tl_doc_raw(const tl_value *doc, tl_str key)
 {
+	if (!doc)
+		return NULL;
 	bool found;
 	size_t at = tl__doc_search(doc, key, &found);
 
@@ -139,6 +146,8 @@ tl_value *tl_doc_raw(const tl_value *doc, tl_str key)
 
 int tl_doc_put(tl_value *doc, tl_str key, tl_value *value)
 {
+	TL__NEED_TAKING(doc, value);
+
 	bool found;
 	size_t at;
 
@@ -222,6 +231,8 @@ static bool has_dot(tl_str text)
 
 tl_value *tl_doc_get(const tl_value *doc, tl_str path)
 {
+	if (!doc)
+		return NULL;
 	tl_value *at = NULL;
 	tl_str component;
 
@@ -256,6 +267,8 @@ static int check_nesting(size_t count)
 
 int tl_doc_set_at(tl_value *doc, const tl_str *components, size_t count, tl_value *value)
 {
+	TL__NEED_TAKING(doc, value);
+
 	int code;
 
 	if (!value)
@@ -275,6 +288,8 @@ int tl_doc_set_at(tl_value *doc, const tl_str *components, size_t count, tl_valu
 
 int tl_doc_set(tl_value *doc, tl_str path, tl_value *value)
 {
+	TL__NEED_TAKING(doc, value);
+
 	tl_str components[TL_DOC_MAX_NESTING + 2], component;
 	size_t count = 0;
 
@@ -287,7 +302,8 @@ int tl_doc_set(tl_value *doc, tl_str path, tl_value *value)
 	return tl_doc_set_at(doc, components, count, value);
 }
 
-int tl_doc_delete_at(tl_value *doc, const tl_str *components, size_t count)
+TL__PUBLIC(tl_doc_delete_at, doc,
+	(tl_value *doc, const tl_str *components, size_t count), (doc, components, count))
 {
 	return tl_doc_set_at(doc, components, count, tl_value_deleted());
 }

@@ -1,6 +1,7 @@
 /* Reading Doc texts: what 0.2.0 reads, to the same value. */
 #include <string.h>
 #include "base/fail.h"
+#include "base/public.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "model/value.h"
@@ -318,7 +319,7 @@ static int finish(doc_reader *r, tl_value **out, const char *behind)
 	return r->code;
 }
 
-int tl_doc_parse(tl_value **out, tl_str text)
+TL__PUBLIC(tl_doc_parse, out, (tl_value **out, tl_str text), (out, text))
 {
 	doc_reader r = {.code = TL_OK};
 

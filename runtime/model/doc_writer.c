@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 #include "base/fail.h"
+#include "base/public.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "model/value.h"
@@ -152,7 +153,8 @@ static int finish(tl__buf *text, int code, char **out, size_t *len)
 	return code;
 }
 
-int tl_doc_write(const tl_value *doc, char **out, size_t *len)
+TL__PUBLIC(tl_doc_write, doc && out,
+	(const tl_value *doc, char **out, size_t *len), (doc, out, len))
 {
 	tl__buf text = TL__BUF_INIT;
 
@@ -200,7 +202,8 @@ static void export_value(tl__buf *out, const tl_value *value)
 	}
 }
 
-int tl_value_export(const tl_value *value, char **out, size_t *len)
+TL__PUBLIC(tl_value_export, value && out,
+	(const tl_value *value, char **out, size_t *len), (value, out, len))
 {
 	tl__buf text = TL__BUF_INIT;
 

@@ -1,6 +1,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "model/entry_impl.h"
 #include "model/entry_layout.h"
@@ -19,7 +20,8 @@ static int parse_foreign(tl_entry **out, tl_str text, tl_entry_form form)
 	return code;
 }
 
-int tl_entry_parse(tl_entry **out, tl_str text, tl_entry_form form)
+TL__PUBLIC(tl_entry_parse, out,
+	(tl_entry **out, tl_str text, tl_entry_form form), (out, text, form))
 {
 	int code;
 
@@ -31,6 +33,8 @@ int tl_entry_parse(tl_entry **out, tl_str text, tl_entry_form form)
 
 tl_entry *tl_entry_retain(tl_entry *entry)
 {
+	if (!entry)
+		return NULL;
 	atomic_fetch_add_explicit(&entry->owners, 1, memory_order_relaxed);
 	return entry;
 }
@@ -46,61 +50,85 @@ void tl_entry_free(tl_entry *entry)
 
 const tl_id *tl_entry_id(const tl_entry *entry)
 {
+	if (!entry)
+		return NULL;
 	return &entry->id;
 }
 
 tl_str tl_entry_bytes(const tl_entry *entry)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return entry->bytes;
 }
 
 bool tl_entry_is_root(const tl_entry *entry)
 {
+	if (!entry)
+		return false;
 	return entry->is_root;
 }
 
 tl_str tl_entry_tree(const tl_entry *entry)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return entry->tree;
 }
 
 tl_str tl_entry_metadata(const tl_entry *entry)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return entry->metadata;
 }
 
 size_t tl_entry_parent_count(const tl_entry *entry)
 {
+	if (!entry)
+		return 0;
 	return entry->parent_count;
 }
 
 tl_str tl_entry_parent(const tl_entry *entry, size_t index)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return index < entry->parent_count ? entry->texts[index] : TL__STR_NULL;
 }
 
 size_t tl_entry_store_count(const tl_entry *entry)
 {
+	if (!entry)
+		return 0;
 	return entry->store_count;
 }
 
 tl_str tl_entry_store_name(const tl_entry *entry, size_t store)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return store < entry->store_count ? entry->stores[store].name : TL__STR_NULL;
 }
 
 tl_str tl_entry_store_data(const tl_entry *entry, size_t store)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return store < entry->store_count ? entry->stores[store].data : TL__STR_NULL;
 }
 
 size_t tl_entry_store_parent_count(const tl_entry *entry, size_t store)
 {
+	if (!entry)
+		return 0;
 	return store < entry->store_count ? entry->stores[store].parent_count : 0;
 }
 
 tl_str tl_entry_store_parent(const tl_entry *entry, size_t store, size_t index)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	if (index >= tl_entry_store_parent_count(entry, store))
 		return TL__STR_NULL;
 	return entry->texts[entry->stores[store].first_parent + index];
@@ -108,6 +136,8 @@ tl_str tl_entry_store_parent(const tl_entry *entry, size_t store, size_t index)
 
 ptrdiff_t tl_entry_find_store(const tl_entry *entry, tl_str name)
 {
+	if (!entry)
+		return -1;
 	for (size_t i = 0; i < entry->store_count; i++)
 		if (tl__str_eq(entry->stores[i].name, name))
 			return (ptrdiff_t)i;
@@ -116,16 +146,22 @@ ptrdiff_t tl_entry_find_store(const tl_entry *entry, tl_str name)
 
 tl_str tl_entry_signature(const tl_entry *entry)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return entry->signature;
 }
 
 tl_str tl_entry_key_name(const tl_entry *entry)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return entry->key_name;
 }
 
 tl_str tl_entry_pubkey(const tl_entry *entry)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return entry->pubkey;
 }
 
@@ -139,21 +175,29 @@ tl_str tl__entry_author(const tl_entry *entry)
 
 size_t tl_entry_step_count(const tl_entry *entry)
 {
+	if (!entry)
+		return 0;
 	return entry->step_count;
 }
 
 tl_str tl_entry_step_key(const tl_entry *entry, size_t step)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	return step < entry->step_count ? entry->steps[step].key : TL__STR_NULL;
 }
 
 ptrdiff_t tl_entry_step_tip_count(const tl_entry *entry, size_t step)
 {
+	if (!entry)
+		return -1;
 	return step < entry->step_count ? entry->steps[step].tip_count : -1;
 }
 
 tl_str tl_entry_step_tip(const tl_entry *entry, size_t step, size_t index)
 {
+	if (!entry)
+		return TL__STR_NULL;
 	ptrdiff_t count = tl_entry_step_tip_count(entry, step);
 
 	if (count < 0 || index >= (size_t)count)
@@ -187,7 +231,8 @@ const tl_id *tl__entry_tree_id(const tl_entry *entry)
 /* --- signature ----------------------------------------------------------------------------------
  */
 
-int tl_entry_signing_bytes(const tl_entry *entry, char **out, size_t *len)
+TL__PUBLIC(tl_entry_signing_bytes, entry && out,
+	(const tl_entry *entry, char **out, size_t *len), (entry, out, len))
 {
 	size_t behind = entry->signature_at + entry->signature_len;
 	tl__buf bytes = TL__BUF_INIT;
@@ -215,7 +260,7 @@ int tl__entry_signature(const tl_entry *entry, uint8_t out[TL_SIGNATURE_BYTES])
 	return TL_OK;
 }
 
-int tl_entry_verify(const tl_entry *entry, const tl_key *key)
+TL__PUBLIC(tl_entry_verify, entry && key, (const tl_entry *entry, const tl_key *key), (entry, key))
 {
 	uint8_t signature[TL_SIGNATURE_BYTES];
 	char *message;

@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 
 #define SIGNATURE_TEXT_BYTES 89
@@ -42,7 +43,7 @@ struct tl_entry_builder {
 	int code; /* first failure */
 };
 
-int tl_entry_builder_new(tl_entry_builder **out)
+TL__PUBLIC(tl_entry_builder_new, out, (tl_entry_builder **out), (out))
 {
 	tl_entry_builder *b = tl__alloc_zero(1, sizeof *b);
 
@@ -99,16 +100,22 @@ static void add_text(tl_entry_builder *b, text_list *list, tl_str text)
 
 void tl_entry_builder_tree(tl_entry_builder *b, tl_str root_id)
 {
+	if (!b)
+		return;
 	b->root = copy(b, root_id);
 }
 
 void tl_entry_builder_parent(tl_entry_builder *b, tl_str id)
 {
+	if (!b)
+		return;
 	add_text(b, &b->parents, id);
 }
 
 void tl_entry_builder_metadata(tl_entry_builder *b, tl_str text)
 {
+	if (!b)
+		return;
 	b->metadata = copy(b, text);
 }
 
@@ -128,6 +135,8 @@ static store_draft *draft_of(tl_entry_builder *b, tl_str name)
 
 void tl_entry_builder_store(tl_entry_builder *b, tl_str name, tl_str data)
 {
+	if (!b)
+		return;
 	store_draft *store = draft_of(b, name);
 
 	if (store)
@@ -136,6 +145,8 @@ void tl_entry_builder_store(tl_entry_builder *b, tl_str name, tl_str data)
 
 void tl_entry_builder_store_parent(tl_entry_builder *b, tl_str name, tl_str id)
 {
+	if (!b)
+		return;
 	store_draft *store = draft_of(b, name);
 
 	if (store)
@@ -144,12 +155,16 @@ void tl_entry_builder_store_parent(tl_entry_builder *b, tl_str name, tl_str id)
 
 void tl_entry_builder_key(tl_entry_builder *b, tl_str name, tl_str pubkey)
 {
+	if (!b)
+		return;
 	b->key_name = copy(b, name);
 	b->pubkey = copy(b, pubkey);
 }
 
 void tl_entry_builder_step(tl_entry_builder *b, tl_str key, const tl_str *tips, size_t n)
 {
+	if (!b)
+		return;
 	void *array = b->steps;
 	text_list list = {0};
 
@@ -270,7 +285,8 @@ static int sign(const tl_entry_builder *b, const tl_secret *secret, char text[SI
 	return code;
 }
 
-int tl_entry_builder_finish(tl_entry_builder *b, const tl_secret *secret, tl_entry **out)
+TL__PUBLIC(tl_entry_builder_finish, b && out,
+	(tl_entry_builder *b, const tl_secret *secret, tl_entry **out), (b, secret, out))
 {
 	char text[SIGNATURE_TEXT_BYTES];
 	tl_str signature = TL__STR_NULL;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "model/entry_layout.h"
 
@@ -106,7 +107,7 @@ static int check_member(const tl_entry *e)
 	return TL_OK;
 }
 
-int tl_entry_check(const tl_entry *entry)
+TL__PUBLIC(tl_entry_check, entry, (const tl_entry *entry), (entry))
 {
 	int code = entry->is_root ? check_root(entry) : check_member(entry);
 

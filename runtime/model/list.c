@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "model/value.h"
 
 __extension__ typedef __int128 wide;
@@ -58,6 +59,8 @@ int tl__list_append(tl_value *list, const tl_position *position, tl_value *value
 
 int tl_list_put(tl_value *list, const tl_position *position, tl_value *value)
 {
+	TL__NEED_TAKING(list && position, value);
+
 	bool found;
 	size_t at;
 
@@ -92,11 +95,15 @@ int tl__list_sort(tl_value *list)
 
 size_t tl_list_raw_len(const tl_value *list)
 {
+	if (!list)
+		return 0;
 	return list->count;
 }
 
 bool tl_list_raw_at(const tl_value *list, size_t index, tl_position *position, tl_value **value)
 {
+	if (!list)
+		return false;
 	if (index >= list->count)
 		return false;
 	*position = list->as.items[index].position;
@@ -106,6 +113,8 @@ bool tl_list_raw_at(const tl_value *list, size_t index, tl_position *position, t
 
 size_t tl_list_len(const tl_value *list)
 {
+	if (!list)
+		return 0;
 	size_t visible = 0;
 
 	for (size_t i = 0; i < list->count; i++)
@@ -126,6 +135,8 @@ static size_t find_visible(const tl_value *list, size_t index)
 
 tl_value *tl_list_get(const tl_value *list, size_t index)
 {
+	if (!list)
+		return NULL;
 	size_t at = find_visible(list, index);
 
 	return at < list->count ? list->as.items[at].value : NULL;
@@ -133,6 +144,8 @@ tl_value *tl_list_get(const tl_value *list, size_t index)
 
 int tl_list_set(tl_value *list, size_t index, tl_value *value)
 {
+	TL__NEED_TAKING(list, value);
+
 	size_t at = find_visible(list, index);
 
 	if (!value)
@@ -148,6 +161,8 @@ int tl_list_set(tl_value *list, size_t index, tl_value *value)
 
 int tl_list_remove(tl_value *list, size_t index)
 {
+	TL__NEED(list);
+
 	return tl_list_set(list, index, tl_value_deleted());
 }
 
@@ -179,6 +194,8 @@ static size_t last_visible(const tl_value *list)
 /* Behind deleted items too, while there are whole numbers. */
 int tl_list_push(tl_value *list, tl_value *value)
 {
+	TL__NEED_TAKING(list, value);
+
 	size_t last = list->count > 0 ? list->count - 1 : NOWHERE;
 	tl_position ignored;
 
@@ -191,6 +208,8 @@ int tl_list_push(tl_value *list, tl_value *value)
 
 int tl_list_insert(tl_value *list, size_t index, tl_value *value)
 {
+	TL__NEED_TAKING(list, value);
+
 	size_t visible = tl_list_len(list);
 
 	if (!value)

@@ -1,6 +1,7 @@
 /* Merging: the later operand wins except where both are Docs or both are Lists. */
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "model/value.h"
 
 static int merge_into(tl_value **slot, const tl_value *later);
@@ -51,7 +52,7 @@ static int merge_into(tl_value **slot, const tl_value *later)
 	return TL_OK;
 }
 
-int tl_doc_merge(tl_value *base, const tl_value *later)
+TL__PUBLIC(tl_doc_merge, base && later, (tl_value *base, const tl_value *later), (base, later))
 {
 	if (base->type != TL_DOC || later->type != TL_DOC)
 		return tl__fail(TL_E_TYPE_MISMATCH, "only Docs are merged with Docs");

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <tidelock/auth.h>
 #include "base/fail.h"
+#include "base/public.h"
 #include "base/json.h"
 #include "base/str.h"
 
@@ -42,7 +43,7 @@ static int read_priority(tl_str digits, uint32_t *out)
 	return TL_OK;
 }
 
-int tl_permission_parse(tl_permission *out, tl_str text)
+TL__PUBLIC(tl_permission_parse, out, (tl_permission *out, tl_str text), (out, text))
 {
 	*out = (tl_permission){TL_READ, 0};
 	if (tl__str_eq(text, TL__STR("read")))
@@ -106,7 +107,7 @@ static int read_object(tl__json_reader *r, tl_permission *out)
 	return tl__json_next(r) == TL__JSON_OBJECT_END ? TL_OK : refuse(r);
 }
 
-int tl_permission_from_json(tl_permission *out, tl_str json)
+TL__PUBLIC(tl_permission_from_json, out, (tl_permission *out, tl_str json), (out, json))
 {
 	tl__json_reader reader;
 	tl__json_token token;

@@ -165,6 +165,8 @@ tl_value *tl_value_copy(const tl_value *value)
 
 tl_type tl_value_type(const tl_value *value)
 {
+	if (!value)
+		return TL_NULL;
 	return value->type;
 }
 
@@ -178,16 +180,22 @@ const char *tl_type_name(tl_type type)
 
 bool tl_value_as_bool(const tl_value *value)
 {
+	if (!value)
+		return false;
 	return value->as.boolean;
 }
 
 int64_t tl_value_as_int(const tl_value *value)
 {
+	if (!value)
+		return 0;
 	return value->as.integer;
 }
 
 tl_str tl_value_as_text(const tl_value *value)
 {
+	if (!value)
+		return TL__STR_NULL;
 	return value->as.text;
 }
 

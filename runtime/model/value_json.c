@@ -2,6 +2,7 @@
 #include <tidelock/json.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "model/value.h"
 
@@ -107,7 +108,7 @@ static int parse_json(tl_value **out, tl_str document, bool floats)
 	return rc;
 }
 
-int tl_value_parse_json(tl_value **out, tl_str document)
+TL__PUBLIC(tl_value_parse_json, out, (tl_value **out, tl_str document), (out, document))
 {
 	return parse_json(out, document, true);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/sized.h"
 #include "model/doc_path.h"
 
@@ -33,7 +34,7 @@ static int open_inner(tl_store *store, const tl_store_config *config)
 		config->relaxed ? TL__DURABLE_RELAXED : TL__DURABLE_FULL, &store->log);
 }
 
-int tl_store_open(tl_store **out, const tl_store_config *config)
+TL__PUBLIC(tl_store_open, out, (tl_store **out, const tl_store_config *config), (out, config))
 {
 	tl_store_config full = TL_STORE_CONFIG_INIT;
 	tl_store *store;
@@ -144,7 +145,8 @@ static int show_databases(tl__snapshot *s, tl_store_database_visit visit, void *
 	return rc == TL_STOP ? TL_OK : rc;
 }
 
-int tl_store_databases(tl_store *store, tl_store_database_visit visit, void *ud)
+TL__PUBLIC(tl_store_databases, store && visit,
+	(tl_store *store, tl_store_database_visit visit, void *ud), (store, visit, ud))
 {
 	tl__snapshot *s;
 	int rc = tl__snapshot_open(store->inner, &s);
@@ -156,7 +158,8 @@ int tl_store_databases(tl_store *store, tl_store_database_visit visit, void *ud)
 	return rc;
 }
 
-int tl_store_find(tl_store *store, const tl_id *db, tl_store_database *out)
+TL__PUBLIC(tl_store_find, store && db && out,
+	(tl_store *store, const tl_id *db, tl_store_database *out), (store, db, out))
 {
 	tl_store_database found = TL_STORE_DATABASE_INIT;
 	tl__db_row row;
@@ -225,8 +228,9 @@ static int show_aside(void *ud, const tl__aside_row *row)
 	return show(ud, &entry);
 }
 
-int tl_store_entries(tl_store *store, const tl_id *db, const tl_id *ids, size_t count,
-	tl_store_entry_visit visit, void *ud)
+TL__PUBLIC(tl_store_entries, store && db && visit,
+	(tl_store *store, const tl_id *db, const tl_id *ids, size_t count,
+		tl_store_entry_visit visit, void *ud), (store, db, ids, count, visit, ud))
 {
 	shown to = {visit, ud, false};
 	tl__snapshot *s;
@@ -242,8 +246,9 @@ int tl_store_entries(tl_store *store, const tl_id *db, const tl_id *ids, size_t 
 	return rc;
 }
 
-int tl_store_arrivals(tl_store *store, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
-	tl_store_entry_visit visit, void *ud)
+TL__PUBLIC(tl_store_arrivals, store && db && visit,
+	(tl_store *store, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
+		tl_store_entry_visit visit, void *ud), (store, db, from, to, limit, visit, ud))
 {
 	shown shown_to = {visit, ud, false};
 	tl__snapshot *s;
@@ -257,8 +262,9 @@ int tl_store_arrivals(tl_store *store, const tl_id *db, uint64_t from, uint64_t 
 	return rc;
 }
 
-int tl_store_aside(tl_store *store, const tl_id *db, tl_store_verdict verdict,
-	tl_store_entry_visit visit, void *ud)
+TL__PUBLIC(tl_store_aside, store && db && visit,
+	(tl_store *store, const tl_id *db, tl_store_verdict verdict, tl_store_entry_visit visit,
+		void *ud), (store, db, verdict, visit, ud))
 {
 	shown to = {visit, ud, false};
 	tl__snapshot *s;
@@ -276,7 +282,9 @@ int tl_store_aside(tl_store *store, const tl_id *db, tl_store_verdict verdict,
 	return rc;
 }
 
-int tl_store_tips(tl_store *store, const tl_id *db, tl_str name, tl_id_visit visit, void *ud)
+TL__PUBLIC(tl_store_tips, store && db && visit,
+	(tl_store *store, const tl_id *db, tl_str name, tl_id_visit visit, void *ud),
+	(store, db, name, visit, ud))
 {
 	tl__snapshot *s;
 	int rc = tl__snapshot_open(store->inner, &s);
@@ -288,7 +296,8 @@ int tl_store_tips(tl_store *store, const tl_id *db, tl_str name, tl_id_visit vis
 	return rc;
 }
 
-int tl_store_names(tl_store *store, const tl_id *db, tl_name_visit visit, void *ud)
+TL__PUBLIC(tl_store_names, store && db && visit,
+	(tl_store *store, const tl_id *db, tl_name_visit visit, void *ud), (store, db, visit, ud))
 {
 	tl__snapshot *s;
 	int rc = tl__snapshot_open(store->inner, &s);
@@ -390,8 +399,9 @@ static int encode(tl__buf *path, const tl_store_part *parts, size_t count)
 	return rc == TL_OK ? tl__buf_status(path) : rc;
 }
 
-int tl_store_state(tl_store *store, const tl_id *db, tl_str name, const tl_store_part *prefix,
-	size_t count, tl_store_state_visit visit, void *ud)
+TL__PUBLIC(tl_store_state, store && db && visit,
+	(tl_store *store, const tl_id *db, tl_str name, const tl_store_part *prefix, size_t count,
+		tl_store_state_visit visit, void *ud), (store, db, name, prefix, count, visit, ud))
 {
 	state_walk walk = {.visit = visit, .ud = ud};
 	tl__buf path = TL__BUF_INIT;
@@ -413,7 +423,8 @@ int tl_store_state(tl_store *store, const tl_id *db, tl_str name, const tl_store
 
 /* --- local documents -------------------------------------------------------------------------- */
 
-int tl_store_local_get(tl_store *store, tl_str key, char **value, size_t *len)
+TL__PUBLIC(tl_store_local_get, store && value,
+	(tl_store *store, tl_str key, char **value, size_t *len), (store, key, value, len))
 {
 	*value = NULL;
 	return tl__read_local(store->inner, key, value, len);
@@ -431,29 +442,34 @@ static int write_local(tl_store *store, tl_str key, tl_str value)
 	return tl__store_write(store->inner, &batch);
 }
 
-int tl_store_local_put(tl_store *store, tl_str key, tl_str value)
+TL__PUBLIC(tl_store_local_put, store,
+	(tl_store *store, tl_str key, tl_str value), (store, key, value))
 {
 	return write_local(store, key, value.ptr ? value : (tl_str){"", 0});
 }
 
-int tl_store_local_remove(tl_store *store, tl_str key)
+TL__PUBLIC(tl_store_local_remove, store, (tl_store *store, tl_str key), (store, key))
 {
 	return write_local(store, key, (tl_str){NULL, 0});
 }
 
-int tl_store_locals(tl_store *store, tl_str prefix, tl_store_local_visit visit, void *ud)
+TL__PUBLIC(tl_store_locals, store && visit,
+	(tl_store *store, tl_str prefix, tl_store_local_visit visit, void *ud),
+	(store, prefix, visit, ud))
 {
 	return tl__read_locals(store->inner, prefix, visit, ud);
 }
 
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
-int tl_store_check(tl_store *store, tl_store_finding finding, tl_store_go_on go_on, void *ud)
+TL__PUBLIC(tl_store_check, store,
+	(tl_store *store, tl_store_finding finding, tl_store_go_on go_on, void *ud),
+	(store, finding, go_on, ud))
 {
 	return tl__store_check(store->inner, finding, go_on, ud);
 }
 
-int tl_store_backup(tl_store *store, const char *file)
+TL__PUBLIC(tl_store_backup, store && file, (tl_store *store, const char *file), (store, file))
 {
 	return tl__store_backup(store->inner, file, NULL, NULL);
 }

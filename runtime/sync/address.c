@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/fail.h"
+#include "base/public.h"
 #include "base/str.h"
 
 #define MAX_HOST 255
@@ -63,12 +64,12 @@ static int host_port(tl_address *out, const char *type, tl_str text)
 	return TL_OK;
 }
 
-int tl_address_http(tl_address *out, tl_str text)
+TL__PUBLIC(tl_address_http, out, (tl_address *out, tl_str text), (out, text))
 {
 	return host_port(out, "http", text);
 }
 
-int tl_address_https(tl_address *out, tl_str text)
+TL__PUBLIC(tl_address_https, out, (tl_address *out, tl_str text), (out, text))
 {
 	return host_port(out, "https", text);
 }
@@ -102,7 +103,7 @@ static tl_str after(tl_str text, size_t len)
 	return (tl_str){text.ptr + len, text.len - len};
 }
 
-int tl_address_parse(tl_address *out, tl_str text)
+TL__PUBLIC(tl_address_parse, out, (tl_address *out, tl_str text), (out, text))
 {
 	const char *colon = text.len > 0 ? memchr(text.ptr, ':', text.len) : NULL;
 	tl_str type;

@@ -3,6 +3,7 @@
 #include <tidelock/transport.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/sized.h"
 #include "transport/address.h"
 #include "transport/http_impl.h"
@@ -89,7 +90,8 @@ int tl__http_new(
 	return TL_OK;
 }
 
-int tl_http_new(tl_transport **out, tl_loop *loop, const tl_http_options *options)
+TL__PUBLIC(tl_http_new, out && loop,
+	(tl_transport **out, tl_loop *loop, const tl_http_options *options), (out, loop, options))
 {
 	tl_http_options o = TL_HTTP_OPTIONS_INIT;
 	tl__http_options inner;

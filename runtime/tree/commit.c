@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "model/doc_path.h"
 #include "tree/handles.h"
@@ -379,7 +380,7 @@ static int commit(tl_transaction *tx, tl_id *id)
 	return code;
 }
 
-int tl_transaction_commit(tl_transaction *tx, tl_id *id)
+TL__PUBLIC(tl_transaction_commit, tx, (tl_transaction *tx, tl_id *id), (tx, id))
 {
 	int code = check_ready(tx);
 

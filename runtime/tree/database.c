@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "tree/handles.h"
 
@@ -29,6 +30,8 @@ int tl__database_new(tl__host *host, const tl_id *id, tl_database **out)
 
 tl_database *tl_database_retain(tl_database *db)
 {
+	if (!db)
+		return NULL;
 	atomic_fetch_add(&db->owners, 1);
 	return db;
 }
@@ -69,6 +72,8 @@ int tl__database_snapshot(const tl_database *db, tl__snapshot **out)
 
 const tl_id *tl_database_root_id(const tl_database *db)
 {
+	if (!db)
+		return NULL;
 	return &db->id;
 }
 
@@ -85,7 +90,7 @@ static void swap_key(tl_database *db, char *name)
 	tl__free(old);
 }
 
-int tl_database_set_default_auth_key(tl_database *db, tl_str key_name)
+TL__PUBLIC(tl_database_set_default_auth_key, db, (tl_database *db, tl_str key_name), (db, key_name))
 {
 	int code = tl__store_own(db->host->tree->store);
 	char *copy;
@@ -103,11 +108,11 @@ int tl_database_set_default_auth_key(tl_database *db, tl_str key_name)
 
 void tl_database_clear_default_auth_key(tl_database *db)
 {
-	if (!tl__database_inherited(db))
+	if (db && !tl__database_inherited(db))
 		swap_key(db, NULL);
 }
 
-int tl_database_default_auth_key(tl_database *db, char **out)
+TL__PUBLIC(tl_database_default_auth_key, db && out, (tl_database *db, char **out), (db, out))
 {
 	int code = tl__store_own(db->host->tree->store);
 
@@ -125,7 +130,8 @@ int tl_database_default_auth_key(tl_database *db, char **out)
 
 /* --- hooks ------------------------------------------------------------------------------------ */
 
-int tl_database_add_hook(tl_database *db, const tl_hook *hook, uint64_t *handle)
+TL__PUBLIC(tl_database_add_hook, db && hook,
+	(tl_database *db, const tl_hook *hook, uint64_t *handle), (db, hook, handle))
 {
 	int code = tl__database_check(db);
 
@@ -138,7 +144,7 @@ int tl_database_add_hook(tl_database *db, const tl_hook *hook, uint64_t *handle)
 
 void tl_database_remove_hook(tl_database *db, uint64_t handle)
 {
-	if (db->host->hooks && !tl__database_inherited(db))
+	if (db && db->host->hooks && !tl__database_inherited(db))
 		tl__hooks_remove(db->host->hooks, &db->id, handle);
 }
 
@@ -156,7 +162,7 @@ static int settings_now(tl_database *db, tl__settings **out)
 	return code;
 }
 
-int tl_database_settings(tl_database *db, tl_value **out)
+TL__PUBLIC(tl_database_settings, db && out, (tl_database *db, tl_value **out), (db, out))
 {
 	tl__settings *settings;
 	int code = settings_now(db, &settings);
@@ -169,7 +175,7 @@ int tl_database_settings(tl_database *db, tl_value **out)
 	return *out ? TL_OK : TL_E_NOMEM;
 }
 
-int tl_database_name(tl_database *db, char **out, size_t *len)
+TL__PUBLIC(tl_database_name, db && out, (tl_database *db, char **out, size_t *len), (db, out, len))
 {
 	tl_settings_store *settings;
 	int code = tl_database_settings_store(db, &settings);
@@ -181,7 +187,8 @@ int tl_database_name(tl_database *db, char **out, size_t *len)
 	return code;
 }
 
-int tl_database_get_sigkey_permission(tl_database *db, tl_str name, tl_permission *out)
+TL__PUBLIC(tl_database_get_sigkey_permission, db && out,
+	(tl_database *db, tl_str name, tl_permission *out), (db, name, out))
 {
 	tl__settings *settings;
 	const tl_auth_key *key;
@@ -221,7 +228,8 @@ static void sort_found(found_key *found, size_t count)
 		}
 }
 
-int tl_database_find_sigkeys(tl_database *db, tl_str pubkey, tl_sigkey_visit visit, void *ud)
+TL__PUBLIC(tl_database_find_sigkeys, db && visit,
+	(tl_database *db, tl_str pubkey, tl_sigkey_visit visit, void *ud), (db, pubkey, visit, ud))
 {
 	tl__settings *settings;
 	const tl_auth_key *key = NULL;
@@ -249,24 +257,28 @@ int tl_database_find_sigkeys(tl_database *db, tl_str pubkey, tl_sigkey_visit vis
 
 /* --- stores ----------------------------------------------------------------------------------- */
 
-int tl_database_doc_store(tl_database *db, tl_str name, tl_doc_store **out)
+TL__PUBLIC(tl_database_doc_store, db && out,
+	(tl_database *db, tl_str name, tl_doc_store **out), (db, name, out))
 {
 	return tl__doc_store_new(out, NULL, NULL, db, name);
 }
 
-int tl_database_table(tl_database *db, tl_str name, tl_table **out)
+TL__PUBLIC(tl_database_table, db && out,
+	(tl_database *db, tl_str name, tl_table **out), (db, name, out))
 {
 	return tl__table_new(out, NULL, NULL, db, name);
 }
 
-int tl_database_settings_store(tl_database *db, tl_settings_store **out)
+TL__PUBLIC(tl_database_settings_store, db && out,
+	(tl_database *db, tl_settings_store **out), (db, out))
 {
 	return tl__settings_store_new(out, NULL, NULL, db);
 }
 
 /* --- views ------------------------------------------------------------------------------------ */
 
-int tl_database_at(tl_database *db, const tl_id *tips, size_t count, tl_view **out)
+TL__PUBLIC(tl_database_at, db && out,
+	(tl_database *db, const tl_id *tips, size_t count, tl_view **out), (db, tips, count, out))
 {
 	tl_view *view = tl__alloc_zero(1, sizeof *view);
 	tl__snapshot *s = NULL;
@@ -303,17 +315,20 @@ void tl_view_free(tl_view *view)
 	tl__free(view);
 }
 
-int tl_view_doc_store(tl_view *view, tl_str name, tl_doc_store **out)
+TL__PUBLIC(tl_view_doc_store, view && out,
+	(tl_view *view, tl_str name, tl_doc_store **out), (view, name, out))
 {
 	return tl__doc_store_new(out, NULL, view, NULL, name);
 }
 
-int tl_view_table(tl_view *view, tl_str name, tl_table **out)
+TL__PUBLIC(tl_view_table, view && out,
+	(tl_view *view, tl_str name, tl_table **out), (view, name, out))
 {
 	return tl__table_new(out, NULL, view, NULL, name);
 }
 
-int tl_view_settings_store(tl_view *view, tl_settings_store **out)
+TL__PUBLIC(tl_view_settings_store, view && out,
+	(tl_view *view, tl_settings_store **out), (view, out))
 {
 	return tl__settings_store_new(out, NULL, view, NULL);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "tree/handles.h"
 
@@ -27,6 +28,8 @@ void tl_doc_store_free(tl_doc_store *store)
 
 tl_str tl_doc_store_name(const tl_doc_store *store)
 {
+	if (!store)
+		return TL__STR_NULL;
 	return store->bound.name;
 }
 
@@ -102,7 +105,8 @@ int tl__bound_through_list(tl__bound *bound, const tl__path *path, tl_value **ou
 	return code;
 }
 
-int tl_doc_store_get_option(tl_doc_store *store, tl_str text, tl_value **out)
+TL__PUBLIC(tl_doc_store_get_option, store && out,
+	(tl_doc_store *store, tl_str text, tl_value **out), (store, text, out))
 {
 	tl__path path;
 	int code = tl__path_split(&path, text);
@@ -119,7 +123,8 @@ int tl_doc_store_get_option(tl_doc_store *store, tl_str text, tl_value **out)
 	return tl__bound_through_list(&store->bound, &path, out);
 }
 
-int tl_doc_store_get(tl_doc_store *store, tl_str path, tl_value **out)
+TL__PUBLIC(tl_doc_store_get, store && out,
+	(tl_doc_store *store, tl_str path, tl_value **out), (store, path, out))
 {
 	int code = tl_doc_store_get_option(store, path, out);
 
@@ -129,7 +134,8 @@ int tl_doc_store_get(tl_doc_store *store, tl_str path, tl_value **out)
 	return code;
 }
 
-int tl_doc_store_get_as(tl_doc_store *store, tl_str path, tl_type type, tl_value **out)
+TL__PUBLIC(tl_doc_store_get_as, store && out,
+	(tl_doc_store *store, tl_str path, tl_type type, tl_value **out), (store, path, type, out))
 {
 	int code = tl_doc_store_get(store, path, out);
 
@@ -143,7 +149,8 @@ int tl_doc_store_get_as(tl_doc_store *store, tl_str path, tl_type type, tl_value
 	return code;
 }
 
-int tl_doc_store_get_string(tl_doc_store *store, tl_str path, char **out, size_t *len)
+TL__PUBLIC(tl_doc_store_get_string, store && out,
+	(tl_doc_store *store, tl_str path, char **out, size_t *len), (store, path, out, len))
 {
 	tl_value *value;
 	tl_str text;
@@ -160,7 +167,8 @@ int tl_doc_store_get_string(tl_doc_store *store, tl_str path, char **out, size_t
 	return *out ? TL_OK : TL_E_NOMEM;
 }
 
-int tl_doc_store_get_int(tl_doc_store *store, tl_str path, int64_t *out)
+TL__PUBLIC(tl_doc_store_get_int, store && out,
+	(tl_doc_store *store, tl_str path, int64_t *out), (store, path, out))
 {
 	tl_value *value;
 	int code = tl_doc_store_get_as(store, path, TL_INT, &value);
@@ -171,7 +179,8 @@ int tl_doc_store_get_int(tl_doc_store *store, tl_str path, int64_t *out)
 	return code;
 }
 
-int tl_doc_store_get_bool(tl_doc_store *store, tl_str path, bool *out)
+TL__PUBLIC(tl_doc_store_get_bool, store && out,
+	(tl_doc_store *store, tl_str path, bool *out), (store, path, out))
 {
 	tl_value *value;
 	int code = tl_doc_store_get_as(store, path, TL_BOOL, &value);
@@ -182,17 +191,20 @@ int tl_doc_store_get_bool(tl_doc_store *store, tl_str path, bool *out)
 	return code;
 }
 
-int tl_doc_store_get_list(tl_doc_store *store, tl_str path, tl_value **out)
+TL__PUBLIC(tl_doc_store_get_list, store && out,
+	(tl_doc_store *store, tl_str path, tl_value **out), (store, path, out))
 {
 	return tl_doc_store_get_as(store, path, TL_LIST, out);
 }
 
-int tl_doc_store_get_node(tl_doc_store *store, tl_str path, tl_value **out)
+TL__PUBLIC(tl_doc_store_get_node, store && out,
+	(tl_doc_store *store, tl_str path, tl_value **out), (store, path, out))
 {
 	return tl_doc_store_get_as(store, path, TL_DOC, out);
 }
 
-int tl_doc_store_contains_key(tl_doc_store *store, tl_str path, bool *out)
+TL__PUBLIC(tl_doc_store_contains_key, store && out,
+	(tl_doc_store *store, tl_str path, bool *out), (store, path, out))
 {
 	tl_value *value;
 	int code = tl_doc_store_get_option(store, path, &value);
@@ -204,7 +216,7 @@ int tl_doc_store_contains_key(tl_doc_store *store, tl_str path, bool *out)
 
 /* --- by components ---------------------------------------------------------------------------- */
 
-int tl_doc_store_get_all(tl_doc_store *store, tl_value **out)
+TL__PUBLIC(tl_doc_store_get_all, store && out, (tl_doc_store *store, tl_value **out), (store, out))
 {
 	return tl_doc_store_get_at_path(store, NULL, 0, out);
 }
@@ -249,16 +261,18 @@ static int explain_absence(tl_doc_store *store, const tl_str *components, size_t
 		TL__STR_ARG(store->bound.name), TL__STR_ARG(components[count - 1]));
 }
 
-int tl_doc_store_get_at_path(
-	tl_doc_store *store, const tl_str *components, size_t count, tl_value **out)
+TL__PUBLIC(tl_doc_store_get_at_path, store && out,
+	(tl_doc_store *store, const tl_str *components, size_t count, tl_value **out),
+	(store, components, count, out))
 {
 	int code = look_at(&store->bound, components, count, out);
 
 	return code == TL_OK && !*out ? explain_absence(store, components, count) : code;
 }
 
-int tl_doc_store_contains_at_path(
-	tl_doc_store *store, const tl_str *components, size_t count, bool *out)
+TL__PUBLIC(tl_doc_store_contains_at_path, store && out,
+	(tl_doc_store *store, const tl_str *components, size_t count, bool *out),
+	(store, components, count, out))
 {
 	tl_value *value;
 	int code = look_at(&store->bound, components, count, &value);

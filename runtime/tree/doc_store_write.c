@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "tree/handles.h"
 
@@ -32,43 +33,52 @@ static int put_typed(tl_doc_store *store, tl_str path, tl_type type, tl_value *v
 	return tl__bound_fail(&store->bound, code);
 }
 
-int tl_doc_store_set(tl_doc_store *store, tl_str path, tl_value *value)
+TL__PUBLIC_TAKING(tl_doc_store_set, value, store,
+	(tl_doc_store *store, tl_str path, tl_value *value), (store, path, value))
 {
 	return put(store, path, value, TL__PUT_REPLACE);
 }
 
-int tl_doc_store_set_string(tl_doc_store *store, tl_str path, tl_str text)
+TL__PUBLIC(tl_doc_store_set_string, store,
+	(tl_doc_store *store, tl_str path, tl_str text), (store, path, text))
 {
 	return put(store, path, tl_value_text(text), TL__PUT_REPLACE);
 }
 
-int tl_doc_store_set_int(tl_doc_store *store, tl_str path, int64_t value)
+TL__PUBLIC(tl_doc_store_set_int, store,
+	(tl_doc_store *store, tl_str path, int64_t value), (store, path, value))
 {
 	return put(store, path, tl_value_int(value), TL__PUT_REPLACE);
 }
 
-int tl_doc_store_set_bool(tl_doc_store *store, tl_str path, bool value)
+TL__PUBLIC(tl_doc_store_set_bool, store,
+	(tl_doc_store *store, tl_str path, bool value), (store, path, value))
 {
 	return put(store, path, tl_value_bool(value), TL__PUT_REPLACE);
 }
 
-int tl_doc_store_set_list(tl_doc_store *store, tl_str path, tl_value *list)
+TL__PUBLIC_TAKING(tl_doc_store_set_list, list, store,
+	(tl_doc_store *store, tl_str path, tl_value *list), (store, path, list))
 {
 	return put_typed(store, path, TL_LIST, list, TL__PUT_REPLACE);
 }
 
-int tl_doc_store_set_node(tl_doc_store *store, tl_str path, tl_value *doc)
+TL__PUBLIC_TAKING(tl_doc_store_set_node, doc, store,
+	(tl_doc_store *store, tl_str path, tl_value *doc), (store, path, doc))
 {
 	return put_typed(store, path, TL_DOC, doc, TL__PUT_REPLACE);
 }
 
-int tl_doc_store_set_at_path(
-	tl_doc_store *store, const tl_str *components, size_t count, tl_value *value)
+TL__PUBLIC_TAKING(tl_doc_store_set_at_path, value, store,
+	(tl_doc_store *store, const tl_str *components, size_t count, tl_value *value),
+	(store, components, count, value))
 {
 	return tl__bound_put(&store->bound, components, count, value, TL__PUT_REPLACE);
 }
 
-int tl_doc_store_insert(tl_doc_store *store, tl_str key, tl_value *value, tl_value **previous)
+TL__PUBLIC_TAKING(tl_doc_store_insert, value, store,
+	(tl_doc_store *store, tl_str key, tl_value *value, tl_value **previous),
+	(store, key, value, previous))
 {
 	int code = TL_OK;
 
@@ -86,13 +96,15 @@ int tl_doc_store_insert(tl_doc_store *store, tl_str key, tl_value *value, tl_val
 	return tl__bound_fail(&store->bound, code);
 }
 
-int tl_doc_store_merge(tl_doc_store *store, tl_str path, tl_value *doc)
+TL__PUBLIC_TAKING(tl_doc_store_merge, doc, store,
+	(tl_doc_store *store, tl_str path, tl_value *doc), (store, path, doc))
 {
 	return put_typed(store, path, TL_DOC, doc, TL__PUT_MERGE);
 }
 
-int tl_doc_store_merge_at_path(
-	tl_doc_store *store, const tl_str *components, size_t count, tl_value *doc)
+TL__PUBLIC_TAKING(tl_doc_store_merge_at_path, doc, store,
+	(tl_doc_store *store, const tl_str *components, size_t count, tl_value *doc),
+	(store, components, count, doc))
 {
 	int code;
 
@@ -106,8 +118,9 @@ int tl_doc_store_merge_at_path(
 
 /* --- deleting --------------------------------------------------------------------------------- */
 
-int tl_doc_store_delete_at_path(
-	tl_doc_store *store, const tl_str *components, size_t count, bool *existed)
+TL__PUBLIC(tl_doc_store_delete_at_path, store,
+	(tl_doc_store *store, const tl_str *components, size_t count, bool *existed),
+	(store, components, count, existed))
 {
 	bool there = false;
 	int code = tl__bound_writable(&store->bound);
@@ -127,7 +140,8 @@ int tl_doc_store_delete_at_path(
 	return tl__bound_put(&store->bound, components, count, tl_value_deleted(), TL__PUT_REPLACE);
 }
 
-int tl_doc_store_delete(tl_doc_store *store, tl_str text, bool *existed)
+TL__PUBLIC(tl_doc_store_delete, store,
+	(tl_doc_store *store, tl_str text, bool *existed), (store, text, existed))
 {
 	tl__path path;
 	int code = tl__bound_writable(&store->bound);
@@ -141,7 +155,7 @@ int tl_doc_store_delete(tl_doc_store *store, tl_str text, bool *existed)
 	return tl__bound_fail(&store->bound, code);
 }
 
-int tl_doc_store_clear(tl_doc_store *store)
+TL__PUBLIC(tl_doc_store_clear, store, (tl_doc_store *store), (store))
 {
 	return tl__bound_put(&store->bound, NULL, 0, tl_value_doc(), TL__PUT_REPLACE);
 }
@@ -178,7 +192,9 @@ static int get_typed(tl_doc_store *store, tl_str path, tl_type type, tl_value **
 	return code;
 }
 
-int tl_doc_store_get_or_insert(tl_doc_store *store, tl_str path, tl_value *value, tl_value **out)
+TL__PUBLIC_TAKING(tl_doc_store_get_or_insert, value, store,
+	(tl_doc_store *store, tl_str path, tl_value *value, tl_value **out),
+	(store, path, value, out))
 {
 	tl_value *there = NULL, *copy = NULL;
 	int code = value ? tl__bound_writable(&store->bound) : tl__no_value();
@@ -214,7 +230,9 @@ static int change_and_set(
 	return code;
 }
 
-int tl_doc_store_modify(tl_doc_store *store, tl_str path, tl_value_change change, void *ud)
+TL__PUBLIC(tl_doc_store_modify, store && change,
+	(tl_doc_store *store, tl_str path, tl_value_change change, void *ud),
+	(store, path, change, ud))
 {
 	tl_value *value = NULL;
 	int code = tl__bound_writable(&store->bound);
@@ -230,8 +248,9 @@ int tl_doc_store_modify(tl_doc_store *store, tl_str path, tl_value_change change
 	return tl__bound_fail(&store->bound, code);
 }
 
-int tl_doc_store_modify_or_insert(
-	tl_doc_store *store, tl_str path, tl_value *initial, tl_value_change change, void *ud)
+TL__PUBLIC_TAKING(tl_doc_store_modify_or_insert, initial, store && change,
+	(tl_doc_store *store, tl_str path, tl_value *initial, tl_value_change change, void *ud),
+	(store, path, initial, change, ud))
 {
 	tl_value *value = NULL;
 	int code = initial ? tl__bound_writable(&store->bound) : tl__no_value();

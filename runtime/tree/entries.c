@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/sized.h"
 #include "base/str.h"
 #include "tree/handles.h"
@@ -21,7 +22,8 @@ static int give_ids(tl__ids *ids, int code, tl_id_visit visit, void *ud)
 	return code == TL_STOP ? TL_OK : code;
 }
 
-int tl_database_tips(tl_database *db, tl_id_visit visit, void *ud)
+TL__PUBLIC(tl_database_tips, db && visit,
+	(tl_database *db, tl_id_visit visit, void *ud), (db, visit, ud))
 {
 	tl__snapshot *s;
 	tl__ids ids = {0};
@@ -53,7 +55,8 @@ static int note_name(void *ud, tl_str name)
 	return list->at[list->count++].ptr ? TL_OK : TL_E_NOMEM;
 }
 
-int tl_database_store_names(tl_database *db, tl_name_visit visit, void *ud)
+TL__PUBLIC(tl_database_store_names, db && visit,
+	(tl_database *db, tl_name_visit visit, void *ud), (db, visit, ud))
 {
 	tl__snapshot *s;
 	name_list list = {.arena = TL__ARENA_INIT};
@@ -146,7 +149,7 @@ static int read_page(tl_database *db, uint64_t since, uint64_t last, size_t limi
 	return code;
 }
 
-int tl_database_arrival(tl_database *db, uint64_t *out)
+TL__PUBLIC(tl_database_arrival, db && out, (tl_database *db, uint64_t *out), (db, out))
 {
 	tl__snapshot *s;
 	tl__db_row row = {0};
@@ -170,8 +173,9 @@ static int check_since(uint64_t since, uint64_t last)
 		(unsigned long long)since, (unsigned long long)last);
 }
 
-int tl_database_changes(
-	tl_database *db, uint64_t since, size_t limit, tl_info_visit visit, void *ud)
+TL__PUBLIC(tl_database_changes, db && visit,
+	(tl_database *db, uint64_t since, size_t limit, tl_info_visit visit, void *ud),
+	(db, since, limit, visit, ud))
 {
 	page p = {.arena = TL__ARENA_INIT};
 	size_t left = limit > 0 ? limit : SIZE_MAX;
@@ -194,7 +198,8 @@ int tl_database_changes(
 	return code == TL_STOP ? TL_OK : code;
 }
 
-int tl_database_export(tl_database *db, tl_export_visit visit, void *ud)
+TL__PUBLIC(tl_database_export, db && visit,
+	(tl_database *db, tl_export_visit visit, void *ud), (db, visit, ud))
 {
 	page p = {.arena = TL__ARENA_INIT, .with_bytes = true};
 	uint64_t since = 0, last;
@@ -275,7 +280,8 @@ static int walk_log(tl_database *db, tl__snapshot *s, const tl__stamp *after, si
 	return code;
 }
 
-int tl_database_log(tl_database *db, size_t limit, tl_info_visit visit, void *ud)
+TL__PUBLIC(tl_database_log, db && visit,
+	(tl_database *db, size_t limit, tl_info_visit visit, void *ud), (db, limit, visit, ud))
 {
 	tl__snapshot *s;
 	tl__stamp after;
@@ -320,7 +326,8 @@ static int read_one(tl_database *db, const tl_id *id, page *p)
 	return code == TL_OK && p->count == 0 ? no_such_entry(db, id) : code;
 }
 
-int tl_database_get_entry(tl_database *db, const tl_id *id, tl_entry **out)
+TL__PUBLIC(tl_database_get_entry, db && id && out,
+	(tl_database *db, const tl_id *id, tl_entry **out), (db, id, out))
 {
 	page p = {.arena = TL__ARENA_INIT, .with_bytes = true};
 	int code = read_one(db, id, &p);
@@ -338,8 +345,9 @@ int tl_database_get_entry(tl_database *db, const tl_id *id, tl_entry **out)
 	return code;
 }
 
-int tl_database_get_entries(
-	tl_database *db, const tl_id *ids, size_t count, tl_entry_visit visit, void *ud)
+TL__PUBLIC(tl_database_get_entries, db && visit,
+	(tl_database *db, const tl_id *ids, size_t count, tl_entry_visit visit, void *ud),
+	(db, ids, count, visit, ud))
 {
 	int code = TL_OK;
 
@@ -354,7 +362,8 @@ int tl_database_get_entries(
 	return code == TL_STOP ? TL_OK : code;
 }
 
-int tl_database_get_info(tl_database *db, const tl_id *id, tl_entry_info *info)
+TL__PUBLIC(tl_database_get_info, db && id && info,
+	(tl_database *db, const tl_id *id, tl_entry_info *info), (db, id, info))
 {
 	page p = {.arena = TL__ARENA_INIT};
 	tl_entry_info full = TL_ENTRY_INFO_INIT;
@@ -378,7 +387,8 @@ int tl_database_get_info(tl_database *db, const tl_id *id, tl_entry_info *info)
 	return code;
 }
 
-int tl_database_has(tl_database *db, const tl_id *id, bool *out)
+TL__PUBLIC(tl_database_has, db && id && out,
+	(tl_database *db, const tl_id *id, bool *out), (db, id, out))
 {
 	page p = {.arena = TL__ARENA_INIT};
 	int code = read_one(db, id, &p);
@@ -420,7 +430,7 @@ int tl__aside_count(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint6
 	return code;
 }
 
-int tl_database_count(tl_database *db, tl_database_counts *out)
+TL__PUBLIC(tl_database_count, db && out, (tl_database *db, tl_database_counts *out), (db, out))
 {
 	tl_database_counts counts = TL_DATABASE_COUNTS_INIT;
 	tl__snapshot *s = NULL;

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "model/entry_impl.h"
 #include "tree/handles.h"
@@ -48,8 +49,9 @@ static int tell(const question *q, const tl__line *at)
 	return code;
 }
 
-int tl_database_history_of(tl_database *db, tl_str store, const tl_str *components, size_t count,
-	tl_history_visit visit, void *ud)
+TL__PUBLIC(tl_database_history_of, db && visit,
+	(tl_database *db, tl_str store, const tl_str *components, size_t count,
+		tl_history_visit visit, void *ud), (db, store, components, count, visit, ud))
 {
 	const question q = {store, components, count, visit, ud};
 	tl__stamp last, *after = NULL;

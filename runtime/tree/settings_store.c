@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "tree/handles.h"
 
@@ -40,22 +41,27 @@ void tl_settings_store_free(tl_settings_store *settings)
 
 tl_doc_store *tl_settings_store_doc(tl_settings_store *settings)
 {
+	if (!settings)
+		return NULL;
 	return settings->doc;
 }
 
-int tl_settings_store_get_name(tl_settings_store *settings, char **out, size_t *len)
+TL__PUBLIC(tl_settings_store_get_name, settings && out,
+	(tl_settings_store *settings, char **out, size_t *len), (settings, out, len))
 {
 	return tl_doc_store_get_string(settings->doc, TL__STR("name"), out, len);
 }
 
-int tl_settings_store_set_name(tl_settings_store *settings, tl_str name)
+TL__PUBLIC(tl_settings_store_set_name, settings,
+	(tl_settings_store *settings, tl_str name), (settings, name))
 {
 	return tl_doc_store_set_string(settings->doc, TL__STR("name"), name);
 }
 
 /* --- reading records -------------------------------------------------------------------------- */
 
-int tl_settings_store_get_auth(tl_settings_store *settings, tl_auth **out)
+TL__PUBLIC(tl_settings_store_get_auth, settings && out,
+	(tl_settings_store *settings, tl_auth **out), (settings, out))
 {
 	tl_str components[] = {AUTH};
 	tl_value *auth;
@@ -95,7 +101,8 @@ static int no_such_key(tl_str name)
 		TL_E_KEY_NOT_FOUND, "the settings have no record named `%.*s`", TL__STR_ARG(name));
 }
 
-int tl_settings_store_get_auth_key(tl_settings_store *settings, tl_str name, tl_auth_key *out)
+TL__PUBLIC(tl_settings_store_get_auth_key, settings && out,
+	(tl_settings_store *settings, tl_str name, tl_auth_key *out), (settings, name, out))
 {
 	const tl_auth_key *key;
 	tl_auth *auth;
@@ -113,7 +120,8 @@ int tl_settings_store_get_auth_key(tl_settings_store *settings, tl_str name, tl_
 	return TL_OK;
 }
 
-int tl_settings_store_list_auth_keys(tl_settings_store *settings, tl_auth_key_visit visit, void *ud)
+TL__PUBLIC(tl_settings_store_list_auth_keys, settings && visit,
+	(tl_settings_store *settings, tl_auth_key_visit visit, void *ud), (settings, visit, ud))
 {
 	const tl_auth_key *key = NULL;
 	tl_str name = TL__STR_NULL;
@@ -201,8 +209,9 @@ static int refuse_other_key(const tl_auth *auth, tl_str name, tl_str pubkey)
 		TL__STR_ARG(name));
 }
 
-int tl_settings_store_add_auth_key(
-	tl_settings_store *settings, tl_str name, tl_str pubkey, tl_permission permission)
+TL__PUBLIC(tl_settings_store_add_auth_key, settings,
+	(tl_settings_store *settings, tl_str name, tl_str pubkey, tl_permission permission),
+	(settings, name, pubkey, permission))
 {
 	tl_auth_key key = {pubkey, permission, TL_KEY_ACTIVE};
 	tl_auth *auth = NULL;
@@ -221,8 +230,9 @@ int tl_settings_store_add_auth_key(
 	return code == TL_OK ? put_key(settings, name, &key) : fail(settings, code);
 }
 
-int tl_settings_store_set_auth_key(tl_settings_store *settings, tl_str name, tl_str pubkey,
-	tl_permission permission, tl_key_status status)
+TL__PUBLIC(tl_settings_store_set_auth_key, settings,
+	(tl_settings_store *settings, tl_str name, tl_str pubkey, tl_permission permission,
+		tl_key_status status), (settings, name, pubkey, permission, status))
 {
 	tl_auth_key key = {pubkey, permission, status};
 	tl_auth *auth = NULL;
@@ -240,7 +250,8 @@ int tl_settings_store_set_auth_key(tl_settings_store *settings, tl_str name, tl_
 	return code == TL_OK ? put_key(settings, name, &key) : fail(settings, code);
 }
 
-int tl_settings_store_revoke_auth_key(tl_settings_store *settings, tl_str name)
+TL__PUBLIC(tl_settings_store_revoke_auth_key, settings,
+	(tl_settings_store *settings, tl_str name), (settings, name))
 {
 	const tl_auth_key *found;
 	tl_auth_key key;
@@ -262,8 +273,9 @@ int tl_settings_store_revoke_auth_key(tl_settings_store *settings, tl_str name)
 	return code;
 }
 
-int tl_settings_store_set_global(
-	tl_settings_store *settings, tl_permission permission, tl_key_status status)
+TL__PUBLIC(tl_settings_store_set_global, settings,
+	(tl_settings_store *settings, tl_permission permission, tl_key_status status),
+	(settings, permission, status))
 {
 	tl_auth_key key = {GLOBAL, permission, status};
 	int code = tl__bound_writable(&settings->doc->bound);
@@ -303,9 +315,10 @@ static int refuse_other_tree(const tl_auth *auth, tl_str name, const tl_id *root
 		TL__STR_ARG(name));
 }
 
-int tl_settings_store_add_delegated_tree(tl_settings_store *settings, tl_str name,
-	const tl_id *root, const tl_id *tips, size_t tip_count, tl_permission max,
-	const tl_permission *min)
+TL__PUBLIC(tl_settings_store_add_delegated_tree, settings && root,
+	(tl_settings_store *settings, tl_str name, const tl_id *root, const tl_id *tips,
+		size_t tip_count, tl_permission max, const tl_permission *min),
+	(settings, name, root, tips, tip_count, max, min))
 {
 	tl__buf text = TL__BUF_INIT;
 	tl_auth *auth = NULL;
@@ -330,7 +343,8 @@ int tl_settings_store_add_delegated_tree(tl_settings_store *settings, tl_str nam
 	return code == TL_OK ? put_record(settings, name, written, len) : fail(settings, code);
 }
 
-int tl_settings_store_remove_auth_record(tl_settings_store *settings, tl_str name)
+TL__PUBLIC(tl_settings_store_remove_auth_record, settings,
+	(tl_settings_store *settings, tl_str name), (settings, name))
 {
 	tl_str components[] = {AUTH, name};
 	tl_auth *auth = NULL;

@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "tree/handles.h"
 
@@ -27,6 +28,8 @@ void tl_table_free(tl_table *table)
 
 tl_str tl_table_name(const tl_table *table)
 {
+	if (!table)
+		return TL__STR_NULL;
 	return table->bound.name;
 }
 
@@ -39,7 +42,7 @@ static int check_row(tl_str row)
 	return code;
 }
 
-int tl_table_set(tl_table *table, tl_str key, tl_str row)
+TL__PUBLIC(tl_table_set, table, (tl_table *table, tl_str key, tl_str row), (table, key, row))
 {
 	int code = tl__bound_writable(&table->bound);
 
@@ -52,7 +55,8 @@ int tl_table_set(tl_table *table, tl_str key, tl_str row)
 	return tl__bound_put(&table->bound, &key, 1, tl_value_text(row), TL__PUT_REPLACE);
 }
 
-int tl_table_insert(tl_table *table, tl_str row, char key[TL_ROW_KEY_LEN + 1])
+TL__PUBLIC(tl_table_insert, table && key,
+	(tl_table *table, tl_str row, char key[TL_ROW_KEY_LEN + 1]), (table, row, key))
 {
 	int code = tl__bound_writable(&table->bound);
 
@@ -75,7 +79,8 @@ static int look_up(tl_table *table, tl_str key, tl_value **out)
 	return code;
 }
 
-int tl_table_get(tl_table *table, tl_str key, char **out, size_t *len)
+TL__PUBLIC(tl_table_get, table && out,
+	(tl_table *table, tl_str key, char **out, size_t *len), (table, key, out, len))
 {
 	tl_value *value;
 	tl_str row;
@@ -97,7 +102,8 @@ int tl_table_get(tl_table *table, tl_str key, char **out, size_t *len)
 	return code;
 }
 
-int tl_table_contains(tl_table *table, tl_str key, bool *out)
+TL__PUBLIC(tl_table_contains, table && out,
+	(tl_table *table, tl_str key, bool *out), (table, key, out))
 {
 	tl_value *value;
 	int code = look_up(table, key, &value);
@@ -107,7 +113,8 @@ int tl_table_contains(tl_table *table, tl_str key, bool *out)
 	return code;
 }
 
-int tl_table_delete(tl_table *table, tl_str key, bool *existed)
+TL__PUBLIC(tl_table_delete, table,
+	(tl_table *table, tl_str key, bool *existed), (table, key, existed))
 {
 	bool there = false;
 	int code = tl__bound_writable(&table->bound);
@@ -141,7 +148,9 @@ static int try_row(void *ud, tl_str key, tl_str row)
 	return search->match(search->ud, key, row) ? search->visit(search->ud, key, row) : TL_OK;
 }
 
-int tl_table_search(tl_table *table, tl_row_match match, tl_row_visit visit, void *ud)
+TL__PUBLIC(tl_table_search, table && match && visit,
+	(tl_table *table, tl_row_match match, tl_row_visit visit, void *ud),
+	(table, match, visit, ud))
 {
 	searching search = {match, visit, ud};
 

@@ -3,12 +3,13 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/str.h"
 #include "tree/handles.h"
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-int tl_transaction_new(tl_database *db, tl_transaction **out)
+TL__PUBLIC(tl_transaction_new, db && out, (tl_database *db, tl_transaction **out), (db, out))
 {
 	tl_transaction *tx;
 	int code = tl__database_check(db);
@@ -36,8 +37,9 @@ int tl_transaction_new(tl_database *db, tl_transaction **out)
 	return TL_OK;
 }
 
-int tl_transaction_new_with_tips(
-	tl_database *db, const tl_id *tips, size_t count, tl_transaction **out)
+TL__PUBLIC(tl_transaction_new_with_tips, db && out,
+	(tl_database *db, const tl_id *tips, size_t count, tl_transaction **out),
+	(db, tips, count, out))
 {
 	tl_transaction *tx;
 	tl__snapshot *s = NULL;
@@ -98,7 +100,7 @@ void tl__transaction_release(tl_transaction *tx)
 
 void tl_transaction_rollback(tl_transaction *tx)
 {
-	if (tx->committing || tl__database_inherited(tx->db))
+	if (!tx || tx->committing || tl__database_inherited(tx->db))
 		return;
 	if (tx->state == TL__TX_OPEN)
 		tx->state = TL__TX_CLOSED;
@@ -145,10 +147,12 @@ int tl__transaction_stick(tl_transaction *tx, int code)
 
 tl_database *tl_transaction_database(const tl_transaction *tx)
 {
+	if (!tx)
+		return NULL;
 	return tx->db;
 }
 
-int tl_transaction_set_auth_key(tl_transaction *tx, tl_str key_name)
+TL__PUBLIC(tl_transaction_set_auth_key, tx, (tl_transaction *tx, tl_str key_name), (tx, key_name))
 {
 	char *copy;
 	int code = tl__transaction_changeable(tx);
@@ -166,13 +170,14 @@ int tl_transaction_set_auth_key(tl_transaction *tx, tl_str key_name)
 	return TL_OK;
 }
 
-int tl_transaction_auth_key(tl_transaction *tx, char **out)
+TL__PUBLIC(tl_transaction_auth_key, tx && out, (tl_transaction *tx, char **out), (tx, out))
 {
 	*out = tx->key_name ? tl__copy_bytes(tx->key_name, strlen(tx->key_name)) : NULL;
 	return tx->key_name && !*out ? TL_E_NOMEM : TL_OK;
 }
 
-int tl_transaction_tips(tl_transaction *tx, tl_id_visit visit, void *ud)
+TL__PUBLIC(tl_transaction_tips, tx && visit,
+	(tl_transaction *tx, tl_id_visit visit, void *ud), (tx, visit, ud))
 {
 	tl__read read;
 	tl__ids ids = {0};
@@ -190,7 +195,8 @@ int tl_transaction_tips(tl_transaction *tx, tl_id_visit visit, void *ud)
 	return code == TL_STOP ? TL_OK : code;
 }
 
-int tl_transaction_add_hook(tl_transaction *tx, const tl_hook *hook)
+TL__PUBLIC(tl_transaction_add_hook, tx && hook,
+	(tl_transaction *tx, const tl_hook *hook), (tx, hook))
 {
 	int code = tl__transaction_changeable(tx);
 
@@ -214,7 +220,8 @@ int tl__check_store_name(tl_str name)
 	return TL_OK;
 }
 
-int tl_transaction_doc_store(tl_transaction *tx, tl_str name, tl_doc_store **out)
+TL__PUBLIC(tl_transaction_doc_store, tx && out,
+	(tl_transaction *tx, tl_str name, tl_doc_store **out), (tx, name, out))
 {
 	int code = tl__transaction_check(tx);
 
@@ -222,7 +229,8 @@ int tl_transaction_doc_store(tl_transaction *tx, tl_str name, tl_doc_store **out
 	return code == TL_OK ? tl__doc_store_new(out, tx, NULL, NULL, name) : code;
 }
 
-int tl_transaction_table(tl_transaction *tx, tl_str name, tl_table **out)
+TL__PUBLIC(tl_transaction_table, tx && out,
+	(tl_transaction *tx, tl_str name, tl_table **out), (tx, name, out))
 {
 	int code = tl__transaction_check(tx);
 
@@ -230,7 +238,8 @@ int tl_transaction_table(tl_transaction *tx, tl_str name, tl_table **out)
 	return code == TL_OK ? tl__table_new(out, tx, NULL, NULL, name) : code;
 }
 
-int tl_transaction_get_settings(tl_transaction *tx, tl_settings_store **out)
+TL__PUBLIC(tl_transaction_get_settings, tx && out,
+	(tl_transaction *tx, tl_settings_store **out), (tx, out))
 {
 	int code = tl__transaction_check(tx);
 
@@ -331,7 +340,8 @@ static int set_data(tl_transaction *tx, tl_str name, tl_str data)
 	return TL_OK;
 }
 
-int tl_transaction_set_data(tl_transaction *tx, tl_str name, tl_str data)
+TL__PUBLIC(tl_transaction_set_data, tx,
+	(tl_transaction *tx, tl_str name, tl_str data), (tx, name, data))
 {
 	int code = tl__transaction_changeable(tx);
 

@@ -6,6 +6,8 @@
 #include <tidelock/log.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "tree/verify.h"
 
@@ -177,20 +179,7 @@ static int run(tl__verify_task *task, const tl_id *dbs, size_t count)
 
 static int take_options(tl__verify_task *task, const tl_verify_options *options)
 {
-	if (!options)
-		return TL_OK;
-	if (options->size < offsetof(tl_verify_options, ud) + sizeof options->ud)
-		return tl__fail(TL_E_BAD_ARGUMENT, "set size with TL_VERIFY_OPTIONS_INIT");
-	memcpy(&task->options, options,
-		options->size < sizeof *options ? options->size : sizeof *options);
-	return TL_OK;
-}
-
-static int check_result(const tl_verify_result *result)
-{
-	if (!result || result->size >= sizeof *result)
-		return TL_OK;
-	return tl__fail(TL_E_BAD_ARGUMENT, "set size with TL_VERIFY_RESULT_INIT");
+	return options ? tl__sized_read(&task->options, options, tl_verify_options, ud) : TL_OK;
 }
 
 int tl__verify_databases(tl__host *host, const tl_id *dbs, size_t count,
@@ -199,19 +188,19 @@ int tl__verify_databases(tl__host *host, const tl_id *dbs, size_t count,
 	tl__verify_task task = {.host = host};
 	int code = take_options(&task, options);
 
-	if (code == TL_OK)
-		code = check_result(result);
+	if (code == TL_OK && result)
+		code = tl__sized_check(result, tl_verify_result, quarantined);
 	if (code != TL_OK)
 		return code;
 	code = run(&task, dbs, count);
-	if (result) {
-		task.result.size = result->size;
-		*result = task.result;
-	}
+	if (result)
+		tl__sized_fill(result, &task.result, tl_verify_result);
 	return code;
 }
 
-int tl_database_verify(tl_database *db, const tl_verify_options *options, tl_verify_result *result)
+TL__PUBLIC(tl_database_verify, db,
+	(tl_database *db, const tl_verify_options *options, tl_verify_result *result),
+	(db, options, result))
 {
 	int code = tl__database_check(db);
 

@@ -5,6 +5,7 @@
 #include <tidelock/stores.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/public.h"
 #include "base/sized.h"
 #include "base/str.h"
 #include "model/value.h"
@@ -89,13 +90,15 @@ static int walk_new(
 	return TL_OK;
 }
 
-int tl_table_walk(tl_table *table, const tl_walk_options *options, tl_walk **out)
+TL__PUBLIC(tl_table_walk, table && out,
+	(tl_table *table, const tl_walk_options *options, tl_walk **out), (table, options, out))
 {
 	return walk_new(out, &table->bound, TL__STR(""), options, true);
 }
 
-int tl_doc_store_walk(
-	tl_doc_store *store, tl_str path, const tl_walk_options *options, tl_walk **out)
+TL__PUBLIC(tl_doc_store_walk, store && out,
+	(tl_doc_store *store, tl_str path, const tl_walk_options *options, tl_walk **out),
+	(store, path, options, out))
 {
 	return walk_new(out, &store->bound, path, options, false);
 }
@@ -205,7 +208,7 @@ static bool is_shown(const tl_walk *w, const tl_value *value)
 	return w->rows ? tl_value_type(value) == TL_TEXT : tl_value_type(value) != TL_DELETED;
 }
 
-int tl_walk_next(tl_walk *w, tl_str *key, const tl_value **value)
+TL__PUBLIC(tl_walk_next, w, (tl_walk *w, tl_str *key, const tl_value **value), (w, key, value))
 {
 	tl_value *child;
 	int code = w ? TL_OK : tl__fail(TL_E_BAD_ARGUMENT, "the walk is missing");
@@ -229,7 +232,9 @@ int tl_walk_next(tl_walk *w, tl_str *key, const tl_value **value)
 
 /* --- visitors --------------------------------------------------------------------------------- */
 
-int tl_doc_store_each(tl_doc_store *store, tl_str path, tl_member_visit visit, void *ud)
+TL__PUBLIC(tl_doc_store_each, store && visit,
+	(tl_doc_store *store, tl_str path, tl_member_visit visit, void *ud),
+	(store, path, visit, ud))
 {
 	const tl_value *value;
 	tl_walk *walk;
@@ -242,7 +247,8 @@ int tl_doc_store_each(tl_doc_store *store, tl_str path, tl_member_visit visit, v
 	return code == TL_STOP ? TL_OK : code;
 }
 
-int tl_table_each(tl_table *table, tl_row_visit visit, void *ud)
+TL__PUBLIC(tl_table_each, table && visit,
+	(tl_table *table, tl_row_visit visit, void *ud), (table, visit, ud))
 {
 	const tl_value *value;
 	tl_walk *walk;
@@ -263,7 +269,7 @@ static int count_row(void *ud, tl_str key, tl_str row)
 	return TL_OK;
 }
 
-int tl_table_count(tl_table *table, uint64_t *out)
+TL__PUBLIC(tl_table_count, table && out, (tl_table *table, uint64_t *out), (table, out))
 {
 	*out = 0;
 	return tl_table_each(table, count_row, out);

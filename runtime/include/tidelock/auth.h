@@ -55,7 +55,7 @@ typedef struct tl_auth tl_auth;
 /* From the whole settings Doc (its child "auth"); an absent or non-Doc auth gives an empty one.
  * *out is yours. */
 TL_API int tl_auth_from_settings(tl_auth **out, const tl_value *settings) TL_MUST_USE;
-/* From the auth Doc itself. */
+/* From the auth Doc itself; NULL gives an empty one. */
 TL_API int tl_auth_from_doc(tl_auth **out, const tl_value *auth_doc) TL_MUST_USE;
 TL_API void tl_auth_free(tl_auth *auth); /* NULL is fine */
 /* By name, with the path rules of Docs (a dot nests). Pointers belong to `auth`; NULL when the name

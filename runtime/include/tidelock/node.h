@@ -87,12 +87,31 @@ typedef struct tl_node_config {
  * tl_node_close.
  */
 TL_API int tl_node_open(tl_node **out, const tl_node_config *config) TL_MUST_USE;
-/* Flushes for up to 5 s, stops the engine, closes the store. Handles of databases and transactions
- * that are still open keep the store alive until they are freed, and fail with TL_E_CLOSED.
- * NULL is fine. */
+/* Closes the node: sends what is due for up to 5 s, stops the engine, closes the store.
+ *
+ * Other threads may call the node meanwhile, and so may callbacks. From the first moment on new
+ * calls give TL_E_CLOSED, on the node and on the databases and transactions that it gave out; calls
+ * that are under way end as usual, and tl_node_run returns; operations that are not done end with
+ * TL_E_CLOSED, their callbacks run. It returns when no other thread is in a call on the node any
+ * more, so a callback that waits for the thread that closes keeps it for ever. It may itself be
+ * called from a callback (not from a policy or a transport, which run on the engine's thread: there
+ * it does nothing but log).
+ *
+ * Afterwards the pointer is not to be used again: a call that races with the closing, or comes
+ * later, gives TL_E_CLOSED as long as no other node was opened, which may get the same address. A
+ * thread that must be sure holds a reference of its own (tl_node_retain). Databases, transactions
+ * and stores that are still open keep the store open until they are freed. Closing twice does
+ * nothing, and NULL is fine. */
 TL_API void tl_node_close(tl_node *node);
-/* The same with another limit for the flush, in milliseconds; 0 = at once. */
+/* The same with another limit for the sending, in milliseconds; 0 = at once. */
 TL_API void tl_node_close_within(tl_node *node, uint32_t flush_ms);
+/* Another reference to the handle, of an open node or of one that somebody holds: it keeps the
+ * handle's memory, not the node open. Once the node is closed, calls with it give TL_E_CLOSED. NULL
+ * gives NULL. Since 0.3. */
+TL_API tl_node *tl_node_retain(tl_node *node);
+/* Gives back a reference of tl_node_retain (that of tl_node_open goes with tl_node_close). NULL is
+ * fine. Since 0.3. */
+TL_API void tl_node_free(tl_node *node);
 /* The library's version as a text, "0.3.0" (static storage), and as TL_VERSION_NUMBER. */
 TL_API const char *tl_version(void);
 TL_API unsigned long tl_version_number(void);
@@ -237,13 +256,16 @@ typedef struct tl_event {
  * tl_node_fd. */
 TL_API int tl_next_event(tl_node *node, tl_event *out);
 
-/* Own loop: readable when tl_node_dispatch or tl_next_event has something to do. */
+/* Own loop: readable when tl_node_dispatch or tl_next_event has something to do. Belongs to the
+ * node; take it out of the loop before the node is closed. A negative number is an error's code. */
 TL_API int tl_node_fd(tl_node *node);
-/* Runs the callbacks of done operations on this thread. Never blocks. */
+/* Runs the callbacks of done operations on this thread. Never blocks. Nothing to do in a node that
+ * is closed. */
 TL_API void tl_node_dispatch(tl_node *node);
-/* Dispatches until tl_node_stop. */
+/* Dispatches until tl_node_stop, or until the node is closed. Blocks meanwhile. */
 TL_API int tl_node_run(tl_node *node);
-TL_API void tl_node_stop(tl_node *node); /* also from a signal handler */
+/* Also from a signal handler, while the node is open or retained. */
+TL_API void tl_node_stop(tl_node *node);
 
 #ifdef __cplusplus
 }
