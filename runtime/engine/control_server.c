@@ -1,5 +1,4 @@
-#include "engine/control_server.h"
-#include "engine/visit.h"
+#include "engine/control_connection.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,33 +16,13 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-/* An answer that makes no progress for so long is given up. */
-#define WRITE_PATIENCE_MS 5000
 /* A connection may be without a request for so long while others wait for its place. */
 #define IDLE_PATIENCE_MS 2000
 /* The same while the node closes. */
 #define LAST_PATIENCE_MS 100
 /* How often clients are told how their calls go. */
-#define TELL_MS    200
-#define READ_BYTES 65536
-#define QUEUE      128
-
-typedef enum state { FREE = 0, READING, RUNNING, WRITING } state;
-
-typedef struct connection {
-	tl__control *control;
-	state state;
-	int fd;
-	uint64_t since; /* when it came to its state; WRITING: when something was last taken */
-	tl__buf line;   /* what was read and not yet answered */
-	size_t end;     /* of the request in it */
-	tl__buf out;    /* the answer */
-	size_t sent;
-	pthread_t thread; /* RUNNING */
-	tl__control_job job;
-	atomic_bool told; /* its client is told how the call goes */
-	atomic_bool done;
-} connection;
+#define TELL_MS 200
+#define QUEUE   128
 
 struct tl__control {
 	tl_node *node;
@@ -53,7 +32,7 @@ struct tl__control {
 	ino_t inode; /* of the socket's name; 0: not made */
 	int wake;    /* a call is done, or everything is to end */
 	atomic_bool closing;
-	connection at[TL_CONTROL_MAX_CONNECTIONS];
+	tl__connection at[TL_CONTROL_MAX_CONNECTIONS];
 };
 
 int tl__control_name(int directory, const char *path, struct sockaddr_un *out)
@@ -78,11 +57,10 @@ static uint64_t now_ms(void)
 	return tl__system_clock.monotonic_ms(NULL);
 }
 
-static void close_fd(int *fd)
+static void close_fd(int fd)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	if (fd >= 0)
+		close(fd);
 }
 
 static void wake(const tl__control *control)
@@ -91,199 +69,6 @@ static void wake(const tl__control *control)
 
 	/* It is readable already when it takes no more. */
 	(void)!write(control->wake, &one, sizeof one);
-}
-
-static void enter(connection *c, state next)
-{
-	c->state = next;
-	c->since = now_ms();
-}
-
-static void drop(connection *c)
-{
-	close_fd(&c->fd);
-	close_fd(&c->job.input);
-	tl__buf_free(&c->line);
-	tl__buf_free(&c->out);
-	c->state = FREE;
-}
-
-/* --- calls ------------------------------------------------------------------------------------ */
-
-bool tl__control_progress(void *job, uint64_t done, uint64_t total)
-{
-	tl__control_job *j = job;
-
-	atomic_store(&j->done, done);
-	atomic_store(&j->total, total);
-	return !atomic_load(&j->cancelled);
-}
-
-/* Takes no part of a line when there is no room for it: the client has not read the last ones. */
-static void tell(connection *c)
-{
-	char text[96];
-	int len = snprintf(text, sizeof text, "{\"progress\":{\"done\":%llu,\"total\":%llu}}\n",
-		(unsigned long long)atomic_load(&c->job.done),
-		(unsigned long long)atomic_load(&c->job.total));
-
-	if (send(c->fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
-		atomic_store(&c->job.cancelled, true);
-}
-
-/* On the call's thread, before it does anything: a client that heard nothing knows that nothing
- * was done. */
-static void begin_to_tell(void *ud)
-{
-	connection *c = ud;
-
-	tell(c);
-	atomic_store(&c->told, true);
-}
-
-static void *run_call(void *ud)
-{
-	connection *c = ud;
-
-	tl__visit_belong(c->control->node);
-	tl__control_answer(c->control->node, (tl_str){c->line.ptr, c->end}, &c->job, &c->out);
-	atomic_store(&c->done, true);
-	wake(c->control);
-	return NULL;
-}
-
-static void put_failure(connection *c, int code, const char *message)
-{
-	tl__buf_clear(&c->out);
-	tl__buf_format(
-		&c->out, "{\"code\":\"%s\",\"message\":\"%s\"}\n", tl_error_name(code), message);
-	enter(c, WRITING);
-}
-
-static void start_call(connection *c, size_t end)
-{
-	c->end = end;
-	c->job.taken = begin_to_tell;
-	c->job.ud = c;
-	atomic_store(&c->job.done, 0);
-	atomic_store(&c->job.total, 0);
-	atomic_store(&c->job.cancelled, false);
-	atomic_store(&c->told, false);
-	atomic_store(&c->done, false);
-	if (tl__thread_start(&c->thread, run_call, c) == 0)
-		enter(c, RUNNING);
-	else
-		put_failure(c, TL_E_IO, "there is no thread left for the call; try again");
-}
-
-/* The call is done: its answer goes out, and what was read behind its request stays. */
-static void end_call(connection *c)
-{
-	pthread_join(c->thread, NULL);
-	close_fd(&c->job.input);
-	if (atomic_load(&c->told) && atomic_load(&c->job.total) > 0)
-		tell(c); /* how it ended, also of a call that was short */
-	if (tl__buf_status(&c->out) != TL_OK)
-		put_failure(c, TL_E_NOMEM, "not enough memory for the answer");
-	enter(c, WRITING);
-}
-
-/* --- reading ---------------------------------------------------------------------------------- */
-
-/* Keeps one descriptor that came along. */
-static void keep_input(connection *c, struct msghdr *message)
-{
-	for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head;
-		head = CMSG_NXTHDR(message, head)) {
-		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
-			continue;
-		close_fd(&c->job.input);
-		memcpy(&c->job.input, CMSG_DATA(head), sizeof(int));
-	}
-}
-
-static ssize_t receive(connection *c, char *room)
-{
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))]; /* the system closes what is more */
-	} control;
-	struct iovec part = {.iov_base = room, .iov_len = READ_BYTES};
-	struct msghdr message = {.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control.room,
-		.msg_controllen = sizeof control.room};
-	ssize_t n = recvmsg(c->fd, &message, MSG_CMSG_CLOEXEC);
-
-	if (n >= 0)
-		keep_input(c, &message);
-	return n;
-}
-
-/* Starts the call when its request is there. What follows one that is too long is not read. */
-static void look_for_request(connection *c)
-{
-	char *end = c->line.len ? memchr(c->line.ptr, '\n', c->line.len) : NULL;
-	size_t len = end ? (size_t)(end - c->line.ptr) : c->line.len;
-
-	if (len > TL_CONTROL_MAX_REQUEST) {
-		put_failure(c, TL_E_TOO_LARGE, "a request is one line of at most 1 MiB");
-		c->end = SIZE_MAX;
-	} else if (end) {
-		start_call(c, len);
-	}
-}
-
-static void read_some(connection *c)
-{
-	char *room = tl__buf_reserve(&c->line, READ_BYTES);
-	ssize_t n = room ? receive(c, room) : 0;
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		drop(c);
-		return;
-	}
-	c->line.len += (size_t)n;
-	look_for_request(c);
-}
-
-/* --- writing ---------------------------------------------------------------------------------- */
-
-static void finish_answer(connection *c)
-{
-	if (c->end == SIZE_MAX) {
-		drop(c);
-		return;
-	}
-	tl__buf_free(&c->out);
-	c->sent = 0;
-	c->line.len -= c->end + 1;
-	memmove(c->line.ptr, c->line.ptr + c->end + 1, c->line.len);
-	enter(c, READING);
-	look_for_request(c);
-}
-
-static void write_some(connection *c)
-{
-	while (c->sent < c->out.len) {
-		ssize_t n = send(c->fd, c->out.ptr + c->sent, c->out.len - c->sent,
-			MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-			if (now_ms() - c->since > WRITE_PATIENCE_MS)
-				drop(c);
-			return;
-		}
-		if (n < 0) {
-			drop(c);
-			return;
-		}
-		c->sent += (size_t)n;
-		c->since = now_ms();
-	}
-	finish_answer(c);
 }
 
 /* --- places ----------------------------------------------------------------------------------- */
@@ -298,17 +83,17 @@ static bool is_allowed(int fd)
 	       (who.uid == geteuid() || who.uid == 0);
 }
 
-static connection *find_place(tl__control *control)
+static tl__connection *find_place(tl__control *control)
 {
 	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
-		if (control->at[i].state == FREE)
+		if (control->at[i].state == TL__CONNECTION_FREE)
 			return &control->at[i];
 	return NULL;
 }
 
 static void accept_one(tl__control *control)
 {
-	connection *c = find_place(control);
+	tl__connection *c = find_place(control);
 	int fd = c ? accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
 
 	if (fd < 0)
@@ -317,17 +102,16 @@ static void accept_one(tl__control *control)
 		close(fd);
 		return;
 	}
-	c->fd = fd;
-	c->sent = 0;
-	enter(c, READING);
+	tl__connection_take(c, fd);
 }
 
 /* Drops those that have had their place for so long without a request. */
 static void drop_idle(tl__control *control, uint64_t patience)
 {
 	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
-		if (control->at[i].state == READING && now_ms() - control->at[i].since >= patience)
-			drop(&control->at[i]);
+		if (control->at[i].state == TL__CONNECTION_READING &&
+			now_ms() - control->at[i].since >= patience)
+			tl__connection_drop(&control->at[i]);
 }
 
 static bool has_queue(const tl__control *control)
@@ -349,29 +133,16 @@ static void prepare(tl__control *control, round *r)
 	r->full = true;
 	r->busy = false;
 	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
-		const connection *c = &control->at[i];
-		short events = c->state == READING ? POLLIN : c->state == WRITING ? POLLOUT : 0;
-		bool gone = c->state == RUNNING && atomic_load(&c->job.cancelled);
+		const tl__connection *c = &control->at[i];
 
-		r->fds[i + 2] = (struct pollfd){.fd = gone ? -1 : c->fd, .events = events};
-		r->full = r->full && c->state != FREE;
-		r->busy = r->busy || c->state == RUNNING || c->state == WRITING;
+		r->fds[i + 2] = tl__connection_waits(c);
+		r->full = r->full && c->state != TL__CONNECTION_FREE;
+		r->busy = r->busy || c->state == TL__CONNECTION_RUNNING ||
+			  c->state == TL__CONNECTION_WRITING;
 	}
 	r->fds[0] = (struct pollfd){.fd = control->wake, .events = POLLIN};
 	/* With all places taken the next client waits in the system's queue. */
 	r->fds[1] = (struct pollfd){.fd = r->full ? -1 : control->listener, .events = POLLIN};
-}
-
-static void look_at(connection *c, short events)
-{
-	if (c->state == READING && events)
-		read_some(c);
-	else if (c->state == WRITING)
-		write_some(c);
-	else if (c->state == RUNNING && events) /* nobody waits for the answer any more */
-		atomic_store(&c->job.cancelled, true);
-	if (c->state == RUNNING && atomic_load(&c->done))
-		end_call(c);
 }
 
 static void tell_all(tl__control *control, uint64_t *told)
@@ -379,12 +150,8 @@ static void tell_all(tl__control *control, uint64_t *told)
 	if (now_ms() - *told < TELL_MS)
 		return;
 	*told = now_ms();
-	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
-		connection *c = &control->at[i];
-
-		if (c->state == RUNNING && atomic_load(&c->told) && !atomic_load(&c->job.cancelled))
-			tell(c);
-	}
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		tl__connection_tell(&control->at[i]);
 }
 
 static void turn(tl__control *control, uint64_t *told)
@@ -399,7 +166,7 @@ static void turn(tl__control *control, uint64_t *told)
 	if (r.fds[0].revents)
 		(void)!read(control->wake, &count, sizeof count);
 	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
-		look_at(&control->at[i], r.fds[i + 2].revents);
+		tl__connection_look(&control->at[i], r.fds[i + 2].revents);
 	if (r.fds[1].revents)
 		accept_one(control);
 	if (r.full && has_queue(control))
@@ -412,7 +179,7 @@ static void turn(tl__control *control, uint64_t *told)
 static bool is_quiet(const tl__control *control)
 {
 	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
-		if (control->at[i].state != FREE)
+		if (control->at[i].state != TL__CONNECTION_FREE)
 			return false;
 	return !has_queue(control);
 }
@@ -435,13 +202,8 @@ static void drain(tl__control *control, uint64_t *told)
 		drop_idle(control, LAST_PATIENCE_MS);
 	}
 	cancel_all(control);
-	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
-		if (control->at[i].state == RUNNING) {
-			end_call(&control->at[i]);
-			write_some(&control->at[i]);
-		}
-		drop(&control->at[i]);
-	}
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		tl__connection_end(&control->at[i]);
 }
 
 static void *run(void *ud)
@@ -487,8 +249,8 @@ static int bind_socket(tl__control *control)
 
 static void control_free(tl__control *control)
 {
-	close_fd(&control->listener);
-	close_fd(&control->wake);
+	close_fd(control->listener);
+	close_fd(control->wake);
 	if (control->inode != 0 && inode_of(control) == control->inode)
 		unlinkat(control->dir, TL__CONTROL_FILE, 0);
 	tl__free(control);
@@ -504,11 +266,9 @@ int tl__control_open(tl__control **out, tl_node *node)
 		return TL_E_NOMEM;
 	control->node = node;
 	control->listener = -1;
-	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++) {
-		control->at[i].control = control;
-		control->at[i].fd = control->at[i].job.input = -1;
-	}
 	control->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	for (size_t i = 0; i < TL_CONTROL_MAX_CONNECTIONS; i++)
+		tl__connection_init(&control->at[i], node, control->wake);
 	if (control->wake < 0 || bind_socket(control) != 0) {
 		rc = tl__fail(TL_E_IO, "cannot listen on " TL__CONTROL_FILE " in %s: %s",
 			node->path, strerror(errno));

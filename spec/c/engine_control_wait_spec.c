@@ -331,6 +331,27 @@ static void a_node_that_closes_answers_who_is_in_the_queue(void)
 	scratch_remove(dir);
 }
 
+/* The rest of what a client has sent is not begun. */
+static void a_node_that_closes_begins_no_further_calls(void)
+{
+	enum { COUNT = 20000 };
+	static char requests[COUNT * sizeof LIST]; /* a line end for each zero */
+	tl_node *node;
+	int fd;
+
+	scratch_make(dir);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	for (int i = 0; i < COUNT; i++)
+		memcpy(requests + (size_t)i * sizeof LIST, LIST "\n", sizeof LIST);
+	REQUIRE((fd = connect_idle()) >= 0);
+	REQUIRE(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	CHECK(write(fd, requests, sizeof requests) > 0);
+	tl_node_close(node);
+	close(fd);
+	scratch_remove(dir);
+}
+
 /* One that does not come to an end with its request keeps no node from closing. */
 static void an_unfinished_request_does_not_keep_a_node_open(void)
 {
@@ -364,6 +385,7 @@ int main(void)
 	RUN(a_call_whose_client_goes_away_is_cancelled);
 	RUN(a_long_call_is_not_taken_for_silence);
 	RUN(a_node_that_closes_answers_who_is_in_the_queue);
+	RUN(a_node_that_closes_begins_no_further_calls);
 	RUN(an_unfinished_request_does_not_keep_a_node_open);
 	return spec_end();
 }
