@@ -21,8 +21,11 @@ void tl_log_format(int64_t time_ms, tl_log_level level, const char *part, tl_str
 	char time[30];
 	int head;
 
+	if (!out)
+		return;
 	tl__time_format(time_ms, time);
-	head = snprintf(out, TL_LOG_LINE_BYTES, "%s %s %s: ", time, tl_log_level_name(level), part);
+	head = snprintf(out, TL_LOG_LINE_BYTES, "%s %s %s: ", time, tl_log_level_name(level),
+		part ? part : "");
 	if (head > 0 && head < TL_LOG_LINE_BYTES)
 		tl_text_escape(text, out + head, (size_t)(TL_LOG_LINE_BYTES - head));
 }

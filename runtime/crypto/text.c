@@ -40,12 +40,19 @@ int tl_key_parse(tl_key *out, tl_str text)
 
 void tl_key_format(const tl_key *key, char out[TL_KEY_TEXT_LEN + 1])
 {
+	if (!out)
+		return;
+	out[0] = '\0';
+	if (!key)
+		return;
 	memcpy(out, KEY_PREFIX, sizeof KEY_PREFIX - 1);
 	tl_base64_encode(out + sizeof KEY_PREFIX - 1, key->b, sizeof key->b);
 }
 
 int tl_seed_parse(uint8_t seed[TL_SEED_BYTES], tl_str text)
 {
+	TL__NEED(seed);
+
 	tl_str prefix = TL__STR(SEED_PREFIX);
 	size_t len = 0;
 
@@ -62,6 +69,11 @@ int tl_seed_parse(uint8_t seed[TL_SEED_BYTES], tl_str text)
 
 void tl_seed_format(const uint8_t seed[TL_SEED_BYTES], char out[TL_SEED_TEXT_LEN + 1])
 {
+	if (!out)
+		return;
+	out[0] = '\0';
+	if (!seed)
+		return;
 	memcpy(out, SEED_PREFIX, sizeof SEED_PREFIX - 1);
 	tl_base64_encode(out + sizeof SEED_PREFIX - 1, seed, TL_SEED_BYTES);
 }
@@ -117,6 +129,11 @@ void tl_id_format(const tl_id *id, char out[TL_ID_TEXT_LEN + 1])
 	static const char digits[] = "0123456789abcdef";
 	size_t prefix = strlen(algorithms[0].prefix);
 
+	if (!out)
+		return;
+	out[0] = '\0';
+	if (!id)
+		return;
 	memcpy(out, algorithms[id->b[0] == 'b'].prefix, prefix);
 	for (size_t i = 0; i < 32; i++) {
 		out[prefix + 2 * i] = digits[id->b[1 + i] >> 4];
@@ -127,6 +144,8 @@ void tl_id_format(const tl_id *id, char out[TL_ID_TEXT_LEN + 1])
 
 void tl_id_of(tl_id *out, const void *bytes, size_t len)
 {
+	if (!out)
+		return;
 	out->b[0] = 's';
 	tl_sha256(bytes, len, out->b + 1);
 }
@@ -141,7 +160,9 @@ size_t tl_base64_size(size_t len)
 
 void tl_base64_encode(char *out, const void *bytes, size_t len)
 {
-	sodium_bin2base64(out, tl_base64_size(len), bytes, len, sodium_base64_VARIANT_ORIGINAL);
+	if (out && (bytes || len == 0))
+		sodium_bin2base64(
+			out, tl_base64_size(len), bytes, len, sodium_base64_VARIANT_ORIGINAL);
 }
 
 int tl_base64_decode(void *out, size_t cap, size_t *len, tl_str text)

@@ -167,7 +167,7 @@ static int check_state(const char *state)
 		state);
 }
 
-TL__PUBLIC_OF_NODE(tl_sync_bootstrap_requests, node && json,
+TL__PUBLIC_OF_NODE(tl_sync_bootstrap_requests, node && state && json,
 	(tl_node *node, const char *state, char **json), (node, state, json))
 {
 	tl__buf out = TL__BUF_INIT;

@@ -146,9 +146,14 @@ TL__PUBLIC_OF_NODE(tl_sync_get_server_address, node && out,
 
 bool tl_sync_is_server_running(tl_node *node)
 {
+	tl__errors errors;
 	tl_address unused;
+	int rc;
 
-	return tl_sync_get_server_address(node, &unused) == TL_OK;
+	tl__errors_begin(&errors);
+	rc = tl_sync_get_server_address(node, &unused);
+	(void)tl__errors_end(&errors, TL_OK);
+	return rc == TL_OK;
 }
 
 static void begin_addresses(tl__engine *engine, tl__call *call)

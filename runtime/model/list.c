@@ -9,9 +9,12 @@ __extension__ typedef __int128 wide;
 
 int tl_position_compare(const tl_position *a, const tl_position *b)
 {
-	wide left = (wide)a->numerator * (wide)b->denominator;
-	wide right = (wide)b->numerator * (wide)a->denominator;
+	wide left, right;
 
+	if (!a || !b)
+		return (a != NULL) - (b != NULL);
+	left = (wide)a->numerator * (wide)b->denominator;
+	right = (wide)b->numerator * (wide)a->denominator;
 	if (left != right)
 		return left < right ? -1 : 1;
 	return memcmp(a->uuid, b->uuid, sizeof a->uuid);

@@ -64,6 +64,8 @@ TL__PUBLIC(tl_permission_parse, out, (tl_permission *out, tl_str text), (out, te
 
 void tl_permission_format(tl_permission p, char out[24])
 {
+	if (!out)
+		return;
 	if (p.kind == TL_READ)
 		snprintf(out, 24, "read");
 	else
@@ -72,6 +74,8 @@ void tl_permission_format(tl_permission p, char out[24])
 
 void tl_permission_to_json(tl_permission p, char out[24])
 {
+	if (!out)
+		return;
 	if (p.kind == TL_READ)
 		snprintf(out, 24, "\"Read\"");
 	else

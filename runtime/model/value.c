@@ -153,6 +153,10 @@ static tl_value *copy_list(const tl_value *list)
 
 tl_value *tl_value_copy(const tl_value *value)
 {
+	if (!value) {
+		(void)tl__fail_needs(__func__, "value");
+		return NULL;
+	}
 	switch (value->type) {
 	case TL_BOOL: return tl_value_bool(value->as.boolean);
 	case TL_INT: return tl_value_int(value->as.integer);
@@ -219,6 +223,8 @@ static bool items_equal(const tl_value *a, const tl_value *b)
 
 bool tl_value_equal(const tl_value *a, const tl_value *b)
 {
+	if (!a || !b)
+		return a == b;
 	if (a->type != b->type || a->count != b->count)
 		return false;
 	switch (a->type) {

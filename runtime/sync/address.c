@@ -136,5 +136,9 @@ TL__PUBLIC(tl_address_parse, out, (tl_address *out, tl_str text), (out, text))
 
 void tl_address_format(const tl_address *address, char out[530])
 {
-	snprintf(out, 530, "%s:%s", address->type, address->text);
+	if (!out)
+		return;
+	out[0] = '\0';
+	if (address)
+		snprintf(out, 530, "%s:%s", address->type, address->text);
 }

@@ -208,10 +208,11 @@ static bool is_shown(const tl_walk *w, const tl_value *value)
 	return w->rows ? tl_value_type(value) == TL_TEXT : tl_value_type(value) != TL_DELETED;
 }
 
-TL__PUBLIC(tl_walk_next, w, (tl_walk *w, tl_str *key, const tl_value **value), (w, key, value))
+TL__PUBLIC(tl_walk_next, w && key && value,
+	(tl_walk *w, tl_str *key, const tl_value **value), (w, key, value))
 {
 	tl_value *child;
-	int code = w ? TL_OK : tl__fail(TL_E_BAD_ARGUMENT, "the walk is missing");
+	int code = TL_OK;
 
 	*key = TL__STR_NULL;
 	*value = NULL;
