@@ -52,7 +52,7 @@ LUA_LIBS   = $(shell pkg-config --libs lua5.4)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all help deps demo test lint check-deps format bench exports install clean specs
+.PHONY: all help deps demo test lint check-deps types format bench exports install clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -64,6 +64,7 @@ help:
 	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
 	@echo 'make lint         clang-tidy, luacheck and the format check'
 	@echo 'make check-deps   include arrows point down only'
+	@echo 'make types        the examples against lua/meta, where a checker is installed'
 	@echo 'make bench        figures, one JSON object a line; BENCH=quick, LINES="commit get"'
 	@echo 'make install      to DESTDIR= PREFIX= ($(PREFIX))'
 	@echo 'make exports      note the names that the shared library offers (spec/exports.txt)'
@@ -162,6 +163,10 @@ lint: deps
 
 check-deps:
 	@spec/check-deps
+
+# The examples against the types of lua/meta, where a checker of LuaCATS types is installed.
+types:
+	@spec/types
 
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')

@@ -15,7 +15,7 @@ print('address ' .. sync:get_server_address())
 io.stdout:flush()
 
 for event in node:events { 'entries_received' } do
-	local db = assert(node:load_database(event.db))
+	local db = assert(node:load_database(assert(event.db)))
 	local message = assert(db:get_store('data', tl.DocStore)):get_option 'message'
 	if message then
 		print('received ' .. message)

@@ -8,17 +8,21 @@
 -- as "name (conflict PEER).md".
 local tl = require 'tidelock'
 
-local folder, data, name, listen, role, peer, database = table.unpack(arg)
+local function given(at)
+	return assert(arg[at], 'an argument is missing: see above')
+end
+
+local folder, data, name, listen, role, peer = given(1), given(2), given(3), given(4), given(5), given(6)
 local node <close> = assert(tl.open { path = data, name = name })
 local sync = node:sync()
 assert(sync:enable_http_transport())
 assert(sync:start_server(listen))
 
-if role == 'join' then assert(sync:sync_with_peer(peer, database)) end
+if role == 'join' then assert(sync:sync_with_peer(peer, given(7))) end
 local db = node:find_database 'notes' or assert(node:new_database({ name = 'notes' }, '_device_key'))
 assert(db:set_default_auth_key '_device_key')
 if role == 'host' then
-	assert(db:transact(function(tx) tx:settings():set_auth_key(peer, 'write:10') end))
+	assert(db:transact(function(tx) assert(tx:settings()):set_auth_key(peer, 'write:10') end))
 	sync:register_peer(peer) -- fails when it is one already: fine
 	assert(sync:add_tree_sync(peer, db:root_id()))
 end
@@ -53,13 +57,13 @@ end
 
 local function give(file, text, last)
 	local row = { text = text, base = last.hash }
-	assert(db:transact(function(tx) tx:table 'files':set(file, row) end))
+	assert(db:transact(function(tx) assert(tx:table 'files'):set(file, row) end))
 	seen[file] = { hash = hash(text), mine = true }
 end
 
 local function scan()
 	local rows, files = {}, {}
-	for file, row in db:get_store('files', tl.Table):each() do rows[file], files[file] = row, true end
+	for file, row in assert(db:get_store('files', tl.Table)):each() do rows[file], files[file] = row, true end
 	for file in tl.loop.fs_scandir_next, assert(tl.loop.fs_scandir(folder)) do files[file] = true end
 	for file in pairs(files) do
 		if file:find '^[^/\0]+%.md$' then -- a peer may write anything: nothing outside of the folder

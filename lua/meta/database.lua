@@ -46,7 +46,7 @@ function Database:changes_page(since, limit) end
 function Database:log(limit) end
 ---@return integer?, tidelock.Error?
 function Database:arrival() end
----@return table?, tidelock.Error?  entries, void_entries, void_bytes, pending, quarantined
+---@return tidelock.DatabaseCounts?, tidelock.Error?
 function Database:counts() end
 ---fn gets the canonical bytes of each entry, in arrival order.
 ---@param fn fun(bytes: string)
@@ -55,11 +55,11 @@ function Database:export(fn) end
 ---Who wrote what at a path, oldest first.
 ---@param store string
 ---@param path tidelock.Path
----@return table[]?, tidelock.Error?
+---@return tidelock.HistoryStep[]?, tidelock.Error?
 function Database:history_of(store, path) end
 ---@param store string
 ---@param components string[]
----@return table[]?, tidelock.Error?
+---@return tidelock.HistoryStep[]?, tidelock.Error?
 function Database:history_at(store, components) end
 ---Rechecks everything held; without a finding all is well. Reads the whole database and blocks
 ---meanwhile. Fails with `cancelled` when `progress` said so.
@@ -82,9 +82,18 @@ function Database:verify(options) end
 ---@field pending integer      set aside: they wait for something they name
 ---@field quarantined integer  set aside: judged invalid
 ---A read-only store at the present.
+---@generic T
 ---@param name string
----@param kind? string  tl.DocStore (default), tl.Table, tl.SettingsStore
+---@param kind tidelock.StoreType<T>  tl.DocStore without it; a tl.SettingsStore is called `_settings`
+---@return T?, tidelock.Error?
+---@overload fun(self: tidelock.Database, name: string): tidelock.DocStore?, tidelock.Error?
 function Database:get_store(name, kind) end
+---The same as get_store.
+---@generic T
+---@param name string
+---@param kind tidelock.StoreType<T>  tl.DocStore without it; a tl.SettingsStore is called `_settings`
+---@return T?, tidelock.Error?
+---@overload fun(self: tidelock.Database, name: string): tidelock.DocStore?, tidelock.Error?
 function Database:get_subtree(name, kind) end
 ---@param name string
 ---@return tidelock.DocStore?, tidelock.Error?
@@ -132,7 +141,18 @@ function Database:remove_hook(handle) end
 ---@class tidelock.View
 local View = {}
 function View:close() end
+---@generic T
+---@param name string
+---@param kind tidelock.StoreType<T>  tl.DocStore without it; a tl.SettingsStore is called `_settings`
+---@return T?, tidelock.Error?
+---@overload fun(self: tidelock.View, name: string): tidelock.DocStore?, tidelock.Error?
 function View:get_store(name, kind) end
+---The same as get_store.
+---@generic T
+---@param name string
+---@param kind tidelock.StoreType<T>  tl.DocStore without it; a tl.SettingsStore is called `_settings`
+---@return T?, tidelock.Error?
+---@overload fun(self: tidelock.View, name: string): tidelock.DocStore?, tidelock.Error?
 function View:get_subtree(name, kind) end
 ---@param name string
 ---@return tidelock.DocStore?, tidelock.Error?
@@ -148,9 +168,18 @@ function View:get_settings() end
 ---@class tidelock.Transaction  leaving its <close> scope without commit rolls back
 local Transaction = {}
 function Transaction:close() end
+---@generic T
 ---@param name string
----@param kind? string
+---@param kind tidelock.StoreType<T>  tl.DocStore without it; a tl.SettingsStore is called `_settings`
+---@return T?, tidelock.Error?
+---@overload fun(self: tidelock.Transaction, name: string): tidelock.DocStore?, tidelock.Error?
 function Transaction:get_store(name, kind) end
+---The same as get_store.
+---@generic T
+---@param name string
+---@param kind tidelock.StoreType<T>  tl.DocStore without it; a tl.SettingsStore is called `_settings`
+---@return T?, tidelock.Error?
+---@overload fun(self: tidelock.Transaction, name: string): tidelock.DocStore?, tidelock.Error?
 function Transaction:get_subtree(name, kind) end
 ---@param name string
 ---@return tidelock.DocStore?, tidelock.Error?
@@ -190,21 +219,40 @@ function DocStore:close() end
 ---@return string
 function DocStore:name() end
 ---@param path tidelock.Path
----@return tidelock.Value, tidelock.Error?  key_not_found
+---@return tidelock.Value?, tidelock.Error?  key_not_found
 function DocStore:get(path) end
+---The same as get.
+---@param path tidelock.Path
+---@return tidelock.Value?, tidelock.Error?  key_not_found
 function DocStore:get_value(path) end
+---The same as get.
+---@param path tidelock.Path
+---@return tidelock.Value?, tidelock.Error?  key_not_found
 function DocStore:get_result(path) end
+---The same as get.
+---@param path tidelock.Path
+---@return tidelock.Value?, tidelock.Error?  key_not_found
 function DocStore:get_path(path) end
+---The same as get.
+---@param path tidelock.Path
+---@return tidelock.Value?, tidelock.Error?  key_not_found
 function DocStore:get_at_path(path) end
 ---Absent is nil without an error.
 ---@param path tidelock.Path
----@return tidelock.Value, tidelock.Error?
+---@return tidelock.Value?, tidelock.Error?
 function DocStore:get_option(path) end
+---The same as get_option.
+---@param path tidelock.Path
+---@return tidelock.Value?, tidelock.Error?
 function DocStore:get_path_option(path) end
 ---@param path string
 ---@param type 'null'|'bool'|'int'|'text'|'doc'|'list'
----@return tidelock.Value, tidelock.Error?  type_mismatch
+---@return tidelock.Value?, tidelock.Error?  type_mismatch
 function DocStore:get_as(path, type) end
+---The same as get_as.
+---@param path string
+---@param type 'null'|'bool'|'int'|'text'|'doc'|'list'
+---@return tidelock.Value?, tidelock.Error?  type_mismatch
 function DocStore:get_path_as(path, type) end
 ---@param path string
 ---@return string?, tidelock.Error?
@@ -227,14 +275,19 @@ function DocStore:get_all() end
 ---@param path tidelock.Path
 ---@return boolean?, tidelock.Error?
 function DocStore:contains_key(path) end
+---The same as contains_key.
+---@param path tidelock.Path
+---@return boolean?, tidelock.Error?
 function DocStore:contains_path(path) end
 ---Visible children of the Doc at `path` in key order, read in pages:
 ---for key, value in store:each() do. See tidelock.WalkOptions.
 ---@param path? string  of the store itself without it
 ---@param options? tidelock.WalkOptions
----@return fun(): string?, tidelock.Value
+---@return fun(): string?, tidelock.Value?
 function DocStore:each(path, options) end
 ---Changed paths: not in this version.
+---@param path tidelock.Path
+---@param fn fun()
 ---@return nil, tidelock.Error  unsupported
 function DocStore:watch(path, fn) end
 ---Replaces what is visible there. A path through a list raises, here and in every call that changes:
@@ -243,8 +296,20 @@ function DocStore:watch(path, fn) end
 ---@param value tidelock.Value
 ---@return true?, tidelock.Error?
 function DocStore:set(path, value) end
+---The same as set.
+---@param path tidelock.Path
+---@param value tidelock.Value
+---@return true?, tidelock.Error?
 function DocStore:set_value(path, value) end
+---The same as set.
+---@param path tidelock.Path
+---@param value tidelock.Value
+---@return true?, tidelock.Error?
 function DocStore:set_path(path, value) end
+---The same as set.
+---@param path tidelock.Path
+---@param value tidelock.Value
+---@return true?, tidelock.Error?
 function DocStore:set_at_path(path, value) end
 ---@param path string
 ---@param text string
@@ -261,8 +326,12 @@ function DocStore:set_node(path, node) end
 ---Under the literal key; returns the visible value replaced.
 ---@param key string
 ---@param value tidelock.Value
----@return tidelock.Value, tidelock.Error?
+---@return tidelock.Value?, tidelock.Error?
 function DocStore:insert(key, value) end
+---The same as insert.
+---@param key string
+---@param value tidelock.Value
+---@return tidelock.Value?, tidelock.Error?
 function DocStore:set_result(key, value) end
 ---Keys left out stay.
 ---@param path tidelock.Path
@@ -276,20 +345,33 @@ function DocStore:delete(path) end
 function DocStore:clear() end
 ---@param path string
 ---@param value tidelock.Value
----@return tidelock.Value, tidelock.Error?
+---@return tidelock.Value?, tidelock.Error?
 function DocStore:get_or_insert(path, value) end
+---The same as get_or_insert.
+---@param path string
+---@param value tidelock.Value
+---@return tidelock.Value?, tidelock.Error?
 function DocStore:get_or_insert_path(path, value) end
 ---fn gets the value and returns the new one.
 ---@param path tidelock.Path
 ---@param fn fun(value: tidelock.Value): tidelock.Value
 ---@return true?, tidelock.Error?
 function DocStore:modify(path, fn) end
+---The same as modify.
+---@param path tidelock.Path
+---@param fn fun(value: tidelock.Value): tidelock.Value
+---@return true?, tidelock.Error?
 function DocStore:modify_path(path, fn) end
 ---@param path tidelock.Path
 ---@param initial tidelock.Value
 ---@param fn fun(value: tidelock.Value): tidelock.Value
 ---@return true?, tidelock.Error?
 function DocStore:modify_or_insert(path, initial, fn) end
+---The same as modify_or_insert.
+---@param path tidelock.Path
+---@param initial tidelock.Value
+---@param fn fun(value: tidelock.Value): tidelock.Value
+---@return true?, tidelock.Error?
 function DocStore:modify_or_insert_path(path, initial, fn) end
 
 ---What a walk gives. Over a transaction it sees the transaction as it is at each step, what the loop
@@ -337,6 +419,8 @@ function Table:each_json(options) end
 ---How many rows there are. Reads them all, a page at a time.
 ---@return integer?, tidelock.Error?
 function Table:count() end
+---@param path tidelock.Path
+---@param fn fun()
 ---@return nil, tidelock.Error  unsupported
 function Table:watch(path, fn) end
 ---Rows that match says true to, and those that are no JSON, of which it is not asked.
@@ -363,7 +447,7 @@ function SettingsStore:get_name() end
 ---@return true?, tidelock.Error?
 function SettingsStore:set_name(name) end
 ---@param path tidelock.Path
----@return tidelock.Value, tidelock.Error?
+---@return tidelock.Value?, tidelock.Error?
 function SettingsStore:get(path) end
 ---@param path tidelock.Path
 ---@param value tidelock.Value
@@ -372,9 +456,9 @@ function SettingsStore:set(path, value) end
 ---@return table?, tidelock.Error?
 function SettingsStore:get_all() end
 ---@param name string
----@return { pubkey: string, permission: tidelock.Permission, status: string }?, tidelock.Error?
+---@return tidelock.AuthKey?, tidelock.Error?
 function SettingsStore:get_auth_key(name) end
----@return table[]?, tidelock.Error?
+---@return tidelock.AuthKey[]?, tidelock.Error?
 function SettingsStore:list_auth_keys() end
 ---@param key tidelock.Key
 ---@param permission tidelock.Permission

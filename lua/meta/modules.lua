@@ -84,16 +84,25 @@ function Entry:verify(key) end
 
 ---@class tidelock.EntryBuilder  setters return it; the first error comes from finish
 local EntryBuilder = {}
+---@param root tidelock.Id
 ---@return tidelock.EntryBuilder
 function EntryBuilder:tree(root) end
+---@param id tidelock.Id
 ---@return tidelock.EntryBuilder
 function EntryBuilder:parent(id) end
+---@param text string
 ---@return tidelock.EntryBuilder
 function EntryBuilder:metadata(text) end
+---@param name string
+---@param data string
 ---@return tidelock.EntryBuilder
 function EntryBuilder:store(name, data) end
+---@param name string
+---@param id tidelock.Id
 ---@return tidelock.EntryBuilder
 function EntryBuilder:store_parent(name, id) end
+---@param name string  under which the database knows the key
+---@param pubkey? tidelock.Key
 ---@return tidelock.EntryBuilder
 function EntryBuilder:key(name, pubkey) end
 ---@param secret? tidelock.Secret

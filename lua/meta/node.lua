@@ -64,6 +64,7 @@ function Node:add_hook(hook) end
 ---@return tidelock.Store?, tidelock.Error?
 function Node:store() end
 ---Hook files: not in this version.
+---@param file string
 ---@return nil, tidelock.Error  unsupported
 function Node:load_hook(file) end
 ---@param handle integer
@@ -95,9 +96,17 @@ function Node:fd() end
 function Node:dispatch() end
 
 ---@alias tidelock.EventKind
----| 'entry_committed' | 'entries_received' | 'peer_connected' | 'peer_unreachable'
----| 'sync_finished' | 'sync_failed' | 'sync_stalled' | 'access_requested'
----| 'server_started' | 'server_stopped' | 'overflow'
+---| 'entry_committed'
+---| 'entries_received'
+---| 'peer_connected'
+---| 'peer_unreachable'
+---| 'sync_finished'
+---| 'sync_failed'
+---| 'sync_stalled'
+---| 'access_requested'
+---| 'server_started'
+---| 'server_stopped'
+---| 'overflow'
 
 ---@class tidelock.Event
 ---@field kind tidelock.EventKind
@@ -144,14 +153,21 @@ local Sync = {}
 ---@return true?, tidelock.Error?  server_already_running
 function Sync:enable_http_transport(options) end
 ---Iroh, rule files, policy files and `why`: not in this version.
+---@param options? table
 ---@return nil, tidelock.Error  unsupported
 function Sync:enable_iroh_transport(options) end
+---@param config table
 ---@return nil, tidelock.Error  unsupported
 function Sync:enable_iroh_transport_with_config(config) end
+---@param file string
+---@param options? table
 ---@return nil, tidelock.Error  unsupported
 function Sync:load_policy(file, options) end
+---@param file string
 ---@return nil, tidelock.Error  unsupported
 function Sync:load_rules(file) end
+---@param peer tidelock.Key
+---@param db tidelock.Id
 ---@return nil, tidelock.Error  unsupported
 function Sync:why(peer, db) end
 ---@param bind string  'ip:port', port 0 = chosen
@@ -180,7 +196,7 @@ function Sync:register_peer(peer, name) end
 ---@return true?, tidelock.Error?  peer_not_found
 function Sync:update_peer_status(peer, status) end
 ---@param peer tidelock.Key
----@return table?, tidelock.Error?
+---@return tidelock.Peer?, tidelock.Error?
 function Sync:get_peer_info(peer) end
 ---@return tidelock.Key[]?, tidelock.Error?
 function Sync:list_peers() end
@@ -243,7 +259,7 @@ function Sync:wait_until_synced(peer, db, timeout) end
 function Sync:configure(options) end
 ---Databases the other side offers. Waits.
 ---@param peer tidelock.Key
----@return { id: tidelock.Id, arrivals: integer, tips: tidelock.Id[] }[]?, tidelock.Error?
+---@return { id: tidelock.Id, arrivals: integer, tips: integer }[]?, tidelock.Error?
 function Sync:discover_peer_trees(peer) end
 ---Asks for a permission for one of our keys. Waits.
 ---@param address tidelock.Address
@@ -252,11 +268,11 @@ function Sync:discover_peer_trees(peer) end
 ---@param permission tidelock.Permission
 ---@return { status: 'granted'|'pending'|'refused', request_id: string? }?, tidelock.Error?
 function Sync:request_database_access(address, db, key_name, permission) end
----@return table[]?, tidelock.Error?
+---@return tidelock.AccessRequest[]?, tidelock.Error?
 function Sync:pending_bootstrap_requests() end
----@return table[]?, tidelock.Error?
+---@return tidelock.AccessRequest[]?, tidelock.Error?
 function Sync:approved_bootstrap_requests() end
----@return table[]?, tidelock.Error?
+---@return tidelock.AccessRequest[]?, tidelock.Error?
 function Sync:rejected_bootstrap_requests() end
 ---@param id string
 ---@param key_name string  an Admin of that database
@@ -267,7 +283,7 @@ function Sync:approve_bootstrap_request(id, key_name) end
 ---@return true?, tidelock.Error?
 function Sync:reject_bootstrap_request(id, key_name) end
 ---Peers, pairs, servers, transports, databases: tidelock/sync.h.
----@return table?, tidelock.Error?
+---@return tidelock.SyncStatus?, tidelock.Error?
 function Sync:status() end
 ---@return tidelock.SyncState
 function Sync:state() end
@@ -282,14 +298,14 @@ function Sync:cleanup_old_history(days) end
 local State = {}
 ---@param peer tidelock.Key
 ---@param db tidelock.Id
----@return table?, tidelock.Error?
+---@return tidelock.SyncCursor?, tidelock.Error?
 function State:get_sync_cursor(peer, db) end
 ---@param peer tidelock.Key
 ---@return tidelock.SyncMetadata?, tidelock.Error?
 function State:get_sync_metadata(peer) end
 ---@param peer tidelock.Key
 ---@param limit? integer
----@return table[]?, tidelock.Error?  newest first
+---@return tidelock.SyncHistory[]?, tidelock.Error?  newest first
 function State:get_sync_history(peer, limit) end
 ---@return tidelock.Key[]?, tidelock.Error?
 function State:get_peers_with_sync_state() end
@@ -298,8 +314,16 @@ function State:get_peers_with_sync_state() end
 function State:cleanup_old_history(days) end
 
 ---@class tidelock.SyncMetadata
+---@field peer_pubkey tidelock.Key
+---@field sync_established string
+---@field last_sync_attempt string
+---@field last_successful_sync? string
 ---@field successful_sync_count integer
 ---@field failed_sync_count integer
+---@field total_entries_synced integer
+---@field total_bytes_synced integer
+---@field average_sync_duration_ms number
+---@field synced_trees tidelock.Id[]
 local Metadata = {}
 ---@return number  0 to 1
 function Metadata:sync_success_rate() end

@@ -11,7 +11,7 @@
 ---@alias tidelock.Permission string  'read', 'write:10', 'admin:0'; a smaller number is stronger
 ---A string is split at its dots, and empty parts vanish; a table is taken literally.
 ---@alias tidelock.Path string|string[]
----@alias tidelock.Value nil|boolean|integer|string|table|tidelock.List|tidelock.Constant
+---@alias tidelock.Value boolean|integer|string|table|tidelock.List|tidelock.Constant
 
 ---@class tidelock.Constant  `tidelock.null` or `tidelock.deleted`
 
@@ -43,12 +43,14 @@ function Error:is_backend_error() end
 ---@return tidelock.Error?
 function Error:sync_error() end
 
+---@class tidelock.StoreType<T>
+
 ---@class tidelock
 ---@field null tidelock.Constant     the value null of documents
 ---@field deleted tidelock.Constant  a tombstone, as get_all shows it
----@field DocStore string            store types, for get_store
----@field Table string
----@field SettingsStore string
+---@field DocStore tidelock.StoreType<tidelock.DocStore>  store types, for get_store
+---@field Table tidelock.StoreType<tidelock.Table>
+---@field SettingsStore tidelock.StoreType<tidelock.SettingsStore>
 ---@field loop tidelock.loop         luv, on this state's loop, with timers and tasks
 ---@field transport tidelock.transport
 ---@field sim tidelock.sim
@@ -102,6 +104,8 @@ function tl.list(items) end
 ---once and always) in a coroutine of the task's own, in hooks, in listeners and in callbacks of the
 ---loop; a task that those start may wait. A failure that nobody waits for within a second or two is
 ---told, and `tidelock run` ends with status 1.
+---@param fn fun(...: any): any ...
+---@param ... any
 ---@return tidelock.Task
 function tl.task(fn, ...) end
 ---Waits for at least this long: yields in a task, runs the loop in a main chunk.
@@ -110,6 +114,7 @@ function tl.sleep(duration) end
 ---Runs the loop until no task, handle or server is left.
 function tl.run() end
 ---Iroh: not in this version.
+---@param options? table
 ---@return nil, tidelock.Error  unsupported
 function tl.iroh_transport(options) end
 ---@return string
@@ -139,17 +144,20 @@ function address.http(host_port) end
 ---@param host_port string
 ---@return tidelock.Address?, tidelock.Error?
 function address.https(host_port) end
+---@param text string
 ---@return nil, tidelock.Error  unsupported
 function address.iroh(text) end
 
 ---@class tidelock.sim  simulated networks: not in this version
 local sim = {}
+---@param options? table
 ---@return nil, tidelock.Error  unsupported
 function sim.new(options) end
 
 ---@class tidelock.Task
 local Task = {}
 ---What the task returned, or nil and its error, also when it failed long before. Waits.
+---@return any ...
 function Task:wait() end
 ---Ends it where it waits: its <close> values are closed (in which nothing waits), and what it waited
 ---for is given up.

@@ -8,6 +8,7 @@ local transport = {}
 ---@return tidelock.Http?, tidelock.Error?
 function transport.http(options) end
 ---Transports written in Lua: not in this version.
+---@param options? table
 ---@return nil, tidelock.Error  unsupported
 function transport.new(options) end
 
@@ -69,8 +70,8 @@ function HttpServer:stop(grace) end
 
 ---Everything of luv is here too, under its own name. An error in a callback given to luv ends the
 ---script, in order when `tidelock run` runs it; an error in a task is told and ends the task.
----@class tidelock.loop
----@field task fun(fn: function, ...): tidelock.Task
+---@class tidelock.loop : luv
+---@field task fun(fn: fun(...: any), ...: any): tidelock.Task
 ---@field sleep fun(duration: tidelock.Duration)
 local loop = {}
 ---Runs fn() as a task once, after at least this long.
@@ -85,6 +86,7 @@ function loop.after(duration, fn) end
 function loop.every(duration, fn) end
 ---Runs the loop until no task, handle or server is left; with a mode as luv's.
 ---@param mode? 'default'|'once'|'nowait'
+---@return boolean? more  with a mode: whether something is left
 function loop.run(mode) end
 
 ---@class tidelock.Timer  leaving its scope (<close>) stops it

@@ -1,0 +1,378 @@
+---@meta
+-- luv as `tidelock.loop` offers it: every function and method of luv 1.44, those that scripts use most with
+-- all their types. What luv itself says is at https://github.com/luvit/luv. Without a callback (`done`) a
+-- function that has one blocks and returns; failures are nil and a text.
+
+---@alias luv.Done fun(err: string?, ...: any)
+
+---@class luv.Stat
+---@field type string  'file', 'directory', 'link' and so on
+---@field size integer
+---@field mode integer
+---@field uid integer
+---@field gid integer
+---@field ino integer
+---@field dev integer
+---@field nlink integer
+---@field mtime { sec: integer, nsec: integer }
+---@field atime { sec: integer, nsec: integer }
+---@field ctime { sec: integer, nsec: integer }
+
+---@class luv.SpawnOptions
+---@field args? string[]
+---@field stdio? (integer|luv.Stream|nil)[]
+---@field env? string[]
+---@field cwd? string
+---@field uid? integer
+---@field gid? integer
+---@field detached? boolean
+---@field hide? boolean
+---@field verbatim? boolean
+
+---@class luv.Handle
+---@field close fun(self: luv.Handle, done?: fun())
+---@field fileno fun(self: luv.Handle): integer?, string?
+---@field get_type fun(self: luv.Handle): string
+---@field has_ref fun(self: luv.Handle): boolean?
+---@field is_active fun(self: luv.Handle): boolean?
+---@field is_closing fun(self: luv.Handle): boolean?
+---@field recv_buffer_size fun(self: luv.Handle, size?: integer): integer?, string?
+---@field ref fun(self: luv.Handle)
+---@field send_buffer_size fun(self: luv.Handle, size?: integer): integer?, string?
+---@field unref fun(self: luv.Handle)
+
+---@class luv.Stream: luv.Handle
+---@field accept fun(self: luv.Stream, client: luv.Stream): 0?, string?
+---@field get_write_queue_size fun(self: luv.Stream): integer
+---@field is_readable fun(self: luv.Stream): boolean
+---@field is_writable fun(self: luv.Stream): boolean
+---@field listen fun(self: luv.Stream, backlog: integer, each: fun(err: string?)): 0?, string?
+---@field read_start fun(self: luv.Stream, each: fun(err: string?, data: string?)): 0?, string?
+---@field read_stop fun(self: luv.Stream): 0?, string?
+---@field set_blocking fun(self: luv.Stream, blocking: boolean): 0?, string?
+---@field shutdown fun(self: luv.Stream, done?: fun(err: string?)): luv.Request?, string?
+---@field try_write fun(self: luv.Stream, data: string|string[]): integer?, string?
+---@field try_write2 fun(self: luv.Stream, data: string|string[], handle: luv.Stream): integer?, string?
+---@field write fun(self: luv.Stream, data: string|string[], done?: fun(err: string?)): luv.Request?, string?
+---@field write2 fun(self: luv.Stream, data: string|string[], handle: luv.Stream, done?: fun(err: string?)): luv.Request?, string?
+
+---@class luv.Request
+---@field cancel fun(self: luv.Request): 0?, string?
+---@field get_type fun(self: luv.Request): string
+
+---@class luv.Name
+---@field family string
+---@field ip string
+---@field port integer
+
+---@class luv.Timer: luv.Handle
+---@field again fun(self: luv.Timer): 0?, string?
+---@field get_due_in fun(self: luv.Timer): integer
+---@field get_repeat fun(self: luv.Timer): integer
+---@field set_repeat fun(self: luv.Timer, ms: integer)
+---@field start fun(self: luv.Timer, after: integer, again: integer, call: fun()): 0?, string?
+---@field stop fun(self: luv.Timer): 0?, string?
+
+---@class luv.Idle: luv.Handle
+---@field start fun(self: luv.Idle, call: fun()): 0?, string?
+---@field stop fun(self: luv.Idle): 0?, string?
+
+---@class luv.Prepare: luv.Handle
+---@field start fun(self: luv.Prepare, call: fun()): 0?, string?
+---@field stop fun(self: luv.Prepare): 0?, string?
+
+---@class luv.Check: luv.Handle
+---@field start fun(self: luv.Check, call: fun()): 0?, string?
+---@field stop fun(self: luv.Check): 0?, string?
+
+---@class luv.Signal: luv.Handle
+---@field start fun(self: luv.Signal, signal: integer|string, call: fun(signal: string)): 0?, string?
+---@field stop fun(self: luv.Signal): 0?, string?
+
+---@class luv.Process: luv.Handle
+---@field get_pid fun(self: luv.Process): integer
+---@field kill fun(self: luv.Process, signal?: integer|string): 0?, string?
+
+---@class luv.Poll: luv.Handle
+---@field start fun(self: luv.Poll, events?: string, call: fun(err: string?, events: string)): 0?, string?
+---@field stop fun(self: luv.Poll): 0?, string?
+
+---@class luv.Async: luv.Handle
+---@field send fun(self: luv.Async, ...: any): 0?, string?
+
+---@class luv.FsEvent: luv.Handle
+---@field getpath fun(self: luv.FsEvent): string?, string?
+---@field start fun(self: luv.FsEvent, path: string, flags: table, call: fun(err: string?, name: string, events: table)): 0?, string?
+---@field stop fun(self: luv.FsEvent): 0?, string?
+
+---@class luv.FsPoll: luv.Handle
+---@field getpath fun(self: luv.FsPoll): string?, string?
+---@field start fun(self: luv.FsPoll, path: string, ms: integer, call: fun(err: string?, before: luv.Stat, now: luv.Stat)): 0?, string?
+---@field stop fun(self: luv.FsPoll): 0?, string?
+
+---@class luv.Tcp: luv.Stream
+---@field bind fun(self: luv.Tcp, host: string, port: integer, flags?: table): 0?, string?
+---@field close_reset fun(self: luv.Tcp, done?: fun()): 0?, string?
+---@field connect fun(self: luv.Tcp, host: string, port: integer, done: fun(err: string?)): luv.Request?, string?
+---@field getpeername fun(self: luv.Tcp): luv.Name?, string?
+---@field getsockname fun(self: luv.Tcp): luv.Name?, string?
+---@field keepalive fun(self: luv.Tcp, on: boolean, delay?: integer): 0?, string?
+---@field nodelay fun(self: luv.Tcp, on: boolean): 0?, string?
+---@field open fun(self: luv.Tcp, fd: integer): 0?, string?
+---@field simultaneous_accepts fun(self: luv.Tcp, ...: any): any
+---@field write_queue_size fun(self: luv.Tcp, ...: any): any
+
+---@class luv.Udp: luv.Handle
+---@field bind fun(self: luv.Udp, host: string, port: integer, flags?: table): 0?, string?
+---@field connect fun(self: luv.Udp, ...: any): any
+---@field get_send_queue_count fun(self: luv.Udp, ...: any): any
+---@field get_send_queue_size fun(self: luv.Udp, ...: any): any
+---@field getpeername fun(self: luv.Udp): luv.Name?, string?
+---@field getsockname fun(self: luv.Udp): luv.Name?, string?
+---@field open fun(self: luv.Udp, ...: any): any
+---@field recv_start fun(self: luv.Udp, each: fun(err: string?, data: string?, from: luv.Name?, flags: table)): 0?, string?
+---@field recv_stop fun(self: luv.Udp): 0?, string?
+---@field send fun(self: luv.Udp, data: string|string[], host?: string, port?: integer, done: fun(err: string?)): luv.Request?, string?
+---@field set_broadcast fun(self: luv.Udp, ...: any): any
+---@field set_membership fun(self: luv.Udp, ...: any): any
+---@field set_multicast_interface fun(self: luv.Udp, ...: any): any
+---@field set_multicast_loop fun(self: luv.Udp, ...: any): any
+---@field set_multicast_ttl fun(self: luv.Udp, ...: any): any
+---@field set_source_membership fun(self: luv.Udp, ...: any): any
+---@field set_ttl fun(self: luv.Udp, ...: any): any
+---@field try_send fun(self: luv.Udp, ...: any): any
+
+---@class luv.Pipe: luv.Stream
+---@field bind fun(self: luv.Pipe, path: string): 0?, string?
+---@field chmod fun(self: luv.Pipe, ...: any): any
+---@field connect fun(self: luv.Pipe, path: string, done?: fun(err: string?)): luv.Request?, string?
+---@field getpeername fun(self: luv.Pipe): string?, string?
+---@field getsockname fun(self: luv.Pipe): string?, string?
+---@field open fun(self: luv.Pipe, fd: integer): 0?, string?
+---@field pending_count fun(self: luv.Pipe, ...: any): any
+---@field pending_instances fun(self: luv.Pipe, ...: any): any
+---@field pending_type fun(self: luv.Pipe, ...: any): any
+
+---@class luv.Tty: luv.Stream
+---@field get_winsize fun(self: luv.Tty): integer?, integer|string
+---@field set_mode fun(self: luv.Tty, mode: integer): 0?, string?
+
+---@class luv.Dir
+---@field closedir fun(self: luv.Dir, done?: luv.Done): boolean?, string?
+---@field readdir fun(self: luv.Dir, done?: luv.Done): table[]?, string?
+
+---@class luv
+---@field accept fun(...: any): any
+---@field async_send fun(...: any): any
+---@field available_parallelism fun(...: any): any
+---@field backend_fd fun(...: any): any
+---@field backend_timeout fun(...: any): any
+---@field cancel fun(...: any): any
+---@field chdir fun(folder: string): 0?, string?
+---@field check_start fun(...: any): any
+---@field check_stop fun(...: any): any
+---@field close fun(handle: luv.Handle, done?: fun())
+---@field cpu_info fun(...: any): any
+---@field cwd fun(): string?, string?
+---@field disable_stdio_inheritance fun()
+---@field exepath fun(...: any): any
+---@field fileno fun(...: any): any
+---@field fs_access fun(path: string, mode: string, done?: luv.Done): boolean?, string?
+---@field fs_chmod fun(path: string, mode: integer, done?: luv.Done): boolean?, string?
+---@field fs_chown fun(...: any): any
+---@field fs_close fun(fd: integer, done?: luv.Done): boolean?, string?
+---@field fs_closedir fun(...: any): any
+---@field fs_copyfile fun(path: string, to: string, flags?: any, done?: luv.Done): boolean?, string?
+---@field fs_event_getpath fun(...: any): any
+---@field fs_event_start fun(...: any): any
+---@field fs_event_stop fun(...: any): any
+---@field fs_fchmod fun(...: any): any
+---@field fs_fchown fun(...: any): any
+---@field fs_fdatasync fun(...: any): any
+---@field fs_fstat fun(fd: integer, done?: luv.Done): luv.Stat?, string?
+---@field fs_fsync fun(fd: integer, done?: luv.Done): boolean?, string?
+---@field fs_ftruncate fun(...: any): any
+---@field fs_futime fun(...: any): any
+---@field fs_lchown fun(...: any): any
+---@field fs_link fun(...: any): any
+---@field fs_lstat fun(path: string, done?: luv.Done): luv.Stat?, string?
+---@field fs_lutime fun(...: any): any
+---@field fs_mkdir fun(path: string, mode: integer, done?: luv.Done): boolean?, string?
+---@field fs_mkdtemp fun(template: string, done?: luv.Done): string?, string?
+---@field fs_mkstemp fun(...: any): any
+---@field fs_open fun(path: string, flags: string|integer, mode: integer, done?: luv.Done): integer?, string?
+---@field fs_opendir fun(...: any): any
+---@field fs_poll_getpath fun(...: any): any
+---@field fs_poll_start fun(...: any): any
+---@field fs_poll_stop fun(...: any): any
+---@field fs_read fun(fd: integer, size: integer, offset?: integer, done?: luv.Done): string?, string?
+---@field fs_readdir fun(...: any): any
+---@field fs_readlink fun(path: string, done?: luv.Done): string?, string?
+---@field fs_realpath fun(path: string, done?: luv.Done): string?, string?
+---@field fs_rename fun(path: string, to: string, done?: luv.Done): boolean?, string?
+---@field fs_rmdir fun(path: string, done?: luv.Done): boolean?, string?
+---@field fs_scandir fun(path: string, done?: luv.Done): luv.Request?, string?
+---@field fs_scandir_next fun(scan: luv.Request): string?, string?
+---@field fs_sendfile fun(...: any): any
+---@field fs_stat fun(path: string, done?: luv.Done): luv.Stat?, string?
+---@field fs_statfs fun(...: any): any
+---@field fs_symlink fun(path: string, to: string, flags?: any, done?: luv.Done): boolean?, string?
+---@field fs_unlink fun(path: string, done?: luv.Done): boolean?, string?
+---@field fs_utime fun(...: any): any
+---@field fs_write fun(fd: integer, data: string|string[], offset?: integer, done?: luv.Done): integer?, string?
+---@field get_constrained_memory fun(...: any): any
+---@field get_free_memory fun(...: any): any
+---@field get_process_title fun(...: any): any
+---@field get_total_memory fun(...: any): any
+---@field getaddrinfo fun(host?: string, service?: string, hints?: table, done?: luv.Done): luv.Request|table[]|nil, string?
+---@field getgid fun(...: any): any
+---@field getnameinfo fun(...: any): any
+---@field getpid fun(...: any): any
+---@field getrusage fun(...: any): any
+---@field gettimeofday fun(...: any): any
+---@field getuid fun(...: any): any
+---@field guess_handle fun(...: any): any
+---@field handle_get_type fun(...: any): any
+---@field has_ref fun(...: any): any
+---@field hrtime fun(): integer
+---@field idle_start fun(...: any): any
+---@field idle_stop fun(...: any): any
+---@field if_indextoiid fun(...: any): any
+---@field if_indextoname fun(...: any): any
+---@field interface_addresses fun(...: any): any
+---@field is_active fun(handle: luv.Handle): boolean?
+---@field is_closing fun(handle: luv.Handle): boolean?
+---@field is_readable fun(...: any): any
+---@field is_writable fun(...: any): any
+---@field kill fun(pid: integer, signal?: integer|string): 0?, string?
+---@field listen fun(...: any): any
+---@field loadavg fun(...: any): any
+---@field loop_alive fun(): boolean?
+---@field loop_close fun(...: any): any
+---@field loop_configure fun(...: any): any
+---@field loop_mode fun(): string?
+---@field metrics_idle_time fun(...: any): any
+---@field new_async fun(call: fun(...: any)): luv.Async
+---@field new_check fun(): luv.Check
+---@field new_fs_event fun(): luv.FsEvent
+---@field new_fs_poll fun(): luv.FsPoll
+---@field new_idle fun(): luv.Idle
+---@field new_pipe fun(ipc?: boolean): luv.Pipe
+---@field new_poll fun(fd: integer): luv.Poll
+---@field new_prepare fun(): luv.Prepare
+---@field new_signal fun(): luv.Signal
+---@field new_socket_poll fun(fd: integer): luv.Poll
+---@field new_tcp fun(flags?: string): luv.Tcp
+---@field new_thread fun(...: any): any
+---@field new_timer fun(): luv.Timer
+---@field new_tty fun(fd: integer, readable: boolean): luv.Tty
+---@field new_udp fun(flags?: any): luv.Udp
+---@field new_work fun(...: any): any
+---@field now fun(): integer
+---@field os_environ fun(...: any): any
+---@field os_get_passwd fun(...: any): any
+---@field os_getenv fun(name: string): string?, string?
+---@field os_gethostname fun(): string
+---@field os_getpid fun(): integer
+---@field os_getppid fun(...: any): any
+---@field os_getpriority fun(...: any): any
+---@field os_homedir fun(...: any): any
+---@field os_setenv fun(name: string, value: string): true?, string?
+---@field os_setpriority fun(...: any): any
+---@field os_tmpdir fun(...: any): any
+---@field os_uname fun(...: any): any
+---@field os_unsetenv fun(...: any): any
+---@field pipe fun(...: any): any
+---@field pipe_bind fun(...: any): any
+---@field pipe_chmod fun(...: any): any
+---@field pipe_connect fun(...: any): any
+---@field pipe_getpeername fun(...: any): any
+---@field pipe_getsockname fun(...: any): any
+---@field pipe_open fun(...: any): any
+---@field pipe_pending_count fun(...: any): any
+---@field pipe_pending_instances fun(...: any): any
+---@field pipe_pending_type fun(...: any): any
+---@field poll_start fun(...: any): any
+---@field poll_stop fun(...: any): any
+---@field prepare_start fun(...: any): any
+---@field prepare_stop fun(...: any): any
+---@field print_active_handles fun(...: any): any
+---@field print_all_handles fun(...: any): any
+---@field process_get_pid fun(...: any): any
+---@field process_kill fun(...: any): any
+---@field queue_work fun(...: any): any
+---@field random fun(...: any): any
+---@field read_start fun(...: any): any
+---@field read_stop fun(...: any): any
+---@field recv_buffer_size fun(...: any): any
+---@field ref fun(...: any): any
+---@field req_get_type fun(...: any): any
+---@field resident_set_memory fun(...: any): any
+---@field send_buffer_size fun(...: any): any
+---@field set_process_title fun(...: any): any
+---@field setgid fun(...: any): any
+---@field setuid fun(...: any): any
+---@field shutdown fun(...: any): any
+---@field signal_start fun(...: any): any
+---@field signal_start_oneshot fun(...: any): any
+---@field signal_stop fun(...: any): any
+---@field sleep fun(ms: integer)
+---@field socketpair fun(...: any): any
+---@field spawn fun(path: string, options: luv.SpawnOptions, ended?: fun(code: integer, signal: integer)): luv.Process?, integer|string
+---@field stop fun()
+---@field stream_get_write_queue_size fun(...: any): any
+---@field stream_set_blocking fun(...: any): any
+---@field tcp_bind fun(...: any): any
+---@field tcp_close_reset fun(...: any): any
+---@field tcp_connect fun(...: any): any
+---@field tcp_getpeername fun(...: any): any
+---@field tcp_getsockname fun(...: any): any
+---@field tcp_keepalive fun(...: any): any
+---@field tcp_nodelay fun(...: any): any
+---@field tcp_open fun(...: any): any
+---@field tcp_simultaneous_accepts fun(...: any): any
+---@field tcp_write_queue_size fun(...: any): any
+---@field thread_equal fun(...: any): any
+---@field thread_join fun(...: any): any
+---@field thread_self fun(...: any): any
+---@field timer_again fun(...: any): any
+---@field timer_get_due_in fun(...: any): any
+---@field timer_get_repeat fun(...: any): any
+---@field timer_set_repeat fun(...: any): any
+---@field timer_start fun(...: any): any
+---@field timer_stop fun(...: any): any
+---@field translate_sys_error fun(...: any): any
+---@field try_write fun(...: any): any
+---@field try_write2 fun(...: any): any
+---@field tty_get_vterm_state fun(...: any): any
+---@field tty_get_winsize fun(...: any): any
+---@field tty_reset_mode fun(...: any): any
+---@field tty_set_mode fun(...: any): any
+---@field tty_set_vterm_state fun(...: any): any
+---@field udp_bind fun(...: any): any
+---@field udp_connect fun(...: any): any
+---@field udp_get_send_queue_count fun(...: any): any
+---@field udp_get_send_queue_size fun(...: any): any
+---@field udp_getpeername fun(...: any): any
+---@field udp_getsockname fun(...: any): any
+---@field udp_open fun(...: any): any
+---@field udp_recv_start fun(...: any): any
+---@field udp_recv_stop fun(...: any): any
+---@field udp_send fun(...: any): any
+---@field udp_set_broadcast fun(...: any): any
+---@field udp_set_membership fun(...: any): any
+---@field udp_set_multicast_interface fun(...: any): any
+---@field udp_set_multicast_loop fun(...: any): any
+---@field udp_set_multicast_ttl fun(...: any): any
+---@field udp_set_source_membership fun(...: any): any
+---@field udp_set_ttl fun(...: any): any
+---@field udp_try_send fun(...: any): any
+---@field unref fun(...: any): any
+---@field update_time fun()
+---@field uptime fun(...: any): any
+---@field version fun(): integer
+---@field version_string fun(): string
+---@field walk fun(each: fun(handle: luv.Handle))
+---@field write fun(...: any): any
+---@field write2 fun(...: any): any
+---@field constants table<string, integer|string>
