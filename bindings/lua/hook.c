@@ -1,6 +1,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include "hook.h"
 
 #define HOME_TYPE "tidelock.hook_home"
@@ -44,7 +45,7 @@ static const char home_key;
 
 void tlua_open_hooks(lua_State *L)
 {
-	struct home **handle = lua_newuserdatauv(L, sizeof *handle, 0);
+	struct home **handle = lua_newuserdatauv(L, sizeof(void *), 0);
 
 	*handle = NULL;
 	luaL_newmetatable(L, HOME_TYPE);
@@ -110,15 +111,17 @@ static int call_moment(lua_State *L)
 /* The text on top of the stack, whole: a zero byte in it is shown as a space. */
 static int set_reason(lua_State *L)
 {
-	char reason[512]; /* as much as an error tells */
+	char reason[1024]; /* as much as an error tells */
 	size_t len = 0;
 	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
 
 	if (!text)
 		return tl_error_set(TL_E_HOOK_FAILED, "no reason given");
 	len = len < sizeof reason ? len : sizeof reason - 1;
+	memcpy(reason, text, len);
 	for (size_t i = 0; i < len; i++)
-		reason[i] = text[i] == '\0' ? ' ' : text[i];
+		if (reason[i] == '\0')
+			reason[i] = ' ';
 	reason[len] = '\0';
 	return tl_error_set(TL_E_HOOK_FAILED, reason);
 }
