@@ -162,6 +162,17 @@ time.sleep(600)]], data, text)
 				assert.is_true(seconds < 10)
 			end
 		end
+		local script = H.write(H.folder() .. '/script.lua', [[
+			print 'begun' io.stdout:flush()
+			require 'tidelock'.open { path = arg[1], wait = arg[2] }]])
+		for _, words in ipairs { { '--wait', '1h', script, data }, { script, data, '1h' } } do
+			local waiting = H.start({}, 'run', table.unpack(words))
+			H.wait_for(function() return waiting.out == 'begun\n' end, 30)
+			waiting:kill 'sigterm'
+			local status, _, err, seconds = waiting:wait()
+			assert.are.same({ 143, '' }, { status, err })
+			assert.is_true(seconds < 10)
+		end
 		holder:kill 'sigkill'
 		local owner = start_owner(data)
 		owner:kill 'sigstop'
