@@ -56,8 +56,10 @@ local function main(program)
 		done, status = xpcall(written, shown.failure_of, status)
 	end
 	local stopping = program.stopping()
-	if stopping or done then
-		return stopping and 128 + stopping or status or 0
+	if done then
+		return status or 0 -- a signal that came too late changes nothing
+	elseif stopping then
+		return 128 + stopping
 	end
 	shown.complain(status, json)
 	return 1
