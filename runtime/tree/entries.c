@@ -352,7 +352,7 @@ TL__PUBLIC(tl_database_get_entries, db && visit,
 	int code = TL_OK;
 
 	for (size_t i = 0; i < count && code == TL_OK; i++) {
-		tl_entry *entry;
+		tl_entry *entry = NULL;
 
 		code = tl_database_get_entry(db, &ids[i], &entry);
 		if (code == TL_OK)
