@@ -123,10 +123,15 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/$(SONAME)
 	$(Q)$(CC) -std=c11 -Wall -Wextra $(if $(WERROR),-Werror) -Iruntime/include $(ALL_LDFLAGS) $(CFLAGS) \
 		$< $(BUILD)/$(SONAME) -Wl,-rpath,$(abspath $(BUILD)) -o $@
 
-# Programs link the archive: specifications may look at what is shared inside.
+# Programs link the archive: specifications may look at what is shared inside. Those of the binding
+# have it in them; modules written in C (luv) find Lua's API in the library beside it.
+$(BUILD)/spec/c/binding_%: MORE = $(BINDING_OBJECTS) $(LUA_LIBS)
+$(BUILD)/spec/c/binding_%.o: ALL_CFLAGS += $(LUA_CFLAGS)
+$(filter $(BUILD)/spec/c/binding_%,$(PROGRAMS)): $(BINDING_OBJECTS)
+
 $(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $< $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $< $(MORE) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
 
 $(BUILD)/spec/vectors/check: $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)

@@ -2,17 +2,6 @@
 #include "core.h"
 #include "hook.h"
 
-int tlua_push_result(lua_State *L, int rc, const char *type, void *resource)
-{
-	void **handle;
-
-	if (rc != TL_OK)
-		return tlua_fail(L);
-	handle = tlua_new_handle(L, type);
-	*handle = resource;
-	return 1;
-}
-
 int tlua_written(lua_State *L, int rc)
 {
 	if (rc == TL_E_TYPE_MISMATCH)

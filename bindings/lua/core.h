@@ -30,10 +30,6 @@ int tlua_database_verify(lua_State *L);
 int tlua_node_verify(lua_State *L);
 void tlua_open_sync(lua_State *L); /* adds the sync functions to the node's methods */
 
-/* Take over the reference and push a handle; rc other than TL_OK gives nil, error. The first value
- * pushed keeps the parent handle at `parent` alive for Lua too (0: none). */
-int tlua_push_result(lua_State *L, int rc, const char *type, void *resource);
-
 /* Like tlua_ok for calls that write by path: a way through a list, or a value of another type than
  * the call takes, is a mistake in the script and raises. */
 int tlua_written(lua_State *L, int rc);

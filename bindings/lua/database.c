@@ -1,4 +1,5 @@
 /* Database handles and views of a database at given tips. */
+#include <string.h>
 #include "core.h"
 #include "hook.h"
 
@@ -50,9 +51,10 @@ static int database_default_auth_key(lua_State *L)
 	char *name = NULL;
 	int rc = tl_database_default_auth_key(check(L), &name);
 
-	lua_pushstring(L, name);
-	tl_free(name);
-	return tlua_result(L, rc, 1);
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	tlua_push_owned(L, name, name ? strlen(name) : 0);
+	return 1;
 }
 
 /* --- who may do what -------------------------------------------------------------------------- */
@@ -150,13 +152,15 @@ static int database_get_entry(lua_State *L)
 {
 	tl_database *db = check(L);
 	tl_entry *entry = NULL;
+	void **handle;
 	tl_id id;
+	int rc;
 
-	if (!tlua_read_id(L, 2, &id) || tl_database_get_entry(db, &id, &entry) != TL_OK)
+	if (!tlua_read_id(L, 2, &id))
 		return tlua_fail(L);
-	tlua_push_entry(L, entry);
-	tl_entry_free(entry);
-	return 1;
+	handle = tlua_new_entry(L);
+	rc = tl_database_get_entry(db, &id, &entry);
+	return tlua_opened(L, handle, rc, entry);
 }
 
 static int push_info(lua_State *L)
@@ -324,26 +328,34 @@ static int database_history_of(lua_State *L)
 
 static int database_doc(lua_State *L)
 {
+	tl_database *db = check(L);
+	tl_str name = tlua_check_str(L, 2);
+	void **handle = tlua_new_handle(L, TLUA_DOC_STORE);
 	tl_doc_store *store = NULL;
-	int rc = tl_database_doc_store(check(L), tlua_check_str(L, 2), &store);
+	int rc = tl_database_doc_store(db, name, &store);
 
-	return tlua_push_result(L, rc, TLUA_DOC_STORE, store);
+	return tlua_opened(L, handle, rc, store);
 }
 
 static int database_table(lua_State *L)
 {
+	tl_database *db = check(L);
+	tl_str name = tlua_check_str(L, 2);
+	void **handle = tlua_new_handle(L, TLUA_TABLE);
 	tl_table *table = NULL;
-	int rc = tl_database_table(check(L), tlua_check_str(L, 2), &table);
+	int rc = tl_database_table(db, name, &table);
 
-	return tlua_push_result(L, rc, TLUA_TABLE, table);
+	return tlua_opened(L, handle, rc, table);
 }
 
 static int database_settings(lua_State *L)
 {
+	tl_database *db = check(L);
+	void **handle = tlua_new_handle(L, TLUA_SETTINGS);
 	tl_settings_store *settings = NULL;
-	int rc = tl_database_settings_store(check(L), &settings);
+	int rc = tl_database_settings_store(db, &settings);
 
-	return tlua_push_result(L, rc, TLUA_SETTINGS, settings);
+	return tlua_opened(L, handle, rc, settings);
 }
 
 static int database_at(lua_State *L)
@@ -352,32 +364,33 @@ static int database_at(lua_State *L)
 	size_t count;
 	const tl_id *tips;
 	tl_view *view = NULL;
+	void **handle;
 	int rc;
 
 	if (!tlua_read_ids(L, 2, &tips, &count))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_VIEW);
 	rc = tl_database_at(db, tips, count, &view);
-	return tlua_push_result(L, rc, TLUA_VIEW, view);
+	return tlua_opened(L, handle, rc, view);
 }
 
 /* new_transaction([tips]) */
 static int database_new_transaction(lua_State *L)
 {
 	tl_database *db = check(L);
+	bool present = lua_isnoneornil(L, 2);
 	tl_transaction *tx = NULL;
+	const tl_id *tips = NULL;
+	size_t count = 0;
+	void **handle;
 	int rc;
 
-	if (lua_isnoneornil(L, 2)) {
-		rc = tl_transaction_new(db, &tx);
-	} else {
-		size_t count;
-		const tl_id *tips;
-
-		if (!tlua_read_ids(L, 2, &tips, &count))
-			return tlua_fail(L);
-		rc = tl_transaction_new_with_tips(db, tips, count, &tx);
-	}
-	return tlua_push_result(L, rc, TLUA_TRANSACTION, tx);
+	if (!present && !tlua_read_ids(L, 2, &tips, &count))
+		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_TRANSACTION);
+	rc = present ? tl_transaction_new(db, &tx)
+		     : tl_transaction_new_with_tips(db, tips, count, &tx);
+	return tlua_opened(L, handle, rc, tx);
 }
 
 /* add_hook{ before_commit =, on_entry_committed = } -> a number that names it for remove_hook */
@@ -429,27 +442,34 @@ static int view_drop(lua_State *L)
 
 static int view_doc(lua_State *L)
 {
+	tl_view *view = tlua_check_handle(L, 1, TLUA_VIEW);
+	tl_str name = tlua_check_str(L, 2);
+	void **handle = tlua_new_handle(L, TLUA_DOC_STORE);
 	tl_doc_store *store = NULL;
-	int rc =
-		tl_view_doc_store(tlua_check_handle(L, 1, TLUA_VIEW), tlua_check_str(L, 2), &store);
+	int rc = tl_view_doc_store(view, name, &store);
 
-	return tlua_push_result(L, rc, TLUA_DOC_STORE, store);
+	return tlua_opened(L, handle, rc, store);
 }
 
 static int view_table(lua_State *L)
 {
+	tl_view *view = tlua_check_handle(L, 1, TLUA_VIEW);
+	tl_str name = tlua_check_str(L, 2);
+	void **handle = tlua_new_handle(L, TLUA_TABLE);
 	tl_table *table = NULL;
-	int rc = tl_view_table(tlua_check_handle(L, 1, TLUA_VIEW), tlua_check_str(L, 2), &table);
+	int rc = tl_view_table(view, name, &table);
 
-	return tlua_push_result(L, rc, TLUA_TABLE, table);
+	return tlua_opened(L, handle, rc, table);
 }
 
 static int view_settings(lua_State *L)
 {
+	tl_view *view = tlua_check_handle(L, 1, TLUA_VIEW);
+	void **handle = tlua_new_handle(L, TLUA_SETTINGS);
 	tl_settings_store *settings = NULL;
-	int rc = tl_view_settings_store(tlua_check_handle(L, 1, TLUA_VIEW), &settings);
+	int rc = tl_view_settings_store(view, &settings);
 
-	return tlua_push_result(L, rc, TLUA_SETTINGS, settings);
+	return tlua_opened(L, handle, rc, settings);
 }
 
 static const luaL_Reg view_methods[] = {{"doc", view_doc}, {"table", view_table},

@@ -8,8 +8,7 @@ static int doc_parse(lua_State *L)
 
 	if (rc != TL_OK)
 		return tlua_fail(L);
-	tlua_push_raw(L, doc);
-	tl_value_free(doc);
+	tlua_push_owned_raw(L, doc);
 	return 1;
 }
 

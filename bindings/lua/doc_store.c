@@ -29,11 +29,7 @@ static int push_read(lua_State *L, int rc, tl_value *value)
 {
 	if (rc != TL_OK)
 		return tlua_fail(L);
-	if (value)
-		tlua_push_value(L, value);
-	else
-		lua_pushnil(L);
-	tl_value_free(value);
+	tlua_push_owned_value(L, value);
 	return 1;
 }
 
@@ -117,10 +113,10 @@ static int store_get_all(lua_State *L)
 	tl_value *value = NULL;
 	int rc = tl_doc_store_get_all(check(L), &value);
 
-	if (rc == TL_OK)
-		tlua_push_raw(L, value);
-	tl_value_free(value);
-	return tlua_result(L, rc, 1);
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	tlua_push_owned_raw(L, value);
+	return 1;
 }
 
 static int store_contains(lua_State *L)

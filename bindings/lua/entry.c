@@ -13,9 +13,14 @@ static int entry_drop(lua_State *L)
 	return 0;
 }
 
+void **tlua_new_entry(lua_State *L)
+{
+	return tlua_new_handle(L, ENTRY_TYPE);
+}
+
 void tlua_push_entry(lua_State *L, tl_entry *entry)
 {
-	void **handle = tlua_new_handle(L, ENTRY_TYPE);
+	void **handle = tlua_new_entry(L);
 
 	*handle = tl_entry_retain(entry);
 }
@@ -29,8 +34,7 @@ static int entry_parse(lua_State *L)
 	tl_entry *entry = NULL;
 	int rc = tl_entry_parse(&entry, text, form == 0 ? TL_ENTRY_CANONICAL : TL_ENTRY_FOREIGN);
 
-	*handle = entry;
-	return tlua_result(L, rc, 1);
+	return tlua_opened(L, handle, rc, entry);
 }
 
 static void set_str(lua_State *L, const char *name, tl_str text)
@@ -165,8 +169,7 @@ static int entry_builder(lua_State *L)
 	tl_entry_builder *builder = NULL;
 	int rc = tl_entry_builder_new(&builder);
 
-	*handle = builder;
-	return tlua_result(L, rc, 1);
+	return tlua_opened(L, handle, rc, builder);
 }
 
 /* Setters return the builder; the first error comes from finish. */
@@ -224,8 +227,7 @@ static int builder_finish(lua_State *L)
 	tl_entry *entry = NULL;
 	int rc = tl_entry_builder_finish(builder, secret, &entry);
 
-	*handle = entry;
-	return tlua_result(L, rc, 1);
+	return tlua_opened(L, handle, rc, entry);
 }
 
 static const luaL_Reg entry_methods[] = {{"id", entry_id}, {"bytes", entry_bytes},

@@ -45,12 +45,11 @@ static const char home_key;
 
 void tlua_open_hooks(lua_State *L)
 {
+	static const luaL_Reg functions[] = {{"__gc", close_home}, {NULL, NULL}};
 	struct home **handle = lua_newuserdatauv(L, sizeof(void *), 0);
 
 	*handle = NULL;
-	luaL_newmetatable(L, HOME_TYPE);
-	lua_pushcfunction(L, close_home);
-	lua_setfield(L, -2, "__gc");
+	tlua_push_metatable(L, HOME_TYPE, functions);
 	lua_setmetatable(L, -2);
 	*handle = calloc(1, sizeof **handle);
 	if (!*handle)

@@ -14,17 +14,18 @@
 /* The table on top is written as an array again, also when it is empty. */
 static void mark_array(lua_State *L)
 {
-	luaL_newmetatable(L, ARRAY_TYPE);
+	static const luaL_Reg functions[] = {{NULL, NULL}};
+
+	tlua_push_metatable(L, ARRAY_TYPE, functions);
 	lua_setmetatable(L, -2);
 }
 
 /* A handle born closed, so that a raise releases what it holds. */
 static void **push_holder(lua_State *L, const char *type, lua_CFunction drop)
 {
-	if (luaL_newmetatable(L, type)) {
-		lua_pushcfunction(L, drop);
-		lua_setfield(L, -2, "__gc");
-	}
+	const luaL_Reg functions[] = {{"__gc", drop}, {NULL, NULL}};
+
+	tlua_push_metatable(L, type, functions);
 	lua_pop(L, 1);
 	return tlua_new_handle(L, type);
 }

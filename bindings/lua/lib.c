@@ -42,14 +42,15 @@ static int error_concat(lua_State *L)
 /* The predicates come from the Lua half (lua/tidelock/error.lua). */
 void tlua_push_error_type(lua_State *L)
 {
-	if (!luaL_newmetatable(L, ERROR_TYPE))
-		return;
-	lua_pushcfunction(L, error_tostring);
-	lua_setfield(L, -2, "__tostring");
-	lua_pushcfunction(L, error_concat);
-	lua_setfield(L, -2, "__concat");
-	lua_newtable(L);
-	lua_setfield(L, -2, "__index");
+	static const luaL_Reg functions[] = {
+		{"__tostring", error_tostring}, {"__concat", error_concat}, {NULL, NULL}};
+
+	tlua_push_metatable(L, ERROR_TYPE, functions);
+	if (lua_getfield(L, -1, "__index") == LUA_TNIL) {
+		lua_newtable(L);
+		lua_setfield(L, -3, "__index");
+	}
+	lua_pop(L, 1);
 }
 
 void tlua_push_error(lua_State *L, const tl_error *error)
@@ -90,10 +91,39 @@ int tlua_ok(lua_State *L, int rc)
 	return 1;
 }
 
+void tlua_push_released(lua_State *L, lua_CFunction push, void *item, void (*release)(void *item))
+{
+	int rc;
+
+	lua_pushcfunction(L, push);
+	lua_pushlightuserdata(L, item);
+	rc = lua_pcall(L, 1, 1, 0);
+	release(item);
+	if (rc != LUA_OK)
+		lua_error(L);
+}
+
+static int push_text(lua_State *L)
+{
+	const tl_str *text = lua_touserdata(L, 1);
+
+	lua_pushlstring(L, text->ptr, text->len);
+	return 1;
+}
+
+static void release_text(void *item)
+{
+	tl_free((char *)(uintptr_t)((tl_str *)item)->ptr);
+}
+
 void tlua_push_owned(lua_State *L, char *text, size_t len)
 {
-	lua_pushlstring(L, text, len);
-	tl_free(text);
+	tl_str owned = {text, len};
+
+	if (text)
+		tlua_push_released(L, push_text, &owned, release_text);
+	else
+		lua_pushnil(L);
 }
 
 /* --- arguments -------------------------------------------------------------------------------- */
@@ -356,6 +386,25 @@ void **tlua_new_handle(lua_State *L, const char *type)
 	*handle = NULL;
 	luaL_setmetatable(L, type);
 	return handle;
+}
+
+int tlua_opened(lua_State *L, void **handle, int rc, void *resource)
+{
+	*handle = resource;
+	return tlua_result(L, rc, 1);
+}
+
+void tlua_push_metatable(lua_State *L, const char *type, const luaL_Reg *functions)
+{
+	if (luaL_getmetatable(L, type) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	luaL_setfuncs(L, functions, 0);
+	lua_pushstring(L, type);
+	lua_setfield(L, -2, "__name");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, type);
 }
 
 void *tlua_check_handle(lua_State *L, int arg, const char *type)

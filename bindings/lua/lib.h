@@ -22,7 +22,10 @@ int tlua_fail(lua_State *L);
 int tlua_result(lua_State *L, int rc, int count);
 /* rc TL_OK: pushes true and returns 1; else tlua_fail. */
 int tlua_ok(lua_State *L, int rc);
-/* Pushes a text of the library and releases it. */
+/* Pushes what `push` makes of `item`, which it gets as a light userdata, and releases the item,
+ * also when pushing raises. */
+void tlua_push_released(lua_State *L, lua_CFunction push, void *item, void (*release)(void *item));
+/* Pushes a text of the library and releases it; nil for NULL. */
 void tlua_push_owned(lua_State *L, char *text, size_t len);
 
 /* --- arguments: each raises on misuse --------------------------------------------------------- */
@@ -82,6 +85,12 @@ void tlua_wipe(void *secret, size_t len);
 /* A userdata with room for one pointer, born closed (NULL), with `type` as its metatable. Set the
  * pointer after the resource was acquired. */
 void **tlua_new_handle(lua_State *L, const char *type);
+/* After the call that acquires: opens the handle, which is on top; rc other than TL_OK: nil, error.
+ */
+int tlua_opened(lua_State *L, void **handle, int rc, void *resource);
+/* Pushes the metatable of this name; the first time it is made of these functions (closed by NULL).
+ * Nobody sees it before it is whole. */
+void tlua_push_metatable(lua_State *L, const char *type, const luaL_Reg *functions);
 /* The open handle's pointer; raises when it is of another type or closed. */
 void *tlua_check_handle(lua_State *L, int arg, const char *type);
 /* Like luaL_newmetatable with __index = methods, __name, __tostring and `drop` as __gc and __close.
@@ -116,6 +125,9 @@ void tlua_check_depth(lua_State *L, int index, const tlua_place *at, unsigned li
  * Tombstones inside a doc read as absent; the raw form shows them. */
 void tlua_push_value(lua_State *L, const tl_value *value);
 void tlua_push_raw(lua_State *L, const tl_value *value);
+/* The same for one of the caller's own, which is released; nil for NULL. */
+void tlua_push_owned_value(lua_State *L, tl_value *value);
+void tlua_push_owned_raw(lua_State *L, tl_value *value);
 /* The constant tidelock.null. */
 void tlua_push_null(lua_State *L);
 bool tlua_is_null(lua_State *L, int index);
@@ -139,6 +151,8 @@ void tlua_encode_json(lua_State *L, int index, const char *name);
 
 /* Pushes an entry handle (entry.c); the entry is retained. tidelock.entry must be loaded. */
 void tlua_push_entry(lua_State *L, tl_entry *entry);
+/* A handle to open with an entry of the caller's own. */
+void **tlua_new_entry(lua_State *L);
 /* An open secret of tidelock.crypto (crypto.c). */
 const tl_secret *tlua_check_secret(lua_State *L, int arg);
 

@@ -113,6 +113,7 @@ static int drop(lua_State *L)
 
 void *tlua_log_of(lua_State *L)
 {
+	static const luaL_Reg functions[] = {{"__gc", drop}, {NULL, NULL}};
 	static const char key;
 	log_state *log;
 
@@ -121,10 +122,7 @@ void *tlua_log_of(lua_State *L)
 		log = lua_newuserdatauv(L, sizeof *log, 0);
 		*log = (log_state){.fd = -1, .script_level = TL_LOG_DEBUG, .level = TL_LOG_WARNING};
 		pthread_mutex_init(&log->lock, NULL);
-		if (luaL_newmetatable(L, LOG_TYPE)) {
-			lua_pushcfunction(L, drop);
-			lua_setfield(L, -2, "__gc");
-		}
+		tlua_push_metatable(L, LOG_TYPE, functions);
 		lua_setmetatable(L, -2);
 		lua_pushvalue(L, -1);
 		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);

@@ -24,14 +24,15 @@ static int core_open(lua_State *L)
 {
 	tl_node_config config;
 	tl_sync_options sync;
+	tl_node *node = NULL;
 	void **handle;
 	int rc;
 
 	if (!tlua_node_config(L, 1, &config, &sync))
 		return tlua_fail(L);
 	handle = tlua_new_handle(L, TLUA_NODE);
-	rc = tl_node_open((tl_node **)handle, &config);
-	return tlua_result(L, rc, 1);
+	rc = tl_node_open(&node, &config);
+	return tlua_opened(L, handle, rc, node);
 }
 
 /* close([flush]) waits for the flush; closing twice is fine. */
@@ -171,30 +172,34 @@ static int node_new_database(lua_State *L)
 	const char *key_name;
 	tl_value *settings = NULL;
 	tl_database *db = NULL;
+	void **handle;
 	int rc;
 
 	if (!tlua_read_text(L, 3, &key_name))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_DATABASE);
 	if (!lua_isnil(L, 2)) {
 		luaL_checktype(L, 2, LUA_TTABLE);
 		settings = tlua_check_value(L, 2);
 	}
 	rc = tl_node_new_database(node, settings, key_name, &db);
 	tl_value_free(settings);
-	return tlua_push_result(L, rc, TLUA_DATABASE, db);
+	return tlua_opened(L, handle, rc, db);
 }
 
 static int node_load_database(lua_State *L)
 {
 	tl_node *node = check(L);
 	tl_database *db = NULL;
+	void **handle;
 	tl_id root;
 	int rc;
 
 	if (!tlua_read_id(L, 2, &root))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_DATABASE);
 	rc = tl_node_load_database(node, &root, &db);
-	return tlua_push_result(L, rc, TLUA_DATABASE, db);
+	return tlua_opened(L, handle, rc, db);
 }
 
 static int node_find_database(lua_State *L)
@@ -202,12 +207,14 @@ static int node_find_database(lua_State *L)
 	tl_node *node = check(L);
 	tl_database *db = NULL;
 	const char *name;
+	void **handle;
 	int rc;
 
 	if (!tlua_read_text(L, 2, &name))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_DATABASE);
 	rc = tl_node_find_database(node, name, &db);
-	return tlua_push_result(L, rc, TLUA_DATABASE, db);
+	return tlua_opened(L, handle, rc, db);
 }
 
 /* all_databases([with_system]) -> array of root ids */

@@ -43,8 +43,7 @@ static int settings_get(lua_State *L)
 
 	if (rc != TL_OK)
 		return tlua_fail(L);
-	tlua_push_value(L, value);
-	tl_value_free(value);
+	tlua_push_owned_value(L, value);
 	return 1;
 }
 
@@ -66,8 +65,7 @@ static int settings_get_all(lua_State *L)
 
 	if (rc != TL_OK)
 		return tlua_fail(L);
-	tlua_push_raw(L, value);
-	tl_value_free(value);
+	tlua_push_owned_raw(L, value);
 	return 1;
 }
 

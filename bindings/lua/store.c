@@ -62,8 +62,7 @@ static int store_open(lua_State *L)
 		lua_gc(L, LUA_GCCOLLECT);
 		rc = tl_store_open(&store, &config);
 	}
-	*handle = store;
-	return tlua_result(L, rc, 1);
+	return tlua_opened(L, handle, rc, store);
 }
 
 /* node:store() */
@@ -74,8 +73,7 @@ int tlua_node_store(lua_State *L)
 	tl_store *store = NULL;
 	int rc = tl_node_store(node, &store);
 
-	*handle = store;
-	return tlua_result(L, rc, 1);
+	return tlua_opened(L, handle, rc, store);
 }
 
 /* --- databases -------------------------------------------------------------------------------- */

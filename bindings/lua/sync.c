@@ -254,11 +254,6 @@ static int sync_is_tree_synced(lua_State *L)
 
 /* --- what starts something -------------------------------------------------------------------- */
 
-static int push_op(lua_State *L, int rc, tl_op *op)
-{
-	return tlua_push_result(L, rc, TLUA_OP, op);
-}
-
 /* start_connect(address [, key]) */
 static int sync_connect(lua_State *L)
 {
@@ -266,13 +261,15 @@ static int sync_connect(lua_State *L)
 	tl_address address;
 	const char *key = NULL;
 	tl_op *op = NULL;
+	void **handle;
 	int rc;
 
 	if (!tlua_read_address(L, 2, &address) ||
 		(!lua_isnoneornil(L, 3) && !tlua_read_key_text(L, 3, &key)))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_OP);
 	rc = tl_sync_connect_to_peer(node, &address, key, &op);
-	return push_op(L, rc, op);
+	return tlua_opened(L, handle, rc, op);
 }
 
 static int sync_tree_with_peer(lua_State *L)
@@ -281,13 +278,15 @@ static int sync_tree_with_peer(lua_State *L)
 	tl_node *node = check(L);
 	const char *peer;
 	tl_op *op = NULL;
+	void **handle;
 	tl_id db;
 	int rc;
 
 	if (!tlua_read_key_text(L, 2, &peer) || (!all && !tlua_read_id(L, 3, &db)))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_OP);
 	rc = tl_sync_sync_tree_with_peer(node, peer, all ? NULL : &db, &op);
-	return push_op(L, rc, op);
+	return tlua_opened(L, handle, rc, op);
 }
 
 static int sync_with_peer(lua_State *L)
@@ -295,13 +294,15 @@ static int sync_with_peer(lua_State *L)
 	tl_node *node = check(L);
 	tl_address address;
 	tl_op *op = NULL;
+	void **handle;
 	tl_id db;
 	int rc;
 
 	if (!tlua_read_address(L, 2, &address) || !tlua_read_id(L, 3, &db))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_OP);
 	rc = tl_sync_sync_with_peer(node, &address, &db, &op);
-	return push_op(L, rc, op);
+	return tlua_opened(L, handle, rc, op);
 }
 
 static uint32_t check_ms(lua_State *L, int arg, uint32_t otherwise)
@@ -313,10 +314,13 @@ static uint32_t check_ms(lua_State *L, int arg, uint32_t otherwise)
 
 static int sync_flush(lua_State *L)
 {
+	tl_node *node = check(L);
+	uint32_t timeout = check_ms(L, 2, 5000);
+	void **handle = tlua_new_handle(L, TLUA_OP);
 	tl_op *op = NULL;
-	int rc = tl_sync_flush(check(L), check_ms(L, 2, 5000), &op);
+	int rc = tl_sync_flush(node, timeout, &op);
 
-	return push_op(L, rc, op);
+	return tlua_opened(L, handle, rc, op);
 }
 
 static int sync_wait_until_synced(lua_State *L)
@@ -325,13 +329,15 @@ static int sync_wait_until_synced(lua_State *L)
 	uint32_t timeout = check_ms(L, 4, 30000);
 	const char *peer;
 	tl_op *op = NULL;
+	void **handle;
 	tl_id db;
 	int rc;
 
 	if (!read_pair(L, &peer, &db))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_OP);
 	rc = tl_sync_wait_until_synced(node, peer, &db, timeout, &op);
-	return push_op(L, rc, op);
+	return tlua_opened(L, handle, rc, op);
 }
 
 static int sync_discover(lua_State *L)
@@ -339,12 +345,14 @@ static int sync_discover(lua_State *L)
 	tl_node *node = check(L);
 	const char *peer;
 	tl_op *op = NULL;
+	void **handle;
 	int rc;
 
 	if (!tlua_read_key_text(L, 2, &peer))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_OP);
 	rc = tl_sync_discover_peer_trees(node, peer, &op);
-	return push_op(L, rc, op);
+	return tlua_opened(L, handle, rc, op);
 }
 
 /* start_request_access(address, db, key_name, permission) */
@@ -354,14 +362,16 @@ static int sync_request_access(lua_State *L)
 	const char *key_name, *permission;
 	tl_address address;
 	tl_op *op = NULL;
+	void **handle;
 	tl_id db;
 	int rc;
 
 	if (!tlua_read_address(L, 2, &address) || !tlua_read_id(L, 3, &db) ||
 		!tlua_read_text(L, 4, &key_name) || !tlua_read_text(L, 5, &permission))
 		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_OP);
 	rc = tl_sync_request_database_access(node, &address, &db, key_name, permission, &op);
-	return push_op(L, rc, op);
+	return tlua_opened(L, handle, rc, op);
 }
 
 static int sync_configure(lua_State *L)
@@ -528,10 +538,12 @@ static int sync_cleanup_history(lua_State *L)
 
 static int sync_tree(lua_State *L)
 {
+	tl_node *node = check(L);
+	void **handle = tlua_new_handle(L, TLUA_DATABASE);
 	tl_database *db = NULL;
-	int rc = tl_sync_tree(check(L), &db);
+	int rc = tl_sync_tree(node, &db);
 
-	return tlua_push_result(L, rc, TLUA_DATABASE, db);
+	return tlua_opened(L, handle, rc, db);
 }
 
 static const luaL_Reg methods[] = {{"sync_address_parse", address_parse},

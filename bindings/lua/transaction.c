@@ -1,4 +1,5 @@
 /* Transaction handles. Leaving a scope without commit rolls back. */
+#include <string.h>
 #include "core.h"
 #include "hook.h"
 
@@ -18,26 +19,34 @@ static tl_transaction *check(lua_State *L)
 
 static int transaction_doc(lua_State *L)
 {
+	tl_transaction *tx = check(L);
+	tl_str name = tlua_check_str(L, 2);
+	void **handle = tlua_new_handle(L, TLUA_DOC_STORE);
 	tl_doc_store *store = NULL;
-	int rc = tl_transaction_doc_store(check(L), tlua_check_str(L, 2), &store);
+	int rc = tl_transaction_doc_store(tx, name, &store);
 
-	return tlua_push_result(L, rc, TLUA_DOC_STORE, store);
+	return tlua_opened(L, handle, rc, store);
 }
 
 static int transaction_table(lua_State *L)
 {
+	tl_transaction *tx = check(L);
+	tl_str name = tlua_check_str(L, 2);
+	void **handle = tlua_new_handle(L, TLUA_TABLE);
 	tl_table *table = NULL;
-	int rc = tl_transaction_table(check(L), tlua_check_str(L, 2), &table);
+	int rc = tl_transaction_table(tx, name, &table);
 
-	return tlua_push_result(L, rc, TLUA_TABLE, table);
+	return tlua_opened(L, handle, rc, table);
 }
 
 static int transaction_settings(lua_State *L)
 {
+	tl_transaction *tx = check(L);
+	void **handle = tlua_new_handle(L, TLUA_SETTINGS);
 	tl_settings_store *settings = NULL;
-	int rc = tl_transaction_get_settings(check(L), &settings);
+	int rc = tl_transaction_get_settings(tx, &settings);
 
-	return tlua_push_result(L, rc, TLUA_SETTINGS, settings);
+	return tlua_opened(L, handle, rc, settings);
 }
 
 static int transaction_set_data(lua_State *L)
@@ -56,9 +65,10 @@ static int transaction_auth_key(lua_State *L)
 	char *name = NULL;
 	int rc = tl_transaction_auth_key(check(L), &name);
 
-	lua_pushstring(L, name);
-	tl_free(name);
-	return tlua_result(L, rc, 1);
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	tlua_push_owned(L, name, name ? strlen(name) : 0);
+	return 1;
 }
 
 static int transaction_tips(lua_State *L)

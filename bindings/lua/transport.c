@@ -49,8 +49,7 @@ static int transport_http(lua_State *L)
 	options.log_level = tlua_log_level(L);
 	handle = tlua_new_handle(L, HTTP_TYPE);
 	rc = tlua_courier_open(&courier, &options);
-	*handle = courier;
-	return tlua_result(L, rc, 1);
+	return tlua_opened(L, handle, rc, courier);
 }
 
 static int http_fd(lua_State *L)
@@ -116,8 +115,7 @@ static int http_start(lua_State *L)
 		return tlua_fail(L);
 	handle = tlua_new_handle(L, CALL_TYPE);
 	rc = tlua_call_start(courier, &request, option_body(L, 2), &call);
-	*handle = call;
-	return tlua_result(L, rc, 1);
+	return tlua_opened(L, handle, rc, call);
 }
 
 static int call_drop(lua_State *L)
@@ -193,8 +191,7 @@ static int http_listen(lua_State *L)
 	max_body = tlua_option_size(L, 3, "max_body", max_body);
 	handle = tlua_new_handle(L, SERVER_TYPE);
 	rc = tlua_server_start(courier, bind, &options, max_body, &server);
-	*handle = server;
-	return tlua_result(L, rc, 1);
+	return tlua_opened(L, handle, rc, server);
 }
 
 static int server_drop(lua_State *L)

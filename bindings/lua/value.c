@@ -15,16 +15,15 @@ static int constant_tostring(lua_State *L)
 
 static void push_constant(lua_State *L, const char *which, const char *name)
 {
+	static const luaL_Reg functions[] = {{"__tostring", constant_tostring}, {NULL, NULL}};
+
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, which) != LUA_TNIL)
 		return;
 	lua_pop(L, 1);
 	lua_newuserdatauv(L, 1, 1);
 	lua_pushstring(L, name);
 	lua_setiuservalue(L, -2, 1);
-	if (luaL_newmetatable(L, CONSTANT_TYPE)) {
-		lua_pushcfunction(L, constant_tostring);
-		lua_setfield(L, -2, "__tostring");
-	}
+	tlua_push_metatable(L, CONSTANT_TYPE, functions);
 	lua_setmetatable(L, -2);
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, which);
@@ -107,6 +106,39 @@ void tlua_push_raw(lua_State *L, const tl_value *value)
 	push_any(L, value, true);
 }
 
+static int push_item(lua_State *L)
+{
+	tlua_push_value(L, lua_touserdata(L, 1));
+	return 1;
+}
+
+static int push_raw_item(lua_State *L)
+{
+	tlua_push_raw(L, lua_touserdata(L, 1));
+	return 1;
+}
+
+static void release_value(void *item)
+{
+	tl_value_free(item);
+}
+
+void tlua_push_owned_value(lua_State *L, tl_value *value)
+{
+	if (value)
+		tlua_push_released(L, push_item, value, release_value);
+	else
+		lua_pushnil(L);
+}
+
+void tlua_push_owned_raw(lua_State *L, tl_value *value)
+{
+	if (value)
+		tlua_push_released(L, push_raw_item, value, release_value);
+	else
+		lua_pushnil(L);
+}
+
 /* --- from Lua --------------------------------------------------------------------------------- */
 
 /* Values under construction hang on a guard userdata, so that a raise releases them. */
@@ -125,18 +157,13 @@ static int guard_drop(lua_State *L)
 	return 0;
 }
 
-static struct guard *push_guard(lua_State *L, tl_value *value)
+static struct guard *push_guard(lua_State *L)
 {
-	struct guard *guard;
+	static const luaL_Reg functions[] = {{"__gc", guard_drop}, {NULL, NULL}};
+	struct guard *guard = lua_newuserdatauv(L, sizeof *guard, 0);
 
-	if (!value)
-		luaL_error(L, "%s", tl_error_message(tl_last_error()));
-	guard = lua_newuserdatauv(L, sizeof *guard, 0);
-	guard->value = value;
-	if (luaL_newmetatable(L, GUARD_TYPE)) {
-		lua_pushcfunction(L, guard_drop);
-		lua_setfield(L, -2, "__gc");
-	}
+	guard->value = NULL;
+	tlua_push_metatable(L, GUARD_TYPE, functions);
 	lua_setmetatable(L, -2);
 	return guard;
 }
@@ -164,7 +191,8 @@ static tl_value *doc_from_table(lua_State *L, int index, const tlua_place *at)
 	tl_value *doc;
 
 	tlua_check_depth(L, index, at, TL_DOC_MAX_NESTING + 1);
-	guard = push_guard(L, tl_value_doc());
+	guard = push_guard(L);
+	guard->value = checked(L, tl_value_doc(), at);
 	lua_pushnil(L);
 	while (lua_next(L, index)) {
 		if (lua_type(L, -2) != LUA_TSTRING)

@@ -66,9 +66,7 @@ function node:events(kinds)
 		task.check_waiting 'events'
 		local event = reader:take()
 		while not event and not reader.closed do
-			task.wait('events', function(wake)
-				return task.queue(waiting, wake)
-			end)
+			task.wait_among('events', waiting)
 			event = reader:take()
 		end
 		return event

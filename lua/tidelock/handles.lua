@@ -18,31 +18,51 @@ end
 
 local M = {}
 
---- Closes a handle that this library made.
+--- Closes a handle that this library made. Without memory for more it is closed all the same.
 function M.close(handle)
 	local guard = setmetatable({ closed = false }, Guard)
 	closing[handle] = guard
-	handle:close(function()
+	local ok = pcall(handle.close, handle, function()
 		guard.closed = true
 		closing[handle] = nil
 	end)
+	if not ok then
+		handle:close()
+	end
 end
 
+-- What becomes of an error in a callback; the tasks say.
+M.report = error
+
+--- A callback for luv, which ends the process when one raises: for want of memory, say.
+function M.callback(fn)
+	return function(...)
+		local ok, err = pcall(fn, ...)
+		if not ok then
+			pcall(M.report, err)
+		end
+	end
+end
+
+local armed = setmetatable({}, { __mode = 'k' }) -- timer -> its present callback
+
 --- Calls fn() from the loop once this many milliseconds have passed, never before: luv counts whole
---- milliseconds, from when its loop last looked at the clock. Arming a timer again replaces this.
+--- milliseconds, from when its loop last looked at the clock. So it looks again every millisecond
+--- until it is time, and until fn() has not failed. Arming a timer again replaces this.
 function M.arm(timer, ms, fn)
 	local due = uv.hrtime() + ms * 1e6
-	local function start()
-		uv.update_time()
-		timer:start(math.max(0, math.ceil((due - uv.hrtime()) / 1e6)), 0, function()
-			if uv.hrtime() < due then
-				start()
-			else
-				fn()
+	local tick
+	tick = M.callback(function()
+		if uv.hrtime() >= due then
+			fn()
+			if armed[timer] == tick then
+				timer:stop()
 			end
-		end)
-	end
-	start()
+		end
+	end)
+	armed[timer] = tick
+	uv.update_time()
+	timer:start(ms, 1, tick)
 end
 
 return M

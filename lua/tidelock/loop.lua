@@ -77,12 +77,12 @@ end
 
 local function pulse()
 	local timer = uv.new_timer()
-	timer:start(200, 200, function()
+	timer:start(200, 200, handles.callback(function()
 		if not task.outside() then
 			timer:stop()
 			handles.close(timer)
 		end
-	end)
+	end))
 	return timer
 end
 

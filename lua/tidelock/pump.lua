@@ -89,19 +89,23 @@ end
 -- The descriptor is watched while somebody waits, and keeps the loop alive only then.
 function Pump:settle()
 	local wanted = self.node and (next(self.ops) or any_active(self.readers))
-	if wanted and not self.poll then
-		self.poll = uv.new_poll(descriptor(self.node))
-		self.poll:start('r', function()
-			if self.poll then
+	local poll = self.poll
+	if wanted and not poll then
+		poll = uv.new_poll(descriptor(self.node))
+		poll:start('r', handles.callback(function()
+			if not self.node then
+				self:settle() -- what closed the node had no memory left for this
+			elseif self.poll then
 				self.node:dispatch()
 				self:wake_done()
 				self:drain(TURN)
 			end
-		end)
-	elseif not wanted and self.poll then
-		self.poll:stop()
-		handles.close(self.poll)
+		end))
+		self.poll = poll
+	elseif not wanted and poll then
 		self.poll = nil
+		poll:stop()
+		handles.close(poll)
 	end
 end
 
@@ -147,10 +151,9 @@ function M.wait(what, node, start, ...)
 		if op:done() then
 			wake()
 		end
-		return function()
-			pump.ops[op] = nil
-			pump:settle()
-		end
+	end, function()
+		pump.ops[op] = nil
+		pump:settle()
 	end)
 	return op:result()
 end

@@ -35,6 +35,8 @@ function M.report(err, who)
 	M.on_error(err, who or 'a task or listener')
 end
 
+handles.report = M.report
+
 -- Tasks that failed and whose error nobody has taken yet -> whether a turn of the watch has seen them.
 -- What is left when the state ends is told then: not every program runs the loop.
 local watch -- timer
@@ -80,35 +82,48 @@ local function keep_failure(task)
 	untaken[task] = false
 	if not watch then
 		watch = uv.new_timer()
-		watch:start(WATCH, WATCH, function() report_failures(true) end)
+		watch:start(WATCH, WATCH, handles.callback(function() report_failures(true) end))
 		watch:unref()
 	end
 end
 
 -- --- running -----------------------------------------------------------------------------------
 
---- Adds `wake` to those who wait; returns what takes it out again.
-function M.queue(waiting, wake)
-	waiting[#waiting + 1] = wake
-	return function()
+--- Waits among others who wait for the same: until someone wakes them all.
+function M.wait_among(what, waiting)
+	return M.wait(what, function(wake)
+		waiting[#waiting + 1] = wake
+	end, function(wake)
 		for at, other in ipairs(waiting) do
 			if other == wake then
 				table.remove(waiting, at)
 				return
 			end
 		end
-	end
+	end)
 end
 
---- Wakes everyone in an array that nobody adds to any more. Who is woken may make others leave it.
+--- Wakes everyone in the array and takes them out. Who is woken may make others leave it, or wait in
+--- it again; it needs no memory, and who cannot go on keeps nobody else waiting.
 function M.wake_all(waiting)
-	for _, wake in ipairs(table.move(waiting, 1, #waiting, 1, {})) do
-		wake()
+	local good, failure = true, nil
+	for _ = 1, #waiting do
+		local wake = table.remove(waiting, 1)
+		if wake then
+			local ok, err = pcall(wake)
+			if not ok then
+				good, failure = false, err
+			end
+		end
+	end
+	if not good then
+		error(failure, 0)
 	end
 end
 
-local function finish(task, ok, ...)
-	task.over, task.ok, task.results = true, ok, table.pack(...)
+-- `results` begin with whether it ended well.
+local function finish(task, results)
+	task.over, task.results = true, results
 	unfinished[task] = nil
 	M.wake_all(task.waiting)
 end
@@ -126,7 +141,12 @@ local function close(task)
 	return ok, err
 end
 
--- A task has its own right to wait, whoever wakes it.
+local function packed(fn, ...)
+	return table.pack(fn(...))
+end
+
+-- A task has its own right to wait, whoever wakes it. What ran before is noted again in any case, also
+-- when there is no memory for what this one gives.
 local function resume(task, ...)
 	if task.over then
 		return
@@ -134,18 +154,27 @@ local function resume(task, ...)
 	local before, before_active, before_refusing = entered, active, refusing
 	entered, active, refusing = task.coroutine, task, false
 	M.enter(entered)
-	local results = table.pack(coroutine.resume(task.coroutine, ...))
+	local kept, results = pcall(packed, coroutine.resume, task.coroutine, ...)
 	entered, active, refusing = before, before_active, before_refusing
 	M.enter(before)
+	if not kept then
+		results = { false, results, n = 2 }
+	end
 	if coroutine.status(task.coroutine) ~= 'dead' then
+		if not kept then
+			M.report(results[2])
+		end
 		return
 	end
 	if not results[1] then
-		task.failure = told.traced(results[2], task.coroutine)
+		local traced, failure = pcall(told.traced, results[2], task.coroutine)
+		task.failure = traced and failure or results[2]
 		close(task)
-		keep_failure(task)
+		if not pcall(keep_failure, task) then
+			pcall(M.report, task.failure)
+		end
 	end
-	finish(task, table.unpack(results, 1, results.n))
+	finish(task, results)
 end
 
 local function start(task, fn, ...)
@@ -195,8 +224,11 @@ end
 function M.protected(handler, fn, ...)
 	local before = refusing
 	refusing = true
-	local results = table.pack(xpcall(fn, handler, ...))
+	local kept, results = pcall(packed, xpcall, fn, handler, ...)
 	refusing = before
+	if not kept then
+		return false, results
+	end
 	return table.unpack(results, 1, results.n)
 end
 
@@ -233,32 +265,32 @@ local function run_until(done, what)
 	end
 end
 
+local NOTHING = { n = 0 } -- to wake takes no memory
 local Leaving = {}
 function Leaving.__close(leaving)
-	leaving.call()
+	leaving.call(leaving.wake)
 end
 
---- The heart of every waiting call. `start(wake)` arranges that wake(...) is called once, later or
---- at once; its arguments are the results. What it returns is called when the waiting is over, also
---- when the task was cancelled, and takes back what was arranged.
-function M.wait(what, arrange)
+--- The heart of every waiting call. `arrange(wake)` sees to it that wake(...) is called once, later or
+--- at once; its arguments are the results. leave(wake) is called when the waiting is over, also when
+--- the task was cancelled or arranging failed half way, and takes back what was arranged.
+function M.wait(what, arrange, leave)
 	local task = M.check_waiting(what)
 	local results, yielded
-	local leave = arrange(function(...)
-		if results then
-			return
-		end
-		results = table.pack(...)
+	local function wake(...)
+		results = results or select('#', ...) == 0 and NOTHING or table.pack(...)
 		if yielded then
 			resume(task)
 		end
-	end)
-	local _ <close> = leave and setmetatable({ call = leave }, Leaving)
+	end
+	local _ <close> = setmetatable({ call = leave, wake = wake }, Leaving)
+	arrange(wake)
 	if task then
 		yielded = true
 		while not results do
 			coroutine.yield()
 		end
+		yielded = false
 	else
 		run_until(function() return results ~= nil end, what)
 	end
@@ -273,15 +305,14 @@ function Task:wait()
 	end
 	M.check_waiting 'task:wait'
 	if not self.over then
-		M.wait('task:wait', function(wake)
-			return M.queue(self.waiting, wake)
-		end)
+		M.wait_among('task:wait', self.waiting)
 	end
 	forget_failure(self)
-	if not self.ok then
-		return nil, self.results[1]
+	local results = self.results
+	if not results[1] then
+		return nil, results[2]
 	end
-	return table.unpack(self.results, 1, self.results.n)
+	return table.unpack(results, 2, results.n)
 end
 
 --- Ends the task where it waits: its <close> values are closed. A task that runs right now is not
@@ -291,8 +322,12 @@ function Task:cancel()
 	if self.over or coroutine.status(self.coroutine) ~= 'suspended' then
 		return false
 	end
+	local results = { false, 'cancelled', n = 2 }
 	local ok, err = close(self)
-	finish(self, false, ok and 'cancelled' or err)
+	if not ok then
+		results[2] = err
+	end
+	finish(self, results)
 	return true
 end
 
@@ -301,12 +336,11 @@ Task.__close = Task.cancel
 --- Waits for at least this long: seconds or '250ms'.
 function M.sleep(duration)
 	local ms = core.duration(duration)
+	local timer = uv.new_timer()
 	M.wait('sleep', function(wake)
-		local timer = uv.new_timer()
 		handles.arm(timer, ms, wake)
-		return function()
-			handles.close(timer)
-		end
+	end, function()
+		handles.close(timer)
 	end)
 end
 

@@ -47,22 +47,27 @@ end
 -- poll holds the transport then, so that it is not collected meanwhile.
 function Link:settle(transport)
 	local wanted = not self.closed and (next(self.calls) or next(self.servers))
-	if wanted and not self.poll then
-		self.poll = uv.new_poll(self.fd)
-		self.poll:start('r', function()
-			if self.poll then
+	local poll = self.poll
+	if wanted and not poll then
+		poll = uv.new_poll(self.fd)
+		poll:start('r', handles.callback(function()
+			if self.closed then
+				self:settle(transport) -- what closed it had no memory left for this
+			elseif self.poll then
 				native_http.calm(transport)
 				self:deliver(transport)
 			end
-		end)
-	elseif not wanted and self.poll then
-		self.poll:stop()
-		handles.close(self.poll)
+		end))
+		self.poll = poll
+	elseif not wanted and poll then
 		self.poll = nil
+		poll:stop()
+		handles.close(poll)
 	end
 end
 
 local function answer(request, fn)
+	local _ <close> = request -- answers 500 when there was no answer
 	local question = native_request.question(request)
 	local ok, result = xpcall(fn, told.traced, question)
 	if ok then
@@ -72,7 +77,6 @@ local function answer(request, fn)
 			ok, result = pcall(native_request.answer, request, result)
 		end
 	end
-	native_request.close(request) -- answers 500 when there was no answer
 	if not ok then
 		task.report(told.plain(result), 'the function of a server')
 	end
@@ -85,12 +89,9 @@ function Link:wake_calls()
 	for call, wake in pairs(self.calls) do
 		if native_call.done(call) then
 			done[#done + 1] = wake
-			self.calls[call] = nil
 		end
 	end
-	for _, wake in ipairs(done) do
-		wake()
-	end
+	task.wake_all(done)
 end
 
 function Link:serve_requests(server, serving)
@@ -99,7 +100,11 @@ function Link:serve_requests(server, serving)
 		if self.closed then
 			native_request.close(request)
 		else
-			task.start_alone(answer, request, serving.fn)
+			local ok, err = pcall(task.start_alone, answer, request, serving.fn)
+			if not ok then
+				native_request.close(request)
+				error(err, 0)
+			end
 		end
 		request = native_server.next(server)
 	end
@@ -160,10 +165,9 @@ function http:request(request)
 	task.wait('request', function(wake)
 		link.calls[call] = wake
 		link:settle(self)
-		return function()
-			link.calls[call] = nil
-			link:settle(self)
-		end
+	end, function()
+		link.calls[call] = nil
+		link:settle(self)
 	end)
 	return native_call.result(call)
 end
@@ -187,9 +191,12 @@ end
 --- Closes connections, cancels requests, stops servers. Closing twice is fine.
 function http:close()
 	local link = links[self]
-	native_http.close(self)
-	if link and not link.closed then
+	local was_open = link and not link.closed
+	if link then
 		link.closed = true
+	end
+	native_http.close(self)
+	if was_open then
 		link:deliver(self)
 	end
 end
@@ -210,9 +217,7 @@ function server_methods:stop(grace)
 	if not serving or native_server.stopped(self) then
 		return true
 	end
-	task.wait('server:stop', function(wake)
-		return task.queue(serving.waiting, wake)
-	end)
+	task.wait_among('server:stop', serving.waiting)
 	return true
 end
 
