@@ -5,7 +5,6 @@
 #include <string.h>
 #include "lib.h"
 
-#define ARRAY_TYPE  "tidelock.json.array"
 #define READER_TYPE "tidelock.json.reader"
 #define WRITER_TYPE "tidelock.json.writer"
 
@@ -16,7 +15,7 @@ static void mark_array(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{NULL, NULL}};
 
-	tlua_push_metatable(L, ARRAY_TYPE, functions);
+	tlua_push_metatable(L, TLUA_ARRAY, functions);
 	lua_setmetatable(L, -2);
 }
 
@@ -225,7 +224,7 @@ static shape shape_of(lua_State *L, int index, const tlua_place *at)
 	shape s = {.marked = false};
 
 	if (lua_getmetatable(L, index)) {
-		luaL_getmetatable(L, ARRAY_TYPE);
+		luaL_getmetatable(L, TLUA_ARRAY);
 		s.marked = lua_rawequal(L, -1, -2);
 		lua_pop(L, 2);
 	}

@@ -120,6 +120,8 @@ void tlua_check_depth(lua_State *L, int index, const tlua_place *at, unsigned li
 /* --- values (value.c) ------------------------------------------------------------------------- */
 
 #define TLUA_LIST "tidelock.list"
+/* Metatable of tables that are arrays also when they are empty (tidelock.json). */
+#define TLUA_ARRAY "tidelock.json.array"
 
 /* Pushes a value: docs as tables, lists as list handles, null and a tombstone as their constants.
  * Tombstones inside a doc read as absent; the raw form shows them. */

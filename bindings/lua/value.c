@@ -211,6 +211,59 @@ static tl_value *doc_from_table(lua_State *L, int index, const tlua_place *at)
 	return doc;
 }
 
+/* Raises for a table with holes or named members. */
+static void check_sequence(lua_State *L, int index)
+{
+	size_t items = 0;
+
+	lua_pushnil(L);
+	while (lua_next(L, index)) {
+		lua_pop(L, 1);
+		if (!lua_isinteger(L, -1))
+			luaL_error(L, "a list has items only, and this table has the key '%s'",
+				luaL_tolstring(L, -1, NULL));
+		items++;
+	}
+	for (size_t i = 1; i <= items; i++) {
+		if (lua_rawgeti(L, index, (lua_Integer)i) == LUA_TNIL)
+			luaL_error(L, "a list has no holes, and this table has no item %d", (int)i);
+		lua_pop(L, 1);
+	}
+}
+
+static bool is_array(lua_State *L, int index)
+{
+	bool same;
+
+	if (!lua_getmetatable(L, index))
+		return false;
+	luaL_getmetatable(L, TLUA_ARRAY);
+	same = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	return same;
+}
+
+/* An array of JSON is a list. */
+static tl_value *list_from_array(lua_State *L, int index, const tlua_place *at)
+{
+	tlua_place inside = tlua_place_below(L, index, at);
+	struct guard *guard;
+	tl_value *list;
+
+	tlua_check_depth(L, index, at, TL_DOC_MAX_NESTING + 1);
+	check_sequence(L, index);
+	guard = push_guard(L, tl_value_list());
+	for (inside.item = 1; lua_rawgeti(L, index, inside.item) != LUA_TNIL; inside.item++) {
+		if (tl_list_push(guard->value, from_lua(L, lua_gettop(L), &inside)) != TL_OK)
+			fail_at(L, &inside);
+		lua_pop(L, 1);
+	}
+	list = guard->value;
+	guard->value = NULL;
+	lua_pop(L, 2);
+	return list;
+}
+
 static tl_value *number_from_lua(lua_State *L, int index, const tlua_place *at)
 {
 	int exact = 0;
@@ -249,7 +302,9 @@ static tl_value *from_lua(lua_State *L, int index, const tlua_place *at)
 	case LUA_TSTRING:
 		text.ptr = lua_tolstring(L, index, &text.len);
 		return checked(L, tl_value_text(text), at);
-	case LUA_TTABLE: return doc_from_table(L, index, at);
+	case LUA_TTABLE:
+		return is_array(L, index) ? list_from_array(L, index, at)
+					  : doc_from_table(L, index, at);
 	case LUA_TUSERDATA: return object_from_lua(L, index, at);
 	default:
 		tlua_refuse_at(L, at,
@@ -275,47 +330,15 @@ static int list_drop(lua_State *L)
 	return 0;
 }
 
-/* Raises for a table with holes or named members. */
-static void check_sequence(lua_State *L, int index)
-{
-	size_t items = 0;
-
-	lua_pushnil(L);
-	while (lua_next(L, index)) {
-		lua_pop(L, 1);
-		if (!lua_isinteger(L, -1))
-			luaL_error(L, "a list has items only, and this table has the key '%s'",
-				luaL_tolstring(L, -1, NULL));
-		items++;
-	}
-	for (size_t i = 1; i <= items; i++) {
-		if (lua_rawgeti(L, index, (lua_Integer)i) == LUA_TNIL)
-			luaL_error(L, "a list has no holes, and this table has no item %d", (int)i);
-		lua_pop(L, 1);
-	}
-}
-
 static int list_new(lua_State *L)
 {
-	tlua_place inside = {.depth = 1};
 	void **handle;
 
 	lua_settop(L, 1);
-	if (!lua_isnil(L, 1)) {
+	if (!lua_isnil(L, 1))
 		luaL_checktype(L, 1, LUA_TTABLE);
-		check_sequence(L, 1);
-	}
 	handle = tlua_new_handle(L, TLUA_LIST);
-	*handle = checked(L, tl_value_list(), NULL);
-	if (lua_isnil(L, 1))
-		return 1;
-	inside.table = lua_topointer(L, 1);
-	for (inside.item = 1; lua_rawgeti(L, 1, inside.item) != LUA_TNIL; inside.item++) {
-		if (tl_list_push(*handle, from_lua(L, 3, &inside)) != TL_OK)
-			fail_at(L, &inside);
-		lua_pop(L, 1);
-	}
-	lua_pop(L, 1);
+	*handle = lua_isnil(L, 1) ? checked(L, tl_value_list(), NULL) : list_from_array(L, 1, NULL);
 	return 1;
 }
 

@@ -142,10 +142,10 @@ local function decide(tx, ...)
 		return ... -- the transaction rolls back when it leaves its scope
 	end
 	local id, err = tx:commit()
-	if not id then
+	if not id and err.code ~= 'already_committed' then -- by fn itself: the entry stands
 		return nil, err
 	elseif first == nil then
-		return id
+		return id or true
 	end
 	return ...
 end

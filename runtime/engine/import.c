@@ -46,7 +46,27 @@ static int fail_line(uint64_t line, int code, const char *why)
 	return tl__fail(code, "line %llu is bad: %s", (unsigned long long)line, why);
 }
 
-/* Says what parsing it again says; where the text is well-formed, the code. */
+static const char *why_not(int code)
+{
+	switch (code) {
+	case TL_E_WAITS_FOR_PARENT: return "an entry that it builds on is missing";
+	case TL_E_WAITS_FOR_DATABASE:
+		return "its signer has rights from another database; import that one first";
+	case TL_E_BAD_SIGNATURE: return "its signature does not fit, so it is not what was signed";
+	case TL_E_BAD_ENTRY: return "it is altered: no entry can be built like this";
+	case TL_E_FOREIGN_ENTRY: return "it is an entry of another database";
+	case TL_E_PARENT_DECLINED: return "it builds on an entry that was refused";
+	case TL_E_SET_ASIDE_FULL:
+		return "too many lines before it wait for entries that are missing";
+	case TL_E_KEY_NOT_FOUND: return "the database does not know the key that signed it";
+	case TL_E_KEY_REVOKED: return "the key that signed it was revoked";
+	case TL_E_INSUFFICIENT_PERMISSIONS: return "its signer may not write this";
+	case TL_E_TOO_LARGE: return "it is larger than an entry can be";
+	default: return tl_error_name(code);
+	}
+}
+
+/* Says what parsing it again says; where the text is well-formed, what the code means. */
 static int fail_declined(const importing *i, size_t n, int code)
 {
 	tl_entry *entry = NULL;
@@ -54,24 +74,14 @@ static int fail_declined(const importing *i, size_t n, int code)
 	char why[256];
 
 	snprintf(why, sizeof why, "%s",
-		rc != TL_OK ? tl_error_message(tl_last_error()) : tl_error_name(code));
+		rc != TL_OK ? tl_error_message(tl_last_error()) : why_not(code));
 	tl_entry_free(entry);
 	return fail_line(i->numbers[n], rc != TL_OK ? rc : code, why);
 }
 
 static int fail_doubt(const doubt *d)
 {
-	switch (d->code) {
-	case TL_E_WAITS_FOR_PARENT:
-		return fail_line(d->line, d->code, "an entry that it builds on is missing");
-	case TL_E_WAITS_FOR_DATABASE:
-		return fail_line(d->line, d->code,
-			"its signer has rights from another database; import that one first");
-	case TL_E_BAD_SIGNATURE:
-		return fail_line(d->line, d->code,
-			"its signature does not fit, so it is not what was signed");
-	default: return fail_line(d->line, d->code, tl_error_name(d->code));
-	}
+	return fail_line(d->line, d->code, why_not(d->code));
 }
 
 /* The first doubtful line before `end` that has not been settled: fails, saying why. */
@@ -82,6 +92,8 @@ static int settle_doubts(const importing *i, uint64_t end)
 	tl_database *db = NULL;
 	int rc = count > 0 ? tl_node_load_database(i->node, &i->root, &db) : TL_OK;
 
+	if (rc == TL_E_DATABASE_NOT_FOUND) /* not even its root entered */
+		return at->line < end ? fail_doubt(at) : TL_OK;
 	for (; rc == TL_OK && count > 0 && at->line < end; at++, count--) {
 		tl_entry *entry = NULL;
 

@@ -155,7 +155,8 @@ int tl_list_set(tl_value *list, size_t index, tl_value *value)
 		return TL_E_NOMEM;
 	if (at == list->count) {
 		tl_value_free(value);
-		return tl__fail(TL_E_INDEX_OUT_OF_BOUNDS, "the list has no item %zu", index);
+		return tl__fail(TL_E_INDEX_OUT_OF_BOUNDS,
+			"the list has %zu items, and none at this place", tl_list_len(list));
 	}
 	tl_value_free(list->as.items[at].value);
 	list->as.items[at].value = value;
@@ -219,8 +220,8 @@ int tl_list_insert(tl_value *list, size_t index, tl_value *value)
 		return TL_E_NOMEM;
 	if (index > visible) {
 		tl_value_free(value);
-		return tl__fail(TL_E_INDEX_OUT_OF_BOUNDS, "the list has %zu items, no place %zu",
-			visible, index);
+		return tl__fail(TL_E_INDEX_OUT_OF_BOUNDS,
+			"the list has %zu items, and this place is behind them", visible);
 	}
 	if (index == visible)
 		return tl_list_push(list, value);

@@ -47,6 +47,16 @@ describe('the commands on rows', function()
 		end
 	end)
 
+	it('take back what they show', function()
+		assert.are.equal(0, (run('row', 'set', 'n', 't', 'k', '{"a":[1,{"b":"c\\n"}],"d":1.50}')))
+		local _, shown = run('row', 'get', 'n', 't', 'k')
+		assert.matches('\n.+\n', shown)
+		assert.are.equal(0, (run('row', 'set', 'n', 't', 'copy', shown)))
+		assert.are.equal(shown, select(2, run('row', 'get', 'n', 't', 'copy')))
+		assert.are.equal(0, (run('db', 'set', 'n', 'd', 'k', '{\r\n"a":\n1}')))
+		assert.are.equal('{"a":1}\n', select(2, run('db', 'get', 'n', 'd', 'k', '--json')))
+	end)
+
 	it('list many, and rows that others spoilt', function()
 		local script = H.write(H.folder() .. '/script.lua', [[
 			local tl = require 'tidelock'

@@ -17,6 +17,16 @@ describe('values', function()
 		assert.are.equal('null', tostring(doc.null))
 	end)
 
+	it('keep the arrays of JSON as lists, empty ones too', function()
+		local json = require 'tidelock.json'
+		local text = '{"a":[],"b":{},"c":[1,["x",[]]]}'
+		assert.are.equal(text, doc.to_json(json.decode(text)))
+		assert.are.equal(text, doc.to_json(assert(doc.parse(doc.write(json.decode(text))))))
+		local holed = json.array { 1, 2, 3 }
+		holed[2] = nil
+		assert.has_error(function() doc.to_json { holed } end)
+	end)
+
 	it('keep lists with their positions', function()
 		local list = doc.list { 'a', 'b' }
 		assert.are.equal(2, #list)

@@ -70,11 +70,11 @@ end
 
 -- --- requests -----------------------------------------------------------------------------------
 
---- A value as people type it, as JSON: what reads as JSON is that value, everything else a text. An
---- integer that is too large is no text: it is refused where it would be stored.
+--- A value as people type it, as JSON in one line: what reads as JSON is that value, everything else a
+--- text. An integer that is too large is no text: it is refused where it would be stored.
 function M.as_json(text)
 	if json.decode(text) ~= nil or text:find '^%-?[1-9]%d*$' then
-		return text
+		return (text:gsub('[\r\n]', ' ')) -- they stand between values only
 	elseif not utf8.len(text) then
 		refuse('bad_argument', 'a value is a text in UTF-8')
 	end
