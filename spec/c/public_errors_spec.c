@@ -103,12 +103,13 @@ static void commits(tl_node *node, tl_database *db)
 	tl_table *table = NULL;
 	tl_settings_store *settings = NULL;
 	unsigned calls = 0;
+	uint64_t handle = 0;
 	bool there;
 	char key[TL_ROW_KEY_LEN + 1];
 
 	hook.before_commit = hook.on_entry_committed = fail_inside;
 	hook.ud = &calls;
-	QUIET(tl_node_add_hook(node, &hook, NULL));
+	QUIET(tl_node_add_hook(node, &hook, &handle));
 	QUIET(tl_transaction_new(db, &tx));
 	QUIET(tl_transaction_doc_store(tx, data, &store));
 	QUIET(tl_transaction_table(tx, rows, &table));
@@ -127,6 +128,7 @@ static void commits(tl_node *node, tl_database *db)
 	QUIET(tl_transaction_commit(tx, NULL));
 	CHECK(calls == 2);
 	LOUD(tl_transaction_commit(tx, NULL), TL_E_ALREADY_COMMITTED);
+	tl_node_remove_hook(node, handle);
 	tl_doc_store_free(store);
 	tl_table_free(table);
 	tl_settings_store_free(settings);
