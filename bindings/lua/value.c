@@ -252,7 +252,8 @@ static tl_value *list_from_array(lua_State *L, int index, const tlua_place *at)
 
 	tlua_check_depth(L, index, at, TL_DOC_MAX_NESTING + 1);
 	check_sequence(L, index);
-	guard = push_guard(L, tl_value_list());
+	guard = push_guard(L);
+	guard->value = checked(L, tl_value_list(), at);
 	for (inside.item = 1; lua_rawgeti(L, index, inside.item) != LUA_TNIL; inside.item++) {
 		if (tl_list_push(guard->value, from_lua(L, lua_gettop(L), &inside)) != TL_OK)
 			fail_at(L, &inside);

@@ -38,8 +38,10 @@ int tl__visit_leave(tl__visit *visit, int code);
 	{                                                                                          \
 		tl__errors call_errors;                                                            \
 		tl__visit call_visit;                                                              \
-		int call_rc = (needs) ? tl__visit_enter(&call_visit, node)                         \
-				      : tl__fail_needs(#name, #needs);                             \
+		int call_rc;                                                                       \
+		if (!(needs))                                                                      \
+			return tl__fail_needs(#name, #needs);                                      \
+		call_rc = tl__visit_enter(&call_visit, node);                                      \
 		if (call_rc != TL_OK)                                                              \
 			return call_rc;                                                            \
 		tl__errors_begin(&call_errors);                                                    \

@@ -151,7 +151,7 @@ int tl__sq_backup(tl__store *base, const char *file, tl__copied copied, void *ud
 
 	t.copied = copied;
 	t.ud = ud;
-	if (rc == TL_OK)
+	if (t.folder)
 		rc = claim(&t);
 	if (rc == TL_OK)
 		rc = back_up(base, &t);

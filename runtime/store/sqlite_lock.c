@@ -226,7 +226,7 @@ static int take_lock(tl__sqlite *store)
 /* The file, readable by its owner alone; SQLite gives its log the same mode. */
 static int make_file(tl__sqlite *store)
 {
-	struct stat info;
+	struct stat info = {0};
 	int fd = openat(
 		store->folder_fd, TL__SQ_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int error = fd < 0 || fstat(fd, &info) != 0 ? errno : 0;
