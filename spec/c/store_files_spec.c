@@ -111,8 +111,9 @@ static void a_forked_child_does_not_share_it(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* A child that lives until its input ends, and does nothing with what it inherited. */
-static pid_t live_on(int *release)
+/* A child that says its pid (unless `tell` is -1), lives until its input ends, and does nothing
+ * with what it inherited. */
+static pid_t live_on(int *release, int tell)
 {
 	int hold[2];
 	char byte;
@@ -122,7 +123,11 @@ static pid_t live_on(int *release)
 		return -1;
 	child = fork();
 	if (child == 0) {
+		pid_t self = getpid();
+
 		close(hold[1]);
+		if (tell >= 0 && write(tell, &self, sizeof self) != sizeof self)
+			_exit(1);
 		while (read(hold[0], &byte, 1) > 0)
 			continue;
 		_exit(0);
@@ -138,7 +143,7 @@ static void a_child_that_lives_on_does_not_keep_it(void)
 	pid_t child;
 
 	REQUIRE(open_at(spec_folder) == TL_OK);
-	child = live_on(&release);
+	child = live_on(&release, -1);
 	REQUIRE(child > 0);
 	tl__store_close(store);
 	store = NULL;
@@ -148,16 +153,14 @@ static void a_child_that_lives_on_does_not_keep_it(void)
 	waitpid(child, &status, 0);
 }
 
-/* Opens the store, has a child, says its pid and waits to be killed. */
+/* Opens the store, has a child that says its pid, and waits to be killed. */
 static void open_and_fork(int tell)
 {
 	int release = -1;
-	pid_t child;
 
 	if (open_at(spec_folder) != TL_OK || write_chain(DB, 1, 2, NULL) != TL_OK)
 		_exit(1);
-	child = live_on(&release);
-	if (write(tell, &child, sizeof child) == sizeof child)
+	if (live_on(&release, tell) > 0)
 		pause();
 	_exit(1);
 }
@@ -177,7 +180,7 @@ static void nor_when_its_parent_is_killed(void)
 	REQUIRE(kill(child, SIGSTOP) == 0);
 	REQUIRE(kill(parent, SIGKILL) == 0 && waitpid(parent, &status, 0) == parent);
 	CHECK_OK(open_at(spec_folder));
-	CHECK(arrivals_of(DB) == 2);
+	CHECK(store && arrivals_of(DB) == 2);
 	CHECK(kill(child, SIGKILL) == 0);
 	close(tell[0]);
 }
