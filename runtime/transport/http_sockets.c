@@ -72,7 +72,7 @@ static void gather(suspects *s)
 	s->count = 0;
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			suspect_one(s, atoi(entry->d_name));
+			suspect_one(s, (int)strtol(entry->d_name, NULL, 10));
 	if (dir)
 		closedir(dir);
 }

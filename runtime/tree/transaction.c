@@ -41,12 +41,12 @@ TL__PUBLIC(tl_transaction_new_with_tips, db && out,
 	(tl_database *db, const tl_id *tips, size_t count, tl_transaction **out),
 	(db, tips, count, out))
 {
-	tl_transaction *tx;
+	tl_transaction *tx = NULL;
 	tl__snapshot *s = NULL;
 	int code = tl_transaction_new(db, &tx);
 
 	*out = NULL;
-	if (code != TL_OK)
+	if (!tx)
 		return code;
 	code = tl__database_snapshot(db, &s);
 	if (code == TL_OK)

@@ -237,8 +237,8 @@ TL__PUBLIC(tl_doc_store_each, store && visit,
 	(tl_doc_store *store, tl_str path, tl_member_visit visit, void *ud),
 	(store, path, visit, ud))
 {
-	const tl_value *value;
-	tl_walk *walk;
+	const tl_value *value = NULL;
+	tl_walk *walk = NULL;
 	tl_str key;
 	int code = tl_doc_store_walk(store, path, NULL, &walk);
 

@@ -96,7 +96,7 @@ static tl_node *open_node(void)
 static int before_commit(void *ud, const tl_hook_context *context)
 {
 	++*(int *)ud;
-	CHECK(context->size >= offsetof(tl_hook_context, database) + sizeof context->database);
+	CHECK(context->size >= offsetof(tl_hook_context, database) + sizeof(void *));
 	CHECK(context->entry_bytes == tl_entry_bytes(context->entry).len);
 	return TL_OK;
 }

@@ -142,7 +142,7 @@ int main(int argc, char **argv)
 	unsigned failed = 0;
 
 	if (argc == 3)
-		return run_one((size_t)atoi(argv[1]), (size_t)atoi(argv[2]));
+		return run_one(strtoul(argv[1], NULL, 10), strtoul(argv[2], NULL, 10));
 	for (size_t i = 0; i < (size_t)COUNT * 3; i++)
 		if (!comes_through(argv[0], i % 3, i / 3)) {
 			printf("%s with %s\n", calls[i / 3].name, kinds[i % 3]);

@@ -29,7 +29,7 @@ static int count_strays(void)
 		return -1;
 	while ((entry = readdir(dir))) {
 		char path[300], target[300] = "";
-		int fd = atoi(entry->d_name);
+		int fd = (int)strtol(entry->d_name, NULL, 10);
 
 		if (fd <= STDERR_FILENO || fd == dirfd(dir))
 			continue;

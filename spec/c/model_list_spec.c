@@ -266,7 +266,7 @@ static void an_end_is_the_next_whole_number(void)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		tl_position before, behind;
+		tl_position before = {0}, behind = {0};
 
 		CHECK_OK(place_between(NULL, &cases[i].item, &before));
 		CHECK_OK(place_between(&cases[i].item, NULL, &behind));
