@@ -251,8 +251,8 @@ TL__PUBLIC(tl_doc_store_each, store && visit,
 TL__PUBLIC(tl_table_each, table && visit,
 	(tl_table *table, tl_row_visit visit, void *ud), (table, visit, ud))
 {
-	const tl_value *value;
-	tl_walk *walk;
+	const tl_value *value = NULL;
+	tl_walk *walk = NULL;
 	tl_str key;
 	int code = tl_table_walk(table, NULL, &walk);
 

@@ -141,7 +141,7 @@ static int note_info(void *ud, const tl_entry_info *info)
 static int note_step(void *ud, const tl_history_step *step)
 {
 	++*(int *)ud;
-	CHECK(step->size >= offsetof(tl_history_step, value) + sizeof step->value);
+	CHECK(step->size >= offsetof(tl_history_step, value) + sizeof(void *));
 	CHECK(tl_value_as_int(step->value) == 1);
 	return TL_OK;
 }

@@ -121,7 +121,7 @@ describe('an import', function()
 		local _, _, text = exported(folder)
 		for name, case in pairs {
 			altered = { text:gsub('"two', '"tow'), 'bad_signature: line 3 is bad', 2 },
-			root = { text:gsub('"n"', '"m"', 1), 'bad_signature: line 1 is bad', 0 },
+			root = { text:gsub('\\"n\\"', '\\"m\\"', 1), 'bad_signature: line 1 is bad', 0 },
 			cut = { text:sub(1, -20), 'bad_json: line 3 is bad', 2 },
 			garbage = { text .. 'garbage\n', 'bad_json: line 4 is bad', 3 },
 			missing = { text:gsub('\n[^\n]*', '', 1), 'waits_for_parent: line 2 is bad', 1 },
