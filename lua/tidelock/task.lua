@@ -276,11 +276,13 @@ end
 --- the task was cancelled or arranging failed half way, and takes back what was arranged.
 function M.wait(what, arrange, leave)
 	local task = M.check_waiting(what)
-	local results, yielded
+	local results, yielded, looping
 	local function wake(...)
 		results = results or select('#', ...) == 0 and NOTHING or table.pack(...)
 		if yielded then
 			resume(task)
+		elseif looping then
+			uv.stop() -- a turn of the loop runs its timers first, and would then wait for others
 		end
 	end
 	local _ <close> = setmetatable({ call = leave, wake = wake }, Leaving)
@@ -292,7 +294,9 @@ function M.wait(what, arrange, leave)
 		end
 		yielded = false
 	else
+		looping = true
 		run_until(function() return results ~= nil end, what)
+		looping = false
 	end
 	return table.unpack(results, 1, results.n)
 end

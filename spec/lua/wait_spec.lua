@@ -133,6 +133,19 @@ describe('waiting', function()
 		end
 	end)
 
+	it('ends with the timer that was due before the loop turned, whatever else is watched', function()
+		local node <close> = open()
+		node:on('overflow', function() end) -- a descriptor on which nothing happens
+		local timer = tl.loop.new_timer()
+		require 'tidelock.task'.wait('spec', function(wake)
+			timer:start(1, 0, wake)
+			local since = tl.loop.hrtime()
+			while tl.loop.hrtime() - since < 10e6 do end
+		end, function()
+			timer:close()
+		end)
+	end)
+
 	it('refuses what nothing can end', function()
 		local endless <close> = tl.task(coroutine.yield)
 		local ok, err = pcall(endless.wait, endless)
