@@ -154,9 +154,11 @@ int tl_list_set(tl_value *list, size_t index, tl_value *value)
 	if (!value)
 		return TL_E_NOMEM;
 	if (at == list->count) {
+		size_t len = tl_list_len(list);
+
 		tl_value_free(value);
 		return tl__fail(TL_E_INDEX_OUT_OF_BOUNDS,
-			"the list has %zu items, and none at this place", tl_list_len(list));
+			"the list has %zu items, and none at this place", len);
 	}
 	tl_value_free(list->as.items[at].value);
 	list->as.items[at].value = value;
