@@ -1,4 +1,5 @@
 /* Text forms of keys and ids, hashes, base64. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_Init: see tl_sha256 */
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <sodium.h>
@@ -78,9 +79,15 @@ void tl_seed_format(const uint8_t seed[TL_SEED_BYTES], char out[TL_SEED_TEXT_LEN
 	tl_base64_encode(out + sizeof SEED_PREFIX - 1, seed, TL_SEED_BYTES);
 }
 
+/* By the calls that need no memory: the others look their algorithm up, and leave the digest as it
+ * was when that fails. */
 void tl_sha256(const void *bytes, size_t len, uint8_t digest[32])
 {
-	SHA256(bytes, len, digest);
+	SHA256_CTX context;
+
+	SHA256_Init(&context);
+	SHA256_Update(&context, bytes, len);
+	SHA256_Final(digest, &context);
 }
 
 /* --- ids

@@ -1,9 +1,13 @@
 #include "engine/loop.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
+#include <unistd.h>
 #include <uv.h>
 #include "base/descriptors.h"
 #include "base/fail.h"
@@ -278,10 +282,28 @@ static void on_wake(uv_async_t *wake)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* The first loop of a process needs a pipe for signals beside its own descriptor; without it libuv
+ * ends the process. */
+static int check_descriptors(void)
+{
+	int pairs[4], made = 0, rc = TL_OK;
+
+	while (made < 4 && pipe2(pairs + made, O_CLOEXEC) == 0)
+		made += 2;
+	if (made < 4)
+		rc = tl__fail(TL_E_IO, "cannot create an event loop: %s", strerror(errno));
+	while (made > 0)
+		close(pairs[--made]);
+	return rc;
+}
+
 static int start(loop *l)
 {
-	int rc = uv_loop_init(&l->uv);
+	int rc = check_descriptors();
 
+	if (rc != TL_OK)
+		return rc;
+	rc = uv_loop_init(&l->uv);
 	if (rc != 0)
 		return tl__fail(TL_E_IO, "cannot create an event loop: %s", uv_strerror(rc));
 	rc = uv_async_init(&l->uv, &l->wake, on_wake);

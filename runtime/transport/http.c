@@ -8,12 +8,24 @@
 #include "transport/address.h"
 #include "transport/http_impl.h"
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_state;
+static pthread_mutex_t curl_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool curl_ready;
 
-static void init_curl(void)
+/* Tried again when it failed: it may have been memory that was missing. */
+static int init_curl(void)
 {
-	curl_state = curl_global_init(CURL_GLOBAL_DEFAULT);
+	CURLcode rc = CURLE_OK;
+
+	pthread_mutex_lock(&curl_lock);
+	if (!curl_ready)
+		rc = curl_global_init(CURL_GLOBAL_DEFAULT);
+	curl_ready = curl_ready || rc == CURLE_OK;
+	pthread_mutex_unlock(&curl_lock);
+	if (rc == CURLE_OK)
+		return TL_OK;
+	return tl__fail(rc == CURLE_OUT_OF_MEMORY ? TL_E_NOMEM : TL_E_IO,
+		"libcurl does not start (%s); close what is not needed and try again",
+		curl_easy_strerror(rc));
 }
 
 static int check_address(tl_transport *transport, const char *address)
@@ -62,13 +74,11 @@ int tl__http_new(
 	tl_transport **out, tl_loop *loop, const tl__http_options *options, const tl__log *log)
 {
 	http *h;
-	int rc;
+	int rc = init_curl();
 
 	*out = NULL;
-	pthread_once(&curl_once, init_curl);
-	if (curl_state != CURLE_OK)
-		return tl__fail(TL_E_INTERNAL, "libcurl does not start: %s",
-			curl_easy_strerror(curl_state));
+	if (rc != TL_OK)
+		return rc;
 	h = tl__alloc_zero(1, sizeof *h);
 	if (!h)
 		return TL_E_NOMEM;
