@@ -159,13 +159,24 @@ void tl__error_drop(tl_error *error)
 	tl__free(error);
 }
 
-int tl__error_raise(const tl_error *error)
+int tl__error_raise(const tl_error *kept, int code)
 {
 	tl__errors *errors = now();
 
+	if (code == TL_OK)
+		return code;
+	if (!kept)
+		return tl__fail(code, "it failed, and no memory was left to say why");
 	errors->count = 0;
-	for (const tl_error *at = error; at && errors->count < TL__ERROR_MAX_CAUSES; at = at->cause)
+	for (const tl_error *at = kept; at && errors->count < TL__ERROR_MAX_CAUSES; at = at->cause)
 		errors->chain[errors->count++] = *at;
 	link_chain(errors);
-	return tl_error_code(error);
+	return code;
+}
+
+int tl__error_restore(tl_error *kept, int code)
+{
+	(void)tl__error_raise(kept, code);
+	tl__error_drop(kept);
+	return code;
 }

@@ -42,10 +42,14 @@ typedef struct tl__errors {
 void tl__errors_begin(tl__errors *errors);
 int tl__errors_end(tl__errors *errors, int code);
 
-/* An error that outlives the call: a copy owned by the caller (NULL when memory ran out), its
- * release, and making a kept one the last error of this thread again (returns its code). */
+/* An error that outlives the call: a copy owned by the caller (NULL when memory ran out: the code
+ * must be kept beside it), and its release. */
 tl_error *tl__error_keep(void);
 void tl__error_drop(tl_error *error);
-int tl__error_raise(const tl_error *error);
+/* Makes a kept one the last error of this thread again; NULL becomes a sentence that says that
+ * memory ran out. Returns `code`, which it was kept with; nothing happens when that is TL_OK. */
+int tl__error_raise(const tl_error *kept, int code);
+/* The same, and releases it. */
+int tl__error_restore(tl_error *kept, int code);
 
 #endif

@@ -238,11 +238,7 @@ int tl__engine_call(tl_node *node, tl__call *call, const char *what)
 	while (!call->done)
 		pthread_cond_wait(&e->call_done, &e->call_lock);
 	pthread_mutex_unlock(&e->call_lock);
-	if (call->error)
-		(void)tl__error_raise(call->error);
-	tl__error_drop(call->error);
-	call->error = NULL;
-	return call->code;
+	return tl__error_restore(call->error, call->code);
 }
 
 void tl__call_end(tl__call *call, int code, const char *text)

@@ -65,7 +65,7 @@ static void give_back(tl__engine *e, tl__work *work)
 	}
 	if (code != TL_OK) {
 		/* Without what it remembers the core must not run: the node does not open. */
-		(void)tl__error_raise(error);
+		(void)tl__error_raise(error, code);
 		tl__work_free(work);
 		end_opening(e, code);
 		return;

@@ -228,15 +228,14 @@ static void end(tl_node *node, uint32_t flush_ms)
 	tl__node_release(node);
 }
 
-/* Keeps this thread's last error over what happens meanwhile. */
-static void end_keeping_error(tl_node *node)
+/* The last error stays that of the opening. */
+static void end_unopened(tl_node *node)
 {
-	tl_error *error = tl__error_keep();
+	tl__errors errors;
 
+	tl__errors_begin(&errors);
 	end(node, 0);
-	if (error)
-		(void)tl__error_raise(error);
-	tl__error_drop(error);
+	(void)tl__errors_end(&errors, TL_OK);
 }
 
 static int open_node(tl_node **out, const tl_node_config *config)
@@ -263,7 +262,7 @@ static int open_node(tl_node **out, const tl_node_config *config)
 	if (rc == TL_OK)
 		rc = tl__visit_open(node);
 	if (rc != TL_OK) {
-		end_keeping_error(node);
+		end_unopened(node);
 		return rc;
 	}
 	open_control(node);

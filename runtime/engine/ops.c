@@ -262,11 +262,7 @@ int tl_op_result(const tl_op *op)
 		return tl__fail_needs("tl_op_result", "op");
 	if (!tl_op_done(op))
 		return tl__fail(TL_E_BUSY, "the operation is not done yet; wait for it first");
-	if (op->error)
-		(void)tl__error_raise(op->error);
-	else if (op->code != TL_OK)
-		(void)tl__fail(op->code, "the operation failed, and no memory was left to say why");
-	return op->code;
+	return tl__error_raise(op->error, op->code);
 }
 
 const char *tl_op_text(const tl_op *op)

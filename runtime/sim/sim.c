@@ -79,9 +79,7 @@ void tl__sim_broken(tl__sim *sim, int code)
 
 int tl__sim_status(const tl__sim *sim)
 {
-	if (sim->code != TL_OK && sim->error)
-		(void)tl__error_raise(sim->error);
-	return sim->code;
+	return tl__error_raise(sim->error, sim->code);
 }
 
 uint64_t tl__sim_now(const tl__sim *sim)

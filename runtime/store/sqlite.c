@@ -60,7 +60,9 @@ static void snapshot_close(tl__snapshot *snapshot)
 {
 	tl__sq_snapshot *s = (tl__sq_snapshot *)snapshot;
 	tl__sqlite *store = (tl__sqlite *)snapshot->store;
-	bool ended = run(s->conn, TL__SQL_ROLLBACK) == TL_OK;
+	/* A failure may have ended it already. */
+	bool ended =
+		sqlite3_get_autocommit(s->conn->db) != 0 || run(s->conn, TL__SQL_ROLLBACK) == TL_OK;
 
 	if (count_reading(store, -1) && ended)
 		tl__sq_log_trim_behind_reader(store, s->conn);
@@ -208,12 +210,7 @@ int tl__store_open_sqlite(
 		return TL_E_NOMEM;
 	rc = open_all(store);
 	if (rc != TL_OK) {
-		tl_error *error = tl__error_keep();
-
 		tl__store_close(&store->base);
-		if (error)
-			tl__error_raise(error);
-		tl__error_drop(error);
 		return rc;
 	}
 	*out = &store->base;

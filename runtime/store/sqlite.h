@@ -95,7 +95,7 @@ typedef struct tl__sqlite {
 	/* the writer: whoever has the turn */
 	tl__sq_conn *writer;
 	size_t applied; /* batches of this turn */
-	bool broken;    /* SQLite rolled the turn back by itself */
+	int broken;     /* code of what lost the turn; TL_OK: nothing did */
 	tl_error *broken_error;
 	uint32_t seen_version; /* data version of the writer */
 	tl__sq_recent *recent; /* TL__SQ_RECENT slots by id */

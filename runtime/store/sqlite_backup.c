@@ -133,11 +133,10 @@ static int back_up(tl__store *base, target *t)
 	int rc = tl__sq_place(t->directory, t->folder, t->name, &t->place);
 
 	if (rc == TL_OK)
-		rc = base->backend->snapshot_open(base, false, &s);
+		rc = tl__snapshot_open(base, &s);
 	if (rc == TL_OK) {
-		s->store = base;
 		rc = copy_to(tl__sq_conn_of(s), t);
-		base->backend->snapshot_close(s);
+		tl__snapshot_close(s);
 	}
 	if (rc != TL_OK)
 		unlinkat(t->directory, t->name, 0);

@@ -350,16 +350,15 @@ int tl__sq_check(tl__store *base, tl__finding finding, tl__go_on go_on, void *ud
 {
 	checker c = {.finding = finding, .go_on = go_on, .ud = ud};
 	tl__snapshot *s;
-	int rc = base->backend->snapshot_open(base, false, &s);
+	int rc = tl__snapshot_open(base, &s);
 
 	if (rc != TL_OK)
 		return rc;
-	s->store = base;
 	c.conn = tl__sq_conn_of(s);
 	if (go_on)
 		sqlite3_progress_handler(c.conn->db, STEPS_BETWEEN, may_stop, &c);
 	rc = check_all(&c);
 	sqlite3_progress_handler(c.conn->db, 0, NULL, NULL);
-	base->backend->snapshot_close(s);
+	tl__snapshot_close(s);
 	return rc;
 }

@@ -36,7 +36,7 @@ int tl__sq_begin(tl__store *base)
 	if (rc == TL_OK)
 		rc = run(store, TL__SQL_BEGIN);
 	store->applied = 0;
-	store->broken = false;
+	store->broken = TL_OK;
 	if (rc != TL_OK)
 		return rc;
 	/* the number of changes made by others, as of the transaction that has just begun */
@@ -48,30 +48,24 @@ int tl__sq_begin(tl__store *base)
 }
 
 /* Nothing more can be done in this turn; what failed is kept for every batch of it. */
-static void break_turn(tl__sqlite *store)
+static void break_turn(tl__sqlite *store, int code)
 {
 	if (in_transaction(store))
 		sqlite3_exec(store->writer->db, "ROLLBACK", NULL, NULL, NULL);
 	tl__error_drop(store->broken_error);
 	store->broken_error = tl__error_keep();
-	store->broken = true;
+	store->broken = code;
 }
 
 static int raise_broken(const tl__sqlite *store)
 {
-	if (store->broken_error)
-		return tl__error_raise(store->broken_error);
-	return tl__fail(TL_E_IO, "the transaction was lost; try again");
+	return tl__error_raise(store->broken_error, store->broken);
 }
 
-/* Undoes the batch that just failed and leaves the turn ready for the next; keeps its error. */
-static void undo_batch(tl__sqlite *store)
+static int take_back(tl__sqlite *store, bool first)
 {
-	bool first = store->applied == 0;
-	tl_error *error = tl__error_keep();
 	int rc = TL_OK;
 
-	forget(store);
 	if (!in_transaction(store)) { /* SQLite has undone more than the batch */
 		if (first)
 			rc = run(store, TL__SQL_BEGIN);
@@ -84,13 +78,23 @@ static void undo_batch(tl__sqlite *store)
 		if (rc == TL_OK)
 			rc = run(store, TL__SQL_MARK_KEEP);
 	}
-	if (rc == TL_OK && error)
-		tl__error_raise(error);
-	if (rc != TL_OK || !in_transaction(store))
-		break_turn(store);
-	if (error)
-		tl__error_raise(error);
-	tl__error_drop(error);
+	return rc;
+}
+
+/* Undoes the batch that just failed and leaves the turn ready for the next; its error stays. */
+static void undo_batch(tl__sqlite *store, int code)
+{
+	tl__errors errors;
+	int rc;
+
+	forget(store);
+	tl__errors_begin(&errors);
+	rc = take_back(store, store->applied == 0);
+	if (rc != TL_OK)
+		break_turn(store, rc);
+	(void)tl__errors_end(&errors, TL_OK);
+	if (rc == TL_OK && !in_transaction(store))
+		break_turn(store, code);
 }
 
 static int clear_scope(tl__sqlite *store, const tl_id *db, tl_str name)
@@ -112,7 +116,7 @@ static int apply(tl__sqlite *store, tl__batch *batch, const tl_id *db, tl_str na
 	bool first = store->applied == 0;
 	int rc;
 
-	if (store->broken)
+	if (store->broken != TL_OK)
 		return raise_broken(store);
 	rc = first ? TL_OK : run(store, TL__SQL_MARK);
 	if (rc == TL_OK)
@@ -122,7 +126,7 @@ static int apply(tl__sqlite *store, tl__batch *batch, const tl_id *db, tl_str na
 	if (rc == TL_OK)
 		store->applied++;
 	else
-		undo_batch(store);
+		undo_batch(store, rc);
 	return rc;
 }
 
@@ -141,12 +145,12 @@ int tl__sq_commit(tl__store *base)
 	tl__sqlite *store = (tl__sqlite *)base;
 	int rc;
 
-	if (store->broken)
+	if (store->broken != TL_OK)
 		return raise_broken(store);
 	rc = run(store, TL__SQL_COMMIT);
 	if (rc != TL_OK) {
 		forget(store);
-		break_turn(store);
+		break_turn(store, rc);
 		return raise_broken(store);
 	}
 	tl__sq_log_trim(store);

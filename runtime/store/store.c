@@ -188,14 +188,7 @@ static int raise_result(tl__write *write)
 {
 	int result = write->result;
 
-	if (result == TL_OK)
-		return TL_OK;
-	if (write->error)
-		tl__error_raise(write->error);
-	else
-		tl__fail(result, "the write failed, and there was no memory to keep the reason");
-	tl__error_drop(write->error);
-	return result;
+	return tl__error_restore(write->error, result);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -341,15 +334,19 @@ int tl__snapshot_open_warm(tl__store *store, tl__snapshot **out)
 	return open_snapshot(store, true, out);
 }
 
+/* The last error stays what it was: closing is often what follows a failure. */
 void tl__snapshot_close(tl__snapshot *snapshot)
 {
+	tl__errors errors;
 	tl__store *store;
 
 	if (!snapshot || tl__store_inherited(snapshot->store))
 		return;
+	tl__errors_begin(&errors);
 	store = snapshot->store;
 	store->backend->snapshot_close(snapshot);
 	count_snapshot(store, -1);
+	(void)tl__errors_end(&errors, TL_OK);
 }
 
 int tl__store_own(const tl__store *store)
@@ -362,12 +359,16 @@ bool tl__store_inherited(const tl__store *store)
 	return tl__fork_inherited(store->forks);
 }
 
+/* In a forked child the store's threads are missing, and what closing writes is not the child's to
+ * write: its memory is left alone. */
 void tl__store_close(tl__store *store)
 {
-	/* In a forked child its threads are missing, and what closing writes is not the child's to
-	 * write: its memory is left alone. */
+	tl__errors errors;
+
 	if (!store || tl__store_inherited(store))
 		return;
+	tl__errors_begin(&errors);
 	tl__store_base_free(store);
 	store->backend->close(store);
+	(void)tl__errors_end(&errors, TL_OK);
 }

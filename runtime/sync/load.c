@@ -296,10 +296,8 @@ static void failed(tl__sync *sync, int code)
 static void loaded(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
-	int rc = work->code;
+	int rc = tl__error_raise(work->error, work->code);
 
-	if (rc != TL_OK && work->error)
-		(void)tl__error_raise(work->error);
 	if (rc == TL_OK) {
 		sync->own_db = work->load.sync_db;
 		rc = take(sync, &work->load);

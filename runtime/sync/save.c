@@ -259,8 +259,7 @@ static void saved(void *ud, tl__work *work)
 	int code = work->code;
 
 	if (code != TL_OK) {
-		if (work->error)
-			(void)tl__error_raise(work->error);
+		(void)tl__error_raise(work->error, code);
 		tl__log_write(sync->log, TL_LOG_ERROR, "sync", "cannot store what was learnt: %s",
 			tl_error_message(tl_last_error()));
 		save->lost = true;

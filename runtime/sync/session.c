@@ -227,8 +227,7 @@ tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 	if (session->failing || work->code != TL_OK) {
 		int code = work->code;
 
-		if (work->error)
-			(void)tl__error_raise(work->error);
+		(void)tl__error_raise(work->error, code);
 		tl__work_free(work);
 		if (session->failing)
 			tl__session_settle(sync, session);

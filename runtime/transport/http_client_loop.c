@@ -159,13 +159,12 @@ static int explain(const tl_exchange *exchange, CURLcode result)
 static void finish(tl_exchange *exchange, int code)
 {
 	tl_response_sink sink = exchange->sink;
-	tl_error *kept = code == TL_OK ? NULL : tl__error_keep();
+	tl__errors errors;
 
 	/* Releasing runs the body's drop, which may fail at something itself. */
+	tl__errors_begin(&errors);
 	tl__exchange_free(exchange);
-	if (kept)
-		tl__error_raise(kept);
-	tl__error_drop(kept);
+	(void)tl__errors_end(&errors, TL_OK);
 	sink.done(sink.ud, code);
 }
 
@@ -175,11 +174,7 @@ static int own_end(const tl_exchange *exchange)
 	if (exchange->cancelled)
 		return tl__fail(
 			TL_E_CANCELLED, "the request to %s was cancelled", exchange->address);
-	if (exchange->failure != TL_OK && exchange->kept)
-		return tl__error_raise(exchange->kept);
-	if (exchange->failure != TL_OK)
-		return tl__fail(exchange->failure, "the request to %s failed", exchange->address);
-	return TL_OK;
+	return tl__error_raise(exchange->kept, exchange->failure);
 }
 
 static void on_result(tl_exchange *exchange, CURLcode result)

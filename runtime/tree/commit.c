@@ -346,8 +346,8 @@ static int check_ready(tl_transaction *tx)
 		code = tl__database_check(tx->db);
 	if (code != TL_OK)
 		return code;
-	if (tx->failure)
-		return tl__error_raise(tx->failure);
+	if (tx->failed != TL_OK)
+		return tl__error_raise(tx->failure, tx->failed);
 	if (!tx->key_name)
 		return tl__fail(TL_E_AUTHENTICATION_REQUIRED,
 			"no key signs this transaction: set one for it or as the database's "

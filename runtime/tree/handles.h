@@ -98,8 +98,9 @@ struct tl_transaction {
 	atomic_uint owners; /* the caller and each store handle */
 	tl_database *db;
 	tl__tx_state state;
-	bool committing;   /* its hooks may run: nothing changes it, nothing frees it */
-	tl_error *failure; /* of the first setter that failed */
+	bool committing; /* its hooks may run: nothing changes it, nothing frees it */
+	int failed;      /* code of the first setter that failed */
+	tl_error *failure;
 	char *key_name;
 	tl__hooks hooks;
 	tl__staged *staged; /* ascending names */

@@ -138,8 +138,10 @@ int tl__transaction_changeable(const tl_transaction *tx)
 
 int tl__transaction_stick(tl_transaction *tx, int code)
 {
-	if (code != TL_OK && !tx->failure)
+	if (code != TL_OK && tx->failed == TL_OK) {
+		tx->failed = code;
 		tx->failure = tl__error_keep();
+	}
 	return code;
 }
 

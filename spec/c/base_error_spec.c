@@ -93,7 +93,7 @@ static void a_kept_error_outlives_the_next(void)
 	CHECK(tl_error_code(kept) == TL_E_CLOSED);
 	CHECK(tl_error_code(tl_error_cause(kept)) == TL_E_IO);
 	CHECK(strcmp(tl_error_message(tl_error_cause(kept)), "disk") == 0);
-	CHECK(tl__error_raise(kept) == TL_E_CLOSED);
+	CHECK(tl__error_raise(kept, TL_E_CLOSED) == TL_E_CLOSED);
 	tl__error_drop(kept);
 	CHECK(strcmp(tl_error_message(tl_last_error()), "store") == 0);
 	CHECK(strcmp(tl_error_message(tl_error_cause(tl_last_error())), "disk") == 0);
@@ -104,9 +104,25 @@ static void a_cause_can_be_raised_in_place(void)
 {
 	tl__fail(TL_E_IO, "disk");
 	tl__fail_cause(TL_E_CLOSED, "store");
-	CHECK(tl__error_raise(tl_error_cause(tl_last_error())) == TL_E_IO);
+	CHECK(tl__error_raise(tl_error_cause(tl_last_error()), TL_E_IO) == TL_E_IO);
 	CHECK(strcmp(tl_error_message(tl_last_error()), "disk") == 0);
 	CHECK(tl_error_cause(tl_last_error()) == NULL);
+}
+
+static void one_that_could_not_be_kept_is_told(void)
+{
+	tl_error *kept;
+
+	tl__fail(TL_E_IO, "disk");
+	tl__alloc_fail_at(1);
+	kept = tl__error_keep();
+	tl__alloc_fail_at(0);
+	CHECK(!kept);
+	tl__fail(TL_E_BUSY, "meanwhile");
+	CHECK(tl__error_restore(kept, TL_E_IO) == TL_E_IO);
+	CHECK(tl_error_code(tl_last_error()) == TL_E_IO);
+	CHECK(strstr(tl_error_message(tl_last_error()), "memory"));
+	CHECK(tl__error_restore(NULL, TL_OK) == TL_OK);
 }
 
 static void *look_and_fail(void *seen)
@@ -253,6 +269,7 @@ int main(void)
 	RUN(messages_are_bounded_and_safe_to_show);
 	RUN(a_kept_error_outlives_the_next);
 	RUN(a_cause_can_be_raised_in_place);
+	RUN(one_that_could_not_be_kept_is_told);
 	RUN(each_thread_has_its_own);
 	RUN(only_the_armed_allocation_fails);
 	RUN(resize_failure_keeps_the_old_memory);

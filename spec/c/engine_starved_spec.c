@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include "host_run.h"
 
-enum { FEW = 12, COMMITS = 40, LEAST_DESCRIPTORS = 3, MOST_DESCRIPTORS = 70, MOST_MIB = 160 };
+enum { FEW = 8, COMMITS = 40, LEAST_DESCRIPTORS = 3, MOST_DESCRIPTORS = 70, MOST_MIB = 64 };
 
 static unsigned rounds;
 static rlim_t memory, descriptors; /* RLIM_INFINITY: as it is */

@@ -52,23 +52,30 @@ static inline tl_node *host_open(const char *dir)
 	return host_ok(tl_node_open(&node, &config)) ? node : NULL;
 }
 
+static inline tl_database *host_make_database(tl_node *node)
+{
+	tl_value *settings = NULL;
+	tl_database *db = NULL;
+
+	if (!host_ok(tl_node_add_private_key(node, "k", (const uint8_t[TL_SEED_BYTES]){5}, NULL)))
+		return NULL;
+	settings = tl_value_doc();
+	if (settings &&
+		host_ok(tl_doc_put(settings, TL__STR("name"), tl_value_text(TL__STR("notes")))))
+		(void)host_ok(tl_node_new_database(node, settings, "k", &db));
+	tl_value_free(settings);
+	return db;
+}
+
 /* The database "notes", made when it is not there. */
 static inline tl_database *host_database(tl_node *node)
 {
 	tl_database *db = NULL;
 	int rc = tl_node_find_database(node, "notes", &db);
 
-	if (rc == TL_E_DATABASE_NOT_FOUND && host_ok(tl_node_add_private_key(node, "k",
-						     (const uint8_t[TL_SEED_BYTES]){5}, NULL))) {
-		tl_value *settings = tl_value_doc();
-		int put = tl_doc_put(settings, TL__STR("name"), tl_value_text(TL__STR("notes")));
-
-		rc = put == TL_OK ? tl_node_new_database(node, settings, "k", &db) : put;
-		tl_value_free(settings);
-	}
 	if (!host_ok(rc))
-		return NULL;
-	if (host_ok(tl_database_set_default_auth_key(db, TL__STR("k"))))
+		db = rc == TL_E_DATABASE_NOT_FOUND ? host_make_database(node) : NULL;
+	if (!db || host_ok(tl_database_set_default_auth_key(db, TL__STR("k"))))
 		return db;
 	tl_database_free(db);
 	return NULL;

@@ -235,10 +235,7 @@ static inline int finish(tl_transaction *tx, tl_id *id)
 	tl_error *kept = code == TL_OK ? NULL : tl__error_keep();
 
 	tl_transaction_free(tx);
-	if (kept)
-		code = tl__error_raise(kept);
-	tl__error_drop(kept);
-	return code;
+	return tl__error_restore(kept, code);
 }
 
 /* One text under one path, as an entry of its own. */
