@@ -373,7 +373,8 @@ static void put(lua_State *L, tl_json_writer *writer, int index, const tlua_plac
 	case LUA_TNIL: tlua_refuse_at(L, at, "is nil: JSON's null is tidelock.null"); return;
 	default:
 		tlua_refuse_at(L, at,
-			lua_pushfstring(L, "is a %s, which JSON has not", luaL_typename(L, index)));
+			lua_pushfstring(
+				L, "is of type %s, which JSON has not", luaL_typename(L, index)));
 	}
 }
 

@@ -27,12 +27,20 @@ static int program_ended(lua_State *L)
 
 static const char reporter; /* key of the function that gets what callbacks raise */
 
-/* The error on top of the stack, without running anything of its own. */
+#define ERROR_BYTES 4096 /* of an error's text, escaped; the rest is cut */
+
+/* The error on top of the stack, without running anything of its own, which may need memory that is
+ * not there. What it quotes may come from anybody. */
 static void print_error(lua_State *L)
 {
-	const char *text = lua_tostring(L, -1);
+	tl_str text = {NULL, 0};
+	char shown[ERROR_BYTES];
 
-	fprintf(stderr, "tidelock: %s\n", text ? text : luaL_typename(L, -1));
+	text.ptr = lua_tolstring(L, -1, &text.len);
+	if (!text.ptr)
+		text = (tl_str){luaL_typename(L, -1), strlen(luaL_typename(L, -1))};
+	tl_text_escape(text, shown, sizeof shown);
+	fprintf(stderr, "tidelock: %s\n", shown);
 }
 
 /* How luv calls callbacks (luv_CFpcall): function and arguments are on top; the answer is how many

@@ -309,8 +309,8 @@ static tl_value *from_lua(lua_State *L, int index, const tlua_place *at)
 	case LUA_TUSERDATA: return object_from_lua(L, index, at);
 	default:
 		tlua_refuse_at(L, at,
-			lua_pushfstring(
-				L, "is a %s, which no document holds", luaL_typename(L, index)));
+			lua_pushfstring(L, "is of type %s, which no document holds",
+				luaL_typename(L, index)));
 	}
 	return NULL;
 }

@@ -75,7 +75,7 @@ static void check_options(lua_State *L, int arg, verifying *v)
 	if (lua_getfield(L, arg, "progress") == LUA_TNIL)
 		return;
 	if (!lua_isfunction(L, -1))
-		luaL_error(L, "`progress` must be a function, not a %s", luaL_typename(L, -1));
+		luaL_error(L, "`progress` must be of type function, not %s", luaL_typename(L, -1));
 	v->progress = lua_gettop(L);
 }
 

@@ -164,9 +164,10 @@ function json.array(items) end
 ---@field part string      where it comes from: 'script', 'sync', 'store', …
 ---@field text string      escaped: one line, nothing that a terminal obeys; holds no secret
 
----Lines go to stderr. At 'info' nodes tell the start and end of servers, contacts, exchanges that moved
----something, failures with their reason and access requests, at 'debug' each exchange, at 'warning' what
----needs somebody.
+---Lines go to stderr. At 'info' nodes tell the start and end of servers, contacts on both sides, exchanges
+---that moved something, failures with their reason and access requests, at 'debug' each exchange, at
+---'warning' what needs somebody. Whom a peer came to says so at its first words and at each hello, once a
+---minute at most.
 ---@class tidelock.log
 local log = {}
 ---The least level that is told: of scripts' lines, and of nodes, stores and transports that are opened

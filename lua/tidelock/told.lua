@@ -26,7 +26,8 @@ end
 --- The same for any value: a table is no text that anybody can read.
 function M.shown(value)
 	local kind = type(value)
-	return M.plain(value) or (kind == 'boolean' or kind == 'nil') and tostring(value) or ('(a %s)'):format(kind)
+	return M.plain(value) or (kind == 'boolean' or kind == 'nil') and tostring(value)
+		or ('(of type %s)'):format(kind)
 end
 
 -- What it says may quote anybody: a further line is told from the lines of this program.
@@ -41,7 +42,7 @@ end
 --- What was raised, with a traceback. `place` is the coroutine that raised it, or for message
 --- handlers how many functions lie between them and this one.
 function M.traced(err, place)
-	local text = lines(M.plain(err) or ('(an error that is a %s)'):format(type(err)))
+	local text = lines(M.plain(err) or ('(an error of type %s)'):format(type(err)))
 	if type(place) == 'thread' then
 		return without_program(debug.traceback(place, text))
 	end

@@ -74,11 +74,11 @@ local function answer(request, fn)
 		if type(result) ~= 'table' then
 			ok, result = false, 'a server answers with a table { status =, content_type =, body = }'
 		else
-			ok, result = pcall(native_request.answer, request, result)
+			ok, result = xpcall(native_request.answer, told.traced, request, result)
 		end
 	end
 	if not ok then
-		task.report(told.plain(result), 'the function of a server')
+		task.report(result, 'the function of a server')
 	end
 end
 

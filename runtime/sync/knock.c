@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define KEPT_MS ((int64_t)TL__SYNC_KNOCKING_DAYS * 24 * 3600 * 1000)
+#define LOCAL_PREFIX "sync/knock/"
+#define KEPT_MS      ((int64_t)TL__SYNC_KNOCKING_DAYS * 24 * 3600 * 1000)
 /* A peer that knocks all the time is written down once an hour. */
 #define AGAIN_MS (3600 * 1000)
 
@@ -21,7 +22,7 @@ static void local_key(const tl_key *key, char out[80])
 	char text[TL_KEY_TEXT_LEN + 1];
 
 	tl_key_format(key, text);
-	snprintf(out, 80, "sync/knock/%s", text);
+	snprintf(out, 80, LOCAL_PREFIX "%s", text);
 }
 
 static void remove_at(tl__sync *sync, tl__sync_knock **at)
@@ -99,6 +100,8 @@ void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, tl_str rem
 		remote.len > TL__V1_MAX_TEXT || !tl__utf8_valid(remote) ? TL__STR("") : remote);
 	tl__buf_text(&out, "}");
 	local_key(key, text);
+	tl__log_write(sync->log, TL_LOG_INFO, "peer", "%s, no peer yet, came from %.*s",
+		text + strlen(LOCAL_PREFIX), TL__STR_ARG(remote));
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(text), tl__buf_view(&out));
 	tl__buf_free(&out);

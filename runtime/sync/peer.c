@@ -197,13 +197,24 @@ void tl__peer_wake(tl__sync *sync, tl__peer *peer)
 	}
 }
 
-void tl__sync_heard_from(tl__sync *sync, const tl_key *key)
+void tl__peer_came(tl__sync *sync, tl__peer *peer, tl_str remote)
+{
+	if (peer->came_told != 0 && sync->now - peer->came_told < TL__SYNC_CAME_AGAIN_MS)
+		return;
+	peer->came_told = sync->now + (sync->now == 0);
+	tl__log_write(sync->log, TL_LOG_INFO, "peer", "%s came from %.*s", peer->text,
+		TL__STR_ARG(remote));
+}
+
+void tl__sync_heard_from(tl__sync *sync, const tl_key *key, tl_str remote)
 {
 	tl__peer *peer = tl__sync_find_peer(sync, key);
 
 	if (!peer)
 		return;
 	peer->last_seen = sync->wall;
+	if (peer->came_told == 0)
+		tl__peer_came(sync, peer, remote);
 	if (peer->status != TL__PEER_ACTIVE)
 		return;
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)

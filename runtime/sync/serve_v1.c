@@ -239,6 +239,6 @@ void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *requ
 		return;
 	}
 	if (!in->anonymous)
-		tl__sync_heard_from(sync, &in->from);
+		tl__sync_heard_from(sync, &in->from, in->remote);
 	tl__serve_method(sync, in);
 }

@@ -59,7 +59,8 @@ struct tl__peer {
 	tl__peer_address addresses[TL__SYNC_MAX_ADDRESSES]; /* stored order */
 	size_t address_count;
 	int64_t first_seen, last_seen, last_success; /* wall; 0 = never */
-	uint32_t attempts;                           /* since the last success */
+	uint64_t came_told; /* monotonic: when the log last said that it came; 0 = not yet */
+	uint32_t attempts;  /* since the last success */
 	int last_code;
 	char last_error[TL__SYNC_ERROR_TEXT];
 	/* Statements by its key. */
@@ -226,8 +227,10 @@ tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id
 /* --- changing --------------------------------------------------------------------------------- */
 
 /* A proven peer (signature good) contacted us: its stalled pairs may try again, `last_seen` moves.
- * Does nothing for a key that is no peer. */
-void tl__sync_heard_from(tl__sync *sync, const tl_key *key);
+ * Does nothing for a key that is no peer. The first time in this process the log tells. */
+void tl__sync_heard_from(tl__sync *sync, const tl_key *key, tl_str remote);
+/* The log tells that the peer came, said hello: once in TL__SYNC_CAME_AGAIN_MS. */
+void tl__peer_came(tl__sync *sync, tl__peer *peer, tl_str remote);
 /* A key that proved itself inbound and is no peer: kept as a local document, at most
  * TL__SYNC_MAX_KNOCKING (the newcomer is not kept when full) and TL__SYNC_KNOCKING_DAYS. `remote`
  * is shown, never dialled. */

@@ -42,7 +42,7 @@ static int first_settings(tl__host *host, const tl_value *given, tl_str key_name
 
 	*out = NULL;
 	if (given && tl_value_type(given) != TL_DOC)
-		return tl__fail(TL_E_TYPE_MISMATCH, "settings are a doc, not a %s",
+		return tl__fail(TL_E_TYPE_MISMATCH, "settings are of type doc, not %s",
 			tl_type_name(tl_value_type(given)));
 	settings = given ? tl_value_copy(given) : tl_value_doc();
 	code = settings ? TL_OK : TL_E_NOMEM;

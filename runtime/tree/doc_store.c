@@ -141,7 +141,7 @@ TL__PUBLIC(tl_doc_store_get_as, store && out,
 
 	if (code != TL_OK || tl_value_type(*out) == type)
 		return code;
-	code = tl__fail(TL_E_TYPE_MISMATCH, "`%.*s` in store `%.*s` is a %s, not a %s",
+	code = tl__fail(TL_E_TYPE_MISMATCH, "`%.*s` in store `%.*s` is of type %s, not %s",
 		TL__STR_ARG(path), TL__STR_ARG(store->bound.name),
 		tl_type_name(tl_value_type(*out)), tl_type_name(type));
 	tl_value_free(*out);
@@ -253,7 +253,7 @@ static int explain_absence(tl_doc_store *store, const tl_str *components, size_t
 		tl_value_free(value);
 		if (type == TL_DOC)
 			break;
-		return tl__fail(TL_E_TYPE_MISMATCH, "`%.*s` in store `%.*s` is a %s, not a doc",
+		return tl__fail(TL_E_TYPE_MISMATCH, "`%.*s` in store `%.*s` is of type %s, not doc",
 			TL__STR_ARG(components[i - 1]), TL__STR_ARG(store->bound.name),
 			tl_type_name(type));
 	}

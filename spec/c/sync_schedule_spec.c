@@ -166,7 +166,7 @@ static void a_stalled_pair_leaves_by_a_command(void)
 static void a_stalled_pair_leaves_by_contact_of_the_peer(void)
 {
 	stall();
-	tl__sync_heard_from(r.core, &bob.key);
+	tl__sync_heard_from(r.core, &bob.key, TL__STR("1.2.3.4:5"));
 	tick();
 	CHECK(!pair()->stalled && r.send_count == 1);
 	done();

@@ -78,6 +78,22 @@ describe('data directories', function()
 			{ told.state, told.pid, told.device_key })
 	end)
 
+	it('show every registered peer, also one that shares nothing yet', function()
+		local data = exported(H.folder())
+		local key = tl.crypto.new_secret():public_key()
+		do
+			local node <close> = assert(tl.open { path = data })
+			assert(node:sync():register_peer(key, 'far\27away'))
+			assert(node:sync():add_peer_address(key, 'http:192.0.2.1:7'))
+		end
+		local _, out = run(data, 'status')
+		assert.is_truthy(out:find('peer       ' .. key .. [[  far\u001baway]], 1, true), out)
+		assert.matches('disconnected, at http:192.0.2.1:7\n', out)
+		assert.is_nil(out:find('relation', 1, true))
+		local told = json.decode(select(2, run(data, 'status', '--json')))
+		assert.are.equal(key, told.sync.peers[1].pubkey)
+	end)
+
 	-- As another user where this one is root, whom nothing is forbidden.
 	local function run_without_right(...)
 		local other = uv.getuid() == 0 and 'setpriv --reuid=65534 --regid=65534 --clear-groups ' or ''

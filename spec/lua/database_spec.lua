@@ -127,6 +127,29 @@ describe('a database', function()
 		assert.are.equal('type_mismatch', select(2, now:get_string 'a').code)
 	end)
 
+	it('names the types where they do not fit, in words that fit each of them', function()
+		local values = { bool = true, int = 1, text = 'x', doc = { a = 1 }, list = tl.list { 1 } }
+		assert(db:transact(function(tx)
+			for kind, value in pairs(values) do
+				tx:doc 'd':set(kind, value)
+			end
+		end))
+		local now = db:doc 'd'
+		for kind in pairs(values) do
+			for wanted, get in pairs { bool = now.get_bool, int = now.get_int, text = now.get_string,
+				list = now.get_list, doc = now.get_node } do
+				local _, err = get(now, kind)
+				assert.are.equal(kind ~= wanted and ('`%s` in store `d` is of type %s, not %s'):format(kind, kind,
+					wanted) or nil, err and err.message)
+			end
+		end
+		for _, value in ipairs { print, coroutine.create(print) } do
+			local ok, err = pcall(db.transact, db, function(tx) tx:doc 'd':set('k', value) end)
+			assert.is_false(ok)
+			assert.matches(('is of type %s, which no document holds'):format(type(value)), tostring(err))
+		end
+	end)
+
 	it('replaces, merges, deletes', function()
 		assert(db:transact(function(tx) tx:doc 'd':set('x', { a = 1, b = { c = 2 } }) end))
 		assert(db:transact(function(tx) tx:doc 'd':merge('x', { b = { d = 3 } }) end))

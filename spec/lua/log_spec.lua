@@ -83,6 +83,34 @@ describe('the log', function()
 		end
 	end)
 
+	it('tells at info of contacts on both sides', function()
+		local lines = collect()
+		local a, b = pair { log_level = 'info' }
+		local to = 'http:' .. b:sync():get_server_address():gsub('^http:', '')
+		local key = assert(b:device_key())
+		local a_key, b_key = a:device_key():gsub('%W', '%%%0'), key:gsub('%W', '%%%0')
+		local function count(pattern)
+			local times = 0
+			for _, line in ipairs(lines) do
+				times = times + (line.text:find(pattern) and 1 or 0)
+			end
+			return times
+		end
+		assert(a:sync():connect_to_peer(to))
+		found(lines, '^info peer: ' .. b_key .. ' is at http:127.0.0.1:%d+')
+		found(lines, '^info peer: ' .. a_key .. ', no peer yet, came from 127.0.0.1:%d+$')
+		assert(b:sync():register_peer(a:device_key(), 'a'))
+		for n = 1, 3 do
+			local db = assert(a:new_database({ name = 'n' .. n }, 'me'))
+			assert(a:sync():add_tree_sync(key, db:root_id()))
+			assert(a:sync():flush '10s')
+		end
+		found(lines, '^info peer: ' .. a_key .. ' came from 127.0.0.1:%d+$')
+		assert.are.same({ 1, 1 }, { count ', no peer yet, came from', count(a_key .. ' came from') })
+		a:close(0)
+		b:close(0)
+	end)
+
 	it('tells of a relation that gets no further', function()
 		local lines = collect()
 		local a, b = pair { max_attempts = 1, retry_max = '10ms' }

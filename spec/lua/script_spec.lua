@@ -53,10 +53,10 @@ describe('an error in a callback of the loop', function()
 		for _, case in ipairs {
 			{ 'error(setmetatable({}, { __tostring = function() return "an object" end }))',
 				'failed: an object\nstack traceback:' },
-			{ 'error {}', 'failed: %(an error that is a table%)\nstack' },
-			{ 'error()', 'failed: %(an error that is a nil%)\nstack' },
+			{ 'error {}', 'failed: %(an error of type table%)\nstack' },
+			{ 'error()', 'failed: %(an error of type nil%)\nstack' },
 			{ 'error(7)', 'failed: 7\nstack' },
-			{ 'error(setmetatable({}, { __tostring = error }))', 'an error that is a table' },
+			{ 'error(setmetatable({}, { __tostring = error }))', 'an error of type table' },
 			{ 'local function f() return 1 + f() end f()', 'stack overflow' },
 			{ 'tl.sleep(1)', 'would_block: sleep would block here' },
 		} do
@@ -79,10 +79,10 @@ describe('a script', function()
 
 	it('may raise any value', function()
 		for _, case in ipairs {
-			{ 'error {}', 'an error that is a table' },
-			{ 'error(setmetatable({}, { __tostring = error }))', 'an error that is a table' },
-			{ 'error()', 'an error that is a nil' },
-			{ "require 'tidelock'.task(error, {})", 'an error that is a table' },
+			{ 'error {}', 'an error of type table' },
+			{ 'error(setmetatable({}, { __tostring = error }))', 'an error of type table' },
+			{ 'error()', 'an error of type nil' },
+			{ "require 'tidelock'.task(error, {})", 'an error of type table' },
 			{ "assert(require 'tidelock'.open { path = '/dev/null/x' })",
 				'script.lua: io: .-\nstack traceback:\n[^\n]*assert\'\n[^\n]*script.lua:1: in main chunk\n$' },
 		} do
@@ -140,8 +140,8 @@ describe('a script', function()
 			end
 		end
 		local refused = 'nil\thook_failed: a before_commit hook refused the commit: '
-		assert.matches('an error that is a table', lines[1])
-		assert.are.equal(refused .. '(a table)', lines[2])
+		assert.matches('an error of type table', lines[1])
+		assert.are.equal(refused .. '(of type table)', lines[2])
 		assert.are.equal(refused .. 'already_committed: the transaction is being committed; its hooks '
 			.. 'may read it, and change others', lines[3])
 		assert.are.equal('id', lines[4])

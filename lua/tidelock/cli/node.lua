@@ -27,6 +27,17 @@ function commands.init(options)
 	end)
 end
 
+-- Registered ones, also those that share nothing yet.
+local function say_peer(peer)
+	local places = {}
+	for _, at in ipairs(peer.addresses) do
+		places[#places + 1] = ('%s:%s'):format(at.transport_type, at.address)
+	end
+	say('peer       %s  %-16s %s, at %s', peer.pubkey, peer.display_name or '(no name)',
+		peer.status == 'active' and peer.connection_state or peer.status,
+		#places > 0 and table.concat(places, ', ') or 'no address')
+end
+
 local function say_relation(pair)
 	local reason = pair.last_error and ': ' .. pair.last_error or ''
 	say('relation   %s with %s: %s%s', graph.short(pair.db), pair.peer, pair.state, reason)
@@ -42,6 +53,9 @@ local function say_status(status, databases)
 	for _, db in ipairs(databases) do
 		say('database   %s  %-16s %d entries, %d tips, %d pending, %d quarantined', graph.short(db.id),
 			db.name or '(no name)', db.entries, db.tips, db.pending, db.quarantined)
+	end
+	for _, peer in ipairs(status.sync and status.sync.peers or {}) do
+		say_peer(peer)
 	end
 	for _, pair in ipairs(status.sync and status.sync.pairs or {}) do
 		say_relation(pair)

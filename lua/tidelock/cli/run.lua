@@ -128,7 +128,7 @@ local function run(options, program)
 		tell_unfinished()
 	end
 	if not ok and err ~= task.stopped and not stopping then
-		io.stderr:write('tidelock: ', options.file, ': ', err, '\n')
+		io.stderr:write('tidelock: ', shown.escape(options.file), ': ', err, '\n')
 		task.failed = true
 	end
 	program.ended()
