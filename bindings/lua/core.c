@@ -205,6 +205,8 @@ int luaopen_tidelock_core(lua_State *L)
 	tlua_push_error_type(L);
 	lua_pop(L, 1);
 	luaL_newlib(L, functions);
+	lua_pushliteral(L, TL_BACKUP_PARTIAL);
+	lua_setfield(L, -2, "backup_partial");
 	lua_newtable(L);
 #define SET_KIND(symbol, number, name)                                                             \
 	lua_pushboolean(L, true);                                                                  \

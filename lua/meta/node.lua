@@ -48,6 +48,8 @@ function Node:all_databases(with_system) end
 ---@param read fun(): string?  the next piece; nil at the end
 ---@return tidelock.Id?, integer|tidelock.Error  root id, new entries
 function Node:import(read) end
+---A consistent copy. It grows under this name and `.backup-partial` behind it, and gets its own when it is
+---whole; what a process left that was killed is taken away by the next one to the same place.
 ---@param file string  a new file
 ---@return true?, tidelock.Error?
 function Node:backup(file) end

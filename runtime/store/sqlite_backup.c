@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <tidelock/node.h>
 #include <unistd.h>
 #include "base/fail.h"
 #include "base/mem.h"
@@ -10,13 +13,17 @@
 
 enum { PAGES_AT_ONCE = 256 };
 
-/* The new file: its name, and the directory that it stays in whatever becomes of the path. */
+/* The new file: its name, and the directory that it stays in whatever becomes of the path. The copy
+ * grows beside it under a name that says so, locked as long as somebody writes it, and gets its own
+ * name when it is whole. */
 typedef struct target {
 	const char *path; /* as given */
 	char *folder;
 	const char *name; /* the last part of the path */
-	char *place;
-	int directory; /* -1: not opened */
+	char *part;       /* the name meanwhile */
+	char *place;      /* of that */
+	int directory;    /* -1: not opened */
+	int part_fd;      /* holds the lock; -1: none */
 	tl__copied copied;
 	void *ud;
 	uint64_t page_bytes;
@@ -28,39 +35,108 @@ static int split(target *t, const char *path)
 	const char *slash = strrchr(path, '/');
 	size_t len = slash ? (size_t)(slash - path) + 1 : 0;
 
-	*t = (target){.path = path, .name = slash ? slash + 1 : path, .directory = -1};
+	*t = (target){
+		.path = path, .name = slash ? slash + 1 : path, .directory = -1, .part_fd = -1};
 	if (*t->name == '\0')
 		return tl__fail(TL_E_BAD_ARGUMENT,
 			"a backup needs the name of a new file, not "
 			"\"%s\"",
 			path);
 	t->folder = len > 0 ? tl__copy_bytes(path, len) : tl__copy_bytes("./", 2);
-	return t->folder ? TL_OK : TL_E_NOMEM;
+	t->part = tl__alloc(strlen(t->name) + sizeof TL_BACKUP_PARTIAL);
+	if (!t->folder || !t->part)
+		return TL_E_NOMEM;
+	strcpy(t->part, t->name);
+	strcat(t->part, TL_BACKUP_PARTIAL);
+	return TL_OK;
 }
 
-/* Claims the name, so that nothing is overwritten, readable by its owner alone. */
+static int fail_to_create(const target *t)
+{
+	return tl__fail(TL_E_IO, "cannot create %s: %s", t->path, strerror(errno));
+}
+
+static int fail_existing(const target *t)
+{
+	return tl__fail(TL_E_ALREADY_EXISTS, "%s exists already; choose a new file for the backup",
+		t->path);
+}
+
+static bool is_part(const target *t, int fd)
+{
+	struct stat there, here;
+
+	return fstatat(t->directory, t->part, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(fd, &here) == 0 && there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
+/* Takes away what a backup left that was killed; one that is under way holds the lock. */
+static int clear_part(const target *t)
+{
+	int fd = openat(t->directory, t->part, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	int rc = TL_OK;
+
+	if (fd < 0)
+		return errno == ENOENT ? TL_OK : fail_to_create(t);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		rc = tl__fail(TL_E_BUSY, "another backup to %s is under way", t->path);
+	else if (is_part(t, fd) && unlinkat(t->directory, t->part, 0) != 0)
+		rc = fail_to_create(t);
+	close(fd);
+	return rc;
+}
+
+/* A new file, readable by its owner alone. */
+static int make_part(target *t)
+{
+	int rc = clear_part(t);
+
+	if (rc != TL_OK)
+		return rc;
+	t->part_fd = openat(t->directory, t->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (t->part_fd < 0 && errno != EEXIST)
+		return fail_to_create(t);
+	/* Another backup may have come in between, also before the lock. */
+	if (t->part_fd < 0 || flock(t->part_fd, LOCK_EX | LOCK_NB) != 0 || !is_part(t, t->part_fd))
+		return tl__fail(TL_E_BUSY, "another backup to %s is under way", t->path);
+	return TL_OK;
+}
+
 static int claim(target *t)
 {
-	int fd;
+	struct stat info;
 
 	t->directory = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fd = t->directory < 0
-		     ? -1
-		     : openat(t->directory, t->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 && errno == EEXIST)
-		return tl__fail(TL_E_ALREADY_EXISTS,
-			"%s exists already; choose a new file for the backup", t->path);
-	if (fd < 0)
-		return tl__fail(TL_E_IO, "cannot create %s: %s", t->path, strerror(errno));
-	close(fd);
-	return TL_OK;
+	if (t->directory < 0)
+		return fail_to_create(t);
+	if (fstatat(t->directory, t->name, &info, AT_SYMLINK_NOFOLLOW) == 0)
+		return fail_existing(t);
+	return make_part(t);
+}
+
+/* Gives the whole copy its name, where nothing has it. Not every file system has links, nor the
+ * renaming that does not replace. */
+static int put_in_place(const target *t)
+{
+	int rc = linkat(t->directory, t->part, t->directory, t->name, 0);
+
+	if (rc == 0)
+		rc = unlinkat(t->directory, t->part, 0);
+	else if (errno != EEXIST)
+		rc = renameat2(t->directory, t->part, t->directory, t->name, RENAME_NOREPLACE);
+	if (rc != 0 && errno == EEXIST)
+		return fail_existing(t);
+	return rc == 0 ? TL_OK : fail_to_create(t);
 }
 
 static void release(target *t)
 {
+	if (t->part_fd >= 0)
+		close(t->part_fd);
 	if (t->directory >= 0)
 		close(t->directory);
 	tl__free(t->place);
+	tl__free(t->part);
 	tl__free(t->folder);
 }
 
@@ -121,8 +197,16 @@ static int copy_to(tl__sq_conn *conn, target *t)
 			sqlite3_errstr(rc));
 	if (sqlite3_close(to) != SQLITE_OK && rc == TL_OK)
 		rc = tl__fail(TL_E_IO, "cannot close %s", t->path);
+	return rc;
+}
+
+static int finish(const target *t)
+{
+	int rc = put_in_place(t);
+
 	if (rc == TL_OK && fsync(t->directory) != 0)
-		rc = tl__fail(TL_E_IO, "cannot make %s last: %s", t->path, strerror(errno));
+		rc = tl__fail(TL_E_IO, "cannot make %s last: %s; look whether it is there", t->path,
+			strerror(errno));
 	return rc;
 }
 
@@ -130,7 +214,7 @@ static int copy_to(tl__sq_conn *conn, target *t)
 static int back_up(tl__store *base, target *t)
 {
 	tl__snapshot *s;
-	int rc = tl__sq_place(t->directory, t->folder, t->name, &t->place);
+	int rc = tl__sq_place(t->directory, t->folder, t->part, &t->place);
 
 	if (rc == TL_OK)
 		rc = tl__snapshot_open(base, &s);
@@ -138,8 +222,10 @@ static int back_up(tl__store *base, target *t)
 		rc = copy_to(tl__sq_conn_of(s), t);
 		tl__snapshot_close(s);
 	}
+	if (rc == TL_OK)
+		rc = finish(t);
 	if (rc != TL_OK)
-		unlinkat(t->directory, t->name, 0);
+		(void)unlinkat(t->directory, t->part, 0);
 	return rc;
 }
 
@@ -150,7 +236,7 @@ int tl__sq_backup(tl__store *base, const char *file, tl__copied copied, void *ud
 
 	t.copied = copied;
 	t.ud = ud;
-	if (t.folder)
+	if (rc == TL_OK)
 		rc = claim(&t);
 	if (rc == TL_OK)
 		rc = back_up(base, &t);

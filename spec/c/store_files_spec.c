@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <tidelock/node.h>
 #include "scratch.h"
 #include "store_help.h"
 
@@ -498,6 +499,39 @@ static void a_backup_that_is_ended_leaves_nothing(void)
 	CHECK_OK(tl__store_backup(store, copy, NULL, NULL));
 }
 
+static char growing[300], grown[320];
+
+static bool look_at_copy(void *ud, uint64_t done, uint64_t total)
+{
+	int *told = ud;
+
+	if (++*told > 1)
+		return true;
+	CHECK(done < total);
+	CHECK(access(growing, F_OK) != 0 && access(grown, F_OK) == 0);
+	CHECK_CODE(tl__store_backup(store, growing, NULL, NULL), TL_E_BUSY);
+	return true;
+}
+
+static void a_backup_has_its_name_once_it_is_whole(void)
+{
+	int told = 0, fd;
+
+	file_in_folder(growing, sizeof growing, "growing.db");
+	snprintf(grown, sizeof grown, "%s%s", growing, TL_BACKUP_PARTIAL);
+	fd = open(grown, O_WRONLY | O_CREAT, 0644); /* as one that was killed left it */
+	REQUIRE(fd >= 0 && write(fd, "torso", 5) == 5 && close(fd) == 0);
+	REQUIRE(open_at(spec_folder) == TL_OK);
+	CHECK_OK(write_chain(DB, 1, 6000, "notes"));
+	CHECK_OK(tl__store_backup(store, growing, look_at_copy, &told));
+	CHECK(told > 1 && mode_of(growing) == 0600);
+	CHECK(access(growing, F_OK) == 0 && access(grown, F_OK) != 0);
+	REQUIRE(symlink(growing, grown) == 0); /* is not followed */
+	REQUIRE(unlink(growing) == 0);
+	CHECK_CODE(tl__store_backup(store, growing, NULL, NULL), TL_E_IO);
+	CHECK(access(growing, F_OK) != 0);
+}
+
 static void memory_has_no_backup(void)
 {
 	REQUIRE(open_memory() == TL_OK);
@@ -521,6 +555,7 @@ int main(void)
 	RUN_WITH_OTHER(a_foreign_writer_is_told);
 	RUN_WITH_OTHER(a_backup_is_a_store);
 	RUN_WITH_OTHER(a_backup_that_is_ended_leaves_nothing);
+	RUN_WITH_OTHER(a_backup_has_its_name_once_it_is_whole);
 	RUN_WITH_OTHER(memory_has_no_backup);
 	return spec_end();
 }

@@ -87,6 +87,33 @@ describe('a signal', function()
 		assert.are.equal(0, (H.run('verify', '-d', other)))
 	end)
 
+	it('that kills leaves nothing that looks whole, and what it leaves is taken away the next time', function()
+		local data = make_data(3000)
+		local outputs = H.folder()
+		local out = outputs .. '/out'
+		for _, words in ipairs { { 'backup', out, '-d', data }, { 'db', 'export', 'n', out, '-d', data } } do
+			local left
+			for _ = 1, 200 do -- until it was killed in between
+				local command = H.start({}, table.unpack(words))
+				while #names_in(outputs) == 0 and not command.status do
+					uv.run 'nowait'
+				end
+				command:kill 'sigkill'
+				command:wait()
+				left = names_in(outputs)
+				if #left > 0 and left[1] ~= 'out' then
+					break
+				end
+				os.remove(out)
+			end
+			assert.are.equal(1, #left)
+			assert.matches('^out%..*partial$', left[1])
+			assert.are.same({ 0, '' }, { (H.run(table.unpack(words))), (select(3, H.run('status', '-d', data))) })
+			assert.are.same({ 'out' }, names_in(outputs))
+			os.remove(out)
+		end
+	end)
+
 	it('ends a command whose reader or writer does nothing', function()
 		local data = make_data(3000)
 		local stuck = uv.new_pipe()

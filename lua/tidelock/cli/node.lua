@@ -122,16 +122,10 @@ local function absolute(file)
 	return file:sub(1, 1) == '/' and file or tl.loop.cwd() .. '/' .. file
 end
 
--- A value whose end takes the file away when the command was interrupted: the owner may have been ready
--- at that moment.
+-- As long as the value lives, a signal that ends the process on the spot takes the unfinished copy away.
 local function guarded(file)
-	program.partial(file)
-	return setmetatable({}, { __close = function()
-		if program.stopping() then
-			os.remove(file)
-		end
-		program.partial()
-	end })
+	program.partial(file .. core.backup_partial)
+	return setmetatable({}, { __close = function() program.partial() end })
 end
 
 function commands.backup(options)

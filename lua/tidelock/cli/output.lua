@@ -1,5 +1,5 @@
 -- A file that is whole or not there: written beside its place under another name, and put there at the
--- end.
+-- end. What a process leaves that is killed is called NAME.PID-N.partial.
 local program = require 'tidelock.program'
 local show = require 'tidelock.cli.show'
 local uv = require 'luv'
@@ -39,8 +39,22 @@ function Output:__close()
 	end
 end
 
+-- Takes away what processes left beside `place` that were killed.
+local function clear_partials(place)
+	local folder, name = place:match '^(.*/)([^/]*)$'
+	folder, name = folder or './', name or place
+	local scan = uv.fs_scandir(folder)
+	for other in function() return scan and (uv.fs_scandir_next(scan)) end do
+		local pid = other:sub(1, #name) == name and other:match('^%.(%d+)%-%d+%.partial$', #name + 1)
+		if pid and select(3, uv.kill(tonumber(pid), 0)) == 'ESRCH' then
+			os.remove(folder .. other)
+		end
+	end
+end
+
 -- A file beside `place` that nobody else has.
 local function make_partial(place)
+	clear_partials(place)
 	for number = 1, 100 do
 		local partial = ('%s.%d-%d.partial'):format(place, uv.os_getpid(), number)
 		local fd, message, code = uv.fs_open(partial, 'wx', 438) -- 0666

@@ -174,7 +174,11 @@ typedef struct tl_backup_options {
 
 /* A consistent copy of the store as the new file `file`, of the moment of the call; others read and
  * write meanwhile. Blocks. TL_E_ALREADY_EXISTS when there is such a file; one that fails or is
- * ended leaves none. `file` is a plain file name. */
+ * ended leaves none. `file` is a plain file name. Until the copy is whole it grows under that name
+ * with TL_BACKUP_PARTIAL behind it: what is left of a process that was killed is never taken for a
+ * backup, and the next backup to `file` takes it away. TL_E_BUSY while another one is under way
+ * there. */
+#define TL_BACKUP_PARTIAL ".backup-partial"
 TL_API int tl_node_backup_with(
 	tl_node *node, const char *file, const tl_backup_options *options) TL_MUST_USE;
 /* The same without options. */
