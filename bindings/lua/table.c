@@ -118,8 +118,11 @@ static int table_each_json(lua_State *L)
 
 static int table_count(lua_State *L)
 {
+	tl_table *table = check(L);
+	bool none;
+	tl_walk_options options = tlua_check_walk_options(L, 2, &none);
 	uint64_t count = 0;
-	int rc = tl_table_count(check(L), &count);
+	int rc = none ? TL_OK : tl_table_count_with(table, &options, &count);
 
 	lua_pushinteger(L, (lua_Integer)count);
 	return tlua_result(L, rc, 1);

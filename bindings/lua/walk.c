@@ -62,8 +62,18 @@ static int next(lua_State *L, int (*push)(lua_State *L, const tl_value *value))
 	return 1 + push(L, value);
 }
 
+/* nil and the error: what no text is, is no JSON. */
+static int push_other(lua_State *L, const tl_value *row)
+{
+	tl_str json;
+
+	return tlua_result(L, tl_row_json(row, &json), 0);
+}
+
 static int push_row(lua_State *L, const tl_value *row)
 {
+	if (tl_value_type(row) != TL_TEXT)
+		return push_other(L, row);
 	return tlua_decode_json(L, tl_value_as_text(row));
 }
 
@@ -71,6 +81,8 @@ static int push_text(lua_State *L, const tl_value *row)
 {
 	tl_str text = tl_value_as_text(row);
 
+	if (tl_value_type(row) != TL_TEXT)
+		return push_other(L, row);
 	lua_pushlstring(L, text.ptr, text.len);
 	return 1;
 }

@@ -406,19 +406,21 @@ function Table:contains(key) end
 ---@param key string
 ---@return boolean? existed, tidelock.Error?
 function Table:delete(key) end
----Rows in key order, read in pages: for key, row in table:each { prefix = 'a' } do. A row that
----another writer left and that is no JSON comes as key, nil, error, and the walk goes on. See
----tidelock.WalkOptions.
+---Rows in key order, read in pages: for key, row in table:each { prefix = 'a' } do. What another writer left
+---there that is no JSON (some other text, or no text at all) comes as key, nil, error, and the walk goes on.
+---See tidelock.WalkOptions.
 ---@param options? tidelock.WalkOptions
 ---@return fun(): string?, any, tidelock.Error?
 function Table:each(options) end
----The same with the rows' texts as they are.
+---The same with the rows' texts as they are; what is no text comes as key, nil, error.
 ---@param options? tidelock.WalkOptions
----@return fun(): string?, string
+---@return fun(): string?, string?, tidelock.Error?
 function Table:each_json(options) end
----How many rows there are. Reads them all, a page at a time.
+---How many rows `each` with these options would give, those that are no JSON included. Reads them, a page at
+---a time.
+---@param options? tidelock.WalkOptions
 ---@return integer?, tidelock.Error?
-function Table:count() end
+function Table:count(options) end
 ---@param path tidelock.Path
 ---@param fn fun()
 ---@return nil, tidelock.Error  unsupported

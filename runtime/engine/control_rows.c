@@ -22,21 +22,28 @@ static int open_table(
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* A row that somebody wrote as something else than JSON is told as its text. */
-static void put_row(tl__buf *out, tl_str key, tl_str row)
+/* A row that somebody wrote as something else than JSON is told as its text, or as its type. */
+static int put_row(tl__buf *out, tl_str key, const tl_value *row)
 {
-	tl_json_writer *check = NULL;
-	bool good = tl_json_writer_new(&check, 0) == TL_OK && tl_json_put_json(check, row) == TL_OK;
+	tl_str json;
+	int rc = tl_row_json(row, &json);
 
+	if (rc == TL_E_NOMEM)
+		return rc;
 	tl__buf_text(out, "{\"key\":");
 	tl__json_put_string(out, key);
-	tl__buf_text(out, good ? ",\"row\":" : ",\"error\":\"bad_json\",\"text\":");
-	if (good)
-		tl__buf_str(out, row);
-	else
-		tl__json_put_string(out, row);
+	if (rc == TL_OK) {
+		tl__buf_text(out, ",\"row\":");
+		tl__buf_str(out, json);
+	} else if (tl_value_type(row) == TL_TEXT) {
+		tl__buf_text(out, ",\"error\":\"bad_json\",\"text\":");
+		tl__json_put_string(out, tl_value_as_text(row));
+	} else {
+		tl__buf_format(out, ",\"error\":\"bad_json\",\"type\":\"%s\"",
+			tl_type_name(tl_value_type(row)));
+	}
 	tl__buf_text(out, "}");
-	tl_json_writer_free(check);
+	return TL_OK;
 }
 
 /* A page of rows behind `after`; the next one begins behind `next`, null at the end. */
@@ -61,7 +68,7 @@ int tl__control_row_list(tl_node *node, const tl__control_request *r, tl__buf *o
 		if (rc != TL_OK || !row)
 			break;
 		tl__buf_text(out, count++ > 0 ? "," : "");
-		put_row(out, key, tl_value_as_text(row));
+		rc = put_row(out, key, row);
 	}
 	tl__buf_text(out, "],\"next\":");
 	if (rc == TL_OK && row)

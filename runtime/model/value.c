@@ -184,21 +184,21 @@ const char *tl_type_name(tl_type type)
 
 bool tl_value_as_bool(const tl_value *value)
 {
-	if (!value)
+	if (!value || value->type != TL_BOOL)
 		return false;
 	return value->as.boolean;
 }
 
 int64_t tl_value_as_int(const tl_value *value)
 {
-	if (!value)
+	if (!value || value->type != TL_INT)
 		return 0;
 	return value->as.integer;
 }
 
 tl_str tl_value_as_text(const tl_value *value)
 {
-	if (!value)
+	if (!value || value->type != TL_TEXT)
 		return TL__STR_NULL;
 	return value->as.text;
 }

@@ -67,12 +67,28 @@ TL__PUBLIC(tl_table_insert, table && key,
 	return tl_table_set(table, tl__str_z(key), row);
 }
 
-/* The row's Text, or NULL: other values are no rows. */
+TL__PUBLIC(tl_row_json, row && json, (const tl_value *row, tl_str *json), (row, json))
+{
+	tl_str text = tl_value_as_text(row);
+	int code = TL_OK;
+
+	*json = TL__STR_NULL;
+	if (tl_value_type(row) != TL_TEXT)
+		code = tl__fail(TL_E_BAD_JSON, "the row is no text with JSON, but of type %s",
+			tl_type_name(tl_value_type(row)));
+	else
+		code = check_row(text);
+	if (code == TL_OK)
+		*json = text;
+	return code;
+}
+
+/* What stands under the key, or NULL. */
 static int look_up(tl_table *table, tl_str key, tl_value **out)
 {
 	int code = tl__bound_value(&table->bound, &key, 1, out);
 
-	if (code == TL_OK && *out && tl_value_type(*out) != TL_TEXT) {
+	if (code == TL_OK && tl_value_type(*out) == TL_DELETED) {
 		tl_value_free(*out);
 		*out = NULL;
 	}
@@ -92,8 +108,7 @@ TL__PUBLIC(tl_table_get, table && out,
 	if (!value)
 		return tl__fail(TL_E_KEY_NOT_FOUND, "table `%.*s` has no row `%.*s`",
 			TL__STR_ARG(table->bound.name), TL__STR_ARG(key));
-	row = tl_value_as_text(value);
-	code = check_row(row);
+	code = tl_row_json(value, &row);
 	if (code == TL_OK && !(*out = tl__copy_bytes(row.ptr, row.len)))
 		code = TL_E_NOMEM;
 	if (len)
@@ -130,29 +145,23 @@ TL__PUBLIC(tl_table_delete, table,
 	return tl__bound_put(&table->bound, &key, 1, tl_value_deleted(), TL__PUT_REPLACE);
 }
 
-typedef struct searching {
-	tl_row_match match;
-	tl_row_visit visit;
-	void *ud;
-} searching;
-
-static int try_row(void *ud, tl_str key, tl_str row)
-{
-	searching *search = ud;
-	int code = check_row(row);
-
-	if (code == TL_E_NOMEM)
-		return code;
-	if (code != TL_OK)
-		return search->visit(search->ud, key, TL__STR_NULL);
-	return search->match(search->ud, key, row) ? search->visit(search->ud, key, row) : TL_OK;
-}
-
+/* Those that are no JSON are shown, too. */
 TL__PUBLIC(tl_table_search, table && match && visit,
 	(tl_table *table, tl_row_match match, tl_row_visit visit, void *ud),
 	(table, match, visit, ud))
 {
-	searching search = {match, visit, ud};
+	const tl_value *value = NULL;
+	tl_walk *walk = NULL;
+	tl_str key, row;
+	int code = tl_table_walk(table, NULL, &walk);
 
-	return tl_table_each(table, try_row, &search);
+	while (code == TL_OK && (code = tl_walk_next(walk, &key, &value)) == TL_OK && value) {
+		code = tl_row_json(value, &row);
+		if (code == TL_E_NOMEM)
+			break;
+		if (code != TL_OK || match(ud, key, row))
+			code = visit(ud, key, row);
+	}
+	tl_walk_free(walk);
+	return code == TL_STOP ? TL_OK : code;
 }

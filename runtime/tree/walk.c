@@ -22,7 +22,6 @@ struct tl_walk {
 	tl_str prefix;
 	tl__buf last; /* key to go on behind */
 	bool has_last;
-	bool rows;     /* Texts alone */
 	uint64_t left; /* how many may still be shown */
 	size_t page_size;
 	tl_value *page; /* NULL: to be read */
@@ -65,7 +64,7 @@ static int keep(tl_walk *w, tl_str path, const tl_walk_options *options)
 }
 
 static int walk_new(
-	tl_walk **out, const tl__bound *bound, tl_str path, const tl_walk_options *given, bool rows)
+	tl_walk **out, const tl__bound *bound, tl_str path, const tl_walk_options *given)
 {
 	tl_walk_options options = TL_WALK_OPTIONS_INIT;
 	tl_walk *w;
@@ -77,7 +76,6 @@ static int walk_new(
 	w = tl__alloc_zero(1, sizeof *w);
 	if (!w)
 		return TL_E_NOMEM;
-	w->rows = rows;
 	w->page_size = FIRST_PAGE;
 	code = tl__bound_init(&w->bound, bound->tx, bound->view, bound->db, bound->name);
 	if (code == TL_OK)
@@ -93,14 +91,14 @@ static int walk_new(
 TL__PUBLIC(tl_table_walk, table && out,
 	(tl_table *table, const tl_walk_options *options, tl_walk **out), (table, options, out))
 {
-	return walk_new(out, &table->bound, TL__STR(""), options, true);
+	return walk_new(out, &table->bound, TL__STR(""), options);
 }
 
 TL__PUBLIC(tl_doc_store_walk, store && out,
 	(tl_doc_store *store, tl_str path, const tl_walk_options *options, tl_walk **out),
 	(store, path, options, out))
 {
-	return walk_new(out, &store->bound, path, options, false);
+	return walk_new(out, &store->bound, path, options);
 }
 
 /* --- pages ------------------------------------------------------------------------------------ */
@@ -203,11 +201,6 @@ static int refresh(tl_walk *w)
 	return code;
 }
 
-static bool is_shown(const tl_walk *w, const tl_value *value)
-{
-	return w->rows ? tl_value_type(value) == TL_TEXT : tl_value_type(value) != TL_DELETED;
-}
-
 TL__PUBLIC(tl_walk_next, w && key && value,
 	(tl_walk *w, tl_str *key, const tl_value **value), (w, key, value))
 {
@@ -221,7 +214,7 @@ TL__PUBLIC(tl_walk_next, w && key && value,
 		if (code != TL_OK || !tl_doc_at(w->page, w->at, key, &child))
 			break;
 		w->at++;
-		if (!is_shown(w, child))
+		if (tl_value_type(child) == TL_DELETED)
 			continue;
 		w->left--;
 		*value = child;
@@ -262,16 +255,22 @@ TL__PUBLIC(tl_table_each, table && visit,
 	return code == TL_STOP ? TL_OK : code;
 }
 
-static int count_row(void *ud, tl_str key, tl_str row)
+TL__PUBLIC(tl_table_count_with, table && out,
+	(tl_table *table, const tl_walk_options *options, uint64_t *out), (table, options, out))
 {
-	(void)key;
-	(void)row;
-	++*(uint64_t *)ud;
-	return TL_OK;
+	const tl_value *value = NULL;
+	tl_walk *walk = NULL;
+	tl_str key;
+	int code = tl_table_walk(table, options, &walk);
+
+	*out = 0;
+	while (code == TL_OK && (code = tl_walk_next(walk, &key, &value)) == TL_OK && value)
+		++*out;
+	tl_walk_free(walk);
+	return code;
 }
 
 TL__PUBLIC(tl_table_count, table && out, (tl_table *table, uint64_t *out), (table, out))
 {
-	*out = 0;
-	return tl_table_each(table, count_row, out);
+	return tl_table_count_with(table, NULL, out);
 }

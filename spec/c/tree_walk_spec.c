@@ -265,7 +265,25 @@ static void memory_does_not_grow(void)
 	tl_database_free(db);
 }
 
-static void other_values_are_no_rows(void)
+static int note_row(void *ud, tl_str key, tl_str row)
+{
+	tl__buf *out = ud;
+
+	tl__buf_str(out, key);
+	tl__buf_byte(out, '=');
+	tl__buf_str(out, row.ptr ? row : TL__STR("none"));
+	tl__buf_byte(out, ';');
+	return TL_OK;
+}
+
+static bool any_row(void *ud, tl_str key, tl_str row)
+{
+	(void)ud;
+	(void)key;
+	return row.ptr != NULL;
+}
+
+static void other_values_are_rows_without_json(void)
 {
 	tl_database *db = new_database("admin");
 	tl_transaction *tx = begin(db);
@@ -276,6 +294,8 @@ static void other_values_are_no_rows(void)
 	tl_str zero[1] = {TL__STR("b\0c")};
 	tl_walk_options o = TL_WALK_OPTIONS_INIT;
 	uint64_t count = 0;
+	char *text = NULL;
+	bool there = false;
 
 	CHECK_OK(tl_doc_store_set_int(d, z("a"), 1));
 	CHECK_OK(tl_doc_store_set(d, z("m"), tl_value_doc()));
@@ -294,8 +314,20 @@ static void other_values_are_no_rows(void)
 	CHECK_OK(tl_table_walk(t, &o, &walk));
 	CHECK_OK(drain(walk, &out));
 	CHECK(tl__str_eq(tl__buf_view(&out), TL__STR("b\0c=\"2\";")));
+	CHECK_OK(tl_table_count_with(t, &o, &count));
+	CHECK(count == 1);
 	CHECK_OK(tl_table_count(t, &count));
-	CHECK(count == 2);
+	CHECK(count == 4);
+	tl__buf_clear(&out);
+	CHECK_OK(tl_table_each(t, note_row, &out));
+	CHECK(tl__str_eq(tl__buf_view(&out), TL__STR("a=none;b=no JSON;b\0c=2;m=none;")));
+	tl__buf_clear(&out);
+	CHECK_OK(tl_table_search(t, any_row, note_row, &out));
+	CHECK(tl__str_eq(tl__buf_view(&out), TL__STR("a=none;b=none;b\0c=2;m=none;")));
+	CHECK_CODE(tl_table_get(t, z("m"), &text, NULL), TL_E_BAD_JSON);
+	CHECK(!text);
+	CHECK_OK(tl_table_contains(t, z("a"), &there));
+	CHECK(there);
 	tl__buf_free(&out);
 	tl_table_free(t);
 	tl_database_free(db);
@@ -507,7 +539,7 @@ int main(void)
 	RUN_EACH(walks_are_as_reading_everything);
 	RUN_EACH(pages_join_without_gap_or_repeat);
 	RUN_EACH(memory_does_not_grow);
-	RUN_EACH(other_values_are_no_rows);
+	RUN_EACH(other_values_are_rows_without_json);
 	RUN_EACH(a_transaction_may_change_under_a_walk);
 	RUN_EACH(commits_do_not_break_a_walk);
 	RUN_EACH(a_walk_ends_with_its_transaction);

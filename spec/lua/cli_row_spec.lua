@@ -66,18 +66,22 @@ describe('the commands on rows', function()
 			assert(db:transact(function(tx)
 				for n = 1, 2500 do tx:table 't':set(('k%04d'):format(n), n) end
 				tx:doc 't':set('k9', 'no JSON\27\n')
+				tx:doc 't':set('l.a', 1)
 			end))]])
 		assert.are.same({ 0, '', '' }, { H.run('run', script, data) })
 		local _, list = run('row', 'list', 'n', 't', '--json')
 		local rows = json.decode(list)
-		assert.are.equal(2501, #rows)
+		assert.are.equal(2502, #rows)
 		assert.are.same({ key = 'k0001', row = 1 }, rows[1])
 		assert.are.same({ key = 'k9', error = 'bad_json', text = 'no JSON\27\n' }, rows[2501])
+		assert.are.same({ key = 'l', error = 'bad_json', type = 'doc' }, rows[2502])
 		assert.are.equal(1234, select(2, select(2, run('row', 'list', 'n', 't', '-n', '1234')):gsub('\n', '')))
-		assert.are.equal('k9  (no JSON) no JSON\\u001b\\n\n',
+		assert.are.equal('k9  (no JSON) no JSON\\u001b\\n\nl  (no JSON, but of type doc)\n',
 			select(2, run('row', 'list', 'n', 't', '--after', 'k2500')))
-		local status, _, err = run('row', 'get', 'n', 't', 'k9')
-		assert.are.equal(1, status)
-		assert.matches('bad_json', err)
+		for _, key in ipairs { 'k9', 'l' } do
+			local status, _, err = run('row', 'get', 'n', 't', key)
+			assert.are.equal(1, status)
+			assert.matches('bad_json', err)
+		end
 	end)
 end)

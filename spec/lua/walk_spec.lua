@@ -40,6 +40,12 @@ describe('walks', function()
 		end
 		assert.are.equal(1200, n)
 		assert.are.equal(1200, rows:count())
+		for _, options in ipairs {
+			{}, { prefix = 'k0001' }, { after = key(1100) }, { limit = 7 }, { limit = 0 }, { prefix = 'x' },
+			{ prefix = 'k010', after = key(1050), limit = 30 }, { limit = 5000 },
+		} do
+			assert.are.equal(#keys(rows:each(options)), rows:count(options))
+		end
 		assert.are.same({ key(11), key(12) }, keys(rows:each { prefix = 'k0001', after = key(10), limit = 2 }))
 		assert.are.same({ key(1000) }, keys(rows:each { prefix = 'k01', after = 'k00999x', limit = 1 }))
 		assert.are.same({}, keys(rows:each { limit = 0 }))
@@ -50,6 +56,7 @@ describe('walks', function()
 		assert.are.equal('{"n":1}', text)
 		for _, bad in ipairs { { prefx = 'a' }, { limit = -1 }, { limit = 1.5 }, { prefix = 1 }, { after = {} } } do
 			assert.has_error(function() rows:each(bad) end)
+			assert.has_error(function() rows:count(bad) end)
 		end
 		assert.has_error(function() rows:each 'k' end)
 	end)
@@ -78,6 +85,8 @@ describe('walks', function()
 				assert(doc:set_at_path({ name }, text))
 			end
 			assert(doc:set('number', 5))
+			assert(doc:set('list', tl.list { 1 }))
+			assert(doc:set('l.a', true))
 		end))
 		local rows = assert(db:table 'rows')
 		local good, bad = {}, {}
@@ -91,16 +100,32 @@ describe('walks', function()
 			end
 		end
 		assert.are.same({ key(1), key(2) }, good)
-		assert.are.same({ 'a', 'b', 'k00001x', 'z' }, bad)
+		assert.are.same({ 'a', 'b', 'k00001x', 'l', 'list', 'number', 'z' }, bad)
 		local found, unreadable = rows:search(function(row) return row.n == 2 end)
 		assert.are.same({ { key = key(2), row = { n = 2 } } }, found)
-		assert.are.equal(4, #unreadable)
+		assert.are.equal(7, #unreadable)
 		assert.are.equal('a', unreadable[1].key)
 		assert.are.equal('bad_json', unreadable[1].err.code)
-		local row, err = rows:get 'a'
-		assert.is_nil(row)
-		assert.are.equal('bad_json', err.code)
-		assert.are.equal(6, rows:count())
+		for _, name in ipairs(bad) do
+			local row, err = rows:get(name)
+			assert.is_nil(row)
+			assert.are.equal('bad_json', err.code)
+			assert.is_true(rows:contains(name))
+		end
+		assert.matches('of type int$', select(2, rows:get 'number').message)
+		assert.are.equal(9, rows:count())
+		local texts = {}
+		for name, text, err in rows:each_json { after = 'l' } do
+			texts[#texts + 1] = name .. '=' .. (text or err.code)
+		end
+		assert.are.same({ 'list=bad_json', 'number=bad_json', 'z=18446744073709551615' }, texts)
+		assert(db:transact(function(tx)
+			assert.is_true(tx:table 'rows':delete 'number')
+			assert(tx:table 'rows':set('list', 'good'))
+			assert.are.equal(8, tx:table 'rows':count())
+		end))
+		assert.are.equal('good', rows:get 'list')
+		assert.is_false(rows:contains 'number')
 	end)
 
 	it('give false, null and nothing else their due', function()

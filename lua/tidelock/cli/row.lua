@@ -30,7 +30,9 @@ local function each_row(ask, options, fn)
 end
 
 local function say_row(row)
-	if row.error then
+	if row.type then
+		say('%s  (no JSON, but of type %s)', row.key, row.type)
+	elseif row.error then
 		say('%s  (no JSON) %s', row.key, row.text)
 	else
 		say('%s  %s', row.key, json.encode(row.row))

@@ -50,7 +50,7 @@ TL_API void tl_value_free(tl_value *value); /* NULL is fine */
 
 TL_API tl_type tl_value_type(const tl_value *value);
 TL_API const char *tl_type_name(tl_type type); /* "null" ... "deleted" */
-/* Undefined for another type: look first. */
+/* Of a value of another type: false, 0, a text whose ptr is NULL. */
 TL_API bool tl_value_as_bool(const tl_value *value);
 TL_API int64_t tl_value_as_int(const tl_value *value);
 TL_API tl_str tl_value_as_text(const tl_value *value);

@@ -112,13 +112,19 @@ TL_API int tl_doc_store_modify_or_insert(
 /* --- Table ------------------------------------------------------------------------------------ */
 
 /* Rows are JSON texts under literal keys; a row is replaced as a whole, never merged field by
- * field. */
+ * field. Another writer may leave something else under a key: no JSON, or a value that is no Text.
+ * That is a row as well: it is there, counted and can be replaced or deleted, and reading it as
+ * JSON is TL_E_BAD_JSON. */
 typedef struct tl_table tl_table;
 
 #define TL_ROW_KEY_LEN 36
 
 TL_API void tl_table_free(tl_table *table); /* NULL is fine */
 TL_API tl_str tl_table_name(const tl_table *table);
+
+/* The JSON of a row that a walk gave, a view into it; TL_E_BAD_JSON when it is none: *json has ptr
+ * NULL, and the last error says why. Since 0.3. */
+TL_API int tl_row_json(const tl_value *row, tl_str *json) TL_MUST_USE;
 
 /* Under a new UUID (v4), written to `key`. TL_E_BAD_JSON unless the row is one JSON value. */
 TL_API int tl_table_insert(tl_table *table, tl_str row, char key[TL_ROW_KEY_LEN + 1]);
@@ -129,11 +135,12 @@ TL_API int tl_table_get(tl_table *table, tl_str key, char **out, size_t *len) TL
 TL_API int tl_table_contains(tl_table *table, tl_str key, bool *out) TL_MUST_USE;
 /* *existed (may be NULL) tells whether there was a row; without one nothing is staged. */
 TL_API int tl_table_delete(tl_table *table, tl_str key, bool *existed);
-/* All rows in ascending key order, as other writers left them: look whether they are JSON. Values
- * that are no Text are no rows. What it sees of changes made meanwhile is told at tl_walk. */
+/* All rows in ascending key order, as other writers left them: look whether they are JSON. Of a
+ * value that is no Text `row` has ptr NULL. What it sees of changes made meanwhile is told at
+ * tl_walk. */
 typedef int (*tl_row_visit)(void *ud, tl_str key, tl_str row);
 TL_API int tl_table_each(tl_table *table, tl_row_visit visit, void *ud) TL_MUST_USE;
-/* How many there are. Reads them all, a page at a time. */
+/* How many there are, those that are no JSON included. Reads them all, a page at a time. */
 TL_API int tl_table_count(tl_table *table, uint64_t *out) TL_MUST_USE;
 /* Those that `match` says true to. Of a row that is no JSON it is not asked: the visitor gets its
  * key with a row whose ptr is NULL, and the last error says why. */
@@ -158,6 +165,7 @@ TL_API int tl_table_search(
  *         show(key, tl_value_as_text(row));
  *     tl_walk_free(walk);
  *
+ * Of a row that is no Text the text's ptr is NULL; tl_row_json also looks whether it is JSON.
  * What a walk sees of changes: over a transaction the transaction as it is at each step, what the
  * loop itself stages included: a row that is set or deleted ahead comes or stays away, one behind
  * is not shown again. Over the present what is there when its page is read: every row that was
@@ -180,10 +188,13 @@ typedef struct tl_walk_options {
  * handle. *out is yours (tl_walk_free). */
 TL_API int tl_table_walk(
 	tl_table *table, const tl_walk_options *options, tl_walk **out) TL_MUST_USE;
+/* How many rows a walk with these options would give. Since 0.3. */
+TL_API int tl_table_count_with(
+	tl_table *table, const tl_walk_options *options, uint64_t *out) TL_MUST_USE;
 /* Of the Doc at `path` ("": of the store); without a Doc there it has nothing. TL_E_BAD_PATH. */
 TL_API int tl_doc_store_walk(tl_doc_store *store, tl_str path, const tl_walk_options *options,
 	tl_walk **out) TL_MUST_USE;
-/* The next one; *value NULL at the end. A row is a Text. Both belong to the walk and live until its
+/* The next one; *value NULL at the end. Both belong to the walk and live until its
  * next call. May wait for the disk. */
 TL_API int tl_walk_next(tl_walk *walk, tl_str *key, const tl_value **value) TL_MUST_USE;
 TL_API void tl_walk_free(tl_walk *walk); /* NULL is fine */
