@@ -20,6 +20,8 @@ PACKAGES := gcc make pkg-config lua5.4 liblua5.4-dev libuv1-dev libsodium-dev li
 LIBRARIES := libsodium libcrypto sqlite3 libuv libcurl libmicrohttpd
 
 comma := ,
+empty :=
+space := $(empty) $(empty)
 
 BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)),)
 
@@ -36,12 +38,14 @@ SPECS   := $(sort $(wildcard spec/c/*_spec.c))
 VECTORS := $(sort $(wildcard spec/vectors/*.c))
 BENCHES := $(sort $(wildcard spec/bench/*.c))
 EMBEDS  := $(sort $(wildcard examples/embed/*.c))
-PROGRAMS := $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check $(EMBEDS:%.c=$(BUILD)/%)
+PROGRAMS = $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check $(EMBEDS:%.c=$(BUILD)/%) $(LUA_EMBEDS:%.c=$(BUILD)/%)
 BINDINGS := $(sort $(wildcard bindings/lua/*.c))
 HALVES   := $(sort $(wildcard lua/tidelock/*.lua lua/tidelock/*/*.lua))
 PROGRAM_OBJECTS := $(filter %/main.o $(BUILD)/bindings/lua/program_%.o,$(BINDINGS:%.c=$(BUILD)/%.o))
 BINDING_OBJECTS := $(filter-out $(PROGRAM_OBJECTS),$(BINDINGS:%.c=$(BUILD)/%.o)) $(BUILD)/bindings/lua/halves.o
 HEADERS := $(sort $(wildcard runtime/include/tidelock/*.h))
+LUA_HEADERS := $(sort $(wildcard bindings/lua/include/tidelock/*.h))
+LUA_EMBEDS  := $(sort $(wildcard examples/embed/lua/*.c))
 
 # Asked only when something is compiled, so that `make deps` works where nothing is installed.
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
@@ -52,21 +56,26 @@ LUA_LIBS   = $(shell pkg-config --libs lua5.4)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all help deps demo test lint check-deps types format bench exports install clean specs
+.PHONY: all lib help deps demo test lint check-deps types format bench exports install install-lib install-lua \
+	uninstall clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME) $(BUILD)/lua/tidelock.so $(BUILD)/tidelock
+all: lib $(BUILD)/lua/tidelock.so $(BUILD)/tidelock
+
+lib: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME)
 
 help:
-	@echo 'make all          the library (build/)'
+	@echo 'make all          the library, the Lua module and the program (build/)'
+	@echo 'make lib          the library alone, without Lua'
 	@echo 'make demo         two processes keep two folders in step'
 	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
 	@echo 'make lint         clang-tidy, luacheck and the format check'
 	@echo 'make check-deps   include arrows point down only'
 	@echo 'make types        the examples against lua/meta, where a checker is installed'
 	@echo 'make bench        figures, one JSON object a line; BENCH=quick, LINES="commit get"'
-	@echo 'make install      to DESTDIR= PREFIX= ($(PREFIX))'
+	@echo 'make install      everything, to DESTDIR= PREFIX= ($(PREFIX)) LIBDIR= ($(LIBDIR))'
+	@echo 'make install-lib  the library for C and C++, without Lua; make uninstall'
 	@echo 'make exports      note the names that the shared library offers (spec/exports.txt)'
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make clean        remove build/'
@@ -83,7 +92,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/spec/c/base_json_other_spec: PKG_LIBS += $(shell pkg-config --libs libcjson)
 $(BUILD)/spec/c/base_json_other_spec.o: PKG_CFLAGS += $(shell pkg-config --cflags libcjson)
 
-$(BUILD)/bindings/%.o: ALL_CFLAGS += $(LUA_CFLAGS)
+$(BUILD)/bindings/%.o: ALL_CFLAGS += -Ibindings/lua/include $(LUA_CFLAGS)
 
 # The Lua halves become strings of the libraries, so that a host needs no path to them.
 $(BUILD)/bindings/lua/halves.c: bindings/lua/embed.lua $(HALVES)
@@ -95,17 +104,22 @@ $(BUILD)/bindings/lua/halves.o: $(BUILD)/bindings/lua/halves.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(CFLAGS) -Ibindings/lua -c $< -o $@
 
-$(BUILD)/lua/tidelock.so: $(BINDING_OBJECTS) $(BUILD)/libtidelock.a bindings/lua/exports.map
+# The module and the program use the shared library, so that a process has one copy of it. They find it by
+# the way from where they lie, here and where they are installed: link_module FILE WAY.
+link_module = $(CC) -shared -Wl,-soname,tidelock.so -Wl,--version-script=bindings/lua/exports.map \
+	$(ALL_LDFLAGS) $(LDFLAGS) $(BINDING_OBJECTS) $(BUILD)/$(SONAME) -lm -Wl,-rpath,'$$ORIGIN/$(2)' -o $(1)
+# The program exports Lua's own API: modules written in C (luv) look for it there.
+link_program = $(CC) -Wl,--export-dynamic $(ALL_LDFLAGS) $(LDFLAGS) $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) \
+	$(BUILD)/$(SONAME) $(LUA_LIBS) -lm -Wl,-rpath,'$$ORIGIN/$(2)' -o $(1)
+
+$(BUILD)/lua/tidelock.so: $(BINDING_OBJECTS) $(BUILD)/$(SONAME) bindings/lua/exports.map
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared -Wl,--version-script=bindings/lua/exports.map $(ALL_LDFLAGS) $(LDFLAGS) \
-		$(BINDING_OBJECTS) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
+	$(Q)$(call link_module,$@,..)
 
-# The program exports Lua's own API: modules written in C (luv) look for it there.
-$(BUILD)/tidelock: $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) $(BUILD)/libtidelock.a
+$(BUILD)/tidelock: $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) $(BUILD)/$(SONAME)
 	$(call say,LD,$@)
-	$(Q)$(CC) -Wl,--export-dynamic $(ALL_LDFLAGS) $(LDFLAGS) $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) \
-		$(BUILD)/libtidelock.a $(PKG_LIBS) $(LUA_LIBS) -o $@
+	$(Q)$(call link_program,$@,.)
 
 $(BUILD)/libtidelock.a: $(OBJECTS)
 	$(call say,AR,$@)
@@ -123,12 +137,19 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/$(SONAME)
 	$(Q)$(CC) -std=c11 -Wall -Wextra $(if $(WERROR),-Werror) -Iruntime/include $(ALL_LDFLAGS) $(CFLAGS) \
 		$< $(BUILD)/$(SONAME) -Wl,-rpath,$(abspath $(BUILD)) -o $@
 
+# One with a Lua state of its own links the module too.
+$(BUILD)/examples/embed/lua/%: examples/embed/lua/%.c $(BUILD)/lua/tidelock.so $(LUA_HEADERS)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -Wall -Wextra $(if $(WERROR),-Werror) -Iruntime/include -Ibindings/lua/include $(LUA_CFLAGS) \
+		$(ALL_LDFLAGS) $(CFLAGS) $< $(BUILD)/lua/tidelock.so $(BUILD)/$(SONAME) $(LUA_LIBS) \
+		-Wl,-rpath,$(abspath $(BUILD)):$(abspath $(BUILD))/lua -o $@
+
 # Programs link the archive: specifications may look at what is shared inside. Those of the binding
 # have it in them; modules written in C (luv) find Lua's API in the library beside it.
 $(BUILD)/spec/c/binding_%: MORE = $(BINDING_OBJECTS) $(LUA_LIBS)
-$(BUILD)/spec/c/binding_%.o: ALL_CFLAGS += $(LUA_CFLAGS)
+$(BUILD)/spec/c/binding_%.o: ALL_CFLAGS += -Ibindings/lua/include $(LUA_CFLAGS)
 $(filter $(BUILD)/spec/c/binding_%,$(PROGRAMS)): $(BINDING_OBJECTS)
-
 $(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $< $(MORE) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
@@ -180,20 +201,67 @@ format:
 exports: $(BUILD)/$(SONAME)
 	@nm -D --defined-only $(BUILD)/$(SONAME) | awk '$$2 == "T" { print $$3 }' | sort > spec/exports.txt
 
-# The pkg-config file names PREFIX, so it is made for each installation.
-LUA_DIR := lib/lua/5.4
-install: all
-	install -d $(DESTDIR)$(PREFIX)/include/tidelock $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/bin \
-		$(DESTDIR)$(PREFIX)/$(LUA_DIR) $(DESTDIR)$(PREFIX)/share/tidelock/types
-	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/tidelock/
-	install -m 644 $(BUILD)/libtidelock.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
-	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libtidelock.so
-	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PRIVATE@|$(strip $(PKG_LIBS))|' \
-		runtime/tidelock.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tidelock.pc
-	install -m 755 $(BUILD)/tidelock $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(BUILD)/lua/tidelock.so $(DESTDIR)$(PREFIX)/$(LUA_DIR)/
-	install -m 644 $(wildcard lua/meta/*.lua) $(DESTDIR)$(PREFIX)/share/tidelock/types/
+# --- installation ---
+#
+# install-lib needs the core's packages alone, install-lua brings the Lua module and the program. LIBDIR may
+# lie in PREFIX (lib/x86_64-linux-gnu) or begin with a slash. What names PREFIX is made for each
+# installation.
+LIBDIR  ?= lib
+LUA_DIR ?= lib/lua/5.4
+
+under_prefix = $(if $(filter /%,$(1)),$(1),$(PREFIX)/$(1))
+INTO     := $(DESTDIR)$(PREFIX)
+LIB_TO   := $(call under_prefix,$(LIBDIR))
+LUA_TO   := $(call under_prefix,$(LUA_DIR))
+DOC_TO   := $(PREFIX)/share/doc/tidelock
+MAN_TO   := $(PREFIX)/share/man
+# The texts on formats and trust that the headers speak of.
+FORMATS  := model tree crypto engine wire
+
+# How one installed folder is reached from another.
+from_to = $(shell realpath -m --relative-to=$(1) $(2))
+fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIB_TO))|' \
+	-e 's|@LUADIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LUA_TO))|; s|@VERSION@|$(VERSION)|; s|@SONAME@|$(SONAME)|' \
+	-e 's|@FROM_CMAKE@|$(call from_to,$(LIB_TO)/cmake/tidelock,$(PREFIX))|' \
+	-e 's|@FROM_PREFIX@|$(call from_to,$(PREFIX),$(LIB_TO))|; s|@PRIVATE@|$(strip $(PKG_LIBS))|' \
+	-e 's|@PRIVATE_LIST@|$(subst $(space),;,$(strip $(PKG_LIBS)))|'
+
+install: install-lib install-lua
+
+install-lib: lib
+	install -d $(INTO)/include/tidelock $(DESTDIR)$(LIB_TO)/pkgconfig $(DESTDIR)$(LIB_TO)/cmake/tidelock \
+		$(DESTDIR)$(DOC_TO)/examples $(DESTDIR)$(MAN_TO)/man3
+	install -m 644 $(HEADERS) $(INTO)/include/tidelock/
+	install -m 644 $(BUILD)/libtidelock.a $(DESTDIR)$(LIB_TO)/
+	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIB_TO)/
+	ln -sf $(SONAME) $(DESTDIR)$(LIB_TO)/libtidelock.so
+	$(fill) runtime/install/tidelock.pc.in > $(DESTDIR)$(LIB_TO)/pkgconfig/tidelock.pc
+	$(fill) runtime/install/tidelockConfig.cmake.in > $(DESTDIR)$(LIB_TO)/cmake/tidelock/tidelockConfig.cmake
+	$(fill) runtime/install/tidelockConfigVersion.cmake.in \
+		> $(DESTDIR)$(LIB_TO)/cmake/tidelock/tidelockConfigVersion.cmake
+	install -m 644 LICENSE runtime/include/README.md $(DESTDIR)$(DOC_TO)/
+	for name in $(FORMATS); do install -m 644 runtime/$$name/README.md $(DESTDIR)$(DOC_TO)/$$name.md || exit 1; done
+	install -m 644 $(wildcard examples/embed/*.c) $(DESTDIR)$(DOC_TO)/examples/
+	install -m 644 runtime/install/tidelock.3 $(DESTDIR)$(MAN_TO)/man3/
+
+install-lua: all install-lib
+	install -d $(DESTDIR)$(LUA_TO) $(INTO)/bin $(INTO)/share/tidelock/types $(DESTDIR)$(DOC_TO)/examples \
+		$(DESTDIR)$(MAN_TO)/man1
+	$(call link_module,$(DESTDIR)$(LUA_TO)/tidelock.so,$(call from_to,$(LUA_TO),$(LIB_TO)))
+	$(call link_program,$(INTO)/bin/tidelock,$(call from_to,$(PREFIX)/bin,$(LIB_TO)))
+	install -m 644 $(LUA_HEADERS) $(INTO)/include/tidelock/
+	$(fill) bindings/lua/tidelock-lua.pc.in > $(DESTDIR)$(LIB_TO)/pkgconfig/tidelock-lua.pc
+	install -m 644 $(wildcard lua/meta/*.lua) $(INTO)/share/tidelock/types/
+	install -m 644 $(wildcard examples/*.lua examples/embed/lua/*.c) $(DESTDIR)$(DOC_TO)/examples/
+	install -m 644 bindings/lua/tidelock.1 $(DESTDIR)$(MAN_TO)/man1/
+
+# Takes away what either of the two put there, and the folders that are nobody else's.
+uninstall:
+	rm -rf $(INTO)/include/tidelock $(DESTDIR)$(LIB_TO)/cmake/tidelock $(DESTDIR)$(DOC_TO) $(INTO)/share/tidelock
+	rm -f $(DESTDIR)$(LIB_TO)/libtidelock.a $(DESTDIR)$(LIB_TO)/libtidelock.so $(DESTDIR)$(LIB_TO)/$(SONAME) \
+		$(DESTDIR)$(LIB_TO)/pkgconfig/tidelock.pc $(DESTDIR)$(LIB_TO)/pkgconfig/tidelock-lua.pc \
+		$(DESTDIR)$(LUA_TO)/tidelock.so $(INTO)/bin/tidelock $(DESTDIR)$(MAN_TO)/man1/tidelock.1 \
+		$(DESTDIR)$(MAN_TO)/man3/tidelock.3
 
 clean:
 	rm -rf build

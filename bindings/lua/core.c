@@ -185,9 +185,9 @@ static int core_bad_argument(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {{"misuse", core_misuse}, {"bad_argument", core_bad_argument},
-	{"control", tlua_control}, {"escape", core_escape}, {"distance", core_distance},
-	{"record", core_record}, {"methods", core_methods}, {"version", core_version},
-	{"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
+	{"control", tlua_control}, {"bell", tlua_bell}, {"escape", core_escape},
+	{"distance", core_distance}, {"record", core_record}, {"methods", core_methods},
+	{"version", core_version}, {"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
 
 int luaopen_tidelock_core(lua_State *L)
 {
@@ -200,6 +200,7 @@ int luaopen_tidelock_core(lua_State *L)
 	tlua_open_transaction(L);
 	tlua_open_database(L);
 	tlua_open_hooks(L);
+	tlua_open_op(L);
 	tlua_open_node(L);
 	tlua_open_sync(L);
 	tlua_push_error_type(L);

@@ -20,6 +20,8 @@ void tlua_open_walk(lua_State *L);
 void tlua_open_settings(lua_State *L);
 void tlua_open_transaction(lua_State *L);
 void tlua_open_database(lua_State *L);
+void tlua_open_op(lua_State *L);
+int tlua_bell(lua_State *L); /* op.c: a function of the module */
 void tlua_open_node(lua_State *L);
 int tlua_node_store(lua_State *L); /* store.c: a method of nodes */
 /* control(path, request [, { timeout =, cancel_fd =, input_fd =, progress = fn }]) -> the answer's

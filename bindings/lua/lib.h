@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <tidelock/lua.h>
 #include <tidelock/tidelock.h>
 #include "misuse.h"
 
@@ -162,7 +163,6 @@ const tl_secret *tlua_check_secret(lua_State *L, int arg);
 
 /* Makes every module findable by require without a path. */
 void tlua_preload(lua_State *L);
-TL_API int luaopen_tidelock(lua_State *L);
 TL_API int luaopen_tidelock_crypto(lua_State *L);
 TL_API int luaopen_tidelock_entry(lua_State *L);
 TL_API int luaopen_tidelock_doc(lua_State *L);

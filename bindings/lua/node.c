@@ -4,15 +4,24 @@
 #include "hook.h"
 #include "options.h"
 
-static int drop(lua_State *L)
+/* Closes the node, except one that a host has pushed: that one is given back. */
+static int let_go(lua_State *L, uint64_t flush_ms)
 {
 	void **handle = luaL_checkudata(L, 1, TLUA_NODE);
+	tl_node *node = *handle;
 
-	/* A finaliser never waits; closing with a flush is node:close(). */
-	if (*handle)
-		tl_node_close_within(*handle, 0);
 	*handle = NULL;
+	if (lua_getiuservalue(L, 1, 1) == LUA_TBOOLEAN)
+		tl_node_free(node);
+	else
+		tl_node_close_within(node, flush_ms < UINT32_MAX ? (uint32_t)flush_ms : UINT32_MAX);
 	return 0;
+}
+
+/* A finaliser never waits; closing with a flush is node:close(). */
+static int drop(lua_State *L)
+{
+	return let_go(L, 0);
 }
 
 static tl_node *check(lua_State *L)
@@ -38,20 +47,66 @@ static int core_open(lua_State *L)
 /* close([flush]) waits for the flush; closing twice is fine. */
 static int node_close(lua_State *L)
 {
-	void **handle = luaL_checkudata(L, 1, TLUA_NODE);
-	tl_node *node = *handle;
-	uint64_t flush = lua_isnoneornil(L, 2) ? 5000 : tlua_check_duration(L, 2);
-
-	*handle = NULL;
-	if (node)
-		tl_node_close_within(node, flush < UINT32_MAX ? (uint32_t)flush : UINT32_MAX);
-	return 0;
+	luaL_checkudata(L, 1, TLUA_NODE);
+	return let_go(L, lua_isnoneornil(L, 2) ? 5000 : tlua_check_duration(L, 2));
 }
 
 static int node_closing(lua_State *L)
 {
 	lua_settop(L, 1);
 	return node_close(L);
+}
+
+/* --- nodes of a host -------------------------------------------------------------------------- */
+
+static const char lent_key; /* of the table in the registry: a node's address -> its handle, weak */
+
+static void push_lent(lua_State *L)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &lent_key) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "v");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &lent_key);
+}
+
+/* A handle that a script has closed is no use any more. */
+static bool is_open(lua_State *L)
+{
+	void **handle = lua_touserdata(L, -1);
+
+	return handle && *handle;
+}
+
+int tlua_push_node(lua_State *L, tl_node *node)
+{
+	void **handle;
+
+	luaL_checkstack(L, 8, "a node");
+	if (!node) {
+		lua_pushnil(L);
+		return tl_error_set(TL_E_BAD_ARGUMENT, "tlua_push_node was called without a node");
+	}
+	luaL_requiref(L, "tidelock", luaopen_tidelock, false);
+	push_lent(L);
+	lua_rawgetp(L, -1, node);
+	if (!is_open(L)) {
+		lua_pop(L, 1);
+		handle = tlua_new_handle(L, TLUA_NODE);
+		lua_pushboolean(L, true);
+		lua_setiuservalue(L, -2, 1);
+		lua_pushvalue(L, -1);
+		lua_rawsetp(L, -3, node);
+		*handle = tl_node_retain(node);
+	}
+	lua_replace(L, -3);
+	lua_pop(L, 1);
+	return TL_OK;
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -378,56 +433,6 @@ static int node_dispatch(lua_State *L)
 	return 0;
 }
 
-/* --- operations ------------------------------------------------------------------------------- */
-
-static int op_drop(lua_State *L)
-{
-	void **handle = luaL_checkudata(L, 1, TLUA_OP);
-
-	tl_op_free(*handle);
-	*handle = NULL;
-	return 0;
-}
-
-static int op_done(lua_State *L)
-{
-	lua_pushboolean(L, tl_op_done(tlua_check_handle(L, 1, TLUA_OP)));
-	return 1;
-}
-
-/* result() -> text, or nil, error; only of a done operation */
-static int op_result(lua_State *L)
-{
-	tl_op *op = tlua_check_handle(L, 1, TLUA_OP);
-
-	luaL_argcheck(L, tl_op_done(op), 1, "the operation is not done");
-	if (tl_op_result(op) != TL_OK)
-		return tlua_fail(L);
-	lua_pushstring(L, tl_op_text(op));
-	return 1;
-}
-
-/* wait([timeout]): blocks this thread */
-static int op_wait(lua_State *L)
-{
-	tl_op *op = tlua_check_handle(L, 1, TLUA_OP);
-	uint64_t timeout = lua_isnoneornil(L, 2) ? 0 : tlua_check_duration(L, 2);
-
-	if (tl_op_wait(op, timeout < UINT32_MAX ? (uint32_t)timeout : UINT32_MAX) != TL_OK)
-		return tlua_fail(L);
-	lua_pushstring(L, tl_op_text(op));
-	return 1;
-}
-
-static int op_cancel(lua_State *L)
-{
-	tl_op_cancel(tlua_check_handle(L, 1, TLUA_OP));
-	return 0;
-}
-
-static const luaL_Reg op_methods[] = {{"done", op_done}, {"result", op_result}, {"wait", op_wait},
-	{"cancel", op_cancel}, {"close", op_drop}, {NULL, NULL}};
-
 static const luaL_Reg methods[] = {{"close", node_close}, {"device_key", node_device_key},
 	{"add_private_key", node_add_private_key}, {"import_private_key", node_import_private_key},
 	{"get_public_key", node_get_public_key}, {"export_private_key", node_export_private_key},
@@ -442,7 +447,6 @@ static const luaL_Reg methods[] = {{"close", node_close}, {"device_key", node_de
 
 void tlua_open_node(lua_State *L)
 {
-	tlua_new_type(L, TLUA_OP, op_methods, op_drop);
 	tlua_new_type(L, TLUA_NODE, methods, drop);
 	luaL_getmetatable(L, TLUA_NODE);
 	lua_pushcfunction(L, node_closing);

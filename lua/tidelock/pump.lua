@@ -23,7 +23,7 @@ local function pump_of(node)
 	local pump = pumps[node]
 	if not pump then
 		descriptor(node) -- from here on events are kept
-		pump = setmetatable({ node = node, ops = {}, readers = {} }, Pump)
+		pump = setmetatable({ node = node, bell = core.bell(), ops = {}, readers = {} }, Pump)
 		pumps[node] = pump
 	end
 	return pump
@@ -86,10 +86,18 @@ local function any_active(readers)
 	end
 end
 
--- The descriptor is watched while somebody waits, and keeps the loop alive only then.
+local function stop(poll)
+	if poll then
+		poll:stop()
+		handles.close(poll)
+	end
+end
+
+-- The descriptors are watched while somebody waits, and keep the loop alive only then. The node's says
+-- that there is something to dispatch, ours that somebody did: another thread of a host may be quicker.
 function Pump:settle()
 	local wanted = self.node and (next(self.ops) or any_active(self.readers))
-	local poll = self.poll
+	local poll, rung = self.poll, self.rung
 	if wanted and not poll then
 		poll = uv.new_poll(descriptor(self.node))
 		poll:start('r', handles.callback(function()
@@ -97,15 +105,20 @@ function Pump:settle()
 				self:settle() -- what closed the node had no memory left for this
 			elseif self.poll then
 				self.node:dispatch()
-				self:wake_done()
 				self:drain(TURN)
 			end
 		end))
 		self.poll = poll
-	elseif not wanted and poll then
-		self.poll = nil
-		poll:stop()
-		handles.close(poll)
+		rung = uv.new_poll(self.bell:fd())
+		rung:start('r', handles.callback(function()
+			self.bell:still()
+			self:wake_done()
+		end))
+		self.rung = rung
+	elseif not wanted and (poll or rung) then
+		self.poll, self.rung = nil, nil
+		stop(poll)
+		stop(rung)
 	end
 end
 
@@ -145,6 +158,7 @@ function M.wait(what, node, start, ...)
 	end
 	local _ <close> = setmetatable({}, { __close = function() give_up(op) end })
 	local pump = pump_of(node)
+	op:rings(pump.bell)
 	task.wait(what, function(wake)
 		pump.ops[op] = wake
 		pump:settle()

@@ -20,7 +20,7 @@ typedef struct tl_permission {
 
 /* Negative, 0, positive: a is weaker, equal, stronger. */
 TL_API int tl_permission_compare(tl_permission a, tl_permission b);
-/* Within the bounds of a delegation (runtime/model/README.md); min may be NULL. */
+/* Within the bounds of a delegation (doc/tidelock/model.md); min may be NULL. */
 TL_API tl_permission tl_permission_clamp(
 	tl_permission p, tl_permission max, const tl_permission *min);
 /* People's form: "read", "write:10", "admin:0". TL_E_BAD_ARGUMENT says what is accepted. */
@@ -89,8 +89,8 @@ typedef struct tl_signer {
 typedef int (*tl_delegation_lookup)(
 	void *ud, tl_str root, const tl_entry *entry, size_t step, const tl_auth **auth);
 
-/* Resolves an entry's key against `auth` (runtime/model/README.md, with holes H9, H10, H16, H17
- * closed as runtime/model/README.md lists). Errors: TL_E_KEY_NOT_FOUND, TL_E_BAD_KEY,
+/* Resolves an entry's key against `auth` (doc/tidelock/model.md, with holes H9, H10, H16, H17
+ * closed as doc/tidelock/model.md lists). Errors: TL_E_KEY_NOT_FOUND, TL_E_BAD_KEY,
  * TL_E_BAD_ENTRY, or what `lookup` returned. */
 TL_API int tl_auth_resolve(tl_signer *out, const tl_auth *auth, const tl_entry *entry,
 	tl_delegation_lookup lookup, void *ud) TL_MUST_USE;

@@ -32,7 +32,7 @@ TL_API void tl_secret_wipe(tl_secret *secret);
 TL_API int tl_sign(const tl_secret *secret, const void *message, size_t len,
 	uint8_t signature[TL_SIGNATURE_BYTES]) TL_MUST_USE;
 
-/* TL_OK when the signature is good under the strict rule (runtime/crypto/README.md), else
+/* TL_OK when the signature is good under the strict rule (doc/tidelock/crypto.md), else
  * TL_E_BAD_SIGNATURE. */
 TL_API int tl_verify(const tl_key *key, const void *message, size_t len,
 	const uint8_t signature[TL_SIGNATURE_BYTES]) TL_MUST_USE;

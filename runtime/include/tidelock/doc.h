@@ -2,7 +2,7 @@
  *
  * A value is null, bool, int (64 bits), text, doc (string keys), list (ordered by position) or a
  * tombstone. Values form trees: a container owns its children. Format and merge rules:
- * runtime/model/README.md. Nothing here blocks. */
+ * doc/tidelock/model.md. Nothing here blocks. */
 #ifndef TIDELOCK_DOC_H
 #define TIDELOCK_DOC_H
 
@@ -95,7 +95,7 @@ TL_API int tl_list_remove(tl_value *list, size_t index) TL_MUST_USE; /* leaves a
 TL_API int tl_list_put(tl_value *list, const tl_position *position, tl_value *value) TL_MUST_USE;
 TL_API int tl_position_compare(const tl_position *a, const tl_position *b);
 
-/* Merges `later` into `base` in place (runtime/model/README.md); `later` is only read.
+/* Merges `later` into `base` in place (doc/tidelock/model.md); `later` is only read.
  * Deterministic. TL_E_NOMEM leaves `base` usable but half merged. Both must be Docs. */
 TL_API int tl_doc_merge(tl_value *base, const tl_value *later) TL_MUST_USE;
 

@@ -1,6 +1,6 @@
 /* Entries: immutable signed records, and the builder that makes them.
  *
- * Format: an entry is compact JSON of tree, subtrees and sig (runtime/model/README.md). Its id is
+ * Format: an entry is compact JSON of tree, subtrees and sig (doc/tidelock/model.md). Its id is
  * the SHA-256 of these canonical bytes; its signature covers the same bytes with "sig":null inside.
  * Data text and metadata are opaque and kept verbatim. */
 #ifndef TIDELOCK_ENTRY_H
@@ -36,7 +36,7 @@ TL_API int tl_entry_parse(tl_entry **out, tl_str text, tl_entry_form form) TL_MU
 TL_API tl_entry *tl_entry_retain(tl_entry *entry);
 TL_API void tl_entry_free(tl_entry *entry); /* gives back one reference; NULL is fine */
 
-/* Structure rules (runtime/model/README.md) and the holes closed with them (H21, H22):
+/* Structure rules (doc/tidelock/model.md) and the holes closed with them (H21, H22):
  * TL_OK or TL_E_BAD_ENTRY with a sentence. An entry that passes has only well-formed ids as root
  * and parents, no repeated parents and no repeated store. */
 TL_API int tl_entry_check(const tl_entry *entry) TL_MUST_USE;
