@@ -85,8 +85,10 @@ void tl_sha256(const void *bytes, size_t len, uint8_t digest[32])
 {
 	SHA256_CTX context;
 
+	if (!digest)
+		return;
 	SHA256_Init(&context);
-	SHA256_Update(&context, bytes, len);
+	SHA256_Update(&context, bytes, bytes ? len : 0);
 	SHA256_Final(digest, &context);
 }
 
