@@ -77,13 +77,15 @@ function Node:sync() end
 function Node:with_sync() end
 ---Calls fn(event) from the loop for each event of this kind; fn may not wait (a task that it starts
 ---may). Every reader of events (on, events, next_event) sees every event, whatever else waits or reads.
----A reader that is slow is kept 10,000, then one `overflow` that counts what was lost.
+---A reader that is slow is kept at least 10,000, then one `overflow` that counts what was lost. The program is
+---kept running, and the node held, until stop() or the end of the node.
 ---@param kind tidelock.EventKind
 ---@param fn fun(event: tidelock.Event)
 ---@return fun() stop
 function Node:on(kind, fn) end
 ---for event in node:events { kinds } do: waits for each. Leaving the loop ends it, and so does closing
----the node, after the events until then.
+---the node, after the events until then. The program is kept running while somebody waits for the next,
+---not by a loop that stands still.
 ---@param kinds? tidelock.EventKind[]  all without it; ask for 'overflow' to hear of losses
 ---@return fun(): tidelock.Event?
 function Node:events(kinds) end

@@ -54,19 +54,32 @@ function node:on(kind, fn)
 	end
 end
 
+-- The reader's next event, of those that have happened until now.
+local function take(self, reader)
+	local event = reader:take()
+	if not event and not reader.closed then
+		pump.catch_up(self)
+		event = reader:take()
+	end
+	return event
+end
+
 --- for event in node:events { 'entries_received' } do: waits for each. Leaving the loop ends
---- it, and so does closing the node.
+--- it, and so does closing the node. The program is kept running only while somebody waits.
 function node:events(kinds)
 	local waiting = {}
-	local reader = Reader.new(set_of(kinds), true, function()
+	local reader = Reader.new(set_of(kinds), false, function()
 		task.wake_all(waiting)
 	end)
 	local stop = pump.read(self, reader)
+	local function changed()
+		pump.activate(self, reader, #waiting > 0)
+	end
 	local function next_event()
 		task.check_waiting 'events'
-		local event = reader:take()
+		local event = take(self, reader)
 		while not event and not reader.closed do
-			task.wait_among('events', waiting)
+			task.wait_among('events', waiting, changed)
 			event = reader:take()
 		end
 		return event
@@ -89,13 +102,7 @@ end
 
 --- The next event, or nil. Never waits.
 function node:next_event()
-	local taker = taker_of(self)
-	local event = taker:take()
-	if not event then
-		pump.catch_up(self)
-		event = taker:take()
-	end
-	return event
+	return take(self, taker_of(self))
 end
 
 --- Readable when dispatch or next_event has something to do.

@@ -93,29 +93,32 @@ local function stop(poll)
 	end
 end
 
+function Pump:dispatch()
+	if not self.node then
+		self:settle() -- what closed the node had no memory left for this
+	elseif self.poll then
+		self.node:dispatch()
+		self:drain(TURN)
+	end
+end
+
+local function watch(fd, heard)
+	local poll = uv.new_poll(fd)
+	poll:start('r', handles.callback(heard))
+	return poll
+end
+
 -- The descriptors are watched while somebody waits, and keep the loop alive only then. The node's says
 -- that there is something to dispatch, ours that somebody did: another thread of a host may be quicker.
 function Pump:settle()
-	local wanted = self.node and (next(self.ops) or any_active(self.readers))
-	local poll, rung = self.poll, self.rung
-	if wanted and not poll then
-		poll = uv.new_poll(descriptor(self.node))
-		poll:start('r', handles.callback(function()
-			if not self.node then
-				self:settle() -- what closed the node had no memory left for this
-			elseif self.poll then
-				self.node:dispatch()
-				self:drain(TURN)
-			end
-		end))
-		self.poll = poll
-		rung = uv.new_poll(self.bell:fd())
-		rung:start('r', handles.callback(function()
+	if self.node and (next(self.ops) or any_active(self.readers)) then
+		self.poll = self.poll or watch(descriptor(self.node), function() self:dispatch() end)
+		self.rung = self.rung or watch(self.bell:fd(), function()
 			self.bell:still()
 			self:wake_done()
-		end))
-		self.rung = rung
-	elseif not wanted and (poll or rung) then
+		end)
+	else
+		local poll, rung = self.poll, self.rung
 		self.poll, self.rung = nil, nil
 		stop(poll)
 		stop(rung)
@@ -183,6 +186,15 @@ function M.read(node, reader)
 	return function()
 		reader:close()
 		pump:leave(reader)
+	end
+end
+
+--- Whether a reader keeps the loop alive from now on. Nothing after the node has closed.
+function M.activate(node, reader, active)
+	local pump = pumps[node]
+	reader.active = active
+	if pump then
+		pump:settle()
 	end
 end
 

@@ -89,16 +89,27 @@ end
 
 -- --- running -----------------------------------------------------------------------------------
 
---- Waits among others who wait for the same: until someone wakes them all.
-function M.wait_among(what, waiting)
+local function take_out(array, item)
+	for at, other in ipairs(array) do
+		if other == item then
+			table.remove(array, at)
+			return
+		end
+	end
+end
+
+--- Waits among others who wait for the same: until someone wakes them all. changed(), if given, is
+--- called whenever one more or one fewer waits.
+function M.wait_among(what, waiting, changed)
 	return M.wait(what, function(wake)
 		waiting[#waiting + 1] = wake
+		if changed then
+			changed()
+		end
 	end, function(wake)
-		for at, other in ipairs(waiting) do
-			if other == wake then
-				table.remove(waiting, at)
-				return
-			end
+		take_out(waiting, wake)
+		if changed then
+			changed()
 		end
 	end)
 end

@@ -2,6 +2,7 @@
 local H = require 'spec.helper'
 local tl = require 'tidelock'
 local task = require 'tidelock.task'
+local uv = require 'luv'
 
 local function open()
 	local node = assert(tl.open { backend = tl.memory() })
@@ -122,9 +123,28 @@ describe('events', function()
 		assert.are.equal(9, taken) -- its reading began after the first
 	end)
 
+	it('keep a program running only while somebody waits for one', function()
+		local node <close>, commit = with_database()
+		local step, _, _, left <close> = node:events { 'entry_committed' } -- luacheck: ignore left
+		uv.run 'nowait'
+		assert.is_false(uv.loop_alive())
+		commit()
+		assert.are.equal('entry_committed', step().kind)
+		uv.run 'nowait'
+		assert.is_false(uv.loop_alive())
+		local reading = tl.task(step)
+		uv.run 'nowait'
+		assert.is_true(uv.loop_alive())
+		commit()
+		assert.are.equal('entry_committed', reading:wait().kind)
+		uv.run 'nowait'
+		assert.is_false(uv.loop_alive())
+	end)
+
 	it('are kept for a slow reader up to a number, and what is lost is counted', function()
 		local node <close>, commit = with_database()
 		node:next_event()
+		node:on('server_started', function() end) -- brings every event to the readers at once
 		local all, some = {}, 0
 		local go = false
 		local slow = tl.task(function()
