@@ -77,8 +77,8 @@ function Node:sync() end
 function Node:with_sync() end
 ---Calls fn(event) from the loop for each event of this kind; fn may not wait (a task that it starts
 ---may). Every reader of events (on, events, next_event) sees every event, whatever else waits or reads.
----A reader that is slow is kept at least 10,000, then one `overflow` that counts what was lost. The program is
----kept running, and the node held, until stop() or the end of the node.
+---A reader that is slow is kept at least 10,000, then one `overflow` that counts what was lost. The
+---program is kept running, and the node held, until stop() or the end of the node.
 ---@param kind tidelock.EventKind
 ---@param fn fun(event: tidelock.Event)
 ---@return fun() stop
