@@ -15,8 +15,10 @@
 
 typedef struct source {
 	tl__control_job *job;
-	uint64_t lines, bytes; /* read so far */
+	uint64_t lines, bytes; /* read so far; lines that are not empty */
+	char last;             /* character of that */
 	uint64_t size;         /* of the file from where it was read; 0: not known */
+	bool framed;           /* it begins with an empty line */
 } source;
 
 /* How many lines there will be is a guess from those so far. */
@@ -34,10 +36,13 @@ static void count(source *s, const char *text, size_t len)
 {
 	const char *end = text + len;
 
+	if (s->bytes == 0)
+		s->framed = len > 0 && *text == '\n';
 	s->bytes += len;
 	for (const char *at = memchr(text, '\n', len); at;
 		at = memchr(at + 1, '\n', (size_t)(end - at - 1)))
-		s->lines++;
+		s->lines += (at > text ? at[-1] : s->last) != '\n';
+	s->last = len > 0 ? end[-1] : s->last;
 }
 
 static ptrdiff_t read_source(void *ud, void *out, size_t cap)
@@ -74,7 +79,7 @@ static void measure(source *s)
 
 int tl__control_import(tl_node *node, tl__control_job *job, tl__buf *out)
 {
-	source s = {.job = job};
+	source s = {.job = job, .last = '\n'};
 	char text[TL_ID_TEXT_LEN + 1];
 	uint64_t entered = 0;
 	tl_id root;
@@ -88,7 +93,8 @@ int tl__control_import(tl_node *node, tl__control_job *job, tl__buf *out)
 	if (rc != TL_OK)
 		return rc;
 	tl_id_format(&root, text);
-	tl__buf_format(out, "{\"id\":\"%s\",\"entered\":%llu}", text, (unsigned long long)entered);
+	tl__buf_format(out, "{\"id\":\"%s\",\"entered\":%llu,\"framed\":%s}", text,
+		(unsigned long long)entered, s.framed ? "true" : "false");
 	return TL_OK;
 }
 

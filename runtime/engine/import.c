@@ -25,6 +25,8 @@ typedef struct importing {
 	uint64_t numbers[PAGE_LINES];
 	size_t count;
 	uint64_t line;  /* number of the line being read, from 1 */
+	bool framed;    /* the first line is an empty one, so the last one is to be too */
+	bool ended;     /* the last line read is an empty one */
 	tl__buf doubts; /* struct doubt; bounded by what is set aside of one sender */
 	bool has_root;
 	tl_id root;
@@ -182,6 +184,9 @@ static int give_page(importing *i)
 /* Takes the line between lines_end and `end`; empty lines are passed over. */
 static int take_line(importing *i, size_t end)
 {
+	i->ended = end == i->lines_end;
+	if (i->ended && i->line == 1)
+		i->framed = true;
 	if (end > i->lines_end) {
 		i->numbers[i->count] = i->line;
 		i->starts[i->count] = i->lines_end;
@@ -249,7 +254,14 @@ static int import_all(importing *i)
 		rc = give_page(i);
 	if (rc == TL_OK && !i->has_root)
 		rc = tl__fail(TL_E_BAD_ENTRY, "there are no entries to import");
-	return rc == TL_OK ? settle_doubts(i, UINT64_MAX) : rc;
+	if (rc == TL_OK)
+		rc = settle_doubts(i, UINT64_MAX);
+	if (rc == TL_OK && i->framed && !i->ended)
+		rc = tl__fail(TL_E_BAD_ENTRY,
+			"it was cut off behind line %llu: the empty line at its end is missing; "
+			"export it again",
+			(unsigned long long)(i->line - 1));
+	return rc;
 }
 
 /* What entered stays, also when the rest is bad. */

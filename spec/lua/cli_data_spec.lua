@@ -132,27 +132,61 @@ end)
 describe('an import', function()
 	teardown(H.clean)
 
+	local folder, text
+	before_each(function()
+		folder = H.folder()
+		text = select(3, exported(folder))
+	end)
+
+	-- What an import of this text into a fresh directory gives, and how many entries are there afterwards.
+	local function import(name, lines)
+		local file, into = H.write(folder .. '/' .. name, lines), folder .. '/into-' .. name
+		local status, out, err = run(into, 'db', 'import', '--init', file)
+		local held = json.decode(select(2, run(into, 'db', 'list', '--json')))
+		return status, out, err, held[1] and held[1].entries or 0
+	end
+
 	it('of a damaged file keeps what is verified, and says what is wrong', function()
-		local folder = H.folder()
-		local _, _, text = exported(folder)
 		for name, case in pairs {
-			altered = { text:gsub('"two', '"tow'), 'bad_signature: line 3 is bad', 2 },
-			root = { text:gsub('\\"n\\"', '\\"m\\"', 1), 'bad_signature: line 1 is bad', 0 },
-			cut = { text:sub(1, -20), 'bad_json: line 3 is bad', 2 },
-			garbage = { text .. 'garbage\n', 'bad_json: line 4 is bad', 3 },
-			missing = { text:gsub('\n[^\n]*', '', 1), 'waits_for_parent: line 2 is bad', 1 },
+			altered = { text:gsub('"two', '"tow'), 'bad_signature: line 4 is bad', 2 },
+			root = { text:gsub('\\"n\\"', '\\"m\\"', 1), 'bad_signature: line 2 is bad', 0 },
+			cut = { text:sub(1, -20), 'bad_json: line 4 is bad', 2 },
+			cut_at_the_end_of_a_line = { text:sub(1, -2), 'bad_entry: it was cut off behind line 4', 3 },
+			cut_before_the_end_of_a_line = { text:sub(1, -3), 'bad_entry: it was cut off behind line 4', 3 },
+			cut_behind_the_second_entry = { text:gsub('[^\n]*\n\n$', ''), 'bad_entry: it was cut off behind line 3', 2 },
+			cut_behind_the_root = { text:match '^\n[^\n]*\n', 'bad_entry: it was cut off behind line 2', 1 },
+			nothing_but_the_begin = { '\n', 'bad_entry: there are no entries to import', 0 },
+			garbage = { text .. 'garbage\n', 'bad_json: line 6 is bad', 3 },
+			missing = { text:gsub('(\n[^\n]+)\n[^\n]+', '%1', 1), 'waits_for_parent: line 3 is bad', 1 },
 			empty = { '', 'bad_entry: there are no entries to import', 0 },
-			torso = { text:gsub('^[^\n]*\n', ''), 'bad_entry: line 1 is bad', 0 },
+			torso = { text:gsub('^\n[^\n]*\n', ''), 'bad_entry: line 1 is bad', 0 },
 		} do
-			local file = H.write(folder .. '/' .. name, (case[1]))
 			local said, count = case[#case - 1], case[#case]
-			local status, out, err = run(folder .. '/into-' .. name, 'db', 'import', '--init', file)
+			local status, out, err, held = import(name, case[1])
 			assert.are.same({ 1, '' }, { status, out })
 			assert.is_truthy(err:find(said, 1, true), err)
 			assert.is_truthy(err:find(('%d entries entered and are kept'):format(count), 1, true), err)
-			local _, list = run(folder .. '/into-' .. name, 'db', 'list', '--json')
-			local held = json.decode(list)
-			assert.are.equal(count, held[1] and held[1].entries or 0)
+			assert.are.equal(count, held)
 		end
+	end)
+
+	it('takes what is whole in any order, once or twice, and says what it cannot know', function()
+		local root, one, two = text:match '^\n([^\n]+\n)([^\n]+\n)([^\n]+\n)\n$'
+		local swapped = '\n' .. root .. two .. one .. '\n'
+		for name, lines in pairs {
+			as_it_is = text, swapped = swapped, twice = text .. text, with_gaps = text:gsub('\n', '\n\n'),
+		} do
+			local status, out, err, held = import(name, lines)
+			assert.are.same({ 0, '', 3 }, { status, err, held })
+			assert.matches('3 new entries\n$', out)
+		end
+		for name, lines in pairs { unframed = root .. one .. two, unframed_cut = root .. one } do
+			local status, _, err, held = import(name, lines)
+			assert.are.same({ 0, name == 'unframed' and 3 or 2 }, { status, held })
+			assert.matches('does not begin with an empty line.*cannot be told', err)
+		end
+		local file = H.write(folder .. '/piped', text)
+		local told = json.decode(select(2, run(folder .. '/json', 'db', 'import', '--init', '--json', file)))
+		assert.are.same({ 3, true }, { told.entered, told.framed })
 	end)
 end)

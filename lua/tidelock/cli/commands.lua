@@ -133,11 +133,14 @@ local function add_db_commands(p)
 	create:argument('name', 'Its name.')
 	create:option('-k --key', 'Private key that signs; made when missing.', 'default')
 	add_value_commands(db)
-	local export = with_db(add_data(db, 'export', '<db> [<file>]', 'Write the entries, one a line.'))
+	local export = with_db(add_data(db, 'export', '<db> [<file>]', 'Write the entries, one a line.',
+		'An empty line comes first and last, so that db import can tell whether all is there.'))
 	export:argument('file', 'Standard output without it.'):args '?'
 	local import = may_init(add_data(db, 'import', '[<file>]', 'Read entries, verify and keep them.',
-		'A file that is damaged, altered or cut fails, with the first bad line and how many entries\n'
-		.. 'entered and stay.'))
+		'The database\'s first entry comes first; others may come in any order. A line that is damaged\n'
+		.. 'or altered, one that builds on a line that is missing, and a file that was cut fail, with the\n'
+		.. 'first bad line and how many entries entered and stay. A cut at the end of a line shows by\n'
+		.. 'the missing empty line; exports of 0.2 have none, which is told.'))
 	import:argument('file', 'Standard input without it.'):args '?'
 end
 

@@ -77,6 +77,7 @@ function commands.db_export(options)
 		local out <close> = output.open(options.file)
 		local bar <close> = progress.new('export', 'entries', out.escaped)
 		local since, more = 0, true
+		out:write_line '' -- begins the file, and ends it when it is whole
 		while more do
 			local page = ask('db export', { db = db, since = since })
 			for _, entry in ipairs(page.entries) do
@@ -85,6 +86,7 @@ function commands.db_export(options)
 			since, more = page.next, page.more
 			bar.tell(since, page.total)
 		end
+		out:write_line ''
 		out:finish()
 	end)
 end
@@ -92,6 +94,9 @@ end
 local function input_descriptor(file)
 	return file and checked(uv.fs_open(file, 'r', 0)) or 0
 end
+
+local UNFRAMED = 'tidelock: the file does not begin with an empty line, as an export of 0.2: whether lines are '
+	.. 'missing at its end cannot be told'
 
 function commands.db_import(options)
 	local input = input_descriptor(options.file)
@@ -101,6 +106,9 @@ function commands.db_import(options)
 		bar:close()
 		show(options, text, function()
 			say('%s  %d new entries', result.id, result.entered)
+			if not result.framed then
+				io.stderr:write(UNFRAMED, '\n')
+			end
 		end)
 	end)
 end

@@ -146,12 +146,15 @@ TL_API int tl_node_find_database(tl_node *node, const char *name, tl_database **
 /* Root ids in ascending order; system databases (`_sync`) only when asked for. */
 TL_API int tl_node_all_databases(
 	tl_node *node, bool with_system, tl_id_visit visit, void *ud) TL_MUST_USE;
-/* Reads canonical entries, one a line in arrival order, and verifies each; makes the database
- * known. `read` fills at most `cap` bytes, returns 0 at the end, negative on failure:
- * TL_E_CANCELLED ends the import with that code. *root receives its id. Fails when a line is no
- * entry, an altered one, or one whose parent is missing at the end: the error has its code, and
- * names the first such line, why, and how many entries entered and stay. *entered is set in every
- * case. */
+/* Reads canonical entries, one a line, the root first, and verifies each; makes the database known.
+ * Others may come in any order: one waits for what it builds on, which may be far behind. Where the
+ * first line is empty the last one must be, too: what lacks it was cut off, which fails with
+ * TL_E_BAD_ENTRY once all lines are read. Without the first, as 0.2 wrote them, a cut at the end of
+ * a line is not seen. Other empty lines are passed over. `read` fills at most `cap` bytes, returns
+ * 0 at the end, negative on failure: TL_E_CANCELLED ends the import with that code. *root receives
+ * its id. Fails when a line is no entry, an altered one, or one whose parent is missing at the end:
+ * the error has its code, and names the first such line, why, and how many entries entered and
+ * stay. *entered is set in every case. */
 TL_API int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap),
 	void *ud, tl_id *root, uint64_t *entered) TL_MUST_USE;
 /* tl_database_verify of every database, system ones included, with the store's file checked once.
