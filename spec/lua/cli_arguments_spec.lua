@@ -91,8 +91,9 @@ describe('the command line', function()
 		local run = prepared()
 		for value, stored in pairs {
 			['5'] = '5', ['-5'] = '-5', ['9223372036854775807'] = '9223372036854775807',
-			['1.50'] = '"1.50"', ['-0.5'] = '"-0.5"', ['1e3'] = '"1e3"', ['"5"'] = '"5"', ['05'] = '"05"',
-			['1.'] = '"1."', ['1.x'] = '"1.x"',
+			['1.50'] = '"1.50"', ['-0.5'] = '"-0.5"', ['1e3'] = '"1e3"', ['"5"'] = '"5"', ['1.x'] = '"1.x"',
+			['1.5e2'] = '"1.5e2"', ['2024-01-31'] = '"2024-01-31"', ['1.2.3'] = '"1.2.3"', ['5 apples'] = '"5 apples"',
+			['0x10'] = '"0x10"', ['.'] = '"."', ['+'] = '"+"', ['e5'] = '"e5"',
 		} do
 			assert.are.equal(0, (run('db', 'set', 'n', 'd', 'k', value)))
 			assert.are.equal(stored .. '\n', select(2, run('db', 'get', 'n', 'd', 'k', '--json')))
@@ -100,6 +101,36 @@ describe('the command line', function()
 		local status, _, err = run('db', 'set', 'n', 'd', 'k', '{"price":1.5}')
 		assert.are.equal(1, status)
 		assert.matches('whole numbers', err)
+	end)
+
+	it('refuses what looks like JSON and is none, and takes it as a text when told to', function()
+		local run = prepared()
+		for value, reason in pairs {
+			['[1,'] = 'ends too early', ['{"a":1,"a":2}'] = 'comes twice', ['{a:1}'] = 'malformed',
+			['"unclosed'] = 'ends too early', ['"a" b'] = 'data after', [' [1] x'] = 'data after', ['01'] = 'number',
+			['-01'] = 'number', ['1.'] = 'number', ['.5'] = 'malformed', ['+5'] = 'malformed',
+			['1e400'] = 'too large for a double', ['18446744073709551615'] = 'does not fit 64 bits',
+			['[18446744073709551615]'] = 'does not fit 64 bits', ['{}}'] = 'data after',
+		} do
+			for _, words in ipairs {
+				{ 'db', 'set', 'n', 'd', 'k' }, { 'row', 'set', 'n', 't', 'k' }, { 'row', 'add', 'n', 't' },
+			} do
+				words[#words + 1] = value
+				local status, out, err = run(table.unpack(words))
+				assert.are.same({ 1, '' }, { status, out })
+				assert.matches('the value looks like JSON and is none: .*' .. reason .. '.*%-%-text', err)
+				table.insert(words, 3, '--text')
+				assert.are.equal(0, (run(table.unpack(words))))
+			end
+			for _, words in ipairs { { 'db', 'get', 'n', 'd', 'k' }, { 'row', 'get', 'n', 't', 'k' } } do
+				words[#words + 1] = '--json'
+				assert.are.equal(value, json.decode(select(2, run(table.unpack(words)))))
+			end
+		end
+		for _, value in ipairs { '5', 'null', '"quoted"', '[1]', '1.5' } do
+			assert.are.equal(0, (run('row', 'set', 'n', 't', 'k', value, '--text')))
+			assert.are.equal(value, json.decode(select(2, run('row', 'get', 'n', 't', 'k', '--json'))))
+		end
 	end)
 
 	it('reads paths with dots, and literal keys', function()

@@ -83,6 +83,11 @@ local function with_signer(command)
 	return command
 end
 
+local function with_value(command)
+	command:flag('--text', 'The value is a text, whatever it looks like.')
+	return command
+end
+
 local function may_init(command)
 	command:flag('--init', 'Create the data directory when it is missing.')
 	return command
@@ -120,9 +125,9 @@ local function add_value_commands(db)
 		.. 'is exact JSON.')
 	with_path(with_store(get, 'DocStore'), '*', 'Without: the whole store.')
 	local set = add_data(db, 'set', '<db> <store> <path> ... <value>', 'Set a value of a DocStore.',
-		'What reads as JSON is that value, everything else a text; so is 1.50, as DocStores have whole\n'
-		.. 'numbers only. null deletes.')
-	with_signer(with_path(with_store(set, 'DocStore'), '2+', 'The last argument is the value.'))
+		'What reads as JSON is that value, and null deletes; what only looks like JSON ([1, or 01) is\n'
+		.. 'refused; everything else is a text. So is 1.50, as DocStores have whole numbers only.')
+	with_value(with_signer(with_path(with_store(set, 'DocStore'), '2+', 'The last argument is the value.')))
 end
 
 local function add_db_commands(p)
@@ -147,17 +152,22 @@ end
 local function add_row_commands(p)
 	local row = add(p, 'row', '<command> ...', 'Rows of Tables, as JSON.')
 	row:require_command(true):command_target 'row_command'
-	local function add_row(name, shape, summary)
-		return with_store(add_data(row, name, '<db> <store> ' .. shape, summary), 'Table')
+	local function add_row(name, shape, summary, more)
+		return with_store(add_data(row, name, '<db> <store> ' .. shape, summary, more), 'Table')
+	end
+	local function add_writing(name, shape, summary)
+		return with_value(with_signer(add_row(name, shape, summary,
+			'What reads as JSON is that value; what only looks like JSON ([1, or 01) is refused; everything\n'
+			.. 'else is a text.')))
 	end
 	local list = add_row('list', '', 'Rows in order of their keys.')
 	list:option('--after', 'Only rows behind this key.')
 	list:option('-n --limit', 'How many; all without it.'):convert(whole_number)
 	add_row('get', '<row>', 'Read a row.'):argument('row_key', 'Its key.'):argname '<row>'
-	local set = with_signer(add_row('set', '<row> <value>', 'Set or replace a row.'))
+	local set = add_writing('set', '<row> <value>', 'Set or replace a row.')
 	set:argument('row_key', 'Its key.'):argname '<row>'
 	set:argument('value', 'JSON, or else a text.')
-	local insert = with_signer(add_row('add', '<value>', 'Add a row under a new key, which is printed.'))
+	local insert = add_writing('add', '<value>', 'Add a row under a new key, which is printed.')
 	insert:argument('value', 'JSON, or else a text.')
 	with_signer(add_row('delete', '<row>', 'Delete a row.')):argument('row_key', 'Its key.'):argname '<row>'
 end

@@ -57,8 +57,8 @@ function commands.db_get(options)
 end
 
 -- A number with a fraction or an exponent, which DocStores do not have, is a text.
-local function as_value(text)
-	return owner.as_json(text:find '^%-?%d+[.eE]' and json.decode(text) and json.encode(text) or text)
+local function as_value(text, is_text)
+	return owner.as_json(text, is_text or math.type(json.decode(text)) == 'float')
 end
 
 function commands.db_set(options)
@@ -66,7 +66,7 @@ function commands.db_set(options)
 	with_owner(options, function(ask)
 		local id = ask('db set', add_path(options, {
 			db = find_db(ask, options.db), store = options.store, key = options.key,
-		}), as_value(value))
+		}), as_value(value, options.text))
 		show(options, json.encode { entry = id }, function() say('%s', id) end)
 	end)
 end
@@ -95,8 +95,8 @@ local function input_descriptor(file)
 	return file and checked(uv.fs_open(file, 'r', 0)) or 0
 end
 
-local UNFRAMED = 'tidelock: the file does not begin with an empty line, as an export of 0.2: whether lines are '
-	.. 'missing at its end cannot be told'
+local UNFRAMED = 'tidelock: the file does not begin with an empty line, as an export of 0.2: '
+	.. 'whether lines are missing at its end cannot be told'
 
 function commands.db_import(options)
 	local input = input_descriptor(options.file)

@@ -70,13 +70,23 @@ end
 
 -- --- requests -----------------------------------------------------------------------------------
 
---- A value as people type it, as JSON in one line: what reads as JSON is that value, everything else a
---- text. An integer that is too large is no text: it is refused where it would be stored.
-function M.as_json(text)
-	if json.decode(text) ~= nil or text:find '^%-?[1-9]%d*$' then
+-- Whether it was meant as JSON: an array, an object, a text in quotes, or digits that make a number.
+local function looks_like_json(text)
+	local digits = text:match '^%s*[+-]?([%d.]+)[eE]?[+-]?%d*%s*$'
+	return text:find '^%s*[%[{"]' or digits and digits:find '^%d*%.?%d*$' and digits:find '%d'
+end
+
+--- A value as people type it, as JSON in one line: what reads as JSON is that value, what only looks like
+--- it is refused, and everything else is a text; all of it is one with `is_text`.
+function M.as_json(text, is_text)
+	local value, err = json.decode(text)
+	if value ~= nil and not is_text then
 		return (text:gsub('[\r\n]', ' ')) -- they stand between values only
 	elseif not utf8.len(text) then
 		refuse('bad_argument', 'a value is a text in UTF-8')
+	elseif looks_like_json(text) and not is_text then
+		refuse('bad_json', 'the value looks like JSON and is none: %s; with --text it is a text as it stands',
+			err.message)
 	end
 	return json.encode(text)
 end

@@ -61,7 +61,7 @@ end
 local function set_row(options)
 	with_owner(options, function(ask)
 		local set, text = ask('row set', in_table(ask, options, { row = options.row_key }),
-			owner.as_json(options.value))
+			owner.as_json(options.value, options.text))
 		show(options, text, function() say('%s', options.row_key and set.entry or set.key) end)
 	end)
 end
