@@ -275,7 +275,12 @@ static void answer(tl__sync *sync, tl__sync_ask *ask, const char *status, tl_str
 	tl__buf_text(&ask->json, "}");
 	if (strcmp(status, "refused") != 0)
 		remember(sync, ask);
-	succeed(sync, ask);
+	if (tl__buf_status(&ask->json) != TL_OK) {
+		fail(sync, ask, TL_E_NOMEM, NULL);
+		return;
+	}
+	tl__sync_save_now(sync, ask->op, ask->json.ptr);
+	drop(sync, ask);
 }
 
 static void access_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)

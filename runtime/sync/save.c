@@ -11,11 +11,13 @@
 
 #define AGAIN_MS 10000 /* after a failure, unless a command wants it at once */
 
-typedef struct waiting_op {
-	uint64_t op;
+/* Somebody who waits until it is written: a command, or `done`. */
+typedef struct waiting {
+	tl__sync_saved done; /* NULL: a command */
+	uint64_t owner;      /* its op */
 	char *text;
-	struct waiting_op *next;
-} waiting_op;
+	struct waiting *next;
+} waiting;
 
 typedef struct batch {
 	tl__arena arena;
@@ -25,7 +27,7 @@ typedef struct batch {
 	tl__work_record *records;
 	size_t record_count, record_cap;
 	tl__map record_at;
-	waiting_op *ops;
+	waiting *waiters;
 } batch;
 
 struct tl__sync_save {
@@ -43,14 +45,14 @@ int tl__sync_save_new(tl__sync *sync)
 	return sync->save ? TL_OK : TL_E_NOMEM;
 }
 
-static void drop_ops(batch *b)
+static void drop_waiters(batch *b)
 {
-	while (b->ops) {
-		waiting_op *op = b->ops;
+	while (b->waiters) {
+		waiting *wait = b->waiters;
 
-		b->ops = op->next;
-		tl__free(op->text);
-		tl__free(op);
+		b->waiters = wait->next;
+		tl__free(wait->text);
+		tl__free(wait);
 	}
 }
 
@@ -58,7 +60,7 @@ static void free_batch(batch *b)
 {
 	if (!b)
 		return;
-	drop_ops(b);
+	drop_waiters(b);
 	tl__map_free(&b->local_at);
 	tl__map_free(&b->record_at);
 	tl__arena_free(&b->arena);
@@ -173,14 +175,17 @@ void tl__sync_put_record(tl__sync *sync, const tl__work_record *record)
 		b->records[index] = copy;
 }
 
-static void complete_ops(tl__sync *sync, batch *b, int code)
+static void tell_waiters(tl__sync *sync, batch *b, int code)
 {
-	for (const waiting_op *op = b->ops; op; op = op->next) {
-		if (code == TL_OK)
-			tl__sync_complete(sync, op->op, TL_OK, NULL, op->text);
+	for (const waiting *wait = b->waiters; wait; wait = wait->next) {
+		if (wait->done)
+			wait->done(sync, wait->owner, code);
+		else if (code == TL_OK)
+			tl__sync_complete(sync, wait->owner, TL_OK, NULL, wait->text);
 		else
-			tl__sync_complete_failed(sync, op->op, code);
+			tl__sync_complete_failed(sync, wait->owner, code);
 	}
+	drop_waiters(b);
 }
 
 /* Whatever is not stored is among it. What was to be removed is not, and is removed when that is
@@ -229,10 +234,8 @@ static void write_batch(tl__sync *sync)
 		return;
 	save->now = false;
 	work = tl__sync_new_work(sync, TL__WORK_SAVE, NULL, saved, tl__sync_number(sync));
-	if (!work || save->lost) {
-		complete_ops(sync, b, tl__fail(TL_E_NOMEM, "no memory to store it; try again"));
-		drop_ops(b);
-	}
+	if (!work || save->lost)
+		tell_waiters(sync, b, tl__fail(TL_E_NOMEM, "no memory to store it; try again"));
 	if (!work) {
 		save->due = sync->now + AGAIN_MS;
 		return;
@@ -266,39 +269,58 @@ static void saved(void *ud, tl__work *work)
 	}
 	save->writing = NULL;
 	if (b)
-		complete_ops(sync, b, code);
+		tell_waiters(sync, b, code);
 	free_batch(b);
 	tl__work_free(work);
 	if (save->now)
 		write_batch(sync);
 }
 
+/* false: memory ran out. */
+static bool wait_for(batch *b, tl__sync_saved done, uint64_t owner, const char *text)
+{
+	waiting *wait = tl__alloc_zero(1, sizeof *wait);
+	waiting **end = &b->waiters;
+
+	if (wait && text)
+		wait->text = tl__copy_bytes(text, strlen(text));
+	if (!wait || (text && !wait->text)) {
+		tl__free(wait);
+		return false;
+	}
+	wait->done = done;
+	wait->owner = owner;
+	while (*end)
+		end = &(*end)->next;
+	*end = wait;
+	return true;
+}
+
 void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text)
 {
 	batch *b = open_batch(sync);
-	waiting_op *wait = b && op ? tl__alloc_zero(1, sizeof *wait) : NULL;
 
-	if (wait && text) {
-		wait->text = tl__copy_bytes(text, strlen(text));
-		if (!wait->text) {
-			tl__free(wait);
-			wait = NULL;
-		}
-	}
-	if (!b || (op && !wait)) {
+	if (!b || (op && !wait_for(b, NULL, op, text))) {
 		tl__sync_complete_failed(sync, op, TL_E_NOMEM);
 		return;
 	}
-	if (wait) {
-		waiting_op **end = &b->ops;
-
-		wait->op = op;
-		while (*end)
-			end = &(*end)->next;
-		*end = wait;
-	}
 	sync->save->now = true;
 	write_batch(sync);
+}
+
+void tl__sync_save_then(tl__sync *sync, tl__sync_saved done, uint64_t owner)
+{
+	tl__sync_save *save = sync->save;
+	batch *b = save->open ? save->open : save->writing;
+
+	if (save->lost || (b && !wait_for(b, done, owner, NULL))) {
+		done(sync, owner, tl__fail(TL_E_NOMEM, "no memory to store it; try again"));
+	} else if (!b) {
+		done(sync, owner, TL_OK);
+	} else if (save->open) {
+		save->now = true;
+		write_batch(sync);
+	}
 }
 
 void tl__sync_save_timer(tl__sync *sync)

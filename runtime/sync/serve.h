@@ -55,7 +55,9 @@ typedef struct tl__incoming {
 	bool claimed; /* the claimed key counts (option v0_claims, or the policy) */
 	bool approved;
 	tl_permission granted;
-	tl__work *stream; /* between two pieces */
+	char request_id[37]; /* of the access request that it is told of once that is durable; v1
+				too */
+	tl__work *stream;    /* between two pieces */
 	bool begun;
 	uint64_t told; /* entries */
 	/* SendEntries: entries by database, one after the other. */
@@ -172,9 +174,10 @@ typedef struct tl__access_wish {
 	bool proven;              /* by the key itself; in v0 anyone may name any key */
 } tl__access_wish;
 
-/* Keeps an access request for the owner; the same wish again gives the same id. TL_E_BUSY: too
- * many. Proven and unproven ones are counted apart, so that claims never take the room of those
- * who prove their keys, nor the room of the key that they name. */
+/* Keeps an access request for the owner; the same wish again gives the same id, with which it is to
+ * be answered once tl__sync_save_then says that it is durable, as the event waits for that.
+ * TL_E_BUSY: too many. Proven and unproven ones are counted apart, so that claims never take the
+ * room of those who prove their keys, nor the room of the key that they name. */
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]) TL_MUST_USE;
 bool tl__serve_wish_name_valid(tl_str name);
 /* The owner approved or rejected it: it counts for no limit any more. */

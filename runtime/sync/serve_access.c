@@ -13,7 +13,8 @@ struct access_row {
 	char name[TL__V1_MAX_TEXT + 1];
 	char permission[24];
 	tl_id db;
-	int64_t time; /* wall ms */
+	int64_t time;    /* wall ms */
+	uint64_t number; /* of this process; 0: loaded */
 	bool proven;
 };
 
@@ -140,6 +141,31 @@ static void put_record(tl__sync *sync, const struct access_row *row, const tl__a
 }
 
 static void forget_expired(tl__sync *sync);
+static void drop_row(tl__sync *sync, struct access_row *row);
+
+static struct access_row *row_numbered(const tl__sync *sync, uint64_t number)
+{
+	size_t at = 0;
+	tl_str id;
+	void *row;
+
+	while (tl__map_next(&sync->serve->access, &at, &id, &row))
+		if (((struct access_row *)row)->number == number)
+			return row;
+	return NULL;
+}
+
+/* The owner hears of it only when it cannot be lost any more. */
+static void row_saved(tl__sync *sync, uint64_t number, int code)
+{
+	struct access_row *row = row_numbered(sync, number);
+	tl_key key;
+
+	if (row && code != TL_OK)
+		drop_row(sync, row);
+	else if (row && tl_key_parse(&key, tl__str_z(row->key)) == TL_OK)
+		tl__sync_tell(sync, TL_EVENT_ACCESS_REQUESTED, &key, &row->db, 0, row->id);
+}
 
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37])
 {
@@ -163,6 +189,7 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	if (is_full(&row, &count))
 		return tl__fail(TL_E_BUSY, "too many access requests are waiting");
 	tl__random_uuid(&sync->random, row.id);
+	row.number = tl__sync_number(sync);
 	rc = keep_row(sync, &row);
 	if (rc != TL_OK)
 		return rc;
@@ -170,7 +197,7 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	put_record(sync, &row, wish);
 	if (sync->serve->next_expiry == UINT64_MAX)
 		sync->serve->next_expiry = sync->now + TL__SERVE_EXPIRE_MS;
-	tl__sync_tell(sync, TL_EVENT_ACCESS_REQUESTED, &wish->key, &wish->db, 0, row.id);
+	tl__sync_save_then(sync, row_saved, row.number);
 	memcpy(id, row.id, sizeof row.id);
 	return TL_OK;
 }

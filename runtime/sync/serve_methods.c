@@ -183,13 +183,26 @@ static bool holds(
 	return held;
 }
 
+static void request_saved(tl__sync *sync, uint64_t incoming, int code)
+{
+	tl__incoming *in = tl__serve_find(sync, incoming);
+	tl__v1_access_answer answer = {.result = TL__V1_ACCESS_PENDING};
+
+	if (!in || in->done)
+		return;
+	answer.request_id = tl__str_z(in->request_id);
+	if (code == TL_OK)
+		answer_access(sync, in, &answer);
+	else
+		tl__serve_internal(sync, in, NULL);
+}
+
 static void decide_access(
 	tl__sync *sync, tl__incoming *in, const tl__work_rights *rights, size_t key)
 {
 	tl__v1_access_answer answer = {.result = TL__V1_ACCESS_REFUSED};
 	tl__access_wish wish = {in->access.key, in->access.name, in->access.permission, in->db,
 		in->transport, in->remote, true};
-	char id[37];
 
 	if (holds(rights, key, in->access.permission, &answer.permission)) {
 		answer.result = TL__V1_ACCESS_GRANTED;
@@ -199,11 +212,11 @@ static void decide_access(
 			return;
 		}
 		answer.code = TL__STR("not_permitted");
-	} else if (tl__serve_keep_wish(sync, &wish, id) != TL_OK) {
+	} else if (tl__serve_keep_wish(sync, &wish, in->request_id) != TL_OK) {
 		answer.code = TL__STR("busy");
 	} else {
-		answer.result = TL__V1_ACCESS_PENDING;
-		answer.request_id = tl__str_z(id);
+		tl__sync_save_then(sync, request_saved, in->number);
+		return;
 	}
 	answer_access(sync, in, &answer);
 }

@@ -268,22 +268,33 @@ static void approve(tl__sync *sync, tl__incoming *in, const tl__work_rights *rig
 	in->approved = tl_permission_compare(best, in->granted) >= 0;
 }
 
-static void answer_kept(tl__sync *sync, tl__incoming *in, const tl__access_wish *wish)
+static void answer_saved(tl__sync *sync, uint64_t incoming, int code)
 {
+	tl__incoming *in = tl__serve_find(sync, incoming);
 	tl__buf document = TL__BUF_INIT;
-	char id[37];
-	int rc = tl__serve_keep_wish(sync, wish, id);
 
-	if (rc == TL_E_BUSY) {
+	if (!in || in->done)
+		return;
+	if (code != TL_OK) {
+		tl__serve_internal(sync, in, NULL);
+		return;
+	}
+	tl__v0_write_pending(&document, tl__str_z(in->request_id), TL__STR("waiting for approval"));
+	tl__serve_v0_document(sync, in, &document);
+}
+
+static void keep_wish(tl__sync *sync, tl__incoming *in, const tl__access_wish *wish)
+{
+	int rc = tl__serve_keep_wish(sync, wish, in->request_id);
+
+	if (rc == TL_E_BUSY)
 		tl__serve_v0_error(sync, in,
 			"too many access requests are waiting; ask again when the owner has "
 			"decided");
-	} else if (rc != TL_OK) {
+	else if (rc != TL_OK)
 		tl__serve_internal(sync, in, NULL);
-	} else {
-		tl__v0_write_pending(&document, tl__str_z(id), TL__STR("waiting for approval"));
-		tl__serve_v0_document(sync, in, &document);
-	}
+	else
+		tl__sync_save_then(sync, answer_saved, in->number);
 }
 
 static void ask_owner(tl__sync *sync, tl__incoming *in, const tl_key *key)
@@ -295,7 +306,7 @@ static void ask_owner(tl__sync *sync, tl__incoming *in, const tl_key *key)
 	if (tl__serve_may_ask(sync, in) == TL_POLICY_DENY || !tl__serve_wish_name_valid(wish.name))
 		no_such_tree(sync, in);
 	else
-		answer_kept(sync, in, &wish);
+		keep_wish(sync, in, &wish);
 }
 
 static void decide_tree(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)

@@ -272,6 +272,10 @@ void tl__sync_complete_failed(tl__sync *sync, uint64_t op, int code);
 void tl__sync_put_local(tl__sync *sync, tl_str key, tl_str value);
 void tl__sync_put_record(tl__sync *sync, const tl__work_record *record);
 void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text);
+/* Calls done(sync, owner, code) once all that was put is durable, which may be at once; or code
+ * tells why it is not (this thread's last error). Not called when the core is freed first. */
+typedef void (*tl__sync_saved)(tl__sync *sync, uint64_t owner, int code);
+void tl__sync_save_then(tl__sync *sync, tl__sync_saved done, uint64_t owner);
 
 /* The policy's answer, or what question->otherwise says. size is filled here. DEFER is only told
  * for TL_POLICY_REQUEST, else it counts as DENY. *reason (may be NULL) as the policy's. */

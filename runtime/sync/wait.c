@@ -68,9 +68,10 @@ static void complete(tl__sync *sync, tl__sync_waiter *waiter)
 		(unsigned long long)waiter->received, (unsigned long long)waiter->sent);
 	if (waiter->code != TL_OK)
 		tl__sync_complete(sync, waiter->op, waiter->code, waiter->error, NULL);
+	else if (waiter->text) /* it made a peer and a relation, which are to outlive us */
+		tl__sync_save_now(sync, waiter->op, waiter->text);
 	else
-		tl__sync_complete(
-			sync, waiter->op, TL_OK, NULL, waiter->text ? waiter->text : counts);
+		tl__sync_complete(sync, waiter->op, TL_OK, NULL, counts);
 	drop(sync, waiter);
 }
 

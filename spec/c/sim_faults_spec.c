@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include "scratch.h"
 #include "sim_help.h"
+#include "sync/state.h"
 
 static tl__sim_peer *a, *b;
 static tl_id db;
@@ -191,6 +192,48 @@ static void a_bootstrap_goes_on_where_it_ended(void)
 	if (bytes > all * 2)
 		printf("%" PRIu64 " bytes moved for %" PRIu64 "\n", bytes, all);
 	CHECK(bytes < all * 2); /* a page or two at each end, never all of it again */
+}
+
+static bool remembers(tl__sim_peer *peer, const tl__sim_peer *other)
+{
+	return tl__sync_is_related(tl__sim_core(peer), tl__sim_key(other), &db);
+}
+
+/* Killed right behind the answer. Old: the other is a 0.2.0 node. */
+static void answered_is_durable_with(bool old)
+{
+	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH, .has_db = true};
+	const tl_permission writing = {TL_WRITE, 5};
+	tl__sim_result result;
+	tl_address address;
+
+	a = add_peer("p0");
+	b = add_peer("p1");
+	tl__sim_set_v0_only(a, old);
+	db = make_db(a, "notes");
+	CHECK_OK(set_public(a, &db, (tl_permission){TL_READ, 0}));
+	tl__sim_address(a, &address);
+	command.address = &address;
+	command.db = db;
+	CHECK_OK(run_command(b, &command, &result, MINUTE));
+	restart(b);
+	tl__sim_run(sim, 100);
+	CHECK(remembers(b, a));
+	/* Which key asked is told again with every later question. */
+	CHECK_OK(request_access_for(b, a, &db, "p1", writing, &result));
+	restart(b);
+	tl__sim_run(sim, 100);
+	CHECK(tl__sync_find_db(tl__sim_core(b), &db)->has_access);
+}
+
+static void what_was_answered_outlives_the_process(void)
+{
+	answered_is_durable_with(false);
+}
+
+static void what_was_answered_about_an_old_peer_too(void)
+{
+	answered_is_durable_with(true);
 }
 
 static void kills_at_any_moment_lose_nothing(void)
@@ -456,6 +499,8 @@ int main(void)
 	RUN_SIM(a_copy_is_another_store);
 	RUN_SIM(a_bootstrap_goes_on_where_it_ended);
 	RUN_SIM(kills_at_any_moment_lose_nothing);
+	RUN_SIM(what_was_answered_outlives_the_process);
+	RUN_SIM(what_was_answered_about_an_old_peer_too);
 	RUN_SIM(a_liar_about_tips_is_found_out);
 	RUN_SIM(a_peer_is_its_key_not_its_address);
 	RUN_SIM(a_0_2_0_peer_is_kept_in_step);

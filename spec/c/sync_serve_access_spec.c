@@ -511,6 +511,28 @@ static void claims_never_fill_the_room_of_the_proven(void)
 	CHECK_CODE(tl__serve_keep_wish(core_of(bob), &wish, id), TL_E_BUSY);
 }
 
+/* The process ends right behind the answer: the request is there, and the owner was told of it. */
+static void what_is_answered_pending_outlives_the_process(void)
+{
+	char key[TL_KEY_TEXT_LEN + 1];
+	outcome first, again;
+
+	with_notes(NULL);
+	first = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(first.result == TL__V1_ACCESS_PENDING);
+	CHECK(tl__sim_events(bob, TL_EVENT_ACCESS_REQUESTED) == 1);
+	restart(bob);
+	tl__sim_run(sim, 100);
+	CHECK(rows_kept() == 1 && has_row(first.id));
+	again = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(strcmp(again.id, first.id) == 0);
+	key_text("someone", key);
+	CHECK(old_asks(key, "phone", PENDING));
+	restart(bob);
+	tl__sim_run(sim, 100);
+	CHECK(rows_kept() == 2 && core_of(bob)->serve->access.count == 2);
+}
+
 /* Kept for the owner in the form of the sync database's records. */
 static void the_owner_finds_the_record(void)
 {
@@ -554,6 +576,7 @@ int main(void)
 	RUN_SIM(a_key_that_is_named_may_have_ten_requests);
 	RUN_SIM(a_hundred_requests_need_no_proof);
 	RUN_SIM(claims_never_fill_the_room_of_the_proven);
+	RUN_SIM(what_is_answered_pending_outlives_the_process);
 	RUN_SIM(the_owner_finds_the_record);
 	return spec_end();
 }
