@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,8 +107,23 @@ static int program_guard_callbacks(lua_State *L)
 
 /* --- the program ------------------------------------------------------------------------------ */
 
-static const luaL_Reg functions[] = {
-	{"ended", program_ended}, {"guard_callbacks", program_guard_callbacks}, {NULL, NULL}};
+/* output_lost() -> whether something that was written to standard output before failed, which
+ * `print` does not say; true, EPIPE when that was for want of a reader */
+static int program_output_lost(lua_State *L)
+{
+	struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	lua_pushboolean(L, ferror(stdout));
+	if (ferror(stdout) && poll(&output, 1, 0) == 1 && (output.revents & POLLERR)) {
+		lua_pushinteger(L, EPIPE);
+		return 2;
+	}
+	return 1;
+}
+
+static const luaL_Reg functions[] = {{"ended", program_ended},
+	{"guard_callbacks", program_guard_callbacks}, {"output_lost", program_output_lost},
+	{NULL, NULL}};
 
 /* The module tidelock.program: what the commands need to know of their process. */
 static int open_program(lua_State *L)
@@ -115,6 +131,8 @@ static int open_program(lua_State *L)
 	luaL_newlib(L, functions);
 	program_signals_open(L);
 	program_secret_open(L);
+	lua_pushinteger(L, EPIPE); /* what io functions return when the reader of a pipe is gone */
+	lua_setfield(L, -2, "broken_pipe");
 	return 1;
 }
 

@@ -2,7 +2,8 @@
 -- files of cli/.
 --
 -- Exit status: 0 well, 1 the command failed, 2 wrong usage, 3 verify found something, 128 + N ended
--- by signal N. Errors go to standard error; with --json as {"error":{"code":…,"message":…}}.
+-- by signal N, where 141 (SIGPIPE) says that nobody reads the answer any more. Errors go to standard
+-- error; with --json as {"error":{"code":…,"message":…}}.
 local arguments = require 'tidelock.cli.arguments'
 local shown = require 'tidelock.cli.show'
 local tl = require 'tidelock'
@@ -15,7 +16,7 @@ for _, subject in ipairs { 'node', 'database', 'row', 'run' } do
 end
 
 function commands.help(options)
-	io.stdout:write(options.help, '\n')
+	shown.write(io.stdout, options.help, '\n')
 end
 
 -- Keeps the passphrase for the nodes that are opened.
@@ -35,12 +36,13 @@ local function perform(options, program)
 	return commands[options.action](options, program)
 end
 
+local UNREAD = 128 + 13 -- as a program ends that leaves SIGPIPE alone
+
 -- What was said may still be on its way, and fail: a full disk, a closed output.
-local function written(status)
-	local ok, err = io.stdout:flush()
-	if not ok then
-		shown.refuse('io', 'cannot write the answer: %s', err)
-	end
+local function flush(status, program)
+	shown.written(io.stdout:flush())
+	local lost, code = program.output_lost()
+	shown.written(not lost, 'something written before is lost', code)
 	return status
 end
 
@@ -53,13 +55,15 @@ local function main(program)
 	end
 	local done, status = xpcall(perform, shown.failure_of, options, program)
 	if done then
-		done, status = xpcall(written, shown.failure_of, status)
+		done, status = xpcall(flush, shown.failure_of, status, program)
 	end
 	local stopping = program.stopping()
 	if done then
 		return status or 0 -- a signal that came too late changes nothing
 	elseif stopping then
 		return 128 + stopping
+	elseif status == shown.unread then
+		return UNREAD
 	end
 	shown.complain(status, json)
 	return 1

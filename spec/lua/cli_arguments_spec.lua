@@ -69,6 +69,40 @@ describe('the command line', function()
 		end
 	end)
 
+	it('takes options before the command as well', function()
+		local _, data = prepared()
+		for _, words in ipairs {
+			{ '-d', data, 'db', 'list', '--json' }, { '--json', '--data=' .. data, 'db', 'list' },
+			{ 'db', '-d', data, '--json', 'list' }, { '--wait', '2s', '-d', data, '--json', 'db', 'list' },
+			{ '-d' .. data, 'db', '--log', 'off', 'list', '--json' },
+		} do
+			local status, out, err = H.run(table.unpack(words))
+			assert.are.same({ 0, '' }, { status, err })
+			assert.are.equal('n', json.decode(out)[1].name)
+		end
+		local script = H.write(H.folder() .. '/script.lua', 'print(...)')
+		assert.are.same({ 0, '-d\tx\n', '' },
+			{ H.run('--log', 'info', '--wait=1s', 'run', script, '-d', 'x') })
+		assert.matches('^Usage: tidelock db list', select(2, H.run('-d', data, 'db', 'list', '--help')))
+		for words, said in pairs {
+			['-d x'] = 'a command is required; `tidelock help` lists them',
+			['-d'] = 'a command is required', ['--json -d'] = 'a command is required',
+			['db --jsno list'] = "unknown option '--jsno'; did you mean '--json'?",
+			['--dta x db list'] = "unknown option '--dta'; did you mean '--data'?",
+			['-d x db lits'] = "unknown command 'lits'; did you mean 'list'?",
+			['-d x stats'] = "did you mean 'status'?", ['--dta=x status'] = "option '--dta'; did you mean '--data'?",
+			['--jsno'] = "did you mean '--json'?", ['-d x db'] = 'a command is required',
+		} do
+			local list = {}
+			for word in words:gmatch '%S+' do
+				list[#list + 1] = word
+			end
+			local status, _, err = H.run(table.unpack(list))
+			assert.are.equal(2, status)
+			assert.is_truthy(err:find(said, 1, true), words .. ': ' .. err)
+		end
+	end)
+
 	it('takes for options only what looks like one', function()
 		local run = prepared()
 		for _, value in ipairs {

@@ -41,8 +41,17 @@ describe('data directories', function()
 			end
 		end
 		assert.is_nil(uv.fs_stat(folder .. '/dta'))
-		local _, _, err = run(folder .. '/dta', 'status')
-		assert.matches("beside it is 'data'", err)
+		assert(uv.fs_mkdir(folder .. '/dat', 448)) -- is none
+		for mistyped, said in pairs {
+			['/dta'] = "; did you mean '" .. data .. "'? ", ['/dat'] = "; did you mean '" .. data .. "'? ",
+			['/dataa//'] = "; did you mean '" .. data .. "'? ", ['x/data'] = "; did you mean '" .. data .. "'? ",
+			['/other'] = ", beside it is 'data'; ", ['/no/where'] = "where'; `", ['/x'] = ", beside it is 'data'; ",
+		} do
+			local _, _, err = run(folder .. mistyped, 'status')
+			assert.is_truthy(err:find(said, 1, true), err)
+		end
+		local near = H.start({ cwd = folder }, 'status', '-d', 'dta')
+		assert.matches("'dta'; did you mean 'data'%?", (select(3, near:wait())))
 		assert.are.equal(0, (run(data, 'status')))
 	end)
 

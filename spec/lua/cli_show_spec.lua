@@ -65,6 +65,30 @@ describe('what the program shows', function()
 		assert.is_nil(has_hidden(H.run_on_terminal('db', 'export', id, '-d', data)))
 	end)
 
+	it('tells a backslash from an escape, and leaves JSON as it is', function()
+		local data = H.folder() .. '/data'
+		local name, feed, letters = 'a\\b', 'x\ny', 'x\\ny'
+		assert.are.equal(0, (H.run('db', 'create', name, '-d', data)))
+		for key, text in pairs { feed = feed, letters = letters } do
+			assert.are.equal(0, (H.run('db', 'set', name, 'd', key, text, '-d', data)))
+			assert.are.equal(0, (H.run('row', 'set', name, 't', text, tl.json.encode(text), '-d', data)))
+			assert.are.equal(text .. '\n', select(2, H.run('db', 'get', name, 'd', key, '-d', data)))
+		end
+		assert.are.equal('x\\ny\n', H.run_on_terminal('db', 'get', name, 'd', 'feed', '-d', data))
+		assert.are.equal('x\\\\ny\n', H.run_on_terminal('db', 'get', name, 'd', 'letters', '-d', data))
+		for _, words in ipairs { { 'db', 'list' }, { 'status' } } do
+			assert.matches('  a\\\\b ', H.run_on_terminal(words[1], words[2] or '-d', table.unpack(
+				words[2] and { '-d', data } or { data })))
+		end
+		assert.are.equal([[x\ny  "x\ny"]] .. '\n' .. [[x\\ny  "x\\ny"]] .. '\n',
+			H.run_on_terminal('row', 'list', name, 't', '-d', data))
+		for _, run in ipairs { H.run_on_terminal, function(...) return (select(2, H.run(...))) end } do
+			assert.are.same({ feed = feed, letters = letters },
+				tl.json.decode(run('db', 'get', name, 'd', '--json', '-d', data)))
+			assert.are.equal(name, tl.json.decode(run('db', 'list', '--json', '-d', data))[1].name)
+		end
+	end)
+
 	it('tells errors of scripts in lines of their own', function()
 		local script = H.write(H.folder() .. '/script.lua', [[
 			local tl = require 'tidelock'

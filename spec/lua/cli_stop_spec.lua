@@ -261,6 +261,41 @@ describe('a child of a script', function()
 	end)
 end)
 
+describe('a command whose answer nobody reads', function()
+	teardown(H.clean)
+
+	it('ends without a word, like a program that SIGPIPE ends', function()
+		local data, folder = make_data(1000)
+		local script = H.write(folder .. '/script.lua', "for n = 1, 20000 do print(n, 'row') end")
+		assert.are.equal(0, (H.run('row', 'set', 'n', 't', 'k', '{}', '-d', data)))
+		local file = folder .. '/status'
+		for _, words in ipairs {
+			'db list', 'db list --json', 'status', 'log n', 'db export n', 'db get n d', 'db get n d k1 --json',
+			'row list n t', 'help', 'help db set', 'version', 'verify', 'db set n d k 1', 'db create again',
+		} do
+			local where = words:find '^help' and '' or words == 'version' and '' or '-d ' .. data
+			local command = ('{ sleep 0.1; %q %s %s 2>%q; echo $? >>%q; } | :'):format(H.program, words, where,
+				file, file)
+			assert.are.equal(0, (H.start({ program = 'sh' }, '-c', command):wait()))
+			assert.are.same({ words, '141\n' }, { words, assert(io.open(file)):read 'a' })
+		end
+		local command = ('{ %q run %q 2>%q; echo $? >>%q; } | head -n 1'):format(H.program, script, file, file)
+		local _, out = H.start({ program = 'sh' }, '-c', command):wait()
+		assert.are.equal('1\trow\n', out)
+		assert.are.equal('141\n', assert(io.open(file)):read 'a')
+	end)
+
+	it('fails where it cannot be written for another reason', function()
+		local data = make_data(3)
+		for _, words in ipairs { 'db list', 'db export n', 'status --json' } do
+			local command = ('%q %s -d %q >/dev/full'):format(H.program, words, data)
+			local status, _, err = H.start({ program = 'sh' }, '-c', command):wait()
+			assert.are.equal(1, status)
+			assert.matches('cannot write the answer: No space left', err)
+		end
+	end)
+end)
+
 describe('a program without standard descriptors', function()
 	teardown(H.clean)
 

@@ -1,5 +1,5 @@
 -- The command line: words in, options out.
-local core = require 'tidelock.core'
+local nearest = require 'tidelock.cli.nearest'
 local new_parser = require 'tidelock.cli.commands'
 
 local M = {}
@@ -31,18 +31,6 @@ end
 
 -- --- mistakes -----------------------------------------------------------------------------------
 
--- The nearest of these names, when it is near enough to have been meant.
-local function nearest(word, names)
-	local best, least = nil, math.max(2, #word // 2) + 1
-	for name in pairs(names) do
-		local distance = core.distance(word, name)
-		if distance < least or distance == least and best and name < best then
-			best, least = name, distance
-		end
-	end
-	return best
-end
-
 -- The command that the words name so far.
 local function command_at(p, children, words)
 	local command = p
@@ -62,11 +50,11 @@ local function option_names(p, command)
 	return names
 end
 
--- What argparse says, with our own word for what was meant. `names` are those of the commands there.
-local function explained(p, command, names, message)
+-- What argparse says, with our own word for what was meant, of the options and commands there.
+local function explained(message, options, commands)
 	message = message:gsub('\nDid you mean.*', '')
 	local kind, word = message:match "^unknown (%a+) '(.*)'$"
-	local known = kind == 'command' and names or kind == 'option' and option_names(p, command)
+	local known = kind == 'command' and commands or kind == 'option' and options
 	local meant = known and nearest(word, known)
 	if meant then
 		return ("%s; did you mean '%s'?"):format(message, meant)
@@ -79,6 +67,55 @@ local function explained(p, command, names, message)
 end
 
 -- --- parsing ------------------------------------------------------------------------------------
+
+-- How many words behind it an option takes, by its name; each name means the same everywhere.
+local function option_sizes(children)
+	local sizes = {}
+	for command in pairs(children) do
+		for _, option in ipairs(command._options) do
+			for _, name in ipairs(option._aliases) do
+				sizes[name] = option._maxargs
+			end
+		end
+	end
+	return sizes
+end
+
+local function is_option(word)
+	return word and word:find '^%-%-?%a' and word ~= '-h' and word ~= '--help'
+end
+
+-- How many words an option takes, itself included; nil for one that no command has.
+local function option_size(sizes, word)
+	local name = word:match '^%-%-[^=]+' or word:match '^%-%a'
+	return sizes[name] and (word == name and 1 + sizes[name] or 1)
+end
+
+-- Options may stand before the command as well: they go behind it, to whom they belong. Nil and a message
+-- where no command has the option.
+local function options_behind(p, children, words)
+	local sizes, command, options, at = option_sizes(children), {}, {}, 1
+	local place = p
+	while words[at] and place and next(children[place]) do
+		local size = 1
+		if is_option(words[at]) then
+			size = option_size(sizes, words[at])
+			if not size then
+				return nil, explained(("unknown option '%s'"):format(words[at]:match '^[^=]+'), sizes)
+			end
+			table.move(words, at, math.min(at + size - 1, #words), #options + 1, options)
+		else
+			command[#command + 1] = words[at]
+			place = children[place][words[at]]
+		end
+		at = at + size
+	end
+	if place and next(children[place]) then
+		return command -- what is missing is told
+	end
+	table.move(options, 1, #options, #command + 1, command)
+	return table.move(words, at, #words, #command + 1, command)
+end
 
 -- What follows the script of `run` is the script's, whatever it looks like.
 local function script_arguments_apart(words)
@@ -134,7 +171,7 @@ local function help_on(p, children, words)
 		local found = children[command][words[index]]
 		if not found then
 			local message = ("unknown command '%s'"):format(words[index])
-			return nil, explained(p, command, children[command], message)
+			return nil, explained(message, {}, children[command])
 		end
 		command = found
 	end
@@ -151,12 +188,16 @@ function M.parse(words)
 	elseif words[1] == '--version' then
 		words = table.move(words, 2, #words, 2, { 'version' })
 	end
-	local ok, options = p:pparse(marked(script_arguments_apart(words)))
+	local ordered, problem = options_behind(p, children, words)
+	if not ordered then
+		return nil, problem
+	end
+	local ok, options = p:pparse(marked(script_arguments_apart(ordered)))
 	if wanted then
 		return help(wanted)
 	elseif not ok then
-		local command = command_at(p, children, words)
-		return nil, explained(p, command, children[command], unmarked(options))
+		local command = command_at(p, children, ordered)
+		return nil, explained(unmarked(options), option_names(p, command), children[command])
 	end
 	options = unmarked(options)
 	options.action = full_name(options)

@@ -8,7 +8,7 @@ local progress = require 'tidelock.cli.progress'
 local shown = require 'tidelock.cli.show'
 local tl = require 'tidelock'
 
-local say, show = shown.say, shown.show
+local escape, say, say_line, show = shown.escape, shown.say, shown.say_line, shown.show
 local find_db, with_owner = owner.find_db, owner.with_owner
 
 local commands = {}
@@ -33,14 +33,14 @@ local function say_peer(peer)
 	for _, at in ipairs(peer.addresses) do
 		places[#places + 1] = ('%s:%s'):format(at.transport_type, at.address)
 	end
-	say('peer       %s  %-16s %s, at %s', peer.pubkey, peer.display_name or '(no name)',
+	say_line(('peer       %s  %-16s %s, at %s'):format(peer.pubkey, escape(peer.display_name or '(no name)'),
 		peer.status == 'active' and peer.connection_state or peer.status,
-		#places > 0 and table.concat(places, ', ') or 'no address')
+		escape(#places > 0 and table.concat(places, ', ') or 'no address')))
 end
 
 local function say_relation(pair)
 	local reason = pair.last_error and ': ' .. pair.last_error or ''
-	say('relation   %s with %s: %s%s', graph.short(pair.db), pair.peer, pair.state, reason)
+	say_line(('relation   %s with %s: %s%s'):format(graph.short(pair.db), pair.peer, pair.state, reason))
 end
 
 local function say_status(status, databases)
@@ -81,7 +81,7 @@ end
 
 local function label(entry)
 	return ('%s  height %d, %d bytes, by %s in %s%s'):format(graph.short(entry.id), entry.height, entry.size,
-		short_author(entry.author), table.concat(entry.stores, ', '), entry.void and ', void' or '')
+		escape(short_author(entry.author)), escape(table.concat(entry.stores, ', ')), entry.void and ', void' or '')
 end
 
 function commands.log(options)
@@ -89,11 +89,11 @@ function commands.log(options)
 		local entries, text = ask('log', { db = find_db(ask, options.db), limit = options.limit })
 		show(options, text, function()
 			if options.graph then
-				graph.draw(entries, label, function(line) say('%s', line) end)
+				graph.draw(entries, label, say_line)
 				return
 			end
 			for index = #entries, 1, -1 do
-				say('%s', label(entries[index]))
+				say_line(label(entries[index]))
 			end
 		end)
 	end)
@@ -108,7 +108,7 @@ function commands.verify(options)
 		show(options, text, function()
 			for _, finding in ipairs(result.findings) do
 				local about = finding.entry or finding.db
-				say('%s: %s', about and graph.short(about) or 'store', finding.text)
+				say_line(('%s: %s'):format(about and graph.short(about) or 'store', finding.text))
 			end
 			say('%d entries, %d findings; set aside: %d pending, %d quarantined', result.entries,
 				result.count, result.pending, result.quarantined)

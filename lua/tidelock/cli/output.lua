@@ -13,14 +13,14 @@ Output.__index = Output
 
 --- A line, escaped where a terminal shows it.
 function Output:write_line(text)
-	checked(self.file:write(self.escaped and show.escape(text) or text, '\n'))
+	show.write(self.file, self.escaped and show.harmless(text) or text, '\n')
 end
 
 --- Everything is written.
 function Output:finish()
-	checked(self.file:flush())
+	show.written(self.file:flush())
 	if self.place then
-		checked(self.file:close())
+		show.written(self.file:close())
 		self.file = nil
 		checked(uv.fs_rename(self.partial, self.place))
 		program.partial()

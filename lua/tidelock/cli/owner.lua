@@ -3,6 +3,7 @@
 local core = require 'tidelock.core'
 local graph = require 'tidelock.graph'
 local json = require 'tidelock.json'
+local nearest = require 'tidelock.cli.nearest'
 local program = require 'tidelock.program'
 local show = require 'tidelock.cli.show'
 local tl = require 'tidelock'
@@ -34,18 +35,37 @@ local function parent_of(directory)
 	return parent == '' and '/' or parent
 end
 
--- A data directory beside this one: the one that was meant.
+-- The names in a folder that lead to `inside`.
+local function names_with(folder, inside)
+	local names, scan = {}, uv.fs_scandir(folder)
+	for name in function() return scan and (uv.fs_scandir_next(scan)) end do
+		if uv.fs_stat(('%s/%s/%s'):format(folder, name, inside)) then
+			names[name] = true
+		end
+	end
+	return names
+end
+
+-- A data directory beside this one.
 local function neighbour(directory)
 	local parent = parent_of(directory)
 	local info = uv.fs_stat(parent)
-	local scan = info and info.mode & STICKY == 0 and uv.fs_scandir(parent)
-	local name = scan and uv.fs_scandir_next(scan)
-	while name do
-		if uv.fs_stat(('%s/%s/tidelock.db'):format(parent, name)) then
-			return name
+	return info and info.mode & STICKY == 0 and next(names_with(parent, 'tidelock.db')) or nil
+end
+
+-- The data directory whose path is near to this one, at each step.
+local function meant(directory)
+	local place = directory:sub(1, 1) == '/' and '' or '.'
+	for part, slash in directory:gmatch '([^/]+)(/*)' do
+		local inside = slash == '' and 'tidelock.db' or '.'
+		local found = uv.fs_stat(('%s/%s/%s'):format(place, part, inside)) and part
+			or nearest(part, names_with(place .. '/', inside))
+		if not found then
+			return nil
 		end
-		name = uv.fs_scandir_next(scan)
+		place = place .. '/' .. found
 	end
+	return (place:gsub('^%./', ''))
 end
 
 -- A mistyped directory is not made into an empty node.
@@ -53,10 +73,12 @@ local function check_data(options)
 	if options.init or is_data(options.data) then
 		return
 	end
-	local beside = neighbour((options.data:gsub('(.)/+$', '%1')))
+	local directory = options.data:gsub('(.)/+$', '%1')
+	local near, beside = meant(directory), neighbour(directory)
 	local makes = options.action == 'db_create' or options.action == 'db_import'
-	refuse('not_found', "there is no data directory '%s'%s; `tidelock init`%s makes one", options.data,
-		beside and (", beside it is '%s'"):format(beside) or '', makes and ' or --init' or '')
+	refuse('not_found', "there is no data directory '%s'%s `tidelock init`%s makes one", options.data,
+		near and ("; did you mean '%s'?"):format(near) or beside and (", beside it is '%s';"):format(beside) or ';',
+		makes and ' or --init' or '')
 end
 
 --- Whether there is nothing yet that this directory could be mistyped for: it is missing or empty, its

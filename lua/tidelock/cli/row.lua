@@ -4,7 +4,7 @@ local owner = require 'tidelock.cli.owner'
 local shown = require 'tidelock.cli.show'
 local tl = require 'tidelock'
 
-local say, show = shown.say, shown.show
+local say, say_line, show = shown.say, shown.say_line, shown.show
 local find_db, with_owner = owner.find_db, owner.with_owner
 
 local commands = {}
@@ -35,7 +35,7 @@ local function say_row(row)
 	elseif row.error then
 		say('%s  (no JSON) %s', row.key, row.text)
 	else
-		say('%s  %s', row.key, json.encode(row.row))
+		say_line(('%s  %s'):format(shown.escape(row.key), json.encode(row.row)))
 	end
 end
 
@@ -44,7 +44,7 @@ function commands.row_list(options)
 		if options.json then
 			local rows = json.array()
 			each_row(ask, options, function(row) rows[#rows + 1] = row end)
-			say('%s', json.encode(rows))
+			say_line(json.encode(rows))
 		else
 			each_row(ask, options, say_row)
 		end

@@ -38,7 +38,7 @@ local function awaited(nodes)
 		for _, pair in ipairs(status.pairs or {}) do
 			if pair.dirty and not seen[pair.peer] then
 				seen[pair.peer] = true
-				peers[#peers + 1] = shown.escape(pair.peer
+				peers[#peers + 1] = shown.harmless(pair.peer
 					.. (pair.last_error and ' (' .. pair.last_error .. ')' or ''))
 			end
 		end
