@@ -83,6 +83,13 @@ static ptrdiff_t read_body(void *ud, void *out, size_t cap)
 	return (ptrdiff_t)len;
 }
 
+static void rewind_body(void *ud)
+{
+	tlua_call *call = ud;
+
+	call->sent_at = 0;
+}
+
 static char *copy_str(tlua_call *call, tl_str text)
 {
 	char *copy = text.ptr ? strndup(text.ptr, text.len) : NULL;
@@ -125,6 +132,7 @@ static void run_start(tlua_job *job)
 
 	tlua__ring_enter(&call->courier->calls, &call->link);
 	call->request.body = (tl_body){read_body, NULL, call, (int64_t)call->sent.len};
+	call->request.rewind = rewind_body;
 	rc = transport->send(transport, &call->request, &sink, &call->exchange);
 	if (rc != TL_OK)
 		finish(call, rc);

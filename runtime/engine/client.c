@@ -49,6 +49,13 @@ static ptrdiff_t read_request(void *ud, void *to, size_t cap)
 	return (ptrdiff_t)now;
 }
 
+static void rewind_request(void *ud)
+{
+	tl__outgoing *out = ud;
+
+	out->sent = 0;
+}
+
 static void drop_request(void *ud)
 {
 	tl__outgoing *out = ud;
@@ -134,6 +141,7 @@ static int begin(tl__outgoing *out, const tl__sync_action *action)
 		.dial_ms = out->carrier->dial_ms,
 		.idle_ms = out->carrier->idle_ms,
 		.min_bytes_per_s = out->carrier->min_bytes_per_s,
+		.rewind = rewind_request,
 	};
 	int rc;
 

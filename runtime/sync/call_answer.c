@@ -118,6 +118,17 @@ static void greeted_v1(tl__sync *sync, tl__call *call, const tl__v1_answer *answ
 	again(sync, call);
 }
 
+/* Its transport may have sent the request twice, when a connection died on it: then what came
+ * second is told to be a replay, and the answer to the first one is lost. */
+static bool was_replayed(const tl__call *call, const tl__sync_answered *answered)
+{
+	tl__v1_status status;
+
+	return !call->replay_again && answered->body.len >= 4 &&
+	       tl__v1_read_unsigned(&status, answered->body.ptr, answered->body.len) &&
+	       status == TL__V1_REPLAYED;
+}
+
 static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered *answered)
 {
 	tl__call_result result = {0};
@@ -125,6 +136,11 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 	tl__v1_answer answer;
 	int rc = tl__call_read_v1(call, answered, &answer);
 
+	if (rc != TL_OK && was_replayed(call, answered)) {
+		call->replay_again = true;
+		again(sync, call);
+		return;
+	}
 	if (rc == TL_OK && !sync->options.allow_tls_proxy && answered->channel.len > 0 &&
 		!tl__str_eq(answer.header.channel, answered->channel))
 		rc = tl__fail(TL_E_CHANNEL_MISMATCH,

@@ -158,7 +158,7 @@ struct tl__call {
 	bool greeting; /* the request under way is a hello or handshake put before */
 	bool tried[TL__SYNC_MAX_ADDRESSES];
 	char channel[TL__V1_MAX_TEXT + 1];
-	bool epoch_again, clock_again, channel_again;
+	bool epoch_again, clock_again, channel_again, replay_again;
 	uint8_t re[32], challenge[TL__V0_CHALLENGE_BYTES];
 	uint64_t sent_at;
 	int64_t sent_wall;

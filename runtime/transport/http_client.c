@@ -149,7 +149,8 @@ static int new_exchange(
 	exchange->idle_ms = request->idle_ms ? request->idle_ms : TL__PACE_IDLE_MS;
 	exchange->min_rate =
 		request->min_bytes_per_s ? request->min_bytes_per_s : TL__PACE_MIN_RATE;
-	exchange->body_done = request->body.length == 0;
+	exchange->hold_ms = request->hold_ms;
+	exchange->rewind = request->rewind;
 	exchange->address = tl__copy_bytes(request->address, strlen(request->address));
 	rc = exchange->address ? tl__exchange_prepare(exchange, request) : TL_E_NOMEM;
 	if (rc != TL_OK) {
@@ -190,7 +191,7 @@ void tl__exchange_fail(tl_exchange *exchange, int code)
 	if (exchange->failure != TL_OK)
 		return;
 	exchange->failure = code;
-	exchange->kept = tl__error_keep();
+	exchange->cause = tl__error_keep();
 	tl__exchange_queue(exchange);
 }
 

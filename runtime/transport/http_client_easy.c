@@ -29,9 +29,17 @@ static void hold_pace(tl_exchange *exchange)
 
 /* --- the request ------------------------------------------------------------------------------ */
 
+/* Now it is the server's turn. */
+static size_t end_body(tl_exchange *exchange)
+{
+	tl__pace_start(&exchange->pace, now_of(exchange) + exchange->hold_ms);
+	return 0;
+}
+
 static int on_ready(void *ud, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
 	tl_exchange *exchange = ud;
+	long made = 1;
 	int rc;
 
 	(void)remote_ip;
@@ -44,7 +52,13 @@ static int on_ready(void *ud, char *remote_ip, char *local_ip, int remote_port, 
 		return CURL_PREREQFUNC_ABORT;
 	}
 	exchange->connected = true;
-	tl__pace_start(&exchange->pace, now_of(exchange));
+	exchange->kept =
+		curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &made) == CURLE_OK &&
+		made == 0;
+	if (exchange->body.length == 0)
+		end_body(exchange);
+	else
+		tl__pace_start(&exchange->pace, now_of(exchange));
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -53,13 +67,6 @@ static size_t abort_body(tl_exchange *exchange, const char *why)
 	tl__exchange_fail(exchange,
 		tl__fail(TL_E_IO, "the request to %s was given up: %s", exchange->address, why));
 	return CURL_READFUNC_ABORT;
-}
-
-static size_t end_body(tl_exchange *exchange)
-{
-	exchange->body_done = true;
-	tl__pace_start(&exchange->pace, now_of(exchange)); /* now it is the server's turn */
-	return 0;
 }
 
 static size_t on_read(char *out, size_t size, size_t count, void *ud)
@@ -87,7 +94,21 @@ static size_t on_read(char *out, size_t size, size_t count, void *ud)
 		return abort_body(exchange, "its body failed midway");
 	exchange->body_given += (uint64_t)got;
 	tl__pace_moved(&exchange->pace, now_of(exchange), (uint64_t)got);
+	if (body->length >= 0 && exchange->body_given == (uint64_t)body->length)
+		end_body(exchange); /* libcurl does not ask again */
 	return (size_t)got;
+}
+
+/* libcurl repeats by itself what finds its kept connection closed before anything of it was read
+ * there, on a new connection or another kept one. */
+static int on_seek(void *ud, curl_off_t offset, int origin)
+{
+	tl_exchange *exchange = ud;
+
+	if (offset != 0 || origin != SEEK_SET || !tl__exchange_rewind(exchange))
+		return CURL_SEEKFUNC_FAIL;
+	exchange->repeated = !exchange->kept;
+	return CURL_SEEKFUNC_OK;
 }
 
 /* --- the response ----------------------------------------------------------------------------- */
@@ -194,6 +215,8 @@ int tl__exchange_set_callbacks(tl_exchange *exchange)
 	SET(CURLOPT_PREREQDATA, exchange);
 	SET(CURLOPT_READFUNCTION, on_read);
 	SET(CURLOPT_READDATA, exchange);
+	SET(CURLOPT_SEEKFUNCTION, on_seek);
+	SET(CURLOPT_SEEKDATA, exchange);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, exchange);
 	SET(CURLOPT_WRITEFUNCTION, on_write);

@@ -100,7 +100,7 @@ void tl__exchange_free(tl_exchange *exchange)
 	curl_slist_free_all(exchange->headers);
 	if (exchange->body.drop)
 		exchange->body.drop(exchange->body.ud);
-	tl__error_drop(exchange->kept);
+	tl__error_drop(exchange->cause);
 	tl__free(exchange->address);
 	tl__free(exchange);
 }
@@ -174,7 +174,7 @@ static int own_end(const tl_exchange *exchange)
 	if (exchange->cancelled)
 		return tl__fail(
 			TL_E_CANCELLED, "the request to %s was cancelled", exchange->address);
-	return tl__error_raise(exchange->kept, exchange->failure);
+	return tl__error_raise(exchange->cause, exchange->failure);
 }
 
 static void on_result(tl_exchange *exchange, CURLcode result)
@@ -182,6 +182,11 @@ static void on_result(tl_exchange *exchange, CURLcode result)
 	int code = own_end(exchange);
 
 	leave_curl(exchange);
+	if (code == TL_OK && tl__exchange_may_repeat(exchange, result)) {
+		exchange->again = true;
+		tl__exchange_queue(exchange);
+		return;
+	}
 	if (code == TL_OK)
 		code = explain(exchange, result);
 	if (code == TL_OK && exchange->paused)
@@ -219,6 +224,22 @@ static void add(tl_exchange *exchange)
 				exchange->address, curl_multi_strerror(rc)));
 }
 
+static void begin_again(tl_exchange *exchange)
+{
+	int rc;
+
+	leave_curl(exchange);
+	rc = tl__exchange_begin_again(exchange);
+	if (rc != TL_OK) {
+		finish(exchange, rc);
+		return;
+	}
+	tl__log_write(exchange->http->log, TL_LOG_DEBUG, "http",
+		"the connection kept to %s is gone: the request is sent once more",
+		exchange->address);
+	add(exchange);
+}
+
 static void go_on(tl_exchange *exchange)
 {
 	int still = (exchange->paused && exchange->received_held ? CURLPAUSE_RECV : 0);
@@ -246,6 +267,8 @@ static void attend(tl_exchange *exchange)
 		finish(exchange, TL_OK);
 	else if (exchange->ended)
 		return;
+	else if (exchange->again && exchange->head_bytes == 0)
+		begin_again(exchange); /* no answer has come meanwhile */
 	else if (!exchange->added)
 		add(exchange);
 	else
@@ -281,6 +304,11 @@ static void look_at(tl_exchange *exchange)
 
 	if (!exchange->connected || exchange->ended || exchange->failure != TL_OK)
 		return;
+	if (tl__exchange_is_mute(exchange, h->loop->now_ms(h->loop))) {
+		exchange->again = true;
+		tl__exchange_queue(exchange);
+		return;
+	}
 	verdict = tl__pace_look(
 		&exchange->pace, h->loop->now_ms(h->loop), exchange->idle_ms, exchange->min_rate);
 	if (verdict == TL__PACE_SILENT)

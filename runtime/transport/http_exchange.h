@@ -11,13 +11,13 @@ struct tl_exchange {
 	char *address;
 	tl_response_sink sink;
 	uint64_t max_response;
-	uint32_t dial_ms, idle_ms, min_rate;
+	uint32_t dial_ms, idle_ms, min_rate, hold_ms;
 	tl__pace pace;
 
 	tl_body body;
-	uint64_t body_given; /* bytes of it handed to libcurl */
-	bool body_done;
-	bool body_held; /* libcurl waits for body_ready */
+	void (*rewind)(void *body_ud); /* NULL: it can be read once */
+	uint64_t body_given;           /* bytes of it handed to libcurl */
+	bool body_held;                /* libcurl waits for body_ready */
 
 	uint64_t received;
 	size_t head_bytes, head_lines;
@@ -27,10 +27,13 @@ struct tl_exchange {
 
 	bool added;     /* libcurl has it */
 	bool connected; /* the request may begin */
-	bool ended;     /* complete, but the sink is paused: `done` waits */
+	bool kept;      /* on a connection of an earlier exchange */
+	bool again;     /* to be sent once more; afterwards: it was */
+	bool repeated;
+	bool ended; /* complete, but the sink is paused: `done` waits */
 	bool cancelled;
 	int failure; /* what ends it, with... */
-	tl_error *kept;
+	tl_error *cause;
 	char channel[TL__CHANNEL_LEN + 1];
 	char reason[CURL_ERROR_SIZE];
 
@@ -57,6 +60,17 @@ void tl__exchange_queue(tl_exchange *exchange);
 void tl__exchange_enter(tl_exchange *exchange);
 /* Unlinks and releases; drops the body, makes no call. */
 void tl__exchange_free(tl_exchange *exchange);
+
+/* http_client_again.c: a kept connection turns out to be gone. */
+
+/* Whether the exchange that ended so is to be sent once more. */
+bool tl__exchange_may_repeat(const tl_exchange *exchange, CURLcode result);
+/* Whether nothing has come on a kept connection for so long that a new one is worth a try. */
+bool tl__exchange_is_mute(const tl_exchange *exchange, uint64_t now);
+/* Begins the body again; false when it can be read only once. */
+bool tl__exchange_rewind(tl_exchange *exchange);
+/* Makes a removed handle ready for a new connection. TL_E_NOMEM. */
+int tl__exchange_begin_again(tl_exchange *exchange) TL_MUST_USE;
 
 /* http_client_seen.c: */
 

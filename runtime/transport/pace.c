@@ -40,7 +40,7 @@ tl__pace_verdict tl__pace_look(
 
 	if (pace->held)
 		return TL__PACE_GOOD;
-	if (now - pace->moved_ms >= idle_ms)
+	if (now >= pace->moved_ms + idle_ms)
 		return TL__PACE_SILENT;
 	window = now - pace->since_ms;
 	if (!pace->measuring || window < idle_ms)

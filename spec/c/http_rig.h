@@ -151,7 +151,8 @@ typedef struct exchange {
 	uint64_t cancel_at; /* bytes received, 0 = never */
 	tl__buf body;
 	char type[64], channel[80], early_channel[80], message[256];
-	uint32_t idle_ms, min_rate, dial_ms;
+	uint32_t idle_ms, min_rate, dial_ms, hold_ms;
+	void (*rewind)(void *ud);
 	uint64_t max_response;
 } exchange;
 
@@ -258,6 +259,8 @@ static inline int ex_start(exchange *e, rig *g, const char *address, const char 
 		.dial_ms = e->dial_ms,
 		.idle_ms = e->idle_ms,
 		.min_bytes_per_s = e->min_rate,
+		.hold_ms = e->hold_ms,
+		.rewind = e->rewind,
 	};
 	tl_response_sink sink = {sizeof sink, ex_head, ex_piece, ex_done, e};
 	int rc;

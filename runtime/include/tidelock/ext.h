@@ -81,11 +81,18 @@ typedef struct tl_request {
 	/* Deadline: time without progress and minimum rate, never a fixed total. 0 = the default.
 	 */
 	uint32_t dial_ms, idle_ms, min_bytes_per_s;
+	/* Begins the body again. A request that dies on a connection kept from an earlier one, or
+	 * finds no answer there for some seconds, is sent once more on a new connection, so the
+	 * other side may see it twice. NULL: only when nothing of the body has been read. */
+	void (*rewind)(void *body_ud);
+	/* How long the other side may keep its answer back on purpose, once it has the request: its
+	 * silence counts from then on. 0 = not at all. */
+	uint32_t hold_ms;
 } tl_request;
 
 #define TL_REQUEST_INIT                                                                            \
 	{                                                                                          \
-		sizeof(tl_request), NULL, NULL, NULL, {NULL, NULL, NULL, 0}, 0, 0, 0, 0            \
+		sizeof(tl_request), NULL, NULL, NULL, {NULL, NULL, NULL, 0}, 0, 0, 0, 0, NULL, 0   \
 	}
 
 typedef struct tl_response_head {
