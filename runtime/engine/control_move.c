@@ -16,7 +16,7 @@
 typedef struct source {
 	tl__control_job *job;
 	uint64_t lines, bytes; /* read so far; lines that are not empty */
-	char last;             /* character of that */
+	bool in_line;          /* what was read ends within one */
 	uint64_t size;         /* of the file from where it was read; 0: not known */
 	bool framed;           /* it begins with an empty line */
 } source;
@@ -41,8 +41,8 @@ static void count(source *s, const char *text, size_t len)
 	s->bytes += len;
 	for (const char *at = memchr(text, '\n', len); at;
 		at = memchr(at + 1, '\n', (size_t)(end - at - 1)))
-		s->lines += (at > text ? at[-1] : s->last) != '\n';
-	s->last = len > 0 ? end[-1] : s->last;
+		s->lines += at > text ? at[-1] != '\n' : s->in_line;
+	s->in_line = len > 0 && end[-1] != '\n';
 }
 
 static ptrdiff_t read_source(void *ud, void *out, size_t cap)
@@ -79,7 +79,7 @@ static void measure(source *s)
 
 int tl__control_import(tl_node *node, tl__control_job *job, tl__buf *out)
 {
-	source s = {.job = job, .last = '\n'};
+	source s = {.job = job};
 	char text[TL_ID_TEXT_LEN + 1];
 	uint64_t entered = 0;
 	tl_id root;

@@ -33,7 +33,7 @@ typedef struct target {
 static int split(target *t, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+	size_t len = slash ? (size_t)(slash - path) + 1 : 0, size;
 
 	*t = (target){
 		.path = path, .name = slash ? slash + 1 : path, .directory = -1, .part_fd = -1};
@@ -42,12 +42,12 @@ static int split(target *t, const char *path)
 			"a backup needs the name of a new file, not "
 			"\"%s\"",
 			path);
+	size = strlen(t->name) + sizeof TL_BACKUP_PARTIAL;
 	t->folder = len > 0 ? tl__copy_bytes(path, len) : tl__copy_bytes("./", 2);
-	t->part = tl__alloc(strlen(t->name) + sizeof TL_BACKUP_PARTIAL);
+	t->part = tl__alloc(size);
 	if (!t->folder || !t->part)
 		return TL_E_NOMEM;
-	strcpy(t->part, t->name);
-	strcat(t->part, TL_BACKUP_PARTIAL);
+	snprintf(t->part, size, "%s%s", t->name, TL_BACKUP_PARTIAL);
 	return TL_OK;
 }
 
@@ -236,7 +236,7 @@ int tl__sq_backup(tl__store *base, const char *file, tl__copied copied, void *ud
 
 	t.copied = copied;
 	t.ud = ud;
-	if (rc == TL_OK)
+	if (rc == TL_OK && t.folder)
 		rc = claim(&t);
 	if (rc == TL_OK)
 		rc = back_up(base, &t);

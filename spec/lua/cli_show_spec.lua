@@ -89,6 +89,16 @@ describe('what the program shows', function()
 		end
 	end)
 
+	it('holds nothing that a terminal obeys also where the program cannot begin', function()
+		local folder = H.folder()
+		H.write(folder .. '/argparse.lua', [[error('a\27[31m\nforged ' .. ('x'):rep(10000), 0)]])
+		local failed = H.start({ env = { 'LUA_PATH=' .. folder .. '/?.lua;;' } }, 'status')
+		local status, out, err = failed:wait()
+		assert.are.same({ 70, '' }, { status, out })
+		assert.matches([[^tidelock: a\u001b%[31m\nforged x+]] .. '\n$', err)
+		assert.is_true(#err < 5000)
+	end)
+
 	it('tells errors of scripts in lines of their own', function()
 		local script = H.write(H.folder() .. '/script.lua', [[
 			local tl = require 'tidelock'
