@@ -110,8 +110,10 @@ static int op_result(lua_State *L)
 {
 	tl_op *op = check(L);
 
-	luaL_argcheck(L, tl_op_done(op), 1, "the operation is not done");
-	if (tl_op_result(op) != TL_OK)
+	int code = tl_op_result(op);
+
+	luaL_argcheck(L, code != TL_E_BUSY || tl_op_done(op), 1, "the operation is not done");
+	if (code != TL_OK)
 		return tlua_fail(L);
 	lua_pushstring(L, tl_op_text(op));
 	return 1;

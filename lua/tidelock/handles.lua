@@ -31,6 +31,20 @@ function M.close(handle)
 	end
 end
 
+local home = uv.os_getpid()
+local inherited = {} -- luacheck: ignore 241 (so that they are not collected, which would close them)
+
+--- Ends the watching of a descriptor and closes its handle. In a forked child it lets them be: what the
+--- loop has told the kernel to watch is shared with the parent, whose loop would no longer hear of it.
+function M.unwatch(poll)
+	if uv.os_getpid() ~= home then
+		inherited[poll] = true
+		return
+	end
+	poll:stop()
+	M.close(poll)
+end
+
 -- What becomes of an error in a callback; the tasks say.
 M.report = error
 

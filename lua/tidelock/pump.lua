@@ -86,13 +86,6 @@ local function any_active(readers)
 	end
 end
 
-local function stop(poll)
-	if poll then
-		poll:stop()
-		handles.close(poll)
-	end
-end
-
 function Pump:dispatch()
 	if not self.node then
 		self:settle() -- what closed the node had no memory left for this
@@ -120,8 +113,12 @@ function Pump:settle()
 	else
 		local poll, rung = self.poll, self.rung
 		self.poll, self.rung = nil, nil
-		stop(poll)
-		stop(rung)
+		if poll then
+			handles.unwatch(poll)
+		end
+		if rung then
+			handles.unwatch(rung)
+		end
 	end
 end
 

@@ -61,8 +61,7 @@ function Link:settle(transport)
 		self.poll = poll
 	elseif not wanted and poll then
 		self.poll = nil
-		poll:stop()
-		handles.close(poll)
+		handles.unwatch(poll)
 	end
 end
 

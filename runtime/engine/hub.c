@@ -7,7 +7,18 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/mem.h"
+
+int tl__hub_own(const tl__hub *hub)
+{
+	return tl__fork_check(hub->forks);
+}
+
+bool tl__hub_inherited(const tl__hub *hub)
+{
+	return tl__fork_inherited(hub->forks);
+}
 
 void tl__hub_raise(int fd)
 {
@@ -59,14 +70,15 @@ static int open_fds(tl__hub *hub)
 
 int tl__hub_new(tl__hub **out)
 {
-	tl__hub *hub = tl__alloc_zero(1, sizeof *hub);
+	int rc = tl__fork_watch();
+	tl__hub *hub = rc == TL_OK ? tl__alloc_zero(1, sizeof *hub) : NULL;
 	pthread_condattr_t attr;
-	int rc;
 
 	*out = NULL;
 	if (!hub)
-		return TL_E_NOMEM;
+		return rc == TL_OK ? TL_E_NOMEM : rc;
 	hub->refs = 1;
+	hub->forks = tl__fork_count();
 	hub->end = &hub->first;
 	pthread_mutex_init(&hub->lock, NULL);
 	pthread_condattr_init(&attr);

@@ -12,6 +12,7 @@ struct tl__hub {
 	pthread_mutex_t lock;  /* everything but `stopping` and `ended` */
 	pthread_cond_t change; /* an operation is done */
 	size_t refs;
+	unsigned forks;      /* tl__fork_count of its making */
 	int ops_fd;          /* readable: a done operation waits for dispatch, or the stop */
 	int events_fd;       /* readable: an event waits */
 	int both_fd;         /* epoll over the two */
@@ -25,6 +26,10 @@ struct tl__hub {
 	bool listening;
 };
 
+/* TL_E_BAD_STATE in a forked child: there the lock may be held by a thread that does not exist, and
+ * the descriptors are the parent's. */
+int tl__hub_own(const tl__hub *hub) TL_MUST_USE;
+bool tl__hub_inherited(const tl__hub *hub);
 /* Makes the descriptor readable, or not. */
 void tl__hub_raise(int fd);
 void tl__hub_lower(int fd);

@@ -11,6 +11,7 @@
 #include <uv.h>
 #include "base/descriptors.h"
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/mem.h"
 
 typedef struct posted {
@@ -30,6 +31,7 @@ typedef struct ring {
 
 typedef struct loop {
 	tl_loop base;
+	unsigned forks; /* tl__fork_count of its making */
 	uv_loop_t uv;
 	uv_idle_t idle;  /* runs while there is something to do soon */
 	ring soon;       /* timers of 0 ms */
@@ -61,6 +63,18 @@ static loop *of(tl_loop *base)
 	return (loop *)base;
 }
 
+/* A forked child has no part in it: what the kernel watches is shared with the parent, and the lock
+ * may be held by a thread that the child lacks. */
+static bool inherited(const loop *l)
+{
+	return tl__fork_inherited(l->forks);
+}
+
+static loop *of_uv(const uv_loop_t *uv)
+{
+	return (loop *)((char *)(uintptr_t)uv - offsetof(loop, uv));
+}
+
 static void free_handle(uv_handle_t *handle)
 {
 	tl__free(handle);
@@ -90,8 +104,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static int rewatch(tl_watch *watch, unsigned events)
 {
-	int rc = uv_poll_start(&watch->poll, uv_events(events), on_poll);
+	int rc = tl__fork_check(of_uv(watch->poll.loop)->forks);
 
+	if (rc != TL_OK)
+		return rc;
+	rc = uv_poll_start(&watch->poll, uv_events(events), on_poll);
 	if (rc != 0)
 		return tl__fail(
 			TL_E_IO, "cannot watch descriptor %d: %s", watch->fd, uv_strerror(rc));
@@ -101,19 +118,19 @@ static int rewatch(tl_watch *watch, unsigned events)
 
 static void unwatch(tl_watch *watch)
 {
-	if (watch)
+	if (watch && !inherited(of_uv(watch->poll.loop)))
 		uv_close((uv_handle_t *)&watch->poll, free_handle);
 }
 
 static int watch_fd(
 	tl_loop *base, int fd, unsigned events, tl_watch_call call, void *ud, tl_watch **out)
 {
-	tl_watch *watch = tl__alloc_zero(1, sizeof *watch);
-	int rc;
+	int rc = tl__fork_check(of(base)->forks);
+	tl_watch *watch = rc == TL_OK ? tl__alloc_zero(1, sizeof *watch) : NULL;
 
 	*out = NULL;
 	if (!watch)
-		return TL_E_NOMEM;
+		return rc == TL_OK ? TL_E_NOMEM : rc;
 	watch->call = call;
 	watch->ud = ud;
 	watch->fd = fd;
@@ -180,11 +197,12 @@ static void on_idle(uv_idle_t *idle)
 
 static int timer_new(tl_loop *base, tl_timer_call call, void *ud, tl_timer **out)
 {
-	tl_timer *timer = tl__alloc_zero(1, sizeof *timer);
+	int rc = tl__fork_check(of(base)->forks);
+	tl_timer *timer = rc == TL_OK ? tl__alloc_zero(1, sizeof *timer) : NULL;
 
 	*out = timer;
 	if (!timer)
-		return TL_E_NOMEM;
+		return rc == TL_OK ? TL_E_NOMEM : rc;
 	timer->call = call;
 	timer->ud = ud;
 	timer->link = (ring){&timer->link, &timer->link};
@@ -194,6 +212,8 @@ static int timer_new(tl_loop *base, tl_timer_call call, void *ud, tl_timer **out
 
 static void timer_stop(tl_timer *timer)
 {
+	if (inherited(of_uv(timer->timer.loop)))
+		return;
 	leave_ring(&timer->link);
 	uv_timer_stop(&timer->timer);
 }
@@ -201,8 +221,10 @@ static void timer_stop(tl_timer *timer)
 /* libuv 1.44 runs a timer of 0 ms that starts itself again for ever, without turning. */
 static void timer_start(tl_timer *timer, uint64_t after_ms)
 {
-	loop *l = (loop *)((char *)timer->timer.loop - offsetof(loop, uv));
+	loop *l = of_uv(timer->timer.loop);
 
+	if (inherited(l))
+		return;
 	timer_stop(timer);
 	if (after_ms > 0) {
 		uv_timer_start(&timer->timer, on_timer, after_ms, 0);
@@ -214,7 +236,7 @@ static void timer_start(tl_timer *timer, uint64_t after_ms)
 
 static void timer_free(tl_timer *timer)
 {
-	if (!timer)
+	if (!timer || inherited(of_uv(timer->timer.loop)))
 		return;
 	timer_stop(timer);
 	uv_close((uv_handle_t *)&timer->timer, free_handle);
@@ -245,8 +267,11 @@ static int push(posts *to, tl_post_call call, void *ud)
 static int post(tl_loop *base, tl_post_call call, void *ud)
 {
 	loop *l = of(base);
-	int rc = TL_E_CLOSED;
+	int rc = tl__fork_check(l->forks);
 
+	if (rc != TL_OK)
+		return rc;
+	rc = TL_E_CLOSED;
 	pthread_mutex_lock(&l->lock);
 	if (!l->stopped) {
 		rc = push(&l->waiting, call, ud);
@@ -321,7 +346,11 @@ static int start(loop *l)
 int tl__loop_new(tl_loop **out)
 {
 	int rc = tl__descriptors_guard();
-	loop *l = rc == TL_OK ? tl__alloc_zero(1, sizeof *l) : NULL;
+	loop *l;
+
+	if (rc == TL_OK)
+		rc = tl__fork_watch();
+	l = rc == TL_OK ? tl__alloc_zero(1, sizeof *l) : NULL;
 
 	*out = NULL;
 	if (!l)
@@ -338,6 +367,7 @@ int tl__loop_new(tl_loop **out)
 		.post = post,
 		.now_ms = now_ms,
 	};
+	l->forks = tl__fork_count();
 	rc = start(l);
 	if (rc != TL_OK) {
 		tl__free(l);
@@ -360,6 +390,8 @@ static bool stopped(loop *l)
 {
 	bool is;
 
+	if (inherited(l))
+		return true;
 	pthread_mutex_lock(&l->lock);
 	is = l->stopped;
 	pthread_mutex_unlock(&l->lock);
@@ -384,13 +416,16 @@ void tl__loop_run(tl_loop *base)
 		uv_run(&l->uv, UV_RUN_ONCE);
 		atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
 	}
-	run_posts(l);
+	if (!inherited(l))
+		run_posts(l);
 }
 
 void tl__loop_stop(tl_loop *base)
 {
 	loop *l = of(base);
 
+	if (inherited(l))
+		return;
 	pthread_mutex_lock(&l->lock);
 	l->stopped = true;
 	uv_async_send(&l->wake);
@@ -416,7 +451,7 @@ void tl__loop_free(tl_loop *base)
 {
 	loop *l = of(base);
 
-	if (!l)
+	if (!l || inherited(l))
 		return;
 	uv_walk(&l->uv, close_one, l);
 	uv_run(&l->uv, UV_RUN_DEFAULT);

@@ -1,6 +1,7 @@
 #include <string.h>
 #include "base/descriptors.h"
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/sized.h"
 #include "base/str.h"
@@ -97,9 +98,10 @@ static void node_free(tl_node *node)
 	tl__free(node);
 }
 
+/* In a forked child its memory is left alone: other threads may have been at work in it. */
 void tl__node_release(tl_node *node)
 {
-	if (atomic_fetch_sub(&node->refs, 1) == 1)
+	if (!tl__fork_inherited(node->forks) && atomic_fetch_sub(&node->refs, 1) == 1)
 		node_free(node);
 }
 
@@ -247,12 +249,15 @@ static int open_node(tl_node **out, const tl_node_config *config)
 
 	if (rc == TL_OK)
 		rc = tl__descriptors_guard();
+	if (rc == TL_OK)
+		rc = tl__fork_watch();
 	if (rc != TL_OK)
 		return rc;
 	node = tl__alloc_zero(1, sizeof *node);
 	if (!node)
 		return TL_E_NOMEM;
 	atomic_init(&node->refs, 1);
+	node->forks = tl__fork_count();
 	pthread_mutex_init(&node->log_lock, NULL);
 	tl__commits_init(&node->commits);
 	node->user_log = full.log;

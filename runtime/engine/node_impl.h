@@ -21,8 +21,8 @@ typedef struct tl__control tl__control;
 struct tl_node {
 	atomic_size_t refs; /* of its opening, of hosts, calls and database handles */
 	atomic_bool closed; /* its closing has begun */
-	unsigned visits;    /* calls under way; of visit.c, like the next two */
-	unsigned forks;
+	unsigned forks;     /* tl__fork_count of its opening */
+	unsigned visits;    /* calls under way; of visit.c, like the next */
 	tl_node *next_open;
 	/* The rest is made at the opening, and never changes. */
 	tl_log_sink user_log;

@@ -119,8 +119,9 @@ static void abandon(tl_op *op, int code, const char *why)
 	tl__error_drop(error);
 }
 
-/* Under the lock, which is given up around the callback. Takes the first from the queue. */
-static void dispatch_one(tl__hub *hub)
+/* Under the lock, which is given up around the callback. Takes the first from the queue. false when
+ * the callback forked and this is the child: the hub is not to be touched any more. */
+static bool dispatch_one(tl__hub *hub)
 {
 	tl_op *op = hub->first;
 	void (*call)(void *ud, tl_op *op) = op->call;
@@ -134,10 +135,13 @@ static void dispatch_one(tl__hub *hub)
 	if (call) {
 		pthread_mutex_unlock(&hub->lock);
 		call(ud, op);
+		if (tl__hub_inherited(hub))
+			return false;
 		pthread_mutex_lock(&hub->lock);
 	}
 	unref_unlock(op);
 	pthread_mutex_lock(&hub->lock);
+	return true;
 }
 
 /* Under the lock. */
@@ -156,7 +160,8 @@ void tl__hub_dispatch(tl__hub *hub)
 	pthread_mutex_lock(&hub->lock);
 	hub->refs++;
 	while (hub->first)
-		dispatch_one(hub);
+		if (!dispatch_one(hub))
+			return;
 	lower_when_empty(hub);
 	hub->refs--; /* not the last: the caller has the node */
 	pthread_mutex_unlock(&hub->lock);
@@ -169,18 +174,22 @@ int tl__hub_run(tl__hub *hub)
 
 	if (rc != TL_OK)
 		return rc;
-	while (!atomic_load(&hub->ended) && !atomic_exchange(&hub->stopping, false)) {
+	while (rc == TL_OK && !atomic_load(&hub->ended) &&
+		!atomic_exchange(&hub->stopping, false)) {
 		if (poll(&fd, 1, -1) < 0 && errno != EINTR)
 			return tl__fail(TL_E_IO, "cannot wait for the node: %s", strerror(errno));
 		tl__hub_dispatch(hub);
+		rc = tl__hub_own(hub);
 	}
-	return TL_OK;
+	return rc;
 }
 
 void tl__hub_stop(tl__hub *hub)
 {
 	int saved = errno;
 
+	if (tl__hub_inherited(hub))
+		return;
 	atomic_store(&hub->stopping, true);
 	tl__hub_raise(hub->ops_fd);
 	errno = saved;
@@ -205,7 +214,8 @@ static void deadline_in(uint32_t ms, struct timespec *out)
 	}
 }
 
-/* Dispatches until the operation is done and out of the queue; whether it was in time. */
+/* Dispatches until the operation is done and out of the queue; whether it was in time. In a child
+ * that a callback forked it returns at once. */
 static bool wait_done(tl_op *op, uint32_t timeout_ms)
 {
 	tl__hub *hub = op->hub;
@@ -216,7 +226,8 @@ static bool wait_done(tl_op *op, uint32_t timeout_ms)
 	pthread_mutex_lock(&hub->lock);
 	while (in_time && (!op->done || op->queued)) {
 		if (hub->first) {
-			dispatch_one(hub);
+			if (!dispatch_one(hub))
+				return true;
 			lower_when_empty(hub);
 		} else if (timeout_ms == 0) {
 			pthread_cond_wait(&hub->change, &hub->lock);
@@ -233,8 +244,10 @@ static bool wait_done(tl_op *op, uint32_t timeout_ms)
 
 TL__PUBLIC(tl_op_wait, op, (tl_op *op, uint32_t timeout_ms), (op, timeout_ms))
 {
-	int rc = tl__inside_refuse("tl_op_wait");
+	int rc = tl__hub_own(op->hub);
 
+	if (rc == TL_OK)
+		rc = tl__inside_refuse("tl_op_wait");
 	if (rc != TL_OK)
 		return rc;
 	if (!wait_done(op, timeout_ms)) {
@@ -248,7 +261,7 @@ bool tl_op_done(const tl_op *op)
 {
 	bool done;
 
-	if (!op)
+	if (!op || tl__hub_inherited(op->hub))
 		return false;
 	pthread_mutex_lock(&op->hub->lock);
 	done = op->done;
@@ -260,6 +273,8 @@ int tl_op_result(const tl_op *op)
 {
 	if (!op)
 		return tl__fail_needs("tl_op_result", "op");
+	if (tl__hub_inherited(op->hub))
+		return tl__hub_own(op->hub);
 	if (!tl_op_done(op))
 		return tl__fail(TL_E_BUSY, "the operation is not done yet; wait for it first");
 	return tl__error_raise(op->error, op->code);
@@ -272,7 +287,7 @@ const char *tl_op_text(const tl_op *op)
 
 void tl_op_then(tl_op *op, void (*call)(void *ud, tl_op *op), void *ud)
 {
-	if (!op)
+	if (!op || tl__hub_inherited(op->hub))
 		return;
 	pthread_mutex_lock(&op->hub->lock);
 	op->call = call;
@@ -286,7 +301,7 @@ void tl_op_cancel(tl_op *op)
 {
 	tl__errors errors;
 
-	if (!op)
+	if (!op || tl__hub_inherited(op->hub))
 		return;
 	tl__errors_begin(&errors);
 	abandon(op, TL_E_CANCELLED, "the operation was cancelled");
@@ -295,7 +310,7 @@ void tl_op_cancel(tl_op *op)
 
 void tl_op_free(tl_op *op)
 {
-	if (!op)
+	if (!op || tl__hub_inherited(op->hub))
 		return;
 	pthread_mutex_lock(&op->hub->lock);
 	unref_unlock(op);

@@ -34,7 +34,6 @@ int tl__visit_open(tl_node *node)
 	pthread_once(&once, watch_forks);
 	if (watching != 0)
 		return tl__fail(TL_E_NOMEM, "no memory to watch for fork()");
-	node->forks = tl__fork_count();
 	pthread_mutex_lock(&lock);
 	node->next_open = first_open;
 	first_open = node;

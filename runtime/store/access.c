@@ -435,6 +435,10 @@ static int write_local(tl_store *store, tl_str key, tl_str value)
 	const tl__put_local local = {key, value};
 	tl__batch batch = {.locals = &local, .local_count = 1, .local_commit = true};
 
+	int rc = tl__store_own(store->inner);
+
+	if (rc != TL_OK)
+		return rc;
 	if (store->drop)
 		return tl__fail(TL_E_STORE_READ_ONLY,
 			"the store of an open node is only read; open the directory by itself to "

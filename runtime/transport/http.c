@@ -2,6 +2,7 @@
 #include <string.h>
 #include <tidelock/transport.h>
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/public.h"
 #include "base/sized.h"
@@ -34,11 +35,12 @@ static int check_address(tl_transport *transport, const char *address)
 	return tl__address_check(address);
 }
 
+/* A forked child must not end connections that are its parent's. */
 static void http_free(tl_transport *transport)
 {
 	http *h = tl__http_of(transport);
 
-	if (!h)
+	if (!h || tl__fork_inherited(h->forks))
 		return;
 	tl__http_client_free(h);
 	tl__free(h->ca_file);
@@ -74,9 +76,11 @@ int tl__http_new(
 	tl_transport **out, tl_loop *loop, const tl__http_options *options, const tl__log *log)
 {
 	http *h;
-	int rc = init_curl();
+	int rc = tl__fork_watch();
 
 	*out = NULL;
+	if (rc == TL_OK)
+		rc = init_curl();
 	if (rc != TL_OK)
 		return rc;
 	h = tl__alloc_zero(1, sizeof *h);
@@ -84,6 +88,7 @@ int tl__http_new(
 		return TL_E_NOMEM;
 	h->base = vtable;
 	h->loop = loop;
+	h->forks = tl__fork_count();
 	h->log = log;
 	h->tls = options && options->tls;
 	h->base.type = h->tls ? "https" : "http";

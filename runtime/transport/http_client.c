@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/sized.h"
 #include "base/mem.h"
 #include "transport/address.h"
@@ -173,6 +174,8 @@ int tl__http_send(tl_transport *transport, const tl_request *request, const tl_r
 		rc = tl__sized_read(&calls, sink, tl_response_sink, ud);
 	if (rc == TL_OK)
 		rc = check_request(&full);
+	if (rc == TL_OK)
+		rc = tl__fork_check(tl__http_of(transport)->forks);
 	if (rc == TL_OK)
 		rc = new_exchange(tl__http_of(transport), &full, &calls, out);
 	if (rc != TL_OK) {

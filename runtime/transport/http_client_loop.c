@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/fail.h"
-#include "base/fork.h"
 #include "base/mem.h"
 #include "transport/http_exchange.h"
 #include "transport/http_sockets.h"
@@ -443,10 +442,8 @@ static int set_up_multi(http *h)
 int tl__http_client_init(http *h)
 {
 	http_client *c = &h->client;
-	int rc = tl__fork_watch();
+	int rc = h->loop->timer(h->loop, on_time, h, &c->timer);
 
-	if (rc == TL_OK)
-		rc = h->loop->timer(h->loop, on_time, h, &c->timer);
 	if (rc == TL_OK)
 		rc = h->loop->timer(h->loop, on_kick, h, &c->kick);
 	if (rc == TL_OK)

@@ -30,6 +30,7 @@ typedef struct http_client {
 typedef struct http {
 	tl_transport base;
 	tl_loop *loop;
+	unsigned forks; /* tl__fork_count of its making */
 	const tl__log *log;
 	tl__log own_log; /* of tl_http_new, which is given no log to keep */
 	bool tls;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/fail.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/sized.h"
 #include "transport/http_serving.h"
@@ -316,7 +317,7 @@ static void on_end(void *ud)
 
 void tl__http_stop(tl_server *server, uint32_t grace_ms, void (*stopped)(void *ud), void *ud)
 {
-	if (server->stopping)
+	if (server->stopping || tl__fork_inherited(server->http->forks))
 		return;
 	server->stopping = true;
 	server->stopped = stopped;

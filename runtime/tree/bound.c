@@ -9,17 +9,20 @@
 int tl__bound_init(
 	tl__bound *bound, tl_transaction *tx, tl_view *view, tl_database *db, tl_str name)
 {
-	int code = tl__check_store_name(name);
+	const tl__bound to = {.tx = tx, .view = view, .db = db};
+	int code = tl__bound_check(&to);
 
 	memset(bound, 0, sizeof *bound);
+	if (code == TL_OK)
+		code = tl__check_store_name(name);
 	if (code != TL_OK)
 		return code;
+	*bound = to;
 	bound->name = (tl_str){tl__copy_bytes(name.ptr, name.len), name.len};
-	if (!bound->name.ptr)
+	if (!bound->name.ptr) {
+		memset(bound, 0, sizeof *bound);
 		return TL_E_NOMEM;
-	bound->tx = tx;
-	bound->view = view;
-	bound->db = db;
+	}
 	if (tx)
 		atomic_fetch_add(&tx->owners, 1);
 	else if (view)

@@ -105,6 +105,8 @@ int tl__commit_entry(tl__commit *commit)
 	code = fill_context(commit, &context, &names);
 	if (code == TL_OK)
 		code = tl__hooks_before(commit->lists, commit->list_count, &context);
+	if (code == TL_OK) /* a hook may fork, and return in the child too */
+		code = tl__store_own(tree->store);
 	if (code == TL_OK)
 		code = write_entry(commit, &arrival);
 	if (code == TL_OK && arrival > 0 && tree->listener.committed)

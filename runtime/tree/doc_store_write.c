@@ -27,8 +27,10 @@ static int put_typed(tl_doc_store *store, tl_str path, tl_type type, tl_value *v
 
 	if (!value || tl_value_type(value) == type)
 		return put(store, path, value, how);
-	code = tl__fail(TL_E_TYPE_MISMATCH, "`%.*s` needs a value of type %s, not %s",
-		TL__STR_ARG(path), tl_type_name(type), tl_type_name(tl_value_type(value)));
+	code = tl__bound_writable(&store->bound);
+	if (code == TL_OK)
+		code = tl__fail(TL_E_TYPE_MISMATCH, "`%.*s` needs a value of type %s, not %s",
+			TL__STR_ARG(path), tl_type_name(type), tl_type_name(tl_value_type(value)));
 	tl_value_free(value);
 	return tl__bound_fail(&store->bound, code);
 }
@@ -110,8 +112,10 @@ TL__PUBLIC_TAKING(tl_doc_store_merge_at_path, doc, store,
 
 	if (!doc || tl_value_type(doc) == TL_DOC)
 		return tl__bound_put(&store->bound, components, count, doc, TL__PUT_MERGE);
-	code = tl__fail(TL_E_TYPE_MISMATCH, "only values of type doc are merged, not %s",
-		tl_type_name(tl_value_type(doc)));
+	code = tl__bound_writable(&store->bound);
+	if (code == TL_OK)
+		code = tl__fail(TL_E_TYPE_MISMATCH, "only values of type doc are merged, not %s",
+			tl_type_name(tl_value_type(doc)));
 	tl_value_free(doc);
 	return tl__bound_fail(&store->bound, code);
 }

@@ -70,6 +70,8 @@ void tl__transaction_unpin(tl_transaction *tx)
 	tl__host *host = tx->db->host;
 	tl__snapshot *snapshot;
 
+	if (tl__database_inherited(tx->db))
+		return;
 	pthread_mutex_lock(&host->mutex);
 	snapshot = unlink_pinned(host, tx);
 	pthread_mutex_unlock(&host->mutex);
@@ -160,6 +162,8 @@ void tl__transaction_read_end(tl_transaction *tx, tl__read *read)
 		tl__snapshot_close(read->snapshot);
 		return;
 	}
+	if (tl__database_inherited(tx->db))
+		return;
 	pthread_mutex_lock(&host->mutex);
 	tx->readers--;
 	pthread_mutex_unlock(&host->mutex);

@@ -220,7 +220,9 @@ TL__PUBLIC(tl_settings_store_add_auth_key, settings,
 
 	if (!name.ptr)
 		name = pubkey;
-	code = check_key_name(name, pubkey);
+	code = tl__bound_writable(&settings->doc->bound);
+	if (code == TL_OK)
+		code = check_key_name(name, pubkey);
 	if (code == TL_OK)
 		code = prepare(settings, name, &auth, &there);
 	if (code == TL_OK && there)
@@ -241,7 +243,9 @@ TL__PUBLIC(tl_settings_store_set_auth_key, settings,
 
 	if (!name.ptr)
 		name = pubkey;
-	code = check_key_name(name, pubkey);
+	code = tl__bound_writable(&settings->doc->bound);
+	if (code == TL_OK)
+		code = check_key_name(name, pubkey);
 	if (code == TL_OK)
 		code = prepare(settings, name, &auth, &there);
 	if (code == TL_OK)

@@ -258,10 +258,15 @@ static int check_path(const tl_str *components, size_t count)
 
 int tl__bound_writable(tl__bound *bound)
 {
-	if (!bound->tx)
-		return tl__fail(TL_E_UNSUPPORTED,
-			"this store is read only; open it from a transaction to change it");
-	return tl__transaction_changeable(bound->tx);
+	int code;
+
+	if (bound->tx)
+		return tl__transaction_changeable(bound->tx);
+	code = tl__bound_check(bound);
+	if (code != TL_OK)
+		return code;
+	return tl__fail(TL_E_UNSUPPORTED,
+		"this store is read only; open it from a transaction to change it");
 }
 
 int tl__bound_fail(tl__bound *bound, int code)

@@ -174,6 +174,11 @@ TL__PUBLIC(tl_transaction_set_auth_key, tx, (tl_transaction *tx, tl_str key_name
 
 TL__PUBLIC(tl_transaction_auth_key, tx && out, (tl_transaction *tx, char **out), (tx, out))
 {
+	int code = tl__store_own(tx->db->host->tree->store);
+
+	*out = NULL;
+	if (code != TL_OK)
+		return code;
 	*out = tx->key_name ? tl__copy_bytes(tx->key_name, strlen(tx->key_name)) : NULL;
 	return tx->key_name && !*out ? TL_E_NOMEM : TL_OK;
 }
