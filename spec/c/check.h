@@ -3,6 +3,25 @@
 #ifndef SPEC_CHECK_H
 #define SPEC_CHECK_H
 
+/* Sanitizers need much memory, are slow, and their allocators hang in the forked child of a process
+ * with threads that allocate. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SPEC_ADDRESS_SANITIZED 1
+#elif defined(__SANITIZE_THREAD__)
+#define SPEC_THREAD_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SPEC_ADDRESS_SANITIZED 1
+#elif __has_feature(thread_sanitizer)
+#define SPEC_THREAD_SANITIZED 1
+#endif
+#endif
+#if defined(SPEC_ADDRESS_SANITIZED) || defined(SPEC_THREAD_SANITIZED)
+#define SPEC_SANITIZED true
+#else
+#define SPEC_SANITIZED false
+#endif
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -128,11 +128,10 @@ static rlim_t some_descriptors(void)
 
 static void little_memory(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	printf("not looked at: sanitizers need all the memory there is\n");
-#else
-	starve_rounds(some_memory, NULL);
-#endif
+	if (SPEC_SANITIZED)
+		printf("not looked at: sanitizers need all the memory there is\n");
+	else
+		starve_rounds(some_memory, NULL);
 }
 
 static void few_descriptors(void)
@@ -142,9 +141,8 @@ static void few_descriptors(void)
 
 static void little_of_both(void)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	starve_rounds(some_memory, some_descriptors);
-#endif
+	if (!SPEC_SANITIZED)
+		starve_rounds(some_memory, some_descriptors);
 }
 
 int main(int argc, char **argv)

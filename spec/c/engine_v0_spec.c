@@ -51,9 +51,9 @@ static void a_v0_peer_is_known_as_one_and_keeps_in_step(void)
 	chain_free(&h.chain);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SPEC_ADDRESS_SANITIZED
 enum { MANY = 5000 };
-#elif defined(__SANITIZE_THREAD__)
+#elif defined(SPEC_THREAD_SANITIZED)
 enum { MANY = 3000 };
 #else
 enum { MANY = 20000 };

@@ -224,6 +224,10 @@ static void a_child_never_hangs(void)
 int main(void)
 {
 	RUN_EACH(a_child_is_refused);
-	RUN_EACH(a_child_never_hangs);
+	if (SPEC_SANITIZED)
+		printf("not looked at: a child of busy threads; a sanitizer's allocator hangs in "
+		       "it\n");
+	else
+		RUN_EACH(a_child_never_hangs);
 	return spec_end();
 }
