@@ -277,12 +277,14 @@ struct tl__session {
 	bool was_unsettled; /* already before this exchange */
 	bool offer_again;   /* what was declined so far is to be offered again afterwards */
 	bool by_tips_tried;
+	bool wanted; /* by a command or a tick, not by a commit alone */
 	bool looked; /* pulled because a push was refused */
 	bool plan_more, plan_wanted;
-	bool whole;   /* v0: asked with no tips */
-	bool confirm; /* v0: what was sent should show now */
-	bool blind;   /* v0: it does not say what it holds */
-	bool retold;  /* v0: it gave all of it to somebody who holds some; asked again */
+	bool whole;         /* v0: asked with no tips */
+	bool confirm;       /* v0: what was sent should show now */
+	bool confirm_later; /* v0: a commit is sent; whether it shows is asked when it is quiet */
+	bool blind;         /* v0: it does not say what it holds */
+	bool retold;        /* v0: it gave all of it to somebody who holds some; asked again */
 	char error[TL__SYNC_ERROR_TEXT];
 };
 

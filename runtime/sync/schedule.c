@@ -70,8 +70,9 @@ static void periodic(tl__sync *sync)
 			continue;
 		pair->wanted = true;
 		pair->from_sure = pair->from_sure || pair->gap;
-		/* A 0.2.0 node that never told what it holds is not given all of it every time. */
-		if (pair->peer->protocol != TL__PROTOCOL_V0 || pair->ack > 0)
+		/* A 0.2.0 node that does not tell what it holds is not given all of it every time,
+		 * nor one what it is only to be asked about. */
+		if (!pair->untold && pair->confirm_by == 0)
 			pair->offered = pair->ack;
 		if (pair->stalled || pair->attempts > 0)
 			pair->next_attempt = sync->now;
@@ -181,12 +182,24 @@ uint64_t tl__schedule_due(const tl__sync *sync)
 	return least;
 }
 
+/* A 0.2.0 node may lock itself up over two requests at once: its pairs take turns. */
+static bool has_turn(const tl__sync *sync, const tl__pair *pair)
+{
+	if (pair->peer->protocol != TL__PROTOCOL_V0)
+		return pair->peer->sessions < TL__SYNC_MAX_PEER_EXCHANGES;
+	if (pair->peer->sessions > 0)
+		return false;
+	for (const tl__pair *p = pair->peer->pairs; p; p = p->next_of_peer)
+		if (p->not_before < pair->not_before && due(sync, p) <= sync->now)
+			return false;
+	return true;
+}
+
 static void begin(tl__sync *sync, tl__pair *pair)
 {
 	if (pair->peer->protocol == TL__PROTOCOL_UNKNOWN)
 		tl__acquaint(sync, pair->peer);
-	else if (pair->peer->sessions < TL__SYNC_MAX_PEER_EXCHANGES &&
-		 tl__session_start(sync, pair) != TL_OK)
+	else if (has_turn(sync, pair) && tl__session_start(sync, pair) != TL_OK)
 		tl__schedule_failed(sync, pair, TL_E_NOMEM, "out of memory");
 }
 

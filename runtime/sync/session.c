@@ -66,6 +66,7 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 	pair->peer->sessions++;
 	sync->session_count++;
 	pair->session = session;
+	session->wanted = pair->wanted;
 	pair->wanted = pair->look_first = false;
 	pair->progress_entries = pair->progress_bytes = 0;
 	pair->not_before = sync->now + sync->options.commit_gap_ms;

@@ -121,10 +121,11 @@ struct tl__pair {
 	/* Scheduling, monotonic. */
 	uint64_t next_attempt;   /* when attempts > 0 and not stalled */
 	uint64_t not_before;     /* pace of sending on commit */
-	uint64_t again_at;       /* pull from `sure` then; 0: not wanted */
+	uint64_t again_at;       /* pull from `sure` (v0: confirm) then; 0: not wanted */
 	uint64_t sure_tried;     /* when a pull last did */
 	uint64_t level_at;       /* our arrivals when `level` was found */
 	uint64_t pulling_until;  /* it takes our pages: nothing is pushed meanwhile */
+	uint64_t confirm_by;     /* v0: `offered` was sent and is asked about then; 0: it was */
 	uint64_t received, sent; /* entries, ever */
 	uint64_t progress_entries, progress_bytes; /* of the exchange under way */
 	/* Cursor record as README.md lists it. */
@@ -145,6 +146,7 @@ struct tl__pair {
 	bool stalled;
 	bool wanted;     /* one exchange is wanted now, whatever the outbox says */
 	bool look_first; /* it was taking pages: what it has is asked before anything is pushed */
+	bool untold;     /* v0: it takes pushes and does not say what it holds */
 	bool level;      /* both sides held the same tips at the end of the last exchange */
 	bool local_changed;
 	char last_error[TL__SYNC_ERROR_TEXT];

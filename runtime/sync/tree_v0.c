@@ -1,5 +1,6 @@
 /* One exchange with a 0.2.0 peer: SyncTree for what it has, SendEntries for what it lacks, and
- * SyncTree again, because its Ack says nothing about the entries' fate. */
+ * SyncTree again, because its Ack says nothing about the entries' fate. Such a node stores an entry
+ * for every SyncTree: behind commits it is asked once it is quiet, or from time to time. */
 #include "sync/outbound.h"
 
 #include <string.h>
@@ -12,6 +13,9 @@
 /* A 0.2.0 server ends an Iroh stream over 1 MiB without a word. */
 #define MAX_STREAM_BYTES (1024 * 1024 - 1024)
 #define MAX_SENDS        10000 /* messages in one exchange */
+/* What commits brought there is asked about after so long without another, at the latest after … */
+#define QUIET_MS   1000
+#define CONFIRM_MS 10000
 
 static void ask_tips(tl__sync *sync, tl__session *session);
 static void plan(tl__sync *sync, tl__session *session);
@@ -20,12 +24,15 @@ static void finish(tl__sync *sync, tl__session *session, uint64_t head);
 void tl__tree_v0_start(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
+	bool late = pair->confirm_by > 0 && sync->now >= pair->confirm_by;
+	bool push = tl__pair_dirty(pair) && (pair->ack > 0 || pair->untold) && !pair->stalled;
 
 	session->push_from = pair->offered > pair->ack ? pair->offered : pair->ack;
 	session->open_from = UINT64_MAX;
-	session->unsettled = session->was_unsettled = pair->offered > pair->ack;
-	/* A commit goes out at once; what it became shows in the tips afterwards. */
-	if (tl__pair_dirty(pair) && pair->ack > 0 && !session->pair->stalled)
+	session->unsettled = session->was_unsettled =
+		pair->offered > pair->ack && pair->confirm_by == 0;
+	session->confirm_later = push && !session->wanted && !late;
+	if (push)
 		plan(sync, session);
 	else
 		ask_tips(sync, session);
@@ -161,16 +168,43 @@ static int keep_tips(tl__session *session, const tl__v0_response *response)
 	return TL_OK;
 }
 
-/* It may refuse only because it lacks the database, which nobody can tell: what was not offered yet
- * is offered once, and its tips are asked for again. */
+/* No failure: it takes what it is sent, but what it keeps of it cannot be known. */
+static void untold(tl__sync *sync, tl__session *session)
+{
+	session->pair->untold = true;
+	session->unsettled = true;
+	session->declined_code = TL_E_NOT_AVAILABLE;
+	snprintf(session->error, sizeof session->error,
+		"the peer is sent what is new here but does not say what it holds: its user has to "
+		"enable sync for this database there");
+	finish(sync, session, session->push_from);
+}
+
+/* It refuses also because it lacks the database, which nobody can tell: what was not offered yet is
+ * offered once, and its tips are asked for again. */
 static bool offer_blindly(tl__sync *sync, tl__session *session, const tl__intake *intake)
 {
 	if (tl__intake_response(intake)->kind != TL__V0_RESPONSE_ERROR || !session->held ||
-		session->pair->pull_only || session->blind || session->sends > 0)
+		session->pair->pull_only)
 		return false;
-	session->blind = true;
-	plan(sync, session);
+	if (session->blind || session->sends > 0) {
+		untold(sync, session);
+	} else {
+		session->blind = true;
+		plan(sync, session);
+	}
 	return true;
+}
+
+/* The first answer after a time without: everything since the last acknowledged is looked at. */
+static void it_tells(tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	session->confirm = session->sends > 0 || (pair->confirm_by > 0 && !pair->untold);
+	if (pair->untold)
+		session->unsettled = session->was_unsettled = false;
+	pair->untold = false;
 }
 
 static void stored(void *ud, tl__work *work);
@@ -193,8 +227,6 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 		return;
 	}
 	rc = check_answer(session, result->intake);
-	if (rc != TL_OK && session->blind && session->push_from > session->pair->offered)
-		session->pair->offered = session->push_from;
 	if (rc == TL_OK)
 		rc = keep_tips(session, tl__intake_response(result->intake));
 	work = rc == TL_OK ? tl__session_work(sync, session, TL__WORK_INGEST, stored) : NULL;
@@ -229,7 +261,7 @@ static void stored(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
 	tl__session *session = tl__session_worked(sync, work);
-	bool whole;
+	bool whole, rootless;
 	size_t missing;
 
 	if (!session)
@@ -243,6 +275,7 @@ static void stored(void *ud, tl__work *work)
 	}
 	whole = tl__intake_response(work->ingest.intake)->kind == TL__V0_RESPONSE_BOOTSTRAP;
 	missing = work->ingest.result.missing_count;
+	rootless = !session->held && work->ingest.after == 0;
 	tl__work_free(work);
 	/* A single entry cannot be asked for: the whole database is, once. */
 	session->whole = false;
@@ -251,8 +284,15 @@ static void stored(void *ud, tl__work *work)
 		ask_tips(sync, session);
 		return;
 	}
+	if (rootless) {
+		tl__session_fail(sync, session, TL_E_WRONG_ROOT,
+			"the peer answered without the root entry of the database, which nothing "
+			"can "
+			"be kept without");
+		return;
+	}
 	session->pulled = true;
-	session->confirm = session->sends > 0;
+	it_tells(session);
 	if (session->pair->pull_only)
 		tl__session_finish(sync, session);
 	else if (whole && session->held)
@@ -305,6 +345,8 @@ static void finish(tl__sync *sync, tl__session *session, uint64_t head)
 		pair->ack = head;
 	if (!session->offer_again && head > pair->offered)
 		pair->offered = head;
+	if (pair->confirm_by > 0)
+		pair->confirm_by = pair->again_at = 0;
 	pair->local_changed = true;
 	pair->level = session->pulled && !session->unsettled && session->declined == 0;
 	pair->level_at = head;
@@ -362,8 +404,7 @@ static void planned(void *ud, tl__work *work)
 		session->push_from = in->to;
 		plan(sync, session);
 	} else if (in->count == 0 && session->blind && session->sends == 0) {
-		tl__session_fail(sync, session, TL_E_SYNC_PROTOCOL_ERROR,
-			"the peer does not give that database and was offered all of it");
+		untold(sync, session);
 	} else if (in->count == 0 && session->pulled) {
 		finish(sync, session, in->head);
 	} else if (in->count == 0) {
@@ -411,6 +452,19 @@ static int check_ack(tl_str document)
 	return rc;
 }
 
+static void leave_unconfirmed(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	pair->offered = session->push_from;
+	if (pair->confirm_by == 0)
+		pair->confirm_by = sync->now + CONFIRM_MS;
+	pair->again_at = sync->now + QUIET_MS;
+	if (pair->again_at > pair->confirm_by)
+		pair->again_at = pair->confirm_by;
+	tl__session_finish(sync, session);
+}
+
 static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
 	tl__session *session = tl__session_answered(sync, owner, result);
@@ -430,6 +484,8 @@ static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *resu
 	if (session->plan_more) {
 		session->pulled = false; /* go on behind this page */
 		plan(sync, session);
+	} else if (session->confirm_later) {
+		leave_unconfirmed(sync, session);
 	} else {
 		ask_tips(sync, session);
 	}

@@ -92,7 +92,8 @@ static void want(tl__sync *sync, tl__pair *pair)
 	pair->wanted = true;
 	pair->next_attempt = sync->now;
 	pair->peer->wait_until = 0;
-	pair->offered = pair->ack;
+	if (pair->confirm_by == 0 && !pair->untold)
+		pair->offered = pair->ack;
 }
 
 /* --- starting --------------------------------------------------------------------------------- */
@@ -162,12 +163,17 @@ void tl__wait_pair(tl__sync *sync, uint64_t op, tl__peer *peer, const tl_id *db)
 		complete(sync, waiter);
 }
 
+static bool unfinished(const tl__pair *pair)
+{
+	return tl__pair_dirty(pair) || pair->confirm_by > 0;
+}
+
 void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms)
 {
 	if (!add(sync, WAIT_FLUSH, op, timeout_ms))
 		return;
 	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
-		if (pair->peer->status == TL__PEER_ACTIVE && tl__pair_dirty(pair)) {
+		if (pair->peer->status == TL__PEER_ACTIVE && unfinished(pair)) {
 			pair->wanted = true;
 			pair->next_attempt = sync->now;
 			pair->not_before = sync->now;
@@ -266,7 +272,7 @@ void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair)
 static bool unsent(const tl__pair *pair)
 {
 	return pair->peer->status == TL__PEER_ACTIVE &&
-	       (tl__pair_dirty(pair) || (pair->session && !pair->session->failing));
+	       (unfinished(pair) || (pair->session && !pair->session->failing));
 }
 
 static bool flushed(const tl__sync *sync)

@@ -150,6 +150,28 @@ static void another_root_than_asked_for_is_refused(void)
 	free_remote(&from);
 }
 
+/* Nothing of it could be kept. */
+static void an_answer_without_the_root_is_a_failure(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote from;
+
+	relate_theirs(&from, 4);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &from.id[3], &from, 0, 0);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_WRONG_ROOT);
+	CHECK(pair_of(&bob, &root)->attempts == 1);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &from.id[3], &from, 3, 1);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_WRONG_ROOT);
+	CHECK(pair_of(&bob, &root)->attempts == 2);
+	free_remote(&from);
+}
+
 static void an_answer_about_another_database_is_refused(void)
 {
 	tl__v0_request request;
@@ -303,6 +325,8 @@ static void a_push_is_confirmed_by_tips(void)
 	tl__v0_request_free(&request);
 	answer_bytes(exchange, 200, z("\"Ack\""));
 	CHECK(pair_of(&bob, &root)->ack == 3);
+	CHECK(r.send_count == 0); /* until it is quiet */
+	rig_pass(1000);
 	REQUIRE(take_v0(&request, &exchange));
 	CHECK(request.kind == TL__V0_SYNC_TREE);
 	tl__v0_request_free(&request);
@@ -325,6 +349,7 @@ static void an_ack_is_no_fate(void)
 	REQUIRE(take_v0(&request, &exchange));
 	tl__v0_request_free(&request);
 	answer_bytes(exchange, 200, z("\"Ack\""));
+	rig_pass(1000);
 	REQUIRE(take_v0(&request, &exchange));
 	tl__v0_request_free(&request);
 	/* Its tips are what they were. */
@@ -335,6 +360,180 @@ static void an_ack_is_no_fate(void)
 	rig_pass(100000);
 	CHECK(r.send_count == 0);
 	free_remote(&all);
+	tl_database_free(db);
+}
+
+/* Commits for eleven seconds: one question within them, and one when it is quiet. */
+static void commits_are_confirmed_now_and_then(void)
+{
+	size_t pushes = 0, questions = 0, held = 3;
+	tl__v0_request request;
+	uint64_t exchange;
+	remote all;
+
+	in_step(3);
+	for (int i = 0; i < 32; i++) {
+		if (i < 22)
+			commit_one();
+		copy_entries(&all, &root);
+		while (take_v0(&request, &exchange)) {
+			bool question = request.kind == TL__V0_SYNC_TREE;
+
+			questions += question;
+			pushes += !question;
+			held += question ? 0 : request.entry_count;
+			tl__v0_request_free(&request);
+			if (question)
+				answer_incremental(exchange, &root, &all.id[held - 1], &all, 0, 0);
+			else
+				answer_bytes(exchange, 200, z("\"Ack\""));
+		}
+		free_remote(&all);
+		rig_pass(500);
+	}
+	CHECK(pushes == 22 && questions == 2);
+	CHECK(pair_of(&bob, &root)->ack == 25);
+	CHECK(pair_of(&bob, &root)->level);
+	tl_database_free(db);
+}
+
+/* Whoever waits is not told of a push whose fate is open. */
+static void a_flush_confirms_at_once(void)
+{
+	tl__sync_command command = {.kind = TL__SYNC_FLUSH, .timeout_ms = 60000};
+	tl__v0_request request;
+	uint64_t exchange, op;
+	remote all;
+
+	in_step(3);
+	commit_one();
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("\"Ack\""));
+	copy_entries(&all, &root);
+	op = rig_command(command);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SYNC_TREE);
+	tl__v0_request_free(&request);
+	CHECK(!rig_result(op));
+	answer_incremental(exchange, &root, &all.id[3], &all, 0, 0);
+	CHECK_DONE(op, TL_OK);
+	rig_pass(20000);
+	CHECK(r.send_count == 0);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+/* --- one that does not tell ------------------------------------------------------------------- */
+
+#define NO_TREE z("{\"Error\":\"no such tree\"}")
+
+/* It was given all of it, and still says nothing. */
+static void give_blindly(size_t count)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+
+	relate_ours(count);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_tree_bytes(exchange, &root, NO_TREE);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == count);
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("{\"Count\":2}"));
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_tree_bytes(exchange, &root, NO_TREE);
+	rig_pass(50);
+}
+
+static void one_that_takes_all_and_tells_nothing_is_no_failure(void)
+{
+	tl__pair *pair;
+
+	give_blindly(3);
+	pair = pair_of(&bob, &root);
+	CHECK(pair->attempts == 0 && !pair->stalled && !tl__pair_dirty(pair));
+	CHECK(pair->last_code == TL_E_NOT_AVAILABLE && strstr(pair->last_error, "enable sync"));
+	CHECK(pair->ack == 0 && !pair->level);
+	rig_pass(100000);
+	CHECK(r.send_count == 0);
+	tl_database_free(db);
+}
+
+static void it_gets_each_commit_once(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+
+	give_blindly(3);
+	for (int i = 0; i < 12; i++) {
+		commit_one();
+		REQUIRE(take_v0(&request, &exchange));
+		CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == 1);
+		tl__v0_request_free(&request);
+		answer_bytes(exchange, 200, z("\"Ack\""));
+		rig_pass(50);
+	}
+	rig_pass(1000);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SYNC_TREE);
+	tl__v0_request_free(&request);
+	answer_tree_bytes(exchange, &root, NO_TREE);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->attempts == 0 && !pair_of(&bob, &root)->stalled);
+	tl_database_free(db);
+}
+
+/* Its user has enabled sync: what it lacks is found by its tips. */
+static void once_it_tells_it_is_brought_up(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote all;
+
+	give_blindly(4);
+	copy_entries(&all, &root);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &all.id[1], &all, 0, 0);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == 2);
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("{\"Count\":2}"));
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &all.id[3], &all, 0, 0);
+	CHECK(pair_of(&bob, &root)->ack == 4 && pair_of(&bob, &root)->level);
+	CHECK(pair_of(&bob, &root)->last_code == TL_OK);
+	free_remote(&all);
+	tl_database_free(db);
+}
+
+/* --- several databases ------------------------------------------------------------------------ */
+
+/* Two requests at once may lock such a node up. */
+static void one_exchange_at_a_time(void)
+{
+	tl_database *second;
+	tl__v0_request request;
+	uint64_t exchange;
+
+	relate_ours(2);
+	second = new_database("alice");
+	CHECK_DONE(
+		pair_command(TL__SYNC_RELATE, &bob.key, tl_database_root_id(second), NULL), TL_OK);
+	CHECK(r.send_count == 1);
+	REQUIRE(take_v0(&request, &exchange));
+	tl__v0_request_free(&request);
+	answer_tree_bytes(exchange, &root, z("\"Ack\""));
+	CHECK(r.send_count == 1);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SYNC_TREE && request.sync_tree.tip_count == 1);
+	tl__v0_request_free(&request);
+	tl_database_free(second);
 	tl_database_free(db);
 }
 
@@ -398,6 +597,7 @@ static void both_sides_new_end_with_the_union(void)
 	CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == 1);
 	tl__v0_request_free(&request);
 	answer_bytes(exchange, 200, z("\"Ack\""));
+	rig_pass(1000);
 	REQUIRE(take_v0(&request, &exchange));
 	tl__v0_request_free(&request);
 	{
@@ -494,6 +694,7 @@ int main(void)
 {
 	RUN_RIG(an_unknown_database_is_asked_for_without_tips);
 	RUN_RIG(another_root_than_asked_for_is_refused);
+	RUN_RIG(an_answer_without_the_root_is_a_failure);
 	RUN_RIG(an_answer_about_another_database_is_refused);
 	RUN_RIG(whatever_else_it_answers_is_a_failure);
 	RUN_RIG(a_refusal_may_mean_that_it_lacks_the_database);
@@ -502,6 +703,12 @@ int main(void)
 	RUN_RIG(our_tips_come_with_ancestors_at_doubling_distance);
 	RUN_RIG(a_push_is_confirmed_by_tips);
 	RUN_RIG(an_ack_is_no_fate);
+	RUN_RIG(commits_are_confirmed_now_and_then);
+	RUN_RIG(a_flush_confirms_at_once);
+	RUN_RIG(one_that_takes_all_and_tells_nothing_is_no_failure);
+	RUN_RIG(it_gets_each_commit_once);
+	RUN_RIG(once_it_tells_it_is_brought_up);
+	RUN_RIG(one_exchange_at_a_time);
 	RUN_RIG(a_large_push_is_split_parents_first);
 	RUN_RIG(both_sides_new_end_with_the_union);
 	RUN_RIG(a_refused_push_is_tried_again);
