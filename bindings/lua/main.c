@@ -13,6 +13,8 @@
 #include "program_secret.h"
 #include "program_signals.h"
 
+enum { FOR_A_LOOP = 8 }; /* descriptors: libuv's, and one to load a module */
+
 static bool over; /* the script has ended: its callbacks are not called any more */
 
 /* ended(): the script has; what is left to do is bounded by itself */
@@ -169,12 +171,24 @@ static int open_standard_descriptors(void)
 	return 0;
 }
 
+/* libuv ends the process when its first loop, which luv makes, does not get its descriptors. */
+static int check_descriptors(void)
+{
+	int pairs[FOR_A_LOOP], made = 0;
+
+	while (made < FOR_A_LOOP && pipe2(pairs + made, O_CLOEXEC) == 0)
+		made += 2;
+	for (int i = 0; i < made; i++)
+		close(pairs[i]);
+	return made == FOR_A_LOOP ? 0 : -1;
+}
+
 int main(int argc, char **argv)
 {
 	lua_State *L = open_standard_descriptors() == 0 ? luaL_newstate() : NULL;
 	int status = 70, rc;
 
-	if (!L || program_signals_watch(L) != 0) {
+	if (!L || program_signals_watch(L) != 0 || check_descriptors() != 0) {
 		fprintf(stderr, "tidelock: cannot start: not enough memory or descriptors\n");
 		return 70;
 	}

@@ -4,71 +4,10 @@
 #include <sys/resource.h>
 #include "host_run.h"
 
-enum { FEW = 8, COMMITS = 40, LEAST_DESCRIPTORS = 3, MOST_DESCRIPTORS = 70, MOST_MIB = 64 };
+enum { FEW = 8, LEAST_DESCRIPTORS = 3, MOST_DESCRIPTORS = 70, MOST_MIB = 64 };
 
 static unsigned rounds;
 static rlim_t memory, descriptors; /* RLIM_INFINITY: as it is */
-
-/* --- what a host does ------------------------------------------------------------------------- */
-
-static void serve_and_dial(tl_node *node)
-{
-	tl_address here;
-	tl_op *op = NULL;
-
-	if (!host_ok(tl_sync_enable_http_transport(node, NULL)) ||
-		!host_ok(tl_sync_start_server(node, "127.0.0.1:0", NULL)) ||
-		!host_ok(tl_sync_get_server_address(node, &here)))
-		return;
-	if (host_ok(tl_sync_connect_to_peer(node, &here, NULL, &op)))
-		(void)host_ok(tl_op_wait(op, 5000));
-	tl_op_free(op);
-}
-
-static int take_line(void *ud, uint64_t arrival, tl_str bytes)
-{
-	uint64_t *sum = ud;
-
-	*sum += arrival + bytes.len;
-	return TL_OK;
-}
-
-static void read_all(tl_node *node, tl_database *db, const char *dir)
-{
-	tl_doc_store *store = NULL;
-	tl_value *value = NULL;
-	uint64_t sum = 0;
-	char copy[SCRATCH_PATH + 16], *json = NULL;
-
-	if (host_ok(tl_database_doc_store(db, TL__STR("data"), &store)))
-		(void)host_ok(tl_doc_store_get_all(store, &value));
-	(void)host_ok(tl_database_export(db, take_line, &sum));
-	(void)host_ok(tl_database_verify(db, NULL, NULL));
-	snprintf(copy, sizeof copy, "%s/copy.db", dir);
-	unlink(copy);
-	(void)host_ok(tl_node_backup(node, copy));
-	(void)host_ok(tl_sync_status(node, &json));
-	tl_free(json);
-	tl_value_free(value);
-	tl_doc_store_free(store);
-}
-
-static void be_a_host(const char *dir, int tell)
-{
-	tl_node *node = host_open(dir);
-	tl_database *db;
-
-	if (!node)
-		return;
-	serve_and_dial(node);
-	db = host_database(node);
-	for (unsigned i = 0; db && i < COMMITS; i++)
-		host_commit(db, tell, i);
-	if (db)
-		read_all(node, db, dir);
-	tl_database_free(db);
-	tl_node_close_within(node, 100);
-}
 
 /* --- with too little -------------------------------------------------------------------------- */
 
@@ -90,7 +29,7 @@ static void starve(const char *dir, int tell)
 		(descriptors != RLIM_INFINITY && !scratch_limit(RLIMIT_NOFILE, descriptors)))
 		_exit(1);
 	for (int i = 0; i < 2; i++)
-		be_a_host(dir, tell);
+		host_live(dir, tell);
 }
 
 static void starve_rounds(rlim_t (*more_memory)(void), rlim_t (*more_descriptors)(void))

@@ -12,7 +12,7 @@
 #include "site_help.h"
 #include "verify_help.h"
 
-enum { HOST_BAD_ERROR = 3, HOST_PATIENCE_S = 120 };
+enum { HOST_BAD_ERROR = 3, HOST_PATIENCE_S = 120, HOST_COMMITS = 40 };
 
 /* --- the host --------------------------------------------------------------------------------- */
 
@@ -40,6 +40,8 @@ static inline void host_log(void *ud, tl_log_level level, const char *part, cons
 	(void)text;
 }
 
+static tl_log_sink host_sink = host_log; /* NULL: standard error */
+
 static inline tl_node *host_open(const char *dir)
 {
 	tl_node_config config = TL_NODE_CONFIG_INIT;
@@ -48,7 +50,8 @@ static inline tl_node *host_open(const char *dir)
 
 	config.path = dir;
 	config.sync = &options;
-	config.log = host_log;
+	config.log = host_sink;
+	config.log_level = TL_LOG_DEBUG;
 	return host_ok(tl_node_open(&node, &config)) ? node : NULL;
 }
 
@@ -100,6 +103,66 @@ static inline void host_commit(tl_database *db, int tell, unsigned number)
 	tl_transaction_free(tx);
 }
 
+static inline void host_serve_and_dial(tl_node *node)
+{
+	tl_address here;
+	tl_op *op = NULL;
+
+	if (!host_ok(tl_sync_enable_http_transport(node, NULL)) ||
+		!host_ok(tl_sync_start_server(node, "127.0.0.1:0", NULL)) ||
+		!host_ok(tl_sync_get_server_address(node, &here)))
+		return;
+	if (host_ok(tl_sync_connect_to_peer(node, &here, NULL, &op)))
+		(void)host_ok(tl_op_wait(op, 5000));
+	tl_op_free(op);
+}
+
+static inline int host_take_line(void *ud, uint64_t arrival, tl_str bytes)
+{
+	uint64_t *sum = ud;
+
+	*sum += arrival + bytes.len;
+	return TL_OK;
+}
+
+static inline void host_read_all(tl_node *node, tl_database *db, const char *dir)
+{
+	tl_doc_store *store = NULL;
+	tl_value *value = NULL;
+	uint64_t sum = 0;
+	char copy[SCRATCH_PATH + 16], *json = NULL;
+
+	if (host_ok(tl_database_doc_store(db, TL__STR("data"), &store)))
+		(void)host_ok(tl_doc_store_get_all(store, &value));
+	(void)host_ok(tl_database_export(db, host_take_line, &sum));
+	(void)host_ok(tl_database_verify(db, NULL, NULL));
+	snprintf(copy, sizeof copy, "%s/copy.db", dir);
+	unlink(copy);
+	(void)host_ok(tl_node_backup(node, copy));
+	(void)host_ok(tl_sync_status(node, &json));
+	tl_free(json);
+	tl_value_free(value);
+	tl_doc_store_free(store);
+}
+
+/* Opens the directory, and does everything a host does. */
+static inline void host_live(const char *dir, int tell)
+{
+	tl_node *node = host_open(dir);
+	tl_database *db;
+
+	if (!node)
+		return;
+	host_serve_and_dial(node);
+	db = host_database(node);
+	for (unsigned i = 0; db && i < HOST_COMMITS; i++)
+		host_commit(db, tell, i);
+	if (db)
+		host_read_all(node, db, dir);
+	tl_database_free(db);
+	tl_node_close_within(node, 100);
+}
+
 /* --- whoever looks at it ---------------------------------------------------------------------- */
 
 typedef struct host_told {
@@ -138,12 +201,16 @@ static inline int host_run(void (*run)(const char *dir, int tell), const char *d
 /* Everything is sound, and all that was acknowledged is there. */
 static inline bool host_is_sound(const char *dir, const host_told *told)
 {
-	tl_node *node = open_offline(dir);
+	tl_node *node = NULL;
 	tl_database *db = NULL;
 	tl_verify_result result = TL_VERIFY_RESULT_INIT;
-	bool has, sound = node && tl_node_verify(node, NULL, &result) == TL_OK &&
-			  result.findings == 0;
+	bool has, sound;
 
+	/* A daemon's last moments: it has told everything, and still has the lock. */
+	sound = WAIT_FOR((node = open_offline(dir)) != NULL ||
+			 tl_error_code(tl_last_error()) != TL_E_STORE_LOCKED);
+	sound = sound && node && tl_node_verify(node, NULL, &result) == TL_OK &&
+		result.findings == 0;
 	if (sound && told->count > 0)
 		sound = tl_node_find_database(node, "notes", &db) == TL_OK;
 	for (size_t i = 0; i < told->count && sound; i++)
