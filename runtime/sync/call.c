@@ -220,7 +220,7 @@ static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 	tl__buf hello_args = TL__BUF_INIT;
 	size_t count = hello ? 0 : gather_secrets(sync, call, secrets);
 	const tl__peer_address *at = tl__call_address(call);
-	int rc;
+	int rc = tl__nonce_next(sync, &call->peer->key, request.nonce);
 
 	request.has_to = true;
 	request.to = call->peer->key;
@@ -229,7 +229,6 @@ static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 	request.has_db = !hello && call->has_db;
 	request.db = call->db;
 	request.time = sync->wall + call->peer->clock_offset;
-	sync->random.fill(sync->random.ud, request.nonce, sizeof request.nonce);
 	request.has_epoch = !hello && call->peer->epoch_known;
 	memcpy(request.epoch, call->peer->epoch, sizeof request.epoch);
 	if (call->channel[0] == 0)
@@ -239,7 +238,8 @@ static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 	if (hello)
 		tl__hello_write(sync, &hello_args);
 	request.args = tl__buf_view(hello ? &hello_args : &call->args);
-	rc = tl__buf_status(&hello_args);
+	if (rc == TL_OK)
+		rc = tl__buf_status(&hello_args);
 	if (rc == TL_OK)
 		rc = tl__v1_request_write(out, &request, sync->device, secrets, count,
 			hello ? (tl_str){"", 0} : tl__buf_view(&call->body), call->re);

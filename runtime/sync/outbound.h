@@ -30,6 +30,11 @@ int tl__knock_load(tl__sync *sync, tl_str key, tl_str document) TL_MUST_USE;
 void tl__knock_drop(tl__sync *sync, const tl_key *key); /* it is a peer now */
 void tl__knocks_free(tl__sync *sync);
 
+/* nonce.c: a new name for this process, under which it counts; then each request has the next
+ * number of its responder. */
+void tl__nonce_begin(tl__sync *sync);
+int tl__nonce_next(tl__sync *sync, const tl_key *to, uint8_t nonce[TL__V1_NONCE_BYTES]) TL_MUST_USE;
+
 /* --- peer.c ----------------------------------------------------------------------------------- */
 
 /* A peer that is in no list yet: first contact. NULL when memory ran out. */

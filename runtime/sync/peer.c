@@ -104,6 +104,7 @@ void tl__peer_remove(tl__sync *sync, tl__peer *peer)
 		sync->last_peer = before;
 	peer->next = NULL;
 	peer->removed = true;
+	tl__serve_peer_left(sync, &peer->key);
 	tl__peer_release(sync, peer);
 }
 

@@ -140,9 +140,24 @@ static void refuse_at_once(tl__sync *sync, const tl__sync_request *request, int 
 	(void)tl__sync_act(sync, &action);
 }
 
+/* Requests of v1 say who comes: their share is taken when that is read. */
+static bool may_ask(tl__sync *sync, const tl__sync_request *request)
+{
+	static const tl__serve_rate of_strangers = {TL__SERVE_REMOTE_BURST, TL__SERVE_REMOTE_PER_S};
+	static const tl__serve_rate of_peers = {TL__SERVE_KNOWN_BURST, TL__SERVE_KNOWN_PER_S};
+	char source[TL__SOURCE_LEN + 1];
+	bool known;
+
+	tl__source_of(request->remote, source);
+	known = tl__serve_is_source_known(sync, tl__str_z(source));
+	if (!tl__serve_take(sync, tl__str_z(source), known ? of_peers : of_strangers))
+		return false;
+	return known || tl__str_starts(request->path, TL__STR(TL__V1_PATH_PREFIX)) ||
+	       tl__serve_take_share(sync, TL__SHARE_STRANGERS);
+}
+
 void tl__serve_request(tl__sync *sync, const tl__sync_request *request)
 {
-	char source[TL__SOURCE_LEN + 1];
 	tl__incoming *in;
 
 	if (!sync->loaded || sync->stopping ||
@@ -150,9 +165,7 @@ void tl__serve_request(tl__sync *sync, const tl__sync_request *request)
 		refuse_at_once(sync, request, 503);
 		return;
 	}
-	tl__source_of(request->remote, source);
-	if (!tl__serve_take(
-		    sync, tl__str_z(source), TL__SERVE_REMOTE_BURST, TL__SERVE_REMOTE_PER_S)) {
+	if (!may_ask(sync, request)) {
 		refuse_at_once(sync, request, 429);
 		return;
 	}
@@ -204,10 +217,11 @@ int tl__serve_new(tl__sync *sync)
 	if (!sync->serve)
 		return TL_E_NOMEM;
 	tl__map_init(&sync->serve->incoming);
-	tl__map_init(&sync->serve->nonces);
-	tl__map_init(&sync->serve->nonce_counts);
+	tl__map_init(&sync->serve->senders);
 	tl__map_init(&sync->serve->buckets);
 	tl__map_init(&sync->serve->access);
+	for (size_t i = 0; i < TL__SHARES; i++)
+		sync->serve->shares[i].tokens = TL__SERVE_STRANGERS_BURST;
 	return TL_OK;
 }
 

@@ -13,12 +13,19 @@
 /* Limits. */
 #define TL__SERVE_REMOTE_BURST     4000 /* requests of one source at once */
 #define TL__SERVE_REMOTE_PER_S     2000
-#define TL__SERVE_KEY_BURST        4000 /* of one device key */
-#define TL__SERVE_KEY_PER_S        2000
-#define TL__SERVE_MAX_BUCKETS      10000
-#define TL__SERVE_MAX_KEY_REQUESTS 10   /* access requests of one key */
-#define TL__SERVE_MAX_REQUESTS     1000 /* in all, by keys that were proven */
-#define TL__SERVE_MAX_CLAIMS       100  /* beside them: for keys that were only named (v0) */
+#define TL__SERVE_KNOWN_BURST      40000 /* of a source where peers are, of several perhaps */
+#define TL__SERVE_KNOWN_PER_S      20000
+#define TL__SERVE_PEER_BURST       12000 /* of the device key of a peer */
+#define TL__SERVE_PEER_PER_S       6000
+#define TL__SERVE_KEY_BURST        400 /* of the device key of a stranger */
+#define TL__SERVE_KEY_PER_S        100
+#define TL__SERVE_STRANGERS_BURST  4000 /* of all strangers together */
+#define TL__SERVE_STRANGERS_PER_S  1000
+#define TL__SERVE_MAX_BUCKETS      10000 /* of strangers, and as many of peers */
+#define TL__SERVE_MAX_STRANGERS    10000 /* whose nonces are kept */
+#define TL__SERVE_MAX_KEY_REQUESTS 10    /* access requests of one key */
+#define TL__SERVE_MAX_REQUESTS     1000  /* in all, by keys that were proven */
+#define TL__SERVE_MAX_CLAIMS       100   /* beside them: for keys that were only named (v0) */
 #define TL__SERVE_REQUEST_MS       (INT64_C(30) * 24 * 3600 * 1000)
 #define TL__SERVE_EXPIRE_MS        (3600 * 1000) /* between two looks for rows of ended ones */
 #define TL__SERVE_EXPIRE_ROWS      100           /* taken away in one work */
@@ -65,14 +72,32 @@ typedef struct tl__incoming {
 	uint64_t stored;
 } tl__incoming;
 
+typedef struct tl__serve_rate {
+	uint32_t burst, per_second;
+} tl__serve_rate;
+
+/* Who takes from a bucket together: those who say that they are no peers, and those who name the
+ * key of one from where none has been before, until their signature is checked. */
+typedef enum tl__serve_share { TL__SHARE_STRANGERS, TL__SHARE_CLAIMS, TL__SHARES } tl__serve_share;
+
+typedef struct tl__bucket_list {
+	struct tl__bucket *oldest, *newest;
+	size_t count;
+} tl__bucket_list;
+
 struct tl__serve {
 	tl__map incoming; /* number -> tl__incoming */
-	/* nonce.c */
-	tl__map nonces; /* key ‖ nonce */
-	struct tl__nonce *oldest, *newest;
-	tl__map nonce_counts; /* key -> how many of it */
-	/* bucket.c */
+	/* serve_nonce.c */
+	tl__map senders;                    /* key -> which of its requests came */
+	struct tl__sender *oldest, *newest; /* strangers */
+	size_t strangers;
+	/* serve_bucket.c */
 	tl__map buckets;
+	tl__bucket_list known_buckets, stranger_buckets;
+	struct tl__share {
+		double tokens;
+		uint64_t at;
+	} shares[TL__SHARES];
 	/* serve_access.c */
 	tl__map access;       /* request id -> struct access_row */
 	uint64_t next_expiry; /* monotonic: when the rows in `_sync` are looked at */
@@ -98,14 +123,19 @@ void tl__serve_end(tl__sync *sync, tl__incoming *in);
 
 /* Takes one token; false: too many. The name is a source (base/source.h) or the bytes of a
  * key. */
-bool tl__serve_take(tl__sync *sync, tl_str name, uint32_t burst, uint32_t per_second);
+bool tl__serve_take(tl__sync *sync, tl_str name, tl__serve_rate rate);
+bool tl__serve_take_share(tl__sync *sync, tl__serve_share share);
+/* A peer proved itself from this source: it does not share with strangers from now on. */
+void tl__serve_source_known(tl__sync *sync, tl_str name);
+bool tl__serve_is_source_known(const tl__sync *sync, tl_str name);
 void tl__serve_buckets_free(tl__sync *sync);
 
 /* --- serve_nonce.c ---------------------------------------------------------------------------- */
 
-bool tl__serve_nonce_seen(const tl__sync *sync, const tl_key *key, const uint8_t nonce[16]);
-/* TL_OK, or TL_E_BUSY when there is no room: none is forgotten early. */
-int tl__serve_nonce_keep(tl__sync *sync, const tl_key *key, const uint8_t nonce[16]) TL_MUST_USE;
+/* Whether this request came before, or so old a one that it cannot be told. */
+bool tl__serve_is_replay(const tl__sync *sync, const tl__v1_request *request);
+/* Keeps that it came. TL_OK, or TL_E_BUSY when too many strangers came of late. */
+int tl__serve_keep_nonce(tl__sync *sync, const tl__v1_request *request) TL_MUST_USE;
 void tl__serve_nonces_expire(tl__sync *sync);
 uint64_t tl__serve_nonces_due(const tl__sync *sync);
 void tl__serve_nonces_free(tl__sync *sync);

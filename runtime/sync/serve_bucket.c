@@ -1,70 +1,131 @@
-/* Token buckets: how many requests a source or a key may make. */
+/* Token buckets: how many requests a source, a key, or all strangers together may make. A newcomer
+ * takes the place of whoever was heard of longest ago; sources of peers have places of their own.
+ */
 #include "sync/serve.h"
 
-struct bucket {
+struct tl__bucket {
 	double tokens;
 	uint64_t at; /* monotonic ms */
-	uint32_t burst, per_second;
+	bool known;
+	struct tl__bucket *prev, *next; /* the one asked longest ago first */
+	size_t name_len;
+	char name[];
 };
 
-static void refill(struct bucket *bucket, uint64_t now)
+static const tl__serve_rate stranger_rate = {TL__SERVE_STRANGERS_BURST, TL__SERVE_STRANGERS_PER_S};
+
+static bool take(double *tokens, uint64_t *at, uint64_t now, tl__serve_rate rate)
 {
-	bucket->tokens += (double)(now - bucket->at) * bucket->per_second / 1000.0;
-	if (bucket->tokens > bucket->burst)
-		bucket->tokens = bucket->burst;
-	bucket->at = now;
+	*tokens += (double)(now - *at) * rate.per_second / 1000.0;
+	if (*tokens > rate.burst)
+		*tokens = rate.burst;
+	*at = now;
+	if (*tokens < 1)
+		return false;
+	*tokens -= 1;
+	return true;
 }
 
-/* Full buckets remember nothing, so they can go. */
-static void sweep(tl__sync *sync)
+/* --- places ----------------------------------------------------------------------------------- */
+
+static tl__bucket_list *list_of(tl__sync *sync, bool known)
 {
-	size_t at = 0;
-	tl_str key;
-	void *value;
+	return known ? &sync->serve->known_buckets : &sync->serve->stranger_buckets;
+}
 
-	while (tl__map_next(&sync->serve->buckets, &at, &key, &value)) {
-		struct bucket *bucket = value;
+static void unlink_bucket(tl__sync *sync, struct tl__bucket *bucket)
+{
+	tl__bucket_list *list = list_of(sync, bucket->known);
 
-		refill(bucket, sync->now);
-		if (bucket->tokens < bucket->burst)
-			continue;
-		tl__map_remove(&sync->serve->buckets, key);
+	*(bucket->prev ? &bucket->prev->next : &list->oldest) = bucket->next;
+	*(bucket->next ? &bucket->next->prev : &list->newest) = bucket->prev;
+	list->count--;
+}
+
+static void link_bucket(tl__sync *sync, struct tl__bucket *bucket)
+{
+	tl__bucket_list *list = list_of(sync, bucket->known);
+
+	bucket->next = NULL;
+	bucket->prev = list->newest;
+	*(list->newest ? &list->newest->next : &list->oldest) = bucket;
+	list->newest = bucket;
+	list->count++;
+}
+
+static void make_room(tl__sync *sync, bool known)
+{
+	tl__bucket_list *list = list_of(sync, known);
+
+	while (list->count >= TL__SERVE_MAX_BUCKETS) {
+		struct tl__bucket *bucket = list->oldest;
+
+		unlink_bucket(sync, bucket);
+		tl__map_remove(&sync->serve->buckets, (tl_str){bucket->name, bucket->name_len});
 		tl__free(bucket);
 	}
 }
 
-static struct bucket *new_bucket(tl__sync *sync, tl_str name, uint32_t burst, uint32_t per_second)
+static struct tl__bucket *new_bucket(tl__sync *sync, tl_str name, tl__serve_rate rate)
 {
-	struct bucket *bucket;
+	struct tl__bucket *bucket;
 
-	if (sync->serve->buckets.count >= TL__SERVE_MAX_BUCKETS)
-		sweep(sync);
-	if (sync->serve->buckets.count >= TL__SERVE_MAX_BUCKETS)
-		return NULL;
-	bucket = tl__alloc(sizeof *bucket);
+	make_room(sync, false);
+	bucket = tl__alloc_zero(1, sizeof *bucket + name.len);
 	if (!bucket)
 		return NULL;
-	*bucket = (struct bucket){burst, sync->now, burst, per_second};
+	bucket->tokens = rate.burst;
+	bucket->at = sync->now;
+	bucket->name_len = name.len;
+	for (size_t i = 0; i < name.len; i++)
+		bucket->name[i] = name.ptr[i];
 	if (tl__map_set(&sync->serve->buckets, name, bucket) != TL_OK) {
 		tl__free(bucket);
 		return NULL;
 	}
+	link_bucket(sync, bucket);
 	return bucket;
 }
 
-bool tl__serve_take(tl__sync *sync, tl_str name, uint32_t burst, uint32_t per_second)
+/* --- taking ----------------------------------------------------------------------------------- */
+
+bool tl__serve_take(tl__sync *sync, tl_str name, tl__serve_rate rate)
 {
-	struct bucket *bucket = tl__map_get(&sync->serve->buckets, name);
+	struct tl__bucket *bucket = tl__map_get(&sync->serve->buckets, name);
 
 	if (!bucket)
-		bucket = new_bucket(sync, name, burst, per_second);
+		bucket = new_bucket(sync, name, rate);
 	if (!bucket)
 		return false;
-	refill(bucket, sync->now);
-	if (bucket->tokens < 1)
-		return false;
-	bucket->tokens -= 1;
-	return true;
+	unlink_bucket(sync, bucket);
+	link_bucket(sync, bucket);
+	return take(&bucket->tokens, &bucket->at, sync->now, rate);
+}
+
+bool tl__serve_take_share(tl__sync *sync, tl__serve_share share)
+{
+	struct tl__share *bucket = &sync->serve->shares[share];
+
+	return take(&bucket->tokens, &bucket->at, sync->now, stranger_rate);
+}
+
+void tl__serve_source_known(tl__sync *sync, tl_str name)
+{
+	struct tl__bucket *bucket = tl__map_get(&sync->serve->buckets, name);
+
+	if (!bucket || bucket->known)
+		return;
+	unlink_bucket(sync, bucket);
+	make_room(sync, true);
+	bucket->known = true;
+	link_bucket(sync, bucket);
+}
+
+bool tl__serve_is_source_known(const tl__sync *sync, tl_str name)
+{
+	const struct tl__bucket *bucket = tl__map_get(&sync->serve->buckets, name);
+
+	return bucket && bucket->known;
 }
 
 void tl__serve_buckets_free(tl__sync *sync)

@@ -119,15 +119,41 @@ static tl__v1_status check_header(
 	return TL__V1_OK;
 }
 
+/* Who comes from where no peer was seen waits for a turn among his like before we look at his
+ * signature. */
+static bool take_turn(tl__sync *sync, const tl_key *from, const char *source)
+{
+	return tl__serve_is_source_known(sync, tl__str_z(source)) ||
+	       tl__serve_take_share(sync,
+		       tl__sync_find_peer(sync, from) ? TL__SHARE_CLAIMS : TL__SHARE_STRANGERS);
+}
+
 /* 3 and 4: new, and signed by the device key. */
-static tl__v1_status check_signature(tl__sync *sync, const struct check *check)
+static tl__v1_status check_signature(
+	tl__sync *sync, const tl__incoming *in, const struct check *check)
 {
 	const tl__v1_request *request = &check->request;
+	char source[TL__SOURCE_LEN + 1];
 
-	if (tl__serve_nonce_seen(sync, &request->from, request->nonce))
+	tl__source_of(in->remote, source);
+	if (tl__serve_is_replay(sync, request))
 		return TL__V1_REPLAYED;
-	return tl__v1_verify_request(&check->frame, &request->from) == TL_OK ? TL__V1_OK
-									     : TL__V1_BAD_REQUEST;
+	if (!take_turn(sync, &request->from, source))
+		return TL__V1_BUSY;
+	if (tl__v1_verify_request(&check->frame, &request->from) != TL_OK)
+		return TL__V1_BAD_REQUEST;
+	if (tl__sync_find_peer(sync, &request->from))
+		tl__serve_source_known(sync, tl__str_z(source));
+	return TL__V1_OK;
+}
+
+static bool take_of_key(tl__sync *sync, const tl_key *key, bool peer)
+{
+	static const tl__serve_rate of_peer = {TL__SERVE_PEER_BURST, TL__SERVE_PEER_PER_S};
+	static const tl__serve_rate of_stranger = {TL__SERVE_KEY_BURST, TL__SERVE_KEY_PER_S};
+
+	return tl__serve_take(
+		sync, (tl_str){(const char *)key->b, TL_KEY_BYTES}, peer ? of_peer : of_stranger);
 }
 
 static bool is_cleartext(const tl__sync *sync, const tl__incoming *in)
@@ -143,12 +169,11 @@ static tl__v1_status check_sender(
 	const tl__v1_request *request = &check->request;
 	tl__peer *peer = tl__sync_find_peer(sync, &request->from);
 
-	if (!tl__serve_take(sync, (tl_str){(const char *)request->from.b, TL_KEY_BYTES},
-		    TL__SERVE_KEY_BURST, TL__SERVE_KEY_PER_S))
+	if (!take_of_key(sync, &request->from, peer != NULL))
 		return TL__V1_BUSY;
 	if (check->late != TL__V1_OK)
 		return check->late;
-	if (tl__serve_nonce_keep(sync, &request->from, request->nonce) != TL_OK)
+	if (tl__serve_keep_nonce(sync, request) != TL_OK)
 		return TL__V1_BUSY;
 	if (peer && peer->protocol == TL__PROTOCOL_V0)
 		return TL__V1_V0_KEY;
@@ -225,7 +250,7 @@ void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *requ
 	}
 	status = check_header(sync, in, &check, request->path);
 	if (status == TL__V1_OK)
-		status = check_signature(sync, &check);
+		status = check_signature(sync, in, &check);
 	if (status == TL__V1_OK && tl__v1_request_hash(&check.frame, in->re) != TL_OK)
 		status = TL__V1_INTERNAL;
 	if (status != TL__V1_OK) {

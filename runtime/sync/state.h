@@ -174,6 +174,8 @@ struct tl__sync {
 	char *name;
 	uint8_t incarnation[TL__V1_INCARNATION_BYTES];
 	uint8_t epoch[TL__V1_EPOCH_BYTES]; /* of this process */
+	uint8_t nonce_process[TL__V1_NONCE_PROCESS];
+	tl__map nonce_numbers; /* responder -> number of our last request to it */
 	tl__random random;
 	const tl__log *log;
 	tl_sync_options options; /* defaults filled in, switches are 0 or 1; the key list is in
@@ -295,6 +297,7 @@ void tl__serve_free(tl__sync *sync);
 void tl__serve_request(tl__sync *sync, const tl__sync_request *request);
 void tl__serve_drained(tl__sync *sync, uint64_t incoming);
 void tl__serve_gone(tl__sync *sync, uint64_t incoming);
+void tl__serve_peer_left(tl__sync *sync, const tl_key *key); /* no peer any more */
 void tl__serve_timer(tl__sync *sync);
 uint64_t tl__serve_due(const tl__sync *sync); /* UINT64_MAX: none */
 /* A local document of the load that begins with "sync/serve/". */

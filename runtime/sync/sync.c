@@ -135,6 +135,8 @@ int tl__sync_new(tl__sync **out, const tl__sync_config *config)
 	sync->random.fill(sync->random.ud, sync->epoch, sizeof sync->epoch);
 	sync->log = config->log;
 	sync->next_periodic = sync->next_check = UINT64_MAX;
+	tl__map_init(&sync->nonce_numbers);
+	tl__nonce_begin(sync);
 	tl__map_init(&sync->peer_map);
 	tl__map_init(&sync->db_map);
 	tl__map_init(&sync->pair_map);
@@ -176,6 +178,7 @@ static void free_model(tl__sync *sync)
 		sync->dbs = db->next;
 		tl__free(db);
 	}
+	tl__map_free(&sync->nonce_numbers);
 	tl__map_free(&sync->peer_map);
 	tl__map_free(&sync->db_map);
 	tl__map_free(&sync->pair_map);

@@ -26,6 +26,7 @@ typedef struct tl__sync tl__sync;
 #define TL__SYNC_MAX_PEER_EXCHANGES 4     /* of them with one peer */
 #define TL__SYNC_MAX_INCOMING       1024  /* requests of others under way */
 #define TL__SYNC_CAME_AGAIN_MS      60000 /* between two lines that say that a peer came */
+#define TL__SYNC_MAX_RESPONDERS     10000 /* whose requests of ours are counted */
 #define TL__SYNC_MAX_KNOCKING       1000  /* peers that only knocked */
 #define TL__SYNC_KNOCKING_DAYS      7
 #define TL__SYNC_MAX_EMPTY_PAGES    1000 /* in a row: each stands for many arrivals we hold */

@@ -28,10 +28,10 @@
 #define TL__V1_EPOCH_BYTES      16
 #define TL__V1_CLOCK_SKEW_MS    60000
 #define TL__V1_NONCE_KEPT_MS    120000 /* by the monotonic clock */
-/* Whoever sends at every commit makes 50 requests a second: 6,000 in that time. */
-#define TL__V1_NONCES_PER_KEY  10000
-#define TL__V1_NONCES_IN_ALL   100000
-#define TL__V1_OFFSET_TRUST_MS 10000 /* slower round trips do not set a clock offset */
+#define TL__V1_NONCE_PROCESS    8      /* bytes that name the process; its number follows */
+#define TL__V1_NONCE_PROCESSES  4      /* of one key that are told apart */
+#define TL__V1_NONCE_WINDOW     1024   /* numbers below the highest that may still come */
+#define TL__V1_OFFSET_TRUST_MS  10000  /* slower round trips do not set a clock offset */
 
 /* X(symbol, name) */
 #define TL__V1_STATUSES(X)                                                                         \
@@ -143,6 +143,11 @@ int tl__v1_verify_proof(const tl__v1_frame *frame, size_t index, const tl_key *k
 int tl__v1_verify_response(const tl__v1_frame *frame, const tl_key *by) TL_MUST_USE;
 /* SHA-256 of the request's device-signed message, for `re`. */
 int tl__v1_request_hash(const tl__v1_frame *frame, uint8_t re[32]) TL_MUST_USE;
+
+/* Nonces (v1_nonce.c): which process of the requester, and the number of the request. */
+void tl__v1_nonce_write(uint8_t out[TL__V1_NONCE_BYTES],
+	const uint8_t process[TL__V1_NONCE_PROCESS], uint64_t number);
+uint64_t tl__v1_nonce_number(const uint8_t nonce[TL__V1_NONCE_BYTES]);
 
 /* What a request of this method must look like beyond its members: `to` and `epoch` null only in
  * hello, `db` null exactly in hello and list, as many proofs as keys, no key twice.

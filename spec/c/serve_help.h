@@ -11,7 +11,7 @@
 static tl__sim_peer *bob;
 static tl_secret alice;
 static tl_key alice_key;
-static uint8_t next_nonce;
+static uint64_t next_nonce;
 
 /* An answer, taken apart. */
 typedef struct heard {
@@ -69,10 +69,7 @@ static inline tl__v1_request request_of(const char *method, const tl_id *db, tl_
 	if (db)
 		m.db = *db;
 	memcpy(m.epoch, core_of(bob)->epoch, sizeof m.epoch);
-	tl__seeded memory;
-	tl__random random = tl__random_seeded(&memory, 1000 + next_nonce++);
-
-	random.fill(random.ud, m.nonce, sizeof m.nonce);
+	tl__v1_nonce_write(m.nonce, (const uint8_t *)"alice's.", ++next_nonce);
 	return m;
 }
 

@@ -126,6 +126,13 @@ static void the_cursor_is_stored_with_the_page(void)
 	free_remote(&from);
 }
 
+static bool ends_with(tl_str bytes, const char *end)
+{
+	size_t len = strlen(end);
+
+	return bytes.len >= len && memcmp(bytes.ptr + bytes.len - len, end, len) == 0;
+}
+
 static void missing_tips_are_asked_for_by_name(void)
 {
 	remote from;
@@ -137,9 +144,9 @@ static void missing_tips_are_asked_for_by_name(void)
 		&(page_answer){
 			.n = 6, .from = &from, .count = 5, .tips = &from.id[5], .tip_count = 1});
 	tl_id_format(&from.id[5], id);
-	snprintf(want, sizeof want, "{\"want\":\"%s\"}", id);
+	snprintf(want, sizeof want, "{\"want\":\"%s\"}\n", id);
 	REQUIRE(sends("/tidelock/v1/pull", NULL));
-	CHECK(strstr(r.sends[0].send.body.ptr + r.sends[0].send.body.len - 100, want));
+	CHECK(ends_with(tl__buf_view(&r.sends[0].send.body), want));
 	answer_page(&bob, &(page_answer){.n = 6,
 				  .from = &from,
 				  .first = 5,

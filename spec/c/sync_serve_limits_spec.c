@@ -98,14 +98,14 @@ static void forget(void)
 
 static void a_source_asks_so_often_and_no_more(void)
 {
-	for (uint64_t i = 1; i <= TL__SERVE_REMOTE_BURST; i++)
+	for (uint64_t i = 1; i <= TL__SERVE_REMOTE_BURST; i++) {
 		CHECK(ask(i, "192.0.2.1:5000", NOWHERE, TL__STR("")) == 404);
+		r.core->serve->shares[TL__SHARE_STRANGERS].tokens = TL__SERVE_STRANGERS_BURST;
+	}
 	CHECK(ask(1, "192.0.2.1:6000", NOWHERE, TL__STR("")) == 429);
-	CHECK(ask(2, "192.0.2.2:5000", NOWHERE, TL__STR("")) == 404);
 	r.now += 1000;
-	for (uint64_t i = 1; i <= TL__SERVE_REMOTE_PER_S; i++)
-		CHECK(ask(i, "192.0.2.1:5000", NOWHERE, TL__STR("")) == 404);
-	CHECK(ask(1, "192.0.2.1:5000", NOWHERE, TL__STR("")) == 429);
+	CHECK(ask(2, "192.0.2.2:5000", NOWHERE, TL__STR("")) == 404);
+	CHECK(ask(1, "192.0.2.1:5000", NOWHERE, TL__STR("")) == 404);
 	forget();
 }
 
@@ -118,17 +118,40 @@ static const char *source(uint32_t number)
 	return text;
 }
 
-/* Who was here keeps being served; newcomers wait until a bucket has filled up again. */
+/* However many sources they have. */
+static void strangers_ask_so_often_together(void)
+{
+	for (uint32_t i = 0; i < TL__SERVE_STRANGERS_BURST; i++)
+		CHECK(ask(i + 1, source(i), NOWHERE, TL__STR("")) == 404);
+	CHECK(ask(1, source(TL__SERVE_STRANGERS_BURST), NOWHERE, TL__STR("")) == 429);
+	r.now += 1000;
+	for (uint32_t i = 0; i < TL__SERVE_STRANGERS_PER_S; i++)
+		CHECK(ask(i + 1, source(i), NOWHERE, TL__STR("")) == 404);
+	CHECK(ask(1, source(7), NOWHERE, TL__STR("")) == 429);
+	r.now += 1000 * TL__SERVE_STRANGERS_BURST / TL__SERVE_STRANGERS_PER_S;
+	forget();
+}
+
+/* A newcomer takes the place of whoever was away longest, and never that of a peer. */
 static void so_many_sources_are_remembered(void)
 {
-	for (uint32_t i = 0; i < TL__SERVE_MAX_BUCKETS; i++)
-		CHECK(ask(i + 1, source(i), NOWHERE, TL__STR("")) == 404);
-	CHECK(ask(1, source(TL__SERVE_MAX_BUCKETS), NOWHERE, TL__STR("")) == 429);
-	CHECK(ask(2, source(7), NOWHERE, TL__STR("")) == 404);
-	CHECK(r.core->serve->buckets.count == TL__SERVE_MAX_BUCKETS);
-	r.now += 10;
-	CHECK(ask(3, source(TL__SERVE_MAX_BUCKETS), NOWHERE, TL__STR("")) == 404);
-	forget();
+	static const tl__serve_rate rate = {2, 0};
+
+	CHECK(tl__serve_take(r.core, TL__STR("peer"), rate));
+	tl__serve_source_known(r.core, TL__STR("peer"));
+	CHECK(tl__serve_take(r.core, TL__STR("first"), rate));
+	for (uint32_t i = 1; i < TL__SERVE_MAX_BUCKETS; i++)
+		CHECK(tl__serve_take(r.core, z(source(i)), rate));
+	CHECK(tl__serve_take(r.core, TL__STR("first"), rate));
+	CHECK(!tl__serve_take(r.core, TL__STR("first"), rate));
+	CHECK(r.core->serve->buckets.count == TL__SERVE_MAX_BUCKETS + 1);
+	CHECK(tl__serve_take(r.core, TL__STR("newcomer"), rate));
+	CHECK(r.core->serve->buckets.count == TL__SERVE_MAX_BUCKETS + 1);
+	CHECK(!tl__map_has(&r.core->serve->buckets, z(source(1))));
+	CHECK(!tl__serve_take(r.core, TL__STR("first"), rate));
+	CHECK(tl__serve_is_source_known(r.core, TL__STR("peer")));
+	CHECK(tl__serve_take(r.core, TL__STR("peer"), rate));
+	CHECK(!tl__serve_take(r.core, TL__STR("peer"), rate));
 }
 
 static void write_handshake(tl__buf *out)
@@ -261,11 +284,10 @@ static void bob_pulls(const tl_id *root, bool whole)
 		.db = *root,
 		.time = r.wall,
 		.has_epoch = true,
-		.nonce = {(uint8_t)r.next_op},
 		.channel = TL__STR("none")};
 	tl__buf frame = TL__BUF_INIT;
 
-	r.next_op++;
+	tl__v1_nonce_write(m.nonce, (const uint8_t *)"bob's...", r.next_op++);
 	m.args = whole ? TL__STR("{\"cursor\":null,\"seen\":null,\"budget\":1000000,"
 				 "\"tips\":{\"count\":0,\"sha256\":null}}")
 		       : TL__STR("{\"cursor\":null,\"seen\":null,\"budget\":1,"
@@ -483,6 +505,7 @@ static void an_answer_of_ours_may_be_a_frame_long(void)
 int main(void)
 {
 	RUN_RIG(a_source_asks_so_often_and_no_more);
+	RUN_RIG(strangers_ask_so_often_together);
 	RUN_RIG(so_many_sources_are_remembered);
 	RUN_RIG(so_many_requests_are_under_way);
 	RUN_RIG(a_piece_has_so_many_bytes);

@@ -93,8 +93,10 @@ static void a_frame_is_so_long_at_most(void)
 /* As if so many requests had come in this very millisecond. */
 static void empty_bucket(tl_str name, uint32_t burst, uint32_t per_second)
 {
+	tl__serve_rate rate = {burst, per_second};
+
 	core_of(bob)->now = tl__sim_now(sim);
-	while (tl__serve_take(core_of(bob), name, burst, per_second))
+	while (tl__serve_take(core_of(bob), name, rate))
 		;
 }
 
@@ -271,7 +273,7 @@ static void a_replayed_request_is_refused(void)
 	tl__sim_run(sim, 50000);
 	CHECK_UNSIGNED(say_bytes("pull", tl__buf_view(&frame)), REPLAYED);
 	tl__sim_run(sim, 30000); /* by now its time is too old, whatever is remembered */
-	CHECK(core_of(bob)->serve->nonces.count == 1);
+	CHECK(core_of(bob)->serve->senders.count == 1);
 	CHECK_UNSIGNED(say_bytes("pull", tl__buf_view(&frame)), REPLAYED);
 	tl__sim_run(sim, TL__V1_NONCE_KEPT_MS);
 	CHECK_SIGNED(say_bytes("pull", tl__buf_view(&frame)), CLOCK_SKEW);
@@ -315,7 +317,7 @@ static void somebody_elses_signature_is_refused(void)
 	m = request_of("pull", &notes, PULL_ARGS);
 	CHECK_OK(tl__v1_request_write(&frame, &m, &mallory, NULL, 0, TL__STR(""), NULL));
 	CHECK_UNSIGNED(say_bytes("pull", tl__buf_view(&frame)), BAD_REQUEST);
-	CHECK(core_of(bob)->serve->nonces.count == 0);
+	CHECK(core_of(bob)->serve->senders.count == 0);
 	tl__buf_free(&frame);
 }
 
@@ -330,72 +332,133 @@ static void early_refusals_leave_no_trace(void)
 	CHECK_SIGNED(say(&m), CLOCK_SKEW);
 	m = request_of("unheard", NULL, TL__STR("{}"));
 	CHECK_SIGNED(say(&m), UNKNOWN_METHOD);
-	CHECK(core_of(bob)->serve->nonces.count == 0);
+	CHECK(core_of(bob)->serve->senders.count == 0);
 	CHECK(core_of(bob)->knock_count == 0 && !core_of(bob)->peers);
 }
 
 /* --- 5: not too many, the channel, the policy ------------------------------------------------- */
 
-static void nonces_are_bounded_and_never_forgotten_early(void)
+/* A request of alice's, told by its process and number. */
+static tl__v1_request numbered(const char *process, uint64_t number)
 {
-	tl_key other = {{7}};
-	uint8_t nonce[TL__V1_NONCE_BYTES] = {0};
-	tl__v1_request m;
-	heard h;
+	tl__v1_request m = request_of("pull", &notes, PULL_ARGS);
+
+	tl__v1_nonce_write(m.nonce, (const uint8_t *)process, number);
+	return m;
+}
+
+static bool is_new(const tl__v1_request *m)
+{
+	return !tl__serve_is_replay(core_of(bob), m);
+}
+
+/* Each number counts once, in whatever order they come, if not too late. */
+static void nonces_are_told_by_their_numbers(void)
+{
+	static const uint64_t numbers[] = {5, 3, 4, 1, 1024, 1025, 2, 1026, 5000, 4999, 3977,
+		1 << 30, UINT64_MAX - 1, UINT64_MAX, UINT64_MAX - TL__V1_NONCE_WINDOW + 1, 9};
+	static const bool news[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0};
 
 	with_notes(NULL);
-	for (uint32_t i = 0; i < TL__V1_NONCES_PER_KEY; i++) {
-		memcpy(nonce, &i, sizeof i);
-		CHECK_OK(tl__serve_nonce_keep(core_of(bob), &alice_key, nonce));
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		tl__v1_request m = numbered("process1", numbers[i]);
+
+		CHECK(is_new(&m) == news[i]);
+		if (news[i])
+			CHECK_OK(tl__serve_keep_nonce(core_of(bob), &m));
+		CHECK(!is_new(&m));
 	}
-	m = request_of("pull", &notes, PULL_ARGS);
-	h = say(&m);
-	CHECK(h.is_signed && h.status == TL__V1_BUSY);
-	heard_free(&h);
-	for (uint32_t i = 0; i < TL__V1_NONCES_PER_KEY; i++) {
-		memcpy(nonce, &i, sizeof i);
-		CHECK(tl__serve_nonce_seen(core_of(bob), &alice_key, nonce));
+}
+
+/* However often a peer asks, and as long as it does. */
+static void a_peer_is_never_short_of_nonces(void)
+{
+	with_notes(NULL);
+	for (uint64_t i = 1; i <= 200000; i++) {
+		tl__v1_request m = numbered("process1", i ^ 1);
+
+		CHECK(is_new(&m));
+		CHECK_OK(tl__serve_keep_nonce(core_of(bob), &m));
 	}
-	/* And in all, whoever they are of. */
-	for (uint32_t i = TL__V1_NONCES_PER_KEY; i < TL__V1_NONCES_IN_ALL; i++) {
-		memcpy(nonce, &i, sizeof i);
-		memcpy(other.b, &i, 3);
-		CHECK_OK(tl__serve_nonce_keep(core_of(bob), &other, nonce));
+	CHECK(core_of(bob)->serve->senders.count == 1);
+}
+
+/* More processes than are told apart: each new one is heard, and nothing old counts again. */
+static void a_new_process_makes_the_oldest_go(void)
+{
+	enum { PROCESSES = TL__V1_NONCE_PROCESSES + 3 };
+	tl__v1_request told[PROCESSES];
+
+	with_notes(NULL);
+	for (int i = 0; i < PROCESSES; i++) {
+		char name[9];
+
+		snprintf(name, sizeof name, "process%c", 'a' + i);
+		told[i] = numbered(name, 7);
+		CHECK(is_new(&told[i]));
+		CHECK_OK(tl__serve_keep_nonce(core_of(bob), &told[i]));
+		for (int k = 0; k <= i; k++)
+			CHECK(!is_new(&told[k]));
+		tl__sim_run(sim, 10);
 	}
-	memset(nonce, 9, sizeof nonce);
-	CHECK_CODE(tl__serve_nonce_keep(core_of(bob), &other, nonce), TL_E_BUSY);
-	tl__sim_run(sim, TL__V1_NONCE_KEPT_MS + 1);
-	m = request_of("pull", &notes, PULL_ARGS);
+	/* One that had to go and speaks again is heard again. */
+	told[0] = numbered("processa", 8);
+	CHECK(is_new(&told[0]));
+}
+
+/* Strangers have so many places, and peers their own. */
+static void strangers_leave_room_for_peers(void)
+{
+	tl__v1_request m;
+	tl__sync_command command = {.kind = TL__SYNC_REGISTER, .has_key = true};
+	tl__sim_result result;
+
+	with_notes(NULL);
+	for (uint32_t i = 0; i < TL__SERVE_MAX_STRANGERS; i++) {
+		m = numbered("process1", 1);
+		memcpy(m.from.b, &i, sizeof i);
+		CHECK_OK(tl__serve_keep_nonce(core_of(bob), &m));
+	}
+	m = numbered("process1", 1);
+	CHECK_CODE(tl__serve_keep_nonce(core_of(bob), &m), TL_E_BUSY);
+	CHECK_SIGNED(say(&m), BUSY);
+	command.key = alice_key;
+	CHECK_OK(run_command(bob, &command, &result, MINUTE));
+	m = numbered("process1", 1);
 	CHECK_SIGNED(say(&m), OK);
-	CHECK(core_of(bob)->serve->nonces.count == 1);
+	tl__sim_run(sim, TL__V1_NONCE_KEPT_MS + 1);
+	m = numbered("process1", 2);
+	CHECK_SIGNED(say(&m), OK);
+	CHECK(core_of(bob)->serve->senders.count == 1);
+	/* Who is no peer any more is a stranger, whose nonces are still told. */
+	command.kind = TL__SYNC_REMOVE_PEER;
+	CHECK_OK(run_command(bob, &command, &result, MINUTE));
+	CHECK(!is_new(&m) && core_of(bob)->serve->strangers == 1);
+	tl__sim_run(sim, TL__V1_NONCE_KEPT_MS + 1);
+	CHECK(core_of(bob)->serve->senders.count == 0);
 }
 
 static void buckets_give_and_take(void)
 {
+	static const tl__serve_rate rate = {100, 10};
 	tl__sync *core;
 	unsigned taken = 0;
 
 	begin_serve(NULL);
 	core = core_of(bob);
-	while (taken < 20000 && tl__serve_take(core, TL__STR("host"), 100, 10))
+	while (taken < 20000 && tl__serve_take(core, TL__STR("host"), rate))
 		taken++;
 	CHECK(taken == 100);
-	CHECK(!tl__serve_take(core, TL__STR("host"), 100, 10));
-	CHECK(tl__serve_take(core, TL__STR("other"), 100, 10));
+	CHECK(!tl__serve_take(core, TL__STR("host"), rate));
+	CHECK(tl__serve_take(core, TL__STR("other"), rate));
 	core->now += 500; /* five come back */
 	for (int i = 0; i < 5; i++)
-		CHECK(tl__serve_take(core, TL__STR("host"), 100, 10));
-	CHECK(!tl__serve_take(core, TL__STR("host"), 100, 10));
+		CHECK(tl__serve_take(core, TL__STR("host"), rate));
+	CHECK(!tl__serve_take(core, TL__STR("host"), rate));
 	core->now += 3600000;
-	for (taken = 0; taken < 200 && tl__serve_take(core, TL__STR("host"), 100, 10);)
+	for (taken = 0; taken < 200 && tl__serve_take(core, TL__STR("host"), rate);)
 		taken++;
 	CHECK(taken == 100);
-	/* Their number is bounded; full ones go first. */
-	for (uint32_t i = 0; i < TL__SERVE_MAX_BUCKETS + 10; i++)
-		(void)tl__serve_take(core, (tl_str){(const char *)&i, sizeof i}, 100, 10);
-	CHECK(core->serve->buckets.count <= TL__SERVE_MAX_BUCKETS);
-	core->now += 3600000;
-	CHECK(tl__serve_take(core, TL__STR("newcomer"), 100, 10));
 }
 
 static void a_key_may_not_ask_too_often(void)
@@ -587,7 +650,10 @@ int main(void)
 	RUN_SIM(an_altered_request_is_refused);
 	RUN_SIM(somebody_elses_signature_is_refused);
 	RUN_SIM(early_refusals_leave_no_trace);
-	RUN_SIM(nonces_are_bounded_and_never_forgotten_early);
+	RUN_SIM(nonces_are_told_by_their_numbers);
+	RUN_SIM(a_peer_is_never_short_of_nonces);
+	RUN_SIM(a_new_process_makes_the_oldest_go);
+	RUN_SIM(strangers_leave_room_for_peers);
 	RUN_SIM(buckets_give_and_take);
 	RUN_SIM(a_key_may_not_ask_too_often);
 	RUN_SIM(another_channel_is_told_and_closed);
