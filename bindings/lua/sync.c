@@ -32,7 +32,7 @@ static int push_read(lua_State *L, int rc, const tl_address *address)
  * the calls that take one read. */
 static int address_parse(lua_State *L)
 {
-	static const char *const types[] = {"http", "https", "iroh", NULL};
+	static const char *const types[] = {"http", "https", NULL};
 	tl_address address;
 
 	if (!tlua_read_address(L, 1, &address))

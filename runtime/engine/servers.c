@@ -220,7 +220,7 @@ static int check_text(tl_transport *transport, const tl_address *address)
 		return tl_address_http(&unused, tl__str_z(address->text));
 	if (strcmp(address->type, "https") == 0)
 		return tl_address_https(&unused, tl__str_z(address->text));
-	if (transport || strcmp(address->type, "iroh") == 0)
+	if (transport)
 		return TL_OK;
 	return tl__fail(TL_E_UNSUPPORTED_TRANSPORT,
 		"no transport of this node dials addresses of type \"%s\"; an address is "

@@ -268,7 +268,7 @@ describe('texts', function()
 				refused('bad_address', sync:request_database_access(bad, ID, 'k', 'read'))
 				refused('bad_address', tl.address.parse(bad))
 			end
-			for _, bad in ipairs { 'foo:bar', 'ftp://host', 'localhost:http', 'tcp:host:80', 'sim:x' } do
+			for _, bad in ipairs { 'foo:bar', 'ftp://host', 'localhost:http', 'tcp:host:80', 'sim:x', 'iroh:x', '{"node_id":"x"}' } do
 				local err = refused('unsupported_transport', sync:add_peer_address(KEY, bad))
 				assert.matches('host:port', err.message, 1, true)
 				refused('unsupported_transport', sync:connect_to_peer(bad))
@@ -276,7 +276,7 @@ describe('texts', function()
 				refused('unsupported_transport', tl.address.parse(bad))
 			end
 			assert.are.same({}, sync:get_peer_addresses(KEY))
-			for _, good in ipairs { 'host:1', 'https:host:65535', 'iroh:abc' } do
+			for _, good in ipairs { 'host:1', 'https:host:65535', 'http://host:2' } do
 				assert(sync:add_peer_address(KEY, good))
 				assert.is_true(sync:remove_peer_address(KEY, good))
 			end

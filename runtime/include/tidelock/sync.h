@@ -16,7 +16,7 @@ extern "C" {
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-/* An address is a type ("http", "https", "iroh") and a text. The one-line form is "type:text", for
+/* An address is a type ("http", "https") and a text. The one-line form is "type:text", for
  * example "http:192.168.1.7:8080"; "http://host:port" is read too, and "host:port" means http; a
  * port is from 1 to 65535. Types of transports of one's own are read as they stand.
  * TL_E_BAD_ADDRESS says what is wrong. Every call below that dials or adds an address refuses one
