@@ -12,7 +12,7 @@ static const char *const level_names[] = {"debug", "info", "warning", "error", "
 
 const char *tl_log_level_name(tl_log_level level)
 {
-	return level <= TL_LOG_OFF ? level_names[level] : "unknown";
+	return (unsigned)level <= TL_LOG_OFF ? level_names[level] : "unknown";
 }
 
 void tl_log_format(int64_t time_ms, tl_log_level level, const char *part, tl_str text,

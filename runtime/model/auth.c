@@ -394,6 +394,11 @@ TL__PUBLIC(tl_auth_key_write, key && out,
 	char permission[24];
 	tl__buf text = TL__BUF_INIT;
 
+	*out = NULL;
+	if ((unsigned)key->permission.kind > TL_ADMIN || (unsigned)key->status > TL_KEY_REVOKED)
+		return tl__fail(TL_E_BAD_ARGUMENT,
+			"a key's permission is read, write or admin, and its status active or "
+			"revoked");
 	tl_permission_to_json(key->permission, permission);
 	tl__buf_text(&text, "{\"pubkey\":");
 	tl__json_put_string(&text, key->pubkey);

@@ -10,10 +10,11 @@
 static const char *const stored_names[] = {"Read", "Write", "Admin"};
 static const char *const people_names[] = {"read", "write", "admin"};
 
-/* Read < any Write < any Admin; inside a kind a smaller number is stronger. */
+/* Read < any Write < any Admin; inside a kind a smaller number is stronger. A number that is no
+ * kind permits no more than Read. */
 static uint64_t rank(tl_permission p)
 {
-	if (p.kind == TL_READ)
+	if (p.kind != TL_WRITE && p.kind != TL_ADMIN)
 		return 0;
 	return (p.kind == TL_WRITE ? 1 : 2 + (uint64_t)UINT32_MAX) + (UINT32_MAX - p.priority);
 }
@@ -68,6 +69,8 @@ void tl_permission_format(tl_permission p, char out[24])
 		return;
 	if (p.kind == TL_READ)
 		snprintf(out, 24, "read");
+	else if (p.kind != TL_WRITE && p.kind != TL_ADMIN)
+		snprintf(out, 24, "unknown");
 	else
 		snprintf(out, 24, "%s:%u", people_names[p.kind], (unsigned)p.priority);
 }
@@ -78,6 +81,8 @@ void tl_permission_to_json(tl_permission p, char out[24])
 		return;
 	if (p.kind == TL_READ)
 		snprintf(out, 24, "\"Read\"");
+	else if (p.kind != TL_WRITE && p.kind != TL_ADMIN)
+		snprintf(out, 24, "null");
 	else
 		snprintf(out, 24, "{\"%s\":%u}", stored_names[p.kind], (unsigned)p.priority);
 }

@@ -333,6 +333,9 @@ TL__PUBLIC(tl_settings_store_add_delegated_tree, settings && root,
 
 	if (code == TL_OK && tl__str_eq(name, GLOBAL))
 		code = tl__fail(TL_E_BAD_ARGUMENT, "`*` names the global record only");
+	if (code == TL_OK &&
+		((unsigned)max.kind > TL_ADMIN || (min && (unsigned)min->kind > TL_ADMIN)))
+		code = tl__fail(TL_E_BAD_ARGUMENT, "a permission is read, write or admin");
 	if (code == TL_OK)
 		code = prepare(settings, name, &auth, &there);
 	if (code == TL_OK)

@@ -268,7 +268,9 @@ describe('texts', function()
 				refused('bad_address', sync:request_database_access(bad, ID, 'k', 'read'))
 				refused('bad_address', tl.address.parse(bad))
 			end
-			for _, bad in ipairs { 'foo:bar', 'ftp://host', 'localhost:http', 'tcp:host:80', 'sim:x', 'iroh:x', '{"node_id":"x"}' } do
+			for _, bad in ipairs {
+				'foo:bar', 'ftp://host', 'localhost:http', 'tcp:host:80', 'sim:x', 'iroh:x', '{"node_id":"x"}',
+			} do
 				local err = refused('unsupported_transport', sync:add_peer_address(KEY, bad))
 				assert.matches('host:port', err.message, 1, true)
 				refused('unsupported_transport', sync:connect_to_peer(bad))

@@ -23,7 +23,9 @@ TL_API int tl_permission_compare(tl_permission a, tl_permission b);
 /* Within the bounds of a delegation (doc/tidelock/model.md); min may be NULL. */
 TL_API tl_permission tl_permission_clamp(
 	tl_permission p, tl_permission max, const tl_permission *min);
-/* People's form: "read", "write:10", "admin:0". TL_E_BAD_ARGUMENT says what is accepted. */
+/* People's form: "read", "write:10", "admin:0". TL_E_BAD_ARGUMENT says what is accepted. A kind
+ * that is none is written as "unknown", in the stored form as null, and permits no more than
+ * reading. */
 TL_API int tl_permission_parse(tl_permission *out, tl_str text) TL_MUST_USE;
 /* out has room for 24. */
 TL_API void tl_permission_format(tl_permission p, char out[24]);
@@ -73,7 +75,8 @@ TL_API bool tl_auth_key_at(
 TL_API int tl_auth_best(
 	const tl_auth *auth, tl_str pubkey, tl_permission *out, tl_str *name) TL_MUST_USE;
 
-/* JSON text of a key record, members in the stored order. *out is yours (tl_free). */
+/* JSON text of a key record, members in the stored order. *out is yours (tl_free).
+ * TL_E_BAD_ARGUMENT for a permission or status that is none. */
 TL_API int tl_auth_key_write(const tl_auth_key *key, char **out, size_t *len) TL_MUST_USE;
 
 /* Who signed an entry, and with what permission. Never grows: it is what resolution gives. */
