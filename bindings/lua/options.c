@@ -58,6 +58,14 @@ static bool accept_from(lua_State *L, int arg, tl_sync_options *options)
 	return true;
 }
 
+/* What does not fit is too large all the same. */
+static uint32_t page_bytes(lua_State *L, int arg)
+{
+	uint64_t bytes = tlua_option_size(L, arg, "max_page_bytes", 0);
+
+	return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+}
+
 bool tlua_sync_options(lua_State *L, int arg, tl_sync_options *options)
 {
 	*options = (tl_sync_options)TL_SYNC_OPTIONS_INIT;
@@ -67,6 +75,7 @@ bool tlua_sync_options(lua_State *L, int arg, tl_sync_options *options)
 	options->retry_max_ms = (uint32_t)tlua_option_duration(L, arg, "retry_max", 0);
 	options->max_attempts = attempts(L, arg);
 	options->max_response_bytes = tlua_option_size(L, arg, "max_response_bytes", 0);
+	options->max_page_bytes = page_bytes(L, arg);
 	options->on_commit = on_or_off(L, arg, "on_commit");
 	options->v0_claims = on_or_off(L, arg, "v0_claims");
 	options->require_encryption = on_or_off(L, arg, "require_encryption");

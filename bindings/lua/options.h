@@ -7,7 +7,7 @@
 #define TLUA_SYNC_OPTIONS                                                                          \
 	"periodic", "connection_check", "commit_gap", "retry_max", "max_attempts",                 \
 		"max_response_bytes", "on_commit", "v0_claims", "require_encryption",              \
-		"allow_tls_proxy", "accept_databases_from"
+		"allow_tls_proxy", "accept_databases_from", "max_page_bytes"
 
 /* Both raise on misuse, and are false when a text is not what it should be (the thread's last error
  * says why). Texts in the result live as long as the table at `arg` and what the call leaves on the

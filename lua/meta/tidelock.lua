@@ -86,6 +86,7 @@ local tl = {}
 ---@field v0_claims? boolean                   serve on unproven keys, as 0.2.0 does; false
 ---@field require_encryption? boolean          refuse plain HTTP off loopback; false
 ---@field allow_tls_proxy? boolean             accept a differing channel; false
+---@field max_page_bytes? tidelock.Size        of a message with entries, 64 KiB to 1 MiB; 1 MiB
 ---@field accept_databases_from? tidelock.Key[] may give us databases we do not know
 
 ---Opens a node. Blocks for the store; waits for another process where waiting is possible. Errors:

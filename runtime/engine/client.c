@@ -107,6 +107,7 @@ static void on_done(void *ud, int code)
 	tl__sync_event event;
 
 	tl__receipt_end(&out->receipt, code, &event);
+	event.answered.sent = out->sent;
 	log_end(e, &event.answered);
 	unlink_outgoing(out);
 	tl__engine_tell(e, &event);

@@ -64,7 +64,7 @@ void tl__call_finish(tl__sync *sync, tl__call *call, tl__call_result *result)
 
 void tl__call_give_up(tl__sync *sync, tl__call *call)
 {
-	tl__call_result result = {.code = call->code, .error = call->error};
+	tl__call_result result = {.code = call->code, .error = call->error, .cut = call->cut};
 
 	result.address = call->address;
 	tl__call_finish(sync, call, &result);
@@ -275,7 +275,8 @@ bool tl__call_repeat(tl__sync *sync, tl__call *call)
 	call->exchange = tl__sync_number(sync);
 	call->sent_at = sync->now;
 	call->sent_wall = sync->wall;
-	call->bytes += action.send.body.len;
+	call->request_bytes = action.send.body.len;
+	call->bytes += call->request_bytes;
 	action.send.exchange = call->exchange;
 	action.send.address = call->address;
 	snprintf(action.send.path, sizeof action.send.path, "%s%s",

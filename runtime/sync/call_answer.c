@@ -5,6 +5,8 @@
 #include "base/fail.h"
 #include "base/str.h"
 
+#define HTTP_TOO_LARGE 413
+
 static void address_failed(tl__sync *sync, tl__call *call)
 {
 	tl__peer_address *at = tl__call_address(call);
@@ -129,6 +131,23 @@ static bool was_replayed(const tl__call *call, const tl__sync_answered *answered
 	       status == TL__V1_REPLAYED;
 }
 
+/* Not the peer, or not its protocol: something in between does not let it pass. */
+static bool refused_for_size(tl__sync *sync, tl__call *call, const tl__sync_answered *answered)
+{
+	char text[TL__SYNC_ERROR_TEXT];
+
+	if (answered->status != HTTP_TOO_LARGE)
+		return false;
+	snprintf(text, sizeof text,
+		"something between us and %.100s limits bodies: %llu bytes are too many for it "
+		"(HTTP "
+		"status 413); raise its limit",
+		call->address.text, (unsigned long long)call->request_bytes);
+	tl__call_note(call, TL_E_NETWORK, text);
+	tl__page_cut(sync, call, call->request_bytes, true);
+	return true;
+}
+
 static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered *answered)
 {
 	tl__call_result result = {0};
@@ -136,6 +155,10 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 	tl__v1_answer answer;
 	int rc = tl__call_read_v1(call, answered, &answer);
 
+	if (rc != TL_OK && refused_for_size(sync, call, answered)) {
+		address_failed(sync, call);
+		return;
+	}
 	if (rc != TL_OK && was_replayed(call, answered)) {
 		call->replay_again = true;
 		again(sync, call);
@@ -166,6 +189,7 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 		return;
 	}
 	address_succeeded(sync, call, call->method == TL__V1_HELLO);
+	tl__page_passed(call);
 	result.args = answer.header.args;
 	result.body = answer.body;
 	result.address = call->address;
@@ -202,6 +226,11 @@ static void answered_v0(tl__sync *sync, tl__call *call, const tl__sync_answered 
 {
 	tl__call_result result = {.address = call->address};
 
+	if (refused_for_size(sync, call, answered)) {
+		tl__intake_free(answered->intake);
+		address_failed(sync, call);
+		return;
+	}
 	if (answered->status < 200 || answered->status > 299) {
 		snprintf(call->error, sizeof call->error, "the peer answered with HTTP status %d",
 			answered->status);
@@ -215,10 +244,20 @@ static void answered_v0(tl__sync *sync, tl__call *call, const tl__sync_answered 
 		return;
 	}
 	address_succeeded(sync, call, false);
+	tl__page_passed(call);
 	tl__peer_succeeded(sync, call->peer, &call->address);
 	result.document = answered->body;
 	result.intake = answered->intake;
 	tl__call_finish(sync, call, &result);
+}
+
+/* A connection that ended while bytes were moving may have been cut for their number. */
+static void cut_midway(tl__sync *sync, tl__call *call, const tl__sync_answered *answered)
+{
+	uint64_t moved = answered->sent > answered->received ? answered->sent : answered->received;
+
+	if (answered->code == TL_E_CONNECTION_FAILED || answered->code == TL_E_NETWORK)
+		tl__page_cut(sync, call, moved, false);
 }
 
 void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered)
@@ -240,6 +279,7 @@ void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered)
 		tl__text_copy(text, sizeof text, answered->error);
 		tl__call_note(call, answered->code != TL_OK ? answered->code : TL_E_CANCELLED,
 			text[0] ? text : tl_error_name(answered->code));
+		cut_midway(sync, call, answered);
 		address_failed(sync, call);
 		return;
 	}

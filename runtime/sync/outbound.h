@@ -8,6 +8,7 @@
 #define TL__SYNC_MAX_ASIDE     4096 /* ids remembered in one exchange */
 #define TL__SYNC_SURE_AGAIN_MS (24 * 3600 * 1000) /* the next pull starts from `sure` */
 #define TL__SYNC_AGAIN_PACE_MS 1000 /* between pulls from `sure` because something arrived */
+#define TL__SYNC_MAX_PAGE_CUTS 16   /* smaller pages tried, in one exchange */
 #define TL__SYNC_WAIT_PACE_MS  100  /* between exchanges that a waiting command asks for */
 
 /* --- action.c, save.c, load.c ----------------------------------------------------------------- */
@@ -137,6 +138,7 @@ typedef struct tl__call_result {
 	tl_address address; /* that answered */
 	char channel[TL__V1_MAX_TEXT + 1];
 	uint64_t bytes; /* both ways */
+	bool cut;       /* failed where less might have passed */
 } tl__call_result;
 
 typedef void (*tl__call_done)(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
@@ -163,6 +165,8 @@ struct tl__call {
 	bool greeting; /* the request under way is a hello or handshake put before */
 	bool tried[TL__SYNC_MAX_ADDRESSES];
 	char channel[TL__V1_MAX_TEXT + 1];
+	bool cut;
+	uint64_t request_bytes; /* of the request under way */
 	bool epoch_again, clock_again, channel_again, replay_again;
 	uint8_t re[32], challenge[TL__V0_CHALLENGE_BYTES];
 	uint64_t sent_at;
@@ -188,6 +192,19 @@ bool tl__calls_failed(const tl__sync *sync); /* there are some */
 void tl__calls_free(tl__sync *sync);
 /* Fills proofs: those of our keys whose bit is set, and the key that asked for access there. */
 void tl__call_prove(tl__sync *sync, tl__call *call, const tl__sync_db *db, uint32_t key_mask);
+
+/* page_size.c: what fits the way to a peer. */
+
+/* Bytes of entry lines for the next page; one entry goes whatever this is. */
+size_t tl__page_bytes(const tl__sync *sync, const tl__peer *peer);
+/* So many bytes of a call did not pass; `said`: HTTP status 413 told so. Calls without pages are
+ * passed over. */
+void tl__page_cut(tl__sync *sync, tl__call *call, uint64_t bytes, bool said);
+void tl__page_passed(tl__call *call);
+/* Nothing passed at all: what was not said need not have been a limit. */
+void tl__page_unsure(tl__peer *peer);
+/* Whether to try a smaller page; `divisible`: the one that failed was more than one entry. */
+bool tl__page_again(tl__session *session, const tl__call_result *result, bool divisible);
 
 /* v1_answer.c: the checks of a v1 answer. */
 typedef struct tl__v1_answer {
@@ -258,6 +275,8 @@ struct tl__session {
 	int declined_code;
 	unsigned rounds;
 	unsigned empty_pages; /* one after the other */
+	unsigned page_cuts;
+	bool page_smallest; /* it was asked for single entries */
 	uint32_t key_mask;
 	/* Push. */
 	unsigned sends;     /* v0 messages */
@@ -278,6 +297,7 @@ struct tl__session {
 	bool pulled;       /* a pull of this exchange came to its end */
 	bool theirs_known; /* listed completely */
 	bool same_tips;
+	bool left_out;      /* v0: something cannot be sent */
 	bool unsettled;     /* something was declined or stays pending */
 	bool was_unsettled; /* already before this exchange */
 	bool offer_again;   /* what was declined so far is to be offered again afterwards */
@@ -285,11 +305,12 @@ struct tl__session {
 	bool wanted; /* by a command or a tick, not by a commit alone */
 	bool looked; /* pulled because a push was refused */
 	bool plan_more, plan_wanted;
-	bool whole;         /* v0: asked with no tips */
-	bool confirm;       /* v0: what was sent should show now */
-	bool confirm_later; /* v0: a commit is sent; whether it shows is asked when it is quiet */
-	bool blind;         /* v0: it does not say what it holds */
-	bool retold;        /* v0: it gave all of it to somebody who holds some; asked again */
+	size_t wanted_count; /* of `wants` in that page */
+	bool whole;          /* v0: asked with no tips */
+	bool confirm;        /* v0: what was sent should show now */
+	bool confirm_later;  /* v0: a commit is sent; whether it shows is asked when it is quiet */
+	bool blind;          /* v0: it does not say what it holds */
+	bool retold;         /* v0: it gave all of it to somebody who holds some; asked again */
 	char error[TL__SYNC_ERROR_TEXT];
 };
 
@@ -321,6 +342,12 @@ tl__session *tl__session_answered(tl__sync *sync, uint64_t owner, const tl__call
 bool tl__session_note(tl__session *session, const tl_id *id); /* false: known, or no room */
 const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
 void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);
+
+/* left_out.c: at the begin of an exchange, and around each plan of it. */
+void tl__left_out_begin(tl__pair *pair);
+void tl__left_out_lend(tl__pair *pair, tl__work_plan *plan);
+/* The session says what is left out. */
+void tl__left_out_return(tl__session *session, tl__work_plan *plan);
 
 void tl__pull_start(tl__sync *sync, tl__session *session);
 void tl__push_start(tl__sync *sync, tl__session *session);

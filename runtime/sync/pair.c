@@ -119,6 +119,7 @@ void tl__pair_free(tl__pair *pair)
 		tl__free(t->text);
 		tl__free(t);
 	}
+	tl__map_free(&pair->left.ids);
 	tl__free(pair);
 }
 
@@ -165,6 +166,7 @@ int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag,
 	pair = db ? tl__alloc_zero(1, sizeof *pair) : NULL;
 	if (!pair)
 		return TL_E_NOMEM;
+	tl__map_init(&pair->left.ids);
 	pair->peer = peer;
 	pair->db = db;
 	pair->wanted = true;

@@ -100,7 +100,7 @@ static void ask(tl__sync *sync, tl__session *session)
 	pull.cursor = session->cursor;
 	pull.has_seen = pair->has_seen;
 	pull.seen = pair->seen;
-	pull.budget = TL__V1_MAX_BODY_BYTES;
+	pull.budget = tl__page_bytes(sync, session->peer);
 	pull.tips = session->tips_told;
 	tl__v1_write_pull(&call->args, &pull);
 	for (size_t i = 0; !pull.tips.hashed && i < session->tip_count; i++)
@@ -109,7 +109,9 @@ static void ask(tl__sync *sync, tl__session *session)
 		qsort(session->wants, session->want_count, sizeof *session->wants, compare_ids);
 	for (size_t i = 0; i < session->want_count; i++)
 		tl__v1_write_id(&call->body, TL__V1_LINE_WANT, &session->wants[i]);
+	session->wanted_count = session->want_count;
 	session->want_count = 0;
+	session->page_smallest = pull.budget == 1;
 	tl__session_send(sync, session, call);
 }
 
@@ -271,6 +273,13 @@ static int take_page(
 	return TL_OK;
 }
 
+/* What was wanted there is asked for in the next exchange. */
+static void ask_smaller(tl__sync *sync, tl__session *session)
+{
+	session->gap = session->gap || session->wanted_count > 0;
+	ask(sync, session);
+}
+
 /* A peer that lacks the database (or says so) may still take it from us. */
 static void refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
 {
@@ -279,6 +288,8 @@ static void refused(tl__sync *sync, tl__session *session, const tl__call_result 
 
 	if (lacking && session->held && !session->pair->pull_only && session->ingests == 0)
 		tl__push_start(sync, session);
+	else if (tl__page_again(session, result, !session->page_smallest))
+		ask_smaller(sync, session);
 	else
 		tl__session_fail(sync, session, result->code, result->error);
 }

@@ -36,7 +36,7 @@ static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
 	to = &work->plan;
 	to->from = session->push_from;
 	to->by_tips = by_tips;
-	to->max_bytes = session->peer->max_body_bytes;
+	to->max_bytes = tl__page_bytes(sync, session->peer);
 	to->max_entries = session->peer->max_page_entries;
 	to->keys = tl__session_keys(sync, work, &to->key_count);
 	if (!copy_ids(work, &to->theirs, &to->their_count, session->theirs, session->their_count) ||
@@ -46,6 +46,7 @@ static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
 		return;
 	}
 	session->plan_wanted = session->want_count > 0;
+	session->wanted_count = session->want_count;
 	session->want_count = 0;
 	tl__session_give(sync, session, work);
 }
@@ -321,6 +322,9 @@ static void refused(tl__sync *sync, tl__session *session, const tl__call_result 
 	if (result->status == TL__V1_NOT_PERMITTED && !session->pulled && !session->looked) {
 		session->looked = true;
 		tl__pull_start(sync, session);
+	} else if (tl__page_again(session, result, session->plan_count > 1)) {
+		session->want_count = session->plan_wanted ? session->wanted_count : 0;
+		give_plan(sync, session, session->by_tips_tried);
 	} else {
 		tl__session_fail(sync, session, result->code, result->error);
 	}

@@ -91,6 +91,7 @@ void tl__receipt_end(tl__receipt *receipt, int code, tl__sync_event *event)
 	answered->status = receipt->status;
 	answered->channel = tl__str_z(receipt->channel ? receipt->channel : "");
 	answered->body = TL__STR("");
+	answered->received = receipt->body.len;
 	if (receipt->code != TL_OK)
 		return;
 	answered->body = tl__buf_view(&receipt->body);

@@ -153,6 +153,7 @@ static void paged(void *core, tl__work *work)
 static void ask_page(tl__sync *sync, tl__incoming *in)
 {
 	struct pull_lines lines = {0};
+	size_t most = tl__page_most(sync);
 	tl__work *work;
 
 	if (read_pull_lines(in, &lines) != TL_OK) {
@@ -172,8 +173,7 @@ static void ask_page(tl__sync *sync, tl__incoming *in)
 		.cursor = tl__serve_place_of(&in->pull.cursor),
 		.has_seen = in->pull.has_seen && tl__serve_is_ours(sync, &in->pull.seen),
 		.seen = tl__serve_place_of(&in->pull.seen),
-		.max_bytes = in->pull.budget < TL__V1_MAX_BODY_BYTES ? (size_t)in->pull.budget
-								     : TL__V1_MAX_BODY_BYTES,
+		.max_bytes = in->pull.budget < most ? (size_t)in->pull.budget : most,
 		.max_entries = TL__V1_MAX_PAGE_ENTRIES};
 	tl__sync_give_work(sync, work);
 }

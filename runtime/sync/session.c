@@ -128,6 +128,7 @@ static void conclude(tl__sync *sync, tl__session *session)
 		tl__sync_tell(sync, TL_EVENT_SYNC_FINISHED, &pair->peer->key, &pair->db->id,
 			outcome.entries, NULL);
 	} else {
+		tl__page_unsure(pair->peer);
 		if (network_failure(session->code))
 			tl__peer_failed(sync, pair->peer, session->code, error);
 		tl__schedule_failed(sync, pair, session->code, error);

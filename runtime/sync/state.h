@@ -10,7 +10,8 @@
 #include "base/map.h"
 #include "sync/sync.h"
 
-#define TL__SYNC_ERROR_TEXT 256
+#define TL__SYNC_ERROR_TEXT     256
+#define TL__SYNC_MIN_PAGE_BYTES (64u * 1024)
 
 typedef struct tl__peer tl__peer;
 typedef struct tl__pair tl__pair;
@@ -47,6 +48,9 @@ typedef struct tl__peer_address {
 	uint32_t failures; /* since the last success */
 	char last_error[TL__SYNC_ERROR_TEXT];
 	char channel[TL__V1_MAX_TEXT + 1]; /* as we last saw the connection; "" = not yet */
+	uint64_t page_bytes;               /* largest frame that is tried there; 0 = the default */
+	bool page_single;                  /* not even that passed: entry by entry */
+	bool page_sure; /* it was said, or smaller ones passed; else any failure may have been it */
 } tl__peer_address;
 
 struct tl__peer {
@@ -149,6 +153,8 @@ struct tl__pair {
 	bool untold;     /* v0: it takes pushes and does not say what it holds */
 	bool level;      /* both sides held the same tips at the end of the last exchange */
 	bool local_changed;
+	tl__left_out left; /* v0: what it cannot get; a plan under way has it when `left_lent` */
+	bool left_lent;
 	char last_error[TL__SYNC_ERROR_TEXT];
 };
 
@@ -289,6 +295,9 @@ tl_policy_answer tl__sync_ask_policy(
 bool tl__sync_encrypted(tl_str channel);
 /* Whether "host:port" names this machine itself: 127.0.0.0/8, [::1], localhost. */
 bool tl__sync_loopback(tl_str host_port);
+
+/* Bytes of entry lines in a page of ours, whoever asks (page_size.c). */
+size_t tl__page_most(const tl__sync *sync);
 
 /* --- inbound (serve.c) ------------------------------------------------------------------------ */
 

@@ -61,11 +61,23 @@ static int set_accepted(tl__sync *sync, const tl_sync_options *options)
 	return TL_OK;
 }
 
+static int check_page_bytes(const tl_sync_options *options)
+{
+	uint32_t bytes = options->max_page_bytes;
+
+	if (bytes == 0 || (bytes >= TL__SYNC_MIN_PAGE_BYTES && bytes <= TL__V1_MAX_BODY_BYTES))
+		return TL_OK;
+	return tl__fail(TL_E_BAD_ARGUMENT, "max_page_bytes is %u to %u bytes",
+		TL__SYNC_MIN_PAGE_BYTES, TL__V1_MAX_BODY_BYTES);
+}
+
 int tl__sync_set_options(tl__sync *sync, const tl_sync_options *options)
 {
 	tl_sync_options *to = &sync->options;
 	int rc = check_switches(options);
 
+	if (rc == TL_OK)
+		rc = check_page_bytes(options);
 	if (rc == TL_OK)
 		rc = set_accepted(sync, options);
 	if (rc != TL_OK)
@@ -75,6 +87,7 @@ int tl__sync_set_options(tl__sync *sync, const tl_sync_options *options)
 	set_u32(&to->commit_gap_ms, options->commit_gap_ms);
 	set_u32(&to->retry_max_ms, options->retry_max_ms);
 	set_u32(&to->max_attempts, options->max_attempts);
+	set_u32(&to->max_page_bytes, options->max_page_bytes);
 	if (options->max_response_bytes != 0)
 		to->max_response_bytes = options->max_response_bytes;
 	set_switch(&to->on_commit, options->on_commit);
@@ -92,6 +105,7 @@ static void default_options(tl_sync_options *to)
 	to->commit_gap_ms = DEFAULT_COMMIT_GAP_MS;
 	to->retry_max_ms = DEFAULT_RETRY_MAX_MS;
 	to->max_attempts = DEFAULT_MAX_ATTEMPTS;
+	to->max_page_bytes = TL__V1_MAX_BODY_BYTES;
 	to->max_response_bytes = DEFAULT_MAX_RESPONSE;
 	to->on_commit = true;
 }

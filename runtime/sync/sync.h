@@ -128,6 +128,7 @@ typedef struct tl__sync_answered {
 	int status;     /* HTTP status; 200 for transports without */
 	tl_str channel; /* as this side saw the connection; empty when there was none. Borrowed */
 	tl_str body;    /* TL__SYNC_READ_WHOLE: the bytes. Borrowed */
+	uint64_t sent, received; /* bytes of bodies that were moving when it failed; 0 = unknown */
 	/* TL__SYNC_READ_TREE: finished (tl__intake_finish gave TL_OK, else its code is `code`). The
 	 * core's from now on. NULL when code is not TL_OK or status is not 200. */
 	tl__intake *intake;

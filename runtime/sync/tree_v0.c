@@ -25,8 +25,10 @@ void tl__tree_v0_start(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
 	bool late = pair->confirm_by > 0 && sync->now >= pair->confirm_by;
-	bool push = tl__pair_dirty(pair) && (pair->ack > 0 || pair->untold) && !pair->stalled;
+	bool push;
 
+	tl__left_out_begin(pair);
+	push = tl__pair_dirty(pair) && (pair->ack > 0 || pair->untold) && !pair->stalled;
 	session->push_from = pair->offered > pair->ack ? pair->offered : pair->ack;
 	session->open_from = UINT64_MAX;
 	session->unsettled = session->was_unsettled =
@@ -317,13 +319,14 @@ static void plan(tl__sync *sync, tl__session *session)
 	/* Confirming looks at everything since the last acknowledged one. */
 	to->from = session->pulled && !session->was_unsettled ? session->pair->ack
 							      : session->push_from;
-	to->parents_first_only = true;
-	to->max_bytes =
+	to->max_entry_bytes =
 		session->pair->peer->address_count > 0 &&
 				strcmp(session->pair->peer->addresses[0].address.type, "iroh") == 0
 			? MAX_STREAM_BYTES
 			: MAX_SEND_BYTES;
+	to->max_bytes = tl__page_bytes(sync, session->peer);
 	to->max_entries = SIZE_MAX;
+	tl__left_out_lend(session->pair, to);
 	theirs = tl__arena_alloc(&work->arena, session->their_count + 1, sizeof *theirs);
 	if (!theirs) {
 		tl__work_free(work);
@@ -394,12 +397,7 @@ static void planned(void *ud, tl__work *work)
 	session->plan_head = in->head;
 	if (in->head > session->pair->db->arrivals)
 		session->pair->db->arrivals = in->head;
-	if (in->too_large > 0) {
-		session->unsettled = true;
-		session->declined_code = TL_E_TOO_LARGE;
-		snprintf(session->error, sizeof session->error,
-			"%zu entries fit no message of the old protocol", in->too_large);
-	}
+	tl__left_out_return(session, in);
 	if (in->count == 0 && in->more && in->to > session->push_from) {
 		session->push_from = in->to;
 		plan(sync, session);
@@ -467,12 +465,19 @@ static void leave_unconfirmed(tl__sync *sync, tl__session *session)
 
 static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
-	tl__session *session = tl__session_answered(sync, owner, result);
+	tl__session *session = tl__session_back(sync, owner, result);
 	int rc;
 
 	(void)ud;
 	if (!session)
 		return;
+	if (result->code != TL_OK) {
+		if (tl__page_again(session, result, session->plan_count > 1))
+			plan(sync, session);
+		else
+			tl__session_fail(sync, session, result->code, result->error);
+		return;
+	}
 	rc = check_ack(result->document);
 	if (rc != TL_OK) {
 		tl__session_fail(sync, session, rc, NULL);

@@ -31,6 +31,7 @@ void tl__work_free(tl__work *work)
 		tl__ingest_result_free(&work->ingest.result);
 		tl__intake_free(work->ingest.intake);
 		break;
+	case TL__WORK_PLAN: tl__map_free(&work->plan.left.ids); break;
 	case TL__WORK_STREAM: tl__work_stream_clear(&work->stream); break;
 	default: break;
 	}

@@ -10,6 +10,7 @@
 #define TL_TREE_WORK_H
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "tree/database.h"
 #include "wire/v0.h"
 
@@ -185,6 +186,15 @@ typedef struct tl__work_lookup {
 	uint64_t arrivals;
 } tl__work_lookup;
 
+#define TL__WORK_MAX_LEFT 100000 /* with more, nothing further is sent */
+
+/* Which entries are left out of what a peer gets, because they or what they stand on are too large
+ * for it. */
+typedef struct tl__left_out {
+	tl__map ids;
+	uint64_t first; /* smallest arrival among them; 0 = none */
+} tl__left_out;
+
 typedef struct tl__work_plan {
 	/* In */
 	uint64_t from;       /* arrivals up to here are settled */
@@ -193,18 +203,18 @@ typedef struct tl__work_plan {
 	const tl_id *want; /* only these, whatever `from` (what pending entries wait for) */
 	size_t want_count;
 	bool by_tips; /* `theirs` is complete: walk from both sides, `from` counts for nothing */
-	bool parents_first_only; /* v0: an entry over max_bytes is left out and counted */
 	size_t max_bytes, max_entries;
+	size_t max_entry_bytes; /* v0: what is larger is left out; 0 = no such limit */
 	const tl_key *keys;
 	size_t key_count;
+	tl__left_out left; /* in and out, the work's meanwhile; for max_entry_bytes */
 	/* Out: parents first. */
 	tl_str *lines;
 	tl_id *ids;
 	uint64_t *arrivals;
 	size_t count;
-	size_t too_large; /* entries that fit no message */
-	uint64_t to;      /* everything in (from, to] is in this page or known to the peer */
-	uint64_t head;    /* last arrival of the same snapshot */
+	uint64_t to;   /* everything in (from, to] is in this page, left out or known to the peer */
+	uint64_t head; /* last arrival of the same snapshot */
 	bool more;
 	bool held;
 	uint32_t key_mask;

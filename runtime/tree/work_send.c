@@ -218,10 +218,6 @@ static int add_line(planning *p, const tl__entry_row *row)
 	size_t need = row->bytes.len + 1;
 	int rc;
 
-	if (out->parents_first_only && need > out->max_bytes) {
-		out->too_large++;
-		return TL_OK;
-	}
 	if (out->count > 0 &&
 		(p->bytes + need > out->max_bytes || out->count >= out->max_entries)) {
 		p->full = true;
@@ -239,12 +235,40 @@ static int add_line(planning *p, const tl__entry_row *row)
 	return TL_OK;
 }
 
+/* Too large, or on top of what is left out. */
+static bool cannot_be_sent(const tl__work_plan *plan, const tl__entry_row *row)
+{
+	const tl__map *left = &plan->left.ids;
+
+	if (plan->max_entry_bytes == 0)
+		return false;
+	if (row->bytes.len + 1 > plan->max_entry_bytes || left->count >= TL__WORK_MAX_LEFT)
+		return true;
+	for (size_t i = 0; i < row->parent_count; i++)
+		if (tl__map_has(left, tl__map_key_id(&row->parents[i])))
+			return true;
+	return false;
+}
+
+static int leave_out(tl__left_out *left, const tl__entry_row *row)
+{
+	if (left->first == 0)
+		left->first = row->arrival;
+	if (left->ids.count >= TL__WORK_MAX_LEFT)
+		return TL_OK;
+	return tl__map_set(&left->ids, tl__map_key_id(&row->id), left);
+}
+
 static int take_arrival(void *ud, const tl__entry_row *row)
 {
 	planning *p = ud;
 	int rc = TL_OK;
 
-	if (!tl__map_has(&p->held, tl__map_key_id(&row->id)))
+	if (tl__map_has(&p->held, tl__map_key_id(&row->id)))
+		rc = TL_OK;
+	else if (cannot_be_sent(&p->work->plan, row))
+		rc = leave_out(&p->work->plan.left, row);
+	else
 		rc = add_line(p, row);
 	if (rc == TL_OK)
 		p->work->plan.to = row->arrival;
@@ -263,7 +287,7 @@ static int plan_range(tl__snapshot *s, planning *p)
 	rc = tl__ancestors_behind(s, db, out->theirs, out->their_count, out->from, &p->held);
 	if (rc == TL_OK)
 		rc = tl__read_arrivals(s, db, out->from + 1, out->head, TL__WORK_MAX_SCAN,
-			TL__WITH_BYTES, take_arrival, p);
+			TL__WITH_BYTES | TL__WITH_PARENTS, take_arrival, p);
 	out->more = rc == TL_OK && out->to < out->head;
 	return rc;
 }
@@ -326,7 +350,7 @@ static int plan_wanted(tl__snapshot *s, planning *p)
 	qsort(found.arrivals, found.count, sizeof *found.arrivals, compare_numbers);
 	for (size_t i = 0; rc == TL_OK && !p->full && i < found.count; i++)
 		rc = tl__read_arrivals(s, &p->work->db, found.arrivals[i], found.arrivals[i], 1,
-			TL__WITH_BYTES, take_arrival, p);
+			TL__WITH_BYTES | TL__WITH_PARENTS, take_arrival, p);
 	out->to = out->from;
 	return rc;
 }

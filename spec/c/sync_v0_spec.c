@@ -558,7 +558,7 @@ static void a_large_push_is_split_parents_first(void)
 	answer_incremental(exchange, &root, &all.id[0], &all, 0, 0);
 	for (;;) {
 		REQUIRE(sends("/api/v0", NULL));
-		CHECK(r.sends[0].send.body.len <= TL__V0_MAX_REQUEST_BYTES);
+		CHECK(r.sends[0].send.body.len < 1024 * 1024);
 		REQUIRE(take_v0(&request, &exchange));
 		if (request.kind != TL__V0_SEND_ENTRIES)
 			break;
@@ -568,10 +568,102 @@ static void a_large_push_is_split_parents_first(void)
 		answer_bytes(exchange, 200, z("{\"Count\":6}"));
 	}
 	tl__v0_request_free(&request);
-	CHECK(messages == 3 && entries == 15);
+	CHECK(messages == 5 && entries == 15);
 	answer_incremental(exchange, &root, &all.id[15], &all, 0, 0);
 	CHECK(pair_of(&bob, &root)->ack == 16);
 	free_remote(&all);
+	tl_database_free(db);
+}
+
+/* The largest that we write ourselves. */
+static void write_large(void)
+{
+	static char text[1024 * 1024 - 900];
+
+	memset(text, 'x', sizeof text - 1);
+	(void)write_text(db, "data", "large", text);
+}
+
+/* From now on bob is reached by a transport whose messages are smaller than that. */
+static void reach_bob_by_streams(void)
+{
+	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport = z("iroh")};
+
+	snprintf(peer_of(&bob)->addresses[0].address.type, sizeof(tl_address){0}.type, "iroh");
+	rig_event(&event);
+}
+
+/* The next request must be a push: how many entries it has. */
+static size_t pushed(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	size_t count;
+
+	if (!take_v0(&request, &exchange))
+		return 0;
+	CHECK(request.kind == TL__V0_SEND_ENTRIES);
+	count = request.entry_count;
+	tl__v0_request_free(&request);
+	answer_bytes(exchange, 200, z("\"Ack\""));
+	return count;
+}
+
+/* The next request must ask for tips: it is told this one of ours. */
+static void answer_tip(size_t arrival)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+	remote all;
+
+	copy_entries(&all, &root);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SYNC_TREE);
+	tl__v0_request_free(&request);
+	answer_incremental(exchange, &root, &all.id[arrival - 1], &all, 0, 0);
+	free_remote(&all);
+}
+
+static const char *said_of_bob(void)
+{
+	return pair_of(&bob, &root)->last_error;
+}
+
+/* A 0.2.0 store breaks on an entry whose parents it lacks. */
+static void nothing_is_sent_that_stands_on_what_fits_no_message(void)
+{
+	uint64_t op;
+
+	in_step(3);
+	reach_bob_by_streams();
+	write_large();
+	commit_one();
+	answer_tip(3);
+	CHECK(r.send_count == 0);
+	CHECK(pair_of(&bob, &root)->ack == 3);
+	CHECK(pair_of(&bob, &root)->last_code == TL_E_TOO_LARGE);
+	CHECK(strstr(said_of_bob(), "2 entries are not sent"));
+	for (int i = 0; i < 3; i++) { /* nor what comes later, in exchanges of its own */
+		rig_pass(50);
+		commit_one();
+		answer_tip(3);
+		CHECK(r.send_count == 0);
+	}
+	CHECK(strstr(said_of_bob(), "5 entries are not sent"));
+	/* Once somebody else has given it the large one, it is a parent like any other. */
+	rig_pass(50);
+	op = pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	answer_tip(4);
+	CHECK(pushed() == 4);
+	answer_tip(8);
+	CHECK_DONE(op, TL_OK);
+	CHECK(pair_of(&bob, &root)->ack == 8 && said_of_bob()[0] == 0);
+	rig_pass(50);
+	commit_one();
+	CHECK(pushed() == 1);
+	rig_pass(1000);
+	answer_tip(9);
+	CHECK(pair_of(&bob, &root)->ack == 9);
 	tl_database_free(db);
 }
 
@@ -710,6 +802,7 @@ int main(void)
 	RUN_RIG(once_it_tells_it_is_brought_up);
 	RUN_RIG(one_exchange_at_a_time);
 	RUN_RIG(a_large_push_is_split_parents_first);
+	RUN_RIG(nothing_is_sent_that_stands_on_what_fits_no_message);
 	RUN_RIG(both_sides_new_end_with_the_union);
 	RUN_RIG(a_refused_push_is_tried_again);
 	RUN_RIG(a_handshake_comes_before_the_first_request_of_a_process);

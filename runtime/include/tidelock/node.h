@@ -49,6 +49,9 @@ typedef struct tl_sync_options {
 	/* Key texts whose owners may give us databases we do not know. */
 	const char *const *accept_databases_from;
 	size_t accept_databases_from_count;
+	/* Largest message with entries that is sent or asked for, 64 KiB to 1 MiB; a larger entry
+	 * goes alone. Reverse proxies often let no more than 1 MiB pass. 0 = default 1,048,576. */
+	uint32_t max_page_bytes;
 } tl_sync_options;
 
 #define TL_NEVER UINT32_MAX
@@ -56,7 +59,7 @@ typedef struct tl_sync_options {
 #define TL_OFF   2
 #define TL_SYNC_OPTIONS_INIT                                                                       \
 	{                                                                                          \
-		sizeof(tl_sync_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0                     \
+		sizeof(tl_sync_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0                  \
 	}
 
 typedef struct tl_node_config {
