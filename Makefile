@@ -56,7 +56,7 @@ LUA_LIBS   = $(shell pkg-config --libs lua5.4)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all lib help deps demo test lint check-deps types format bench exports install install-lib install-lua \
+.PHONY: all lib help deps deps-interop demo test interop lint check-deps types format bench exports install install-lib install-lua \
 	uninstall clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -70,6 +70,7 @@ help:
 	@echo 'make lib          the library alone, without Lua'
 	@echo 'make demo         two processes keep two folders in step'
 	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
+	@echo 'make interop      against the published eidetica 0.2.0, live; WORDS="bootstrap access" chooses'
 	@echo 'make lint         clang-tidy, luacheck and the format check'
 	@echo 'make check-deps   include arrows point down only'
 	@echo 'make types        the examples against lua/meta, where a checker is installed'
@@ -78,6 +79,7 @@ help:
 	@echo 'make install-lib  the library for C and C++, without Lua; make uninstall'
 	@echo 'make exports      note the names that the shared library offers (spec/exports.txt)'
 	@echo 'make deps         install the Debian packages that are missing'
+	@echo 'make deps-interop what make interop builds its counterpart with: cargo ≥ 1.85'
 	@echo 'make clean        remove build/'
 
 deps:
@@ -170,6 +172,15 @@ specs: $(PROGRAMS)
 test: deps
 	@$(MAKE) --no-print-directory all specs
 	@spec/run $(BUILD)
+
+# The counterpart is a program of its own, built by cargo into build/interop; nothing of it is linked here.
+WORDS ?=
+interop: deps
+	@$(MAKE) --no-print-directory all
+	@spec/interop/run $(BUILD) $(WORDS)
+
+deps-interop:
+	@spec/interop/cargo install
 
 demo: deps
 	@$(MAKE) --no-print-directory all
