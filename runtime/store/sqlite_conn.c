@@ -23,11 +23,15 @@ static int meaning(int rc, const char **advice)
 	case SQLITE_NOTADB:
 	case SQLITE_CONSTRAINT:
 	case SQLITE_MISMATCH:
+	case SQLITE_ERROR: /* our statements are always the same: the schema is not ours */
+	case SQLITE_SCHEMA:
+	case SQLITE_FORMAT:
 		*advice = "the file is damaged; restore a backup, or import an export";
 		return TL_E_STORE_DAMAGED;
 	case SQLITE_FULL: *advice = "the disk is full; make room and try again"; return TL_E_IO;
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
+	case SQLITE_NOLFS:
 		*advice = "see that the disk works and the files are there";
 		return TL_E_IO;
 	case SQLITE_TOOBIG: *advice = "the value is too large"; return TL_E_TOO_LARGE;

@@ -261,7 +261,7 @@ static void no_damage_makes_a_node_lie(void)
 {
 	tl__buf bytes = TL__BUF_INIT, expected = TL__BUF_INIT;
 	tl__seeded seeded;
-	tl__random random = tl__random_seeded(&seeded, 11);
+	tl__random random = tl__random_seeded(&seeded, spec_seed(11));
 	uint64_t before, findings = 1;
 	tally t = {0};
 	duo d;
