@@ -211,6 +211,7 @@ function Transaction:add_hook(hook) end
 ---the first one comes from here.
 ---@return tidelock.Id?, tidelock.Error?
 function Transaction:commit() end
+---Drops everything staged; the transaction is over. In a `before_commit` hook it refuses the commit.
 function Transaction:rollback() end
 
 ---@class tidelock.DocStore

@@ -105,6 +105,10 @@ int tl__commit_entry(tl__commit *commit)
 	code = fill_context(commit, &context, &names);
 	if (code == TL_OK)
 		code = tl__hooks_before(commit->lists, commit->list_count, &context);
+	if (code == TL_OK && commit->refused && *commit->refused)
+		code = tl__fail(TL_E_HOOK_FAILED,
+			"a before_commit hook rolled the transaction back, which refuses its "
+			"commit");
 	if (code == TL_OK) /* a hook may fork, and return in the child too */
 		code = tl__store_own(tree->store);
 	if (code == TL_OK)
@@ -302,6 +306,7 @@ static int store(tl_transaction *tx, tl__snapshot *now, const tl__signing *signi
 		.entry = entry,
 		.snapshot = now,
 		.author = {signing->key_text, TL_KEY_TEXT_LEN},
+		.refused = &tx->refused,
 	};
 
 	if (tx->db->host->hooks)
@@ -392,6 +397,8 @@ TL__PUBLIC(tl_transaction_commit, tx, (tl_transaction *tx, tl_id *id), (tx, id))
 	tx->committing = true;
 	code = commit(tx, id);
 	tx->committing = false;
+	if (tx->refused)
+		tl_transaction_rollback(tx);
 	tl__transaction_release(tx);
 	return code;
 }

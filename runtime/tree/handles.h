@@ -99,6 +99,7 @@ struct tl_transaction {
 	tl_database *db;
 	tl__tx_state state;
 	bool committing; /* its hooks may run: nothing changes it, nothing frees it */
+	bool refused;    /* one of them rolled it back */
 	int failed;      /* code of the first setter that failed */
 	tl_error *failure;
 	char *key_name;
@@ -263,6 +264,7 @@ typedef struct tl__commit {
 	tl__hooks *lists[2];    /* in the order they are called */
 	size_t list_count;
 	tl_str author;
+	const bool *refused; /* set by a hook that rolls back; NULL for a root entry */
 } tl__commit;
 /* Limits, hooks before, the write, hooks after. */
 int tl__commit_entry(tl__commit *commit) TL_MUST_USE;

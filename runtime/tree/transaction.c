@@ -100,8 +100,12 @@ void tl__transaction_release(tl_transaction *tx)
 
 void tl_transaction_rollback(tl_transaction *tx)
 {
-	if (!tx || tx->committing || tl__database_inherited(tx->db))
+	if (!tx || tl__database_inherited(tx->db))
 		return;
+	if (tx->committing) { /* by one of its hooks */
+		tx->refused = true;
+		return;
+	}
 	if (tx->state == TL__TX_OPEN)
 		tx->state = TL__TX_CLOSED;
 	tl__transaction_drop(tx);
@@ -111,7 +115,8 @@ void tl_transaction_free(tl_transaction *tx)
 {
 	if (!tx)
 		return;
-	tl_transaction_rollback(tx);
+	if (!tx->committing)
+		tl_transaction_rollback(tx);
 	tl__transaction_release(tx);
 }
 

@@ -19,7 +19,6 @@ static int meddle(meddler *m)
 	CHECK_CODE(tl_transaction_set_data(m->tx, z("raw"), z("x")), TL_E_ALREADY_COMMITTED);
 	CHECK_CODE(tl_transaction_set_auth_key(m->tx, z("other")), TL_E_ALREADY_COMMITTED);
 	CHECK_CODE(tl_transaction_add_hook(m->tx, &hook), TL_E_ALREADY_COMMITTED);
-	tl_transaction_rollback(m->tx);
 	CHECK_OK(tl_doc_store_get_string(m->store, z("k"), &text, NULL));
 	CHECK_TEXT(text, "1");
 	tl_free(text);
@@ -61,6 +60,39 @@ static void a_hook_reads_its_transaction_and_changes_nothing(void)
 	CHECK_TEXT(now_shows(db, "data", "k"), "\"1\"");
 	tl_doc_store_free(m.store);
 	tl_transaction_free(m.tx);
+	tl_database_free(db);
+}
+
+static int roll_back(void *ud, const tl_hook_context *context)
+{
+	(void)context;
+	tl_transaction_rollback(((meddler *)ud)->tx);
+	return TL_OK;
+}
+
+static void a_hook_that_rolls_back_refuses(void)
+{
+	tl_database *db = new_database("admin");
+
+	for (int after = 0; after < 2; after++) {
+		tl_hook hook = TL_HOOK_INIT;
+		meddler m = {NULL};
+
+		hook.ud = &m;
+		hook.before_commit = after ? NULL : roll_back;
+		hook.on_entry_committed = after ? roll_back : NULL;
+		m.tx = begin(db);
+		m.store = doc(m.tx, "data");
+		CHECK_OK(tl_doc_store_set_string(m.store, z("k"), z(after ? "1" : "0")));
+		CHECK_OK(tl_transaction_add_hook(m.tx, &hook));
+		CHECK_CODE(tl_transaction_commit(m.tx, NULL), after ? TL_OK : TL_E_HOOK_FAILED);
+		CHECK_CODE(tl_transaction_commit(m.tx, NULL),
+			after ? TL_E_ALREADY_COMMITTED : TL_E_CLOSED);
+		tl_doc_store_free(m.store);
+		tl_transaction_free(m.tx);
+		CHECK_OK(tl_database_verify(db, NULL, NULL));
+	}
+	CHECK_TEXT(now_shows(db, "data", "k"), "\"1\"");
 	tl_database_free(db);
 }
 
@@ -139,6 +171,7 @@ static void a_hook_belongs_to_the_database_and_not_to_a_handle(void)
 int main(void)
 {
 	RUN_EACH(a_hook_reads_its_transaction_and_changes_nothing);
+	RUN_EACH(a_hook_that_rolls_back_refuses);
 	RUN_EACH(a_hook_may_free_its_transaction);
 	RUN_EACH(a_hook_belongs_to_the_database_and_not_to_a_handle);
 	return spec_end();

@@ -62,6 +62,20 @@ describe('before_commit', function()
 		end
 	end)
 
+	it('refuses by rolling back', function()
+		local node <close>, db = open()
+		local tx = assert(db:new_transaction())
+		assert(tx:doc 'd':set('k', 1))
+		assert(tx:add_hook { before_commit = function() tx:rollback() end })
+		local id, err = tx:commit()
+		assert.is_nil(id)
+		assert.are.equal('hook_failed', err.code)
+		assert.matches('rolled the transaction back', err.message)
+		assert.are.equal('closed', select(2, tx:commit()).code)
+		assert.is_nil((db:doc 'd':get 'k'))
+		assert(node)
+	end)
+
 	it('tells where it was that it failed', function()
 		local node <close>, db = open()
 		node:add_hook { before_commit = function() raising() end }

@@ -280,11 +280,12 @@ typedef struct tl_hook_context {
 
 /* Moments of a local commit. Members may be NULL. Called on the thread that commits, outside every
  * lock of the library: a hook may use the library, also commit (to another transaction; beware of
- * endless recursion). The transaction that commits can be read, not changed or rolled back; freeing
- * it is put off until it has committed. Hooks of the node run first, then those of the database,
- * then those of the transaction; within each in the order they were added. Commits come from any
- * thread: the control socket and the approval of access requests commit too. A hook that can only
- * be asked on some threads refuses on the others in before_commit. */
+ * endless recursion). The transaction that commits can be read, not changed; rolling it back
+ * before the commit refuses that, and freeing it is put off until it has committed. Hooks of the
+ * node run first, then those of the database, then those of the transaction; within each in the
+ * order they were added. Commits come from any thread: the control socket and the approval of
+ * access requests commit too. A hook that can only be asked on some threads refuses on the others
+ * in before_commit. */
 typedef struct tl_hook {
 	size_t size;
 	/* Before anything is stored. TL_OK lets it pass; a code refuses the commit, which then

@@ -37,7 +37,8 @@ TL_API int tl_transaction_new_with_tips(
  * TL_E_CLOSED then. */
 TL_API void tl_transaction_free(tl_transaction *tx);
 /* Drops everything staged and the snapshot, and makes the transaction unusable. Nothing was or is
- * written. */
+ * written. In a before_commit hook of the transaction it refuses the commit (TL_E_HOOK_FAILED) and
+ * rolls back after that; once it is committed there is nothing to roll back. */
 TL_API void tl_transaction_rollback(tl_transaction *tx);
 
 /* The database it belongs to; borrowed. */
