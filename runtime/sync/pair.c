@@ -83,6 +83,13 @@ bool tl__pair_has_tag(const tl__pair *pair, tl_str tag)
 	return false;
 }
 
+tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	tl__pair *pair = tl__sync_related(sync, peer, db);
+
+	return pair && !pair->pull_only ? pair : NULL;
+}
+
 static void judge_direction(tl__pair *pair)
 {
 	pair->pull_only =
@@ -309,6 +316,8 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 		pair->ingesting--;
 	if (work->code != TL_OK)
 		return;
+	for (size_t i = 0; peer && i < in->result.missing_database_count; i++)
+		tl__sync_want_delegated(sync, peer, &in->result.missing_databases[i]);
 	/* What made room is unknown again: `seen` no longer vouches for it. */
 	for (tl__pair *p = in->result.evicted > 0 ? sync->pairs : NULL; p; p = p->next)
 		p->from_sure = true;
@@ -330,8 +339,6 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 			pair->offered = in->after;
 		pair->local_changed = true;
 	}
-	for (size_t i = 0; peer && i < in->result.missing_database_count; i++)
-		tl__sync_want_delegated(sync, peer, &in->result.missing_databases[i]);
 }
 
 void tl__sync_want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)

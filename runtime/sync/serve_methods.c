@@ -148,7 +148,7 @@ static void serve_list(tl__sync *sync, tl__incoming *in)
 		return;
 	related = tl__arena_alloc(&work->arena, count_relations(peer), sizeof *related);
 	for (tl__pair *pair = related && peer ? peer->pairs : NULL; pair; pair = pair->next_of_peer)
-		if (tl__sync_related(sync, &in->from, &pair->db->id))
+		if (tl__sync_gives(sync, &in->from, &pair->db->id))
 			related[work->list.related_count++] = pair->db->id;
 	work->list.related = related;
 	work->list.keys = in->proven;

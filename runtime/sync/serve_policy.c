@@ -19,8 +19,14 @@ static tl_policy_question question(
 	q.peer = &in->from;
 	q.keys = in->proven + 1;
 	q.key_count = in->proven_count - 1;
-	q.related = db && tl__sync_related(sync, &in->from, db) != NULL;
+	q.related = db && tl__sync_gives(sync, &in->from, db) != NULL;
 	return q;
+}
+
+/* Any relation lets its peer carry entries to us, also one that gives it nothing. */
+static bool may_carry(const tl__sync *sync, const tl__incoming *in)
+{
+	return tl__sync_related(sync, &in->from, &in->db) != NULL;
 }
 
 static bool allows(const tl__sync *sync, tl_policy_question *q)
@@ -99,7 +105,7 @@ bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights
 		q.otherwise = q.granted || tl__serve_any_relation(sync, &in->db);
 	} else {
 		q.granted = grants_write(rights);
-		q.otherwise = q.related || q.granted;
+		q.otherwise = may_carry(sync, in) || q.granted;
 	}
 	return allows(sync, &q);
 }
@@ -109,7 +115,7 @@ bool tl__serve_may_create(tl__sync *sync, tl__incoming *in)
 	tl_policy_question q = question(sync, in, TL_POLICY_CREATE, &in->db);
 
 	/* Asked for: a relation waits for it. */
-	q.otherwise = in->v0 ? tl__serve_any_relation(sync, &in->db) : q.related;
+	q.otherwise = in->v0 ? tl__serve_any_relation(sync, &in->db) : may_carry(sync, in);
 	for (size_t i = 0; !in->v0 && i < sync->accepted_count; i++)
 		for (size_t k = 0; k < in->proven_count; k++)
 			q.otherwise |=

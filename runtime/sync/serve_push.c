@@ -58,8 +58,6 @@ static void ingested(void *core, tl__work *work)
 	if (in)
 		tl__sync_ingest_ends(
 			sync, tl__sync_find_pair(sync, &in->from, &work->db), &in->from, work);
-	for (size_t i = 0; in && i < work->ingest.result.missing_database_count; i++)
-		tl__sync_want_delegated(sync, &in->from, &work->ingest.result.missing_databases[i]);
 	in = tl__serve_worked(sync, work);
 	if (!in)
 		return;

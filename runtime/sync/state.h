@@ -233,6 +233,9 @@ tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_
 /* The relation's pair when the peer is active, else NULL: what wire/README.md §6 calls a
  * relation. */
 tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* The same when the relation gives to that peer, too. One that only takes lets it carry entries to
+ * us, and no more: it is made because somebody cites the database, whoever that is. */
+tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *db);
 
 /* --- changing --------------------------------------------------------------------------------- */
 

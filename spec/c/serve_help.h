@@ -366,6 +366,64 @@ static inline bool bob_has(const tl_id *db, const tl_id *id)
 	return has;
 }
 
+/* Bob keeps this database in step with alice's device. */
+static inline void relate_alice(const tl_id *db)
+{
+	tl__sync_command command = {.kind = TL__SYNC_REGISTER, .has_key = true};
+	tl__sim_result result;
+	int rc;
+
+	command.key = alice_key;
+	rc = run_command(bob, &command, &result, MINUTE);
+	CHECK(rc == TL_OK || rc == TL_E_PEER_ALREADY_EXISTS);
+	command.kind = TL__SYNC_RELATE;
+	command.has_db = true;
+	command.db = *db;
+	command.name = TL__STR("manual");
+	CHECK_OK(run_command(bob, &command, &result, MINUTE));
+}
+
+static inline int copy_id(void *ud, const tl_id *id)
+{
+	*(tl_id *)ud = *id;
+	return TL_OK;
+}
+
+static inline tl_id tip_of(const tl_id *db)
+{
+	tl_id tip = {{0}};
+	tl__snapshot *s = NULL;
+
+	CHECK_OK(tl__snapshot_open(tl__sim_host(bob)->tree->store, &s));
+	CHECK_OK(tl__read_tips(s, db, TL__STR(""), copy_id, &tip));
+	tl__snapshot_close(s);
+	return tip;
+}
+
+/* How many databases bob lists; `only`: that one. */
+static inline size_t listed(const char *const *keys, size_t count, const tl_id *only)
+{
+	tl__v1_request m = request_of("list", NULL, LIST_ARGS);
+	heard h = say_with(&m, keys, count, TL__STR(""));
+	tl__v1_body body;
+	tl__v1_line line;
+	bool end = false, more = true;
+	size_t seen = 0;
+
+	CHECK(h.is_signed && h.status == TL__V1_OK);
+	CHECK_OK(tl__v1_read_listing(&more, h.args));
+	CHECK(!more);
+	CHECK_OK(tl__v1_body_open(&body, TL__V1_BODY_LIST, h.body, NULL));
+	while (tl__v1_body_next(&body, &line, &end) == TL_OK && !end) {
+		seen++;
+		if (only)
+			CHECK(memcmp(&line.id, only, sizeof *only) == 0 && line.arrivals > 0 &&
+				line.tip_count == 1);
+	}
+	heard_free(&h);
+	return seen;
+}
+
 /* --- v0 --------------------------------------------------------------------------------------- */
 
 /* The document that answers this one; free it. */

@@ -255,23 +255,6 @@ static void a_large_answer_comes_in_pieces(void)
 
 /* --- SendEntries ------------------------------------------------------------------------------ */
 
-static int copy_id(void *ud, const tl_id *id)
-{
-	*(tl_id *)ud = *id;
-	return TL_OK;
-}
-
-static tl_id tip_of(const tl_id *db)
-{
-	tl_id tip = {{0}};
-	tl__snapshot *s = NULL;
-
-	CHECK_OK(tl__snapshot_open(tl__sim_host(bob)->tree->store, &s));
-	CHECK_OK(tl__read_tips(s, db, TL__STR(""), copy_id, &tip));
-	tl__snapshot_close(s);
-	return tip;
-}
-
 static bool send_says(const tl_str *lines, size_t count, const char *wanted)
 {
 	tl__buf document = TL__BUF_INIT;

@@ -230,7 +230,7 @@ typedef struct tl_policy_question {
 	const char *address; /* where it is, or what is to be dialled ("type:text") */
 	unsigned protocol;   /* 0 or 1 */
 	bool outbound;       /* we are the ones who ask */
-	bool related;        /* an owner-made relation with the proven device key */
+	bool related;        /* a relation that gives, with the proven device key */
 	bool granted;        /* a proven key (or the public record) has the permission needed now */
 	bool encrypted;      /* the channel is */
 	bool otherwise;      /* what the default will answer */
