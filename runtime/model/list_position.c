@@ -100,13 +100,18 @@ static void set_random_id(tl_position *out)
 	mark_random(out->uuid);
 }
 
-static tl__wide id_of(const tl_value *list, size_t at)
+static tl__wide number_of(const uint8_t uuid[16])
 {
 	tl__wide id = 0;
 
 	for (size_t i = 0; i < 16; i++)
-		id = id << 8 | list->as.items[at].position.uuid[i];
+		id = id << 8 | uuid[i];
 	return id;
+}
+
+static tl__wide id_of(const tl_value *list, size_t at)
+{
+	return number_of(list->as.items[at].position.uuid);
 }
 
 static void set_id(tl_position *out, tl__wide id)
@@ -151,7 +156,7 @@ static bool dense(const tl_value *list, size_t near, size_t far, tl__wide gap)
 static void choose_id(tl_position *out, const tl_value *list, size_t left)
 {
 	tl__wide low = id_of(list, left), high = id_of(list, left + 1), gap = high - low;
-	tl__wide step = gap >> STEP_SHIFT, id;
+	tl__wide step = gap >> STEP_SHIFT, id, with_mark;
 	tl_position marked = *out;
 
 	if (step == 0)
@@ -164,9 +169,11 @@ static void choose_id(tl_position *out, const tl_value *list, size_t left)
 		id = random_id(low + gap / 2 - step, 2 * step);
 	set_id(out, id);
 	set_id(&marked, id);
+	/* The marks of a random id only where they leave it beside where it was chosen: further off
+	 * it could take nearly all the room of one side. */
 	mark_random(marked.uuid);
-	if (memcmp(marked.uuid, list->as.items[left].position.uuid, 16) > 0 &&
-		memcmp(marked.uuid, list->as.items[left + 1].position.uuid, 16) < 0)
+	with_mark = number_of(marked.uuid);
+	if ((with_mark > id ? with_mark - id : id - with_mark) < step / 2)
 		*out = marked;
 }
 
