@@ -211,6 +211,16 @@ static size_t gather_secrets(const tl__sync *sync, const tl__call *call, const t
 	return count;
 }
 
+/* Our clock was set since its offset was learnt, when the two give no time: it is learnt anew. */
+static int64_t time_towards(const tl__sync *sync, tl__peer *peer)
+{
+	int64_t time = tl__sync_time(sync);
+
+	if (time + peer->clock_offset < 0 || time + peer->clock_offset > TL__V1_MAX_TIME)
+		peer->clock_offset = 0;
+	return time + peer->clock_offset;
+}
+
 static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 {
 	tl__v1_method method = call->greeting ? TL__V1_HELLO : call->method;
@@ -228,7 +238,7 @@ static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 	request.method = tl__str_z(tl__v1_method_name(method));
 	request.has_db = !hello && call->has_db;
 	request.db = call->db;
-	request.time = sync->wall + call->peer->clock_offset;
+	request.time = time_towards(sync, call->peer);
 	request.has_epoch = !hello && call->peer->epoch_known;
 	memcpy(request.epoch, call->peer->epoch, sizeof request.epoch);
 	if (call->channel[0] == 0)
@@ -274,7 +284,7 @@ bool tl__call_repeat(tl__sync *sync, tl__call *call)
 	}
 	call->exchange = tl__sync_number(sync);
 	call->sent_at = sync->now;
-	call->sent_wall = sync->wall;
+	call->sent_wall = tl__sync_time(sync);
 	call->request_bytes = action.send.body.len;
 	call->bytes += call->request_bytes;
 	action.send.exchange = call->exchange;

@@ -57,7 +57,8 @@ static bool repeat_better(tl__sync *sync, tl__call *call, const tl__v1_answer *a
 		again(sync, call);
 		return true;
 	case TL__V1_CLOCK_SKEW:
-		if (call->clock_again || took > TL__V1_OFFSET_TRUST_MS)
+		if (call->clock_again || took > TL__V1_OFFSET_TRUST_MS ||
+			answer->header.time > TL__V1_MAX_TIME)
 			return false;
 		call->clock_again = true;
 		call->peer->clock_offset =

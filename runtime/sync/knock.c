@@ -1,6 +1,7 @@
 /* Peers that only knocked: local documents, never dialled, gone after a week. */
 #include "sync/outbound.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "base/fields.h"
 #include "base/mem.h"
@@ -42,7 +43,7 @@ static void drop_old(tl__sync *sync)
 	tl__sync_knock **at = &sync->knocks;
 
 	while (*at) {
-		if (sync->wall - (*at)->last > KEPT_MS)
+		if (llabs(sync->wall - (*at)->last) > KEPT_MS)
 			remove_at(sync, at);
 		else
 			at = &(*at)->next;
@@ -80,7 +81,7 @@ void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, tl_str rem
 	if (tl__sync_find_peer(sync, key))
 		return;
 	knock = find(sync, key);
-	if (knock && sync->wall - knock->last < AGAIN_MS)
+	if (knock && llabs(sync->wall - knock->last) < AGAIN_MS)
 		return;
 	if (!knock) {
 		drop_old(sync);

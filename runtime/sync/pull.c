@@ -57,7 +57,11 @@ void tl__pull_start(tl__sync *sync, tl__session *session)
 	tl__pair *pair = session->pair;
 	tl__work *work;
 
-	if (sync->wall - pair->sure_since > TL__SYNC_SURE_AGAIN_MS || pair->from_sure) {
+	/* A time still to come was noted before the clock was set back. */
+	bool long_ago = sync->wall < pair->sure_since ||
+			sync->wall - pair->sure_since > TL__SYNC_SURE_AGAIN_MS;
+
+	if (long_ago || pair->from_sure) {
 		session->from_sure = true;
 		pair->from_sure = false;
 		pair->sure_tried = sync->now;

@@ -26,8 +26,10 @@ static void refuse_unsigned(tl__sync *sync, tl__incoming *in, tl__v1_status stat
 void tl__serve_v1_answer(
 	tl__sync *sync, tl__incoming *in, tl__v1_status status, tl_str args, tl_str body)
 {
-	tl__v1_response header = {
-		.status = status, .time = sync->wall, .channel = in->channel, .args = args};
+	tl__v1_response header = {.status = status,
+		.time = tl__sync_time(sync),
+		.channel = in->channel,
+		.args = args};
 	tl__buf out = TL__BUF_INIT;
 	bool close = status == TL__V1_CHANNEL_MISMATCH;
 

@@ -259,6 +259,10 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 /* A database we cannot verify without: asks this peer for it, if the policy lets it. */
 void tl__sync_want_delegated(tl__sync *sync, const tl_key *peer, const tl_id *db);
 
+/* Our clock as it is told to others: one that stands before 1970 or beyond all reason is brought
+ * to the nearest time there is (sync.c). */
+int64_t tl__sync_time(const tl__sync *sync);
+
 /* --- asking for actions (action.c, save.c) ---------------------------------------------------- */
 
 uint64_t tl__sync_number(tl__sync *sync); /* fresh, never 0 */

@@ -110,6 +110,13 @@ static void default_options(tl_sync_options *to)
 	to->on_commit = true;
 }
 
+int64_t tl__sync_time(const tl__sync *sync)
+{
+	int64_t most = TL__V1_MAX_TIME / 2; /* an offset has room beside it */
+
+	return sync->wall < 0 ? 0 : sync->wall > most ? most : sync->wall;
+}
+
 /* --- making and unmaking ---------------------------------------------------------------------- */
 
 static int set_up(tl__sync *sync, const tl__sync_config *config)

@@ -27,11 +27,12 @@
 #define TL__V1_NONCE_BYTES      16
 #define TL__V1_EPOCH_BYTES      16
 #define TL__V1_CLOCK_SKEW_MS    60000
-#define TL__V1_NONCE_KEPT_MS    120000 /* by the monotonic clock */
-#define TL__V1_NONCE_PROCESS    8      /* bytes that name the process; its number follows */
-#define TL__V1_NONCE_PROCESSES  4      /* of one key that are told apart */
-#define TL__V1_NONCE_WINDOW     1024   /* numbers below the highest that may still come */
-#define TL__V1_OFFSET_TRUST_MS  10000  /* slower round trips do not set a clock offset */
+#define TL__V1_NONCE_KEPT_MS    120000      /* by the monotonic clock */
+#define TL__V1_NONCE_PROCESS    8           /* bytes that name the process; its number follows */
+#define TL__V1_NONCE_PROCESSES  4           /* of one key that are told apart */
+#define TL__V1_NONCE_WINDOW     1024        /* numbers below the highest that may still come */
+#define TL__V1_OFFSET_TRUST_MS  10000       /* slower round trips do not set a clock offset */
+#define TL__V1_MAX_TIME         (1LL << 53) /* of a time or an offset that anybody is believed */
 
 /* X(symbol, name) */
 #define TL__V1_STATUSES(X)                                                                         \

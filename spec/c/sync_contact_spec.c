@@ -319,6 +319,69 @@ static void a_wrong_clock_is_corrected_towards_that_peer(void)
 	tl_database_free(db);
 }
 
+/* Bob refuses with the time that he has, which is not ours. */
+static void refuse_at(const asked *to, tl__v1_status status, int64_t bobs)
+{
+	tl__v1_refusal refusal = {.code = TL__STR("")};
+	tl__buf args = TL__BUF_INIT, out = TL__BUF_INIT;
+	int64_t ours = r.wall;
+
+	tl__v1_write_refusal(&args, &refusal);
+	r.wall = bobs;
+	make_response(&out, to, &bob, status, tl__buf_view(&args), TL__STR(""));
+	r.wall = ours;
+	answer_bytes(to->exchange, 200, tl__buf_view(&out));
+	tl__buf_free(&args);
+	tl__buf_free(&out);
+}
+
+/* What is told of the time of day never leaves what is a time. */
+static void an_absurd_clock_is_not_taken_over(void)
+{
+	tl_database *db = pull_under_way();
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	refuse_at(&a, TL__V1_CLOCK_SKEW, INT64_MAX);
+	CHECK(peer_of(&bob)->clock_offset == 0);
+	CHECK(pair_of(&bob, tl_database_root_id(db))->last_code == TL_E_CLOCK_SKEW);
+	asked_free(&a);
+	tl_database_free(db);
+}
+
+/* The next request as the clock then is; bob refuses it with his own, and gets the right time. */
+static void corrected(tl_database *db, int64_t ours, int64_t bobs)
+{
+	asked a;
+
+	r.wall = ours;
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, tl_database_root_id(db), NULL);
+	REQUIRE(take_v1(&a));
+	CHECK(a.header.time >= 0 && a.header.time <= TL__V1_MAX_TIME);
+	refuse_at(&a, TL__V1_CLOCK_SKEW, bobs);
+	asked_free(&a);
+	REQUIRE(take_v1(&a));
+	CHECK(a.header.time == bobs);
+	refuse_at(&a, TL__V1_INTERNAL, bobs);
+	asked_free(&a);
+}
+
+static void a_clock_that_was_set_needs_no_restart(void)
+{
+	static const int64_t clocks[] = {START_WALL + 3 * 86400000LL, START_WALL, 0, -5000,
+		START_WALL, INT64_MAX, INT64_MIN, START_WALL};
+	tl_database *db = pull_under_way();
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	refuse_v1(&a, &bob, TL__V1_INTERNAL);
+	asked_free(&a);
+	for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++)
+		corrected(db, clocks[i], START_WALL + 7200000);
+	r.wall = START_WALL;
+	tl_database_free(db);
+}
+
 static void a_slow_answer_sets_no_clock(void)
 {
 	tl_database *db = pull_under_way();
@@ -482,6 +545,8 @@ int main(void)
 	RUN_RIG(an_answer_seen_over_another_channel_is_ignored);
 	RUN_RIG(a_stale_epoch_is_repeated_once);
 	RUN_RIG(a_wrong_clock_is_corrected_towards_that_peer);
+	RUN_RIG(an_absurd_clock_is_not_taken_over);
+	RUN_RIG(a_clock_that_was_set_needs_no_restart);
 	RUN_RIG(a_slow_answer_sets_no_clock);
 	RUN_RIG(addresses_are_tried_one_after_the_other);
 	RUN_RIG(the_address_that_worked_last_comes_first);
