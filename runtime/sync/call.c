@@ -135,19 +135,29 @@ static bool better(const tl__peer_address *a, const tl__peer_address *b)
 	return a->failures < b->failures;
 }
 
+static bool was_tried(const tl__call *call, uint32_t number)
+{
+	for (size_t i = 0; i < call->tried_count; i++)
+		if (call->tried[i] == number)
+			return true;
+	return false;
+}
+
 /* The best of the addresses not tried yet. */
 static size_t best_address(tl__sync *sync, tl__call *call)
 {
 	const tl__peer *peer = call->peer;
 	size_t best = NONE;
 
+	if (call->tried_count == sizeof call->tried / sizeof *call->tried)
+		return NONE;
 	for (size_t i = 0; peer && i < peer->address_count; i++)
-		if (!call->tried[i] &&
+		if (!was_tried(call, peer->addresses[i].number) &&
 			(best == NONE || better(&peer->addresses[i], &peer->addresses[best])))
 			best = i;
 	if (best == NONE)
 		return NONE;
-	call->tried[best] = true;
+	call->tried[call->tried_count++] = peer->addresses[best].number;
 	if (!may_dial(sync, call, &peer->addresses[best].address))
 		return best_address(sync, call);
 	return best;
@@ -158,9 +168,9 @@ static bool next_address(tl__sync *sync, tl__call *call)
 	size_t index;
 
 	if (call->fixed) {
-		if (call->tried[0])
+		if (call->tried_count > 0)
 			return false;
-		call->tried[0] = true;
+		call->tried_count = 1;
 		return may_dial(sync, call, &call->address);
 	}
 	index = best_address(sync, call);

@@ -78,12 +78,14 @@ static void known(
 		if (rc == TL_OK)
 			contact->stranger = NULL;
 	}
-	/* A full list gives up its worst address: this one works. */
-	if (rc == TL_OK && peer->address_count == TL__SYNC_MAX_ADDRESSES &&
-		tl__peer_address_at(peer, &contact->address) < 0)
-		tl__peer_drop_address(peer, TL__SYNC_MAX_ADDRESSES - 1);
 	if (rc == TL_OK)
 		rc = tl__peer_add_address(peer, &contact->address, &index);
+	/* A list full of the owner's gives up the last: this one, which is the owner's too, works.
+	 */
+	if (rc == TL_E_TOO_LARGE) {
+		tl__peer_drop_address(peer, TL__SYNC_MAX_ADDRESSES - 1);
+		rc = tl__peer_add_address(peer, &contact->address, &index);
+	}
 	if (rc != TL_OK) {
 		end_failed(sync, contact, rc);
 		return;

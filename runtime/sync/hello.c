@@ -37,26 +37,37 @@ void tl__hello_write(tl__sync *sync, tl__buf *args)
 	tl__v1_write_hello(args, &hello);
 }
 
-/* Addresses that the peer says it listens at: tried with a hello only, until it answers there. */
-static void take_addresses(tl__peer *peer, const tl__v1_hello *hello)
+/* What is told apart must be read back as the same from one text, or it would be another address
+ * wherever it is shown and typed. */
+static bool read_told(tl_address *out, tl_str type, tl_str text)
 {
-	for (size_t i = 0; i < hello->address_count; i++) {
-		tl_str type = hello->addresses[i].type, text = hello->addresses[i].address;
-		tl_address address;
-		tl__buf line = TL__BUF_INIT;
+	tl__buf line = TL__BUF_INIT;
+	bool good;
 
-		tl__buf_str(&line, type);
-		tl__buf_byte(&line, ':');
-		tl__buf_str(&line, text);
-		if (tl__buf_status(&line) == TL_OK &&
-			tl_address_parse(&address, tl__buf_view(&line)) == TL_OK &&
-			!wildcard(&address) && peer->address_count < TL__SYNC_MAX_ADDRESSES)
-			(void)!tl__peer_add_address(peer, &address, NULL);
-		tl__buf_free(&line);
-	}
+	tl__buf_str(&line, type);
+	tl__buf_byte(&line, ':');
+	tl__buf_str(&line, text);
+	good = tl__buf_status(&line) == TL_OK &&
+	       tl_address_parse(out, tl__buf_view(&line)) == TL_OK &&
+	       tl__str_eq(tl__str_z(out->type), type) && tl__str_eq(tl__str_z(out->text), text) &&
+	       !wildcard(out);
+	tl__buf_free(&line);
+	return good;
 }
 
-void tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
+/* Addresses that the peer says it listens at: tried with a hello only, until it answers there. */
+static bool take_addresses(tl__peer *peer, const tl__v1_hello *hello)
+{
+	tl_address told[TL__V1_MAX_ADDRESSES];
+	size_t count = 0;
+
+	for (size_t i = 0; i < hello->address_count; i++)
+		if (read_told(&told[count], hello->addresses[i].type, hello->addresses[i].address))
+			count++;
+	return tl__peer_learn_addresses(peer, told, count);
+}
+
+bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
 {
 	if (hello->name.len > 0)
 		(void)!tl__peer_set_name(peer, hello->name);
@@ -73,7 +84,7 @@ void tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
 	peer->max_page_entries = hello->max_page_entries < TL__V1_MAX_PAGE_ENTRIES
 					 ? hello->max_page_entries
 					 : TL__V1_MAX_PAGE_ENTRIES;
-	take_addresses(peer, hello);
+	return take_addresses(peer, hello);
 }
 
 int tl__hello_read(tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16])
@@ -89,7 +100,8 @@ int tl__hello_read(tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t ep
 			tl__peer_offer_again(peer);
 		peer->epoch_known = true;
 		memcpy(peer->epoch, epoch, TL__V1_EPOCH_BYTES);
-		tl__hello_heard(sync, peer, &hello);
+		if (tl__hello_heard(sync, peer, &hello) && tl__sync_find_peer(sync, &peer->key))
+			tl__peer_save(sync, peer);
 	}
 	tl__arena_free(&arena);
 	return rc;

@@ -52,8 +52,12 @@ bool tl__peer_status_parse(tl__peer_status *out, tl_str name);
 const char *tl__peer_protocol_name(tl__peer_protocol protocol); /* NULL: unknown */
 /* Index of an address or -1. */
 int tl__peer_address_at(const tl__peer *peer, const tl_address *address);
-/* Index of the address, added when it is new. TL_E_TOO_LARGE when the peer has 16. */
+/* Index of the address, which is the owner's from now on; added when it is new. It takes the place
+ * of a learnt one when the peer has 16, TL_E_TOO_LARGE when all are the owner's. */
 int tl__peer_add_address(tl__peer *peer, const tl_address *address, size_t *index) TL_MUST_USE;
+/* What the peer's hello told, instead of what an earlier one did, as far as there is room beside
+ * the owner's. Whether anything changed. */
+bool tl__peer_learn_addresses(tl__peer *peer, const tl_address *told, size_t count);
 void tl__peer_drop_address(tl__peer *peer, size_t index);
 /* Stores the record in `_sync` and the local document. */
 void tl__peer_save(tl__sync *sync, tl__peer *peer);
@@ -163,7 +167,8 @@ struct tl__call {
 	/* Private. */
 	uint64_t number, exchange;
 	bool greeting; /* the request under way is a hello or handshake put before */
-	bool tried[TL__SYNC_MAX_ADDRESSES];
+	uint32_t tried[2 * TL__SYNC_MAX_ADDRESSES]; /* numbers: the list may change meanwhile */
+	size_t tried_count;
 	char channel[TL__V1_MAX_TEXT + 1];
 	bool cut;
 	uint64_t request_bytes; /* of the request under way */
@@ -219,8 +224,8 @@ int tl__call_status_code(tl__v1_status status);
 /* hello.c */
 void tl__hello_write(tl__sync *sync, tl__buf *args);
 /* What a proven peer says of itself goes into its record; its addresses count as unproven until it
- * answers there. Either half. */
-void tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello);
+ * answers there. True: its addresses are others now, to be stored. Either half. */
+bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello);
 /* What the peer's hello says goes into its record; `index` is the address dialled. */
 int tl__hello_read(
 	tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16]) TL_MUST_USE;

@@ -148,22 +148,72 @@ int tl__peer_address_at(const tl__peer *peer, const tl_address *address)
 	return -1;
 }
 
+static tl__peer_address *append(tl__peer *peer, const tl_address *address)
+{
+	tl__peer_address *at = &peer->addresses[peer->address_count++];
+
+	memset(at, 0, sizeof *at);
+	at->address = *address;
+	at->number = ++peer->address_numbers;
+	return at;
+}
+
+/* The last learnt one goes, whether proven or not: the next hello tells it again. */
+static void make_room(tl__peer *peer)
+{
+	size_t i = peer->address_count;
+
+	if (i < TL__SYNC_MAX_ADDRESSES)
+		return;
+	while (i > 0 && !peer->addresses[i - 1].learnt)
+		i--;
+	if (i > 0)
+		tl__peer_drop_address(peer, i - 1);
+}
+
 int tl__peer_add_address(tl__peer *peer, const tl_address *address, size_t *index)
 {
 	int at = tl__peer_address_at(peer, address);
 
 	if (at < 0) {
+		make_room(peer);
 		if (peer->address_count == TL__SYNC_MAX_ADDRESSES)
 			return tl__fail(TL_E_TOO_LARGE,
 				"the peer has %d addresses already; remove one first",
 				TL__SYNC_MAX_ADDRESSES);
-		at = (int)peer->address_count++;
-		memset(&peer->addresses[at], 0, sizeof peer->addresses[at]);
-		peer->addresses[at].address = *address;
+		at = (int)(append(peer, address) - peer->addresses);
 	}
+	peer->addresses[at].learnt = false;
 	if (index)
 		*index = (size_t)at;
 	return TL_OK;
+}
+
+static bool is_among(const tl_address *address, const tl_address *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].type, address->type) == 0 &&
+			strcmp(list[i].text, address->text) == 0)
+			return true;
+	return false;
+}
+
+bool tl__peer_learn_addresses(tl__peer *peer, const tl_address *told, size_t count)
+{
+	bool changed = false;
+
+	for (size_t i = peer->address_count; i-- > 0;)
+		if (peer->addresses[i].learnt &&
+			!is_among(&peer->addresses[i].address, told, count)) {
+			tl__peer_drop_address(peer, i);
+			changed = true;
+		}
+	for (size_t i = 0; i < count && peer->address_count < TL__SYNC_MAX_ADDRESSES; i++)
+		if (tl__peer_address_at(peer, &told[i]) < 0) {
+			append(peer, &told[i])->learnt = true;
+			changed = true;
+		}
+	return changed;
 }
 
 void tl__peer_drop_address(tl__peer *peer, size_t index)

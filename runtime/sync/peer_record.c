@@ -62,29 +62,49 @@ void tl__peer_save(tl__sync *sync, tl__peer *peer)
 	tl__peer_save_local(sync, peer);
 }
 
+static bool is_proven(const tl__peer_address *at)
+{
+	return at->proven;
+}
+
+static bool is_learnt(const tl__peer_address *at)
+{
+	return at->learnt;
+}
+
+/* The texts of those that `is` one. */
+static void put_addresses(
+	tl__buf *out, const tl__peer *peer, bool (*is)(const tl__peer_address *at))
+{
+	bool first = true;
+
+	for (size_t i = 0; i < peer->address_count; i++) {
+		char text[530];
+
+		if (!is(&peer->addresses[i]))
+			continue;
+		tl_address_format(&peer->addresses[i].address, text);
+		if (!first)
+			tl__buf_text(out, ",");
+		tl__json_put_string(out, tl__str_z(text));
+		first = false;
+	}
+}
+
 void tl__peer_save_local(tl__sync *sync, const tl__peer *peer)
 {
 	const char *protocol = tl__peer_protocol_name(peer->protocol);
 	tl__sync_local_key key = local_key(peer);
 	tl__buf out = TL__BUF_INIT;
-	bool first = true;
 
 	tl__buf_format(&out,
 		"{\"protocol\":%s%s%s,\"last_success\":%lld,\"history\":%llu,"
 		"\"proven\":[",
 		protocol ? "\"" : "", protocol ? protocol : "null", protocol ? "\"" : "",
 		(long long)peer->last_success, (unsigned long long)peer->history_count);
-	for (size_t i = 0; i < peer->address_count; i++) {
-		char text[530];
-
-		if (!peer->addresses[i].proven)
-			continue;
-		tl_address_format(&peer->addresses[i].address, text);
-		if (!first)
-			tl__buf_text(&out, ",");
-		tl__json_put_string(&out, tl__str_z(text));
-		first = false;
-	}
+	put_addresses(&out, peer, is_proven);
+	tl__buf_text(&out, "],\"learnt\":[");
+	put_addresses(&out, peer, is_learnt);
 	tl__buf_text(&out, "]}");
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
@@ -107,24 +127,25 @@ void tl__peer_forget(tl__sync *sync, const tl__peer *peer)
 	}
 }
 
-static void mark_proven(tl__peer *peer, tl_str text)
+static bool is_listed(const tl__peer_address *at, const tl_str *texts, size_t count)
 {
-	for (size_t i = 0; i < peer->address_count; i++) {
-		char known[530];
+	char known[530];
 
-		tl_address_format(&peer->addresses[i].address, known);
-		if (tl__str_eq(text, tl__str_z(known)))
-			peer->addresses[i].proven = true;
-	}
+	tl_address_format(&at->address, known);
+	for (size_t i = 0; i < count; i++)
+		if (tl__str_eq(texts[i], tl__str_z(known)))
+			return true;
+	return false;
 }
 
 int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document)
 {
-	static const char *const names[] = {"protocol", "last_success", "history", "proven"};
+	static const char *const names[] = {
+		"protocol", "last_success", "history", "proven", "learnt"};
 	tl__arena arena = TL__ARENA_INIT;
 	tl__fields f;
-	tl_str protocol = TL__STR_NULL, *proven = NULL;
-	size_t proven_count = 0, at;
+	tl_str protocol = TL__STR_NULL, *proven = NULL, *learnt = NULL;
+	size_t proven_count = 0, learnt_count = 0, at;
 	uint64_t success = 0;
 	uint32_t seen = 0;
 	int rc;
@@ -132,16 +153,19 @@ int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document)
 	(void)sync;
 	tl__fields_open(&f, document, &arena, "peer document", TL_E_BAD_MESSAGE);
 	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 4, &seen, &at)) {
+	while (tl__fields_member(&f, names, 5, &seen, &at)) {
 		if (at == 0)
 			tl__fields_optional_text(&f, &protocol);
 		else if (at == 1)
 			tl__fields_u64(&f, &success);
 		else if (at == 2)
 			tl__fields_u64(&f, &peer->history_count);
-		else
+		else if (at == 3)
 			tl__fields_texts(
 				&f, &proven, &proven_count, TL__SYNC_MAX_ADDRESSES, "addresses");
+		else
+			tl__fields_texts(
+				&f, &learnt, &learnt_count, TL__SYNC_MAX_ADDRESSES, "addresses");
 	}
 	rc = tl__fields_whole(&f);
 	if (rc == TL_OK) {
@@ -149,8 +173,12 @@ int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document)
 				 : tl__str_eq(protocol, TL__STR("v0")) ? TL__PROTOCOL_V0
 								       : TL__PROTOCOL_UNKNOWN;
 		peer->last_success = (int64_t)success;
-		for (size_t i = 0; i < proven_count; i++)
-			mark_proven(peer, proven[i]);
+		for (size_t i = 0; i < peer->address_count; i++) {
+			tl__peer_address *known = &peer->addresses[i];
+
+			known->proven = known->proven || is_listed(known, proven, proven_count);
+			known->learnt = is_listed(known, learnt, learnt_count);
+		}
 	}
 	tl__arena_free(&arena);
 	return rc;

@@ -59,7 +59,7 @@ static void note_hello(tl__sync *sync, tl__incoming *in, const tl__v1_hello *hel
 		return;
 	}
 	tl__peer_came(sync, peer, in->remote);
-	tl__hello_heard(sync, peer, hello);
+	(void)tl__hello_heard(sync, peer, hello);
 	tl__peer_save(sync, peer);
 	tl__peer_wake(sync, peer);
 }

@@ -43,6 +43,8 @@ typedef enum tl__peer_state {
 
 typedef struct tl__peer_address {
 	tl_address address;
+	uint32_t number;   /* among all that this peer ever had in this process */
+	bool learnt;       /* from its hello, whose next one replaces it; else the owner's */
 	bool proven;       /* an answer by the peer's key came from there */
 	uint64_t success;  /* rank: larger = more recent; 0 = never in this process */
 	uint32_t failures; /* since the last success */
@@ -62,6 +64,7 @@ struct tl__peer {
 	tl__peer_state state;
 	tl__peer_address addresses[TL__SYNC_MAX_ADDRESSES]; /* stored order */
 	size_t address_count;
+	uint32_t address_numbers;                    /* the last one given */
 	int64_t first_seen, last_seen, last_success; /* wall; 0 = never */
 	uint64_t came_told; /* monotonic: when the log last said that it came; 0 = not yet */
 	uint32_t attempts;  /* since the last success */

@@ -1,4 +1,5 @@
 /* First contact, and what makes an answer count. */
+#include "sync/outbound.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"
@@ -434,6 +435,84 @@ static void the_address_that_worked_last_comes_first(void)
 	tl_database_free(db);
 }
 
+static void bob_says_hello(void)
+{
+	uint64_t op = connect_to(HOME, &bob.key);
+
+	answer_hello(&bob);
+	CHECK_DONE(op, TL_OK);
+}
+
+static bool has_address(const char *host_port)
+{
+	tl_address address = http(host_port);
+
+	return tl__peer_address_at(peer_of(&bob), &address) >= 0;
+}
+
+static void told_addresses_are_replaced_beside_those_of_the_owner(void)
+{
+	static char texts[TL__V1_MAX_ADDRESSES][32];
+
+	for (size_t i = 0; i < TL__V1_MAX_ADDRESSES; i++) {
+		snprintf(texts[i], sizeof texts[i], "10.0.0.1:%zu", 7000 + i);
+		r.told[i][0] = "http";
+		r.told[i][1] = texts[i];
+	}
+	r.told_count = TL__V1_MAX_ADDRESSES;
+	bob_says_hello();
+	CHECK(peer_of(&bob)->address_count == TL__SYNC_MAX_ADDRESSES);
+	CHECK(has_address(HOME) && has_address(texts[0]));
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, "127.0.0.1:9100"), TL_OK);
+	CHECK(has_address(HOME) && has_address("127.0.0.1:9100"));
+	r.told_count = 1;
+	r.told[0][1] = "10.0.0.1:9200";
+	bob_says_hello();
+	CHECK(peer_of(&bob)->address_count == 3);
+	CHECK(has_address(HOME) && has_address("127.0.0.1:9100") && has_address("10.0.0.1:9200"));
+	/* Told again by the owner it is his. */
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, "10.0.0.1:9200"), TL_OK);
+	r.told_count = 0;
+	bob_says_hello();
+	CHECK(peer_of(&bob)->address_count == 3);
+}
+
+static void told_addresses_are_known_as_such_after_a_restart(void)
+{
+	r.told_count = 1;
+	r.told[0][0] = "http";
+	r.told[0][1] = "10.0.0.1:9300";
+	bob_says_hello();
+	rig_pass(1000);
+	rig_stop();
+	REQUIRE(rig_start(NULL));
+	CHECK(has_address(HOME) && has_address("10.0.0.1:9300"));
+	r.told_count = 1;
+	r.told[0][0] = "http";
+	r.told[0][1] = "10.0.0.1:9400";
+	bob_says_hello();
+	CHECK(peer_of(&bob)->address_count == 2);
+	CHECK(has_address(HOME) && has_address("10.0.0.1:9400"));
+}
+
+static void only_what_reads_back_as_it_was_told_is_an_address(void)
+{
+	static const char *const bad[][2] = {{"x", "80"}, {"http", "80"},
+		{"http", "https:1.2.3.4:5"}, {"https", "a b:1"}, {"http", "//1.2.3.4:5"},
+		{"http", "0.0.0.0:80"}, {"http", "[::]:80"}};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		r.told_count = 1;
+		r.told[0][0] = bad[i][0];
+		r.told[0][1] = bad[i][1];
+		bob_says_hello();
+		if (peer_of(&bob)->address_count != 1) {
+			printf("taken: %s %s\n", bad[i][0], bad[i][1]);
+			FAIL_CASE("this is no address that could be told");
+		}
+	}
+}
+
 static void an_unproven_address_of_somebody_else_learns_nothing(void)
 {
 	tl_database *db = pull_under_way();
@@ -548,6 +627,9 @@ int main(void)
 	RUN_RIG(an_absurd_clock_is_not_taken_over);
 	RUN_RIG(a_clock_that_was_set_needs_no_restart);
 	RUN_RIG(a_slow_answer_sets_no_clock);
+	RUN_RIG(told_addresses_are_replaced_beside_those_of_the_owner);
+	RUN_RIG(told_addresses_are_known_as_such_after_a_restart);
+	RUN_RIG(only_what_reads_back_as_it_was_told_is_an_address);
 	RUN_RIG(addresses_are_tried_one_after_the_other);
 	RUN_RIG(the_address_that_worked_last_comes_first);
 	RUN_RIG(an_unproven_address_of_somebody_else_learns_nothing);

@@ -20,6 +20,8 @@ typedef struct rig {
 	tl__seeded seed;
 	uint64_t now;
 	int64_t wall;
+	const char *told[TL__V1_MAX_ADDRESSES][2]; /* type and text in hellos of others */
+	size_t told_count;
 	bool hold_works; /* keep works instead of running them */
 	tl__work *held[64];
 	size_t held_count;
@@ -469,6 +471,11 @@ static inline void hello_args(tl__buf *args, const party *by)
 	tl__v1_hello hello = {.key = by->key, .name = TL__STR("bob")};
 
 	memcpy(hello.incarnation, by->incarnation, 16);
+	for (size_t i = 0; i < r.told_count; i++) {
+		hello.addresses[i].type = z(r.told[i][0]);
+		hello.addresses[i].address = z(r.told[i][1]);
+	}
+	hello.address_count = r.told_count;
 	hello.max_body_bytes = TL__V1_MAX_BODY_BYTES;
 	hello.max_page_entries = TL__V1_MAX_PAGE_ENTRIES;
 	tl__v1_write_hello(args, &hello);
