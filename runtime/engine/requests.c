@@ -389,11 +389,14 @@ static int record_decision(const decision *d, bool approved)
 typedef struct decided_call {
 	tl__call base; /* first: a call is its decided_call */
 	tl_str id;
+	bool approved;
 } decided_call;
 
 static void begin_decided(tl__engine *engine, tl__call *call)
 {
-	tl__serve_decided(engine->sync, ((decided_call *)call)->id);
+	const decided_call *decided = (const decided_call *)call;
+
+	tl__serve_decided(engine->sync, decided->id, decided->approved);
 	tl__call_end(call, TL_OK, NULL);
 }
 
@@ -403,7 +406,7 @@ static int decide(tl_node *node, const char *request_id, const char *key_name, b
 		.id = tl__str_z(request_id),
 		.key_name = key_name,
 		.arena = TL__ARENA_INIT};
-	decided_call told = {.base.begin = begin_decided, .id = d.id};
+	decided_call told = {.base.begin = begin_decided, .id = d.id, .approved = approve};
 	int rc = find_pending(&d);
 
 	if (rc == TL_OK)

@@ -324,12 +324,31 @@ uint64_t tl__serve_access_due(const tl__sync *sync)
 									 : UINT64_MAX;
 }
 
-void tl__serve_decided(tl__sync *sync, tl_str id)
+static void warn_of_claim(tl__sync *sync, const struct access_row *row)
+{
+	char db[TL_ID_TEXT_LEN + 1];
+
+	if (row->proven || sync->options.v0_claims || tl__serve_any_relation(sync, &row->db))
+		return;
+	tl_id_format(&row->db, db);
+	tl__log_write(sync->log, TL_LOG_WARNING, "sync",
+		"the key \"%s\" that was approved for %.20s… was only named, as 0.2.0 does: "
+		"nothing is "
+		"given to it until its node is connected to and related to the database, or the "
+		"option "
+		"v0_claims is set",
+		row->name, db);
+}
+
+void tl__serve_decided(tl__sync *sync, tl_str id, bool approved)
 {
 	struct access_row *row = tl__map_get(&sync->serve->access, id);
 
-	if (row)
-		drop_row(sync, row);
+	if (!row)
+		return;
+	if (approved)
+		warn_of_claim(sync, row);
+	drop_row(sync, row);
 }
 
 void tl__serve_access_free(tl__sync *sync)

@@ -309,6 +309,14 @@ static void ask_owner(tl__sync *sync, tl__incoming *in, const tl_key *key)
 		keep_wish(sync, in, &wish);
 }
 
+/* What the settings give already is not asked of the owner again. */
+static bool has_wish(const tl__incoming *in, const tl__work_rights *rights)
+{
+	return rights->key_count > 0 && rights->keys[0].active &&
+	       tl_permission_compare(
+		       rights->keys[0].permission, in->request.sync_tree.permission) >= 0;
+}
+
 static void decide_tree(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
 {
 	const tl__v0_sync_tree *tree = &in->request.sync_tree;
@@ -321,10 +329,15 @@ static void decide_tree(tl__sync *sync, tl__incoming *in, const tl__work_rights 
 		return;
 	}
 	approve(sync, in, rights);
-	if (wish && !in->approved)
+	if (wish && !in->approved && !has_wish(in, rights))
 		ask_owner(sync, in, &key);
 	else if (tl__serve_may_read(sync, in, rights))
 		begin_stream(sync, in);
+	else if (wish && !in->approved && tl__serve_may_ask(sync, in) != TL_POLICY_DENY)
+		tl__serve_v0_error(sync, in,
+			"this key has that access, but this node gives what is private to proven "
+			"keys "
+			"only; ask its owner to connect to you");
 	else
 		no_such_tree(sync, in);
 }

@@ -144,7 +144,7 @@ static void a_key_may_have_ten_requests(void)
 	CHECK(o.result == TL__V1_ACCESS_REFUSED && strcmp(o.code, "busy") == 0);
 	/* One that was decided makes room. */
 	o = ask_for(&notes, "anyone", "name3", writing, "anyone");
-	tl__serve_decided(core_of(bob), z(o.id));
+	tl__serve_decided(core_of(bob), z(o.id), false);
 	o = ask_for(&notes, "anyone", "one more", writing, "anyone");
 	CHECK(o.result == TL__V1_ACCESS_PENDING);
 }
@@ -467,6 +467,24 @@ static void a_key_that_is_named_may_have_ten_requests(void)
 	CHECK(core_of(bob)->serve->access.count == (size_t)2 * TL__SERVE_MAX_KEY_REQUESTS);
 }
 
+/* Nothing is given to a key that was only named, but the owner is not asked again either. */
+static void what_the_settings_give_is_not_asked_for_again(void)
+{
+	const tl_permission all = {TL_WRITE, 1};
+	char key[TL_KEY_TEXT_LEN + 1];
+
+	with_notes(NULL); /* everybody may read it */
+	key_text("holder", key);
+	CHECK_OK(grant(bob, &notes, "holder", all));
+	CHECK(old_asks(key, "phone", "{\"Bootstrap\":{"));
+	notes = make_db(bob, "private");
+	CHECK_OK(grant(bob, &notes, "holder", all));
+	CHECK(old_asks(key, "phone", "{\"Error\":\"this key has that access"));
+	CHECK(core_of(bob)->serve->access.count == 0);
+	CHECK_OK(grant(bob, &notes, "holder", reading)); /* less than it asks for */
+	CHECK(old_asks(key, "phone", PENDING));
+}
+
 static void a_hundred_requests_need_no_proof(void)
 {
 	outcome o;
@@ -574,6 +592,7 @@ int main(void)
 	RUN_SIM(the_policy_may_want_no_requests);
 	RUN_SIM(without_requests_what_is_private_looks_like_nothing);
 	RUN_SIM(a_key_that_is_named_may_have_ten_requests);
+	RUN_SIM(what_the_settings_give_is_not_asked_for_again);
 	RUN_SIM(a_hundred_requests_need_no_proof);
 	RUN_SIM(claims_never_fill_the_room_of_the_proven);
 	RUN_SIM(what_is_answered_pending_outlives_the_process);

@@ -142,8 +142,10 @@ TL_API int tl_sync_request_database_access(tl_node *node, const tl_address *addr
 	const tl_id *db, const char *key_name, const char *permission, tl_op **op) TL_MUST_USE;
 /* JSON array of {"request_id", the record's members}; state: "pending", "approved", "rejected". */
 TL_API int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **json) TL_MUST_USE;
-/* Signed by the named key, which must be Admin of that database. TL_E_REQUEST_NOT_FOUND,
- * TL_E_INVALID_REQUEST_STATE, TL_E_INSUFFICIENT_PERMISSIONS, TL_E_KEY_NAME_CONFLICT. */
+/* Signed by the named key, which must be Admin of that database. What a 0.2.0 node asked for is
+ * given over a relation with it, or with the option v0_claims: it proves no key, and the log warns
+ * where neither is there. TL_E_REQUEST_NOT_FOUND, TL_E_INVALID_REQUEST_STATE,
+ * TL_E_INSUFFICIENT_PERMISSIONS, TL_E_KEY_NAME_CONFLICT. */
 TL_API int tl_sync_approve_bootstrap_request(
 	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
 TL_API int tl_sync_reject_bootstrap_request(
