@@ -175,10 +175,12 @@ static void untold(tl__sync *sync, tl__session *session)
 {
 	session->pair->untold = true;
 	session->unsettled = true;
-	session->declined_code = TL_E_NOT_AVAILABLE;
-	snprintf(session->error, sizeof session->error,
-		"the peer is sent what is new here but does not say what it holds: its user has to "
-		"enable sync for this database there");
+	if (session->declined_code == TL_OK) {
+		session->declined_code = TL_E_NOT_AVAILABLE;
+		snprintf(session->error, sizeof session->error,
+			"the peer is sent what is new here but does not say what it holds: its "
+			"user has to enable sync for this database there");
+	}
 	finish(sync, session, session->push_from);
 }
 
