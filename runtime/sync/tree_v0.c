@@ -290,9 +290,8 @@ static void stored(void *ud, tl__work *work)
 	}
 	if (rootless) {
 		tl__session_fail(sync, session, TL_E_WRONG_ROOT,
-			"the peer answered without the root entry of the database, which nothing "
-			"can "
-			"be kept without");
+			"the peer answered without the root of the database, and nothing can be "
+			"kept without it");
 		return;
 	}
 	session->pulled = true;
