@@ -93,13 +93,14 @@ static verdict judge_tree(play *p)
 	tl_auth *auth = NULL;
 	const tl_auth_key *global;
 	tl_permission own, best = {0};
-	bool mine, any;
+	bool named, mine, any;
 	tl_key key;
 
 	if (!p->has_db || !live_has(&p->live, &p->db, &p->db) || !auth_of(p, &auth))
 		return v;
 	global = tl_auth_global(auth);
-	mine = p->claims && record_of(auth, t->requesting_key, &own);
+	named = record_of(auth, t->requesting_key, &own);
+	mine = p->claims && named;
 	any = global || mine;
 	if (global)
 		best = global->permission;
@@ -111,8 +112,11 @@ static verdict judge_tree(play *p)
 	}
 	if (t->tip_count == 0 && !v.approved && t->has_permission && t->requesting_key_name.ptr &&
 		t->requesting_key.ptr && tl_key_parse(&key, t->requesting_key) == TL_OK)
-		v.kind = name_allowed(t->requesting_key_name) ? TL__V0_RESPONSE_PENDING
-							      : TL__V0_RESPONSE_ERROR;
+		/* What the settings give already is not asked of the owner again. */
+		v.kind = name_allowed(t->requesting_key_name) &&
+					 !(named && tl_permission_compare(own, t->permission) >= 0)
+				 ? TL__V0_RESPONSE_PENDING
+				 : TL__V0_RESPONSE_ERROR;
 	else if (any)
 		v.kind =
 			t->tip_count == 0 ? TL__V0_RESPONSE_BOOTSTRAP : TL__V0_RESPONSE_INCREMENTAL;
