@@ -121,6 +121,7 @@ static void carry_out(tl__engine *e, tl__sync_action *action)
 		tl__sync_action_drop(action);
 		return;
 	case TL__SYNC_CANCEL_SEND: tl__client_cancel(e, action->exchange); return;
+	case TL__SYNC_HOLD:
 	case TL__SYNC_ANSWER:
 	case TL__SYNC_ANSWER_BEGIN:
 	case TL__SYNC_ANSWER_PIECE:

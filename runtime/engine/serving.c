@@ -357,6 +357,16 @@ static void answer_end(tl__inbound *in, bool ok)
 	go_on(in);
 }
 
+/* A transport may be older than this call. */
+static void hold(const tl__inbound *in, uint32_t ms)
+{
+	const tl_transport *transport = in->carrier->transport;
+	size_t knows = offsetof(tl_transport, hold) + sizeof transport->hold;
+
+	if (in->phase == PHASE_ASKED && transport->size >= knows && transport->hold)
+		transport->hold(in->handle, ms);
+}
+
 void tl__serving_answer(tl__engine *engine, tl__sync_action *action)
 {
 	tl__inbound *in = find(engine, action->answer.incoming);
@@ -364,6 +374,7 @@ void tl__serving_answer(tl__engine *engine, tl__sync_action *action)
 	if (!in)
 		return; /* gone meanwhile; the core is told so */
 	switch (action->kind) {
+	case TL__SYNC_HOLD: hold(in, action->answer.hold_ms); return;
 	case TL__SYNC_ANSWER: answer_whole(in, action); return;
 	case TL__SYNC_ANSWER_BEGIN:
 		if (in->phase != PHASE_ASKED)

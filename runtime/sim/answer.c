@@ -177,7 +177,7 @@ void tl__sim_reply(
 
 	flight->server_over = true;
 	tl__sim_strip_offer(flight, body);
-	flight->sim->bytes += body->len;
+	tl__sim_set_out(flight->sim, body);
 	/* A copy's answer goes nowhere. */
 	if (flight->client_over || is_lost(flight))
 		return;
@@ -195,7 +195,7 @@ static void reply_part(tl__sim_flight *flight, tl__sync_action *action)
 {
 	part *p;
 
-	flight->sim->bytes += action->answer.body.len;
+	tl__sim_set_out(flight->sim, &action->answer.body);
 	if (action->kind == TL__SYNC_ANSWER_END)
 		flight->server_over = true;
 	/* A piece that does not come breaks the stream: patience ends it on both sides. */

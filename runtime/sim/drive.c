@@ -198,6 +198,7 @@ static void carry_out(tl__sim_peer *peer, tl__sync_action *action)
 {
 	switch (action->kind) {
 	case TL__SYNC_SEND: tl__sim_send(peer, action); break;
+	case TL__SYNC_HOLD: break;
 	case TL__SYNC_CANCEL_SEND: tl__sim_cancel(peer, action->exchange); break;
 	case TL__SYNC_ANSWER:
 	case TL__SYNC_ANSWER_BEGIN:

@@ -25,6 +25,7 @@ struct tl__sim_flight {
 	bool has_type;
 	tl__buf body;
 	uint64_t sent, progress; /* when */
+	uint32_t hold_ms;        /* its answer may be held so long */
 	uint64_t last_due;       /* pieces of an answer keep their order */
 };
 

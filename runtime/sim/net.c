@@ -209,11 +209,16 @@ static void arrive(tl__sim_flight *flight)
 /* Time without progress ends it, on both sides. */
 static void watch(tl__sim_flight *flight)
 {
-	uint64_t idle = flight->sim->net.idle_ms;
+	uint64_t idle = (uint64_t)flight->sim->net.idle_ms + flight->hold_ms;
+	uint64_t cut = flight->sim->net.cut_ms, silent = flight->sim->now - flight->progress;
 
 	if (flight->client_over)
 		return;
-	if (flight->sim->now - flight->progress >= idle)
+	if (cut > 0 && cut < idle)
+		idle = cut;
+	if (silent >= idle && idle == cut)
+		tl__sim_fail(flight, TL_E_NETWORK, "cut by something in between");
+	else if (silent >= idle)
 		tl__sim_fail(flight, TL_E_TIMEOUT, "no progress for 30 s");
 	else
 		tl__sim_flight_plan(flight, flight->progress + idle, watch);
@@ -272,7 +277,7 @@ static void set_out(tl__sim_flight *flight, const char *name)
 	bool lost = tl__sim_chance(sim, sim->net.loss);
 
 	tl__sim_count_request(sim, flight->from, flight->to, flight->path);
-	sim->bytes += flight->body.len;
+	tl__sim_set_out(sim, &flight->body);
 	tl__sim_note(sim, "%s -> %s %s (%zu B)%s", flight->from ? flight->from->name : "-", name,
 		flight->path, flight->body.len,
 		!tl__sim_reaches(flight) ? " no way"
@@ -284,7 +289,7 @@ static void set_out(tl__sim_flight *flight, const char *name)
 	}
 	if (tl__sim_chance(sim, sim->net.duplicate))
 		duplicate(flight);
-	tl__sim_flight_plan(flight, sim->now + sim->net.idle_ms, watch);
+	watch(flight);
 	if (lost)
 		flight->server_over = true;
 	else
@@ -306,6 +311,7 @@ void tl__sim_send(tl__sim_peer *from, tl__sync_action *action)
 		flight->has_type ? action->send.content_type : "");
 	snprintf(flight->remote, sizeof flight->remote, "%s:5%04u", from->name, from->life);
 	snprintf(flight->channel, sizeof flight->channel, "none");
+	flight->hold_ms = action->send.hold_ms;
 	flight->body = action->send.body;
 	action->send.body = TL__BUF_INIT;
 	if (find_target(flight, &action->send.address))

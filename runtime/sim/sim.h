@@ -25,8 +25,9 @@ typedef struct tl__sim_net {
 	uint32_t loss;      /* of a request or an answer: the requester gives up after idle_ms */
 	uint32_t duplicate; /* a request comes once more, up to replay_ms later */
 	uint32_t replay_ms;
-	uint32_t dial_ms;                  /* nobody can be reached: known after that */
-	uint32_t idle_ms;                  /* nothing comes: given up after that */
+	uint32_t dial_ms; /* nobody can be reached: known after that */
+	uint32_t idle_ms; /* nothing comes: given up after that */
+	uint32_t cut_ms; /* something in between cuts what is silent for so long; 0: nothing does */
 	uint32_t work_min_ms, work_max_ms; /* a store work takes so long, and so long to be told */
 } tl__sim_net;
 
@@ -153,6 +154,8 @@ uint64_t tl__sim_requests(
 	const tl__sim *sim, const tl__sim_peer *from, const tl__sim_peer *to, const char *path);
 /* Bytes of request and answer bodies that were sent so far. */
 uint64_t tl__sim_bytes(const tl__sim *sim);
+/* Entries in them, of v1: one that is sent twice counts twice. */
+uint64_t tl__sim_entries(const tl__sim *sim);
 
 /* Everything replicas must agree on: entries in (height, id) order with height, verdict and the
  * hash of their bytes, tips, and every store's state as one Doc text; one line each, appended to

@@ -94,7 +94,7 @@ struct tl__sim {
 	tl__sim_actor *actors;
 	tl__sim_flight *flights;
 	tl__sim_count *counts;
-	uint64_t bytes;
+	uint64_t bytes, entries;
 	char (*story)[TL__SIM_LINE];
 	uint64_t story_lines;
 	int code;
@@ -140,5 +140,8 @@ void tl__sim_count_request(
 	tl__sim *sim, const tl__sim_peer *from, const tl__sim_peer *to, const char *path);
 /* What an answer says, in a few words. */
 void tl__sim_describe(const char *path, int status, tl_str body, char out[80]);
+
+/* story.c: counts what sets out. */
+void tl__sim_set_out(tl__sim *sim, const tl__buf *body);
 
 #endif

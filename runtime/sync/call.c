@@ -310,6 +310,7 @@ bool tl__call_repeat(tl__sync *sync, tl__call *call)
 			    : v1 ? TL__SYNC_MAX_FRAME
 				 : TL__V0_MAX_MEMBER_BYTES;
 	action.send.db = call->db;
+	action.send.hold_ms = call->greeting ? 0 : call->hold_ms;
 	if (tl__sync_act(sync, &action))
 		return true;
 	tl__call_note(call, TL_E_NOMEM, "out of memory");

@@ -16,7 +16,7 @@ static void address_failed(tl__sync *sync, tl__call *call)
 		at->success = 0;
 		tl__text_copy(at->last_error, sizeof at->last_error, tl__str_z(call->error));
 	}
-	if (!call->done || !tl__call_dial(sync, call))
+	if (!tl__call_dial(sync, call))
 		tl__call_give_up(sync, call);
 }
 
@@ -96,7 +96,8 @@ static void refused(tl__sync *sync, tl__call *call, const tl__v1_answer *answer)
 	snprintf(text, sizeof text, "the peer refused: %s%s%.*s",
 		tl__v1_status_name(answer->header.status), refusal.code.len > 0 ? ", " : "",
 		TL__STR_ARG(refusal.code));
-	if (refusal.wait_ms > 0)
+	result.wait_ms = refusal.wait_ms;
+	if (refusal.wait_ms > 0 && call->method != TL__V1_WATCH)
 		call->peer->wait_until = sync->now + (refusal.wait_ms > sync->options.retry_max_ms
 								     ? sync->options.retry_max_ms
 								     : refusal.wait_ms);
@@ -273,13 +274,19 @@ void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered)
 	}
 	call->exchange = 0;
 	call->bytes += answered->body.len;
-	if (!call->done || answered->code != TL_OK) {
+	if (!call->done) {
+		/* Cancelled by ourselves: says nothing of the address. */
+		tl__intake_free(answered->intake);
+		tl__call_note(call, TL_E_CANCELLED, tl_error_name(TL_E_CANCELLED));
+		tl__call_give_up(sync, call);
+		return;
+	}
+	if (answered->code != TL_OK) {
 		char text[TL__SYNC_ERROR_TEXT];
 
 		tl__intake_free(answered->intake);
 		tl__text_copy(text, sizeof text, answered->error);
-		tl__call_note(call, answered->code != TL_OK ? answered->code : TL_E_CANCELLED,
-			text[0] ? text : tl_error_name(answered->code));
+		tl__call_note(call, answered->code, text[0] ? text : tl_error_name(answered->code));
 		cut_midway(sync, call, answered);
 		address_failed(sync, call);
 		return;

@@ -149,6 +149,8 @@ static void do_set_status(tl__sync *sync, const tl__sync_command *command)
 	}
 	peer->status = status;
 	peer->last_seen = sync->wall;
+	tl__serve_end_watches(sync, &peer->key);
+	tl__watch_end(sync, peer);
 	if (status == TL__PEER_ACTIVE)
 		tl__peer_wake(sync, peer);
 	else
@@ -164,6 +166,8 @@ static void do_remove_peer(tl__sync *sync, const tl__sync_command *command)
 	if (!peer)
 		return;
 	tl__peer_forget(sync, peer);
+	tl__serve_end_watches(sync, &peer->key);
+	tl__watch_end(sync, peer);
 	while (peer->pairs) {
 		tl_id db = peer->pairs->db->id;
 
@@ -202,6 +206,7 @@ static void do_remove_address(tl__sync *sync, const tl__sync_command *command)
 	at = tl__peer_address_at(peer, command->address);
 	if (at >= 0) {
 		tl__peer_drop_address(peer, (size_t)at);
+		tl__watch_end(sync, peer); /* it may be held there */
 		tl__peer_save(sync, peer);
 	}
 	tl__sync_save_now(sync, command->op, at >= 0 ? "true" : "false");
@@ -267,6 +272,8 @@ static void look_again(tl__sync *sync)
 		pair->offered = pair->ack;
 		pair->from_sure = true;
 	}
+	tl__serve_end_watches(sync, NULL);
+	tl__watches_end(sync);
 }
 
 static void do_configure(tl__sync *sync, const tl__sync_command *command)
@@ -311,6 +318,10 @@ static void do_set_keys(tl__sync *sync, const tl__sync_command *command)
 	tl__sync_wipe_keys(sync);
 	sync->keys = keys;
 	sync->key_count = count;
+	/* Which of them count where is read anew. */
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		pair->key_mask = 0;
+	tl__watches_end(sync);
 	tl__sync_complete(sync, command->op, TL_OK, NULL, NULL);
 }
 
@@ -326,6 +337,8 @@ static void do_cancel(tl__sync *sync, const tl__sync_command *command)
 static void do_stop(tl__sync *sync, const tl__sync_command *command)
 {
 	sync->stopping = true;
+	tl__serve_end_watches(sync, NULL);
+	tl__watches_end(sync);
 	for (tl__session *session = sync->sessions; session;) {
 		tl__session *next = session->next;
 

@@ -34,6 +34,8 @@ void tl__hello_write(tl__sync *sync, tl__buf *args)
 	}
 	hello.max_body_bytes = TL__V1_MAX_BODY_BYTES;
 	hello.max_page_entries = TL__V1_MAX_PAGE_ENTRIES;
+	hello.features[hello.feature_count++] = TL__STR(TL__V1_FEATURE_STATE);
+	hello.features[hello.feature_count++] = TL__STR(TL__V1_FEATURE_WATCH);
 	tl__v1_write_hello(args, &hello);
 }
 
@@ -67,6 +69,14 @@ static bool take_addresses(tl__peer *peer, const tl__v1_hello *hello)
 	return tl__peer_learn_addresses(peer, told, count);
 }
 
+static bool has_feature(const tl__v1_hello *hello, const char *name)
+{
+	for (size_t i = 0; i < hello->feature_count; i++)
+		if (tl__str_eq(hello->features[i], tl__str_z(name)))
+			return true;
+	return false;
+}
+
 bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
 {
 	if (hello->name.len > 0)
@@ -84,6 +94,8 @@ bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
 	peer->max_page_entries = hello->max_page_entries < TL__V1_MAX_PAGE_ENTRIES
 					 ? hello->max_page_entries
 					 : TL__V1_MAX_PAGE_ENTRIES;
+	peer->takes_state = has_feature(hello, TL__V1_FEATURE_STATE);
+	peer->watch.offered = has_feature(hello, TL__V1_FEATURE_WATCH);
 	return take_addresses(peer, hello);
 }
 

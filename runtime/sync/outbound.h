@@ -141,8 +141,9 @@ typedef struct tl__call_result {
 	size_t tree_count;
 	tl_address address; /* that answered */
 	char channel[TL__V1_MAX_TEXT + 1];
-	uint64_t bytes; /* both ways */
-	bool cut;       /* failed where less might have passed */
+	uint64_t bytes;   /* both ways */
+	bool cut;         /* failed where less might have passed */
+	uint64_t wait_ms; /* v1 refusals: not before */
 } tl__call_result;
 
 typedef void (*tl__call_done)(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
@@ -162,6 +163,7 @@ struct tl__call {
 	tl__call_done done; /* exactly once, never from within tl__call_start */
 	void *ud;
 	uint64_t owner;
+	uint32_t hold_ms;       /* watch: the answer may take so long */
 	const tl_secret *extra; /* one more proof, by a key that need not be the node's; its
 				   owner's, which lives as long as the call. NULL: none */
 	/* Private. */
@@ -299,7 +301,8 @@ struct tl__session {
 	bool answered_all; /* the last page said more = false */
 	bool from_sure;    /* `sure` may follow */
 	bool gap;          /* nor does it: there was no room, or too much is missing */
-	bool pulled;       /* a pull of this exchange came to its end */
+	bool pulling;      /* a pull of this exchange is under way */
+	bool pulled;       /* it came to its end */
 	bool theirs_known; /* listed completely */
 	bool same_tips;
 	bool left_out;      /* v0: something cannot be sent */
@@ -358,6 +361,26 @@ void tl__pull_start(tl__sync *sync, tl__session *session);
 void tl__push_start(tl__sync *sync, tl__session *session);
 void tl__tree_v0_start(tl__sync *sync, tl__session *session);
 
+/* What both a pull and a watch do with a page: its lines and our place behind it, in one batch. */
+int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
+	size_t count) TL_MUST_USE;
+
+/* --- watch.c: a request held by each peer ------------------------------------------------------
+ */
+
+#define TL__WATCH_HOLD_MS      50000
+#define TL__WATCH_MIN_HOLD_MS  5000
+#define TL__WATCH_FULL_TO_RISE 10   /* held to the end before the hold time doubles */
+#define TL__WATCH_CUTS         4    /* one after the other, asked again at once */
+#define TL__WATCH_AGAIN_MS     1000 /* behind an answer that tells nothing before its time */
+#define TL__WATCH_CHANGE_MS    50   /* between two that name other databases */
+#define TL__WATCH_PULLS_MS     2000 /* that a watch waits for pulls of the same peer */
+
+void tl__watch_run(tl__sync *sync);
+uint64_t tl__watch_due(const tl__sync *sync);
+void tl__watch_end(tl__sync *sync, tl__peer *peer); /* the call is cancelled */
+void tl__watches_end(tl__sync *sync);
+
 /* --- schedule.c ------------------------------------------------------------------------------- */
 
 void tl__schedule_run(tl__sync *sync);
@@ -377,6 +400,8 @@ void tl__sync_refuse_waiting(tl__sync *sync, int code);
 /* A pair's exchange is over; called before the pair may be freed. */
 void tl__waiters_session(
 	tl__sync *sync, tl__pair *pair, int code, const char *error, const tl__session *session);
+/* Both sides hold the same, found without an exchange. */
+void tl__waiters_level(tl__sync *sync, tl__pair *pair);
 void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair);
 void tl__waiters_run(tl__sync *sync);
 uint64_t tl__waiters_due(const tl__sync *sync);

@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "sync/serve.h"
 
 #define PAIR_KEY_BYTES (TL_KEY_BYTES + TL_ID_BYTES)
 
@@ -185,6 +186,7 @@ int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag,
 		tl__pair_free(pair);
 		return rc;
 	}
+	tl__serve_end_watches(sync, &peer->key); /* it comes again with other rights */
 	if (out)
 		*out = pair;
 	return TL_OK;
@@ -247,9 +249,11 @@ void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag)
 
 		tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
 	}
+	tl__serve_end_watches(sync, &pair->peer->key);
 	if (pair->session)
 		tl__session_cancel(sync, pair->session, TL_E_CANCELLED,
 			"the relation was taken away during the exchange");
+	tl__watch_end(sync, pair->peer);
 	tl__waiters_pair_gone(sync, pair);
 	unlink_pair(sync, pair);
 	tl__pair_free(pair);
@@ -273,12 +277,29 @@ bool tl__pair_is_sure(const tl__pair *pair)
 	       memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
 }
 
+void tl__pair_acknowledge(tl__pair *pair, uint64_t upto)
+{
+	uint64_t before;
+
+	if (!pair)
+		return;
+	before = pair->ack;
+	if (upto > pair->ack)
+		pair->ack = upto;
+	pair->ack = tl__came_after(&pair->came, pair->ack);
+	if (pair->offered < pair->ack)
+		pair->offered = pair->ack;
+	if (pair->ack != before)
+		pair->local_changed = true;
+}
+
 void tl__pair_restart(tl__sync *sync, tl__pair *pair)
 {
 	(void)sync;
 	if (!pair)
 		return;
 	pair->ack = pair->offered = 0;
+	pair->came.count = 0;
 	pair->level = false;
 	pair->local_changed = true;
 }
@@ -307,6 +328,21 @@ void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair)
 		pair->ingesting++;
 }
 
+/* What it sent need not be told to it. */
+static void note_came(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
+{
+	const tl__work_ingest *in = &work->ingest;
+	tl__sync_db *db = tl__sync_find_db(sync, &work->db);
+	tl__came *came = pair                 ? &pair->came
+			 : peer && db != NULL ? tl__serve_came(sync, peer, db)
+					      : NULL;
+
+	for (size_t i = 0; came && in->result.fates && i < in->page.count; i++)
+		if (in->result.fates[i].arrival > in->before)
+			tl__came_add(came, in->result.fates[i].arrival);
+	tl__pair_acknowledge(pair, 0);
+}
+
 void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
 {
 	const tl__work_ingest *in = &work->ingest;
@@ -327,8 +363,11 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 			sync, TL_EVENT_ENTRIES_RECEIVED, peer, &work->db, in->result.entered, NULL);
 	}
 	db = in->after > 0 ? tl__sync_db_for(sync, &work->db) : NULL;
+	note_came(sync, pair, peer, work);
 	if (db && in->after > db->arrivals)
 		db->arrivals = in->after;
+	if (db)
+		tl__serve_moved(sync, db);
 	if (!pair || in->after <= in->before)
 		return;
 	/* Nobody else wrote meanwhile and it was level: it stays level. */

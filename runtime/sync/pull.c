@@ -31,7 +31,7 @@ static void tips_done(void *ud, tl__work *work)
 		return;
 	in = &work->tips;
 	session->held = in->held;
-	session->key_mask = in->key_mask;
+	session->key_mask = session->pair->key_mask = in->key_mask;
 	session->tips_told.count = in->tip_count;
 	session->tips_told.hashed = in->tip_count > TL__V1_MAX_TIPS;
 	memcpy(session->tips_told.sha256, in->tips_hash, sizeof in->tips_hash);
@@ -61,6 +61,7 @@ void tl__pull_start(tl__sync *sync, tl__session *session)
 	bool long_ago = sync->wall < pair->sure_since ||
 			sync->wall - pair->sure_since > TL__SYNC_SURE_AGAIN_MS;
 
+	session->pulling = true;
 	if (long_ago || pair->from_sure) {
 		session->from_sure = true;
 		pair->from_sure = false;
@@ -211,9 +212,8 @@ static void stored(void *ud, tl__work *work);
 
 /* The page and our place behind it are written together: `seen` moves now, `sure` when it turns out
  * that nothing was declined. */
-static int write_cursor(tl__session *session, tl__work *work)
+static int write_cursor(const tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work)
 {
-	tl__pair *pair = session->pair;
 	tl__sync_local_key key = tl__pair_key("sync/pull", pair->peer, &pair->db->id);
 	tl__put_local *local = tl__arena_alloc(&work->arena, 1, sizeof *local);
 	tl__buf text = TL__BUF_INIT;
@@ -221,8 +221,7 @@ static int write_cursor(tl__session *session, tl__work *work)
 
 	if (!local)
 		return TL_E_NOMEM;
-	tl__pair_write_cursors(
-		&text, pair->has_sure, &pair->sure, true, &session->cursor, pair->sure_since);
+	tl__pair_write_cursors(&text, pair->has_sure, &pair->sure, true, cursor, pair->sure_since);
 	rc = tl__buf_status(&text);
 	if (rc == TL_OK) {
 		local->key = tl__arena_str(&work->arena, tl__str_z(key.text));
@@ -234,22 +233,19 @@ static int write_cursor(tl__session *session, tl__work *work)
 	return rc;
 }
 
-static int store_page(tl__sync *sync, tl__session *session, tl__work *work, const page *p)
+int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
+	size_t count)
 {
 	tl__ingest_page *to = &work->ingest.page;
-	int rc;
 
-	to->db = session->pair->db->id;
-	to->lines = p->lines;
-	to->count = p->count;
+	to->db = pair->db->id;
+	to->lines = lines;
+	to->count = count;
 	to->form = TL_ENTRY_CANONICAL;
-	to->sender = tl__arena_str(&work->arena, tl__str_z(session->peer->text));
+	to->sender = tl__arena_str(&work->arena, tl__str_z(pair->peer->text));
 	to->related = true;
 	to->accept_unknown = true; /* the relation asks for it */
-	rc = write_cursor(session, work);
-	if (rc == TL_OK)
-		tl__session_give(sync, session, work);
-	return rc;
+	return write_cursor(pair, cursor, work);
 }
 
 /* Takes the page apart; the work's memory holds it. */
@@ -272,7 +268,11 @@ static int take_page(
 	session->cursor = p.args.cursor;
 	session->answered_all = !p.args.more;
 	if (p.count > 0)
-		return store_page(sync, session, work, &p);
+		rc = tl__pull_store(session->pair, &session->cursor, work, p.lines, p.count);
+	if (p.count > 0 && rc == TL_OK)
+		tl__session_give(sync, session, work);
+	if (p.count > 0)
+		return rc;
 	tl__work_free(work);
 	return TL_OK;
 }
@@ -290,12 +290,14 @@ static void refused(tl__sync *sync, tl__session *session, const tl__call_result 
 	bool lacking =
 		result->status == TL__V1_NOT_AVAILABLE || result->status == TL__V1_NOT_PERMITTED;
 
-	if (lacking && session->held && !session->pair->pull_only && session->ingests == 0)
+	if (lacking && session->held && !session->pair->pull_only && session->ingests == 0) {
+		session->pulling = false;
 		tl__push_start(sync, session);
-	else if (tl__page_again(session, result, !session->page_smallest))
+	} else if (tl__page_again(session, result, !session->page_smallest)) {
 		ask_smaller(sync, session);
-	else
+	} else {
 		tl__session_fail(sync, session, result->code, result->error);
+	}
 }
 
 static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
@@ -378,6 +380,7 @@ static void finish(tl__sync *sync, tl__session *session)
 		}
 		tl__pair_save_cursors(sync, pair);
 	}
+	session->pulling = false;
 	session->pulled = true;
 	tl__push_start(sync, session);
 }

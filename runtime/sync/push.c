@@ -24,6 +24,19 @@ static bool copy_ids(
 	return true;
 }
 
+/* Without memory some of it is sent back, which does no harm. */
+static void copy_came(tl__work *work, const tl__pair *pair)
+{
+	size_t count = pair->came.count;
+	tl__arrivals *skip = tl__arena_alloc(&work->arena, count > 0 ? count : 1, sizeof *skip);
+
+	if (!skip)
+		return;
+	memcpy(skip, pair->came.ranges, count * sizeof *skip);
+	work->plan.skip = skip;
+	work->plan.skip_count = count;
+}
+
 static void planned(void *ud, tl__work *work);
 
 static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
@@ -39,6 +52,7 @@ static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
 	to->max_bytes = tl__page_bytes(sync, session->peer);
 	to->max_entries = session->peer->max_page_entries;
 	to->keys = tl__session_keys(sync, work, &to->key_count);
+	copy_came(work, session->pair);
 	if (!copy_ids(work, &to->theirs, &to->their_count, session->theirs, session->their_count) ||
 		!copy_ids(work, &to->want, &to->want_count, session->wants, session->want_count)) {
 		tl__work_free(work);
@@ -83,10 +97,7 @@ static void acknowledge(tl__session *session)
 		upto = session->open_from - 1;
 	if (session->was_unsettled)
 		return;
-	if (upto > pair->ack) {
-		pair->ack = upto;
-		pair->local_changed = true;
-	}
+	tl__pair_acknowledge(pair, upto);
 }
 
 static void finish(tl__sync *sync, tl__session *session)
@@ -154,6 +165,7 @@ static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan 
 	call->method = TL__V1_PUSH;
 	call->done = fates_done;
 	tl__call_prove(sync, call, pair->db, in->key_mask);
+	session->pair->key_mask = in->key_mask;
 	push.has_seen = pair->has_seen;
 	push.seen = pair->seen;
 	tl__v1_write_push(&call->args, &push);

@@ -142,7 +142,12 @@ static bool idle(const tl__pair *pair)
 /* When a commit may go out. */
 static uint64_t free_at(const tl__pair *pair)
 {
-	return pair->pulling_until > pair->not_before ? pair->pulling_until : pair->not_before;
+	uint64_t at =
+		pair->pulling_until > pair->not_before ? pair->pulling_until : pair->not_before;
+
+	if (pair->held > 0)
+		return UINT64_MAX; /* its watch is told */
+	return pair->told_until > at ? pair->told_until : at;
 }
 
 /* When this pair wants an exchange; UINT64_MAX: it does not. */

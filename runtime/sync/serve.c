@@ -32,6 +32,7 @@ static void settle(tl__sync *sync, tl__incoming *in)
 
 void tl__serve_end(tl__sync *sync, tl__incoming *in)
 {
+	tl__serve_watch_drop(sync, in->hold);
 	in->done = true;
 	settle(sync, in);
 }
@@ -161,7 +162,7 @@ void tl__serve_request(tl__sync *sync, const tl__sync_request *request)
 	tl__incoming *in;
 
 	if (!sync->loaded || sync->stopping ||
-		sync->serve->incoming.count >= TL__SYNC_MAX_INCOMING) {
+		sync->serve->incoming.count - sync->serve->hold_count >= TL__SYNC_MAX_INCOMING) {
 		refuse_at_once(sync, request, 503);
 		return;
 	}
@@ -200,13 +201,15 @@ void tl__serve_timer(tl__sync *sync)
 {
 	tl__serve_nonces_expire(sync);
 	tl__serve_access_expire(sync);
+	tl__serve_watches_timer(sync);
 }
 
 uint64_t tl__serve_due(const tl__sync *sync)
 {
 	uint64_t nonces = tl__serve_nonces_due(sync), access = tl__serve_access_due(sync);
+	uint64_t least = nonces < access ? nonces : access;
 
-	return nonces < access ? nonces : access;
+	return least < sync->serve->next_watch ? least : sync->serve->next_watch;
 }
 
 /* --- object ----------------------------------------------------------------------------------- */
@@ -222,6 +225,8 @@ int tl__serve_new(tl__sync *sync)
 	tl__map_init(&sync->serve->access);
 	for (size_t i = 0; i < TL__SHARES; i++)
 		sync->serve->shares[i].tokens = TL__SERVE_STRANGERS_BURST;
+	tl__map_init(&sync->serve->watchers);
+	sync->serve->next_watch = UINT64_MAX;
 	return TL_OK;
 }
 
@@ -233,6 +238,7 @@ void tl__serve_free(tl__sync *sync)
 
 	if (!sync->serve)
 		return;
+	tl__serve_watches_free(sync);
 	while (tl__map_next(&sync->serve->incoming, &at, &key, &in))
 		free_incoming(in);
 	tl__map_free(&sync->serve->incoming);

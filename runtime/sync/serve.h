@@ -31,6 +31,12 @@
 #define TL__SERVE_EXPIRE_ROWS      100           /* taken away in one work */
 #define TL__SERVE_PULLING_MS       2000          /* nothing is pushed to whoever takes pages */
 #define TL__SERVE_PULLED_MS        200           /* behind the last one */
+#define TL__SERVE_MAX_WATCHES      4096          /* of others, held */
+#define TL__SERVE_STRANGER_WATCHES 1024          /* of them by keys that are no peers */
+#define TL__SERVE_KEY_WATCHES      4             /* of one device key */
+#define TL__SERVE_WATCHER_MS       60000         /* remembered behind its last watch */
+#define TL__SERVE_WATCHER_DBS      16            /* it carried entries to, remembered */
+#define TL__SERVE_TOLD_MS          2000          /* nothing is pushed behind an answered watch */
 #define TL__SERVE_PIECE_BYTES      (256u * 1024) /* of a streamed v0 answer */
 
 /* --- a request under way ---------------------------------------------------------------------- */
@@ -54,6 +60,7 @@ typedef struct tl__incoming {
 	tl__v1_push push;
 	tl__v1_access access;
 	tl__v1_tips tips;
+	tl__hold *hold; /* watch: while it is held */
 	tl__pair *pair; /* looked up again where it is used: relations come and go */
 	/* v0 */
 	bool v0;
@@ -98,6 +105,11 @@ struct tl__serve {
 		double tokens;
 		uint64_t at;
 	} shares[TL__SHARES];
+	/* serve_watch.c */
+	tl__hold *holds;
+	size_t hold_count, stranger_holds;
+	tl__map watchers;    /* key -> struct tl__watcher */
+	uint64_t next_watch; /* the least at which one of them ends; UINT64_MAX: none */
 	/* serve_access.c */
 	tl__map access;       /* request id -> struct access_row */
 	uint64_t next_expiry; /* monotonic: when the rows in `_sync` are looked at */
@@ -153,6 +165,16 @@ void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status,
 void tl__serve_method(tl__sync *sync, tl__incoming *in);
 void tl__serve_pull(tl__sync *sync, tl__incoming *in);
 void tl__serve_push(tl__sync *sync, tl__incoming *in);
+/* serve_watch.c */
+void tl__serve_watch(tl__sync *sync, tl__incoming *in);
+/* Not held any more. NULL is fine. */
+void tl__serve_watch_drop(tl__sync *sync, tl__hold *hold);
+void tl__serve_watches_timer(tl__sync *sync);
+void tl__serve_watches_free(tl__sync *sync);
+/* What is remembered of entries that this key carried to us; NULL: nothing is. */
+tl__came *tl__serve_came(tl__sync *sync, const tl_key *from, tl__sync_db *db);
+/* The requester of a pull was given all of db up to `n`. */
+void tl__serve_watch_given(tl__sync *sync, const tl_key *from, const tl_id *db, uint64_t n);
 /* A database that the proven keys may not read is answered exactly like one that we lack. */
 void tl__serve_not_available(tl__sync *sync, tl__incoming *in);
 void tl__serve_bad_request(tl__sync *sync, tl__incoming *in);
@@ -160,6 +182,8 @@ void tl__serve_bad_request(tl__sync *sync, tl__incoming *in);
 bool tl__serve_is_available(const tl__sync *sync, const tl__work_rights *rights, const tl_id *db);
 /* Answers for a work that failed; the work stays the caller's. */
 void tl__serve_fail_work(tl__sync *sync, tl__incoming *in, tl__work *work);
+/* Held, none of the system's, and the proven keys may read it: in->db. */
+bool tl__serve_is_readable(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
 /* Asks which rights the proven keys have in in->db, then goes on. */
 void tl__serve_ask_rights(
 	tl__sync *sync, tl__incoming *in, void (*done)(void *sync, tl__work *work));

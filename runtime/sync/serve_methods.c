@@ -18,6 +18,12 @@ bool tl__serve_is_available(const tl__sync *sync, const tl__work_rights *rights,
 	return rights->held && !rights->system && memcmp(db, &sync->own_db, sizeof *db) != 0;
 }
 
+bool tl__serve_is_readable(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
+{
+	return tl__serve_is_available(sync, rights, &in->db) &&
+	       tl__serve_may_read(sync, in, rights);
+}
+
 void tl__serve_fail_work(tl__sync *sync, tl__incoming *in, tl__work *work)
 {
 	if (work->code == TL_E_DATABASE_NOT_FOUND)
@@ -261,6 +267,7 @@ void tl__serve_method(tl__sync *sync, tl__incoming *in)
 	case TL__V1_PULL: tl__serve_pull(sync, in); break;
 	case TL__V1_PUSH: tl__serve_push(sync, in); break;
 	case TL__V1_ACCESS: serve_access(sync, in); break;
+	case TL__V1_WATCH: tl__serve_watch(sync, in); break;
 	case TL__V1_METHOD_COUNT: tl__serve_v1_refuse(sync, in, TL__V1_UNKNOWN_METHOD, ""); break;
 	}
 }

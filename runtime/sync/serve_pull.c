@@ -36,9 +36,7 @@ void tl__serve_heard_seen(tl__sync *sync, tl__incoming *in, const tl__v1_cursor 
 	if (!valid) {
 		tl__pair_restart(sync, pair);
 	} else if (seen->n > pair->ack) {
-		pair->ack = seen->n;
-		if (pair->offered < pair->ack)
-			pair->offered = pair->ack;
+		tl__pair_acknowledge(pair, seen->n);
 		tl__pair_save(sync, pair);
 	}
 }
@@ -123,6 +121,9 @@ static void answer_page(tl__sync *sync, tl__incoming *in, tl__work_page *work)
 	if (in->pull.has_seen)
 		tl__serve_heard_seen(sync, in, &in->pull.seen, page.seen_valid);
 	hold_pushes(sync, in, work->more);
+	tl__serve_watch_given(sync, &in->from, &in->db, work->next.n);
+	page.has_left = in->pull.state;
+	page.left = work->left;
 	if (!work->more)
 		write_tips(&body, &page, work);
 	/* A large entry travels alone; what is absent is told when it is asked for again. */
@@ -187,8 +188,7 @@ static void pull_allowed(void *core, tl__work *work)
 		return;
 	if (work->code != TL_OK)
 		tl__serve_fail_work(sync, in, work);
-	else if (!tl__serve_is_available(sync, &work->access.rights, &in->db) ||
-		 !tl__serve_may_read(sync, in, &work->access.rights))
+	else if (!tl__serve_is_readable(sync, in, &work->access.rights))
 		tl__serve_not_available(sync, in);
 	else
 		ask_page(sync, in);

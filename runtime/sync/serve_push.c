@@ -35,7 +35,7 @@ static void write_fate(tl__buf *body, const tl__ingest_result *result, const tl_
 static void answer_push(tl__sync *sync, tl__incoming *in, tl__work_ingest *ingest)
 {
 	tl__buf args = TL__BUF_INIT, body = TL__BUF_INIT;
-	tl__v1_fates fates;
+	tl__v1_fates fates = {0};
 
 	fates.seen_valid = ingest->since_valid &&
 			   (!in->push.has_seen || tl__serve_is_ours(sync, &in->push.seen));

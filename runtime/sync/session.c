@@ -120,6 +120,7 @@ static void conclude(tl__sync *sync, tl__session *session)
 	tl__record_exchange(sync, pair, &outcome);
 	if (session->code == TL_OK) {
 		tl__schedule_succeeded(sync, pair);
+		pair->watch_barred = pair->watch_barred && !session->pulled;
 		if (session->unsettled && session->declined_code != TL_OK) {
 			pair->last_code = session->declined_code;
 			tl__text_copy(pair->last_error, sizeof pair->last_error,

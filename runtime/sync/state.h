@@ -19,6 +19,7 @@ typedef struct tl__sync_db tl__sync_db;
 typedef struct tl__serve tl__serve;     /* serve.c */
 typedef struct tl__call tl__call;       /* call.h */
 typedef struct tl__session tl__session; /* session.h */
+typedef struct tl__hold tl__hold;       /* serve_watch.c */
 
 /* --- peers ------------------------------------------------------------------------------------ */
 
@@ -55,6 +56,22 @@ typedef struct tl__peer_address {
 	bool page_sure; /* it was said, or smaller ones passed; else any failure may have been it */
 } tl__peer_address;
 
+/* Our watch of a peer: one request, held there until one of the databases moves. */
+typedef struct tl__peer_watch {
+	bool offered;  /* its hello says that it answers watch */
+	uint64_t call; /* number; 0 = none is under way */
+	uint64_t sent_at;
+	uint64_t ingest;         /* work that stores the last answer; 0 = none */
+	tl__v1_cursor cursor;    /* behind it */
+	uint64_t look;           /* work that compares the tips told */
+	bool crowded;            /* there was no room for all databases */
+	uint32_t hold_ms;        /* asked for; 0: not yet */
+	unsigned full;           /* held to the end, one after the other */
+	unsigned failures, cuts; /* one after the other */
+	uint64_t next_at;        /* not before */
+	uint64_t waits_for;      /* since then pulls come first; 0: none does */
+} tl__peer_watch;
+
 struct tl__peer {
 	tl_key key;
 	char text[TL_KEY_TEXT_LEN + 1];
@@ -86,6 +103,8 @@ struct tl__peer {
 	uint64_t history_count; /* written ever */
 	unsigned exchanges;     /* calls and sessions under way: it may not be freed */
 	unsigned sessions;
+	tl__peer_watch watch;
+	bool takes_state;   /* its hello says that it knows `state` */
 	uint64_t check;     /* call number of a check or first contact under way */
 	bool removed;       /* forgotten; freed when nothing points here any more */
 	bool local_changed; /* its local document is to be saved */
@@ -93,12 +112,27 @@ struct tl__peer {
 	tl__peer *next;
 };
 
+/* Arrivals of ours that came from one peer, and so need not be told to it: the last ranges. */
+#define TL__CAME_RANGES 8
+typedef struct tl__came {
+	tl__arrivals ranges[TL__CAME_RANGES]; /* ascending */
+	size_t count;
+	uint64_t version; /* of this list */
+} tl__came;
+
+/* Both may be given NULL. */
+void tl__came_add(tl__came *came, uint64_t arrival);
+/* The largest m such that all of (at, m] came from there. */
+uint64_t tl__came_after(const tl__came *came, uint64_t at);
+
 /* --- databases and relations ------------------------------------------------------------------ */
 
 struct tl__sync_db {
 	tl_id id;
 	uint64_t arrivals; /* last arrival number heard of */
 	bool system;
+	tl__hold **holds; /* watches of others that name it */
+	size_t hold_count, hold_cap;
 	/* A key of ours that asked for access here. */
 	bool has_access;
 	tl_key access_key;
@@ -134,12 +168,18 @@ struct tl__pair {
 	uint64_t pulling_until;  /* it takes our pages: nothing is pushed meanwhile */
 	uint64_t confirm_by;     /* v0: `offered` was sent and is asked about then; 0: it was */
 	uint64_t received, sent; /* entries, ever */
+	uint64_t told_until;     /* the same: its watch was answered, its next one acknowledges */
+	uint64_t told_to, told_count; /* what was told then */
+	uint64_t told_bytes;
+	tl__came came;
 	uint64_t progress_entries, progress_bytes; /* of the exchange under way */
 	/* Cursor record as README.md lists it. */
 	int64_t last_sync;
 	uint64_t last_count, total_count;
 	tl__pair *next_of_peer, *next_of_db, *next;
 	uint32_t attempts;  /* failures since the last success */
+	uint32_t key_mask;  /* of our keys those that count there, as last read */
+	unsigned held;      /* its watches that wait here: they are told, nothing is pushed */
 	unsigned ingesting; /* ingests of entries from this peer under way, of either half */
 	int last_code;
 	tl_id last_entry; /* of the cursor record */
@@ -150,6 +190,8 @@ struct tl__pair {
 	/* Something had no room, or waits for what was not given: from `sure` again when anything
 	 * arrives, and with each tick. */
 	bool gap;
+	bool watched;      /* our watch names it */
+	bool watch_barred; /* it was absent there: until a pull went well */
 	bool stalled;
 	bool wanted;     /* one exchange is wanted now, whatever the outbox says */
 	bool look_first; /* it was taking pages: what it has is asked before anything is pushed */
@@ -251,6 +293,8 @@ void tl__peer_came(tl__sync *sync, tl__peer *peer, tl_str remote);
  * TL__SYNC_MAX_KNOCKING (the newcomer is not kept when full) and TL__SYNC_KNOCKING_DAYS. `remote`
  * is shown, never dialled. */
 void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, tl_str remote);
+/* The peer holds all of ours up to `upto`, and what it sent itself behind that. NULL is fine. */
+void tl__pair_acknowledge(tl__pair *pair, uint64_t upto);
 /* The peer's last place in our order proved invalid (its store or ours was rolled back): what it
  * has is unknown. NULL is fine. */
 void tl__pair_restart(tl__sync *sync, tl__pair *pair);
@@ -319,6 +363,10 @@ void tl__serve_gone(tl__sync *sync, uint64_t incoming);
 void tl__serve_peer_left(tl__sync *sync, const tl_key *key); /* no peer any more */
 void tl__serve_timer(tl__sync *sync);
 uint64_t tl__serve_due(const tl__sync *sync); /* UINT64_MAX: none */
+/* The database may have moved: watches that wait for it are answered. */
+void tl__serve_moved(tl__sync *sync, tl__sync_db *db);
+/* What this peer (NULL: everybody) may do has changed: its watches end, and it comes again. */
+void tl__serve_end_watches(tl__sync *sync, const tl_key *peer);
 /* A local document of the load that begins with "sync/serve/". */
 void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value);
 

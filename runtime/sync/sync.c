@@ -197,6 +197,7 @@ static void free_model(tl__sync *sync)
 		tl__sync_db *db = sync->dbs;
 
 		sync->dbs = db->next;
+		tl__free(db->holds);
 		tl__free(db);
 	}
 	tl__map_free(&sync->nonce_numbers);
@@ -240,6 +241,8 @@ static void committed(tl__sync *sync, const tl__sync_committed *event)
 	db = tl__sync_db_for(sync, &event->db);
 	if (db && event->arrival > db->arrivals)
 		db->arrivals = event->arrival;
+	if (db)
+		tl__serve_moved(sync, db);
 }
 
 static void servers_changed(tl__sync *sync, const tl__sync_event *event)
@@ -316,6 +319,7 @@ void tl__sync_go_on(tl__sync *sync)
 		tl__calls_fail(sync);
 		tl__waiters_run(sync);
 		tl__schedule_run(sync);
+		tl__watch_run(sync);
 	} while (tl__calls_failed(sync));
 	tl__sync_save_timer(sync);
 }
@@ -333,8 +337,8 @@ void tl__sync_handle(
 
 uint64_t tl__sync_due(const tl__sync *sync)
 {
-	uint64_t all[] = {tl__schedule_due(sync), tl__waiters_due(sync), tl__sync_save_due(sync),
-		tl__serve_due(sync), sync->load_at};
+	uint64_t all[] = {tl__schedule_due(sync), tl__watch_due(sync), tl__waiters_due(sync),
+		tl__sync_save_due(sync), tl__serve_due(sync), sync->load_at};
 	uint64_t least = UINT64_MAX;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -177,8 +177,9 @@ void tl__sync_handle(
 
 typedef enum tl__sync_action_kind {
 	TL__SYNC_SEND,
-	TL__SYNC_CANCEL_SEND,  /* exchange: end it; ANSWERED with TL_E_CANCELLED still comes */
-	TL__SYNC_ANSWER,       /* incoming: the whole answer */
+	TL__SYNC_CANCEL_SEND, /* exchange: end it; ANSWERED with TL_E_CANCELLED still comes */
+	TL__SYNC_HOLD,        /* incoming, hold_ms: the answer may take so long, nobody is silent */
+	TL__SYNC_ANSWER,      /* incoming: the whole answer */
 	TL__SYNC_ANSWER_BEGIN, /* incoming: a streamed answer begins; its first piece may follow */
 	TL__SYNC_ANSWER_PIECE, /* incoming: the next bytes; the core sends no other before DRAINED
 				*/
@@ -211,7 +212,8 @@ typedef struct tl__sync_action {
 			tl__buf body;
 			tl__sync_read read;
 			uint64_t limit;
-			tl_id db; /* of a tree answer */
+			uint32_t hold_ms; /* the answer may be held so long: no silence */
+			tl_id db;         /* of a tree answer */
 		} send;
 		uint64_t exchange; /* CANCEL_SEND */
 		struct {
@@ -219,8 +221,9 @@ typedef struct tl__sync_action {
 			int status;
 			const char *content_type; /* NULL: none */
 			tl__buf body;
-			bool ok;    /* ANSWER_END */
-			bool close; /* and close the connection */
+			bool ok;          /* ANSWER_END */
+			uint32_t hold_ms; /* HOLD */
+			bool close;       /* and close the connection */
 		} answer;
 		tl__work *work;
 		tl_event event;

@@ -255,6 +255,13 @@ void tl__waiters_session(
 		note_session(sync, waiter, pair, code, error, session);
 }
 
+void tl__waiters_level(tl__sync *sync, tl__pair *pair)
+{
+	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)
+		if (waiter->kind == WAIT_LEVEL)
+			note_session(sync, waiter, pair, TL_OK, NULL, NULL);
+}
+
 void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair)
 {
 	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)

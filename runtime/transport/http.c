@@ -62,6 +62,7 @@ static const tl_transport vtable = {
 	.answer_ready = tl__http_answer_ready,
 	.incoming_resume = tl__http_incoming_resume,
 	.close_after = tl__http_close_after,
+	.hold = tl__http_hold,
 	.free = http_free,
 	.channel = tl__http_channel,
 };

@@ -67,5 +67,6 @@ void tl__http_answer(tl_incoming *in, int status, const char *content_type, cons
 void tl__http_answer_ready(tl_incoming *in);
 void tl__http_incoming_resume(tl_incoming *in);
 void tl__http_close_after(tl_incoming *in);
+void tl__http_hold(tl_incoming *in, uint32_t ms);
 
 #endif

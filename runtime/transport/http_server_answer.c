@@ -125,6 +125,11 @@ void tl__http_answer(tl_incoming *in, int status, const char *content_type, cons
 	tl__request_wake(in);
 }
 
+void tl__http_hold(tl_incoming *in, uint32_t ms)
+{
+	in->held_until = tl__conn_now(in->conn) + ms;
+}
+
 void tl__http_close_after(tl_incoming *in)
 {
 	in->closes = true;

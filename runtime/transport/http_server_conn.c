@@ -155,6 +155,8 @@ static bool is_late(http_conn *conn, uint64_t now)
 {
 	const tl_server *server = conn->server;
 
+	if (conn->in && !conn->in->answered && now < conn->in->held_until)
+		return false;
 	if (now - conn->touched_ms >= server->idle_ms)
 		return true;
 	return tl__pace_look(&conn->pace, now, server->idle_ms, server->min_rate) != TL__PACE_GOOD;

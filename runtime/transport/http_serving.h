@@ -47,8 +47,9 @@ struct tl_incoming {
 	bool paused;    /* the application wants no more for now */
 	bool suspended; /* taken out of libmicrohttpd's hands until wake */
 
-	bool answered; /* by the application or by us */
-	bool closes;   /* the connection ends behind the answer */
+	bool answered;       /* by the application or by us */
+	bool closes;         /* the connection ends behind the answer */
+	uint64_t held_until; /* silence counts for nothing before */
 	int status;
 	char *content_type;
 	tl_body body;

@@ -40,6 +40,14 @@ void tl__work_free(tl__work *work)
 	tl__free(work);
 }
 
+bool tl__arrivals_hold(const tl__arrivals *ranges, size_t count, uint64_t arrival)
+{
+	for (size_t i = 0; i < count; i++)
+		if (arrival > ranges[i].from && arrival <= ranges[i].to)
+			return true;
+	return false;
+}
+
 static int run(tl__host *host, tl__work *work)
 {
 	switch (work->kind) {
@@ -54,6 +62,7 @@ static int run(tl__host *host, tl__work *work)
 	case TL__WORK_LIST: return tl__work_list_run(host->tree, work);
 	case TL__WORK_STREAM: return tl__work_stream_run(host->tree, work);
 	case TL__WORK_EXPIRE: return tl__work_expire_run(host, work);
+	case TL__WORK_WATCH: return tl__work_watch_run(host->tree, work);
 	}
 	return tl__fail(TL_E_INTERNAL, "no such store work: %d", (int)work->kind);
 }

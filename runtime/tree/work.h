@@ -51,7 +51,8 @@ typedef enum tl__work_kind {
 	TL__WORK_ACCESS, /* what these keys may do in a database now */
 	TL__WORK_LIST,   /* databases these keys may read */
 	TL__WORK_STREAM, /* a piece of a v0 tree answer */
-	TL__WORK_EXPIRE  /* access requests of `_sync` that nobody decided in time */
+	TL__WORK_EXPIRE, /* access requests of `_sync` that nobody decided in time */
+	TL__WORK_WATCH /* which of these databases are ahead of a place, and a page of the first */
 } tl__work_kind;
 
 /* What the settings say of a database, as far as serving and asking need it. */
@@ -131,6 +132,12 @@ typedef struct tl__work_place {
 	uint8_t c[16]; /* first bytes of chain_n */
 } tl__work_place;
 
+/* Arrivals (from, to]. */
+typedef struct tl__arrivals {
+	uint64_t from, to;
+} tl__arrivals;
+bool tl__arrivals_hold(const tl__arrivals *ranges, size_t count, uint64_t arrival);
+
 typedef struct tl__work_ingest {
 	/* In: the page; its lines stay until the work is given back. */
 	tl__ingest_page page;
@@ -151,7 +158,8 @@ typedef struct tl__work_ingest {
 	int declined_code;     /* of the first declined line; TL_OK when none */
 	bool since_valid;      /* `since` is a place in our order */
 	tl__work_place cursor; /* largest m >= since.n with every arrival of (n, m] in this page */
-	size_t tip_count;      /* of the database afterwards */
+	uint64_t head;         /* arrivals and tips of the database afterwards */
+	size_t tip_count;
 	uint8_t tips_hash[32];
 } tl__work_ingest;
 
@@ -202,6 +210,8 @@ typedef struct tl__work_plan {
 	size_t their_count;
 	const tl_id *want; /* only these, whatever `from` (what pending entries wait for) */
 	size_t want_count;
+	const tl__arrivals *skip; /* came from the peer itself */
+	size_t skip_count;
 	bool by_tips; /* `theirs` is complete: walk from both sides, `from` counts for nothing */
 	size_t max_bytes, max_entries;
 	size_t max_entry_bytes; /* v0: what is larger is left out; 0 = no such limit */
@@ -213,8 +223,9 @@ typedef struct tl__work_plan {
 	tl_id *ids;
 	uint64_t *arrivals;
 	size_t count;
-	uint64_t to;   /* everything in (from, to] is in this page, left out or known to the peer */
-	uint64_t head; /* last arrival of the same snapshot */
+	uint64_t to; /* everything in (from, to] is in this page, left out or known to the peer */
+	tl__work_place place; /* of `to`; `from` is where it began */
+	uint64_t head;        /* last arrival of the same snapshot */
 	bool more;
 	bool held;
 	uint32_t key_mask;
@@ -232,6 +243,8 @@ typedef struct tl__work_page {
 	tl__work_place cursor;
 	bool has_seen; /* place of ours that the requester says it has acknowledged */
 	tl__work_place seen;
+	const tl__arrivals *skip; /* came from the requester itself: left out */
+	size_t skip_count;
 	size_t max_bytes, max_entries;
 	/* Out: one snapshot. */
 	tl_str *lines;
@@ -240,11 +253,36 @@ typedef struct tl__work_page {
 	size_t absent_count;
 	bool cursor_valid, seen_valid;
 	tl__work_place next;
+	uint64_t left; /* arrivals behind `next` */
 	bool more;
 	tl_id *our_tips;
 	size_t our_tip_count;
 	uint8_t tips_hash[32];
 } tl__work_page;
+
+/* One database of a watch. */
+typedef struct tl__work_watched {
+	tl_id db;
+	bool has_cursor;
+	tl__work_place cursor;    /* looked at when `checks` */
+	bool checks;              /* else cursor.n alone counts: the place was valid before */
+	const tl__arrivals *skip; /* came from the requester itself: left out */
+	size_t skip_count;
+	/* Out */
+	tl__work_rights rights;
+	uint64_t arrivals;
+	bool valid;
+} tl__work_watched;
+
+typedef struct tl__work_watch {
+	tl__work_watched *lines;
+	size_t count;
+	const tl_key *keys;
+	size_t key_count;
+	size_t paged; /* in: SIZE_MAX. Out: the first line that is held, valid and ahead */
+	/* Of that line; in: max_bytes, max_entries. */
+	tl__work_page page;
+} tl__work_watch;
 
 typedef struct tl__work_access {
 	const tl_key *keys;
@@ -306,6 +344,7 @@ typedef struct tl__work {
 		tl__work_plan plan;
 		tl__work_page page;
 		tl__work_access access;
+		tl__work_watch watch;
 		tl__work_list list;
 		tl__work_stream stream;
 		tl__work_expire expire;
@@ -333,6 +372,7 @@ int tl__work_lookup_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_plan_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 /* Serving: tree/work_serve.c */
 int tl__work_page_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_watch_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_access_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_list_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_stream_run(tl__tree *tree, tl__work *work) TL_MUST_USE;

@@ -23,20 +23,6 @@ static int arrivals_now(tl__tree *tree, const tl_id *db, uint64_t *out)
 	return rc;
 }
 
-static int tips_after(tl__tree *tree, tl__work *work)
-{
-	tl__work_ingest *in = &work->ingest;
-	tl__snapshot *s;
-	tl_id *ids;
-	int rc = tl__snapshot_open(tree->store, &s);
-
-	if (rc != TL_OK)
-		return rc;
-	rc = tl__tips_read(s, &work->db, &work->arena, &ids, &in->tip_count, in->tips_hash);
-	tl__snapshot_close(s);
-	return rc;
-}
-
 static void count_fates(tl__work_ingest *in)
 {
 	for (size_t i = 0; i < in->page.count; i++) {
@@ -116,8 +102,6 @@ static int ingest_page(tl__tree *tree, tl__work *work)
 	rc = arrivals_now(tree, &work->db, &in->after);
 	if (rc == TL_OK && in->has_since)
 		rc = tl__work_since(tree, work);
-	if (rc == TL_OK && in->has_since)
-		rc = tips_after(tree, work);
 	return rc;
 }
 

@@ -264,7 +264,8 @@ static int take_arrival(void *ud, const tl__entry_row *row)
 	planning *p = ud;
 	int rc = TL_OK;
 
-	if (tl__map_has(&p->held, tl__map_key_id(&row->id)))
+	if (tl__map_has(&p->held, tl__map_key_id(&row->id)) ||
+		tl__arrivals_hold(p->work->plan.skip, p->work->plan.skip_count, row->arrival))
 		rc = TL_OK;
 	else if (cannot_be_sent(&p->work->plan, row))
 		rc = leave_out(&p->work->plan.left, row);
@@ -288,6 +289,8 @@ static int plan_range(tl__snapshot *s, planning *p)
 	if (rc == TL_OK)
 		rc = tl__read_arrivals(s, db, out->from + 1, out->head, TL__WORK_MAX_SCAN,
 			TL__WITH_BYTES | TL__WITH_PARENTS, take_arrival, p);
+	if (rc == TL_OK)
+		rc = tl__place_at(s, db, out->to, &out->place);
 	out->more = rc == TL_OK && out->to < out->head;
 	return rc;
 }

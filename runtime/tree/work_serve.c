@@ -46,7 +46,6 @@ static int add_line(struct lines *lines, tl_str bytes)
  */
 
 struct page {
-	tl__tree *tree;
 	tl__snapshot *s;
 	tl__work *work;
 	tl__work_page *page;
@@ -117,7 +116,8 @@ static int give_arrival(void *ud, const tl__entry_row *row)
 	struct page *p = ud;
 	int rc;
 
-	if (!tl__map_has(&p->held, tl__map_key_id(&row->id))) {
+	if (!tl__map_has(&p->held, tl__map_key_id(&row->id)) &&
+		!tl__arrivals_hold(p->page->skip, p->page->skip_count, row->arrival)) {
 		rc = add_line(&p->lines, row->bytes);
 		if (rc != TL_OK)
 			return rc;
@@ -202,25 +202,35 @@ static int fill_page(struct page *p, uint64_t upto)
 	page->count = p->lines.count;
 	/* A large entry travels alone: nothing else fits beside it. */
 	page->more = p->lines.full || p->reached < upto || p->lines.bytes > page->max_bytes;
+	page->left = upto - p->reached;
+	return rc;
+}
+
+int tl__page_read(tl__snapshot *s, tl__work *work, tl__work_page *page, uint64_t upto)
+{
+	struct page p = {.s = s, .work = work, .page = page};
+	int rc;
+
+	p.lines.arena = &work->arena;
+	tl__map_init(&p.found);
+	tl__map_init(&p.held);
+	rc = fill_page(&p, upto);
+	tl__map_free(&p.held);
+	tl__map_free(&p.found);
 	return rc;
 }
 
 int tl__work_page_run(tl__tree *tree, tl__work *work)
 {
-	struct page p = {.tree = tree, .work = work, .page = &work->page};
+	tl__snapshot *s = NULL;
 	tl__db_row row;
-	int rc = tl__snapshot_open(tree->store, &p.s);
+	int rc = tl__snapshot_open(tree->store, &s);
 
-	p.lines.arena = &work->arena;
-	tl__map_init(&p.found);
-	tl__map_init(&p.held);
 	if (rc == TL_OK)
-		rc = tl__read_database(p.s, &work->db, &row);
+		rc = tl__read_database(s, &work->db, &row);
 	if (rc == TL_OK)
-		rc = fill_page(&p, row.arrivals);
-	tl__map_free(&p.held);
-	tl__map_free(&p.found);
-	tl__snapshot_close(p.s);
+		rc = tl__page_read(s, work, &work->page, row.arrivals);
+	tl__snapshot_close(s);
 	return rc;
 }
 
@@ -305,7 +315,7 @@ static int give_bootstrap(struct page *p)
 int tl__work_stream_run(tl__tree *tree, tl__work *work)
 {
 	tl__work_stream *stream = &work->stream;
-	struct page p = {.tree = tree, .work = work};
+	struct page p = {.work = work};
 	int rc = tl__snapshot_open(tree->store, &p.s);
 
 	tl__arena_free(&stream->piece);
@@ -388,6 +398,8 @@ int tl__work_since(tl__tree *tree, tl__work *work)
 		rc = tl__read_database(s, &work->db, &row);
 	if (rc == TL_OK)
 		rc = map_pushed(ingest, &pushed);
+	if (rc == TL_OK)
+		ingest->head = row.arrivals;
 	if (rc == TL_OK)
 		rc = follow(s, work, &pushed, row.arrivals);
 	if (rc == TL_OK)

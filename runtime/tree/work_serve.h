@@ -14,6 +14,8 @@ int tl__place_valid(
 /* All tips, ascending, in the arena, with their hash (may be NULL). */
 int tl__tips_read(tl__snapshot *s, const tl_id *db, tl__arena *arena, tl_id **ids, size_t *count,
 	uint8_t sha256[32]) TL_MUST_USE;
+/* Fills `page` with what is behind its cursor in work->db up to `upto`, in the work's memory. */
+int tl__page_read(tl__snapshot *s, tl__work *work, tl__work_page *page, uint64_t upto) TL_MUST_USE;
 /* Adds to `held` (keys are ids) what has arrived behind `from` of these entries and their
  * ancestors. Gives up quietly at TL__WORK_MAX_FILTER entries: what is left out then is sent though
  * it is known, which does no harm. */

@@ -24,6 +24,11 @@
 #define TL__V1_MAX_CODE         64 /* bytes of a code, an address type or a feature */
 #define TL__V1_MAX_WAITS        8  /* so that the fates of a full page fit a body */
 #define TL__V1_MAX_LIST_TIPS    16
+#define TL__V1_MAX_WATCH_LINES  256 /* databases of one watch */
+#define TL__V1_MAX_HOLD_MS      55000
+#define TL__V1_MAX_WATCH_BYTES  (64u * 1024) /* of the entries in its answer */
+#define TL__V1_FEATURE_WATCH    "watch"      /* in hello: it answers watch */
+#define TL__V1_FEATURE_STATE    "state"      /* it takes and answers `state` in pull and push */
 #define TL__V1_NONCE_BYTES      16
 #define TL__V1_EPOCH_BYTES      16
 #define TL__V1_CLOCK_SKEW_MS    60000
@@ -71,6 +76,7 @@ typedef enum tl__v1_method {
 	TL__V1_PULL,
 	TL__V1_PUSH,
 	TL__V1_ACCESS,
+	TL__V1_WATCH,
 	TL__V1_METHOD_COUNT
 } tl__v1_method;
 
@@ -225,6 +231,7 @@ typedef struct tl__v1_pull {
 			       responder's acknowledged number; not valid: that restarts at 0 */
 	uint64_t budget;    /* bytes of entry lines wanted; at least one entry comes all the same */
 	tl__v1_tips tips;   /* of the requester; none when it lacks the root */
+	bool state;         /* the answer tells how much is left (TL__V1_FEATURE_STATE) */
 } tl__v1_pull;
 
 void tl__v1_write_pull(tl__buf *args, const tl__v1_pull *pull);
@@ -240,6 +247,8 @@ typedef struct tl__v1_page {
 			      page starts from 0 */
 	bool has_tips;     /* always at more = false; same snapshot as the cursor */
 	tl__v1_tips tips;
+	bool has_left; /* exactly when the request said `state` */
+	uint64_t left; /* arrivals behind the cursor */
 } tl__v1_page;
 
 void tl__v1_write_page(tl__buf *args, const tl__v1_page *page);
@@ -248,6 +257,12 @@ int tl__v1_read_page(tl__v1_page *out, tl_str args) TL_MUST_USE;
 typedef struct tl__v1_push {
 	bool has_seen;
 	tl__v1_cursor seen; /* as in pull: the sender's cursor on the responder */
+	/* Everything of the sender's order in (from, to] is in this push or held by the responder
+	 * already: whose place is `from` or behind it moves to `to`. Only with `state`. */
+	bool has_place;
+	uint64_t from;
+	tl__v1_cursor to;
+	bool state; /* the answer tells where the responder stands */
 } tl__v1_push;
 
 void tl__v1_write_push(tl__buf *args, const tl__v1_push *push);
@@ -259,6 +274,10 @@ typedef struct tl__v1_fates {
 	bool seen_valid;
 	bool has_cursor; /* false when `seen` was not valid */
 	tl__v1_cursor cursor;
+	/* Where the responder stands behind this push: exactly when the request said `state`. */
+	bool has_state;
+	uint64_t arrivals, tip_count;
+	uint8_t tips_sha256[32];
 } tl__v1_fates;
 
 void tl__v1_write_fates(tl__buf *args, const tl__v1_fates *fates);
@@ -289,6 +308,27 @@ typedef struct tl__v1_access_answer {
 void tl__v1_write_access_answer(tl__buf *args, const tl__v1_access_answer *answer);
 int tl__v1_read_access_answer(tl__v1_access_answer *out, tl_str args) TL_MUST_USE;
 
+/* watch: lines `watch` name the databases, each with the requester's place in the responder's
+ * order, which acknowledges as `seen` does. */
+typedef struct tl__v1_watch {
+	uint64_t hold_ms; /* at most so long without an answer; <= TL__V1_MAX_HOLD_MS */
+} tl__v1_watch;
+
+void tl__v1_write_watch(tl__buf *args, const tl__v1_watch *watch);
+int tl__v1_read_watch(tl__v1_watch *out, tl_str args) TL_MUST_USE;
+
+/* Its answer: a page of one database (all behind the place told, at most TL__V1_MAX_WATCH_BYTES),
+ * or none. Lines `absent` name databases that may not be read, `moved` others that are ahead. */
+typedef struct tl__v1_watched {
+	bool has_page;
+	tl_id db;
+	tl__v1_cursor cursor;
+	tl__v1_tips tips; /* same snapshot as the cursor */
+} tl__v1_watched;
+
+void tl__v1_write_watched(tl__buf *args, const tl__v1_watched *watched);
+int tl__v1_read_watched(tl__v1_watched *out, tl_str args) TL_MUST_USE;
+
 /* Args of every answer whose status is not ok; its body is empty. Time and epoch of the refuser are
  * in the signed header. */
 typedef struct tl__v1_refusal {
@@ -311,6 +351,8 @@ typedef enum tl__v1_line_kind {
 	TL__V1_LINE_ENTRY,
 	TL__V1_LINE_FATE,
 	TL__V1_LINE_DATABASE,
+	TL__V1_LINE_WATCH, /* a database to be watched, and the place */
+	TL__V1_LINE_MOVED, /* it is ahead of the place */
 	TL__V1_LINE_COUNT
 } tl__v1_line_kind;
 
@@ -336,9 +378,11 @@ typedef struct tl__v1_line {
 	tl_str code;                       /* of invalid and declined: an error name */
 	tl_id waits_for[TL__V1_MAX_WAITS]; /* of pending: the first ones */
 	size_t waits_count;
-	uint64_t arrivals; /* of database: its arrival number */
+	uint64_t arrivals; /* of database and moved: its arrival number */
 	uint64_t tip_count;
 	tl_id tips[TL__V1_MAX_LIST_TIPS]; /* of database: the first ones, as many as there are */
+	bool has_cursor;                  /* of watch: none = nothing is held yet */
+	tl__v1_cursor cursor;
 } tl__v1_line;
 
 void tl__v1_write_line(tl__buf *body, const tl__v1_line *line);
@@ -360,6 +404,8 @@ typedef enum tl__v1_body_form {
 	TL__V1_BODY_PAGE,  /* tips, absent, each ascending; entries: wanted ones, then by arrival */
 	TL__V1_BODY_PUSH,  /* entries, parents first */
 	TL__V1_BODY_FATES, /* one for each line of the push, in its order */
+	TL__V1_BODY_WATCH, /* databases to be watched, ascending */
+	TL__V1_BODY_WATCHED, /* tips, absent, each ascending; entries; moved, ascending */
 	TL__V1_BODY_FORM_COUNT
 } tl__v1_body_form;
 

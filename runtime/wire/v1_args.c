@@ -9,13 +9,13 @@ static tl__v1_scan scan(tl_str args)
 	return (tl__v1_scan){args, TL_OK};
 }
 
-static void put_u64(tl__buf *out, const char *before, uint64_t value)
+void tl__v1_put_u64(tl__buf *out, const char *before, uint64_t value)
 {
 	tl__buf_text(out, before);
 	tl__json_put_u64(out, value);
 }
 
-static void scan_u64(tl__v1_scan *s, const char *before, uint64_t *out)
+void tl__v1_scan_u64(tl__v1_scan *s, const char *before, uint64_t *out)
 {
 	tl__v1_expect(s, before);
 	tl__v1_u64(s, out);
@@ -35,7 +35,7 @@ static void scan_bool(tl__v1_scan *s, const char *before, bool *out)
 
 /* --- what several of them hold ---------------------------------------------------------------- */
 
-static void put_cursor(tl__buf *out, const char *before, bool has, const tl__v1_cursor *cursor)
+void tl__v1_put_cursor(tl__buf *out, const char *before, bool has, const tl__v1_cursor *cursor)
 {
 	tl__buf_text(out, before);
 	if (!has) {
@@ -44,13 +44,13 @@ static void put_cursor(tl__buf *out, const char *before, bool has, const tl__v1_
 	}
 	tl__buf_text(out, "{\"incarnation\":");
 	tl__v1_put_hex(out, cursor->incarnation, sizeof cursor->incarnation);
-	put_u64(out, ",\"n\":", cursor->n);
+	tl__v1_put_u64(out, ",\"n\":", cursor->n);
 	tl__buf_text(out, ",\"c\":");
 	tl__v1_put_hex(out, cursor->c, sizeof cursor->c);
 	tl__buf_byte(out, '}');
 }
 
-static void scan_cursor(tl__v1_scan *s, const char *before, bool *has, tl__v1_cursor *out)
+void tl__v1_scan_cursor(tl__v1_scan *s, const char *before, bool *has, tl__v1_cursor *out)
 {
 	tl__v1_expect(s, before);
 	*has = !tl__v1_accept(s, "null");
@@ -58,7 +58,7 @@ static void scan_cursor(tl__v1_scan *s, const char *before, bool *has, tl__v1_cu
 		return;
 	tl__v1_expect(s, "{\"incarnation\":");
 	tl__v1_hex(s, out->incarnation, sizeof out->incarnation);
-	scan_u64(s, ",\"n\":", &out->n);
+	tl__v1_scan_u64(s, ",\"n\":", &out->n);
 	tl__v1_expect(s, ",\"c\":");
 	tl__v1_hex(s, out->c, sizeof out->c);
 	tl__v1_expect(s, "}");
@@ -71,9 +71,9 @@ void tl__v1_tips_hash(const tl_id *ids, size_t count, uint8_t sha256[32])
 	tl_sha256(ids, count * sizeof *ids, sha256);
 }
 
-static void put_tips(tl__buf *out, const tl__v1_tips *tips)
+void tl__v1_put_tips(tl__buf *out, const tl__v1_tips *tips)
 {
-	put_u64(out, "{\"count\":", tips->count);
+	tl__v1_put_u64(out, "{\"count\":", tips->count);
 	tl__buf_text(out, ",\"sha256\":");
 	if (tips->hashed)
 		tl__v1_put_hex(out, tips->sha256, sizeof tips->sha256);
@@ -82,9 +82,9 @@ static void put_tips(tl__buf *out, const tl__v1_tips *tips)
 	tl__buf_byte(out, '}');
 }
 
-static void scan_tips(tl__v1_scan *s, tl__v1_tips *out)
+void tl__v1_scan_tips(tl__v1_scan *s, tl__v1_tips *out)
 {
-	scan_u64(s, "{\"count\":", &out->count);
+	tl__v1_scan_u64(s, "{\"count\":", &out->count);
 	tl__v1_expect(s, ",\"sha256\":");
 	out->hashed = !tl__v1_accept(s, "null");
 	if (out->hashed)
@@ -150,8 +150,8 @@ void tl__v1_write_hello(tl__buf *args, const tl__v1_hello *hello)
 	tl__buf_text(args, ",\"incarnation\":");
 	tl__v1_put_hex(args, hello->incarnation, sizeof hello->incarnation);
 	put_addresses(args, hello);
-	put_u64(args, ",\"max_body_bytes\":", hello->max_body_bytes);
-	put_u64(args, ",\"max_page_entries\":", hello->max_page_entries);
+	tl__v1_put_u64(args, ",\"max_body_bytes\":", hello->max_body_bytes);
+	tl__v1_put_u64(args, ",\"max_page_entries\":", hello->max_page_entries);
 	tl__buf_text(args, ",\"features\":[");
 	for (size_t i = 0; i < hello->feature_count; i++) {
 		if (i)
@@ -199,8 +199,8 @@ int tl__v1_read_hello(tl__v1_hello *out, tl_str args, tl__arena *memory)
 	tl__v1_expect(&s, ",\"incarnation\":");
 	tl__v1_hex(&s, out->incarnation, sizeof out->incarnation);
 	scan_addresses(&s, out, memory);
-	scan_u64(&s, ",\"max_body_bytes\":", &out->max_body_bytes);
-	scan_u64(&s, ",\"max_page_entries\":", &out->max_page_entries);
+	tl__v1_scan_u64(&s, ",\"max_body_bytes\":", &out->max_body_bytes);
+	tl__v1_scan_u64(&s, ",\"max_page_entries\":", &out->max_page_entries);
 	if (out->max_page_entries == 0)
 		tl__v1_bad(&s, "a page holds at least one entry");
 	tl__v1_expect(&s, ",\"features\":[");
@@ -253,14 +253,26 @@ int tl__v1_read_listing(bool *more, tl_str args)
 
 /* --- pull ------------------------------------------------------------------------------------- */
 
+/* The last member, when more is to be told: only to those whose hello says that they know it. */
+static void put_state(tl__buf *out, bool state)
+{
+	tl__buf_text(out, state ? ",\"state\":true}" : "}");
+}
+
+static void scan_state(tl__v1_scan *s, bool *state)
+{
+	*state = tl__v1_accept(s, ",\"state\":true");
+	tl__v1_expect(s, "}");
+}
+
 void tl__v1_write_pull(tl__buf *args, const tl__v1_pull *pull)
 {
-	put_cursor(args, "{\"cursor\":", pull->has_cursor, &pull->cursor);
-	put_cursor(args, ",\"seen\":", pull->has_seen, &pull->seen);
-	put_u64(args, ",\"budget\":", pull->budget);
+	tl__v1_put_cursor(args, "{\"cursor\":", pull->has_cursor, &pull->cursor);
+	tl__v1_put_cursor(args, ",\"seen\":", pull->has_seen, &pull->seen);
+	tl__v1_put_u64(args, ",\"budget\":", pull->budget);
 	tl__buf_text(args, ",\"tips\":");
-	put_tips(args, &pull->tips);
-	tl__buf_byte(args, '}');
+	tl__v1_put_tips(args, &pull->tips);
+	put_state(args, pull->state);
 }
 
 int tl__v1_read_pull(tl__v1_pull *out, tl_str args)
@@ -268,26 +280,28 @@ int tl__v1_read_pull(tl__v1_pull *out, tl_str args)
 	tl__v1_scan s = scan(args);
 
 	memset(out, 0, sizeof *out);
-	scan_cursor(&s, "{\"cursor\":", &out->has_cursor, &out->cursor);
-	scan_cursor(&s, ",\"seen\":", &out->has_seen, &out->seen);
-	scan_u64(&s, ",\"budget\":", &out->budget);
+	tl__v1_scan_cursor(&s, "{\"cursor\":", &out->has_cursor, &out->cursor);
+	tl__v1_scan_cursor(&s, ",\"seen\":", &out->has_seen, &out->seen);
+	tl__v1_scan_u64(&s, ",\"budget\":", &out->budget);
 	tl__v1_expect(&s, ",\"tips\":");
-	scan_tips(&s, &out->tips);
-	tl__v1_expect(&s, "}");
+	tl__v1_scan_tips(&s, &out->tips);
+	scan_state(&s, &out->state);
 	return tl__v1_done(&s);
 }
 
 void tl__v1_write_page(tl__buf *args, const tl__v1_page *page)
 {
-	put_cursor(args, "{\"cursor\":", true, &page->cursor);
+	tl__v1_put_cursor(args, "{\"cursor\":", true, &page->cursor);
 	put_bool(args, ",\"more\":", page->more);
 	put_bool(args, ",\"cursor_valid\":", page->cursor_valid);
 	put_bool(args, ",\"seen_valid\":", page->seen_valid);
 	tl__buf_text(args, ",\"tips\":");
 	if (page->has_tips)
-		put_tips(args, &page->tips);
+		tl__v1_put_tips(args, &page->tips);
 	else
 		tl__buf_text(args, "null");
+	if (page->has_left)
+		tl__v1_put_u64(args, ",\"left\":", page->left);
 	tl__buf_byte(args, '}');
 }
 
@@ -297,7 +311,7 @@ int tl__v1_read_page(tl__v1_page *out, tl_str args)
 	bool has_cursor;
 
 	memset(out, 0, sizeof *out);
-	scan_cursor(&s, "{\"cursor\":", &has_cursor, &out->cursor);
+	tl__v1_scan_cursor(&s, "{\"cursor\":", &has_cursor, &out->cursor);
 	if (!has_cursor)
 		tl__v1_bad(&s, "a page has a cursor");
 	scan_bool(&s, ",\"more\":", &out->more);
@@ -306,7 +320,10 @@ int tl__v1_read_page(tl__v1_page *out, tl_str args)
 	tl__v1_expect(&s, ",\"tips\":");
 	out->has_tips = !tl__v1_accept(&s, "null");
 	if (out->has_tips)
-		scan_tips(&s, &out->tips);
+		tl__v1_scan_tips(&s, &out->tips);
+	out->has_left = tl__v1_accept(&s, ",\"left\":");
+	if (out->has_left)
+		tl__v1_u64(&s, &out->left);
 	tl__v1_expect(&s, "}");
 	if (!out->more && !out->has_tips)
 		tl__v1_bad(&s, "the last page tells the tips");
@@ -317,8 +334,12 @@ int tl__v1_read_page(tl__v1_page *out, tl_str args)
 
 void tl__v1_write_push(tl__buf *args, const tl__v1_push *push)
 {
-	put_cursor(args, "{\"seen\":", push->has_seen, &push->seen);
-	tl__buf_byte(args, '}');
+	tl__v1_put_cursor(args, "{\"seen\":", push->has_seen, &push->seen);
+	if (push->has_place) {
+		tl__v1_put_u64(args, ",\"from\":", push->from);
+		tl__v1_put_cursor(args, ",\"to\":", true, &push->to);
+	}
+	put_state(args, push->state);
 }
 
 int tl__v1_read_push(tl__v1_push *out, tl_str args)
@@ -326,15 +347,32 @@ int tl__v1_read_push(tl__v1_push *out, tl_str args)
 	tl__v1_scan s = scan(args);
 
 	memset(out, 0, sizeof *out);
-	scan_cursor(&s, "{\"seen\":", &out->has_seen, &out->seen);
-	tl__v1_expect(&s, "}");
+	tl__v1_scan_cursor(&s, "{\"seen\":", &out->has_seen, &out->seen);
+	out->has_place = tl__v1_accept(&s, ",\"from\":");
+	if (out->has_place) {
+		bool told;
+
+		tl__v1_u64(&s, &out->from);
+		tl__v1_scan_cursor(&s, ",\"to\":", &told, &out->to);
+		if (!told || out->to.n < out->from)
+			tl__v1_bad(&s, "a place is not before where it began");
+	}
+	scan_state(&s, &out->state);
+	if (out->has_place && !out->state)
+		tl__v1_bad(&s, "a place is told together with `state`");
 	return tl__v1_done(&s);
 }
 
 void tl__v1_write_fates(tl__buf *args, const tl__v1_fates *fates)
 {
 	put_bool(args, "{\"seen_valid\":", fates->seen_valid);
-	put_cursor(args, ",\"cursor\":", fates->has_cursor, &fates->cursor);
+	tl__v1_put_cursor(args, ",\"cursor\":", fates->has_cursor, &fates->cursor);
+	if (fates->has_state) {
+		tl__v1_put_u64(args, ",\"arrivals\":", fates->arrivals);
+		tl__v1_put_u64(args, ",\"tip_count\":", fates->tip_count);
+		tl__buf_text(args, ",\"tips_sha256\":");
+		tl__v1_put_hex(args, fates->tips_sha256, sizeof fates->tips_sha256);
+	}
 	tl__buf_byte(args, '}');
 }
 
@@ -344,7 +382,14 @@ int tl__v1_read_fates(tl__v1_fates *out, tl_str args)
 
 	memset(out, 0, sizeof *out);
 	scan_bool(&s, "{\"seen_valid\":", &out->seen_valid);
-	scan_cursor(&s, ",\"cursor\":", &out->has_cursor, &out->cursor);
+	tl__v1_scan_cursor(&s, ",\"cursor\":", &out->has_cursor, &out->cursor);
+	out->has_state = tl__v1_accept(&s, ",\"arrivals\":");
+	if (out->has_state) {
+		tl__v1_u64(&s, &out->arrivals);
+		tl__v1_scan_u64(&s, ",\"tip_count\":", &out->tip_count);
+		tl__v1_expect(&s, ",\"tips_sha256\":");
+		tl__v1_hex(&s, out->tips_sha256, sizeof out->tips_sha256);
+	}
 	tl__v1_expect(&s, "}");
 	if (out->has_cursor != out->seen_valid)
 		tl__v1_bad(&s, "a cursor is told exactly when `seen` was valid");
@@ -430,7 +475,7 @@ void tl__v1_write_refusal(tl__buf *args, const tl__v1_refusal *refusal)
 		tl__json_put_string(args, refusal->code);
 	else
 		tl__buf_text(args, "null");
-	put_u64(args, ",\"wait_ms\":", refusal->wait_ms);
+	tl__v1_put_u64(args, ",\"wait_ms\":", refusal->wait_ms);
 	tl__buf_byte(args, '}');
 }
 
@@ -443,7 +488,7 @@ int tl__v1_read_refusal(tl__v1_refusal *out, tl_str args)
 	tl__v1_expect(&s, "{\"code\":");
 	if (!tl__v1_accept(&s, "null"))
 		tl__v1_word(&s, &out->code, "a code");
-	scan_u64(&s, ",\"wait_ms\":", &out->wait_ms);
+	tl__v1_scan_u64(&s, ",\"wait_ms\":", &out->wait_ms);
 	tl__v1_expect(&s, "}");
 	return tl__v1_done(&s);
 }

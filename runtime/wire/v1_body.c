@@ -90,12 +90,30 @@ static void put_database(tl__buf *body, const tl__v1_line *line)
 	tl__buf_text(body, "}\n");
 }
 
+static void put_watch(tl__buf *body, const tl__v1_line *line)
+{
+	tl__buf_text(body, "{\"watch\":");
+	tl__v1_put_id(body, &line->id);
+	tl__v1_put_cursor(body, ",\"cursor\":", line->has_cursor, &line->cursor);
+	tl__buf_text(body, "}\n");
+}
+
+static void put_moved(tl__buf *body, const tl__v1_line *line)
+{
+	tl__buf_text(body, "{\"moved\":");
+	tl__v1_put_id(body, &line->id);
+	tl__v1_put_u64(body, ",\"arrivals\":", line->arrivals);
+	tl__buf_text(body, "}\n");
+}
+
 void tl__v1_write_line(tl__buf *body, const tl__v1_line *line)
 {
 	switch (line->kind) {
 	case TL__V1_LINE_ENTRY: tl__v1_write_entry(body, line->entry); break;
 	case TL__V1_LINE_FATE: put_fate(body, line); break;
 	case TL__V1_LINE_DATABASE: put_database(body, line); break;
+	case TL__V1_LINE_WATCH: put_watch(body, line); break;
+	case TL__V1_LINE_MOVED: put_moved(body, line); break;
 	default: tl__v1_write_id(body, line->kind, &line->id); break;
 	}
 }
@@ -180,6 +198,14 @@ static void scan_line(tl__v1_scan *s, tl__v1_line *out)
 	} else if (tl__v1_accept(s, "{\"database\":")) {
 		out->kind = TL__V1_LINE_DATABASE;
 		scan_database(s, out);
+	} else if (tl__v1_accept(s, "{\"watch\":")) {
+		out->kind = TL__V1_LINE_WATCH;
+		tl__v1_id(s, &out->id);
+		tl__v1_scan_cursor(s, ",\"cursor\":", &out->has_cursor, &out->cursor);
+	} else if (tl__v1_accept(s, "{\"moved\":")) {
+		out->kind = TL__V1_LINE_MOVED;
+		tl__v1_id(s, &out->id);
+		tl__v1_scan_u64(s, ",\"arrivals\":", &out->arrivals);
 	} else {
 		if (tl__v1_accept(s, "{\"have\":"))
 			out->kind = TL__V1_LINE_HAVE;
@@ -221,6 +247,8 @@ static const unsigned forms[TL__V1_BODY_FORM_COUNT] = {
 	[TL__V1_BODY_PAGE] = BIT(TIP) | BIT(ABSENT) | BIT(ENTRY),
 	[TL__V1_BODY_PUSH] = BIT(ENTRY),
 	[TL__V1_BODY_FATES] = BIT(FATE),
+	[TL__V1_BODY_WATCH] = BIT(WATCH),
+	[TL__V1_BODY_WATCHED] = BIT(TIP) | BIT(ABSENT) | BIT(ENTRY) | BIT(MOVED),
 };
 
 /* Lines of a kind in one body; databases are bounded by its length alone. */
@@ -232,13 +260,18 @@ static const size_t limits[TL__V1_LINE_COUNT] = {
 	[TL__V1_LINE_ENTRY] = TL__V1_MAX_PAGE_ENTRIES,
 	[TL__V1_LINE_FATE] = TL__V1_MAX_PAGE_ENTRIES,
 	[TL__V1_LINE_DATABASE] = SIZE_MAX,
+	[TL__V1_LINE_WATCH] = TL__V1_MAX_WATCH_LINES,
+	[TL__V1_LINE_MOVED] = TL__V1_MAX_WATCH_LINES,
 };
 
 tl__v1_body_form tl__v1_request_body(tl__v1_method method)
 {
-	if (method == TL__V1_PULL)
-		return TL__V1_BODY_PULL;
-	return method == TL__V1_PUSH ? TL__V1_BODY_PUSH : TL__V1_BODY_EMPTY;
+	switch (method) {
+	case TL__V1_PULL: return TL__V1_BODY_PULL;
+	case TL__V1_PUSH: return TL__V1_BODY_PUSH;
+	case TL__V1_WATCH: return TL__V1_BODY_WATCH;
+	default: return TL__V1_BODY_EMPTY;
+	}
 }
 
 tl__v1_body_form tl__v1_answer_body(tl__v1_method method, tl__v1_status status)
@@ -249,6 +282,7 @@ tl__v1_body_form tl__v1_answer_body(tl__v1_method method, tl__v1_status status)
 	case TL__V1_LIST: return TL__V1_BODY_LIST;
 	case TL__V1_PULL: return TL__V1_BODY_PAGE;
 	case TL__V1_PUSH: return TL__V1_BODY_FATES;
+	case TL__V1_WATCH: return TL__V1_BODY_WATCHED;
 	default: return TL__V1_BODY_EMPTY;
 	}
 }

@@ -22,7 +22,8 @@ static const char *const method_names[] = {[TL__V1_HELLO] = "hello",
 	[TL__V1_LIST] = "list",
 	[TL__V1_PULL] = "pull",
 	[TL__V1_PUSH] = "push",
-	[TL__V1_ACCESS] = "access"};
+	[TL__V1_ACCESS] = "access",
+	[TL__V1_WATCH] = "watch"};
 
 const char *tl__v1_status_name(tl__v1_status status)
 {
@@ -245,7 +246,7 @@ static bool keys_differ(const tl__v1_request *m)
 
 int tl__v1_request_form(const tl__v1_frame *frame, const tl__v1_request *m, tl__v1_method *method)
 {
-	bool hello;
+	bool hello, named;
 	int code = tl__v1_method_parse(method, m->method);
 
 	if (code != TL_OK)
@@ -257,7 +258,8 @@ int tl__v1_request_form(const tl__v1_frame *frame, const tl__v1_request *m, tl__
 		return tl__fail(TL_E_BAD_MESSAGE, "a request names a key twice");
 	if (!hello && (!m->has_to || !m->has_epoch))
 		return tl__fail(TL_E_BAD_MESSAGE, "only hello may leave out `to` or `epoch`");
-	if (m->has_db == (hello || *method == TL__V1_LIST))
+	named = !hello && *method != TL__V1_LIST && *method != TL__V1_WATCH;
+	if (m->has_db != named)
 		return tl__fail(TL_E_BAD_MESSAGE,
 			m->has_db ? "this method has no database" : "this method names a database");
 	return TL_OK;

@@ -34,6 +34,14 @@ void tl__v1_value(tl__v1_scan *s, tl_str *out);
 /* TL_OK when all went well and nothing is left. */
 int tl__v1_done(tl__v1_scan *s);
 
+/* What args and lines share (v1_args.c); `before` is the text in front. */
+void tl__v1_put_u64(tl__buf *out, const char *before, uint64_t value);
+void tl__v1_scan_u64(tl__v1_scan *s, const char *before, uint64_t *out);
+void tl__v1_put_cursor(tl__buf *out, const char *before, bool has, const tl__v1_cursor *cursor);
+void tl__v1_scan_cursor(tl__v1_scan *s, const char *before, bool *has, tl__v1_cursor *out);
+void tl__v1_put_tips(tl__buf *out, const tl__v1_tips *tips);
+void tl__v1_scan_tips(tl__v1_scan *s, tl__v1_tips *out);
+
 void tl__v1_put_hex(tl__buf *out, const uint8_t *bytes, size_t len); /* with the quotes */
 void tl__v1_put_key(tl__buf *out, const tl_key *key);
 void tl__v1_put_id(tl__buf *out, const tl_id *id);

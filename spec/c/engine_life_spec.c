@@ -35,6 +35,8 @@ static void flush_and_wait_say_when_it_is_done(void)
 	CHECK(strstr(json, d.a.at.text) != NULL);
 	CHECK(strstr(json, "\"databases\":[{\"id\":\"sha256:") != NULL);
 	CHECK(json_has(json, "\"pairs\":[{"));
+	/* Neither reaches the other. */
+	CHECK_OK(tl_sync_remove_peer_address(d.b.node, d.a.key, &d.a.at, NULL));
 	CHECK_OK(tl_sync_stop_server(d.b.node));
 	CHECK_OK(put(d.db, "n", "z"));
 	CHECK_CODE(finish(tl_sync_flush(d.a.node, 300, &op), &op), TL_E_TIMEOUT);
@@ -112,6 +114,7 @@ static void events_tell_what_happens(void)
 	CHECK(event.has_peer && event.has_db && event.time_ms > 0);
 	CHECK(event_comes(d.b.node, TL_EVENT_ENTRIES_RECEIVED, &event));
 	CHECK(event.number == 1 && memcmp(&event.db, &d.id, sizeof d.id) == 0);
+	CHECK_OK(tl_sync_remove_peer_address(d.b.node, d.a.key, &d.a.at, NULL));
 	CHECK_OK(tl_sync_stop_server(d.b.node));
 	CHECK(event_comes(d.b.node, TL_EVENT_SERVER_STOPPED, &event));
 	CHECK(strcmp(event.text + strlen("http:"), d.b.at.text) == 0);

@@ -66,11 +66,26 @@ AGAIN(push)
 AGAIN(fates)
 AGAIN(access_answer)
 AGAIN(refusal)
+AGAIN(watch)
+AGAIN(watched)
 
 static const struct {
 	again_call again;
 	const char *text;
 } good[] = {
+	{again_watch, "{\"hold_ms\":0}"},
+	{again_watch, "{\"hold_ms\":55000}"},
+	{again_watched, "{\"page\":null}"},
+	{again_watched, "{\"page\":{\"db\":" ID ",\"cursor\":" AT
+			",\"tips\":{\"count\":3,\"sha256\":null}}}"},
+	{again_push, "{\"seen\":" AT ",\"state\":true}"},
+	{again_push, "{\"seen\":null,\"from\":16,\"to\":" AT ",\"state\":true}"},
+	{again_pull, "{\"cursor\":null,\"seen\":null,\"budget\":1,\"tips\":{\"count\":0,\"sha256\":"
+		     "null},\"state\":true}"},
+	{again_page, "{\"cursor\":" AT ",\"more\":true,\"cursor_valid\":true,\"seen_valid\":true,"
+		     "\"tips\":null,\"left\":18446744073709551615}"},
+	{again_fates, "{\"seen_valid\":true,\"cursor\":" AT
+		      ",\"arrivals\":7,\"tip_count\":2,\"tips_sha256\":" HASH "}"},
 	{again_hello, "{\"key\":" KEY ",\"name\":\"\",\"incarnation\":" HEX
 		      ",\"addresses\":[],\"max_body_bytes\":0,\"max_page_entries\":1,"
 		      "\"features\":[]}"},
@@ -135,6 +150,14 @@ static const struct {
 	{again_page, "{\"cursor\":" AT ",\"more\":false,\"cursor_valid\":true,\"seen_valid\":true,"
 		     "\"tips\":null}"},
 	{again_fates, "{\"seen_valid\":false,\"cursor\":" AT "}"},
+	{again_push, "{\"seen\":null,\"state\":false}"},
+	{again_push, "{\"seen\":null,\"from\":16,\"to\":" AT "}"},
+	{again_push, "{\"seen\":null,\"from\":18,\"to\":" AT ",\"state\":true}"},
+	{again_push, "{\"seen\":null,\"from\":16,\"to\":null,\"state\":true}"},
+	{again_watch, "{}"},
+	{again_watched, "{\"page\":{\"db\":" ID
+			",\"cursor\":null,\"tips\":{\"count\":0,\"sha256\":null}}}"},
+	{again_watched, "{}"},
 	{again_fates, "{\"seen_valid\":true,\"cursor\":null}"},
 	{again_access, "{\"key\":" KEY ",\"name\":\"\",\"permission\":\"Read\"}"},
 	{again_access, "{\"key\":" KEY ",\"name\":\"*\",\"permission\":\"Read\"}"},

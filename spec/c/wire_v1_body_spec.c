@@ -73,7 +73,7 @@ static bool same_line(const tl__v1_line *a, const tl__v1_line *b)
 	       memcmp(a->tips, b->tips, sizeof a->tips) == 0;
 }
 
-#define LINES 14
+#define LINES 17
 static void make_lines(tl__v1_line lines[LINES])
 {
 	size_t n = 0;
@@ -114,6 +114,13 @@ static void make_lines(tl__v1_line lines[LINES])
 	lines[n].has_id = false;
 	lines[n].id = (tl_id){{0}};
 	lines[n++].entry = TL__STR("{\"tree\":{}}");
+	lines[n++].kind = TL__V1_LINE_WATCH;
+	lines[n].kind = TL__V1_LINE_WATCH;
+	lines[n].has_cursor = true;
+	lines[n].cursor.n = 17;
+	lines[n++].cursor.c[15] = 0xff;
+	lines[n].kind = TL__V1_LINE_MOVED;
+	lines[n++].arrivals = 18;
 	if (n != LINES)
 		exit(2);
 }
@@ -225,11 +232,13 @@ static void every_method_has_its_body(void)
 	CHECK(tl__v1_request_body(TL__V1_PULL) == TL__V1_BODY_PULL);
 	CHECK(tl__v1_request_body(TL__V1_PUSH) == TL__V1_BODY_PUSH);
 	CHECK(tl__v1_request_body(TL__V1_ACCESS) == TL__V1_BODY_EMPTY);
+	CHECK(tl__v1_request_body(TL__V1_WATCH) == TL__V1_BODY_WATCH);
 	CHECK(tl__v1_answer_body(TL__V1_HELLO, TL__V1_OK) == TL__V1_BODY_EMPTY);
 	CHECK(tl__v1_answer_body(TL__V1_LIST, TL__V1_OK) == TL__V1_BODY_LIST);
 	CHECK(tl__v1_answer_body(TL__V1_PULL, TL__V1_OK) == TL__V1_BODY_PAGE);
 	CHECK(tl__v1_answer_body(TL__V1_PUSH, TL__V1_OK) == TL__V1_BODY_FATES);
 	CHECK(tl__v1_answer_body(TL__V1_ACCESS, TL__V1_OK) == TL__V1_BODY_EMPTY);
+	CHECK(tl__v1_answer_body(TL__V1_WATCH, TL__V1_OK) == TL__V1_BODY_WATCHED);
 	CHECK(tl__v1_answer_body(TL__V1_PULL, TL__V1_BUSY) == TL__V1_BODY_EMPTY);
 }
 
@@ -238,7 +247,9 @@ static void bodies_take_their_kinds_alone(void)
 	static const unsigned may[TL__V1_BODY_FORM_COUNT] = {0, 1u << TL__V1_LINE_DATABASE,
 		1u << TL__V1_LINE_TIP | 1u << TL__V1_LINE_HAVE | 1u << TL__V1_LINE_WANT,
 		1u << TL__V1_LINE_TIP | 1u << TL__V1_LINE_ABSENT | 1u << TL__V1_LINE_ENTRY,
-		1u << TL__V1_LINE_ENTRY, 1u << TL__V1_LINE_FATE};
+		1u << TL__V1_LINE_ENTRY, 1u << TL__V1_LINE_FATE, 1u << TL__V1_LINE_WATCH,
+		1u << TL__V1_LINE_TIP | 1u << TL__V1_LINE_ABSENT | 1u << TL__V1_LINE_ENTRY |
+			1u << TL__V1_LINE_MOVED};
 	tl__v1_line lines[LINES];
 	tl__v1_tips one = {.count = 1};
 

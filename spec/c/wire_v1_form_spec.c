@@ -169,6 +169,8 @@ static void methods_have_their_form(void)
 		{"push", true, true, false, TL_E_BAD_MESSAGE},
 		{"push", false, true, true, TL_E_BAD_MESSAGE}, {"access", true, true, true, TL_OK},
 		{"access", true, false, true, TL_E_BAD_MESSAGE},
+		{"watch", true, true, false, TL_OK}, {"watch", true, true, true, TL_E_BAD_MESSAGE},
+		{"watch", true, false, false, TL_E_BAD_MESSAGE},
 		{"reconcile", true, true, true, TL_E_UNSUPPORTED}};
 	tl__v1_frame frame = {.signature_count = 3};
 	tl__v1_method method;

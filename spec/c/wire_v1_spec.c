@@ -135,7 +135,8 @@ static void names_go_both_ways(void)
 	CHECK(strcmp(tl__v1_status_name(TL__V1_STATUS_COUNT), "unknown") == 0);
 	CHECK(strcmp(tl__v1_method_name(TL__V1_METHOD_COUNT), "unknown") == 0);
 	CHECK_CODE(tl__v1_status_parse(&(tl__v1_status){0}, TL__STR("Ok")), TL_E_BAD_MESSAGE);
-	CHECK_CODE(tl__v1_method_parse(&(tl__v1_method){0}, TL__STR("watch")), TL_E_UNSUPPORTED);
+	CHECK_CODE(
+		tl__v1_method_parse(&(tl__v1_method){0}, TL__STR("reconcile")), TL_E_UNSUPPORTED);
 }
 
 /* --- damage and deceit ------------------------------------------------------------------------ */

@@ -51,6 +51,7 @@ static int again_args(check *c, tl__buf *out, tl__v1_method method, tl_str args,
 		tl__v1_pull pull;
 		tl__v1_push push;
 		tl__v1_access access;
+		tl__v1_watch watch;
 	} m;
 	int code;
 
@@ -71,6 +72,11 @@ static int again_args(check *c, tl__buf *out, tl__v1_method method, tl_str args,
 		code = tl__v1_read_push(&m.push, args);
 		if (code == TL_OK)
 			tl__v1_write_push(out, &m.push);
+		return code;
+	case TL__V1_WATCH:
+		code = tl__v1_read_watch(&m.watch, args);
+		if (code == TL_OK)
+			tl__v1_write_watch(out, &m.watch);
 		return code;
 	default:
 		code = tl__v1_read_access(&m.access, args, &c->arena);
@@ -98,6 +104,17 @@ static int again_fates(tl__buf *out, tl_str args)
 
 	if (code == TL_OK)
 		tl__v1_write_fates(out, &fates);
+	return code;
+}
+
+static int again_watched(tl__buf *out, tl_str args, tl__v1_tips *tips)
+{
+	tl__v1_watched watched;
+	int code = tl__v1_read_watched(&watched, args);
+
+	*tips = watched.tips;
+	if (code == TL_OK)
+		tl__v1_write_watched(out, &watched);
 	return code;
 }
 
@@ -129,6 +146,7 @@ static int again_answer(
 		return code;
 	case TL__V1_PULL: return again_page(out, r->args, tips);
 	case TL__V1_PUSH: return again_fates(out, r->args);
+	case TL__V1_WATCH: return again_watched(out, r->args, tips);
 	default:
 		code = tl__v1_read_access_answer(&access, r->args);
 		if (code == TL_OK)

@@ -203,6 +203,9 @@ struct tl_transport {
 	/* The connection ends behind the answer, which is still to be given: the requester is not
 	 * trusted with another request on it. NULL: a transport without such connections. */
 	void (*close_after)(tl_incoming *in);
+	/* The answer is held and may take `ms`: until then nobody is silent. NULL: a transport that
+	 * never gives up a request that is whole. */
+	void (*hold)(tl_incoming *in, uint32_t ms);
 };
 
 /* --- policy ----------------------------------------------------------------------------------- */

@@ -1,0 +1,56 @@
+/* Which databases of a watch are ahead of the place told, with a page of the first: one snapshot.
+ */
+#include "tree/work_serve.h"
+
+static int look_at(tl__tree *tree, tl__snapshot *s, tl__work *work, tl__work_watched *line)
+{
+	tl__work_watch *watch = &work->watch;
+	tl__db_row row;
+	int rc = tl__work_rights_of(
+		tree, s, &line->db, watch->keys, watch->key_count, &work->arena, &line->rights);
+
+	if (rc != TL_OK || !line->rights.held)
+		return rc;
+	rc = tl__read_database(s, &line->db, &row);
+	line->arrivals = rc == TL_OK ? row.arrivals : 0;
+	line->valid = true;
+	if (rc == TL_OK && line->has_cursor && line->checks)
+		rc = tl__place_valid(s, &line->db, &line->cursor, &line->valid);
+	return rc;
+}
+
+static int give_page(tl__snapshot *s, tl__work *work, const tl__work_watched *line)
+{
+	tl__work_page *page = &work->watch.page;
+	int rc = TL_OK;
+
+	page->has_cursor = line->has_cursor;
+	page->cursor = line->cursor;
+	page->skip = line->skip;
+	page->skip_count = line->skip_count;
+	/* Of a place that was valid before only the number is kept. */
+	if (line->has_cursor && !line->checks)
+		rc = tl__place_at(s, &line->db, line->cursor.n, &page->cursor);
+	work->db = line->db;
+	return rc == TL_OK ? tl__page_read(s, work, page, line->arrivals) : rc;
+}
+
+int tl__work_watch_run(tl__tree *tree, tl__work *work)
+{
+	tl__work_watch *watch = &work->watch;
+	tl__snapshot *s = NULL;
+	int rc = tl__snapshot_open(tree->store, &s);
+
+	for (size_t i = 0; rc == TL_OK && i < watch->count; i++) {
+		tl__work_watched *line = &watch->lines[i];
+
+		rc = look_at(tree, s, work, line);
+		if (rc == TL_OK && watch->paged == SIZE_MAX && line->rights.held && line->valid &&
+			!line->rights.system && line->arrivals > line->cursor.n) {
+			watch->paged = i;
+			rc = give_page(s, work, line);
+		}
+	}
+	tl__snapshot_close(s);
+	return rc;
+}
