@@ -15,8 +15,9 @@
 #include "wire/v0.h"
 
 /* Bounds of one work. */
-#define TL__WORK_MAX_SCAN      10000 /* arrivals looked at for one page */
-#define TL__WORK_OUR_ANCESTORS 64    /* ancestors added to v0 `our_tips` */
+#define TL__WORK_MAX_SCAN         10000 /* arrivals looked at for one page */
+#define TL__WORK_OUR_ANCESTORS    64    /* ancestors added to v0 `our_tips` and `their_tips` */
+#define TL__WORK_NEAR_CHECKPOINTS 40    /* of them one behind the other in `their_tips` */
 
 /* --- a v0 tree answer as it arrives ----------------------------------------------------------- */
 
@@ -311,7 +312,7 @@ typedef struct tl__work_stream {
 	/* Out: fixed by the first run. */
 	bool held; /* false: the root is missing */
 	tl_str root;
-	tl_id *our_tips;
+	tl_id *our_tips; /* and checkpoints behind them, when we lack one of the other side's */
 	size_t our_tip_count;
 	/* Out: of this run. Run the same work again for the next piece while there is more. */
 	tl_str *lines;

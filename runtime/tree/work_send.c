@@ -7,26 +7,6 @@
 #include "tree/work_serve.h"
 #include "wire/v1.h"
 
-typedef struct id_list {
-	tl__arena *arena;
-	tl_id *ids;
-	size_t count, cap, most;
-} id_list;
-
-static int add_id(id_list *list, const tl_id *id)
-{
-	void *array = list->ids;
-	int rc;
-
-	if (list->count >= list->most)
-		return TL__STORE_STOP;
-	rc = tl__arena_grow(list->arena, &array, &list->cap, list->count, sizeof *id);
-	list->ids = array;
-	if (rc == TL_OK)
-		list->ids[list->count++] = *id;
-	return rc;
-}
-
 /* Which of our keys hold an Active record there. */
 static int key_mask(tl__tree *tree, tl__snapshot *s, tl__work *work, const tl_key *keys,
 	size_t count, uint32_t *mask)
@@ -58,36 +38,6 @@ static int read_db(tl__snapshot *s, const tl_id *db, tl__db_row *row, bool *held
 
 /* --- tips ------------------------------------------------------------------------------------- */
 
-static int take_row(void *ud, const tl__entry_row *row)
-{
-	return add_id(ud, &row->id);
-}
-
-/* Entries at doubling distance before the newest: an old server walks from its tips until it meets
- * one that was named. */
-static int add_ancestors(tl__snapshot *s, tl__work *work, uint64_t head)
-{
-	tl__work_tips *out = &work->tips;
-	id_list list = {.arena = &work->arena, .most = TL__WORK_OUR_ANCESTORS};
-	tl_id *all;
-	int rc = TL_OK;
-
-	for (uint64_t back = 1; rc == TL_OK && back < head; back *= 2)
-		rc = tl__read_arrivals(
-			s, &work->db, head - back, head - back, 1, 0, take_row, &list);
-	if (rc != TL_OK || list.count == 0)
-		return rc;
-	all = tl__arena_alloc(&work->arena, out->id_count + list.count, sizeof *all);
-	if (!all)
-		return TL_E_NOMEM;
-	if (out->id_count > 0)
-		memcpy(all, out->ids, out->id_count * sizeof *all);
-	memcpy(all + out->id_count, list.ids, list.count * sizeof *all);
-	out->ids = all;
-	out->id_count += list.count;
-	return TL_OK;
-}
-
 static int read_our_tips(tl__tree *tree, tl__snapshot *s, tl__work *work)
 {
 	tl__work_tips *out = &work->tips;
@@ -104,7 +54,8 @@ static int read_our_tips(tl__tree *tree, tl__snapshot *s, tl__work *work)
 	if (out->id_count > out->max_tips)
 		out->id_count = out->with_ancestors ? out->max_tips : 0;
 	if (out->with_ancestors)
-		rc = add_ancestors(s, work, row.arrivals);
+		rc = tl__checkpoints_add(
+			s, &work->db, row.arrivals, 0, &work->arena, &out->ids, &out->id_count);
 	if (rc == TL_OK)
 		rc = key_mask(tree, s, work, out->keys, out->key_count, &out->key_mask);
 	return rc;

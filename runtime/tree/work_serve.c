@@ -260,6 +260,28 @@ static int take_root(void *ud, const tl__entry_row *row)
 	return work->stream.root.ptr ? TL_OK : TL_E_NOMEM;
 }
 
+static int count_row(void *ud, const tl__entry_row *row)
+{
+	(void)row;
+	++*(size_t *)ud;
+	return TL_OK;
+}
+
+/* Of tips that we lack only what is new above ours is wanted: the other side looks for the place.
+ */
+static int add_checkpoints(struct page *p, uint64_t head)
+{
+	tl__work_stream *stream = &p->work->stream;
+	size_t held = 0;
+	int rc = tl__read_entries(
+		p->s, &p->work->db, stream->stop, stream->stop_count, 0, count_row, &held);
+
+	if (rc != TL_OK || held == stream->stop_count)
+		return rc;
+	return tl__checkpoints_add(p->s, &p->work->db, head, TL__WORK_NEAR_CHECKPOINTS,
+		&p->work->arena, &stream->our_tips, &stream->our_tip_count);
+}
+
 /* The first piece fixes what the answer holds; later ones go on from the same list. */
 static int begin_stream(struct page *p)
 {
@@ -278,6 +300,8 @@ static int begin_stream(struct page *p)
 	if (rc == TL_OK && !stream->bootstrap)
 		rc = tl__lacks(p->s, &p->work->db, stream->our_tips, stream->our_tip_count,
 			stream->stop, stream->stop_count, &stream->lacks, &stream->lack_count);
+	if (rc == TL_OK && !stream->bootstrap)
+		rc = add_checkpoints(p, row.arrivals);
 	if (rc == TL_OK)
 		stream->upto = stream->bootstrap ? row.arrivals : stream->lack_count;
 	return rc;

@@ -16,6 +16,10 @@ int tl__tips_read(tl__snapshot *s, const tl_id *db, tl__arena *arena, tl_id **id
 	uint8_t sha256[32]) TL_MUST_USE;
 /* Fills `page` with what is behind its cursor in work->db up to `upto`, in the work's memory. */
 int tl__page_read(tl__snapshot *s, tl__work *work, tl__work_page *page, uint64_t upto) TL_MUST_USE;
+/* Appends to the list (which moves, in the arena) up to TL__WORK_OUR_ANCESTORS entries before
+ * arrival `head`: the `near` newest, then at doubling distance. */
+int tl__checkpoints_add(tl__snapshot *s, const tl_id *db, uint64_t head, uint64_t near,
+	tl__arena *arena, tl_id **ids, size_t *count) TL_MUST_USE;
 /* Adds to `held` (keys are ids) what has arrived behind `from` of these entries and their
  * ancestors. Gives up quietly at TL__WORK_MAX_FILTER entries: what is left out then is sent though
  * it is known, which does no harm. */

@@ -148,6 +148,36 @@ function C.commits(db, count)
 	end
 end
 
+local servers = {}
+
+--- A way to `host` that counts what dialled nodes are sent: where to dial, and the count in `bytes`.
+function C.relay(host)
+	local relay, server = { bytes = 0 }, uv.new_tcp()
+	local ip, port = host:match '^(.*):(%d+)$'
+	servers[#servers + 1] = server
+	assert(server:bind('127.0.0.1', 0))
+	assert(server:listen(16, function()
+		local near, far = uv.new_tcp(), uv.new_tcp()
+		local function pass(from, to, count)
+			from:read_start(function(_, bytes)
+				if not bytes then
+					return to:is_closing() or to:close()
+				end
+				relay.bytes = relay.bytes + (count and #bytes or 0)
+				to:write(bytes)
+			end)
+		end
+		server:accept(near)
+		far:connect(ip, math.tointeger(port), function(err)
+			assert(not err, err)
+			pass(near, far, true)
+			pass(far, near)
+		end)
+	end))
+	relay.host = '127.0.0.1:' .. server:getsockname().port
+	return relay
+end
+
 --- What the counterpart dials.
 function C.host(address)
 	return (address:gsub('^http:', ''))
@@ -194,7 +224,10 @@ function C.clean()
 	for _, node in ipairs(nodes) do
 		node:close(0)
 	end
-	running, nodes = {}, {}
+	for _, server in ipairs(servers) do
+		server:close()
+	end
+	running, nodes, servers = {}, {}, {}
 	H.clean()
 end
 

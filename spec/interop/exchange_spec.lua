@@ -84,6 +84,26 @@ describe('an exchange', function()
 		assert.are.same(C.state(node, db, 'data'), other:state(db, 'data'))
 	end)
 
+	case('costs 0.2.0 what is new, not its history, when both wrote', function()
+		local ours = C.database(node, 'open', 'write:10')
+		local db = ours:root_id()
+		for i = 1, 120 do
+			assert(ours:transact(function(tx) tx:doc 'data':set('k' .. i, ('x'):rep(2000)) end))
+		end
+		local relay = C.relay(C.host(sync:get_server_address()))
+		other:call('sync', { address = relay.host, db = db })
+		other:call('adopt', { db = db })
+		for i = 1, 3 do
+			other:write(db, 'data', { set = { ['theirs' .. i] = i } })
+			assert(ours:transact(function(tx) tx:doc 'data':set('ours' .. i, i) end))
+		end
+		relay.bytes = 0
+		other:call('sync', { address = relay.host, db = db })
+		assert.is_true(relay.bytes < 20000, relay.bytes .. ' bytes')
+		C.wait_equal(node, other, db)
+		assert.are.same(C.state(node, db, 'data'), other:state(db, 'data'))
+	end)
+
 	-- Each of these is written by 0.2.0, read and changed by us, and read by 0.2.0 again.
 
 	case('keeps nested documents', function()
