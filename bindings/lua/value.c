@@ -307,6 +307,7 @@ static tl_value *from_lua(lua_State *L, int index, const tlua_place *at)
 		return is_array(L, index) ? list_from_array(L, index, at)
 					  : doc_from_table(L, index, at);
 	case LUA_TUSERDATA: return object_from_lua(L, index, at);
+	case LUA_TNONE: tlua_refuse_at(L, at, "is missing"); break;
 	default:
 		tlua_refuse_at(L, at,
 			lua_pushfstring(L, "is of type %s, which no document holds",

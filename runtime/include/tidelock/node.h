@@ -40,7 +40,9 @@ typedef struct tl_sync_options {
 	uint32_t commit_gap_ms;       /* between sends while commits keep coming; 0 = default 20 */
 	uint32_t retry_max_ms;        /* longest wait between attempts; 0 = default 64,000 */
 	uint32_t max_attempts;        /* 0 = default 10; TL_NEVER = unlimited */
-	uint64_t max_response_bytes;  /* 0 = default 1 GiB */
+	/* Of an answer in one piece, as 0.2.0 gives it; what does not fit 4 MiB waits in a file
+	 * without a name in $TMPDIR, or /tmp, until it is verified. 0 = default 1 GiB. */
+	uint64_t max_response_bytes;
 	/* Switches: TL_ON or TL_OFF; 0 = default. */
 	uint8_t on_commit; /* send on commit; on */
 	uint8_t v0_claims; /* serve on an unproven v0 `requesting_key`, as 0.2.0 does; off */
@@ -62,6 +64,7 @@ typedef struct tl_sync_options {
 		sizeof(tl_sync_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0                  \
 	}
 
+/* Begin with TL_NODE_CONFIG_INIT: zeros alone would ask for every line of the log. */
 typedef struct tl_node_config {
 	size_t size;
 	const char *path; /* data directory, created when missing; NULL: everything in memory */
