@@ -168,7 +168,7 @@ static int add_http(tl__engine *engine, const tl_http_config *config, bool tls)
 	const tl__http_options options = {
 		.tls = tls, .ca_file = config->ca_file, .proxy = config->proxy};
 	tl__carrier carrier = {
-		.can_serve = tls == (config->certificate_file != NULL),
+		.can_serve = !tls || config->certificate_file,
 		.dial_ms = config->dial_ms,
 		.idle_ms = config->idle_ms,
 		.min_bytes_per_s = config->min_bytes_per_s,
@@ -243,12 +243,24 @@ int tl__carriers_check_address(tl__engine *engine, const tl_address *address)
 
 /* --- servers ---------------------------------------------------------------------------------- */
 
+/* Whoever gave a certificate and names no transport wants it used: https comes before http. */
+static tl__carrier *usual_carrier(tl__engine *engine)
+{
+	tl__carrier *https = tl__engine_carrier(engine, TL__STR("https"));
+
+	for (size_t i = 0; i < engine->carrier_count; i++) {
+		tl__carrier *at = &engine->carriers[i];
+		bool plain = tl__str_eq(tl__str_z(at->transport->type), TL__STR("http"));
+
+		if (at->can_serve)
+			return plain && https && https->can_serve ? https : at;
+	}
+	return NULL;
+}
+
 static int choose_carrier(tl__engine *engine, const char *type, tl__carrier **out)
 {
-	*out = type ? tl__engine_carrier(engine, tl__str_z(type)) : NULL;
-	for (size_t i = 0; !type && !*out && i < engine->carrier_count; i++)
-		if (engine->carriers[i].can_serve)
-			*out = &engine->carriers[i];
+	*out = type ? tl__engine_carrier(engine, tl__str_z(type)) : usual_carrier(engine);
 	if (!*out)
 		return tl__fail(TL_E_NO_TRANSPORT_ENABLED,
 			"no transport%s%s is enabled that could serve; enable one first",
@@ -256,7 +268,7 @@ static int choose_carrier(tl__engine *engine, const char *type, tl__carrier **ou
 	if (!(*out)->can_serve)
 		return tl__fail(TL_E_NO_TRANSPORT_ENABLED,
 			"the transport \"%s\" is set up for dialling only (serving https needs a "
-			"certificate and key, serving http needs none)",
+			"certificate and key)",
 			(*out)->transport->type);
 	return TL_OK;
 }

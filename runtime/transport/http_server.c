@@ -160,6 +160,9 @@ static int load_tls(tl_server *server, const tl_serve_options *options)
 		rc = read_pem(options->key_file, &server->key);
 	if (rc == TL_OK)
 		rc = tl__certificate_channel(server->certificate.ptr, server->channel);
+	if (rc == TL_OK)
+		rc = tl__certificate_check_key(
+			tl__buf_view(&server->certificate), tl__buf_view(&server->key));
 	return rc;
 }
 
@@ -187,10 +190,8 @@ static int start_daemon(tl_server *server)
 	if (!server->daemon) {
 		server->listen_fd = -1; /* it closes the socket even then */
 		return tl__fail(tls ? TL_E_TLS : TL_E_SERVER_BIND,
-			"the server on %s does not start: %s%s", server->address,
-			server->said[0] ? server->said : "no reason given",
-			tls ? " (does the key belong to the certificate, and has it no passphrase?)"
-			    : "");
+			"the server on %s does not start: %s", server->address,
+			server->said[0] ? server->said : "no reason given");
 	}
 	return TL_OK;
 }

@@ -154,7 +154,7 @@ static void unusable_files_are_told_at_the_start(void)
 	CHECK_CODE(serve_with(&g, "broken.pem", "server.key"), TL_E_TLS);
 	CHECK_CODE(serve_with(&g, "server.pem", "broken.pem"), TL_E_TLS);
 	CHECK_CODE(serve_with(&g, "server.pem", "other.key"), TL_E_TLS);
-	CHECK(strstr(tl_error_message(tl_last_error()), "belong to the certificate"));
+	CHECK(strstr(tl_error_message(tl_last_error()), "does not belong to the certificate"));
 	/* A mebibyte is read, and not a byte more. */
 	CHECK(shell("head -c 1048576 /dev/zero | tr '\\0' '\\n' > long.pem && "
 		    "cat server.pem long.pem | head -c 1048576 > most.pem && "
@@ -167,6 +167,37 @@ static void unusable_files_are_told_at_the_start(void)
 	rig_close(&g);
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK); /* never silently without TLS */
 	CHECK_CODE(serve_with(&g, "server.pem", "server.key"), TL_E_TLS);
+	rig_close(&g);
+}
+
+/* Whatever kinds the two are of; and one that cannot be read without asking somebody. */
+static void a_key_must_belong_to_its_certificate(void)
+{
+	static const char *const kinds[] = {"rsa", "ec", "ed"};
+	rig g;
+
+	REQUIRE(shell(
+		"openssl genpkey -algorithm RSA -out rsa.key && "
+		"openssl genpkey -algorithm RSA -out rsa2.key && "
+		"openssl genpkey -algorithm ED25519 -out ed.key && "
+		"openssl genpkey -algorithm ED25519 -out ed2.key && " NEW_KEY "ec.key && " NEW_KEY
+		"ec2.key && for k in rsa ec ed; do openssl req -x509 -new -key $k.key -days 2 "
+		"-subj /CN=$k -out $k.pem || exit 1; done"));
+	REQUIRE(shell("openssl pkcs8 -topk8 -in ec.key -passout pass:x -out sealed.key"));
+	REQUIRE(open_tls(&g, "ca.pem", "server.pem") == TL_OK);
+	for (size_t c = 0; c < 3; c++)
+		for (size_t k = 0; k < 3; k++) {
+			char certificate[16], key[16], second[16];
+
+			snprintf(certificate, sizeof certificate, "%s.pem", kinds[c]);
+			snprintf(key, sizeof key, "%s.key", kinds[k]);
+			snprintf(second, sizeof second, "%s2.key", kinds[k]);
+			CHECK_CODE(serve_with(&g, certificate, key), c == k ? TL_OK : TL_E_TLS);
+			CHECK_CODE(serve_with(&g, certificate, second), TL_E_TLS);
+			CHECK(strstr(tl_error_message(tl_last_error()), "does not belong"));
+		}
+	CHECK_CODE(serve_with(&g, "ec.pem", "sealed.key"), TL_E_TLS);
+	CHECK(strstr(tl_error_message(tl_last_error()), "passphrase"));
 	rig_close(&g);
 }
 
@@ -314,6 +345,7 @@ int main(void)
 	RUN(both_sides_name_the_same_channel);
 	RUN(only_trusted_servers_get_a_request);
 	RUN(unusable_files_are_told_at_the_start);
+	RUN(a_key_must_belong_to_its_certificate);
 	RUN(plain_and_tls_do_not_mix);
 	RUN(streams_work_as_without_tls);
 	RUN(statuses_and_failures_are_the_same);
