@@ -14,6 +14,7 @@
 #include "base/env.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/scarce.h"
 #include "base/thread.h"
 
 /* A connection may be without a request for so long while others wait for its place. */
@@ -32,6 +33,7 @@ struct tl__control {
 	ino_t inode; /* of the socket's name; 0: not made */
 	int wake;    /* a call is done, or everything is to end */
 	atomic_bool closing;
+	uint64_t rest_until; /* descriptors are out: nobody is taken before that */
 	tl__connection at[TL_CONTROL_MAX_CONNECTIONS];
 };
 
@@ -96,6 +98,8 @@ static void accept_one(tl__control *control)
 	tl__connection *c = find_place(control);
 	int fd = c ? accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
 
+	if (c && fd < 0 && tl__scarce(errno))
+		control->rest_until = now_ms() + TL__SCARCE_REST_MS;
 	if (fd < 0)
 		return;
 	if (!is_allowed(fd)) {
@@ -125,7 +129,7 @@ static bool has_queue(const tl__control *control)
 
 typedef struct round {
 	struct pollfd fds[TL_CONTROL_MAX_CONNECTIONS + 2];
-	bool full, busy; /* all places are taken; something is to be looked at without an event */
+	bool full, busy; /* nobody can be taken; something is to be looked at without an event */
 } round;
 
 static void prepare(tl__control *control, round *r)
@@ -140,6 +144,7 @@ static void prepare(tl__control *control, round *r)
 		r->busy = r->busy || c->state == TL__CONNECTION_RUNNING ||
 			  c->state == TL__CONNECTION_WRITING;
 	}
+	r->full = r->full || now_ms() < control->rest_until;
 	r->fds[0] = (struct pollfd){.fd = control->wake, .events = POLLIN};
 	/* With all places taken the next client waits in the system's queue. */
 	r->fds[1] = (struct pollfd){.fd = r->full ? -1 : control->listener, .events = POLLIN};

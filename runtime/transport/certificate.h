@@ -10,8 +10,4 @@
  * TL_E_TLS when the text holds no certificate, TL_E_NOMEM. */
 int tl__certificate_channel(const char *pem, char out[TL__CHANNEL_LEN + 1]) TL_MUST_USE;
 
-/* Whether a server may use the two, both PEM: TL_E_TLS says what is wrong with them. The
- * certificate is the first one in its text. */
-int tl__certificate_check_key(tl_str certificate_pem, tl_str key_pem) TL_MUST_USE;
-
 #endif

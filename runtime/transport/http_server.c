@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <tidelock/crypto.h>
 #include <unistd.h>
 #include "base/fail.h"
 #include "base/fork.h"
@@ -14,6 +15,7 @@
 
 #define MAX_CONNECTIONS          1024
 #define MAX_CONNECTIONS_PER_PEER 64
+#define ENDING_CONNECTIONS       64 /* beside these: cut, but not gone yet */
 /* libmicrohttpd's memory for one connection. It must hold the largest head that we take and what
  * the library makes of it; larger heads it refuses itself with 431. */
 #define CONNECTION_BYTES ((size_t)2 * TL__HTTP_MAX_HEADER_BYTES)
@@ -37,7 +39,7 @@ static uint64_t patience(tl_server *server)
 	return over < 10 ? (uint64_t)1 << over : TL__PACE_SWEEP_MAX;
 }
 
-static void run(tl_server *server)
+void tl__server_run(tl_server *server)
 {
 	tl_loop *loop = server->http->loop;
 	MHD_UNSIGNED_LONG_LONG ms;
@@ -59,12 +61,12 @@ static void on_epoll(void *ud, int fd, unsigned events)
 	(void)fd;
 	(void)events;
 	server->vain_runs = 0;
-	run(server);
+	tl__server_run(server);
 }
 
 static void on_turn(void *ud)
 {
-	run(ud);
+	tl__server_run(ud);
 }
 
 __attribute__((format(printf, 2, 0))) static void on_complaint(
@@ -83,6 +85,11 @@ static size_t keep_escapes(void *ud, struct MHD_Connection *mhd, char *text)
 	(void)ud;
 	(void)mhd;
 	return strlen(text);
+}
+
+unsigned tl__server_most(const tl_server *server)
+{
+	return server->max_connections + ENDING_CONNECTIONS;
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -161,7 +168,7 @@ static int load_tls(tl_server *server, const tl_serve_options *options)
 	if (rc == TL_OK)
 		rc = tl__certificate_channel(server->certificate.ptr, server->channel);
 	if (rc == TL_OK)
-		rc = tl__certificate_check_key(
+		rc = tl_tls_key_check(
 			tl__buf_view(&server->certificate), tl__buf_view(&server->key));
 	return rc;
 }
@@ -176,23 +183,20 @@ static int start_daemon(tl_server *server)
 	};
 	struct MHD_OptionItem without[] = {{MHD_OPTION_END, 0, NULL}};
 
-	server->daemon = MHD_start_daemon(MHD_USE_ERROR_LOG | MHD_USE_EPOLL |
-						  MHD_ALLOW_SUSPEND_RESUME |
-						  (tls ? (unsigned)MHD_USE_TLS : 0U),
-		0, tl__conn_accept, server, tl__request_access, server, MHD_OPTION_EXTERNAL_LOGGER,
-		on_complaint, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
-		MHD_OPTION_NOTIFY_CONNECTION, tl__conn_notify, server, MHD_OPTION_NOTIFY_COMPLETED,
-		tl__request_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
-		server->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
-		MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_ARRAY, tls ? with_tls : without,
-		MHD_OPTION_END);
-	if (!server->daemon) {
-		server->listen_fd = -1; /* it closes the socket even then */
+	server->daemon = MHD_start_daemon(
+		MHD_USE_ERROR_LOG | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+			MHD_USE_NO_LISTEN_SOCKET | (tls ? (unsigned)MHD_USE_TLS : 0U),
+		0, NULL, NULL, tl__request_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_complaint,
+		server, MHD_OPTION_NOTIFY_CONNECTION, tl__conn_notify, server,
+		MHD_OPTION_NOTIFY_COMPLETED, tl__request_completed, server,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_CONNECTION_LIMIT, tl__server_most(server),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+		0U, MHD_OPTION_ARRAY, tls ? with_tls : without, MHD_OPTION_END);
+	if (!server->daemon)
 		return tl__fail(tls ? TL_E_TLS : TL_E_SERVER_BIND,
 			"the server on %s does not start: %s", server->address,
 			server->said[0] ? server->said : "no reason given");
-	}
 	return TL_OK;
 }
 
@@ -201,10 +205,12 @@ static int enter_loop(tl_server *server)
 	tl_loop *loop = server->http->loop;
 	const union MHD_DaemonInfo *info =
 		MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	int rc;
 
 	if (!info)
 		return tl__fail(TL_E_INTERNAL, "this libmicrohttpd has no epoll");
-	return loop->watch(loop, info->epoll_fd, TL_READABLE, on_epoll, server, &server->watch);
+	rc = loop->watch(loop, info->epoll_fd, TL_READABLE, on_epoll, server, &server->watch);
+	return rc == TL_OK ? tl__accept_begin(server) : rc;
 }
 
 static void free_server(tl_server *server)
@@ -212,13 +218,10 @@ static void free_server(tl_server *server)
 	tl_loop *loop = server->http->loop;
 
 	loop->unwatch(server->watch); /* before its descriptor is closed */
-	if (server->daemon) {
-		MHD_stop_daemon(server->daemon); /* closes its listening socket, too */
-		server->listen_fd = -1;
-	}
+	tl__accept_end(server);
+	if (server->daemon)
+		MHD_stop_daemon(server->daemon);
 	tl__linger_end_all(server);
-	if (server->listen_fd >= 0)
-		close(server->listen_fd);
 	loop->timer_free(server->turn);
 	loop->timer_free(server->sweep);
 	loop->timer_free(server->end);
@@ -274,7 +277,7 @@ int tl__http_serve(tl_transport *transport, const char *bind, const tl_serve_opt
 	if (!server)
 		return TL_E_NOMEM;
 	server->http = tl__http_of(transport);
-	server->listen_fd = -1;
+	server->listen_fd = server->waiting.fd = -1;
 	server->ud = ud;
 	take_options(server, &full);
 	rc = tl__sized_read(&server->calls, calls, tl_server_calls, gone);
@@ -323,9 +326,7 @@ void tl__http_stop(tl_server *server, uint32_t grace_ms, void (*stopped)(void *u
 	server->stopping = true;
 	server->stopped = stopped;
 	server->stopped_ud = ud;
-	MHD_quiesce_daemon(server->daemon);
-	close(server->listen_fd);
-	server->listen_fd = -1;
+	tl__accept_end(server);
 	for (http_conn *at = server->conns; at; at = at->next)
 		if (!at->in)
 			tl__conn_cut(at);

@@ -14,20 +14,42 @@ static void sweep_later(tl_server *server)
 	loop->timer_start(server->sweep, ms);
 }
 
-/* libmicrohttpd's own limit counts single IPv6 addresses. */
-enum MHD_Result tl__conn_accept(void *ud, const struct sockaddr *address, socklen_t len)
+http_source *tl__source_find(const tl_server *server, const char *text)
 {
-	tl_server *server = ud;
-	char remote[TL__ADDRESS_MAX + 1], source[TL__SOURCE_LEN + 1];
-	unsigned count = 0;
+	http_source *at = server->sources;
 
-	(void)len;
-	server->achieved = true;
-	tl__address_format(address, remote);
-	tl__source_of(tl__str_z(remote), source);
-	for (const http_conn *at = server->conns; at; at = at->next)
-		count += strcmp(at->source, source) == 0;
-	return count < server->max_per_peer ? MHD_YES : MHD_NO;
+	while (at && strcmp(at->text, text) != 0)
+		at = at->next;
+	return at;
+}
+
+/* Counts one more connection of it; NULL without memory. */
+static http_source *source_enter(tl_server *server, const char *text)
+{
+	http_source *source = tl__source_find(server, text);
+
+	if (!source) {
+		source = tl__alloc_zero(1, sizeof *source);
+		if (!source)
+			return NULL;
+		memcpy(source->text, text, strlen(text) + 1);
+		source->next = server->sources;
+		server->sources = source;
+	}
+	source->count++;
+	return source;
+}
+
+static void source_leave(tl_server *server, http_source *source)
+{
+	http_source **at = &server->sources;
+
+	if (--source->count > 0)
+		return;
+	while (*at != source)
+		at = &(*at)->next;
+	*at = source->next;
+	tl__free(source);
 }
 
 static void open_conn(tl_server *server, struct MHD_Connection *mhd, void **context)
@@ -37,8 +59,19 @@ static void open_conn(tl_server *server, struct MHD_Connection *mhd, void **cont
 	const union MHD_ConnectionInfo *peer =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	http_conn *conn = tl__alloc_zero(1, sizeof *conn);
+	char source[TL__SOURCE_LEN + 1] = "";
 	tl_loop *loop = server->http->loop;
 
+	if (conn && peer && peer->client_addr) {
+		tl__address_format(peer->client_addr, conn->remote);
+		tl__source_of(tl__str_z(conn->remote), source);
+	}
+	if (conn)
+		conn->source = source_enter(server, source);
+	if (conn && !conn->source) {
+		tl__free(conn);
+		conn = NULL;
+	}
 	*context = conn; /* without memory its first request is refused */
 	if (!conn)
 		return;
@@ -47,10 +80,7 @@ static void open_conn(tl_server *server, struct MHD_Connection *mhd, void **cont
 	conn->fd = fd ? fd->connect_fd : -1;
 	conn->touched_ms = loop->now_ms(loop);
 	tl__pace_start(&conn->pace, conn->touched_ms);
-	if (peer && peer->client_addr) {
-		tl__address_format(peer->client_addr, conn->remote);
-		tl__source_of(tl__str_z(conn->remote), conn->source);
-	}
+	server->conn_count++;
 	if (!server->conns && !server->lingers)
 		sweep_later(server);
 	conn->next = server->conns;
@@ -79,6 +109,9 @@ static void close_conn(http_conn *conn)
 		server->conns = conn->next;
 	if (conn->next)
 		conn->next->prev = conn->prev;
+	source_leave(server, conn->source);
+	server->conn_count--;
+	server->cut_count -= conn->cut;
 	tl__free(conn);
 	/* At its limit libmicrohttpd looks for newcomers again only in its next run. */
 	server->woken = true;
@@ -110,6 +143,7 @@ void tl__conn_cut(http_conn *conn)
 	if (conn->cut)
 		return;
 	conn->cut = true;
+	conn->server->cut_count++;
 	shutdown(conn->fd, SHUT_RDWR);
 	if (conn->in)
 		tl__request_wake(conn->in);

@@ -87,6 +87,7 @@ static tl_incoming *new_incoming(http_conn *conn, const char *version, const htt
 	in->early = in->announced < 0 || in->announced > TL__HTTP_DRAIN_SMALL_BYTES ||
 		    (headers->expect && in->announced > 0);
 	conn->in = in;
+	conn->spoke = true;
 	conn->touched_ms = tl__conn_now(conn);
 	tl__pace_start(&conn->pace, conn->touched_ms);
 	return in;

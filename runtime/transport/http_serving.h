@@ -6,6 +6,7 @@
 #define TL_TRANSPORT_HTTP_SERVING_H
 
 #include <microhttpd.h>
+#include <sys/socket.h>
 #include "base/buf.h"
 #include "base/source.h"
 #include "transport/address.h"
@@ -19,6 +20,20 @@
 typedef struct http_conn http_conn;
 typedef struct http_linger http_linger;
 
+/* An address (IPv4, or IPv6 /64) that has connections. */
+typedef struct http_source {
+	struct http_source *next;
+	unsigned count;
+	char text[TL__SOURCE_LEN + 1];
+} http_source;
+
+/* Somebody who connected and has no place yet. */
+typedef struct http_newcomer {
+	int fd; /* -1: none */
+	struct sockaddr_storage address;
+	socklen_t len;
+} http_newcomer;
+
 /* One TCP connection. */
 struct http_conn {
 	tl_server *server;
@@ -28,9 +43,11 @@ struct http_conn {
 	tl__pace pace;
 	uint64_t touched_ms; /* when anything moved last, whoever waits for whom */
 	bool cut;            /* shut down by us: whatever comes ends at once */
+	bool spoke;          /* it has sent a request's head */
+	bool known;          /* by the application, to be kept before others */
+	http_source *source; /* what it counts as */
 	http_conn *next, *prev;
 	char remote[TL__ADDRESS_MAX + 1];
-	char source[TL__SOURCE_LEN + 1]; /* what it counts as */
 };
 
 /* One request, from its headers to `gone`. */
@@ -70,6 +87,12 @@ struct tl_server {
 	uint32_t idle_ms, min_rate;
 	unsigned max_connections, max_per_peer;
 	http_conn *conns;
+	unsigned conn_count, cut_count; /* with those, without them that are ending */
+	http_source *sources;
+	tl_watch *newcomers; /* of listen_fd; NULL while none are taken */
+	tl_timer *rested;
+	http_newcomer waiting;
+	uint64_t warned_ms;
 	http_linger *lingers;
 	bool achieved; /* the last run called any of us */
 	unsigned vain_runs;
@@ -83,10 +106,21 @@ struct tl_server {
 	char channel[TL__CHANNEL_LEN + 1];
 };
 
+/* http_server.c: */
+
+void tl__server_run(tl_server *server);
+/* Connections that libmicrohttpd may have: some more than ours, for those that are being ended. */
+unsigned tl__server_most(const tl_server *server);
+
+/* http_server_accept.c: takes newcomers from listen_fd, and closes it at the end. */
+int tl__accept_begin(tl_server *server) TL_MUST_USE;
+void tl__accept_end(tl_server *server); /* twice is fine */
+
 /* http_server_conn.c: */
 
-/* Whether its source may have one more connection. */
-enum MHD_Result tl__conn_accept(void *server, const struct sockaddr *address, socklen_t len);
+/* NULL: it has no connection. */
+http_source *tl__source_find(const tl_server *server, const char *text);
+
 void tl__conn_notify(void *ud, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode what);
 http_conn *tl__conn_of(struct MHD_Connection *mhd);

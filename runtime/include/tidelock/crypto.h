@@ -72,6 +72,10 @@ TL_API int tl_seal(uint8_t out[TL_SEALED_BYTES], const uint8_t seed[TL_SEED_BYTE
 TL_API int tl_unseal(uint8_t seed[TL_SEED_BYTES], const uint8_t sealed[TL_SEALED_BYTES],
 	const char *passphrase, size_t len) TL_MUST_USE;
 
+/* Whether a server of TLS can use the two, both in PEM form: the first certificate in its text, and
+ * a key without a passphrase. TL_E_TLS says what is wrong. */
+TL_API int tl_tls_key_check(tl_str certificate_pem, tl_str key_pem) TL_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif
