@@ -76,7 +76,7 @@ static void a_hook_that_rolls_back_refuses(void)
 
 	for (int after = 0; after < 2; after++) {
 		tl_hook hook = TL_HOOK_INIT;
-		meddler m = {NULL};
+		meddler m = {0};
 
 		hook.ud = &m;
 		hook.before_commit = after ? NULL : roll_back;
