@@ -183,6 +183,11 @@ function C.host(address)
 	return (address:gsub('^http:', ''))
 end
 
+--- Waits until the counterpart holds as many entries as we do.
+function C.wait_count(node, other, db)
+	H.wait_for(function() return other:call('count', { db = db }) == C.entries(node, db) end)
+end
+
 --- A database of the counterpart in which `k` of ours may write, held and kept in step by both: its id and
 --- our handle. `options` as for Counterpart:database.
 function C.join(other, node, sync, options)
@@ -206,7 +211,7 @@ function C.invite(other, node, sync, options)
 	assert(db:transact(function(tx) assert(tx:settings():add_auth_key(me.key, 'write:10', 'them')) end))
 	local peer = assert(sync:connect_to_peer(address))
 	assert(sync:add_tree_sync(peer, db:root_id()))
-	H.wait_for(function() return other:call('count', { db = db:root_id() }) == C.entries(node, db:root_id()) end)
+	C.wait_count(node, other, db:root_id())
 	other:call('adopt', { db = db:root_id() })
 	other:call('share', { db = db:root_id(), on_commit = options.on_commit or false })
 	assert(sync:wait_until_synced(peer, db:root_id(), '20s'))
