@@ -318,7 +318,8 @@ static int sync_flush(lua_State *L)
 	uint32_t timeout = check_ms(L, 2, 5000);
 	void **handle = tlua_new_handle(L, TLUA_OP);
 	tl_op *op = NULL;
-	int rc = tl_sync_flush(node, timeout, &op);
+	int rc = lua_toboolean(L, 3) ? tl_sync_flush_outbox(node, timeout, &op)
+				     : tl_sync_flush(node, timeout, &op);
 
 	return tlua_opened(L, handle, rc, op);
 }

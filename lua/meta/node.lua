@@ -249,10 +249,12 @@ function Sync:sync_tree_with_peer(peer, db) end
 ---@param db tidelock.Id
 ---@return tidelock.Key?, tidelock.Error?
 function Sync:sync_with_peer(address, db) end
----Sends everything that is due. Waits.
----@param timeout? tidelock.Duration  5 s
+---Sends everything that is due and asks each peer that can be reached for what it has: then both sides
+---hold what either held when it began. Tries at once and then every second. Waits.
+---@param timeout? tidelock.Duration  5 s; may be left out in front of the options
+---@param options? { send_only?: boolean }  nobody is asked for what he has
 ---@return true?, tidelock.Error?  timeout names what is left
-function Sync:flush(timeout) end
+function Sync:flush(timeout, options) end
 ---Waits until both sides hold the same tips.
 ---@param peer tidelock.Key
 ---@param db tidelock.Id

@@ -31,7 +31,7 @@
 ---@class tidelock.SyncPair   one database with one peer
 ---@field peer tidelock.Key
 ---@field db tidelock.Id
----@field state 'idle'|'due'|'syncing'|'waiting'|'stalled'|'inactive'|'blocked'
+---@field state 'idle'|'due'|'syncing'|'waiting'|'stalled'|'no_address'|'inactive'|'blocked'
 ---@field dirty boolean       there is something that the peer has not acknowledged
 ---@field attempts integer    that failed since the last success
 ---@field next_attempt_ms? integer  until the next attempt, while it waits for one
@@ -41,7 +41,7 @@
 ---@field arrivals integer    of the database here
 ---@field received integer    entries, since the node was opened
 ---@field sent integer
----@field progress { entries: integer, bytes: integer }  of the exchange under way
+---@field progress { entries: integer, bytes: integer, left: integer }  of the exchange under way, to come
 ---@field tags string[]       who wants the relation
 
 ---@class tidelock.DatabaseStatus

@@ -113,9 +113,13 @@ end
 Sync.sync_with_peer = waiting('sync_with_peer', 'with_peer')
 
 local flush = waiting('flush', 'flush')
---- Sends everything that is due; true, or nil and `timeout`, which names what is left.
-function Sync:flush(timeout)
-	return truth(flush(self, timeout))
+--- Sends everything that is due and asks each peer for what it has; true, or nil and `timeout`, which
+--- names what is left. flush([timeout] [, { send_only = true }])
+function Sync:flush(timeout, options)
+	if type(timeout) == 'table' then
+		timeout, options = nil, timeout
+	end
+	return truth(flush(self, timeout, misuse.option(3, options, 'send_only')))
 end
 
 local wait_until_synced = waiting('wait_until_synced', 'wait')

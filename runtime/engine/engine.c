@@ -157,7 +157,8 @@ static void begin_end(tl__engine *engine, tl__call *call)
 
 void tl__engine_flush(tl_node *node, uint32_t flush_ms)
 {
-	const tl__sync_command command = {.kind = TL__SYNC_FLUSH, .timeout_ms = flush_ms};
+	const tl__sync_command command = {
+		.kind = TL__SYNC_FLUSH, .timeout_ms = flush_ms, .send_only = true};
 
 	if (!node->engine || !node->engine->loaded || flush_ms == 0)
 		return;

@@ -298,6 +298,15 @@ TL__PUBLIC_OF_NODE(tl_sync_flush, node,
 	return tl__command_start(node, &command, "flush", op);
 }
 
+TL__PUBLIC_OF_NODE(tl_sync_flush_outbox, node,
+	(tl_node *node, uint32_t timeout_ms, tl_op **op), (node, timeout_ms, op))
+{
+	const tl__sync_command command = {
+		.kind = TL__SYNC_FLUSH, .timeout_ms = timeout_ms, .send_only = true};
+
+	return tl__command_start(node, &command, "flush", op);
+}
+
 TL__PUBLIC_OF_NODE(tl_sync_wait_until_synced, node && peer && db,
 	(tl_node *node, const char *peer, const tl_id *db, uint32_t timeout_ms, tl_op **op),
 	(node, peer, db, timeout_ms, op))

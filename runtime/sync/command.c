@@ -377,7 +377,7 @@ void tl__sync_command_do(tl__sync *sync, const tl__sync_command *command)
 		(void)tl__fail(TL_E_CLOSED, "the node is being closed");
 		tl__sync_complete_failed(sync, command->op, TL_E_CLOSED);
 	} else if (command->kind == TL__SYNC_FLUSH) {
-		tl__wait_flush(sync, command->op, command->timeout_ms);
+		tl__wait_flush(sync, command->op, command->timeout_ms, command->send_only);
 	} else {
 		calls[command->kind](sync, command);
 	}

@@ -4,12 +4,14 @@
 
 #include "sync/state.h"
 
-#define TL__SYNC_MAX_ROUNDS    8    /* of asking for what is missing, in one exchange */
-#define TL__SYNC_MAX_ASIDE     4096 /* ids remembered in one exchange */
-#define TL__SYNC_SURE_AGAIN_MS (24 * 3600 * 1000) /* the next pull starts from `sure` */
-#define TL__SYNC_AGAIN_PACE_MS 1000 /* between pulls from `sure` because something arrived */
-#define TL__SYNC_MAX_PAGE_CUTS 16   /* smaller pages tried, in one exchange */
-#define TL__SYNC_WAIT_PACE_MS  100  /* between exchanges that a waiting command asks for */
+#define TL__SYNC_MAX_ROUNDS      8    /* of asking for what is missing, in one exchange */
+#define TL__SYNC_MAX_ASIDE       4096 /* ids remembered in one exchange */
+#define TL__SYNC_SURE_AGAIN_MS   (24 * 3600 * 1000) /* the next pull starts from `sure` */
+#define TL__SYNC_AGAIN_PACE_MS   1000 /* between pulls from `sure` because something arrived */
+#define TL__SYNC_MAX_PAGE_CUTS   16   /* smaller pages tried, in one exchange */
+#define TL__SYNC_WAIT_PACE_MS    100  /* between exchanges that a waiting command asks for */
+#define TL__SYNC_WAIT_RETRY_MS   1000 /* the same, after one that failed */
+#define TL__SYNC_STALLED_PACE_MS 1000 /* between attempts of a pair that gave up, at commits */
 
 /* --- action.c, save.c, load.c ----------------------------------------------------------------- */
 
@@ -310,8 +312,9 @@ struct tl__session {
 	bool was_unsettled; /* already before this exchange */
 	bool offer_again;   /* what was declined so far is to be offered again afterwards */
 	bool by_tips_tried;
-	bool wanted; /* by a command or a tick, not by a commit alone */
-	bool looked; /* pulled because a push was refused */
+	bool wanted;      /* by a command or a tick, not by a commit alone */
+	bool ahead, even; /* the last push said that it is ahead of our place, or that it is not */
+	bool looked;      /* pulled because a push was refused, or said that the peer is ahead */
 	bool plan_more, plan_wanted;
 	size_t wanted_count; /* of `wants` in that page */
 	bool whole;          /* v0: asked with no tips */
@@ -410,7 +413,10 @@ void tl__waiters_free(tl__sync *sync);
 void tl__wait_pair(tl__sync *sync, uint64_t op, tl__peer *peer, const tl_id *db);
 /* One exchange of this pair, completing with `text` (or the counts when NULL). */
 void tl__wait_exchange(tl__sync *sync, uint64_t op, tl__pair *pair, const char *text);
-void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms);
+/* All that is dirty is sent; unless `send_only`, each peer is asked what it has, too. */
+void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms, bool send_only);
+/* Somebody waits for this pair: failures in a row are of his making. */
+bool tl__waiters_wait_for(const tl__sync *sync, const tl__pair *pair);
 void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeout_ms);
 /* ask.c: list and access. */
 void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer);

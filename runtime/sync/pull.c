@@ -107,6 +107,7 @@ static void ask(tl__sync *sync, tl__session *session)
 	pull.seen = pair->seen;
 	pull.budget = tl__page_bytes(sync, session->peer);
 	pull.tips = session->tips_told;
+	pull.state = session->peer->takes_state;
 	tl__v1_write_pull(&call->args, &pull);
 	for (size_t i = 0; !pull.tips.hashed && i < session->tip_count; i++)
 		tl__v1_write_id(&call->body, TL__V1_LINE_TIP, &session->tips[i]);
@@ -267,6 +268,7 @@ static int take_page(
 	session->has_cursor = true;
 	session->cursor = p.args.cursor;
 	session->answered_all = !p.args.more;
+	session->pair->progress_left = p.args.has_left ? p.args.left : 0;
 	if (p.count > 0)
 		rc = tl__pull_store(session->pair, &session->cursor, work, p.lines, p.count);
 	if (p.count > 0 && rc == TL_OK)

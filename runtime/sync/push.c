@@ -109,8 +109,8 @@ static void finish(tl__sync *sync, tl__session *session)
 	acknowledge(session);
 	if (!session->offer_again && pair->offered < session->push_from)
 		pair->offered = session->push_from;
-	pair->level =
-		session->pulled && !session->unsettled && session->declined == 0 && !session->gap;
+	pair->level = (session->pulled || (session->even && tl__pair_is_sure(pair))) &&
+		      !session->unsettled && session->declined == 0 && !session->gap;
 	pair->level_at = session->push_from;
 	tl__session_finish(sync, session);
 }
@@ -154,6 +154,18 @@ static int remember(tl__session *session, const tl__work_plan *in)
 	return TL_OK;
 }
 
+/* Where the peer's place in our order may go when it takes this page. */
+static void tell_place(const tl__sync *sync, tl__v1_push *push, const tl__work_plan *in)
+{
+	push->has_place = push->state && !in->by_tips && in->want_count == 0;
+	if (!push->has_place)
+		return;
+	push->from = in->from;
+	push->to.n = in->place.n;
+	memcpy(push->to.incarnation, sync->incarnation, sizeof push->to.incarnation);
+	memcpy(push->to.c, in->place.c, sizeof push->to.c);
+}
+
 static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan *in)
 {
 	const tl__pair *pair = session->pair; /* without a call the session is gone */
@@ -168,6 +180,8 @@ static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan 
 	session->pair->key_mask = in->key_mask;
 	push.has_seen = pair->has_seen;
 	push.seen = pair->seen;
+	push.state = session->peer->takes_state;
+	tell_place(sync, &push, in);
 	tl__v1_write_push(&call->args, &push);
 	for (size_t i = 0; i < in->count; i++)
 		tl__v1_write_entry(&call->body, in->lines[i]);
@@ -307,6 +321,13 @@ static int read_fates(tl__session *session, const tl__call_result *result)
 	return rc;
 }
 
+/* What it has is asked for in the same exchange; then we come back here. */
+static void look(tl__sync *sync, tl__session *session)
+{
+	session->looked = true;
+	tl__pull_start(sync, session);
+}
+
 static void page_settled(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
@@ -323,6 +344,8 @@ static void page_settled(tl__sync *sync, tl__session *session)
 	}
 	if (session->want_count > 0 || session->plan_more || session->plan_wanted)
 		plan(sync, session);
+	else if (session->ahead && !session->pulled && !session->looked && !pair->watched)
+		look(sync, session);
 	else
 		finish(sync, session);
 }
@@ -332,8 +355,7 @@ static void page_settled(tl__sync *sync, tl__session *session)
 static void refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
 {
 	if (result->status == TL__V1_NOT_PERMITTED && !session->pulled && !session->looked) {
-		session->looked = true;
-		tl__pull_start(sync, session);
+		look(sync, session);
 	} else if (tl__page_again(session, result, session->plan_count > 1)) {
 		session->want_count = session->plan_wanted ? session->wanted_count : 0;
 		give_plan(sync, session, session->by_tips_tried);
@@ -373,6 +395,8 @@ static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 		return;
 	}
 	take_place(session, &fates);
+	session->ahead = fates.has_state && fates.arrivals > session->pair->seen.n;
+	session->even = fates.has_state && !session->ahead;
 	tl__pair_save_cursors(sync, session->pair);
 	session->pair->progress_entries = session->received + session->sent;
 	page_settled(sync, session);

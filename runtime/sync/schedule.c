@@ -35,7 +35,8 @@ void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *e
 {
 	uint32_t most = sync->options.max_attempts;
 
-	pair->attempts++;
+	if (pair->attempts == 0 || !tl__waiters_wait_for(sync, pair))
+		pair->attempts++;
 	pair->last_code = code;
 	tl__text_copy(pair->last_error, sizeof pair->last_error, tl__str_z(error));
 	pair->next_attempt = sync->now + retry_delay(sync, pair->attempts);

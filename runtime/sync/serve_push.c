@@ -1,5 +1,6 @@
 /* v1 push: entries that a peer sends, and the fate of each. */
 #include <string.h>
+#include "sync/outbound.h"
 #include "sync/serve.h"
 
 static tl__v1_fate wire_fate(tl__fate_kind kind)
@@ -32,6 +33,31 @@ static void write_fate(tl__buf *body, const tl__ingest_result *result, const tl_
 	tl__v1_write_line(body, &line);
 }
 
+/* The sender told which part of its order this was: our place there follows. */
+static void follow_place(tl__sync *sync, tl__incoming *in, const tl__work_ingest *ingest)
+{
+	tl__pair *pair = tl__sync_related(sync, &in->from, &in->db);
+	const tl__v1_cursor *to = &in->push.to;
+	bool sure;
+
+	if (!pair || !in->push.has_place || ingest->fates[TL__FATE_DECLINED] > 0 ||
+		ingest->fates[TL__FATE_PENDING] > 0)
+		return;
+	if (pair->has_seen ? memcmp(pair->seen.incarnation, to->incarnation,
+				     sizeof to->incarnation) != 0 ||
+				     pair->seen.n < in->push.from || pair->seen.n >= to->n
+			   : in->push.from > 0)
+		return;
+	sure = !pair->has_seen || tl__pair_is_sure(pair);
+	pair->has_seen = true;
+	pair->seen = *to;
+	if (sure) {
+		pair->has_sure = true;
+		pair->sure = *to;
+	}
+	tl__pair_save_cursors(sync, pair);
+}
+
 static void answer_push(tl__sync *sync, tl__incoming *in, tl__work_ingest *ingest)
 {
 	tl__buf args = TL__BUF_INIT, body = TL__BUF_INIT;
@@ -41,6 +67,11 @@ static void answer_push(tl__sync *sync, tl__incoming *in, tl__work_ingest *inges
 			   (!in->push.has_seen || tl__serve_is_ours(sync, &in->push.seen));
 	fates.has_cursor = fates.seen_valid;
 	fates.cursor = tl__serve_cursor_of(sync, &ingest->cursor);
+	fates.has_state = in->push.state;
+	fates.arrivals = ingest->head;
+	fates.tip_count = ingest->tip_count;
+	memcpy(fates.tips_sha256, ingest->tips_hash, sizeof fates.tips_sha256);
+	follow_place(sync, in, ingest);
 	if (in->push.has_seen)
 		tl__serve_heard_seen(sync, in, &in->push.seen, fates.seen_valid);
 	for (size_t i = 0; i < ingest->page.count; i++)

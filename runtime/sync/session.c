@@ -68,7 +68,8 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 	pair->session = session;
 	session->wanted = pair->wanted;
 	pair->wanted = pair->look_first = false;
-	pair->progress_entries = pair->progress_bytes = 0;
+	pair->progress_entries = pair->progress_bytes = pair->progress_left = 0;
+	pair->tried = sync->now;
 	pair->not_before = sync->now + sync->options.commit_gap_ms;
 	if (pair->peer->protocol == TL__PROTOCOL_V0)
 		tl__tree_v0_start(sync, session);

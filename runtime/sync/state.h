@@ -162,6 +162,7 @@ struct tl__pair {
 	/* Scheduling, monotonic. */
 	uint64_t next_attempt;   /* when attempts > 0 and not stalled */
 	uint64_t not_before;     /* pace of sending on commit */
+	uint64_t tried;          /* when the last exchange began */
 	uint64_t again_at;       /* pull from `sure` (v0: confirm) then; 0: not wanted */
 	uint64_t sure_tried;     /* when a pull last did */
 	uint64_t level_at;       /* our arrivals when `level` was found */
@@ -173,6 +174,7 @@ struct tl__pair {
 	uint64_t told_bytes;
 	tl__came came;
 	uint64_t progress_entries, progress_bytes; /* of the exchange under way */
+	uint64_t progress_left; /* arrivals of the peer still to come, as it last said */
 	/* Cursor record as README.md lists it. */
 	int64_t last_sync;
 	uint64_t last_count, total_count;

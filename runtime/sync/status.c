@@ -217,6 +217,8 @@ static const char *pair_state(const tl__pair *pair)
 		return tl__peer_status_name(pair->peer->status);
 	if (pair->session)
 		return "syncing";
+	if (pair->peer->address_count == 0 && pair->held == 0)
+		return "no_address";
 	if (pair->stalled)
 		return "stalled";
 	if (pair->attempts > 0)
@@ -251,11 +253,11 @@ static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
 		out, "last_code", pair->last_code != TL_OK ? tl_error_name(pair->last_code) : NULL);
 	tl__buf_format(out,
 		",\"acknowledged\":%llu,\"arrivals\":%llu,\"received\":%llu,\"sent\":%llu,"
-		"\"progress\":{\"entries\":%llu,\"bytes\":%llu},\"tags\":[",
+		"\"progress\":{\"entries\":%llu,\"bytes\":%llu,\"left\":%llu},\"tags\":[",
 		(unsigned long long)pair->ack, (unsigned long long)pair->db->arrivals,
 		(unsigned long long)pair->received, (unsigned long long)pair->sent,
 		(unsigned long long)pair->progress_entries,
-		(unsigned long long)pair->progress_bytes);
+		(unsigned long long)pair->progress_bytes, (unsigned long long)pair->progress_left);
 	for (const tl__pair_tag *tag = pair->tags; tag; tag = tag->next) {
 		tl__json_put_string(out, tl__str_z(tag->text));
 		tl__buf_text(out, tag->next ? "," : "");

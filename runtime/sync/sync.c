@@ -232,6 +232,17 @@ void tl__sync_free(tl__sync *sync)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
+/* Who gave up tries once more for what is new: at most once a second. */
+static void wake_stalled(tl__sync *sync, tl__sync_db *db)
+{
+	for (tl__pair *pair = db->pairs; pair; pair = pair->next_of_db) {
+		if (!pair->stalled || !tl__pair_dirty(pair) || !sync->options.on_commit)
+			continue;
+		pair->wanted = true;
+		pair->next_attempt = pair->tried + TL__SYNC_STALLED_PACE_MS;
+	}
+}
+
 static void committed(tl__sync *sync, const tl__sync_committed *event)
 {
 	tl__sync_db *db;
@@ -241,6 +252,8 @@ static void committed(tl__sync *sync, const tl__sync_committed *event)
 	db = tl__sync_db_for(sync, &event->db);
 	if (db && event->arrival > db->arrivals)
 		db->arrivals = event->arrival;
+	if (db && event->local)
+		wake_stalled(sync, db);
 	if (db)
 		tl__serve_moved(sync, db);
 }

@@ -61,7 +61,7 @@ typedef enum tl__sync_command_kind {
 	TL__SYNC_SYNC_WITH, /* address, db, has_key+key: pin. text = key text */
 	TL__SYNC_DISCOVER,  /* key. text = JSON array of {"id","arrivals","tips"} */
 	TL__SYNC_ACCESS,    /* address, db, secrets[0], name, permission. text = JSON */
-	TL__SYNC_FLUSH,     /* timeout_ms; 0 = no limit. Timeout names what is left */
+	TL__SYNC_FLUSH,     /* timeout_ms; 0 = no limit. send_only. Timeout names what is left */
 	TL__SYNC_WAIT,      /* key, db, timeout_ms: until both sides hold the same tips */
 	/* Changes: complete when they are stored. */
 	TL__SYNC_REGISTER,       /* key, name */
@@ -94,6 +94,7 @@ typedef struct tl__sync_command {
 	const tl_str *secret_names;
 	size_t secret_count;
 	uint32_t timeout_ms;
+	bool send_only; /* flush: nobody is asked what he has */
 	uint64_t number;
 	const tl_sync_options *options;
 	const tl_policy *policy;

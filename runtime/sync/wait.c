@@ -24,7 +24,8 @@ struct tl__sync_waiter {
 	char error[TL__SYNC_ERROR_TEXT];
 	char *text;        /* result instead of the counts */
 	uint64_t deadline; /* UINT64_MAX: none */
-	uint64_t again_at; /* level: when another exchange is wanted */
+	uint64_t again_at; /* level, flush: when another exchange is wanted */
+	bool send_only;    /* flush */
 	tl__sync_waiter *next;
 };
 
@@ -40,7 +41,7 @@ static tl__sync_waiter *add(tl__sync *sync, wait_kind kind, uint64_t op, uint32_
 	waiter->kind = kind;
 	waiter->op = op;
 	waiter->deadline = timeout_ms == 0 ? UINT64_MAX : sync->now + timeout_ms;
-	waiter->again_at = UINT64_MAX;
+	waiter->again_at = kind == WAIT_FLUSH ? sync->now + TL__SYNC_WAIT_RETRY_MS : UINT64_MAX;
 	while (*end)
 		end = &(*end)->next;
 	*end = waiter;
@@ -86,11 +87,17 @@ static bool await(tl__sync_waiter *waiter, tl__pair *pair)
 	return true;
 }
 
-/* One attempt of this pair now, whatever its state. */
-static void want(tl__sync *sync, tl__pair *pair)
+/* One attempt of this pair now, whatever its state; but who said when to come is left alone. */
+static void want_again(const tl__sync *sync, tl__pair *pair)
 {
 	pair->wanted = true;
 	pair->next_attempt = sync->now;
+}
+
+/* The same for whoever asks for it by name. */
+static void want(tl__sync *sync, tl__pair *pair)
+{
+	want_again(sync, pair);
 	pair->peer->wait_until = 0;
 	if (pair->confirm_by == 0 && !pair->untold)
 		pair->offered = pair->ack;
@@ -168,16 +175,31 @@ static bool unfinished(const tl__pair *pair)
 	return tl__pair_dirty(pair) || pair->confirm_by > 0;
 }
 
-void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms)
+/* Whoever cannot be reached can only be waited for: he may come himself. */
+static bool may_look(const tl__pair *pair)
 {
-	if (!add(sync, WAIT_FLUSH, op, timeout_ms))
+	return pair->peer->status == TL__PEER_ACTIVE && pair->peer->address_count > 0;
+}
+
+void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms, bool send_only)
+{
+	tl__sync_waiter *waiter = add(sync, WAIT_FLUSH, op, timeout_ms);
+	bool good = true;
+
+	if (!waiter)
 		return;
-	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
-		if (pair->peer->status == TL__PEER_ACTIVE && unfinished(pair)) {
-			pair->wanted = true;
-			pair->next_attempt = sync->now;
-			pair->not_before = sync->now;
-		}
+	waiter->send_only = send_only;
+	for (tl__pair *pair = sync->pairs; good && pair; pair = pair->next) {
+		if (!may_look(pair) || (send_only && !unfinished(pair)))
+			continue;
+		want_again(sync, pair);
+		pair->not_before = sync->now;
+		good = send_only || await(waiter, pair);
+	}
+	if (good)
+		return;
+	tl__sync_complete_failed(sync, op, TL_E_NOMEM);
+	drop(sync, waiter);
 }
 
 void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeout_ms)
@@ -224,6 +246,29 @@ static bool level(const tl__pair *pair)
 	return pair->level && pair->level_at == pair->db->arrivals;
 }
 
+/* Whether an exchange of this pair that ended so is what the waiter waits for. One that began
+ * before the command does not count when another is wanted. */
+static bool is_enough(const tl__sync_waiter *waiter, const tl__pair *pair, int code)
+{
+	switch (waiter->kind) {
+	case WAIT_LEVEL: return code == TL_OK && level(pair);
+	case WAIT_FLUSH: return code == TL_OK && !pair->wanted;
+	default: return code != TL_OK || !pair->wanted;
+	}
+}
+
+bool tl__waiters_wait_for(const tl__sync *sync, const tl__pair *pair)
+{
+	for (const tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next) {
+		if (waiter->kind == WAIT_FLUSH && waiter->send_only && unfinished(pair))
+			return true;
+		for (size_t i = 0; i < waiter->count; i++)
+			if (waiter->pairs[i].pair == pair && !waiter->pairs[i].done)
+				return true;
+	}
+	return false;
+}
+
 /* An exchange of `pair` ended; which of the waiters are over with it? */
 static void note_session(tl__sync *sync, tl__sync_waiter *waiter, tl__pair *pair, int code,
 	const char *error, const tl__session *session)
@@ -231,14 +276,18 @@ static void note_session(tl__sync *sync, tl__sync_waiter *waiter, tl__pair *pair
 	for (size_t i = 0; i < waiter->count; i++) {
 		if (waiter->pairs[i].pair != pair || waiter->pairs[i].done)
 			continue;
-		if (waiter->kind == WAIT_LEVEL && !(code == TL_OK && level(pair))) {
-			waiter->again_at = sync->now + TL__SYNC_WAIT_PACE_MS;
+		if (!is_enough(waiter, pair, code)) {
+			uint64_t pace =
+				code == TL_OK ? TL__SYNC_WAIT_PACE_MS : TL__SYNC_WAIT_RETRY_MS;
+
+			if (waiter->again_at > sync->now + pace)
+				waiter->again_at = sync->now + pace;
 			continue;
 		}
-		/* One that began before the command does not count when another is wanted. */
-		if (waiter->kind == WAIT_EXCHANGE && code == TL_OK && pair->wanted)
-			continue;
 		waiter->pairs[i].done = true;
+		/* The exchange that it asked for is not needed any more. */
+		if (waiter->kind == WAIT_LEVEL)
+			pair->wanted = pair->from_sure;
 		if (session) {
 			waiter->received += session->received;
 			waiter->sent += session->sent;
@@ -268,7 +317,9 @@ void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair)
 		for (size_t i = 0; i < waiter->count; i++)
 			if (waiter->pairs[i].pair == pair && !waiter->pairs[i].done) {
 				waiter->pairs[i].done = true;
-				note_failure(waiter, TL_E_CANCELLED, "the relation was taken away");
+				if (waiter->kind != WAIT_FLUSH)
+					note_failure(waiter, TL_E_CANCELLED,
+						"the relation was taken away");
 			}
 	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)
 		for (size_t i = 0; i < waiter->count; i++)
@@ -290,12 +341,20 @@ static bool flushed(const tl__sync *sync)
 	return true;
 }
 
-/* What became dirty or failed since the flush began belongs to it too. */
-static void flush_more(tl__sync *sync)
+/* Every second, and when an exchange ended: what is left is tried again. What became dirty since a
+ * flush began belongs to it too. */
+static void try_again(tl__sync *sync, tl__sync_waiter *waiter)
 {
-	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
-		if (unsent(pair) && !pair->session)
-			pair->wanted = true;
+	for (size_t i = 0; i < waiter->count; i++)
+		if (waiter->pairs[i].pair && !waiter->pairs[i].done &&
+			!waiter->pairs[i].pair->session)
+			want_again(sync, waiter->pairs[i].pair);
+	for (tl__pair *pair = waiter->kind == WAIT_FLUSH ? sync->pairs : NULL; pair;
+		pair = pair->next)
+		if (unsent(pair) && !pair->session && may_look(pair))
+			want_again(sync, pair);
+	waiter->again_at =
+		waiter->kind == WAIT_FLUSH ? sync->now + TL__SYNC_WAIT_RETRY_MS : UINT64_MAX;
 }
 
 static void time_over(tl__sync *sync, tl__sync_waiter *waiter)
@@ -338,17 +397,12 @@ void tl__waiters_run(tl__sync *sync)
 	while (waiter) {
 		tl__sync_waiter *next = waiter->next;
 
-		if (waiter->kind == WAIT_FLUSH ? sync->loaded && flushed(sync) : all_done(waiter)) {
+		if (all_done(waiter) && (waiter->kind != WAIT_FLUSH || flushed(sync)))
 			complete(sync, waiter);
-		} else if (sync->now >= waiter->deadline) {
+		else if (sync->now >= waiter->deadline)
 			time_over(sync, waiter);
-		} else if (waiter->kind == WAIT_FLUSH) {
-			flush_more(sync);
-		} else if (sync->now >= waiter->again_at) {
-			waiter->again_at = UINT64_MAX;
-			if (waiter->pairs[0].pair)
-				waiter->pairs[0].pair->wanted = true;
-		}
+		else if (sync->now >= waiter->again_at)
+			try_again(sync, waiter);
 		waiter = next;
 	}
 }

@@ -283,6 +283,63 @@ static void a_stalled_pair_is_tried_at_the_tick(void)
 	CHECK(settle(a, b, &db, 6 * MINUTE));
 }
 
+/* One attempt for each second in which something is written. */
+static void a_commit_wakes_a_pair_that_gave_up(void)
+{
+	uint64_t before;
+
+	two_in_step();
+	CHECK_OK(change(b, TL__SYNC_UNRELATE, a, &db, "manual")); /* b never calls */
+	tl__sim_kill(b);
+	put(a, &db, "k", "lost");
+	tl__sim_run(sim, HOUR);
+	before = tl__sim_events(a, TL_EVENT_SYNC_FAILED);
+	for (int i = 0; i < 50; i++) {
+		put(a, &db, "k", "more");
+		tl__sim_run(sim, 20);
+	}
+	tl__sim_run(sim, 5000);
+	before = tl__sim_events(a, TL_EVENT_SYNC_FAILED) - before;
+	CHECK(before >= 1 && before <= 3);
+	tl__sim_start(b);
+	put(a, &db, "k", "last");
+	CHECK(settle(a, b, &db, 5000));
+}
+
+static bool state_is(tl__sim_peer *peer, const char *state)
+{
+	tl__buf status = TL__BUF_INIT;
+	char text[40];
+	bool is;
+
+	snprintf(text, sizeof text, "\"state\":\"%s\"", state);
+	tl__sync_status(tl__sim_core(peer), tl__sim_now(sim), &status);
+	tl__buf_byte(&status, 0);
+	is = tl__buf_status(&status) == TL_OK && strstr(status.ptr, text) != NULL;
+	tl__buf_free(&status);
+	return is;
+}
+
+/* It says so and is not due; whoever dials us and watches is told all the same. */
+static void a_peer_without_an_address_is_waited_for(void)
+{
+	tl__sync_command command = {.kind = TL__SYNC_REGISTER, .has_key = true};
+	tl__sim_result result;
+
+	a = add_peer("p0");
+	b = add_peer("p1");
+	db = make_db(a, "notes");
+	command.key = *tl__sim_key(b);
+	CHECK_OK(run_command(a, &command, &result, MINUTE));
+	CHECK_OK(relate(a, b, &db));
+	put(a, &db, "k", "v");
+	tl__sim_run(sim, MINUTE);
+	CHECK(state_is(a, "no_address"));
+	CHECK(requests() == 0 && tl__sim_spins(a) == 0);
+	command = (tl__sync_command){.kind = TL__SYNC_FLUSH, .timeout_ms = 3000};
+	CHECK(run_command(a, &command, &result, MINUTE) == TL_E_TIMEOUT);
+}
+
 /* --- clocks ----------------------------------------------------------------------------------- */
 
 static void clocks_may_differ_and_jump(void)
@@ -312,6 +369,8 @@ int main(void)
 	RUN_SIM(one_hanging_peer_delays_nobody);
 	RUN_SIM(retries_come_at_their_times);
 	RUN_SIM(a_stalled_pair_is_tried_at_the_tick);
+	RUN_SIM(a_commit_wakes_a_pair_that_gave_up);
+	RUN_SIM(a_peer_without_an_address_is_waited_for);
 	RUN_SIM(clocks_may_differ_and_jump);
 	return spec_end();
 }

@@ -1,6 +1,7 @@
 /* Watches on the virtual network: who can only dial hears of a change at once, nothing is sent
  * twice, and what holds a request never keeps a change back. */
 #include "sim_help.h"
+#include "sync/outbound.h"
 
 #define WATCH "/tidelock/v1/watch"
 
@@ -238,8 +239,66 @@ static void a_long_page_is_pulled(void)
 	CHECK(arrives(one, "short") <= 100);
 }
 
+/* --- what a push tells ------------------------------------------------------------------------ */
+
+/* As if all that it knows offered no watch. */
+static void stop_watching(tl__sim_peer *peer)
+{
+	tl__sync *core = tl__sim_core(peer);
+
+	for (tl__peer *other = core->peers; other; other = other->next) {
+		other->watch.offered = false;
+		tl__watch_end(core, other);
+	}
+}
+
+/* What came by push is not gone through again by the next pull. */
+static void what_came_by_push_moves_the_place_of_pulls(void)
+{
+	uint64_t bytes;
+
+	hub = add_peer("hub");
+	one = add_peer("one");
+	db = make_db(hub, "notes");
+	CHECK_OK(grant(hub, &db, "one", (tl_permission){TL_WRITE, 5}));
+	pair_up(hub, one, &db);
+	CHECK(settle(hub, one, &db, MINUTE));
+	stop_watching(hub);
+	stop_watching(one);
+	tl__sim_run(sim, 5000);
+	for (int i = 0; i < 300; i++) {
+		put(i % 2 ? one : hub, &db, "k", "some text");
+		tl__sim_run(sim, 10);
+	}
+	CHECK(settle(hub, one, &db, MINUTE));
+	tl__sim_run(sim, 11 * MINUTE); /* places settle with the first tick */
+	bytes = tl__sim_entries(sim);
+	tl__sim_run(sim, 11 * MINUTE);
+	CHECK(tl__sim_entries(sim) == bytes);
+}
+
+/* Nobody watches, nobody asks from time to time: the push says that there is more. */
+static void a_push_that_finds_the_peer_ahead_is_followed_by_a_pull(void)
+{
+	hub = add_quiet("hub");
+	one = add_quiet("one");
+	db = make_db(hub, "notes");
+	CHECK_OK(grant(hub, &db, "one", (tl_permission){TL_WRITE, 5}));
+	dials_in(one);
+	stop_watching(one);
+	put(hub, &db, "a", "from the hub");
+	tl__sim_run(sim, HOUR);
+	CHECK(!reads(one, &db, "a", "from the hub"));
+	put(one, &db, "b", "from one");
+	tl__sim_run(sim, 100);
+	CHECK(reads(hub, &db, "b", "from one"));
+	CHECK(reads(one, &db, "a", "from the hub"));
+}
+
 int main(void)
 {
+	RUN_SIM(what_came_by_push_moves_the_place_of_pulls);
+	RUN_SIM(a_push_that_finds_the_peer_ahead_is_followed_by_a_pull);
 	RUN_SIM(a_change_is_with_whoever_only_dials_after_one_way);
 	RUN_SIM(what_one_writes_goes_to_the_other_and_not_back);
 	RUN_SIM(both_at_once_cross_and_nothing_is_sent_twice);

@@ -323,7 +323,39 @@ static void every_switch_goes_both_ways(void)
 static void flush_with_nothing_to_send_is_done_at_once(void)
 {
 	in_step();
-	CHECK_DONE(rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH}), TL_OK);
+	CHECK_DONE(
+		rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH, .send_only = true}), TL_OK);
+	CHECK(r.send_count == 0);
+	done();
+}
+
+static void flush_asks_for_what_the_peer_has_too(void)
+{
+	uint64_t op;
+
+	in_step();
+	op = rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH, .timeout_ms = 5000});
+	CHECK(!rig_result(op) && r.send_count == 1);
+	answer_page(&bob, &(page_answer){.n = 1, .tips = tl_database_root_id(db), .tip_count = 1});
+	CHECK_DONE(op, TL_OK);
+	done();
+}
+
+static void flush_tries_every_second(void)
+{
+	uint64_t op;
+
+	in_step();
+	(void)write_text(db, "data", "n", "x");
+	op = rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH, .timeout_ms = 60000});
+	for (int i = 0; i < 20; i++) {
+		CHECK(r.send_count == 1);
+		answer_failure(TL_E_CONNECTION_FAILED);
+		rig_pass(1000);
+		tick();
+	}
+	/* He who waits makes nobody give up. */
+	CHECK(!rig_result(op) && !pair()->stalled && pair()->attempts == 1);
 	done();
 }
 
@@ -334,7 +366,8 @@ static void flush_waits_for_what_is_under_way(void)
 	in_step();
 	(void)write_text(db, "data", "n", "x");
 	tick();
-	op = rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH, .timeout_ms = 5000});
+	op = rig_command(
+		(tl__sync_command){.kind = TL__SYNC_FLUSH, .timeout_ms = 5000, .send_only = true});
 	CHECK(!rig_result(op));
 	(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
 	if (r.send_count > 0) { /* the one it asked for itself */
@@ -682,6 +715,8 @@ int main(void)
 	RUN_RIG(sending_on_commit_is_switched_off_and_on);
 	RUN_RIG(every_switch_goes_both_ways);
 	RUN_RIG(flush_with_nothing_to_send_is_done_at_once);
+	RUN_RIG(flush_asks_for_what_the_peer_has_too);
+	RUN_RIG(flush_tries_every_second);
 	RUN_RIG(flush_waits_for_what_is_under_way);
 	RUN_RIG(flush_says_what_is_left_when_time_is_over);
 	RUN_RIG(flush_does_not_wait_out_a_delay);

@@ -84,6 +84,54 @@ describe('sync', function()
 		b:close(0)
 	end)
 
+	it('tries at once and every second while somebody waits or flushes', function()
+		for _, ask in ipairs {
+			function(sync, peer, db) return sync:wait_until_synced(peer, db, '30s') end,
+			function(sync) return sync:flush '30s' end,
+			function(sync) return sync:flush('30s', { send_only = true }) end,
+		} do
+			local a, sync_a, address = open { name = 'a' }
+			local b, sync_b = open { name = 'b' }
+			local db = assert(a:new_database({ name = 'notes' }, 'k'))
+			db:set_default_auth_key 'k'
+			assert(db:transact(function(tx) tx:settings():set_global 'write:5' end))
+			local peer = assert(sync_b:sync_with_peer(address, db:root_id()))
+			assert(sync_b:wait_until_synced(peer, db:root_id(), '10s'))
+			local copy = assert(b:load_database(db:root_id()))
+			copy:set_default_auth_key 'k'
+			assert(sync_a:stop_server())
+			assert(copy:transact(function(tx) tx:doc 'd':set('n', 1) end))
+			-- The next attempt of its own is seconds away then.
+			H.wait_for(function() return sync_b:status().pairs[1].attempts >= 3 end, 30)
+			tl.task(function()
+				tl.sleep '1s'
+				assert(sync_a:start_server((address:gsub('^http:', ''))))
+			end)
+			assert(ask(sync_b, peer, db:root_id()))
+			assert.are.equal(1, db:get_store 'd':get 'n')
+			a:close(0)
+			b:close(0)
+		end
+	end)
+
+	it('flushes and looks', function()
+		local a, _, address = open { name = 'a', periodic = 0 }
+		local b, sync_b = open { name = 'b', periodic = 0 }
+		local db = assert(a:new_database({ name = 'notes' }, 'k'))
+		db:set_default_auth_key 'k'
+		assert(db:transact(function(tx) tx:settings():set_global 'write:5' end))
+		local peer = assert(sync_b:sync_with_peer(address, db:root_id()))
+		assert(sync_b:wait_until_synced(peer, db:root_id(), '10s'))
+		local copy = assert(b:load_database(db:root_id()))
+		assert(db:transact(function(tx) tx:doc 'd':set('n', 'theirs') end))
+		assert(sync_b:flush '10s')
+		assert.are.equal('theirs', copy:get_store 'd':get 'n')
+		assert(sync_b:flush { send_only = true })
+		assert.has_error(function() sync_b:flush('1s', { sendonly = true }) end)
+		a:close(0)
+		b:close(0)
+	end)
+
 	it('switches options off and on while it runs', function()
 		local a, sync_a = open { name = 'a', on_commit = false, periodic = 0 }
 		local b, _, address = open { name = 'b', accept_databases_from = { a:device_key() } }

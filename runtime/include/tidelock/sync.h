@@ -123,9 +123,12 @@ TL_API int tl_sync_sync_tree_with_peer(
  * text is the peer's key text. */
 TL_API int tl_sync_sync_with_peer(
 	tl_node *node, const tl_address *address, const tl_id *db, tl_op **op) TL_MUST_USE;
-/* Sends everything that is due and waits until nothing is left or the time is over (TL_E_TIMEOUT
- * names what is left). */
+/* Sends everything that is due and asks each peer that can be reached for what it has: then both
+ * sides hold what either held when it began. Tries at once and then every second; TL_E_TIMEOUT,
+ * when the time is over (timeout_ms 0: never), names what is left. */
 TL_API int tl_sync_flush(tl_node *node, uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
+/* The same, but only sends. */
+TL_API int tl_sync_flush_outbox(tl_node *node, uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
 /* Done when both sides hold the same tips. */
 TL_API int tl_sync_wait_until_synced(tl_node *node, const char *peer, const tl_id *db,
 	uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
@@ -154,7 +157,7 @@ TL_API int tl_sync_reject_bootstrap_request(
 /* --- state ------------------------------------------------------------------------------------ */
 
 /* JSON: {"peers":[…],"pairs":[{"peer","db","state","dirty","attempts","next_attempt_ms",
- * "last_error","acknowledged","arrivals","received","sent"}],"servers":[…],"transports":[…],
+ * "last_error","acknowledged","arrivals","received","sent","progress":{"entries","bytes","left"}}],"servers":[…],"transports":[…],
  * "databases":[{"id","name","entries","tips","pending","quarantined","void"}]}. */
 TL_API int tl_sync_status(tl_node *node, char **json) TL_MUST_USE;
 /* JSON, written by the engine after every exchange; a fresh default when there was none. */
