@@ -8,8 +8,6 @@
 #include "engine/engine_impl.h"
 #include "sync/receipt.h"
 
-#define HELD_IDLE_MS 30000 /* behind the time that an answer is held, unless configured */
-
 struct tl__outgoing {
 	tl__outgoing *next, **link;
 	tl__engine *engine;
@@ -134,7 +132,6 @@ static int begin(tl__outgoing *out, const tl__sync_action *action)
 	const tl_response_sink sink = {sizeof sink, on_head, on_piece, on_done, out};
 	tl_transport *transport = out->carrier->transport;
 	size_t bytes = out->request.len;
-	uint32_t idle_ms = out->carrier->idle_ms;
 	tl_request request = {
 		.size = sizeof request,
 		.address = action->send.address.text,
@@ -143,14 +140,13 @@ static int begin(tl__outgoing *out, const tl__sync_action *action)
 		.body = {read_request, drop_request, out, (int64_t)out->request.len},
 		.max_response = out->receipt.limit,
 		.dial_ms = out->carrier->dial_ms,
-		.idle_ms = idle_ms,
+		.idle_ms = out->carrier->idle_ms,
 		.min_bytes_per_s = out->carrier->min_bytes_per_s,
 		.rewind = rewind_request,
+		.hold_ms = action->send.hold_ms,
 	};
 	int rc;
 
-	if (action->send.hold_ms > 0)
-		request.idle_ms = (idle_ms > 0 ? idle_ms : HELD_IDLE_MS) + action->send.hold_ms;
 	out->sending = true;
 	rc = transport->send(transport, &request, &sink, &out->handle);
 	if (rc != TL_OK)
