@@ -372,6 +372,13 @@ static void finish(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
 
+	if (!session->held && session->declined == 0 && pair->db->arrivals == 0) {
+		tl__session_fail(sync, session, TL_E_WRONG_ROOT,
+			"the peer answered without the root entry of the database, which nothing "
+			"can "
+			"be kept without");
+		return;
+	}
 	if (session->has_cursor) {
 		pair->has_seen = true;
 		pair->seen = session->cursor;

@@ -507,6 +507,24 @@ static void a_database_nobody_has_is_not_available(void)
 	CHECK(r.send_count == 0);
 }
 
+/* Nothing of it could be kept: that it was fetched would be no truth. */
+static void an_answer_without_the_root_is_a_failure(void)
+{
+	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH};
+	tl_address address = http(HOME);
+	uint64_t op;
+
+	command.address = &address;
+	command.has_db = true;
+	tl_id_of(&command.db, "x", 1);
+	op = rig_command(command);
+	answer_handshake(&bob, true);
+	answer_hello(&bob);
+	answer_page(&bob, &(page_answer){.n = 0});
+	CHECK_DONE(op, TL_E_WRONG_ROOT);
+	CHECK(r.send_count == 0);
+}
+
 /* --- stores that were rolled back ------------------------------------------------------------- */
 
 static void a_rolled_back_responder_is_given_everything_again(void)
@@ -805,6 +823,7 @@ int main(void)
 	RUN_RIG(a_refused_push_looks_before_it_fails);
 	RUN_RIG(a_database_the_peer_lacks_is_given_to_it);
 	RUN_RIG(a_database_nobody_has_is_not_available);
+	RUN_RIG(an_answer_without_the_root_is_a_failure);
 	RUN_RIG(a_rolled_back_responder_is_given_everything_again);
 	RUN_RIG(a_push_notices_it_too);
 	RUN_RIG(lost_entries_show_in_the_tips);
