@@ -281,6 +281,8 @@ function Sync:pending_bootstrap_requests() end
 function Sync:approved_bootstrap_requests() end
 ---@return tidelock.AccessRequest[]?, tidelock.Error?
 function Sync:rejected_bootstrap_requests() end
+---What a 0.2.0 node asked for is given over a relation with it, or with the option v0_claims: it proves no
+---key, and the log warns where neither is there.
 ---@param id string
 ---@param key_name string  an Admin of that database
 ---@return true?, tidelock.Error?
