@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "engine/engine_impl.h"
 #include "wire/v0.h"
@@ -306,6 +307,15 @@ static void go_on(tl__inbound *in)
 	in->carrier->transport->answer_ready(in->handle);
 }
 
+/* A transport may be older than this call. */
+static void keep(const tl__inbound *in)
+{
+	const tl_transport *transport = in->carrier->transport;
+
+	if (transport->size >= TL__SIZED_UP_TO(tl_transport, keep) && transport->keep)
+		transport->keep(in->handle);
+}
+
 static void begin_answer(tl__inbound *in, const tl__sync_action *action, int64_t length)
 {
 	const tl_body body = {read_answer, drop_answer, in, length};
@@ -317,6 +327,8 @@ static void begin_answer(tl__inbound *in, const tl__sync_action *action, int64_t
 	in->refs++;
 	if (action->answer.close && transport->close_after)
 		transport->close_after(in->handle);
+	if (action->answer.known)
+		keep(in);
 	transport->answer(in->handle, action->answer.status, action->answer.content_type, &body);
 }
 
@@ -358,13 +370,16 @@ static void answer_end(tl__inbound *in, bool ok)
 }
 
 /* A transport may be older than this call. */
-static void hold(const tl__inbound *in, uint32_t ms)
+static void hold(const tl__inbound *in, const tl__sync_action *action)
 {
 	const tl_transport *transport = in->carrier->transport;
-	size_t knows = offsetof(tl_transport, hold) + sizeof transport->hold;
 
-	if (in->phase == PHASE_ASKED && transport->size >= knows && transport->hold)
-		transport->hold(in->handle, ms);
+	if (in->phase != PHASE_ASKED)
+		return;
+	if (action->answer.known)
+		keep(in);
+	if (transport->size >= TL__SIZED_UP_TO(tl_transport, hold) && transport->hold)
+		transport->hold(in->handle, action->answer.hold_ms);
 }
 
 void tl__serving_answer(tl__engine *engine, tl__sync_action *action)
@@ -374,7 +389,7 @@ void tl__serving_answer(tl__engine *engine, tl__sync_action *action)
 	if (!in)
 		return; /* gone meanwhile; the core is told so */
 	switch (action->kind) {
-	case TL__SYNC_HOLD: hold(in, action->answer.hold_ms); return;
+	case TL__SYNC_HOLD: hold(in, action); return;
 	case TL__SYNC_ANSWER: answer_whole(in, action); return;
 	case TL__SYNC_ANSWER_BEGIN:
 		if (in->phase != PHASE_ASKED)

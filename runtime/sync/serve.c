@@ -87,6 +87,15 @@ tl__incoming *tl__serve_worked(tl__sync *sync, tl__work *work)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+bool tl__serve_is_of_peer(const tl__sync *sync, const tl__incoming *in)
+{
+	const tl__peer *peer = in->args.ptr && in->proven_count > 0
+				       ? tl__sync_find_peer(sync, &in->proven[0])
+				       : NULL;
+
+	return peer && peer->status == TL__PEER_ACTIVE;
+}
+
 void tl__serve_answer(tl__sync *sync, tl__incoming *in, int status, const char *content_type,
 	tl__buf *body, bool close)
 {
@@ -103,6 +112,7 @@ void tl__serve_answer(tl__sync *sync, tl__incoming *in, int status, const char *
 	action.answer.body = *body;
 	action.answer.ok = true;
 	action.answer.close = close;
+	action.answer.known = tl__serve_is_of_peer(sync, in);
 	*body = TL__BUF_INIT;
 	(void)tl__sync_act(sync, &action); /* without memory the driver's deadline ends it */
 	tl__serve_end(sync, in);

@@ -127,6 +127,8 @@ void tl__serve_internal(tl__sync *sync, tl__incoming *in, const tl__work *work);
 /* The whole answer; takes the body over, ends the request. */
 void tl__serve_answer(tl__sync *sync, tl__incoming *in, int status, const char *content_type,
 	tl__buf *body, bool close);
+/* Whether it is, as far as it was checked, a good request of a peer that may talk to us. */
+bool tl__serve_is_of_peer(const tl__sync *sync, const tl__incoming *in);
 void tl__serve_text(tl__sync *sync, tl__incoming *in, int status, const char *text);
 /* The request is over; it is freed when its works are back. */
 void tl__serve_end(tl__sync *sync, tl__incoming *in);

@@ -580,6 +580,7 @@ static void tell_driver(tl__sync *sync, const tl__incoming *in, uint64_t hold_ms
 	action.answer.incoming = in->number;
 	action.answer.body = TL__BUF_INIT;
 	action.answer.hold_ms = (uint32_t)hold_ms;
+	action.answer.known = tl__serve_is_of_peer(sync, in);
 	(void)tl__sync_act(sync, &action); /* without memory it counts as silent, and is cut */
 }
 

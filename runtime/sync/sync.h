@@ -225,6 +225,8 @@ typedef struct tl__sync_action {
 			bool ok;          /* ANSWER_END */
 			uint32_t hold_ms; /* HOLD */
 			bool close;       /* and close the connection */
+			bool known; /* also HOLD: a peer of ours asked, its connection is to be kept
+				     */
 		} answer;
 		tl__work *work;
 		tl_event event;

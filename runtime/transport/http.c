@@ -63,6 +63,7 @@ static const tl_transport vtable = {
 	.incoming_resume = tl__http_incoming_resume,
 	.close_after = tl__http_close_after,
 	.hold = tl__http_hold,
+	.keep = tl__http_keep,
 	.free = http_free,
 	.channel = tl__http_channel,
 };

@@ -68,5 +68,6 @@ void tl__http_answer_ready(tl_incoming *in);
 void tl__http_incoming_resume(tl_incoming *in);
 void tl__http_close_after(tl_incoming *in);
 void tl__http_hold(tl_incoming *in, uint32_t ms);
+void tl__http_keep(tl_incoming *in);
 
 #endif

@@ -145,3 +145,8 @@ void tl__http_incoming_resume(tl_incoming *in)
 	in->paused = false;
 	tl__request_wake(in);
 }
+
+void tl__http_keep(tl_incoming *in)
+{
+	in->conn->known = true;
+}

@@ -436,6 +436,34 @@ static void two_nodes_keep_in_step_over_tls(void)
 	scratch_remove(dir);
 }
 
+static int note_plain(void *ud, const tl_address *address)
+{
+	if (strcmp(address->type, "http") == 0)
+		*(tl_address *)ud = *address;
+	return TL_OK;
+}
+
+static void plain_and_tls_are_served_by_one_node(void)
+{
+	char dir[SCRATCH_PATH], cert[SCRATCH_PATH + 20], key[SCRATCH_PATH + 20];
+	site both, over_tls, plain;
+
+	scratch_make(dir);
+	REQUIRE(make_certificate(dir, cert, key));
+	REQUIRE(tls_site(&both, cert, key, cert, false));
+	REQUIRE(tls_site(&over_tls, cert, key, cert, false) && site_open(&plain, NULL));
+	CHECK_OK(tl_sync_start_server(both.node, "127.0.0.1:0", "http"));
+	CHECK(strcmp(both.at.type, "https") == 0);
+	CHECK_OK(greet(&over_tls, &both));
+	CHECK_OK(tl_sync_get_server_addresses(both.node, note_plain, &both.at));
+	CHECK(strcmp(both.at.type, "http") == 0);
+	CHECK_OK(greet(&plain, &both));
+	site_close(&plain);
+	site_close(&over_tls);
+	site_close(&both);
+	scratch_remove(dir);
+}
+
 static void tls_files_that_are_none_are_refused(void)
 {
 	tl_node *node = open_node(NULL, NULL);
@@ -459,6 +487,7 @@ int main(void)
 	RUN(a_store_rolled_back_on_the_owners_side_is_noticed);
 	RUN(a_store_rolled_back_on_the_other_side_is_noticed);
 	RUN(two_nodes_keep_in_step_over_tls);
+	RUN(plain_and_tls_are_served_by_one_node);
 	RUN(tls_files_that_are_none_are_refused);
 	return spec_end();
 }

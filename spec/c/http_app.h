@@ -10,6 +10,7 @@
  *   /type      415 unless the content type is application/json
  *   /never     never answers; /stuck pauses for ever; /mute answers with a body that waits for ever
  *   /last      as /echo, and the connection ends behind it
+ *   /kept      as /echo, from somebody known
  *   others     404
  */
 #ifndef SPEC_HTTP_APP_H
@@ -180,7 +181,7 @@ static inline bool known_path(const char *path)
 {
 	static const char *const paths[] = {"/echo", "/slow", "/count", "/bytes/", "/chunks/",
 		"/drip/", "/abort/", "/abortchunks/", "/early", "/midway", "/type", "/never",
-		"/stuck", "/mute", "/last"};
+		"/stuck", "/mute", "/last", "/kept"};
 
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		size_t len = strlen(paths[i]);
@@ -265,6 +266,8 @@ static inline void app_end(void *request_ud, tl_incoming *in)
 		return;
 	if (is_at(r, "/last"))
 		r->rig->http->close_after(in);
+	if (is_at(r, "/kept"))
+		r->rig->http->keep(in);
 	if (is_at(r, "/bytes"))
 		give(r, 200, read_pattern, (int64_t)r->limit);
 	else if (is_at(r, "/abortchunks") || is_at(r, "/chunks") || is_at(r, "/drip"))

@@ -404,6 +404,32 @@ static void connections_that_never_end_their_requests_make_room(void)
 	make_room_among("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx");
 }
 
+/* Strangers from anywhere take each other's places, never that of somebody known. */
+static void known_requesters_keep_their_places(void)
+{
+	tl_serve_options options = {.size = sizeof options, .max_connections = 3};
+	raw known, other[8];
+	char source[INET_ADDRSTRLEN];
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
+	REQUIRE(raw_open(&known, &g));
+	raw_say(&known, "POST /kept HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+	CHECK(raw_until_answers(&known, 1, 2000) == 1);
+	for (int i = 0; i < 8; i++) {
+		snprintf(source, sizeof source, "127.0.3.%d", 1 + i);
+		REQUIRE(raw_open_from(&other[i], &g, source));
+		raw_say(&other[i], ASK);
+		CHECK(raw_until_answers(&other[i], 1, 2000) == 1);
+	}
+	raw_say(&known, ASK);
+	CHECK(raw_until_answers(&known, 2, 2000) == 2);
+	raw_close(&known);
+	for (int i = 0; i < 8; i++)
+		raw_close(&other[i]);
+	rig_close(&g);
+}
+
 /* Equal shares: nobody at work has to go for somebody else. */
 static void a_newcomer_waits_where_everybody_works(void)
 {
@@ -741,6 +767,7 @@ int main(void)
 	RUN(half_open_connections_make_room);
 	RUN(idle_connections_make_room);
 	RUN(connections_that_never_end_their_requests_make_room);
+	RUN(known_requesters_keep_their_places);
 	RUN(a_newcomer_waits_where_everybody_works);
 	RUN(the_first_connection_waits_for_a_descriptor);
 	RUN(running_out_of_descriptors_is_survived);

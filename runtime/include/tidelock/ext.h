@@ -206,6 +206,9 @@ struct tl_transport {
 	/* The answer is held and may take `ms`: until then nobody is silent. NULL: a transport that
 	 * never gives up a request that is whole. */
 	void (*hold)(tl_incoming *in, uint32_t ms);
+	/* The requester is known: its connection is kept before those of others where places are
+	 * short. NULL: a transport that does not choose. */
+	void (*keep)(tl_incoming *in);
 };
 
 /* --- policy ----------------------------------------------------------------------------------- */
