@@ -203,7 +203,9 @@ static bool needs_greeting(const tl__call *call)
 		return false;
 	if (!at || !at->proven)
 		return true;
-	return call->kind == TL__CALL_V1 ? !call->peer->epoch_known : !call->peer->greeted;
+	if (call->kind == TL__CALL_V1)
+		return !call->peer->epoch_known || !call->peer->hello_heard;
+	return !call->peer->greeted;
 }
 
 static size_t gather_secrets(const tl__sync *sync, const tl__call *call, const tl_secret **out)

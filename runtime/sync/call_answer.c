@@ -79,8 +79,10 @@ static bool repeat_better(tl__sync *sync, tl__call *call, const tl__v1_answer *a
 
 static void take_epoch(tl__peer *peer, const uint8_t epoch[16])
 {
-	if (peer->epoch_known && memcmp(peer->epoch, epoch, TL__V1_EPOCH_BYTES) != 0)
+	if (peer->epoch_known && memcmp(peer->epoch, epoch, TL__V1_EPOCH_BYTES) != 0) {
 		tl__peer_offer_again(peer);
+		peer->hello_heard = false; /* another version may have other features */
+	}
 	peer->epoch_known = true;
 	memcpy(peer->epoch, epoch, TL__V1_EPOCH_BYTES);
 }

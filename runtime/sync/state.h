@@ -105,6 +105,7 @@ struct tl__peer {
 	unsigned sessions;
 	tl__peer_watch watch;
 	bool takes_state;   /* its hello says that it knows `state` */
+	bool hello_heard;   /* of the process that answers there now */
 	uint64_t check;     /* call number of a check or first contact under way */
 	bool removed;       /* forgotten; freed when nothing points here any more */
 	bool local_changed; /* its local document is to be saved */
