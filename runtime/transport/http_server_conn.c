@@ -183,6 +183,9 @@ static bool is_gone(const http_conn *conn)
 	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* Each run of libmicrohttpd tries all handshakes that are not done, so they do not stay long. */
+#define HANDSHAKE_MS 5000
+
 /* Silence ends a connection whoever is silent: a peer with our defaults has given up by then too,
  * and nothing else would ever end what the application forgot. */
 static bool is_late(http_conn *conn, uint64_t now)
@@ -192,6 +195,8 @@ static bool is_late(http_conn *conn, uint64_t now)
 	if (conn->in && !conn->in->answered && now < conn->in->held_until)
 		return false;
 	if (now - conn->touched_ms >= server->idle_ms)
+		return true;
+	if (server->http->tls && !conn->spoke && now - conn->touched_ms >= HANDSHAKE_MS)
 		return true;
 	return tl__pace_look(&conn->pace, now, server->idle_ms, server->min_rate) != TL__PACE_GOOD;
 }

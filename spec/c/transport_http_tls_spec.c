@@ -201,6 +201,21 @@ static void a_key_must_belong_to_its_certificate(void)
 	rig_close(&g);
 }
 
+/* Nobody may keep a handshake open as long as a request: each costs something all the time. */
+static void a_handshake_that_does_not_go_on_ends_soon(void)
+{
+	raw silent, half;
+	rig g;
+
+	REQUIRE(open_tls(&g, "ca.pem", "server.pem") == TL_OK); /* with 30 s for what is idle */
+	REQUIRE(raw_open(&silent, &g) && raw_open(&half, &g));
+	raw_send(&half, "\x16\x03\x01", 3);
+	CHECK(raw_until_closed(&silent, 15000) && raw_until_closed(&half, 3000));
+	raw_close(&silent);
+	raw_close(&half);
+	rig_close(&g);
+}
+
 static void plain_and_tls_do_not_mix(void)
 {
 	exchange tls_to_plain = {.send_len = 10}, plain_to_tls = {.send_len = 10, .idle_ms = 1000};
@@ -346,6 +361,7 @@ int main(void)
 	RUN(only_trusted_servers_get_a_request);
 	RUN(unusable_files_are_told_at_the_start);
 	RUN(a_key_must_belong_to_its_certificate);
+	RUN(a_handshake_that_does_not_go_on_ends_soon);
 	RUN(plain_and_tls_do_not_mix);
 	RUN(streams_work_as_without_tls);
 	RUN(statuses_and_failures_are_the_same);
