@@ -423,7 +423,11 @@ static int node_next_event(lua_State *L)
 
 static int node_fd(lua_State *L)
 {
-	lua_pushinteger(L, tl_node_fd(check(L)));
+	int fd = tl_node_fd(check(L));
+
+	if (fd < 0)
+		return tlua_fail(L);
+	lua_pushinteger(L, fd);
 	return 1;
 }
 

@@ -82,11 +82,11 @@ function Node:with_sync() end
 ---program is kept running, and the node held, until stop() or the end of the node.
 ---@param kind tidelock.EventKind
 ---@param fn fun(event: tidelock.Event)
----@return fun() stop
+---@return fun()? stop, tidelock.Error?  closed
 function Node:on(kind, fn) end
 ---for event in node:events { kinds } do: waits for each. Leaving the loop ends it, and so does closing
 ---the node, after the events until then. The program is kept running while somebody waits for the next,
----not by a loop that stands still.
+---not by a loop that stands still. Raises `closed` where a host has closed the node.
 ---@param kinds? tidelock.EventKind[]  all without it; ask for 'overflow' to hear of losses
 ---@return fun(): tidelock.Event?
 function Node:events(kinds) end

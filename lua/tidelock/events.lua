@@ -47,11 +47,11 @@ function node:on(kind, fn)
 		end
 		telling = false
 	end)
-	local stop = pump.read(self, reader)
-	return function()
+	local stop, err = pump.read(self, reader)
+	return stop and function()
 		reader.left = true
 		stop()
-	end
+	end, err
 end
 
 -- The reader's next event, of those that have happened until now.
@@ -71,7 +71,10 @@ function node:events(kinds)
 	local reader = Reader.new(set_of(kinds), false, function()
 		task.wake_all(waiting)
 	end)
-	local stop = pump.read(self, reader)
+	local stop, err = pump.read(self, reader)
+	if not stop then
+		error(err, 0)
+	end
 	local function changed()
 		pump.activate(self, reader, #waiting > 0)
 	end
@@ -91,18 +94,24 @@ end
 local takers = setmetatable({}, { __mode = 'k' })
 
 local function taker_of(self)
-	local taker = takers[self]
-	if not taker then
-		taker = Reader.new()
-		pump.read(self, taker)
+	if not takers[self] then
+		local taker = Reader.new()
+		local stop, err = pump.read(self, taker)
+		if not stop then
+			return nil, err
+		end
 		takers[self] = taker
 	end
-	return taker
+	return takers[self]
 end
 
 --- The next event, or nil. Never waits.
 function node:next_event()
-	return take(self, taker_of(self))
+	local taker, err = taker_of(self)
+	if not taker then
+		return nil, err
+	end
+	return take(self, taker)
 end
 
 --- Readable when dispatch or next_event has something to do.

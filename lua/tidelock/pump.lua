@@ -19,10 +19,16 @@ local pumps = setmetatable({}, { __mode = 'k' }) -- node -> pump
 local TURN = 1000 -- events; then the loop gets its turn
 local ALL = 10001 -- a node keeps no more events, the one of overflow included
 
+-- nil and the error once a host has closed the node.
 local function pump_of(node)
 	local pump = pumps[node]
-	if not pump then
-		descriptor(node) -- from here on events are kept
+	local fd, err = descriptor(node) -- from here on events are kept
+	if not fd then
+		if pump then
+			pump:end_readers()
+		end
+		return nil, err
+	elseif not pump then
 		pump = setmetatable({ node = node, bell = core.bell(), ops = {}, readers = {} }, Pump)
 		pumps[node] = pump
 	end
@@ -64,6 +70,16 @@ function Pump:drain(most)
 	end
 end
 
+-- Of a node that a host has closed.
+function Pump:end_readers()
+	local readers = self.readers
+	self.readers = {}
+	for _, reader in ipairs(readers) do
+		reader:close()
+	end
+	self:settle()
+end
+
 -- --- operations --------------------------------------------------------------------------------
 
 function Pump:wake_done()
@@ -86,12 +102,10 @@ local function any_active(readers)
 	end
 end
 
-function Pump:dispatch()
-	if not self.node then
-		self:settle() -- what closed the node had no memory left for this
-	elseif self.poll then
-		self.node:dispatch()
-		self:drain(TURN)
+local function stop(poll)
+	if poll then
+		poll:stop()
+		handles.close(poll)
 	end
 end
 
@@ -101,24 +115,40 @@ local function watch(fd, heard)
 	return poll
 end
 
+function Pump:stop()
+	local poll = self.poll
+	self.poll = nil
+	stop(poll)
+end
+
+function Pump:dispatch()
+	if not self.node then
+		self:settle() -- what closed the node had no memory left for this
+	elseif self.poll then
+		self.node:dispatch()
+		self:drain(TURN)
+		if self.node and not descriptor(self.node) then
+			self:stop() -- a host closed it; the bell still rings for what was begun
+			self:end_readers()
+		end
+	end
+end
+
 -- The descriptors are watched while somebody waits, and keep the loop alive only then. The node's says
 -- that there is something to dispatch, ours that somebody did: another thread of a host may be quicker.
 function Pump:settle()
 	if self.node and (next(self.ops) or any_active(self.readers)) then
-		self.poll = self.poll or watch(descriptor(self.node), function() self:dispatch() end)
+		local fd = not self.poll and descriptor(self.node)
+		self.poll = self.poll or fd and watch(fd, function() self:dispatch() end)
 		self.rung = self.rung or watch(self.bell:fd(), function()
 			self.bell:still()
 			self:wake_done()
 		end)
 	else
-		local poll, rung = self.poll, self.rung
-		self.poll, self.rung = nil, nil
-		if poll then
-			handles.unwatch(poll)
-		end
-		if rung then
-			handles.unwatch(rung)
-		end
+		local rung = self.rung
+		self.rung = nil
+		self:stop()
+		stop(rung)
 	end
 end
 
@@ -157,7 +187,11 @@ function M.wait(what, node, start, ...)
 		return nil, err
 	end
 	local _ <close> = setmetatable({}, { __close = function() give_up(op) end })
-	local pump = pump_of(node)
+	local pump
+	pump, err = pump_of(node)
+	if not pump then
+		return nil, err
+	end
 	op:rings(pump.bell)
 	task.wait(what, function(wake)
 		pump.ops[op] = wake
@@ -173,9 +207,12 @@ function M.wait(what, node, start, ...)
 end
 
 --- Gives each event from now on to a reader of tidelock.reader, which keeps the loop alive when it is
---- active; returns a function that ends it.
+--- active; returns a function that ends it, or nil and the error of a node that is closed.
 function M.read(node, reader)
-	local pump = pump_of(node)
+	local pump, err = pump_of(node)
+	if not pump then
+		return nil, err
+	end
 	local readers = without(pump.readers, reader)
 	readers[#readers + 1] = reader
 	pump.readers = readers
@@ -197,7 +234,10 @@ end
 
 --- Gives what has happened until now to every reader.
 function M.catch_up(node)
-	pump_of(node):drain(ALL)
+	local pump = pump_of(node)
+	if pump then
+		pump:drain(ALL)
+	end
 end
 
 --- Call before the node closes; call what it returns afterwards.

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <tidelock/lua.h>
 #include <tidelock/tidelock.h>
 
@@ -135,6 +136,48 @@ static void the_host_closes_it_under_scripts(void)
 	tl_node_close(other);
 }
 
+static void *close_soon(void *node)
+{
+	const struct timespec while_they_wait = {0, 50000000};
+
+	nanosleep(&while_they_wait, NULL);
+	tl_node_close(node);
+	return NULL;
+}
+
+/* Whoever waits is woken, and whoever reads has read all. */
+static void the_host_closes_it_while_scripts_wait(void)
+{
+	static const char *const scripts[] = {
+		"for _ in node:events() do end; return true",
+		"return select('#', tl.task(function() for _ in node:events() do end end):wait()) "
+		"== 0",
+		"node:on('entry_committed', print); tl.run(); return true",
+		"local step = node:events(); tl.sleep '200ms'; return step() == nil",
+		"node:next_event(); tl.sleep '200ms'; local event, err = node:next_event(); return "
+		"not event",
+		"repeat local ok, err = node:sync():flush '1s' until not ok; return true",
+	};
+
+	for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+		tl_node *node = open_node();
+		lua_State *L = open_lua(node);
+		pthread_t closer;
+
+		CHECK(lua(L, "tl = require 'tidelock'; return true"));
+		if (pthread_create(&closer, NULL, close_soon, node) != 0)
+			abort();
+		CHECK(lua(L, scripts[i]));
+		pthread_join(closer, NULL);
+		CHECK(lua(L, "local ok, err = pcall(node.events, node); return not ok and err.code "
+			     "== 'closed'"));
+		CHECK(lua(L,
+			"local stop, err = node:on('entry_committed', print); return not stop and "
+			"err.code == 'closed'"));
+		lua_close(L);
+	}
+}
+
 static void *keep_dispatching(void *node)
 {
 	CHECK(tl_node_run(node) == TL_OK);
@@ -177,6 +220,7 @@ int main(void)
 	scripts_and_host_share_it();
 	lua_never_closes_it();
 	the_host_closes_it_under_scripts();
+	the_host_closes_it_while_scripts_wait();
 	a_script_waits_while_the_host_dispatches();
 	nothing_is_refused();
 	printf("%u passed, %u failed\n", passed, failed);
