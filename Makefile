@@ -237,9 +237,15 @@ fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefi
 	-e 's|@FROM_PREFIX@|$(call from_to,$(PREFIX),$(LIB_TO))|; s|@PRIVATE@|$(strip $(PKG_LIBS))|' \
 	-e 's|@PRIVATE_LIST@|$(subst $(space),;,$(strip $(PKG_LIBS)))|'
 
+# Evaluated before a recipe runs, with which a place of two words would end elsewhere.
+check_places = $(if $(or $(filter-out 1,$(words $(PREFIX))),$(filter-out 0 1,$(words $(DESTDIR))),$(filter-out 1,$(words \
+	$(LIBDIR))),$(filter-out 1,$(words $(LUA_DIR)))),$(error DESTDIR, PREFIX, LIBDIR and LUA_DIR are one word each, \
+	without white space))$(if $(filter /%,$(PREFIX)),,$(error PREFIX begins with a slash))
+
 install: install-lib install-lua
 
 install-lib: lib
+	$(check_places)
 	install -d $(INTO)/include/tidelock $(DESTDIR)$(LIB_TO)/pkgconfig $(DESTDIR)$(LIB_TO)/cmake/tidelock \
 		$(DESTDIR)$(DOC_TO)/examples $(DESTDIR)$(MAN_TO)/man3
 	install -m 644 $(HEADERS) $(INTO)/include/tidelock/
@@ -256,6 +262,7 @@ install-lib: lib
 	install -m 644 runtime/install/tidelock.3 $(DESTDIR)$(MAN_TO)/man3/
 
 install-lua: all install-lib
+	$(check_places)
 	install -d $(DESTDIR)$(LUA_TO) $(INTO)/bin $(INTO)/share/tidelock/types $(DESTDIR)$(DOC_TO)/examples \
 		$(DESTDIR)$(MAN_TO)/man1
 	$(call link_module,$(DESTDIR)$(LUA_TO)/tidelock.so,$(call from_to,$(LUA_TO),$(LIB_TO)))
@@ -268,6 +275,7 @@ install-lua: all install-lib
 
 # Takes away what either of the two put there, and the folders that are nobody else's.
 uninstall:
+	$(check_places)
 	rm -rf $(INTO)/include/tidelock $(DESTDIR)$(LIB_TO)/cmake/tidelock $(DESTDIR)$(DOC_TO) $(INTO)/share/tidelock
 	rm -f $(DESTDIR)$(LIB_TO)/libtidelock.a $(DESTDIR)$(LIB_TO)/libtidelock.so $(DESTDIR)$(LIB_TO)/$(SONAME) \
 		$(DESTDIR)$(LIB_TO)/pkgconfig/tidelock.pc $(DESTDIR)$(LIB_TO)/pkgconfig/tidelock-lua.pc \
