@@ -226,6 +226,16 @@ lua_Integer tlua_opt_integer(lua_State *L, int arg, lua_Integer otherwise)
 	return lua_isnoneornil(L, arg) ? otherwise : tlua_check_integer(L, arg);
 }
 
+static const char *push_choice(lua_State *L, const char *name, const char *const names[])
+{
+	lua_pushfstring(L, "'%s' is none of", name);
+	for (int i = 0; names[i]; i++) {
+		lua_pushfstring(L, "%s '%s'", i > 0 ? "," : "", names[i]);
+		lua_concat(L, 2);
+	}
+	return lua_tostring(L, -1);
+}
+
 int tlua_check_option(lua_State *L, int arg, const char *otherwise, const char *const names[])
 {
 	const char *name = otherwise ? tlua_opt_lstring(L, arg, otherwise, NULL)
@@ -234,7 +244,7 @@ int tlua_check_option(lua_State *L, int arg, const char *otherwise, const char *
 	for (int i = 0; names[i]; i++)
 		if (strcmp(names[i], name) == 0)
 			return i;
-	return tlua_misuse_argument(L, arg, lua_pushfstring(L, "invalid option '%s'", name));
+	return tlua_misuse_argument(L, arg, push_choice(L, name, names));
 }
 
 void tlua_check_type(lua_State *L, int arg, int type)

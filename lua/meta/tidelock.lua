@@ -71,7 +71,7 @@ local tl = {}
 ---@field durability? 'full'|'relaxed'  relaxed survives SIGKILL, not power loss
 ---@field name? string       shown to peers
 ---@field passphrase? string seals private keys; with a path, `tidelock run` has one from outside
----@field sync? boolean      false: no engine, no control socket
+---@field sync? boolean      false: no engine
 ---@field log_level? 'debug'|'info'|'warning'|'error'|'off'  of this node's lines; see tidelock.log
 ---@field wait? tidelock.Duration  for another process that has the path open; 0, in `tidelock run` 5 s
 

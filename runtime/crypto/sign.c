@@ -19,7 +19,8 @@ int tl_crypto_init(void)
 
 void tl_random_bytes(void *out, size_t len)
 {
-	randombytes_buf(out, len);
+	if (len > 0)
+		randombytes_buf(out, len);
 }
 
 int tl_secret_new(tl_secret *out)

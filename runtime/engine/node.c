@@ -120,6 +120,12 @@ static int read_config(tl_node_config *out, tl_sync_options *sync, const tl_node
 	if (out->durability != TL_DURABILITY_FULL && out->durability != TL_DURABILITY_RELAXED)
 		return tl__fail(TL_E_BAD_ARGUMENT,
 			"durability is TL_DURABILITY_FULL or TL_DURABILITY_RELAXED");
+	if (out->log_level < TL_LOG_DEBUG || out->log_level > TL_LOG_OFF)
+		return tl__fail(
+			TL_E_BAD_ARGUMENT, "log_level is none of the levels of tl_log_level");
+	if (out->passphrase ? out->passphrase_len == 0 : out->passphrase_len > 0)
+		return tl__fail(TL_E_BAD_ARGUMENT,
+			"an empty passphrase seals nothing; give none to store keys unsealed");
 	if (out->name &&
 		(strlen(out->name) > NAME_MAX_BYTES || !tl__utf8_valid(tl__str_z(out->name))))
 		return tl__fail(TL_E_BAD_ARGUMENT, "a node's name is at most %d bytes of UTF-8",

@@ -50,6 +50,9 @@ static void end(
 	tl_address address = contact->address;
 
 	contact->op = 0;
+	if (code != TL_OK && code != TL_E_CANCELLED && code != TL_E_CLOSED)
+		tl__log_write(sync->log, TL_LOG_INFO, "contact", "no contact with %s:%s: %s",
+			address.type, address.text, error);
 	if (done)
 		done(sync, contact->ud, code, error, peer, &address);
 	free_contact(sync, contact);

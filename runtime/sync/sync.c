@@ -40,6 +40,9 @@ static int set_accepted(tl__sync *sync, const tl_sync_options *options)
 	size_t count = options->accept_databases_from_count;
 	tl_key *keys;
 
+	if (!options->accept_databases_from && count > 0)
+		return tl__fail(TL_E_BAD_ARGUMENT,
+			"accept_databases_from is missing, and counts %zu keys", count);
 	if (!options->accept_databases_from)
 		return TL_OK;
 	keys = tl__alloc_zero(count > 0 ? count : 1, sizeof *keys);

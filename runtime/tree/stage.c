@@ -307,6 +307,8 @@ int tl__path_split(tl__path *path, tl_str text)
 	size_t at = 0;
 
 	path->count = 0;
+	if (!text.ptr && text.len > 0)
+		return tl__fail(TL_E_BAD_ARGUMENT, "the path has a length and no characters");
 	while (at < text.len) {
 		size_t len = 0;
 

@@ -307,6 +307,17 @@ static void options_that_cannot_be_are_refused(void)
 	config.sync = &options;
 	CHECK(tl_node_open(&node, &config) != TL_OK);
 	CHECK(node == NULL);
+	options.accept_databases_from = NULL;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
+	config = (tl_node_config)TL_NODE_CONFIG_INIT;
+	config.log_level = (tl_log_level)77;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
+	config = (tl_node_config)TL_NODE_CONFIG_INIT;
+	config.passphrase_len = 5;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
+	config.passphrase = "";
+	config.passphrase_len = 0;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
 	node = open_node(NULL, NULL);
 	REQUIRE(node != NULL);
 	options = quick();

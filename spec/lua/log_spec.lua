@@ -96,6 +96,8 @@ describe('the log', function()
 			end
 			return times
 		end
+		assert.is_nil(a:sync():connect_to_peer 'http:127.0.0.1:1')
+		found(lines, '^info contact: no contact with http:127.0.0.1:1: cannot reach')
 		assert(a:sync():connect_to_peer(to))
 		found(lines, '^info peer: ' .. b_key .. ' is at http:127.0.0.1:%d+')
 		found(lines, '^info peer: ' .. a_key .. ', no peer yet, came from 127.0.0.1:%d+$')

@@ -5,7 +5,7 @@ local core = require 'tidelock.core'
 -- --- values -------------------------------------------------------------------------------------
 
 local function whole_number(text)
-	local number = math.tointeger(tonumber(text))
+	local number = text:match '^%d+$' and math.tointeger(tonumber(text))
 	if number and number > 0 then
 		return number
 	end
