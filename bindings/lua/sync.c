@@ -149,6 +149,16 @@ static int sync_register_peer(lua_State *L)
 	return tlua_ok(L, tl_sync_register_peer(node, peer, name));
 }
 
+static int sync_rename_peer(lua_State *L)
+{
+	tl_node *node = check(L);
+	const char *peer, *name;
+
+	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_opt_text(L, 3, &name))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_rename_peer(node, peer, name));
+}
+
 static int sync_update_peer_status(lua_State *L)
 {
 	static const char *const statuses[] = {"active", "inactive", "blocked", NULL};
@@ -390,24 +400,25 @@ static int sync_configure(lua_State *L)
 
 /* --- access requests -------------------------------------------------------------------------- */
 
-static int decide(lua_State *L, int (*call)(tl_node *node, const char *id, const char *key_name))
+static int sync_approve(lua_State *L)
+{
+	tl_node *node = check(L);
+	const char *id, *key_name, *record_name;
+
+	if (!tlua_read_text(L, 2, &id) || !tlua_read_text(L, 3, &key_name) ||
+		!tlua_read_opt_text(L, 4, &record_name))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_approve_bootstrap_request_as(node, id, key_name, record_name));
+}
+
+static int sync_reject(lua_State *L)
 {
 	tl_node *node = check(L);
 	const char *id, *key_name;
 
 	if (!tlua_read_text(L, 2, &id) || !tlua_read_text(L, 3, &key_name))
 		return tlua_fail(L);
-	return tlua_ok(L, call(node, id, key_name));
-}
-
-static int sync_approve(lua_State *L)
-{
-	return decide(L, tl_sync_approve_bootstrap_request);
-}
-
-static int sync_reject(lua_State *L)
-{
-	return decide(L, tl_sync_reject_bootstrap_request);
+	return tlua_ok(L, tl_sync_reject_bootstrap_request(node, id, key_name));
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -437,6 +448,14 @@ static int push_of_peer(lua_State *L, int (*call)(tl_node *node, const char *pee
 static int sync_get_peer_info(lua_State *L)
 {
 	return push_of_peer(L, tl_sync_get_peer_info);
+}
+
+static int sync_list_inbound(lua_State *L)
+{
+	char *json = NULL;
+	int rc = tl_sync_list_inbound_peers(check(L), &json);
+
+	return push_json(L, rc, json);
 }
 
 static int sync_list_peers(lua_State *L)
@@ -553,7 +572,7 @@ static const luaL_Reg methods[] = {{"sync_address_parse", address_parse},
 	{"sync_stop_server", sync_stop_server}, {"sync_is_server_running", sync_is_server_running},
 	{"sync_get_server_address", sync_get_server_address},
 	{"sync_get_server_addresses", sync_get_server_addresses},
-	{"sync_register_peer", sync_register_peer},
+	{"sync_register_peer", sync_register_peer}, {"sync_rename_peer", sync_rename_peer},
 	{"sync_update_peer_status", sync_update_peer_status},
 	{"sync_remove_peer", sync_remove_peer}, {"sync_add_peer_address", sync_add_peer_address},
 	{"sync_remove_peer_address", sync_remove_peer_address},
@@ -567,7 +586,8 @@ static const luaL_Reg methods[] = {{"sync_address_parse", address_parse},
 	{"sync_start_request_access", sync_request_access}, {"sync_configure", sync_configure},
 	{"sync_approve", sync_approve}, {"sync_reject", sync_reject},
 	{"sync_get_peer_info", sync_get_peer_info}, {"sync_list_peers", sync_list_peers},
-	{"sync_get_peer_trees", sync_get_peer_trees}, {"sync_get_tree_peers", sync_get_tree_peers},
+	{"sync_list_inbound", sync_list_inbound}, {"sync_get_peer_trees", sync_get_peer_trees},
+	{"sync_get_tree_peers", sync_get_tree_peers},
 	{"sync_bootstrap_requests", sync_bootstrap_requests}, {"sync_status", sync_status},
 	{"sync_get_sync_cursor", sync_get_cursor}, {"sync_get_sync_metadata", sync_get_metadata},
 	{"sync_get_sync_history", sync_get_history},

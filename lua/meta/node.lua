@@ -104,11 +104,14 @@ function Node:dispatch() end
 ---| 'entry_committed'
 ---| 'entries_received'
 ---| 'peer_connected'
+---| 'peer_disconnected'
 ---| 'peer_unreachable'
 ---| 'sync_finished'
 ---| 'sync_failed'
 ---| 'sync_stalled'
 ---| 'access_requested'
+---| 'access_granted'
+---| 'access_refused'
 ---| 'server_started'
 ---| 'server_stopped'
 ---| 'overflow'
@@ -196,6 +199,12 @@ function Sync:connect_to_peer(address, options) end
 ---@param name? string
 ---@return true?, tidelock.Error?  peer_already_exists
 function Sync:register_peer(peer, name) end
+---Another name for it; without one it has none. What the peer says of itself never changes it.
+---@param peer tidelock.Key
+---@param name? string
+---@return true?, tidelock.Error?
+function Sync:rename_peer(peer, name) end
+---A key that is no peer can be blocked, too: that registers it.
 ---@param peer tidelock.Key
 ---@param status 'active'|'inactive'|'blocked'
 ---@return true?, tidelock.Error?  peer_not_found
@@ -203,8 +212,11 @@ function Sync:update_peer_status(peer, status) end
 ---@param peer tidelock.Key
 ---@return tidelock.Peer?, tidelock.Error?
 function Sync:get_peer_info(peer) end
+---The registered ones; with `inbound` those that came to us and proved their key since the node was
+---opened, registered or not.
+---@param options? { inbound: boolean }
 ---@return tidelock.Key[]?, tidelock.Error?
-function Sync:list_peers() end
+function Sync:list_peers(options) end
 ---@param peer tidelock.Key
 ---@return true?, tidelock.Error?
 function Sync:remove_peer(peer) end
@@ -268,7 +280,9 @@ function Sync:configure(options) end
 ---@param peer tidelock.Key
 ---@return { id: tidelock.Id, arrivals: integer, tips: integer }[]?, tidelock.Error?
 function Sync:discover_peer_trees(peer) end
----Asks for a permission for one of our keys. Waits.
+---Asks for a permission for one of our keys. Waits. Asking again gives the same request, whatever became
+---of it. While it is pending the event access_granted or access_refused tells when the owner has decided;
+---what is granted is kept in step with that peer from then on.
 ---@param address tidelock.Address
 ---@param db tidelock.Id
 ---@param key_name string
@@ -285,8 +299,9 @@ function Sync:rejected_bootstrap_requests() end
 ---key, and the log warns where neither is there.
 ---@param id string
 ---@param key_name string  an Admin of that database
+---@param record_name? string  under which the key is noted there, when not as the guest calls it
 ---@return true?, tidelock.Error?
-function Sync:approve_bootstrap_request(id, key_name) end
+function Sync:approve_bootstrap_request(id, key_name, record_name) end
 ---@param id string
 ---@param key_name string
 ---@return true?, tidelock.Error?
@@ -324,8 +339,8 @@ function State:cleanup_old_history(days) end
 
 ---@class tidelock.SyncMetadata
 ---@field peer_pubkey tidelock.Key
----@field sync_established string
----@field last_sync_attempt string
+---@field sync_established? string
+---@field last_sync_attempt? string
 ---@field last_successful_sync? string
 ---@field successful_sync_count integer
 ---@field failed_sync_count integer

@@ -8,19 +8,44 @@
 ---@field servers tidelock.Address[]  that this node serves at
 ---@field transports string[]         types of addresses that can be dialled
 ---@field databases tidelock.DatabaseStatus[]
+---@field inbound tidelock.InboundPeer[]  the last 1,000
+---@field refusals tidelock.Refusal[]  of this node's policy, newest first; the last 64
+
+---@class tidelock.Refusal    something that this node's policy refused, once or again and again
+---@field kind 'connect'|'dial'|'list'|'read'|'write'|'create'|'request'|'delegated'
+---@field outbound boolean    this node wanted it
+---@field peer? tidelock.Key  left out where nobody proved a key
+---@field db? tidelock.Id
+---@field address? string
+---@field reason? string      the policy's; the other side learns a code alone
+---@field time string         of the last one
+---@field count integer
 
 ---@class tidelock.Peer
 ---@field pubkey tidelock.Key
----@field display_name? string
+---@field display_name? string  the owner's name for it (register_peer, rename_peer)
+---@field said_name? string  what it calls itself
 ---@field first_seen? string
 ---@field last_seen? string
 ---@field status 'active'|'inactive'|'blocked'
 ---@field addresses tidelock.PeerAddress[]
----@field connection_state string  'disconnected', 'connecting', 'connected', or 'failed:' and why
+---@field connection_state 'disconnected'|'connecting'|'connected'|'failed'  last_error says why
 ---@field last_successful_sync? string
 ---@field connection_attempts integer  that failed since the last success
 ---@field last_error? string
 ---@field protocol? 'v0'|'v1'
+---@field inbound? tidelock.InboundPeer  left out where it never came to us
+
+---@class tidelock.InboundPeer  one that came to us since the node was opened
+---@field pubkey tidelock.Key
+---@field said_name? string
+---@field status? 'active'|'inactive'|'blocked'  left out where it is not registered
+---@field remote string       where it came from; nobody can be dialled there
+---@field first_seen string
+---@field last_seen string
+---@field connected boolean   it was heard of in the last 90 s, or a watch of it is held
+---@field watches integer     held now
+---@field databases { id: tidelock.Id, acknowledged: integer, arrivals: integer }[]  how far it is
 
 ---@class tidelock.PeerAddress
 ---@field transport_type string
@@ -31,7 +56,7 @@
 ---@class tidelock.SyncPair   one database with one peer
 ---@field peer tidelock.Key
 ---@field db tidelock.Id
----@field state 'idle'|'due'|'syncing'|'waiting'|'stalled'|'no_address'|'inactive'|'blocked'
+---@field state 'idle'|'due'|'syncing'|'waiting'|'refused'|'stalled'|'no_address'|'inactive'|'blocked'
 ---@field dirty boolean       there is something that the peer has not acknowledged
 ---@field attempts integer    that failed since the last success
 ---@field next_attempt_ms? integer  until the next attempt, while it waits for one
@@ -41,6 +66,7 @@
 ---@field arrivals integer    of the database here
 ---@field received integer    entries, since the node was opened
 ---@field sent integer
+---@field to_send integer  arrivals that the peer has not acknowledged
 ---@field progress { entries: integer, bytes: integer, left: integer }  of the exchange under way, to come
 ---@field tags string[]       who wants the relation
 
@@ -57,7 +83,7 @@
 ---@field peer_pubkey tidelock.Key
 ---@field tree_id tidelock.Id
 ---@field last_synced_entry? tidelock.Id
----@field last_sync_time string
+---@field last_sync_time? string
 ---@field last_sync_count integer
 ---@field total_synced_count integer
 
@@ -78,10 +104,12 @@
 ---@field tree_id tidelock.Id
 ---@field requesting_pubkey tidelock.Key
 ---@field requesting_key_name string
----@field requested_permission string|table<string, integer>  'Read', { Write = n } or { Admin = n }
+---@field requested_permission tidelock.Permission
 ---@field timestamp string
----@field status string|table<string, table<string, string>>  'Pending', or who decided and when
----@field peer_address? { transport_type: string, address: string }
+---@field status 'pending'|'approved'|'rejected'
+---@field decided_by? string  the key's name
+---@field decided_at? string
+---@field peer_address? tidelock.Address  where it was asked from; nobody can be dialled there
 ---@field present? tidelock.AuthKey  what the key may do there already
 
 ---@class tidelock.AuthKey

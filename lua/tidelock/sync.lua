@@ -27,7 +27,7 @@ end
 
 for _, name in ipairs {
 	'start_server', 'stop_server', 'is_server_running', 'get_server_address',
-	'get_server_addresses', 'register_peer', 'update_peer_status', 'remove_peer',
+	'get_server_addresses', 'register_peer', 'rename_peer', 'update_peer_status', 'remove_peer',
 	'add_peer_address', 'remove_peer_address', 'get_peer_addresses', 'add_tree_sync',
 	'remove_tree_sync', 'is_tree_synced_with_peer', 'configure', 'cleanup_old_history',
 } do
@@ -41,8 +41,8 @@ Sync.enable_http_transport = function(self, options)
 	return whole(node_of(self):sync_enable_http(options))
 end
 
-Sync.approve_bootstrap_request = function(self, id, key_name)
-	return whole(node_of(self):sync_approve(id, key_name))
+Sync.approve_bootstrap_request = function(self, id, key_name, record_name)
+	return whole(node_of(self):sync_approve(id, key_name, record_name))
 end
 
 Sync.reject_bootstrap_request = function(self, id, key_name)
@@ -65,7 +65,7 @@ end
 local decoded = core.record
 
 for _, name in ipairs {
-	'get_peer_info', 'list_peers', 'get_peer_trees', 'get_tree_peers', 'status',
+	'get_peer_info', 'get_peer_trees', 'get_tree_peers', 'status',
 } do
 	local method = node_methods['sync_' .. name]
 	Sync[name] = function(self, ...)
@@ -73,9 +73,36 @@ for _, name in ipairs {
 	end
 end
 
+--- list_peers([{ inbound = true }])
+function Sync:list_peers(options)
+	local node = node_of(self)
+	if misuse.option(2, options, 'inbound') then return decoded(node:sync_list_inbound()) end
+	return decoded(node:sync_list_peers())
+end
+
+-- 'Read', { Write = 10 }: as everything else here says it.
+local function shown_permission(stored)
+	if type(stored) == 'string' then return stored:lower() end
+	local kind, level = next(stored)
+	return ('%s:%d'):format(kind:lower(), level)
+end
+
+-- A stored record in the forms that all of the binding has.
+local function show_request(request, state)
+	local decision = type(request.status) == 'table' and select(2, next(request.status)) or {}
+	local from = request.peer_address
+	request.requested_permission = shown_permission(request.requested_permission)
+	request.status = state
+	request.decided_by = decision.approved_by or decision.rejected_by
+	request.decided_at = decision.approval_time or decision.rejection_time
+	request.peer_address = from and from.transport_type .. ':' .. from.address
+end
+
 for _, state in ipairs { 'pending', 'approved', 'rejected' } do
 	Sync[state .. '_bootstrap_requests'] = function(self)
-		return decoded(node_of(self):sync_bootstrap_requests(state))
+		local requests, err = decoded(node_of(self):sync_bootstrap_requests(state))
+		for _, request in ipairs(requests or {}) do show_request(request, state) end
+		return requests, err
 	end
 end
 

@@ -54,11 +54,6 @@ static int look(tl_node *node, look_call *call, const char *peer, const tl_id *d
 	return rc;
 }
 
-static int64_t wall_now(void)
-{
-	return tl__system_clock.wall_ms(tl__system_clock.ud);
-}
-
 /* --- peers ------------------------------------------------------------------------------------ */
 
 static int look_peer_info(tl__engine *engine, look_call *call)
@@ -78,6 +73,20 @@ static int look_peers(tl__engine *engine, look_call *call)
 {
 	tl__sync_list_peers(engine->sync, &call->out);
 	return TL_OK;
+}
+
+static int look_inbound(tl__engine *engine, look_call *call)
+{
+	tl__sync_list_inbound(engine->sync, &call->out);
+	return TL_OK;
+}
+
+TL__PUBLIC_OF_NODE(
+	tl_sync_list_inbound_peers, node && json, (tl_node *node, char **json), (node, json))
+{
+	look_call call = {.look = look_inbound};
+
+	return look(node, &call, NULL, NULL, json, "list_inbound_peers");
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_list_peers, node && json, (tl_node *node, char **json), (node, json))
@@ -162,7 +171,7 @@ TL__PUBLIC_OF_NODE(tl_sync_get_tree_peers, node && db && json,
 
 static int look_cursor(tl__engine *engine, look_call *call)
 {
-	tl__sync_cursor_json(engine->sync, &call->peer, &call->db, wall_now(), &call->out);
+	tl__sync_cursor_json(engine->sync, &call->peer, &call->db, &call->out);
 	return TL_OK;
 }
 
@@ -176,7 +185,7 @@ TL__PUBLIC_OF_NODE(tl_sync_get_sync_cursor, node && peer && db && json,
 
 static int look_metadata(tl__engine *engine, look_call *call)
 {
-	tl__sync_metadata_json(engine->sync, &call->peer, wall_now(), &call->out);
+	tl__sync_metadata_json(engine->sync, &call->peer, &call->out);
 	return TL_OK;
 }
 

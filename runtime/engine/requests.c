@@ -199,6 +199,7 @@ typedef struct decision {
 	tl_node *node;
 	tl_str id;
 	const char *key_name;
+	tl_str record; /* name of the record that an approval writes */
 	tl__arena arena;
 	char *row; /* as stored */
 	request r;
@@ -258,6 +259,7 @@ static int check_admin(decision *d)
 
 typedef struct standing {
 	const request *r;
+	tl_str record;
 	bool revoked, enough;
 } standing;
 
@@ -269,7 +271,7 @@ static int look_at_record(void *ud, tl_str name, const tl_auth_key *key)
 		return TL_OK;
 	if (key->status == TL_KEY_REVOKED)
 		s->revoked = true;
-	else if (tl__str_eq(name, s->r->name) &&
+	else if (tl__str_eq(name, s->record) &&
 		 tl_permission_compare(key->permission, s->r->permission) >= 0)
 		s->enough = true;
 	return TL_OK;
@@ -279,17 +281,16 @@ static int look_at_record(void *ud, tl_str name, const tl_auth_key *key)
  * name that means something else ("*", a path). */
 static int check_grant(const decision *d, tl_settings_store *settings, bool *enough)
 {
-	standing s = {&d->r, false, false};
+	standing s = {&d->r, d->record, false, false};
 	tl_key key;
 	int rc = tl_key_parse(&key, d->r.pubkey);
 
 	if (rc != TL_OK)
 		return rc;
-	if (!tl__serve_wish_name_valid(d->r.name))
+	if (!tl__serve_wish_name_valid(d->record))
 		return tl__fail(TL_E_BAD_ARGUMENT,
-			"the request asks for the key name \"%.*s\", which no key may have; "
-			"reject it",
-			TL__STR_ARG(d->r.name));
+			"no key may have the name \"%.*s\"; approve it under another, or reject it",
+			TL__STR_ARG(d->record));
 	rc = tl_settings_store_list_auth_keys(settings, look_at_record, &s);
 	if (rc == TL_OK && s.revoked)
 		return tl__fail(TL_E_CONFLICT,
@@ -314,7 +315,7 @@ static int grant(decision *d)
 		rc = check_grant(d, settings, &enough);
 	if (rc == TL_OK && !enough)
 		rc = tl_settings_store_set_auth_key(
-			settings, d->r.name, d->r.pubkey, d->r.permission, TL_KEY_ACTIVE);
+			settings, d->record, d->r.pubkey, d->r.permission, TL_KEY_ACTIVE);
 	if (rc == TL_OK && !enough)
 		rc = tl_transaction_commit(tx, NULL);
 	tl_settings_store_free(settings);
@@ -400,7 +401,8 @@ static void begin_decided(tl__engine *engine, tl__call *call)
 	tl__call_end(call, TL_OK, NULL);
 }
 
-static int decide(tl_node *node, const char *request_id, const char *key_name, bool approve)
+static int decide(tl_node *node, const char *request_id, const char *key_name, bool approve,
+	const char *record_name)
 {
 	decision d = {.node = node,
 		.id = tl__str_z(request_id),
@@ -409,6 +411,7 @@ static int decide(tl_node *node, const char *request_id, const char *key_name, b
 	decided_call told = {.base.begin = begin_decided, .id = d.id, .approved = approve};
 	int rc = find_pending(&d);
 
+	d.record = record_name ? tl__str_z(record_name) : d.r.name;
 	if (rc == TL_OK)
 		rc = check_admin(&d);
 	/* Granted first: when the second commit is lost, the request is still there, and approving
@@ -429,11 +432,18 @@ static int decide(tl_node *node, const char *request_id, const char *key_name, b
 TL__PUBLIC_OF_NODE(tl_sync_approve_bootstrap_request, node && request_id && key_name,
 	(tl_node *node, const char *request_id, const char *key_name), (node, request_id, key_name))
 {
-	return decide(node, request_id, key_name, true);
+	return decide(node, request_id, key_name, true, NULL);
+}
+
+TL__PUBLIC_OF_NODE(tl_sync_approve_bootstrap_request_as, node && request_id && key_name,
+	(tl_node *node, const char *request_id, const char *key_name, const char *record_name),
+	(node, request_id, key_name, record_name))
+{
+	return decide(node, request_id, key_name, true, record_name);
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_reject_bootstrap_request, node && request_id && key_name,
 	(tl_node *node, const char *request_id, const char *key_name), (node, request_id, key_name))
 {
-	return decide(node, request_id, key_name, false);
+	return decide(node, request_id, key_name, false, NULL);
 }

@@ -3,6 +3,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/fail.h"
@@ -103,7 +104,7 @@ int tl__servers_first(const tl__engine *engine, tl_address *out)
 {
 	for (size_t i = 0; i < TL__ENGINE_MAX_SERVERS; i++)
 		if (engine->servers[i].handle && !engine->servers[i].stopping) {
-			*out = engine->servers[i].address;
+			(void)expand(&engine->servers[i].address, out, 1);
 			return TL_OK;
 		}
 	return tl__fail(TL_E_SERVER_NOT_RUNNING, "no server is running; start one first");
@@ -130,6 +131,12 @@ static void tell_event(tl__engine *engine, tl_event_kind kind, const tl_address 
 
 /* --- transports ------------------------------------------------------------------------------- */
 
+/* One that was made for an older library does not say. */
+static bool encrypts(const tl_transport *transport)
+{
+	return transport->size > offsetof(tl_transport, encrypted) && transport->encrypted;
+}
+
 int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier)
 {
 	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT};
@@ -142,7 +149,8 @@ int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier)
 			"a transport for addresses of type \"%s\" is enabled already",
 			carrier->transport->type);
 	engine->carriers[engine->carrier_count++] = *carrier;
-	event.transport = tl__str_z(carrier->transport->type);
+	event.transport.type = tl__str_z(carrier->transport->type);
+	event.transport.encrypted = encrypts(carrier->transport);
 	tl__engine_tell(engine, &event);
 	return TL_OK;
 }

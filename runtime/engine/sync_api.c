@@ -203,6 +203,15 @@ TL__PUBLIC_OF_NODE(tl_sync_register_peer, node && peer,
 	return rc == TL_OK ? tl__command_run(node, &command, "register_peer", NULL) : rc;
 }
 
+TL__PUBLIC_OF_NODE(tl_sync_rename_peer, node && peer,
+	(tl_node *node, const char *peer, const char *name), (node, peer, name))
+{
+	tl__sync_command command = {.kind = TL__SYNC_RENAME, .name = tl__str_z(name)};
+	int rc = with_peer(&command, peer);
+
+	return rc == TL_OK ? tl__command_run(node, &command, "rename_peer", NULL) : rc;
+}
+
 TL__PUBLIC_OF_NODE(tl_sync_update_peer_status, node && peer && status,
 	(tl_node *node, const char *peer, const char *status), (node, peer, status))
 {

@@ -17,6 +17,9 @@ static void log_event(const tl__log *log, const tl_event *event, const char *tex
 	case TL_EVENT_SERVER_STARTED: TOLD(INFO, "server", "serving at %s", text); return;
 	case TL_EVENT_SERVER_STOPPED: TOLD(INFO, "server", "serves no more at %s", text); return;
 	case TL_EVENT_PEER_CONNECTED: TOLD(INFO, "peer", "%s is at %s", peer, text); return;
+	case TL_EVENT_PEER_DISCONNECTED:
+		TOLD(INFO, "peer", "%s is gone from %s", peer, text);
+		return;
 	case TL_EVENT_PEER_UNREACHABLE:
 		TOLD(INFO, "peer", "%s is not reached: %s", peer, text);
 		return;
@@ -37,6 +40,12 @@ static void log_event(const tl__log *log, const tl_event *event, const char *tex
 		return;
 	case TL_EVENT_ACCESS_REQUESTED:
 		TOLD(INFO, "access", "%s asks for access to %s, request %s", peer, db, text);
+		return;
+	case TL_EVENT_ACCESS_GRANTED:
+		TOLD(INFO, "access", "%s gives access to %s, request %s", peer, db, text);
+		return;
+	case TL_EVENT_ACCESS_REFUSED:
+		TOLD(INFO, "access", "%s gives no access to %s, request %s", peer, db, text);
 		return;
 	case TL_EVENT_ENTRY_COMMITTED:
 	case TL_EVENT_OVERFLOW: return;

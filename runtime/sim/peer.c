@@ -120,7 +120,7 @@ static int open_core(tl__sim_peer *peer)
 
 static void begin(tl__sim_peer *peer)
 {
-	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport = TL__STR("http")};
+	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport.type = TL__STR("http")};
 	tl_address address;
 
 	tl__sim_address(peer, &address);

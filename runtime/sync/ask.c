@@ -7,7 +7,14 @@
 #include "base/str.h"
 #include "crypto/vault.h"
 
-#define MAX_LISTED 10000 /* databases of one answer to an application */
+#define MAX_LISTED        10000 /* databases of one answer to an application */
+#define ASK_AGAIN_MS      2000  /* between questions whether the owner has decided */
+#define ASK_AGAIN_LAST_MS 60000
+#define FIRST_ASKS        30 /* at that pace; then it slows down */
+
+typedef enum access_status { GRANTED, PENDING, REFUSED } access_status;
+
+static const char *const status_names[] = {"granted", "pending", "refused"};
 
 struct tl__sync_ask {
 	uint64_t number, op;
@@ -240,16 +247,72 @@ void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer)
 
 /* --- access ----------------------------------------------------------------------------------- */
 
+/* For a minute nearly at once, for the owner may sit there; then up to a minute apart. */
+static uint64_t again_after(unsigned asked)
+{
+	unsigned doublings = asked < FIRST_ASKS ? 0 : asked - FIRST_ASKS + 1;
+
+	return doublings >= 5 ? ASK_AGAIN_LAST_MS : (uint64_t)ASK_AGAIN_MS << doublings;
+}
+
+/* 0.2.0 would keep another request each time. */
+static bool may_ask_again(const tl__sync_ask *ask)
+{
+	return ask->peer->protocol == TL__PROTOCOL_V1;
+}
+
+/* What was granted is kept in step from now on. */
+static void take_granted(tl__sync *sync, const tl__sync_ask *ask)
+{
+	tl__pair *pair;
+
+	if (tl__pair_relate(sync, ask->peer, &ask->db, TL__STR("manual"), &pair) != TL_OK)
+		return;
+	pair->wanted = true;
+	pair->next_attempt = sync->now;
+	tl__pair_save_relation(sync, &ask->db);
+}
+
+/* The owner's word, when it comes later than the question. */
+static void note_status(tl__sync *sync, const tl__sync_ask *ask, tl__sync_db *db,
+	access_status status, tl_str request_id)
+{
+	static const tl_event_kind kinds[] = {
+		[GRANTED] = TL_EVENT_ACCESS_GRANTED, [REFUSED] = TL_EVENT_ACCESS_REFUSED};
+	bool waited = db->access_pending;
+
+	if (request_id.len > 0)
+		tl__text_copy(db->access_request, sizeof db->access_request, request_id);
+	else if (!memcmp(&db->access_key, &ask->key, sizeof ask->key) == 0)
+		db->access_request[0] = 0;
+	if (!waited)
+		db->access_asked = 0;
+	tl__sync_set_waiting(sync, db, status == PENDING && may_ask_again(ask));
+	db->access_peer = ask->peer->key;
+	if (status == PENDING) {
+		db->access_next = sync->now + again_after(db->access_asked);
+		return;
+	}
+	if (status == GRANTED)
+		take_granted(sync, ask);
+	if (waited)
+		tl__sync_tell(
+			sync, kinds[status], &ask->peer->key, &ask->db, 0, db->access_request);
+}
+
 /* Remembered: from now on requests about this database are made with that key. */
-static void remember(tl__sync *sync, const tl__sync_ask *ask)
+static void remember(
+	tl__sync *sync, const tl__sync_ask *ask, access_status status, tl_str request_id)
 {
 	tl__sync_db *db = tl__sync_db_for(sync, &ask->db);
 	char key[TL_KEY_TEXT_LEN + 1], id[TL_ID_TEXT_LEN + 1], permission[24], local[96];
 	tl__buf out = TL__BUF_INIT;
 
-	if (!db)
+	/* One that is refused at once changes nothing of what is known. */
+	if (!db || (status == REFUSED && !db->access_pending))
 		return;
 	db->has_access = true;
+	note_status(sync, ask, db, status, request_id);
 	db->access_key = ask->key;
 	db->access_permission = ask->permission;
 	snprintf(db->access_name, sizeof db->access_name, "%s", ask->name);
@@ -258,23 +321,30 @@ static void remember(tl__sync *sync, const tl__sync_ask *ask)
 	tl_permission_format(ask->permission, permission);
 	tl__buf_format(&out, "{\"key\":\"%s\",\"name\":", key);
 	tl__json_put_string(&out, tl__str_z(ask->name));
-	tl__buf_format(&out, ",\"permission\":\"%s\"}", permission);
+	tl__buf_format(&out, ",\"permission\":\"%s\"", permission);
+	tl__buf_text(&out, ",\"request\":");
+	tl__json_put_string(&out, tl__str_z(db->access_request));
+	if (db->access_pending)
+		tl__buf_format(&out, ",\"peer\":\"%s\"", ask->peer->text);
+	tl__buf_text(&out, "}");
 	snprintf(local, sizeof local, "sync/access/%s", id);
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(local), tl__buf_view(&out));
 	tl__buf_free(&out);
 }
 
-static void answer(tl__sync *sync, tl__sync_ask *ask, const char *status, tl_str request_id)
+static void answer(tl__sync *sync, tl__sync_ask *ask, access_status status, tl_str request_id)
 {
-	tl__buf_format(&ask->json, "{\"status\":\"%s\",\"request_id\":", status);
-	if (request_id.len > 0)
-		tl__json_put_string(&ask->json, request_id);
+	const tl__sync_db *db;
+
+	remember(sync, ask, status, request_id);
+	db = tl__sync_find_db(sync, &ask->db);
+	tl__buf_format(&ask->json, "{\"status\":\"%s\",\"request_id\":", status_names[status]);
+	if (db && db->access_request[0])
+		tl__json_put_string(&ask->json, tl__str_z(db->access_request));
 	else
 		tl__buf_text(&ask->json, "null");
 	tl__buf_text(&ask->json, "}");
-	if (strcmp(status, "refused") != 0)
-		remember(sync, ask);
 	if (tl__buf_status(&ask->json) != TL_OK) {
 		fail(sync, ask, TL_E_NOMEM, NULL);
 		return;
@@ -285,7 +355,6 @@ static void answer(tl__sync *sync, tl__sync_ask *ask, const char *status, tl_str
 
 static void access_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
-	static const char *const names[] = {"granted", "pending", "refused"};
 	tl__sync_ask *ask = find(sync, owner);
 	tl__v1_access_answer got;
 
@@ -298,7 +367,10 @@ static void access_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_resul
 	else if (tl__v1_read_access_answer(&got, result->args) != TL_OK)
 		fail(sync, ask, TL_E_SYNC_PROTOCOL_ERROR, NULL);
 	else
-		answer(sync, ask, names[got.result],
+		answer(sync, ask,
+			got.result == TL__V1_ACCESS_GRANTED   ? GRANTED
+			: got.result == TL__V1_ACCESS_PENDING ? PENDING
+							      : REFUSED,
 			got.result == TL__V1_ACCESS_PENDING ? got.request_id : TL__STR_NULL);
 }
 
@@ -335,12 +407,11 @@ static void access_v0_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_re
 		if (result->code != TL_OK)
 			fail(sync, ask, result->code, result->error);
 		else if (response && response->kind == TL__V0_RESPONSE_PENDING)
-			answer(sync, ask, "pending", response->request_id);
+			answer(sync, ask, PENDING, response->request_id);
 		else if (response && response->kind == TL__V0_RESPONSE_BOOTSTRAP)
-			answer(sync, ask, response->key_approved ? "granted" : "refused",
-				TL__STR_NULL);
+			answer(sync, ask, response->key_approved ? GRANTED : REFUSED, TL__STR_NULL);
 		else if (response && response->kind == TL__V0_RESPONSE_ERROR)
-			answer(sync, ask, "refused", TL__STR_NULL);
+			answer(sync, ask, REFUSED, TL__STR_NULL);
 		else
 			fail(sync, ask, TL_E_UNEXPECTED_RESPONSE,
 				"the peer answered an access request with something else");
@@ -428,4 +499,70 @@ void tl__ask_access(tl__sync *sync, const tl__sync_command *command)
 	contact->ask = ask->number;
 	tl__contact_start(sync, command->address, command->has_key ? &command->key : NULL,
 		contacted, contact, 0);
+}
+
+/* --- has the owner decided? ------------------------------------------------------------------- */
+
+static const tl_secret *secret_of(const tl__sync *sync, const tl_key *key)
+{
+	for (size_t i = 0; i < sync->key_count; i++)
+		if (memcmp(&sync->keys[i].key, key, sizeof *key) == 0)
+			return &sync->keys[i].secret;
+	return NULL;
+}
+
+static void ask_again(tl__sync *sync, tl__sync_db *db, tl__peer *peer, const tl_secret *secret)
+{
+	tl__sync_ask *ask = new_ask(sync, 0);
+
+	if (ask)
+		ask->secret = tl__vault_alloc(sizeof *ask->secret);
+	if (!ask || !ask->secret) {
+		if (ask)
+			drop(sync, ask);
+		return;
+	}
+	ask->peer = peer;
+	ask->db = db->id;
+	ask->key = db->access_key;
+	*ask->secret = *secret;
+	ask->permission = db->access_permission;
+	snprintf(ask->name, sizeof ask->name, "%s", db->access_name);
+	ask_v1(sync, ask);
+}
+
+void tl__sync_set_waiting(tl__sync *sync, tl__sync_db *db, bool waits)
+{
+	if (waits != db->access_pending)
+		sync->access_waiting += waits ? 1 : (size_t)-1;
+	db->access_pending = waits;
+}
+
+void tl__asks_again(tl__sync *sync)
+{
+	bool any = sync->access_waiting > 0 && !sync->stopping;
+
+	for (tl__sync_db *db = any ? sync->dbs : NULL; db; db = db->next) {
+		tl__peer *peer;
+		const tl_secret *secret;
+
+		if (!db->access_pending || sync->now < db->access_next)
+			continue;
+		db->access_next = sync->now + again_after(db->access_asked++);
+		peer = tl__sync_find_peer(sync, &db->access_peer);
+		secret = secret_of(sync, &db->access_key);
+		if (peer && secret && peer->status == TL__PEER_ACTIVE && peer->address_count > 0)
+			ask_again(sync, db, peer, secret);
+	}
+}
+
+uint64_t tl__asks_due(const tl__sync *sync)
+{
+	bool any = sync->access_waiting > 0 && !sync->stopping && sync->loaded;
+	uint64_t least = UINT64_MAX;
+
+	for (const tl__sync_db *db = any ? sync->dbs : NULL; db; db = db->next)
+		if (db->access_pending && db->access_next < least)
+			least = db->access_next;
+	return least;
 }

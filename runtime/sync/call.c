@@ -85,11 +85,13 @@ void tl__call_note_last(tl__call *call, int code)
 
 /* --- which address ---------------------------------------------------------------------------- */
 
-static bool transport_enabled(const tl__sync *sync, const char *type)
+static bool transport_enabled(const tl__sync *sync, const char *type, bool *encrypted)
 {
 	for (size_t i = 0; i < sync->transport_count; i++)
-		if (strcmp(sync->transports[i], type) == 0)
+		if (strcmp(sync->transports[i].type, type) == 0) {
+			*encrypted = sync->transports[i].encrypted;
 			return true;
+		}
 	return false;
 }
 
@@ -97,28 +99,27 @@ static bool transport_enabled(const tl__sync *sync, const char *type)
 static bool may_dial(tl__sync *sync, tl__call *call, const tl_address *address)
 {
 	tl_policy_question question = {.kind = TL_POLICY_DIAL, .otherwise = true};
-	bool clear =
-		strcmp(address->type, "http") == 0 && !tl__sync_loopback(tl__str_z(address->text));
 	char text[530];
 	const char *reason;
 
-	if (!transport_enabled(sync, address->type)) {
+	if (!transport_enabled(sync, address->type, &question.encrypted)) {
 		tl__call_note(call,
 			sync->transport_count == 0 ? TL_E_NO_TRANSPORT_ENABLED
 						   : TL_E_UNSUPPORTED_TRANSPORT,
 			"no transport for this address is enabled");
 		return false;
 	}
-	if (clear && sync->options.require_encryption) {
+	if (sync->options.require_encryption && !question.encrypted &&
+		!tl__sync_loopback(tl__str_z(address->text))) {
 		tl__call_note(call, TL_E_CLEARTEXT_REFUSED,
-			"plain HTTP beyond this machine is refused (require_encryption)");
+			"a connection in the clear beyond this machine is refused "
+			"(require_encryption)");
 		return false;
 	}
 	tl_address_format(address, text);
 	question.address = text;
 	question.peer = call->peer ? &call->peer->key : NULL;
 	question.outbound = true;
-	question.encrypted = !clear;
 	question.protocol = call->kind == TL__CALL_V1;
 	if (tl__sync_ask_policy(sync, &question, &reason) == TL_POLICY_ALLOW)
 		return true;
@@ -409,10 +410,10 @@ static void add_proof(tl__call *call, const tl_key *key)
 
 void tl__call_prove(tl__sync *sync, tl__call *call, const tl__sync_db *db, uint32_t key_mask)
 {
-	for (size_t i = 0; i < sync->key_count && i < 32; i++)
-		if (key_mask & (1u << i))
-			add_proof(call, &sync->keys[i].key);
 	for (size_t i = 0; db && db->has_access && i < sync->key_count; i++)
 		if (memcmp(sync->keys[i].key.b, db->access_key.b, TL_KEY_BYTES) == 0)
 			add_proof(call, &db->access_key);
+	for (size_t i = 0; i < sync->key_count && i < 32; i++)
+		if (key_mask & (1u << i))
+			add_proof(call, &sync->keys[i].key);
 }

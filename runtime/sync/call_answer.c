@@ -87,6 +87,20 @@ static void take_epoch(tl__peer *peer, const uint8_t epoch[16])
 	memcpy(peer->epoch, epoch, TL__V1_EPOCH_BYTES);
 }
 
+/* What was asked about a database is put off for that one; a hello goes before everything. */
+static void wait_for(tl__sync *sync, tl__call *call, uint64_t wait_ms)
+{
+	uint64_t longest = sync->options.retry_max_ms;
+	uint64_t until = sync->now + (wait_ms > longest ? longest : wait_ms);
+	tl__pair *pair =
+		call->has_db ? tl__sync_find_pair(sync, &call->peer->key, &call->db) : NULL;
+
+	if (call->greeting || !call->has_db)
+		call->peer->wait_until = until;
+	else if (pair)
+		pair->wait_until = until;
+}
+
 static void refused(tl__sync *sync, tl__call *call, const tl__v1_answer *answer)
 {
 	tl__call_result result = {.code = tl__call_status_code(answer->header.status)};
@@ -100,9 +114,13 @@ static void refused(tl__sync *sync, tl__call *call, const tl__v1_answer *answer)
 		TL__STR_ARG(refusal.code));
 	result.wait_ms = refusal.wait_ms;
 	if (refusal.wait_ms > 0 && call->method != TL__V1_WATCH)
-		call->peer->wait_until = sync->now + (refusal.wait_ms > sync->options.retry_max_ms
-								     ? sync->options.retry_max_ms
-								     : refusal.wait_ms);
+		wait_for(sync, call, refusal.wait_ms);
+	result.put_off = refusal.wait_ms > 0 && result.code == TL_E_BUSY;
+	if (result.code == TL_E_NOT_PERMITTED &&
+		tl__str_eq(refusal.code, TL__STR(TL__V1_CODE_BLOCKED))) {
+		result.code = TL_E_PEER_BLOCKED;
+		snprintf(text, sizeof text, "the peer has blocked this node");
+	}
 	result.status = answer->header.status;
 	result.error = text;
 	result.address = call->address;

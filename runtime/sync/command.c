@@ -121,6 +121,20 @@ static void do_register(tl__sync *sync, const tl__sync_command *command)
 	tl__sync_save_now(sync, command->op, NULL);
 }
 
+static void do_rename(tl__sync *sync, const tl__sync_command *command)
+{
+	tl__peer *peer = peer_or_fail(sync, command);
+
+	if (!peer)
+		return;
+	if (tl__peer_set_name(peer, command->name) != TL_OK) {
+		tl__sync_complete_failed(sync, command->op, TL_E_NOMEM);
+		return;
+	}
+	tl__peer_save(sync, peer);
+	tl__sync_save_now(sync, command->op, NULL);
+}
+
 static void end_sessions(tl__sync *sync, tl__peer *peer)
 {
 	for (tl__session *session = sync->sessions; session;) {
@@ -133,9 +147,28 @@ static void end_sessions(tl__sync *sync, tl__peer *peer)
 	}
 }
 
+/* A stranger can be blocked: that makes it a peer, if only to be refused. */
+static tl__peer *peer_to_block(tl__sync *sync, const tl__sync_command *command)
+{
+	tl__peer *peer = NULL;
+
+	if (!tl__sync_find_peer(sync, &command->key) &&
+		tl__str_eq(command->name, TL__STR("blocked")) &&
+		memcmp(&command->key, &sync->key, sizeof sync->key) != 0) {
+		peer = tl__peer_new(&command->key, TL__STR_NULL);
+		if (!peer || tl__peer_enlist(sync, peer) != TL_OK) {
+			tl__peer_free(peer);
+			tl__sync_complete_failed(sync, command->op, TL_E_NOMEM);
+			return NULL;
+		}
+		tl__knock_drop(sync, &peer->key);
+	}
+	return peer_or_fail(sync, command);
+}
+
 static void do_set_status(tl__sync *sync, const tl__sync_command *command)
 {
-	tl__peer *peer = peer_or_fail(sync, command);
+	tl__peer *peer = peer_to_block(sync, command);
 	tl__peer_status status;
 
 	if (!peer)
@@ -148,7 +181,6 @@ static void do_set_status(tl__sync *sync, const tl__sync_command *command)
 		return;
 	}
 	peer->status = status;
-	peer->last_seen = sync->wall;
 	tl__serve_end_watches(sync, &peer->key);
 	tl__watch_end(sync, peer);
 	if (status == TL__PEER_ACTIVE)
@@ -190,7 +222,6 @@ static void do_add_address(tl__sync *sync, const tl__sync_command *command)
 		tl__sync_complete_failed(sync, command->op, rc);
 		return;
 	}
-	peer->last_seen = sync->wall;
 	tl__peer_wake(sync, peer);
 	tl__peer_save(sync, peer);
 	tl__sync_save_now(sync, command->op, NULL);
@@ -359,6 +390,7 @@ void tl__sync_command_do(tl__sync *sync, const tl__sync_command *command)
 		[TL__SYNC_ACCESS] = tl__ask_access,
 		[TL__SYNC_WAIT] = do_wait,
 		[TL__SYNC_REGISTER] = do_register,
+		[TL__SYNC_RENAME] = do_rename,
 		[TL__SYNC_SET_STATUS] = do_set_status,
 		[TL__SYNC_REMOVE_PEER] = do_remove_peer,
 		[TL__SYNC_ADD_ADDRESS] = do_add_address,

@@ -104,14 +104,14 @@ static void known(
 }
 
 /* The peer's record if there is one, else a new one that nobody knows yet. */
-static tl__peer *subject(tl__sync *sync, tl__sync_contact *contact, const tl_key *key, tl_str name)
+static tl__peer *subject(tl__sync *sync, tl__sync_contact *contact, const tl_key *key)
 {
 	tl__peer *peer = tl__sync_find_peer(sync, key);
 
 	if (peer)
 		return peer;
 	if (!contact->stranger)
-		contact->stranger = tl__peer_new(key, name);
+		contact->stranger = tl__peer_new(key, TL__STR_NULL);
 	return contact->stranger;
 }
 
@@ -152,7 +152,7 @@ static void hello_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 		end(sync, contact, result->code, result->error, NULL);
 		return;
 	}
-	peer = subject(sync, contact, &contact->key, TL__STR_NULL);
+	peer = subject(sync, contact, &contact->key);
 	rc = peer ? tl__hello_read(sync, peer, result->args, peer->epoch) : TL_E_NOMEM;
 	if (rc != TL_OK)
 		end_failed(sync, contact, rc);
@@ -178,7 +178,7 @@ static void say_hello(tl__sync *sync, tl__sync_contact *contact, tl__peer *peer)
 
 static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_result *result)
 {
-	tl__peer *peer = subject(sync, contact, &result->key, result->name);
+	tl__peer *peer = subject(sync, contact, &result->key);
 	int rc = check_subject(sync, &result->key, peer);
 
 	if (rc == TL_OK && peer->protocol == TL__PROTOCOL_V1 && !result->tidelock)
@@ -201,6 +201,7 @@ static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_resu
 			peer->text);
 	contact->key = peer->key;
 	peer->greeted = true;
+	(void)!tl__peer_set_said_name(peer, result->name);
 	known(sync, contact, peer, TL__PROTOCOL_V0);
 }
 
@@ -222,7 +223,7 @@ static void handshake_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_re
 
 static void start_pinned(tl__sync *sync, tl__sync_contact *contact, const tl_key *pin)
 {
-	tl__peer *peer = subject(sync, contact, pin, TL__STR_NULL);
+	tl__peer *peer = subject(sync, contact, pin);
 	int rc = check_subject(sync, pin, peer);
 
 	if (rc == TL_OK && peer->protocol == TL__PROTOCOL_V0)

@@ -79,8 +79,7 @@ static bool has_feature(const tl__v1_hello *hello, const char *name)
 
 bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
 {
-	if (hello->name.len > 0)
-		(void)!tl__peer_set_name(peer, hello->name);
+	(void)!tl__peer_set_said_name(peer, hello->name);
 	/* Another store: what it holds of ours is unknown. */
 	if (peer->incarnation_known &&
 		memcmp(peer->incarnation, hello->incarnation, sizeof hello->incarnation) != 0)

@@ -76,7 +76,7 @@ static int load_peer(tl__sync *sync, tl_str key_text, const tl_value *record)
 	if (tl__peer_status_parse(&status, text_of(record, "status")))
 		peer->status = status;
 	peer->first_seen = time_of(record, "first_seen", sync->wall);
-	peer->last_seen = time_of(record, "last_seen", peer->first_seen);
+	peer->last_seen = time_of(record, "last_seen", 0);
 	rc = addresses.ptr ? read_addresses(peer, addresses) : TL_OK;
 	if (rc != TL_E_NOMEM) {
 		int enlisted = tl__peer_enlist(sync, peer);
@@ -187,8 +187,10 @@ static tl__pair *pair_of(tl__sync *sync, tl_str text)
 
 static int load_access(tl__sync *sync, tl_str id, tl_str document)
 {
-	static const char *const names[] = {"key", "name", "permission"};
+	static const char *const names[] = {"key", "name", "permission", "peer", "request"};
 	tl_str key = TL__STR_NULL, name = TL__STR_NULL, permission = TL__STR_NULL;
+	tl_str peer = TL__STR_NULL, request = TL__STR_NULL;
+	tl_str *const members[] = {&key, &name, &permission, &peer, &request};
 	tl__arena arena = TL__ARENA_INIT;
 	tl__sync_db *db = NULL;
 	uint32_t seen = 0;
@@ -199,8 +201,8 @@ static int load_access(tl__sync *sync, tl_str id, tl_str document)
 
 	tl__fields_open(&f, document, &arena, "access document", TL_E_BAD_MESSAGE);
 	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 3, &seen, &at))
-		tl__fields_text(&f, at == 0 ? &key : at == 1 ? &name : &permission);
+	while (tl__fields_member(&f, names, 5, &seen, &at))
+		tl__fields_text(&f, members[at]);
 	tl__fields_need(&f, names, seen, 7);
 	rc = tl__fields_whole(&f);
 	if (rc == TL_OK)
@@ -214,6 +216,9 @@ static int load_access(tl__sync *sync, tl_str id, tl_str document)
 	if (rc == TL_OK) {
 		db->has_access = true;
 		snprintf(db->access_name, sizeof db->access_name, "%.*s", TL__STR_ARG(name));
+		tl__text_copy(db->access_request, sizeof db->access_request, request);
+		tl__sync_set_waiting(
+			sync, db, peer.ptr && tl_key_parse(&db->access_peer, peer) == TL_OK);
 	}
 	tl__arena_free(&arena);
 	return rc;

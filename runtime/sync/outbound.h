@@ -48,7 +48,9 @@ int tl__peer_enlist(tl__sync *sync, tl__peer *peer) TL_MUST_USE;
 /* Out of the lists; its pairs are dropped. Freed once no exchange is about it. */
 void tl__peer_remove(tl__sync *sync, tl__peer *peer);
 void tl__peer_release(tl__sync *sync, tl__peer *peer); /* after an exchange of a removed peer */
+/* Of its owner here, and of itself; empty: none. */
 int tl__peer_set_name(tl__peer *peer, tl_str name) TL_MUST_USE;
+int tl__peer_set_said_name(tl__peer *peer, tl_str name) TL_MUST_USE;
 const char *tl__peer_status_name(tl__peer_status status);
 bool tl__peer_status_parse(tl__peer_status *out, tl_str name);
 const char *tl__peer_protocol_name(tl__peer_protocol protocol); /* NULL: unknown */
@@ -132,6 +134,7 @@ typedef struct tl__call_result {
 	int code;          /* TL_OK: the peer's answer, verified as far as the protocol lets it */
 	const char *error; /* sentence */
 	tl__v1_status status; /* v1 refusals: which; TL__V1_OK otherwise */
+	bool put_off;         /* busy: what it was about waits as long as the peer says */
 	tl_str args, body;    /* v1 */
 	tl_str document;      /* v0, whole */
 	tl__intake *intake;   /* v0 tree: the receiver's from now on */
@@ -282,6 +285,7 @@ struct tl__session {
 	tl__map asked; /* ids already wanted, sent on request, or declined */
 	uint64_t declined;
 	int declined_code;
+	int refused_code; /* reading was refused: what the exchange ends with, once it has pushed */
 	unsigned rounds;
 	unsigned empty_pages; /* one after the other */
 	unsigned page_cuts;
@@ -315,6 +319,9 @@ struct tl__session {
 	bool wanted;      /* by a command or a tick, not by a commit alone */
 	bool ahead, even; /* the last push said that it is ahead of our place, or that it is not */
 	bool looked;      /* pulled because a push was refused, or said that the peer is ahead */
+	bool put_off;     /* the peer was busy and said for how long: no failure */
+	bool took;        /* the peer took a page */
+	bool reread;      /* reading was refused, a page was taken, and it was asked for again */
 	bool plan_more, plan_wanted;
 	size_t wanted_count; /* of `wants` in that page */
 	bool whole;          /* v0: asked with no tips */
@@ -323,6 +330,7 @@ struct tl__session {
 	bool blind;          /* v0: it does not say what it holds */
 	bool retold;         /* v0: it gave all of it to somebody who holds some; asked again */
 	char error[TL__SYNC_ERROR_TEXT];
+	char refused_error[TL__SYNC_ERROR_TEXT];
 };
 
 /* Starts an exchange of this pair; TL_E_NOMEM. */
@@ -331,6 +339,8 @@ int tl__session_start(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
 tl__session *tl__session_find(tl__sync *sync, uint64_t number);
 /* Remembers the failure; the session ends once nothing is under way. error NULL: the last error. */
 void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error);
+/* The same for what the peer refused; the text says what it was sent all the same. */
+void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error);
 /* Well done: ends it. */
 void tl__session_finish(tl__sync *sync, tl__session *session);
 /* Ends a failing session that has nothing under way. */
@@ -389,6 +399,11 @@ void tl__watches_end(tl__sync *sync);
 void tl__schedule_run(tl__sync *sync);
 uint64_t tl__schedule_due(const tl__sync *sync);
 void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *error);
+/* Whether this is how a peer, or a policy, says no: trying again changes nothing by itself. */
+bool tl__sync_is_refusal(int code);
+/* The peer was busy and says how long: no attempt has failed, the same is wanted then. */
+void tl__schedule_put_off(tl__sync *sync, tl__pair *pair, int code, const char *error);
+uint64_t tl__pair_waits_until(const tl__pair *pair); /* monotonic; 0 or past: it need not */
 void tl__schedule_succeeded(tl__sync *sync, tl__pair *pair);
 void tl__schedule_timers(tl__sync *sync); /* periodic and connection check, from now on */
 
@@ -421,6 +436,10 @@ void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeou
 /* ask.c: list and access. */
 void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer);
 void tl__ask_access(tl__sync *sync, const tl__sync_command *command);
+void tl__sync_set_waiting(tl__sync *sync, tl__sync_db *db, bool waits);
+/* Requests that wait for an owner are repeated, at a pace. */
+void tl__asks_again(tl__sync *sync);
+uint64_t tl__asks_due(const tl__sync *sync); /* monotonic; UINT64_MAX: none waits */
 void tl__ask_cancel(tl__sync *sync, uint64_t op);
 void tl__asks_free(tl__sync *sync);
 

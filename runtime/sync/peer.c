@@ -30,6 +30,7 @@ void tl__peer_free(tl__peer *peer)
 	if (!peer)
 		return;
 	tl__free(peer->name);
+	tl__free(peer->said_name);
 	tl__free(peer);
 }
 
@@ -49,18 +50,28 @@ static char *copy_name(tl_str name)
 	return tl__copy_bytes(text, strlen(text));
 }
 
-int tl__peer_set_name(tl__peer *peer, tl_str name)
+static int set_name(char **to, tl_str name)
 {
 	char *copy = NULL;
 
-	if (name.ptr) {
+	if (name.len > 0) {
 		copy = copy_name(name);
 		if (!copy)
 			return TL_E_NOMEM;
 	}
-	tl__free(peer->name);
-	peer->name = copy;
+	tl__free(*to);
+	*to = copy;
 	return TL_OK;
+}
+
+int tl__peer_set_name(tl__peer *peer, tl_str name)
+{
+	return set_name(&peer->name, name);
+}
+
+int tl__peer_set_said_name(tl__peer *peer, tl_str name)
+{
+	return set_name(&peer->said_name, name);
 }
 
 static tl_str map_key(const tl_key *key)
@@ -83,7 +94,7 @@ int tl__peer_enlist(tl__sync *sync, tl__peer *peer)
 		sync->peers = peer;
 	sync->last_peer = peer;
 	if (peer->first_seen == 0)
-		peer->first_seen = peer->last_seen = sync->wall;
+		peer->first_seen = sync->wall;
 	return TL_OK;
 }
 
@@ -238,6 +249,7 @@ void tl__peer_wake(tl__sync *sync, tl__peer *peer)
 {
 	peer->wait_until = 0;
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer) {
+		pair->wait_until = 0;
 		if (pair->stalled) {
 			pair->stalled = false;
 			pair->local_changed = true;

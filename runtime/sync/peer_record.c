@@ -49,10 +49,10 @@ void tl__peer_save(tl__sync *sync, tl__peer *peer)
 	}
 	tl__buf_text(&addresses, "]");
 	put_field(sync, peer, "pubkey", tl__str_z(peer->text));
-	if (peer->name)
-		put_field(sync, peer, "display_name", tl__str_z(peer->name));
+	put_field(sync, peer, "display_name", peer->name ? tl__str_z(peer->name) : TL__STR_NULL);
 	put_time(sync, peer, "first_seen", peer->first_seen);
-	put_time(sync, peer, "last_seen", peer->last_seen);
+	if (peer->last_seen != 0)
+		put_time(sync, peer, "last_seen", peer->last_seen);
 	put_field(sync, peer, "status", tl__str_z(tl__peer_status_name(peer->status)));
 	if (tl__buf_status(&addresses) == TL_OK)
 		put_field(sync, peer, "addresses", tl__buf_view(&addresses));
@@ -105,7 +105,12 @@ void tl__peer_save_local(tl__sync *sync, const tl__peer *peer)
 	put_addresses(&out, peer, is_proven);
 	tl__buf_text(&out, "],\"learnt\":[");
 	put_addresses(&out, peer, is_learnt);
-	tl__buf_text(&out, "]}");
+	tl__buf_text(&out, "],\"said_name\":");
+	if (peer->said_name)
+		tl__json_put_string(&out, tl__str_z(peer->said_name));
+	else
+		tl__buf_text(&out, "null");
+	tl__buf_text(&out, "}");
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
 	else
@@ -141,10 +146,10 @@ static bool is_listed(const tl__peer_address *at, const tl_str *texts, size_t co
 int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document)
 {
 	static const char *const names[] = {
-		"protocol", "last_success", "history", "proven", "learnt"};
+		"protocol", "last_success", "history", "proven", "learnt", "said_name"};
 	tl__arena arena = TL__ARENA_INIT;
 	tl__fields f;
-	tl_str protocol = TL__STR_NULL, *proven = NULL, *learnt = NULL;
+	tl_str protocol = TL__STR_NULL, said = TL__STR_NULL, *proven = NULL, *learnt = NULL;
 	size_t proven_count = 0, learnt_count = 0, at;
 	uint64_t success = 0;
 	uint32_t seen = 0;
@@ -153,7 +158,7 @@ int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document)
 	(void)sync;
 	tl__fields_open(&f, document, &arena, "peer document", TL_E_BAD_MESSAGE);
 	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 5, &seen, &at)) {
+	while (tl__fields_member(&f, names, 6, &seen, &at)) {
 		if (at == 0)
 			tl__fields_optional_text(&f, &protocol);
 		else if (at == 1)
@@ -163,11 +168,15 @@ int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document)
 		else if (at == 3)
 			tl__fields_texts(
 				&f, &proven, &proven_count, TL__SYNC_MAX_ADDRESSES, "addresses");
+		else if (at == 5)
+			tl__fields_optional_text(&f, &said);
 		else
 			tl__fields_texts(
 				&f, &learnt, &learnt_count, TL__SYNC_MAX_ADDRESSES, "addresses");
 	}
 	rc = tl__fields_whole(&f);
+	if (rc == TL_OK)
+		rc = tl__peer_set_said_name(peer, said);
 	if (rc == TL_OK) {
 		peer->protocol = tl__str_eq(protocol, TL__STR("v1"))   ? TL__PROTOCOL_V1
 				 : tl__str_eq(protocol, TL__STR("v0")) ? TL__PROTOCOL_V0

@@ -100,7 +100,9 @@ static void ask(tl__sync *sync, tl__session *session)
 		return;
 	call->method = TL__V1_PULL;
 	call->done = page_done;
-	tl__call_prove(sync, call, pair->db, session->key_mask);
+	/* Which of our keys opens what is not held cannot be known: the one that asked, or all. */
+	tl__call_prove(sync, call, pair->db,
+		session->held || pair->db->has_access ? session->key_mask : UINT32_MAX);
 	pull.has_cursor = session->has_cursor;
 	pull.cursor = session->cursor;
 	pull.has_seen = pair->has_seen;
@@ -286,20 +288,27 @@ static void ask_smaller(tl__sync *sync, tl__session *session)
 	ask(sync, session);
 }
 
-/* A peer that lacks the database (or says so) may still take it from us. */
+/* A peer that gives nothing may still take: it may lack the database. The refusal is kept, as what
+ * the exchange ends with unless it gives after that. */
 static void refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
 {
 	bool lacking =
 		result->status == TL__V1_NOT_AVAILABLE || result->status == TL__V1_NOT_PERMITTED;
 
-	if (lacking && session->held && !session->pair->pull_only && session->ingests == 0) {
-		session->pulling = false;
-		tl__push_start(sync, session);
-	} else if (tl__page_again(session, result, !session->page_smallest)) {
+	if (tl__page_again(session, result, !session->page_smallest)) {
 		ask_smaller(sync, session);
-	} else {
-		tl__session_fail(sync, session, result->code, result->error);
+		return;
 	}
+	if (!lacking || !session->held || session->pair->pull_only || session->ingests > 0 ||
+		session->reread) {
+		tl__session_refused(sync, session, result->code, result->error);
+		return;
+	}
+	session->refused_code = result->code;
+	tl__text_copy(
+		session->refused_error, sizeof session->refused_error, tl__str_z(result->error));
+	session->pulling = false;
+	tl__push_start(sync, session);
 }
 
 static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)

@@ -100,6 +100,17 @@ static void acknowledge(tl__session *session)
 	tl__pair_acknowledge(pair, upto);
 }
 
+/* It would not let us read. What it took may have changed that: it had not held the database. */
+static void end_refused(tl__sync *sync, tl__session *session)
+{
+	if (session->took && !session->reread) {
+		session->reread = true;
+		tl__pull_start(sync, session);
+		return;
+	}
+	tl__session_refused(sync, session, session->refused_code, session->refused_error);
+}
+
 static void finish(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
@@ -112,7 +123,10 @@ static void finish(tl__sync *sync, tl__session *session)
 	pair->level = (session->pulled || (session->even && tl__pair_is_sure(pair))) &&
 		      !session->unsettled && session->declined == 0 && !session->gap;
 	pair->level_at = session->push_from;
-	tl__session_finish(sync, session);
+	if (session->refused_code != TL_OK && !session->pulled)
+		end_refused(sync, session);
+	else
+		tl__session_finish(sync, session);
 }
 
 /* Both sides named their tips, everything is acknowledged, all of theirs is here, and still they
@@ -219,6 +233,7 @@ static void planned(void *ud, tl__work *work)
 	if (session->pair->pulling_until > sync->now) {
 		/* It takes all of it by itself: what is left afterwards is pushed. */
 		session->pair->look_first = true;
+		session->refused_code = TL_OK; /* it is about to hold the database */
 		tl__work_free(work);
 		finish(sync, session);
 		return;
@@ -360,7 +375,7 @@ static void refused(tl__sync *sync, tl__session *session, const tl__call_result 
 		session->want_count = session->plan_wanted ? session->wanted_count : 0;
 		give_plan(sync, session, session->by_tips_tried);
 	} else {
-		tl__session_fail(sync, session, result->code, result->error);
+		tl__session_refused(sync, session, result->code, result->error);
 	}
 }
 
@@ -394,6 +409,7 @@ static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 			sync, session, rc == TL_E_NOMEM ? rc : TL_E_SYNC_PROTOCOL_ERROR, NULL);
 		return;
 	}
+	session->took = true;
 	take_place(session, &fates);
 	session->ahead = fates.has_state && fates.arrivals > session->pair->seen.n;
 	session->even = fates.has_state && !session->ahead;

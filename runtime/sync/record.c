@@ -21,8 +21,7 @@ static double thousandths(double value)
 	return value > 0 && value < 1e12 ? (double)(int64_t)(value * 1000 + 0.5) / 1000 : 0;
 }
 
-static void write_cursor(
-	tl__buf *out, const char *peer, const tl_id *db, const tl__pair *pair, int64_t now)
+static void write_cursor(tl__buf *out, const char *peer, const tl_id *db, const tl__pair *pair)
 {
 	char id[TL_ID_TEXT_LEN + 1];
 
@@ -35,21 +34,21 @@ static void write_cursor(
 	} else {
 		tl__buf_text(out, "null");
 	}
-	put_time(out, "last_sync_time", true,
-		pair && pair->has_cursor_record ? pair->last_sync : now);
+	put_time(
+		out, "last_sync_time", pair && pair->has_cursor_record, pair ? pair->last_sync : 0);
 	tl__buf_format(out, ",\"last_sync_count\":%llu,\"total_synced_count\":%llu}",
 		(unsigned long long)(pair ? pair->last_count : 0),
 		(unsigned long long)(pair ? pair->total_count : 0));
 }
 
-static void write_metadata(tl__buf *out, const char *key, const tl__peer *peer, int64_t now)
+static void write_metadata(tl__buf *out, const char *key, const tl__peer *peer)
 {
 	bool has = peer && peer->has_metadata;
 	bool first = true;
 
 	tl__buf_format(out, "{\"peer_pubkey\":\"%s\"", key);
-	put_time(out, "sync_established", true, has ? peer->sync_established : now);
-	put_time(out, "last_sync_attempt", true, has ? peer->last_attempt : now);
+	put_time(out, "sync_established", has, has ? peer->sync_established : 0);
+	put_time(out, "last_sync_attempt", has, has ? peer->last_attempt : 0);
 	put_time(out, "last_successful_sync", has && peer->last_successful != 0,
 		has ? peer->last_successful : 0);
 	tl__buf_format(out,
@@ -74,22 +73,20 @@ static void write_metadata(tl__buf *out, const char *key, const tl__peer *peer, 
 	tl__buf_text(out, "]}");
 }
 
-void tl__sync_cursor_json(const tl__sync *sync, const tl_key *peer, const tl_id *db,
-	int64_t now_wall_ms, tl__buf *out)
+void tl__sync_cursor_json(const tl__sync *sync, const tl_key *peer, const tl_id *db, tl__buf *out)
 {
 	char key[TL_KEY_TEXT_LEN + 1];
 
 	tl_key_format(peer, key);
-	write_cursor(out, key, db, tl__sync_find_pair(sync, peer, db), now_wall_ms);
+	write_cursor(out, key, db, tl__sync_find_pair(sync, peer, db));
 }
 
-void tl__sync_metadata_json(
-	const tl__sync *sync, const tl_key *peer, int64_t now_wall_ms, tl__buf *out)
+void tl__sync_metadata_json(const tl__sync *sync, const tl_key *peer, tl__buf *out)
 {
 	char key[TL_KEY_TEXT_LEN + 1];
 
 	tl_key_format(peer, key);
-	write_metadata(out, key, tl__sync_find_peer(sync, peer), now_wall_ms);
+	write_metadata(out, key, tl__sync_find_peer(sync, peer));
 }
 
 void tl__sync_history_prefix(const tl_key *peer, char out[80])
@@ -173,13 +170,13 @@ void tl__record_exchange(tl__sync *sync, tl__pair *pair, const tl__sync_outcome 
 	peer->local_changed = true;
 	pair->local_changed = true;
 	key = tl__peer_local_key("sync/metadata", peer);
-	write_metadata(&out, peer->text, peer, sync->wall);
+	write_metadata(&out, peer->text, peer);
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
 	if (outcome->code == TL_OK) {
 		tl__buf_clear(&out);
 		key = tl__pair_key("sync/cursor", peer, &pair->db->id);
-		write_cursor(&out, peer->text, &pair->db->id, pair, sync->wall);
+		write_cursor(&out, peer->text, &pair->db->id, pair);
 		if (tl__buf_status(&out) == TL_OK)
 			tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
 	}

@@ -31,6 +31,13 @@ static uint64_t retry_delay(tl__sync *sync, uint32_t attempts)
 	return longest / 2 + tl__random_below(&sync->random, longest - longest / 2 + 1);
 }
 
+bool tl__sync_is_refusal(int code)
+{
+	return code == TL_E_NOT_AVAILABLE || code == TL_E_NOT_PERMITTED || code == TL_E_DECLINED ||
+	       code == TL_E_REFUSED || code == TL_E_PEER_BLOCKED || code == TL_E_V0_KEY ||
+	       code == TL_E_CLEARTEXT_REFUSED;
+}
+
 void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *error)
 {
 	uint32_t most = sync->options.max_attempts;
@@ -49,6 +56,23 @@ void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *e
 		tl__sync_tell_failure(
 			sync, TL_EVENT_SYNC_STALLED, &pair->peer->key, &pair->db->id, code, error);
 	}
+}
+
+uint64_t tl__pair_waits_until(const tl__pair *pair)
+{
+	uint64_t peer = pair->peer->wait_until;
+
+	return peer > pair->wait_until ? peer : pair->wait_until;
+}
+
+void tl__schedule_put_off(tl__sync *sync, tl__pair *pair, int code, const char *error)
+{
+	(void)sync;
+	pair->wanted = true;
+	pair->level = false;
+	pair->last_code = code;
+	tl__text_copy(pair->last_error, sizeof pair->last_error, tl__str_z(error));
+	pair->local_changed = true;
 }
 
 void tl__schedule_succeeded(tl__sync *sync, tl__pair *pair)
@@ -168,7 +192,8 @@ static uint64_t due(const tl__sync *sync, const tl__pair *pair)
 		at = pair->next_attempt;
 	if (pair->attempts == 0 && pair->again_at > 0 && pair->again_at < at)
 		at = pair->again_at;
-	return at != UINT64_MAX && at < pair->peer->wait_until ? pair->peer->wait_until : at;
+	return at != UINT64_MAX && at < tl__pair_waits_until(pair) ? tl__pair_waits_until(pair)
+								   : at;
 }
 
 uint64_t tl__schedule_due(const tl__sync *sync)

@@ -212,6 +212,7 @@ void tl__serve_timer(tl__sync *sync)
 	tl__serve_nonces_expire(sync);
 	tl__serve_access_expire(sync);
 	tl__serve_watches_timer(sync);
+	tl__clients_timer(sync);
 }
 
 uint64_t tl__serve_due(const tl__sync *sync)
@@ -219,7 +220,9 @@ uint64_t tl__serve_due(const tl__sync *sync)
 	uint64_t nonces = tl__serve_nonces_due(sync), access = tl__serve_access_due(sync);
 	uint64_t least = nonces < access ? nonces : access;
 
-	return least < sync->serve->next_watch ? least : sync->serve->next_watch;
+	if (sync->serve->next_watch < least)
+		least = sync->serve->next_watch;
+	return sync->serve->next_client < least ? sync->serve->next_client : least;
 }
 
 /* --- object ----------------------------------------------------------------------------------- */
@@ -237,6 +240,8 @@ int tl__serve_new(tl__sync *sync)
 		sync->serve->shares[i].tokens = TL__SERVE_STRANGERS_BURST;
 	tl__map_init(&sync->serve->watchers);
 	sync->serve->next_watch = UINT64_MAX;
+	tl__map_init(&sync->serve->clients);
+	sync->serve->next_client = UINT64_MAX;
 	return TL_OK;
 }
 
@@ -249,6 +254,7 @@ void tl__serve_free(tl__sync *sync)
 	if (!sync->serve)
 		return;
 	tl__serve_watches_free(sync);
+	tl__clients_free(sync);
 	while (tl__map_next(&sync->serve->incoming, &at, &key, &in))
 		free_incoming(in);
 	tl__map_free(&sync->serve->incoming);

@@ -26,6 +26,7 @@
 #define TL__SERVE_MAX_KEY_REQUESTS 10    /* access requests of one key */
 #define TL__SERVE_MAX_REQUESTS     1000  /* in all, by keys that were proven */
 #define TL__SERVE_MAX_CLAIMS       100   /* beside them: for keys that were only named (v0) */
+#define TL__SERVE_MAX_DECIDED      1000  /* of both, remembered */
 #define TL__SERVE_REQUEST_MS       (INT64_C(30) * 24 * 3600 * 1000)
 #define TL__SERVE_EXPIRE_MS        (3600 * 1000) /* between two looks for rows of ended ones */
 #define TL__SERVE_EXPIRE_ROWS      100           /* taken away in one work */
@@ -38,6 +39,10 @@
 #define TL__SERVE_WATCHER_DBS      16            /* it carried entries to, remembered */
 #define TL__SERVE_TOLD_MS          2000          /* nothing is pushed behind an answered watch */
 #define TL__SERVE_PIECE_BYTES      (256u * 1024) /* of a streamed v0 answer */
+
+#define TL__SERVE_MAX_CLIENTS    1000  /* keys that came to us, shown */
+#define TL__SERVE_CLIENT_GONE_MS 90000 /* without a request or a held watch */
+#define TL__SERVE_CLIENT_LOOK_MS 5000  /* between two looks who has gone */
 
 /* --- a request under way ---------------------------------------------------------------------- */
 
@@ -93,7 +98,11 @@ typedef struct tl__bucket_list {
 } tl__bucket_list;
 
 struct tl__serve {
-	tl__map incoming; /* number -> tl__incoming */
+	/* client.c */
+	tl__map clients; /* key -> tl__client */
+	tl__client *client_list;
+	uint64_t next_client; /* monotonic; UINT64_MAX: nobody is here */
+	tl__map incoming;     /* number -> tl__incoming */
 	/* serve_nonce.c */
 	tl__map senders;                    /* key -> which of its requests came */
 	struct tl__sender *oldest, *newest; /* strangers */
@@ -153,6 +162,16 @@ int tl__serve_keep_nonce(tl__sync *sync, const tl__v1_request *request) TL_MUST_
 void tl__serve_nonces_expire(tl__sync *sync);
 uint64_t tl__serve_nonces_due(const tl__sync *sync);
 void tl__serve_nonces_free(tl__sync *sync);
+
+/* --- client.c --------------------------------------------------------------------------------- */
+
+/* A proven request came; then what its hello says, and how far it says it is. Unknown keys are
+ * passed over by the latter two. */
+void tl__client_heard(tl__sync *sync, const tl__incoming *in);
+void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name);
+void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged);
+void tl__clients_timer(tl__sync *sync); /* tells who has gone */
+void tl__clients_free(tl__sync *sync);
 
 /* --- serve_v1.c ------------------------------------------------------------------------------- */
 
@@ -232,8 +251,9 @@ typedef struct tl__access_wish {
 
 /* Keeps an access request for the owner; the same wish again gives the same id, with which it is to
  * be answered once tl__sync_save_then says that it is durable, as the event waits for that.
- * TL_E_BUSY: too many. Proven and unproven ones are counted apart, so that claims never take the
- * room of those who prove their keys, nor the room of the key that they name. */
+ * TL_E_NOT_PERMITTED: it was decided, and nothing is given. TL_E_BUSY: too many. Proven and
+ * unproven ones are counted apart, so that claims never take the room of those who prove their
+ * keys, nor the room of the key that they name. */
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]) TL_MUST_USE;
 bool tl__serve_wish_name_valid(tl_str name);
 /* The owner approved or rejected it: it counts for no limit any more. The log warns where an

@@ -7,7 +7,12 @@
 #define LOCAL_PREFIX       "sync/serve/access/"
 #define LOCAL_CLAIM_PREFIX "sync/serve/claim/" /* of one that was not proven */
 
+typedef enum row_state { PENDING, APPROVED, REJECTED } row_state;
+
+static const char *const state_names[] = {"pending", "approved", "rejected"};
+
 struct access_row {
+	row_state state;
 	char id[37];
 	char key[TL_KEY_TEXT_LEN + 1];
 	char name[TL__V1_MAX_TEXT + 1];
@@ -53,7 +58,7 @@ static bool is_same(const struct access_row *a, const struct access_row *b)
 	       memcmp(&a->db, &b->db, sizeof a->db) == 0;
 }
 
-/* How many are proven, or are not, as `row` is. */
+/* How many that wait are proven, or are not, as `row` is. */
 struct access_count {
 	size_t in_all, of_key;
 };
@@ -73,10 +78,12 @@ static const struct access_row *find_same(
 
 		if (other->proven != row->proven)
 			continue;
-		count->in_all++;
-		count->of_key += strcmp(other->key, row->key) == 0;
 		if (is_same(other, row))
 			same = other;
+		if (other->state != PENDING)
+			continue;
+		count->in_all++;
+		count->of_key += strcmp(other->key, row->key) == 0;
 	}
 	return same;
 }
@@ -101,8 +108,8 @@ static void put_local(tl__sync *sync, const struct access_row *row)
 
 	local_key(row, key);
 	tl_id_format(&row->db, db);
-	tl__buf_format(&value, "%s\n%s\n%s\n%lld\n%s", row->key, row->permission, db,
-		(long long)row->time, row->name);
+	tl__buf_format(&value, "%s\n%s\n%s\n%lld %s\n%s", row->key, row->permission, db,
+		(long long)row->time, state_names[row->state], row->name);
 	if (tl__buf_status(&value) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&value));
 	tl__buf_free(&value);
@@ -184,7 +191,11 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	same = find_same(sync, &row, &count);
 	if (same) {
 		memcpy(id, same->id, sizeof same->id);
-		return TL_OK;
+		/* What was approved and is asked for again was taken back since. */
+		return same->state == PENDING
+			       ? TL_OK
+			       : tl__fail(TL_E_NOT_PERMITTED, "this access request is %s",
+					 state_names[same->state]);
 	}
 	if (is_full(&row, &count))
 		return tl__fail(TL_E_BUSY, "too many access requests are waiting");
@@ -215,6 +226,22 @@ static tl_str take_line(tl_str *text)
 	return line;
 }
 
+/* "1767225600000 rejected"; without a state it waits. */
+static bool read_time(struct access_row *row, tl_str line)
+{
+	const char *space = line.ptr ? memchr(line.ptr, ' ', line.len) : NULL;
+	tl_str time = {line.ptr, space ? (size_t)(space - line.ptr) : line.len}, state;
+
+	row->state = PENDING;
+	if (space) {
+		state = (tl_str){space + 1, line.len - time.len - 1};
+		while (!tl__str_eq(state, tl__str_z(state_names[row->state])))
+			if (row->state++ == REJECTED)
+				return false;
+	}
+	return time.ptr && tl__json_i64(time, &row->time) == TL_OK;
+}
+
 static bool copy_text(char *out, size_t cap, tl_str text)
 {
 	if (!text.ptr || text.len >= cap)
@@ -227,15 +254,13 @@ static bool copy_text(char *out, size_t cap, tl_str text)
 static bool read_row(struct access_row *row, tl_str key, tl_str value)
 {
 	size_t prefix = row->proven ? sizeof LOCAL_PREFIX - 1 : sizeof LOCAL_CLAIM_PREFIX - 1;
-	tl_str id = {key.ptr + prefix, key.len - prefix}, db, time;
+	tl_str id = {key.ptr + prefix, key.len - prefix}, db;
 	bool ok = copy_text(row->id, sizeof row->id, id) && id.len == sizeof row->id - 1 &&
 		  copy_text(row->key, sizeof row->key, take_line(&value)) &&
 		  copy_text(row->permission, sizeof row->permission, take_line(&value));
 
 	db = take_line(&value);
-	time = take_line(&value);
-	return ok && time.ptr && tl_id_parse(&row->db, db) == TL_OK &&
-	       tl__json_i64(time, &row->time) == TL_OK &&
+	return ok && tl_id_parse(&row->db, db) == TL_OK && read_time(row, take_line(&value)) &&
 	       copy_text(row->name, sizeof row->name, value);
 }
 
@@ -273,7 +298,7 @@ static void forget_expired(tl__sync *sync)
 	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
 		struct access_row *row = value;
 
-		if (sync->wall - row->time > TL__SERVE_REQUEST_MS)
+		if (row->state == PENDING && sync->wall - row->time > TL__SERVE_REQUEST_MS)
 			drop_row(sync, row);
 	}
 }
@@ -340,6 +365,27 @@ static void warn_of_claim(tl__sync *sync, const struct access_row *row)
 		row->name, db);
 }
 
+/* What was decided is remembered, so that it is not asked of the owner again: so many. */
+static void drop_oldest_decided(tl__sync *sync)
+{
+	struct access_row *oldest = NULL;
+	size_t at = 0, count = 0;
+	tl_str id;
+	void *value;
+
+	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
+		struct access_row *row = value;
+
+		if (row->state == PENDING)
+			continue;
+		count++;
+		if (!oldest || row->time < oldest->time)
+			oldest = row;
+	}
+	if (count > TL__SERVE_MAX_DECIDED)
+		drop_row(sync, oldest);
+}
+
 void tl__serve_decided(tl__sync *sync, tl_str id, bool approved)
 {
 	struct access_row *row = tl__map_get(&sync->serve->access, id);
@@ -348,7 +394,9 @@ void tl__serve_decided(tl__sync *sync, tl_str id, bool approved)
 		return;
 	if (approved)
 		warn_of_claim(sync, row);
-	drop_row(sync, row);
+	row->state = approved ? APPROVED : REJECTED;
+	put_local(sync, row);
+	drop_oldest_decided(sync);
 }
 
 void tl__serve_access_free(tl__sync *sync)

@@ -60,6 +60,7 @@ static void note_hello(tl__sync *sync, tl__incoming *in, const tl__v1_hello *hel
 {
 	tl__peer *peer = tl__sync_find_peer(sync, &in->from);
 
+	tl__client_said(sync, &in->from, hello->name);
 	if (!peer) {
 		tl__sync_knocked(sync, &in->from, hello->name, in->remote);
 		return;
@@ -207,6 +208,7 @@ static void decide_access(
 	tl__sync *sync, tl__incoming *in, const tl__work_rights *rights, size_t key)
 {
 	tl__v1_access_answer answer = {.result = TL__V1_ACCESS_REFUSED};
+	int rc;
 	tl__access_wish wish = {in->access.key, in->access.name, in->access.permission, in->db,
 		in->transport, in->remote, true};
 
@@ -218,8 +220,8 @@ static void decide_access(
 			return;
 		}
 		answer.code = TL__STR("not_permitted");
-	} else if (tl__serve_keep_wish(sync, &wish, in->request_id) != TL_OK) {
-		answer.code = TL__STR("busy");
+	} else if ((rc = tl__serve_keep_wish(sync, &wish, in->request_id)) != TL_OK) {
+		answer.code = rc == TL_E_NOT_PERMITTED ? TL__STR("rejected") : TL__STR("busy");
 	} else {
 		tl__sync_save_then(sync, request_saved, in->number);
 		return;

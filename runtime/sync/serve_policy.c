@@ -29,7 +29,7 @@ static bool may_carry(const tl__sync *sync, const tl__incoming *in)
 	return tl__sync_related(sync, &in->from, &in->db) != NULL;
 }
 
-static bool allows(const tl__sync *sync, tl_policy_question *q)
+static bool allows(tl__sync *sync, tl_policy_question *q)
 {
 	return tl__sync_ask_policy(sync, q, NULL) == TL_POLICY_ALLOW;
 }

@@ -31,6 +31,7 @@ void tl__serve_heard_seen(tl__sync *sync, tl__incoming *in, const tl__v1_cursor 
 {
 	tl__pair *pair = tl__sync_related(sync, &in->from, &in->db);
 
+	tl__client_at(sync, &in->from, &in->db, valid ? seen->n : 0);
 	if (!pair)
 		return;
 	if (!valid) {
@@ -190,8 +191,10 @@ static void pull_allowed(void *core, tl__work *work)
 		tl__serve_fail_work(sync, in, work);
 	else if (!tl__serve_is_readable(sync, in, &work->access.rights))
 		tl__serve_not_available(sync, in);
-	else
+	else {
+		tl__client_at(sync, &in->from, &in->db, 0);
 		ask_page(sync, in);
+	}
 	tl__work_free(work);
 }
 

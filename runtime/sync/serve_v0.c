@@ -291,6 +291,8 @@ static void keep_wish(tl__sync *sync, tl__incoming *in, const tl__access_wish *w
 		tl__serve_v0_error(sync, in,
 			"too many access requests are waiting; ask again when the owner has "
 			"decided");
+	else if (rc == TL_E_NOT_PERMITTED)
+		tl__serve_v0_error(sync, in, "the owner has decided: no access is given");
 	else if (rc != TL_OK)
 		tl__serve_internal(sync, in, NULL);
 	else

@@ -104,7 +104,6 @@ static tl__v1_status check_header(
 	const tl__v1_request *request = &check->request;
 	tl_str method = {
 		path.ptr + strlen(TL__V1_PATH_PREFIX), path.len - strlen(TL__V1_PATH_PREFIX)};
-	tl__peer *peer = tl__sync_find_peer(sync, &request->from);
 	int rc;
 
 	if (request->has_to && memcmp(&request->to, &sync->key, sizeof sync->key) != 0)
@@ -115,10 +114,16 @@ static tl__v1_status check_header(
 	rc = check_form(check, &in->method);
 	if (rc != TL_OK && rc != TL_E_UNSUPPORTED)
 		return TL__V1_BAD_REQUEST;
-	if (peer && peer->status == TL__PEER_BLOCKED)
-		return TL__V1_NOT_PERMITTED;
 	check->late = rc == TL_OK ? check_moment(sync, in, request) : TL__V1_UNKNOWN_METHOD;
 	return TL__V1_OK;
+}
+
+/* One that is blocked counts as a stranger wherever peers have it better. */
+static bool is_peer(const tl__sync *sync, const tl_key *from)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, from);
+
+	return peer && peer->status != TL__PEER_BLOCKED;
 }
 
 /* Who comes from where no peer was seen waits for a turn among his like before we look at his
@@ -126,8 +131,8 @@ static tl__v1_status check_header(
 static bool take_turn(tl__sync *sync, const tl_key *from, const char *source)
 {
 	return tl__serve_is_source_known(sync, tl__str_z(source)) ||
-	       tl__serve_take_share(sync,
-		       tl__sync_find_peer(sync, from) ? TL__SHARE_CLAIMS : TL__SHARE_STRANGERS);
+	       tl__serve_take_share(
+		       sync, is_peer(sync, from) ? TL__SHARE_CLAIMS : TL__SHARE_STRANGERS);
 }
 
 /* 3 and 4: new, and signed by the device key. */
@@ -144,7 +149,7 @@ static tl__v1_status check_signature(
 		return TL__V1_BUSY;
 	if (tl__v1_verify_request(&check->frame, &request->from) != TL_OK)
 		return TL__V1_BAD_REQUEST;
-	if (tl__sync_find_peer(sync, &request->from))
+	if (is_peer(sync, &request->from))
 		tl__serve_source_known(sync, tl__str_z(source));
 	return TL__V1_OK;
 }
@@ -171,8 +176,12 @@ static tl__v1_status check_sender(
 	const tl__v1_request *request = &check->request;
 	tl__peer *peer = tl__sync_find_peer(sync, &request->from);
 
-	if (!take_of_key(sync, &request->from, peer != NULL))
+	if (!take_of_key(sync, &request->from, is_peer(sync, &request->from)))
 		return TL__V1_BUSY;
+	if (peer && peer->status == TL__PEER_BLOCKED) {
+		*code = TL__V1_CODE_BLOCKED;
+		return TL__V1_NOT_PERMITTED;
+	}
 	if (check->late != TL__V1_OK)
 		return check->late;
 	if (tl__serve_keep_nonce(sync, request) != TL_OK)
@@ -265,7 +274,9 @@ void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *requ
 		tl__serve_v1_refuse(sync, in, status, code);
 		return;
 	}
-	if (!in->anonymous)
+	if (!in->anonymous) {
+		tl__client_heard(sync, in);
 		tl__sync_heard_from(sync, &in->from, in->remote);
+	}
 	tl__serve_method(sync, in);
 }

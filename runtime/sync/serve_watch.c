@@ -58,6 +58,13 @@ static tl__watcher *find_watcher(tl__sync *sync, const tl_key *key)
 	return tl__map_get(&sync->serve->watchers, map_key(key));
 }
 
+unsigned tl__serve_watches_of(const tl__sync *sync, const tl_key *peer)
+{
+	const tl__watcher *watcher = tl__map_get(&sync->serve->watchers, map_key(peer));
+
+	return watcher ? watcher->held : 0;
+}
+
 static tl__watcher *watcher_for(tl__sync *sync, const tl_key *key)
 {
 	tl__watcher *watcher = find_watcher(sync, key);

@@ -102,6 +102,16 @@ static bool network_failure(int code)
 	       code == TL_E_NO_TRANSPORT_ENABLED || code == TL_E_UNSUPPORTED_TRANSPORT;
 }
 
+/* What moved before counts; the rest comes when the peer has time. */
+static void put_off(tl__sync *sync, tl__session *session, tl__sync_outcome *outcome)
+{
+	outcome->code = TL_OK;
+	if (outcome->entries > 0)
+		tl__record_exchange(sync, session->pair, outcome);
+	tl__schedule_put_off(sync, session->pair, session->code, session->error);
+	tl__waiters_session(sync, session->pair, session->code, session->error, session);
+}
+
 static void conclude(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
@@ -118,6 +128,10 @@ static void conclude(tl__sync *sync, tl__session *session)
 	outcome.entry = session->last;
 	pair->received += session->received;
 	pair->sent += session->sent;
+	if (session->put_off) {
+		put_off(sync, session, &outcome);
+		return;
+	}
 	tl__record_exchange(sync, pair, &outcome);
 	if (session->code == TL_OK) {
 		tl__schedule_succeeded(sync, pair);
@@ -173,6 +187,27 @@ void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char
 		}
 	}
 	tl__session_settle(sync, session);
+}
+
+void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error)
+{
+	char text[TL__SYNC_ERROR_TEXT];
+
+	if (code == TL_E_NOT_AVAILABLE && session->sent == 0) {
+		snprintf(text, sizeof text,
+			"%.80s; it is not there or our keys may not read it: ask with "
+			"request_database_access, or have our key in its accept_databases_from",
+			error);
+		tl__session_fail(sync, session, code, text);
+		return;
+	}
+	if (session->sent == 0) {
+		tl__session_fail(sync, session, code, error);
+		return;
+	}
+	snprintf(text, sizeof text, "%.200s; %llu entries were sent all the same", error,
+		(unsigned long long)session->sent);
+	tl__session_fail(sync, session, code, text);
 }
 
 /* The pair is about to go: nothing may come back to it. */
@@ -277,6 +312,7 @@ tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_res
 	session->bytes += result->bytes;
 	if (session->pair)
 		session->pair->progress_bytes = session->bytes;
+	session->put_off = result->put_off && !session->failing;
 	if (!session->failing)
 		return session;
 	tl__session_settle(sync, session);

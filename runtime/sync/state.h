@@ -19,6 +19,7 @@ typedef struct tl__sync_db tl__sync_db;
 typedef struct tl__serve tl__serve;     /* serve.c */
 typedef struct tl__call tl__call;       /* call.h */
 typedef struct tl__session tl__session; /* session.h */
+typedef struct tl__client tl__client;   /* client.c */
 typedef struct tl__hold tl__hold;       /* serve_watch.c */
 
 /* --- peers ------------------------------------------------------------------------------------ */
@@ -75,14 +76,16 @@ typedef struct tl__peer_watch {
 struct tl__peer {
 	tl_key key;
 	char text[TL_KEY_TEXT_LEN + 1];
-	char *name; /* NULL: none */
+	char *name;      /* the owner's for it; NULL: none */
+	char *said_name; /* what it says of itself; NULL: nothing */
 	tl__peer_status status;
 	tl__peer_protocol protocol;
 	tl__peer_state state;
 	tl__peer_address addresses[TL__SYNC_MAX_ADDRESSES]; /* stored order */
 	size_t address_count;
-	uint32_t address_numbers;                    /* the last one given */
-	int64_t first_seen, last_seen, last_success; /* wall; 0 = never */
+	uint32_t address_numbers; /* the last one given */
+	int64_t first_seen;       /* when it became known: wall, as the others; 0 = never */
+	int64_t last_seen, last_success;
 	uint64_t came_told; /* monotonic: when the log last said that it came; 0 = not yet */
 	uint32_t attempts;  /* since the last success */
 	int last_code;
@@ -93,7 +96,7 @@ struct tl__peer {
 	uint8_t incarnation[TL__V1_INCARNATION_BYTES];
 	int64_t clock_offset; /* its clock − ours, ms */
 	uint64_t max_body_bytes, max_page_entries;
-	uint64_t wait_until; /* monotonic: it asked us to wait */
+	uint64_t wait_until; /* monotonic: it asked us to wait with everything */
 	bool greeted;        /* v0: it knows us since a handshake of this process */
 	/* Metadata as README.md lists it. */
 	bool has_metadata;
@@ -139,6 +142,12 @@ struct tl__sync_db {
 	tl_key access_key;
 	char access_name[TL__V1_MAX_TEXT + 1];
 	tl_permission access_permission;
+	/* It waits for the owner there, who is asked again. */
+	bool access_pending;
+	tl_key access_peer;
+	char access_request[TL__V1_MAX_CODE + 1]; /* its id there; "" when none was told */
+	uint64_t access_next;                     /* monotonic: when it is asked again */
+	unsigned access_asked;                    /* times, in this process */
 	tl__pair *pairs;
 	tl__sync_db *next;
 };
@@ -162,6 +171,7 @@ struct tl__pair {
 	int64_t sure_since; /* wall: when `seen` last started from `sure` */
 	/* Scheduling, monotonic. */
 	uint64_t next_attempt;   /* when attempts > 0 and not stalled */
+	uint64_t wait_until;     /* it asked us to wait with this database */
 	uint64_t not_before;     /* pace of sending on commit */
 	uint64_t tried;          /* when the last exchange began */
 	uint64_t again_at;       /* pull from `sure` (v0: confirm) then; 0: not wanted */
@@ -206,6 +216,18 @@ struct tl__pair {
 	char last_error[TL__SYNC_ERROR_TEXT];
 };
 
+/* What our policy refused; the same once more is counted. */
+typedef struct tl__sync_refusal {
+	tl_policy_kind kind;
+	bool has_peer, has_db, outbound;
+	tl_key peer;
+	tl_id db;
+	char address[TL__V1_MAX_TEXT + 1];
+	char reason[TL__SYNC_ERROR_TEXT];
+	int64_t time; /* wall, of the last one */
+	uint64_t count;
+} tl__sync_refusal;
+
 /* --- the core --------------------------------------------------------------------------------- */
 
 typedef struct tl__sync_key { /* a private key of the node */
@@ -246,7 +268,10 @@ struct tl__sync {
 	size_t key_count;
 	tl_address servers[TL__SYNC_MAX_ADDRESSES];
 	size_t server_count;
-	char transports[8][16]; /* types that can be dialled */
+	struct {
+		char type[16];
+		bool encrypted;
+	} transports[8]; /* types that can be dialled */
 	size_t transport_count;
 	tl__map peer_map; /* key bytes -> tl__peer */
 	tl__peer *peers, *last_peer;
@@ -264,7 +289,10 @@ struct tl__sync {
 	tl__sync_contact *contacts;
 	tl__sync_waiter *waiters;
 	tl__sync_ask *asks;
+	size_t access_waiting; /* databases whose access request waits for an owner */
 	tl__sync_early *early; /* commands that came before the load was done */
+	tl__sync_refusal refusals[TL__SYNC_MAX_REFUSALS]; /* of our policy, oldest first */
+	size_t refusal_count;
 	tl__sync_knock *knocks;
 	size_t knock_count;
 	uint64_t next_periodic, next_check; /* UINT64_MAX = off */
@@ -345,9 +373,12 @@ typedef void (*tl__sync_saved)(tl__sync *sync, uint64_t owner, int code);
 void tl__sync_save_then(tl__sync *sync, tl__sync_saved done, uint64_t owner);
 
 /* The policy's answer, or what question->otherwise says. size is filled here. DEFER is only told
- * for TL_POLICY_REQUEST, else it counts as DENY. *reason (may be NULL) as the policy's. */
+ * for TL_POLICY_REQUEST, else it counts as DENY. *reason (may be NULL) as the policy's. What it
+ * denies is kept for the status. */
 tl_policy_answer tl__sync_ask_policy(
-	const tl__sync *sync, tl_policy_question *question, const char **reason);
+	tl__sync *sync, tl_policy_question *question, const char **reason);
+/* JSON array of what the policy refused, newest first. */
+void tl__sync_put_refusals(const tl__sync *sync, tl__buf *out);
 /* Whether a channel is encrypted: anything but "none". */
 bool tl__sync_encrypted(tl_str channel);
 /* Whether "host:port" names this machine itself: 127.0.0.0/8, [::1], localhost. */
@@ -369,6 +400,11 @@ uint64_t tl__serve_due(const tl__sync *sync); /* UINT64_MAX: none */
 /* The database may have moved: watches that wait for it are answered. */
 void tl__serve_moved(tl__sync *sync, tl__sync_db *db);
 /* What this peer (NULL: everybody) may do has changed: its watches end, and it comes again. */
+unsigned tl__serve_watches_of(const tl__sync *sync, const tl_key *peer); /* held now */
+/* Who came to us, as JSON: one (false: it did not), all, or the texts of their keys. */
+bool tl__sync_put_client(const tl__sync *sync, const tl_key *key, tl__buf *out);
+void tl__sync_put_clients(const tl__sync *sync, tl__buf *out);
+size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t cap);
 void tl__serve_end_watches(tl__sync *sync, const tl_key *peer);
 /* A local document of the load that begins with "sync/serve/". */
 void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value);

@@ -1,5 +1,6 @@
 /* What there is to see: JSON for the application. */
 #include "sync/outbound.h"
+#include "sync/serve.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,23 +46,19 @@ static void put_addresses(tl__buf *out, const tl__peer *peer)
 
 static void put_state(tl__buf *out, const tl__peer *peer)
 {
-	static const char *const names[] = {"disconnected", "connecting", "connected"};
-	char text[TL__SYNC_ERROR_TEXT + 8];
+	static const char *const names[] = {"disconnected", "connecting", "connected", "failed"};
 
-	if (peer->state == TL__PEER_FAILED) {
-		snprintf(text, sizeof text, "failed:%s", peer->last_error);
-		put_text(out, "connection_state", text);
-	} else {
-		put_text(out, "connection_state", names[peer->state]);
-	}
+	put_text(out, "connection_state", names[peer->state]);
 }
 
-static void put_peer(tl__buf *out, const tl__peer *peer)
+static void put_peer(tl__buf *out, const tl__sync *sync, const tl__peer *peer)
 {
 	tl__buf_text(out, "{");
 	put_text(out, "pubkey", peer->text);
 	tl__buf_text(out, ",");
 	put_text(out, "display_name", peer->name);
+	tl__buf_text(out, ",");
+	put_text(out, "said_name", peer->said_name);
 	tl__buf_text(out, ",");
 	put_time(out, "first_seen", peer->first_seen);
 	tl__buf_text(out, ",");
@@ -77,6 +74,9 @@ static void put_peer(tl__buf *out, const tl__peer *peer)
 	put_text(out, "last_error", peer->attempts > 0 ? peer->last_error : NULL);
 	tl__buf_text(out, ",");
 	put_text(out, "protocol", tl__peer_protocol_name(peer->protocol));
+	tl__buf_text(out, ",\"inbound\":");
+	if (!tl__sync_put_client(sync, &peer->key, out))
+		tl__buf_text(out, "null");
 	tl__buf_text(out, "}");
 }
 
@@ -86,13 +86,32 @@ static int not_found(void)
 		TL_E_PEER_NOT_FOUND, "no such peer is known; connect to it or register it first");
 }
 
+/* One that came to us and was never registered. */
+static bool put_stranger(tl__buf *out, const tl__sync *sync, const tl_key *key)
+{
+	char text[TL_KEY_TEXT_LEN + 1];
+	tl__buf client = TL__BUF_INIT;
+	bool came = tl__sync_put_client(sync, key, &client);
+
+	tl_key_format(key, text);
+	if (came) {
+		tl__buf_format(out, "{\"pubkey\":\"%s\",\"addresses\":[],\"inbound\":", text);
+		tl__buf_str(out, tl__buf_view(&client));
+		tl__buf_text(out, "}");
+	}
+	out->failed = out->failed || client.failed;
+	tl__buf_free(&client);
+	return came;
+}
+
 int tl__sync_peer_info(const tl__sync *sync, const tl_key *key, tl__buf *out)
 {
 	const tl__peer *peer = tl__sync_find_peer(sync, key);
 
-	if (!peer)
+	if (peer)
+		put_peer(out, sync, peer);
+	else if (!put_stranger(out, sync, key))
 		return not_found();
-	put_peer(out, peer);
 	return tl__buf_status(out);
 }
 
@@ -163,6 +182,15 @@ void tl__sync_list_peers(const tl__sync *sync, tl__buf *out)
 	list_peers(sync, false, out);
 }
 
+void tl__sync_list_inbound(const tl__sync *sync, tl__buf *out)
+{
+	text_list list = new_list(TL__SERVE_MAX_CLIENTS);
+
+	if (list.texts)
+		list.count = tl__sync_client_texts(sync, list.texts, TL__SERVE_MAX_CLIENTS);
+	put_list(out, &list);
+}
+
 void tl__sync_peers_with_state(const tl__sync *sync, tl__buf *out)
 {
 	list_peers(sync, true, out);
@@ -211,39 +239,49 @@ bool tl__sync_own_db(const tl__sync *sync, tl_id *out)
 
 /* --- pairs ------------------------------------------------------------------------------------ */
 
-static const char *pair_state(const tl__pair *pair)
+static const char *pair_state(const tl__pair *pair, uint64_t now)
 {
 	if (pair->peer->status != TL__PEER_ACTIVE)
 		return tl__peer_status_name(pair->peer->status);
 	if (pair->session)
 		return "syncing";
+	if (pair->attempts > 0 && tl__sync_is_refusal(pair->last_code))
+		return "refused";
 	if (pair->peer->address_count == 0 && pair->held == 0)
 		return "no_address";
 	if (pair->stalled)
 		return "stalled";
-	if (pair->attempts > 0)
+	if (pair->attempts > 0 || tl__pair_waits_until(pair) > now)
 		return "waiting";
 	return tl__pair_dirty(pair) || pair->wanted ? "due" : "idle";
 }
 
+/* What a peer already has of others counts until it says so. */
+static uint64_t to_send(const tl__pair *pair)
+{
+	return tl__pair_dirty(pair) ? pair->db->arrivals - pair->ack : 0;
+}
+
 static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
 {
-	bool waiting = pair->attempts > 0 && !pair->stalled && !pair->session;
+	uint64_t until = pair->attempts > 0 ? pair->next_attempt : 0;
+	bool waiting;
 	char id[TL_ID_TEXT_LEN + 1];
 
+	if (until < tl__pair_waits_until(pair))
+		until = tl__pair_waits_until(pair);
+	waiting = (pair->attempts > 0 || until > now) && !pair->stalled && !pair->session;
 	tl_id_format(&pair->db->id, id);
 	tl__buf_text(out, "{");
 	put_text(out, "peer", pair->peer->text);
 	tl__buf_text(out, ",");
 	put_text(out, "db", id);
 	tl__buf_text(out, ",");
-	put_text(out, "state", pair_state(pair));
+	put_text(out, "state", pair_state(pair, now));
 	tl__buf_format(out, ",\"dirty\":%s,\"attempts\":%u,\"next_attempt_ms\":",
 		tl__pair_dirty(pair) ? "true" : "false", pair->attempts);
 	if (waiting)
-		tl__buf_format(out, "%llu",
-			(unsigned long long)(pair->next_attempt > now ? pair->next_attempt - now
-								      : 0));
+		tl__buf_format(out, "%llu", (unsigned long long)(until > now ? until - now : 0));
 	else
 		tl__buf_text(out, "null");
 	tl__buf_text(out, ",");
@@ -253,10 +291,11 @@ static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
 		out, "last_code", pair->last_code != TL_OK ? tl_error_name(pair->last_code) : NULL);
 	tl__buf_format(out,
 		",\"acknowledged\":%llu,\"arrivals\":%llu,\"received\":%llu,\"sent\":%llu,"
-		"\"progress\":{\"entries\":%llu,\"bytes\":%llu,\"left\":%llu},\"tags\":[",
+		"\"to_send\":%llu,\"progress\":{\"entries\":%llu,\"bytes\":%llu,\"left\":%llu},"
+		"\"tags\":[",
 		(unsigned long long)pair->ack, (unsigned long long)pair->db->arrivals,
 		(unsigned long long)pair->received, (unsigned long long)pair->sent,
-		(unsigned long long)pair->progress_entries,
+		(unsigned long long)to_send(pair), (unsigned long long)pair->progress_entries,
 		(unsigned long long)pair->progress_bytes, (unsigned long long)pair->progress_left);
 	for (const tl__pair_tag *tag = pair->tags; tag; tag = tag->next) {
 		tl__json_put_string(out, tl__str_z(tag->text));
@@ -269,7 +308,7 @@ void tl__sync_status(const tl__sync *sync, uint64_t now_mono_ms, tl__buf *out)
 {
 	tl__buf_text(out, "\"peers\":[");
 	for (const tl__peer *peer = sync->peers; peer; peer = peer->next) {
-		put_peer(out, peer);
+		put_peer(out, sync, peer);
 		tl__buf_text(out, peer->next ? "," : "");
 	}
 	tl__buf_text(out, "],\"pairs\":[");
@@ -277,5 +316,8 @@ void tl__sync_status(const tl__sync *sync, uint64_t now_mono_ms, tl__buf *out)
 		put_pair(out, pair, now_mono_ms);
 		tl__buf_text(out, pair->next ? "," : "");
 	}
-	tl__buf_text(out, "]");
+	tl__buf_text(out, "],\"refusals\":");
+	tl__sync_put_refusals(sync, out);
+	tl__buf_text(out, ",\"inbound\":");
+	tl__sync_put_clients(sync, out);
 }

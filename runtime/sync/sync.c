@@ -271,17 +271,18 @@ static void servers_changed(tl__sync *sync, const tl__sync_event *event)
 	sync->server_count = count;
 }
 
-static void transport_enabled(tl__sync *sync, tl_str type)
+static void transport_enabled(tl__sync *sync, tl_str type, bool encrypted)
 {
 	size_t room = sizeof sync->transports / sizeof *sync->transports;
 
 	for (size_t i = 0; i < sync->transport_count; i++)
-		if (tl__str_eq(type, tl__str_z(sync->transports[i])))
+		if (tl__str_eq(type, tl__str_z(sync->transports[i].type)))
 			return;
-	if (sync->transport_count == room || type.len >= sizeof sync->transports[0])
+	if (sync->transport_count == room || type.len >= sizeof sync->transports[0].type)
 		return;
-	snprintf(sync->transports[sync->transport_count++], sizeof sync->transports[0], "%.*s",
-		TL__STR_ARG(type));
+	sync->transports[sync->transport_count].encrypted = encrypted;
+	tl__text_copy(sync->transports[sync->transport_count++].type,
+		sizeof sync->transports[0].type, type);
 	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
 		tl__peer_wake(sync, peer);
 }
@@ -317,7 +318,9 @@ static void dispatch(tl__sync *sync, const tl__sync_event *event)
 	case TL__SYNC_DRAINED: tl__serve_drained(sync, event->incoming); break;
 	case TL__SYNC_GONE: tl__serve_gone(sync, event->incoming); break;
 	case TL__SYNC_SERVERS: servers_changed(sync, event); break;
-	case TL__SYNC_TRANSPORT: transport_enabled(sync, event->transport); break;
+	case TL__SYNC_TRANSPORT:
+		transport_enabled(sync, event->transport.type, event->transport.encrypted);
+		break;
 	case TL__SYNC_TIMER: tl__serve_timer(sync); break;
 	}
 }
@@ -330,6 +333,7 @@ void tl__sync_go_on(tl__sync *sync)
 		return;
 	}
 	tl__sync_do_waiting(sync);
+	tl__asks_again(sync);
 	/* Starting may fail at once, which may make something else due. */
 	do {
 		tl__calls_fail(sync);
@@ -354,7 +358,7 @@ void tl__sync_handle(
 uint64_t tl__sync_due(const tl__sync *sync)
 {
 	uint64_t all[] = {tl__schedule_due(sync), tl__watch_due(sync), tl__waiters_due(sync),
-		tl__sync_save_due(sync), tl__serve_due(sync), sync->load_at};
+		tl__sync_save_due(sync), tl__serve_due(sync), tl__asks_due(sync), sync->load_at};
 	uint64_t least = UINT64_MAX;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -27,6 +27,7 @@ typedef struct tl__sync tl__sync;
 #define TL__SYNC_MAX_INCOMING       1024  /* requests of others under way */
 #define TL__SYNC_CAME_AGAIN_MS      60000 /* between two lines that say that a peer came */
 #define TL__SYNC_MAX_RESPONDERS     10000 /* whose requests of ours are counted */
+#define TL__SYNC_MAX_REFUSALS       64    /* of our policy, shown */
 #define TL__SYNC_MAX_KNOCKING       1000  /* peers that only knocked */
 #define TL__SYNC_KNOCKING_DAYS      7
 #define TL__SYNC_MAX_EMPTY_PAGES    1000 /* in a row: each stands for many arrivals we hold */
@@ -65,6 +66,7 @@ typedef enum tl__sync_command_kind {
 	TL__SYNC_WAIT,      /* key, db, timeout_ms: until both sides hold the same tips */
 	/* Changes: complete when they are stored. */
 	TL__SYNC_REGISTER,       /* key, name */
+	TL__SYNC_RENAME,         /* key, name; empty: none */
 	TL__SYNC_SET_STATUS,     /* key, name = "active" "inactive" "blocked" */
 	TL__SYNC_REMOVE_PEER,    /* key */
 	TL__SYNC_ADD_ADDRESS,    /* key, address */
@@ -161,7 +163,10 @@ typedef struct tl__sync_event {
 			const tl_address *addresses; /* of all running servers; none: all stopped */
 			size_t count;
 		} servers;
-		tl_str transport; /* type; borrowed */
+		struct {
+			tl_str type; /* borrowed */
+			bool encrypted;
+		} transport;
 	};
 } tl__sync_event;
 
@@ -252,6 +257,7 @@ uint64_t tl__sync_due(const tl__sync *sync);
 /* JSON texts as tidelock/sync.h describes them; appended to `out` (ask tl__buf_status). */
 int tl__sync_peer_info(const tl__sync *sync, const tl_key *peer, tl__buf *out) TL_MUST_USE;
 void tl__sync_list_peers(const tl__sync *sync, tl__buf *out);
+void tl__sync_list_inbound(const tl__sync *sync, tl__buf *out); /* who came to us */
 /* Calls `visit` for each address in stored order; type NULL: all. TL_E_PEER_NOT_FOUND, or the code
  * that visit returned. */
 int tl__sync_peer_addresses(const tl__sync *sync, const tl_key *peer, const char *type,
@@ -263,10 +269,8 @@ bool tl__sync_is_related(const tl__sync *sync, const tl_key *peer, const tl_id *
 void tl__sync_status(const tl__sync *sync, uint64_t now_mono_ms, tl__buf *out);
 /* Cursor and metadata in the form of 0.2.0 (README.md, "Stored records"); a fresh default when
  * there was no exchange. */
-void tl__sync_cursor_json(const tl__sync *sync, const tl_key *peer, const tl_id *db,
-	int64_t now_wall_ms, tl__buf *out);
-void tl__sync_metadata_json(
-	const tl__sync *sync, const tl_key *peer, int64_t now_wall_ms, tl__buf *out);
+void tl__sync_cursor_json(const tl__sync *sync, const tl_key *peer, const tl_id *db, tl__buf *out);
+void tl__sync_metadata_json(const tl__sync *sync, const tl_key *peer, tl__buf *out);
 /* Keys of peers that have a cursor or metadata: JSON array, ascending. */
 void tl__sync_peers_with_state(const tl__sync *sync, tl__buf *out);
 /* History is read from the store: local documents with this prefix, their values being the records

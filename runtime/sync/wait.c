@@ -98,7 +98,7 @@ static void want_again(const tl__sync *sync, tl__pair *pair)
 static void want(tl__sync *sync, tl__pair *pair)
 {
 	want_again(sync, pair);
-	pair->peer->wait_until = 0;
+	pair->wait_until = pair->peer->wait_until = 0;
 	if (pair->confirm_by == 0 && !pair->untold)
 		pair->offered = pair->ack;
 }
@@ -251,7 +251,7 @@ static bool level(const tl__pair *pair)
 static bool is_enough(const tl__sync_waiter *waiter, const tl__pair *pair, int code)
 {
 	switch (waiter->kind) {
-	case WAIT_LEVEL: return code == TL_OK && level(pair);
+	case WAIT_LEVEL: return tl__sync_is_refusal(code) || (code == TL_OK && level(pair));
 	case WAIT_FLUSH: return code == TL_OK && !pair->wanted;
 	default: return code != TL_OK || !pair->wanted;
 	}
@@ -292,7 +292,7 @@ static void note_session(tl__sync *sync, tl__sync_waiter *waiter, tl__pair *pair
 			waiter->received += session->received;
 			waiter->sent += session->sent;
 		}
-		if (waiter->kind == WAIT_EXCHANGE)
+		if (waiter->kind != WAIT_FLUSH)
 			note_failure(waiter, code, error);
 	}
 }

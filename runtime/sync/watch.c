@@ -38,7 +38,7 @@ static bool may_dial(const tl__sync *sync, const tl__peer *peer)
 {
 	for (size_t i = 0; i < peer->address_count; i++)
 		for (size_t k = 0; k < sync->transport_count; k++)
-			if (strcmp(peer->addresses[i].address.type, sync->transports[k]) == 0)
+			if (strcmp(peer->addresses[i].address.type, sync->transports[k].type) == 0)
 				return true;
 	return false;
 }

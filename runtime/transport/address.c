@@ -95,6 +95,15 @@ static bool name_good(const char *host)
 	}
 }
 
+/* "0.0.0.0" and "::": places to listen at. */
+static bool is_nowhere(const unsigned char *ip, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (ip[i] != 0)
+			return false;
+	return true;
+}
+
 int tl__address_check(const char *text)
 {
 	unsigned char ip[16];
@@ -102,9 +111,11 @@ int tl__address_check(const char *text)
 	bool good = split(text, &p) && p.port != 0;
 
 	if (good && p.bracketed)
-		good = inet_pton(AF_INET6, p.host, ip) == 1;
+		good = inet_pton(AF_INET6, p.host, ip) == 1 && !is_nowhere(ip, 16);
+	else if (good && inet_pton(AF_INET, p.host, ip) == 1)
+		good = !is_nowhere(ip, 4);
 	else if (good)
-		good = inet_pton(AF_INET, p.host, ip) == 1 || name_good(p.host);
+		good = name_good(p.host);
 	if (!good)
 		return tl__fail(TL_E_BAD_ADDRESS,
 			"\"%.300s\" is no address: write host:port without a scheme, like "

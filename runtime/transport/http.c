@@ -94,6 +94,7 @@ int tl__http_new(
 	h->log = log;
 	h->tls = options && options->tls;
 	h->base.type = h->tls ? "https" : "http";
+	h->base.encrypted = h->tls;
 	rc = copy_text(&h->ca_file, options ? options->ca_file : NULL);
 	if (rc == TL_OK)
 		rc = copy_text(&h->proxy, options ? options->proxy : NULL);

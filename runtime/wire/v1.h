@@ -21,8 +21,9 @@
 #define TL__V1_MAX_TEXT         255 /* bytes of a name, an address or a channel */
 #define TL__V1_MAX_ADDRESSES    16
 #define TL__V1_MAX_FEATURES     16
-#define TL__V1_MAX_CODE         64 /* bytes of a code, an address type or a feature */
-#define TL__V1_MAX_WAITS        8  /* so that the fates of a full page fit a body */
+#define TL__V1_CODE_BLOCKED     "peer_blocked" /* with not_permitted: nothing is served to it */
+#define TL__V1_MAX_CODE         64             /* bytes of a code, an address type or a feature */
+#define TL__V1_MAX_WAITS        8              /* so that the fates of a full page fit a body */
 #define TL__V1_MAX_LIST_TIPS    16
 #define TL__V1_MAX_WATCH_LINES  256 /* databases of one watch */
 #define TL__V1_MAX_HOLD_MS      55000

@@ -670,10 +670,10 @@ static void cursor_metadata_and_history_are_kept(void)
 	tl__sync_history_prefix(&bob.key, prefix);
 	CHECK_OK(tl__read_locals(w.store, z(prefix), count_local, &count));
 	CHECK(count == 2);
-	tl__sync_metadata_json(r.core, &bob.key, r.wall, &out);
+	tl__sync_metadata_json(r.core, &bob.key, &out);
 	CHECK_TEXT(out.ptr, local("sync/metadata", &bob, NULL));
 	tl__buf_clear(&out);
-	tl__sync_cursor_json(r.core, &carol.key, &root, r.wall, &out);
+	tl__sync_cursor_json(r.core, &carol.key, &root, &out);
 	CHECK(strstr(out.ptr, "\"last_synced_entry\":null"));
 	tl__buf_free(&out);
 	tl_database_free(db);

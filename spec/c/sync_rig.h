@@ -146,7 +146,7 @@ static inline void rig_committed(void *ud, const tl_id *db, uint64_t arrival)
 static inline bool rig_start(const tl_sync_options *options)
 {
 	tl__sync_config config = {.name = "alice"};
-	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport = TL__STR("http")};
+	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport.type = TL__STR("http")};
 	tl_secret device;
 	int rc;
 

@@ -246,12 +246,12 @@ static void who_is_blocked_gets_nothing(void)
 	CHECK_OK(run_command(bob, &command, &result, MINUTE));
 	tl_key_format(&alice_key, text);
 	m = request_of("pull", &notes, PULL_ARGS);
-	CHECK_UNSIGNED(say(&m), NOT_PERMITTED);
-	CHECK_UNSIGNED(say_hello(&alice_key, true), NOT_PERMITTED);
+	CHECK_SIGNED(say(&m), NOT_PERMITTED);
+	CHECK_SIGNED(say_hello(&alice_key, true), NOT_PERMITTED);
 	m = request_of("push", &notes, PUSH_ARGS);
-	CHECK_UNSIGNED(say(&m), NOT_PERMITTED);
+	CHECK_SIGNED(say(&m), NOT_PERMITTED);
 	m = request_of("list", NULL, LIST_ARGS);
-	CHECK_UNSIGNED(say(&m), NOT_PERMITTED);
+	CHECK_SIGNED(say(&m), NOT_PERMITTED);
 	command.name = TL__STR("active");
 	CHECK_OK(run_command(bob, &command, &result, MINUTE));
 	m = request_of("pull", &notes, PULL_ARGS);

@@ -587,7 +587,7 @@ static void write_large(void)
 /* From now on bob is reached by a transport whose messages are smaller than that. */
 static void reach_bob_by_streams(void)
 {
-	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport = z("iroh")};
+	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport.type = z("iroh")};
 
 	snprintf(peer_of(&bob)->addresses[0].address.type, sizeof(tl_address){0}.type, "iroh");
 	rig_event(&event);

@@ -65,7 +65,8 @@ describe('sync', function()
 			assert(sync_a:flush '5s')
 			assert(sync_b:connect_to_peer(sync_a:get_server_address()))
 			local info = assert(sync_b:get_peer_info(a:device_key()))
-			assert.is_string(info.display_name)
+			assert.are.equal('to be told', info.display_name)
+			assert.is_string(info.said_name)
 			a:close(0)
 		end
 		local found = {}

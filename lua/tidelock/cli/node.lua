@@ -27,14 +27,20 @@ function commands.init(options)
 	end)
 end
 
+local function connection_of(peer)
+	local failed = peer.connection_state == 'failed' and peer.last_error
+	return failed and 'failed: ' .. escape(peer.last_error) or peer.connection_state
+end
+
 -- Registered ones, also those that share nothing yet.
 local function say_peer(peer)
 	local places = {}
 	for _, at in ipairs(peer.addresses) do
 		places[#places + 1] = ('%s:%s'):format(at.transport_type, at.address)
 	end
-	say_line(('peer       %s  %-16s %s, at %s'):format(peer.pubkey, escape(peer.display_name or '(no name)'),
-		peer.status == 'active' and peer.connection_state or peer.status,
+	local name = peer.display_name or peer.said_name or '(no name)'
+	say_line(('peer       %s  %-16s %s, at %s'):format(peer.pubkey, escape(name),
+		peer.status == 'active' and connection_of(peer) or peer.status,
 		escape(#places > 0 and table.concat(places, ', ') or 'no address')))
 end
 

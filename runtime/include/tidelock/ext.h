@@ -209,6 +209,9 @@ struct tl_transport {
 	/* The requester is known: its connection is kept before those of others where places are
 	 * short. NULL: a transport that does not choose. */
 	void (*keep)(tl_incoming *in);
+	/* Every connection that it makes is encrypted: what policies are told before one is there.
+	 */
+	bool encrypted;
 };
 
 /* --- policy ----------------------------------------------------------------------------------- */
@@ -238,7 +241,7 @@ typedef struct tl_policy_question {
 	bool outbound;       /* we are the ones who ask */
 	bool related;        /* a relation that gives, with the proven device key */
 	bool granted;        /* a proven key (or the public record) has the permission needed now */
-	bool encrypted;      /* the channel is */
+	bool encrypted;      /* the channel is, or will be */
 	bool otherwise;      /* what the default will answer */
 } tl_policy_question;
 

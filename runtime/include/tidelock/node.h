@@ -223,17 +223,20 @@ TL_API void tl_op_free(tl_op *op);
 
 /* X(symbol, number, name). Numbers are never reused; a later version may have more. */
 #define TL_EVENT_KINDS(X)                                                                          \
-	X(ENTRY_COMMITTED, 0, "entry_committed")   /* db, entry, number = arrival */               \
-	X(ENTRIES_RECEIVED, 1, "entries_received") /* db, peer, number = how many entered */       \
-	X(PEER_CONNECTED, 2, "peer_connected")     /* peer, text = address */                      \
-	X(PEER_UNREACHABLE, 3, "peer_unreachable") /* peer, code, text = its sentence */           \
-	X(SYNC_FINISHED, 4, "sync_finished")       /* peer, db, number = entries moved */          \
-	X(SYNC_FAILED, 5, "sync_failed")           /* peer, db, code, text = its sentence */       \
-	X(SYNC_STALLED, 6, "sync_stalled")         /* peer, db, code, text = its sentence */       \
-	X(ACCESS_REQUESTED, 7, "access_requested") /* db, text = request id */                     \
-	X(SERVER_STARTED, 8, "server_started")     /* text = address */                            \
-	X(SERVER_STOPPED, 9, "server_stopped")     /* text = address */                            \
-	X(OVERFLOW, 10, "overflow")                /* number = events lost */
+	X(ENTRY_COMMITTED, 0, "entry_committed")      /* db, entry, number = arrival */            \
+	X(ENTRIES_RECEIVED, 1, "entries_received")    /* db, peer, number = how many entered */    \
+	X(PEER_CONNECTED, 2, "peer_connected")        /* peer, text = address */                   \
+	X(PEER_UNREACHABLE, 3, "peer_unreachable")    /* peer, code, text = its sentence */        \
+	X(SYNC_FINISHED, 4, "sync_finished")          /* peer, db, number = entries moved */       \
+	X(SYNC_FAILED, 5, "sync_failed")              /* peer, db, code, text = its sentence */    \
+	X(SYNC_STALLED, 6, "sync_stalled")            /* peer, db, code, text = its sentence */    \
+	X(ACCESS_REQUESTED, 7, "access_requested")    /* db, text = request id */                  \
+	X(SERVER_STARTED, 8, "server_started")        /* text = address */                         \
+	X(SERVER_STOPPED, 9, "server_stopped")        /* text = address */                         \
+	X(OVERFLOW, 10, "overflow")                   /* number = events lost */                   \
+	X(ACCESS_GRANTED, 11, "access_granted")       /* peer, db, text = request id */            \
+	X(ACCESS_REFUSED, 12, "access_refused")       /* peer, db, text = request id */            \
+	X(PEER_DISCONNECTED, 13, "peer_disconnected") /* peer, text = where it came from */
 
 typedef enum tl_event_kind {
 #define TL_EVENT_ENUM(symbol, number, name) TL_EVENT_##symbol = (number),

@@ -65,7 +65,7 @@ TL_API int tl_sync_start_server(tl_node *node, const char *bind, const char *tra
 /* Stops every server; they can be started again. TL_E_SERVER_NOT_RUNNING. */
 TL_API int tl_sync_stop_server(tl_node *node) TL_MUST_USE;
 TL_API bool tl_sync_is_server_running(tl_node *node);
-/* The first server's address; TL_E_SERVER_NOT_RUNNING. */
+/* Where the first server can be dialled, never at "0.0.0.0"; TL_E_SERVER_NOT_RUNNING. */
 TL_API int tl_sync_get_server_address(tl_node *node, tl_address *out) TL_MUST_USE;
 typedef int (*tl_address_visit)(void *ud, const tl_address *address);
 TL_API int tl_sync_get_server_addresses(
@@ -78,17 +78,28 @@ TL_API int tl_sync_get_server_addresses(
  * text is the peer's key text. */
 TL_API int tl_sync_connect_to_peer(
 	tl_node *node, const tl_address *address, const char *key, tl_op **op) TL_MUST_USE;
-/* Registers a peer without contact; TL_E_PEER_ALREADY_EXISTS. */
+/* Registers a peer without contact; TL_E_PEER_ALREADY_EXISTS. `name` is the owner's for it and may
+ * be NULL. */
 TL_API int tl_sync_register_peer(tl_node *node, const char *peer, const char *name) TL_MUST_USE;
-/* status: "active", "inactive", "blocked"; binds in both directions. TL_E_PEER_NOT_FOUND. */
+/* Another name of the owner's for it; NULL: none. What the peer says of itself never changes it.
+ * TL_E_PEER_NOT_FOUND. */
+TL_API int tl_sync_rename_peer(tl_node *node, const char *peer, const char *name) TL_MUST_USE;
+/* status: "active", "inactive", "blocked"; binds in both directions. A key that is no peer can be
+ * blocked, which registers it; else TL_E_PEER_NOT_FOUND. */
 TL_API int tl_sync_update_peer_status(
 	tl_node *node, const char *peer, const char *status) TL_MUST_USE;
-/* JSON of the record: {"pubkey","display_name","first_seen","last_seen","status","addresses",
+/* JSON of the record:
+ * {"pubkey","display_name","said_name","first_seen","last_seen","status","addresses",
  * "connection_state","last_successful_sync","connection_attempts","last_error"} with status in
- * lower case, and "protocol" ("v0","v1",null). TL_E_PEER_NOT_FOUND. */
+ * lower case, and "protocol" ("v0","v1",null). The display name is the owner's, the said name what
+ * the peer calls itself; what is not known, and times of what never was, are null.
+ * TL_E_PEER_NOT_FOUND. */
 TL_API int tl_sync_get_peer_info(tl_node *node, const char *peer, char **json) TL_MUST_USE;
 /* JSON array of key texts, ascending; blocked ones included. */
 TL_API int tl_sync_list_peers(tl_node *node, char **json) TL_MUST_USE;
+/* The same of those that came to us and proved their key since the node was opened, registered or
+ * not; the last 1,000. */
+TL_API int tl_sync_list_inbound_peers(tl_node *node, char **json) TL_MUST_USE;
 /* Forgets the peer, its addresses and relations. */
 TL_API int tl_sync_remove_peer(tl_node *node, const char *peer) TL_MUST_USE;
 /* At most 16 addresses a peer (TL_E_TOO_LARGE). */
@@ -129,7 +140,8 @@ TL_API int tl_sync_sync_with_peer(
 TL_API int tl_sync_flush(tl_node *node, uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
 /* The same, but only sends. */
 TL_API int tl_sync_flush_outbox(tl_node *node, uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
-/* Done when both sides hold the same tips. */
+/* Done when both sides hold the same tips. Ends with the reason when the peer, or a policy,
+ * refuses: TL_E_NOT_AVAILABLE, TL_E_NOT_PERMITTED, TL_E_PEER_BLOCKED, TL_E_REFUSED… */
 TL_API int tl_sync_wait_until_synced(tl_node *node, const char *peer, const tl_id *db,
 	uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
 /* Changes options at run time; a field of 0 or NULL keeps what is set. */
@@ -140,7 +152,10 @@ TL_API int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **
 /* --- access requests -------------------------------------------------------------------------- */
 
 /* Asks the peer at `address` for a permission ("write:10") for our named key. The operation's text
- * is JSON {"status":"granted"|"pending"|"refused","request_id":ID|null}. */
+ * is JSON {"status":"granted"|"pending"|"refused","request_id":ID|null}. Asking again gives the
+ * same request, whatever became of it. While it is pending a tidelock peer is asked again in the
+ * background: the event access_granted or access_refused tells when its owner has decided. What is
+ * granted is kept in step with that peer from then on. */
 TL_API int tl_sync_request_database_access(tl_node *node, const tl_address *address,
 	const tl_id *db, const char *key_name, const char *permission, tl_op **op) TL_MUST_USE;
 /* JSON array of {"request_id", the record's members}; state: "pending", "approved", "rejected". */
@@ -151,16 +166,26 @@ TL_API int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **j
  * TL_E_INSUFFICIENT_PERMISSIONS, TL_E_KEY_NAME_CONFLICT. */
 TL_API int tl_sync_approve_bootstrap_request(
 	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
+/* The same under another record name than the one that was asked for (NULL: that one): two guests
+ * may both call their key the same. TL_E_BAD_ARGUMENT: no key may have this name. */
+TL_API int tl_sync_approve_bootstrap_request_as(tl_node *node, const char *request_id,
+	const char *key_name, const char *record_name) TL_MUST_USE;
 TL_API int tl_sync_reject_bootstrap_request(
 	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
 
 /* --- state ------------------------------------------------------------------------------------ */
 
 /* JSON: {"peers":[…],"pairs":[{"peer","db","state","dirty","attempts","next_attempt_ms",
- * "last_error","acknowledged","arrivals","received","sent","progress":{"entries","bytes","left"}}],"servers":[…],"transports":[…],
- * "databases":[{"id","name","entries","tips","pending","quarantined","void"}]}. */
+ * "last_error","acknowledged","arrivals","received","sent","to_send",
+ * "progress":{"entries","bytes","left"}}],"servers":[…],"transports":[…],
+ * "databases":[{"id","name","entries","tips","pending","quarantined","void"}],"refusals":[{"kind",
+ * "outbound","peer","db","address","reason","time","count"}]}: what our policy refused, newest
+ * first. The state of a pair is "idle", "due", "syncing", "waiting" (for another attempt),
+ * "refused" (by the peer or a policy: last_code says how), "stalled", "no_address", or the status
+ * of its peer when that is not active. */
 TL_API int tl_sync_status(tl_node *node, char **json) TL_MUST_USE;
-/* JSON, written by the engine after every exchange; a fresh default when there was none. */
+/* JSON, written by the engine after every exchange; with zeroes, and times null, when there
+ * was none. */
 TL_API int tl_sync_get_sync_cursor(
 	tl_node *node, const char *peer, const tl_id *db, char **json) TL_MUST_USE;
 TL_API int tl_sync_get_sync_metadata(tl_node *node, const char *peer, char **json) TL_MUST_USE;

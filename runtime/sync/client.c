@@ -1,0 +1,242 @@
+/* Who comes to us: every key that proved itself inbound, whether it is a registered peer or not.
+ * For the eyes of the owner; nothing is decided by it, and nothing of it outlives the process. */
+#include <string.h>
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sync/outbound.h"
+#include "sync/serve.h"
+
+#define CLIENT_DBS 16 /* databases shown of one */
+
+typedef struct client_db {
+	tl_id id;
+	uint64_t acknowledged; /* our arrivals that it says it has */
+} client_db;
+
+struct tl__client {
+	tl_key key;
+	char text[TL_KEY_TEXT_LEN + 1];
+	char *said_name;
+	char remote[TL__V1_MAX_TEXT + 1];
+	int64_t first_seen, last_seen; /* wall */
+	uint64_t heard;                /* monotonic, of the last request */
+	bool connected;                /* told so */
+	client_db dbs[CLIENT_DBS];
+	size_t db_count;
+	tl__client *next;
+};
+
+static tl_str map_key(const tl_key *key)
+{
+	return (tl_str){(const char *)key->b, TL_KEY_BYTES};
+}
+
+static tl__client *find(const tl__sync *sync, const tl_key *key)
+{
+	return tl__map_get(&sync->serve->clients, map_key(key));
+}
+
+static bool is_here(const tl__sync *sync, const tl__client *client)
+{
+	return sync->now - client->heard < TL__SERVE_CLIENT_GONE_MS ||
+	       tl__serve_watches_of(sync, &client->key) > 0;
+}
+
+static void free_client(tl__client *client)
+{
+	tl__free(client->said_name);
+	tl__free(client);
+}
+
+/* Whoever was not heard of for longest gives way. */
+static void drop_oldest(tl__sync *sync)
+{
+	tl__client **oldest = &sync->serve->client_list, *client;
+
+	for (tl__client **at = oldest; *at; at = &(*at)->next)
+		if ((*at)->heard < (*oldest)->heard)
+			oldest = at;
+	client = *oldest;
+	*oldest = client->next;
+	tl__map_remove(&sync->serve->clients, map_key(&client->key));
+	free_client(client);
+}
+
+static tl__client *client_for(tl__sync *sync, const tl_key *key)
+{
+	tl__client *client = find(sync, key);
+
+	if (client)
+		return client;
+	if (sync->serve->clients.count >= TL__SERVE_MAX_CLIENTS)
+		drop_oldest(sync);
+	client = tl__alloc_zero(1, sizeof *client);
+	if (!client || tl__map_set(&sync->serve->clients, map_key(key), client) != TL_OK) {
+		tl__free(client);
+		return NULL;
+	}
+	client->key = *key;
+	tl_key_format(key, client->text);
+	client->first_seen = sync->wall;
+	client->next = sync->serve->client_list;
+	sync->serve->client_list = client;
+	return client;
+}
+
+/* --- what is heard of it ---------------------------------------------------------------------- */
+
+void tl__client_heard(tl__sync *sync, const tl__incoming *in)
+{
+	tl__client *client = client_for(sync, &in->from);
+	const tl__peer *peer = tl__sync_find_peer(sync, &in->from);
+
+	if (!client)
+		return;
+	client->heard = sync->now;
+	client->last_seen = sync->wall;
+	tl__text_copy(client->remote, sizeof client->remote, in->remote);
+	if (client->connected)
+		return;
+	client->connected = true;
+	if (sync->serve->next_client == UINT64_MAX)
+		sync->serve->next_client = sync->now + TL__SERVE_CLIENT_LOOK_MS;
+	/* One that we reached was told of then. */
+	if (!peer || peer->state != TL__PEER_CONNECTED)
+		tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, &in->from, NULL, 0, client->remote);
+}
+
+void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name)
+{
+	tl__client *client = find(sync, key);
+	char text[TL__V1_MAX_TEXT + 1];
+
+	if (!client || name.len == 0)
+		return;
+	tl_text_escape(name, text, sizeof text);
+	tl__free(client->said_name);
+	client->said_name = tl__copy_bytes(text, strlen(text));
+}
+
+void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged)
+{
+	tl__client *client = find(sync, key);
+	size_t at = 0;
+
+	if (!client)
+		return;
+	while (at < client->db_count && memcmp(&client->dbs[at].id, db, sizeof *db) != 0)
+		at++;
+	if (at == CLIENT_DBS)
+		return;
+	if (at == client->db_count)
+		client->dbs[client->db_count++] = (client_db){.id = *db};
+	if (acknowledged > client->dbs[at].acknowledged)
+		client->dbs[at].acknowledged = acknowledged;
+}
+
+void tl__clients_timer(tl__sync *sync)
+{
+	bool any = false;
+
+	if (sync->now < sync->serve->next_client)
+		return;
+	for (tl__client *client = sync->serve->client_list; client; client = client->next) {
+		if (!client->connected)
+			continue;
+		client->connected = is_here(sync, client);
+		any = any || client->connected;
+		if (!client->connected)
+			tl__sync_tell(sync, TL_EVENT_PEER_DISCONNECTED, &client->key, NULL, 0,
+				client->remote);
+	}
+	sync->serve->next_client = any ? sync->now + TL__SERVE_CLIENT_LOOK_MS : UINT64_MAX;
+}
+
+void tl__clients_free(tl__sync *sync)
+{
+	while (sync->serve->client_list) {
+		tl__client *client = sync->serve->client_list;
+
+		sync->serve->client_list = client->next;
+		free_client(client);
+	}
+	tl__map_free(&sync->serve->clients);
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static void put_text(tl__buf *out, const char *name, const char *text)
+{
+	tl__buf_format(out, ",\"%s\":", name);
+	if (text && text[0])
+		tl__json_put_string(out, tl__str_z(text));
+	else
+		tl__buf_text(out, "null");
+}
+
+static void put_time(tl__buf *out, const char *name, int64_t time)
+{
+	char text[30];
+
+	tl__time_format(time, text);
+	put_text(out, name, text);
+}
+
+static void put_db(tl__buf *out, const tl__sync *sync, const client_db *at)
+{
+	const tl__sync_db *db = tl__sync_find_db(sync, &at->id);
+	char id[TL_ID_TEXT_LEN + 1];
+
+	tl_id_format(&at->id, id);
+	tl__buf_format(out, "{\"id\":\"%s\",\"acknowledged\":%llu,\"arrivals\":%llu}", id,
+		(unsigned long long)at->acknowledged, (unsigned long long)(db ? db->arrivals : 0));
+}
+
+static void put_client(tl__buf *out, const tl__sync *sync, const tl__client *client)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, &client->key);
+
+	tl__buf_format(out, "{\"pubkey\":\"%s\"", client->text);
+	put_text(out, "said_name", client->said_name);
+	put_text(out, "status", peer ? tl__peer_status_name(peer->status) : NULL);
+	put_text(out, "remote", client->remote);
+	put_time(out, "first_seen", client->first_seen);
+	put_time(out, "last_seen", client->last_seen);
+	tl__buf_format(out, ",\"connected\":%s,\"watches\":%u,\"databases\":[",
+		client->connected ? "true" : "false", tl__serve_watches_of(sync, &client->key));
+	for (size_t i = 0; i < client->db_count; i++) {
+		tl__buf_text(out, i > 0 ? "," : "");
+		put_db(out, sync, &client->dbs[i]);
+	}
+	tl__buf_text(out, "]}");
+}
+
+bool tl__sync_put_client(const tl__sync *sync, const tl_key *key, tl__buf *out)
+{
+	const tl__client *client = find(sync, key);
+
+	if (client)
+		put_client(out, sync, client);
+	return client != NULL;
+}
+
+void tl__sync_put_clients(const tl__sync *sync, tl__buf *out)
+{
+	tl__buf_text(out, "[");
+	for (const tl__client *client = sync->serve->client_list; client; client = client->next) {
+		put_client(out, sync, client);
+		tl__buf_text(out, client->next ? "," : "");
+	}
+	tl__buf_text(out, "]");
+}
+
+size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t cap)
+{
+	size_t count = 0;
+
+	for (const tl__client *client = sync->serve->client_list; client && count < cap;
+		client = client->next)
+		texts[count++] = client->text;
+	return count;
+}
