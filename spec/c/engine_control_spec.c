@@ -241,6 +241,49 @@ static void a_line_over_the_limit_is_refused_and_dropped(void)
 	scratch_remove(dir);
 }
 
+/* Milliseconds of processor time of this process: what spins takes all that passes. */
+static long busy_ms(void)
+{
+	return (long)(clock() / (CLOCKS_PER_SEC / 1000));
+}
+
+static void a_client_waits_until_there_are_descriptors(void)
+{
+	char dir[SCRATCH_PATH], answer[400];
+	struct timespec pause = {.tv_nsec = 500000000};
+	struct sockaddr_un address;
+	struct rlimit limit, low;
+	int filler[40], fd;
+	tl_node *node;
+	long before;
+	ssize_t n;
+
+	scratch_make(dir);
+	node = open_offline(dir);
+	REQUIRE(node != NULL);
+	for (size_t i = 0; i < 40; i++)
+		filler[i] = dup(STDIN_FILENO);
+	fd = unix_socket(dir, &address);
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)fd + 1;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+	CHECK(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+	CHECK(write_whole(fd, "{\"call\":\"status\"}\n", 18));
+	before = busy_ms();
+	nanosleep(&pause, NULL);
+	printf("# %ld of 500 ms busy without descriptors\n", busy_ms() - before);
+	CHECK(busy_ms() - before < 250);
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	n = read(fd, answer, sizeof answer - 1);
+	CHECK(n > 0 && memmem(answer, (size_t)n, "\"result\"", 8));
+	for (size_t i = 0; i < 40; i++)
+		close(filler[i]);
+	close(fd);
+	tl_node_close(node);
+	scratch_remove(dir);
+}
+
 /* --- control socket: answers ------------------------------------------------------------------ */
 
 typedef struct fake_owner {
@@ -421,6 +464,7 @@ int main(void)
 	RUN(a_long_path_has_a_control_socket_too);
 	RUN(connections_over_the_limit_wait_for_a_place);
 	RUN(the_control_socket_shows_peers_and_status);
+	RUN(a_client_waits_until_there_are_descriptors);
 	RUN(a_line_over_the_limit_is_refused_and_dropped);
 	RUN(a_client_takes_an_answer_up_to_the_limit);
 	RUN(an_answer_over_the_limit_is_an_error);
