@@ -126,7 +126,7 @@ static bool list_hold(tl__sync_db *db, tl__hold *hold)
 {
 	if (db->hold_count == db->hold_cap) {
 		size_t cap = db->hold_cap > 0 ? 2 * db->hold_cap : 4;
-		tl__hold **bigger = tl__resize(db->holds, cap, sizeof *bigger);
+		tl__hold **bigger = tl__resize(db->holds, cap, sizeof(void *));
 
 		if (!bigger)
 			return false;

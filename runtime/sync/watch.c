@@ -99,7 +99,7 @@ static void write_lines(tl__call *call, tl__pair **pairs, size_t count)
 {
 	tl__v1_line line = {.kind = TL__V1_LINE_WATCH, .has_id = true, .has_cursor = true};
 
-	qsort(pairs, count, sizeof *pairs, compare_pairs);
+	qsort(pairs, count, sizeof(void *), compare_pairs);
 	for (size_t i = 0; i < count; i++) {
 		line.id = pairs[i]->db->id;
 		line.cursor = pairs[i]->seen;
