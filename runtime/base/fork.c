@@ -7,43 +7,32 @@
 static atomic_uint forks;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int failure;
-static pthread_mutex_t hold;
+/* Nests by a count of each thread's own. A mutex that nests belongs to a thread of the parent,
+ * which the child has not got; this one the child's thread lets go as the parent's does. */
+static pthread_mutex_t hold = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local unsigned held;
 
 void tl__fork_hold(void)
 {
-	pthread_mutex_lock(&hold);
+	if (held++ == 0)
+		pthread_mutex_lock(&hold);
 }
 
 void tl__fork_release(void)
 {
-	pthread_mutex_unlock(&hold);
+	if (--held == 0)
+		pthread_mutex_unlock(&hold);
 }
 
-static int make_hold(void)
-{
-	pthread_mutexattr_t nests;
-	int rc = pthread_mutexattr_init(&nests);
-
-	if (rc != 0)
-		return rc;
-	pthread_mutexattr_settype(&nests, PTHREAD_MUTEX_RECURSIVE);
-	rc = pthread_mutex_init(&hold, &nests);
-	pthread_mutexattr_destroy(&nests);
-	return rc;
-}
-
-/* A lock that nests belongs to its thread, and the child's thread is another one. */
 static void in_child(void)
 {
 	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
-	(void)make_hold();
+	tl__fork_release();
 }
 
 static void watch(void)
 {
-	failure = make_hold();
-	if (failure == 0)
-		failure = pthread_atfork(tl__fork_hold, tl__fork_release, in_child);
+	failure = pthread_atfork(tl__fork_hold, tl__fork_release, in_child);
 }
 
 int tl__fork_watch(void)

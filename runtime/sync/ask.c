@@ -283,7 +283,7 @@ static void note_status(tl__sync *sync, const tl__sync_ask *ask, tl__sync_db *db
 
 	if (request_id.len > 0)
 		tl__text_copy(db->access_request, sizeof db->access_request, request_id);
-	else if (!memcmp(&db->access_key, &ask->key, sizeof ask->key) == 0)
+	else if (memcmp(&db->access_key, &ask->key, sizeof ask->key) != 0)
 		db->access_request[0] = 0;
 	if (!waited)
 		db->access_asked = 0;
