@@ -19,12 +19,18 @@ local pumps = setmetatable({}, { __mode = 'k' }) -- node -> pump
 local TURN = 1000 -- events; then the loop gets its turn
 local ALL = 10001 -- a node keeps no more events, the one of overflow included
 
+-- Whether a host has closed it. In a forked child it is not closed, and the loop is the parent's too.
+local function has_closed(node)
+	local fd, err = descriptor(node)
+	return not fd and err.code == 'closed'
+end
+
 -- nil and the error once a host has closed the node.
 local function pump_of(node)
 	local pump = pumps[node]
 	local fd, err = descriptor(node) -- from here on events are kept
 	if not fd then
-		if pump then
+		if pump and has_closed(node) then
 			pump:end_readers()
 		end
 		return nil, err
@@ -104,8 +110,7 @@ end
 
 local function stop(poll)
 	if poll then
-		poll:stop()
-		handles.close(poll)
+		handles.unwatch(poll)
 	end
 end
 
@@ -127,7 +132,7 @@ function Pump:dispatch()
 	elseif self.poll then
 		self.node:dispatch()
 		self:drain(TURN)
-		if self.node and not descriptor(self.node) then
+		if self.node and has_closed(self.node) then
 			self:stop() -- a host closed it; the bell still rings for what was begun
 			self:end_readers()
 		end

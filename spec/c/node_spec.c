@@ -219,9 +219,11 @@ static void a_sealed_node_needs_its_passphrase(void)
 	config.passphrase = "wrong horse!!";
 	CHECK_CODE(tl_node_open(&node, &config), TL_E_WRONG_PASSPHRASE);
 	config.passphrase = NULL;
+	config.passphrase_len = 0;
 	CHECK_CODE(tl_node_open(&node, &config), TL_E_WRONG_PASSPHRASE);
 	CHECK(node == NULL);
 	config.passphrase = "correct horse";
+	config.passphrase_len = strlen(config.passphrase);
 	REQUIRE(tl_node_open(&node, &config) == TL_OK);
 	CHECK_OK(tl_node_device_key(node, again));
 	CHECK(strcmp(key, again) == 0);

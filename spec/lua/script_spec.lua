@@ -144,7 +144,8 @@ describe('a script', function()
 		assert.are.equal(refused .. '(of type table)', lines[2])
 		assert.are.equal(refused .. 'already_committed: the transaction is being committed; its hooks '
 			.. 'may read it, and change others', lines[3])
-		assert.are.equal('id', lines[4])
+		assert.are.equal('nil\thook_failed: a before_commit hook rolled the transaction back, which refuses its '
+			.. 'commit', lines[4])
 		assert.are.equal('id', lines[5])
 		assert.are.equal(refused .. 'closed it', lines[6])
 		assert.matches('already_committed', lines[7])
