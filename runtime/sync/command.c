@@ -329,6 +329,10 @@ static void do_set_policy(tl__sync *sync, const tl__sync_command *command)
 		sync->policy = *command->policy;
 	if (old.drop)
 		old.drop(old.ud);
+	/* Watches of both sides are asked about again. */
+	tl__serve_end_watches(sync, NULL);
+	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
+		tl__watch_end(sync, peer);
 	look_again(sync);
 	tl__sync_complete(sync, command->op, TL_OK, NULL, NULL);
 }
