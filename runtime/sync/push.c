@@ -120,10 +120,13 @@ static void finish(tl__sync *sync, tl__session *session)
 	acknowledge(session);
 	if (!session->offer_again && pair->offered < session->push_from)
 		pair->offered = session->push_from;
-	pair->level = (session->pulled || (session->even && tl__pair_is_sure(pair))) &&
+	pair->level = (session->pulled || session->all_ours ||
+			      (session->even && tl__pair_is_sure(pair))) &&
 		      !session->unsettled && session->declined == 0 && !session->gap;
+	pair->level_number = pair->level ? session->even_number : 0;
 	pair->level_at = session->push_from;
-	if (session->refused_code != TL_OK && !session->pulled)
+	/* Where all that it holds came in this exchange, there is nothing to read. */
+	if (session->refused_code != TL_OK && !session->pulled && !session->all_ours)
 		end_refused(sync, session);
 	else
 		tl__session_finish(sync, session);
@@ -413,6 +416,8 @@ static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 	take_place(session, &fates);
 	session->ahead = fates.has_state && fates.arrivals > session->pair->seen.n;
 	session->even = fates.has_state && !session->ahead;
+	session->all_ours = session->even && fates.arrivals == session->sent;
+	session->even_number = session->even ? tl__sync_number(sync) : 0;
 	tl__pair_save_cursors(sync, session->pair);
 	session->pair->progress_entries = session->received + session->sent;
 	page_settled(sync, session);
