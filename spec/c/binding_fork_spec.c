@@ -114,7 +114,8 @@ static void a_program_forks(void)
 int main(void)
 {
 	if (SPEC_SANITIZED) {
-		printf("not looked at: a child of busy threads; a sanitizer's allocator hangs in it\n");
+		printf("not looked at: a child of busy threads; a sanitizer's allocator hangs in "
+		       "it\n");
 		printf("0 passed, 0 failed\n");
 		return 0;
 	}
