@@ -93,11 +93,14 @@ static bool ascend(const tl_str *names, size_t count)
 static int end_object(tl_json_reader *r)
 {
 	size_t first = r->first[r->json.depth + 1];
-	tl_str *names = r->names + first;
 	size_t count = r->count - first;
+	tl_str *names;
 
 	r->count = first;
-	if (count < 2 || ascend(names, count))
+	if (count < 2)
+		return TL_OK;
+	names = r->names + first;
+	if (ascend(names, count))
 		return TL_OK;
 	qsort(names, count, sizeof *names, by_bytes);
 	for (size_t i = 1; i < count; i++)

@@ -58,6 +58,8 @@ static void drop_oldest(tl__sync *sync)
 		if ((*at)->heard < (*oldest)->heard)
 			oldest = at;
 	client = *oldest;
+	if (!client)
+		return;
 	*oldest = client->next;
 	tl__map_remove(&sync->serve->clients, map_key(&client->key));
 	free_client(client);
