@@ -13,14 +13,14 @@ static rlim_t memory, descriptors; /* RLIM_INFINITY: as it is */
 
 static rlim_t memory_in_use(void)
 {
-	unsigned long long pages = 0;
+	char text[64] = "";
 	FILE *file = fopen("/proc/self/statm", "re");
 
-	if (file && fscanf(file, "%llu", &pages) != 1)
-		pages = 0;
+	if (file && !fgets(text, sizeof text, file))
+		text[0] = '\0';
 	if (file)
 		fclose(file);
-	return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+	return (rlim_t)strtoull(text, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
 static void starve(const char *dir, int tell)
