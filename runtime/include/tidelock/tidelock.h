@@ -39,10 +39,11 @@
  *
  * A LOOP OF YOUR OWN. tl_node_fd is readable when there is something to do: then call
  * tl_node_dispatch, and tl_next_event until it returns 0. Without a loop tl_node_run dispatches
- *until tl_node_stop or the closing.
+ * until tl_node_stop or the closing.
  *
  * FORK. What was opened belongs to the process that opened it. In a child of fork() it is refused
- *with TL_E_BAD_STATE; what the child opens itself is its own. Descriptors are close-on-exec.
+ * with TL_E_BAD_STATE; what the child opens itself is its own. Descriptors are close-on-exec, but
+ * for OpenSSL's configuration file in the moment in which it is read, once a process.
  *
  * SIGNALS. The library installs no handlers. Its threads take no signals, and block SIGPIPE; a host
  * whose own threads turn a loop of transport.h has SIGPIPE blocked there too. tl_node_stop may be
