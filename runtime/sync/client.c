@@ -168,23 +168,6 @@ void tl__clients_free(tl__sync *sync)
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-static void put_text(tl__buf *out, const char *name, const char *text)
-{
-	tl__buf_format(out, ",\"%s\":", name);
-	if (text && text[0])
-		tl__json_put_string(out, tl__str_z(text));
-	else
-		tl__buf_text(out, "null");
-}
-
-static void put_time(tl__buf *out, const char *name, int64_t time)
-{
-	char text[30];
-
-	tl__time_format(time, text);
-	put_text(out, name, text);
-}
-
 static void put_db(tl__buf *out, const tl__sync *sync, const client_db *at)
 {
 	const tl__sync_db *db = tl__sync_find_db(sync, &at->id);
@@ -200,11 +183,16 @@ static void put_client(tl__buf *out, const tl__sync *sync, const tl__client *cli
 	const tl__peer *peer = tl__sync_find_peer(sync, &client->key);
 
 	tl__buf_format(out, "{\"pubkey\":\"%s\"", client->text);
-	put_text(out, "said_name", client->said_name);
-	put_text(out, "status", peer ? tl__peer_status_name(peer->status) : NULL);
-	put_text(out, "remote", client->remote);
-	put_time(out, "first_seen", client->first_seen);
-	put_time(out, "last_seen", client->last_seen);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "said_name", client->said_name);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "status", peer ? tl__peer_status_name(peer->status) : NULL);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "remote", client->remote);
+	tl__buf_text(out, ",");
+	tl__put_time(out, "first_seen", client->first_seen);
+	tl__buf_text(out, ",");
+	tl__put_time(out, "last_seen", client->last_seen);
 	tl__buf_format(out, ",\"connected\":%s,\"watches\":%u,\"databases\":[",
 		client->connected ? "true" : "false", tl__serve_watches_of(sync, &client->key));
 	for (size_t i = 0; i < client->db_count; i++) {

@@ -343,6 +343,12 @@ void tl__sync_want_delegated(tl__sync *sync, const tl_key *peer, const tl_id *db
  * to the nearest time there is (sync.c). */
 int64_t tl__sync_time(const tl__sync *sync);
 
+/* --- looking (status.c) ----------------------------------------------------------------------- */
+
+/* A member of an object in JSON; null without a text, or for the time 0. */
+void tl__put_text(tl__buf *out, const char *name, const char *text);
+void tl__put_time(tl__buf *out, const char *name, int64_t time);
+
 /* --- asking for actions (action.c, save.c) ---------------------------------------------------- */
 
 uint64_t tl__sync_number(tl__sync *sync); /* fresh, never 0 */

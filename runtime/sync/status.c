@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-static void put_text(tl__buf *out, const char *name, const char *text)
+void tl__put_text(tl__buf *out, const char *name, const char *text)
 {
 	tl__buf_format(out, "\"%s\":", name);
 	if (text && text[0])
@@ -17,12 +17,12 @@ static void put_text(tl__buf *out, const char *name, const char *text)
 		tl__buf_text(out, "null");
 }
 
-static void put_time(tl__buf *out, const char *name, int64_t time)
+void tl__put_time(tl__buf *out, const char *name, int64_t time)
 {
 	char text[30];
 
 	tl__time_format(time, text);
-	put_text(out, name, time != 0 ? text : NULL);
+	tl__put_text(out, name, time != 0 ? text : NULL);
 }
 
 /* --- peers ------------------------------------------------------------------------------------ */
@@ -38,7 +38,7 @@ static void put_addresses(tl__buf *out, const tl__peer *peer)
 		tl__buf_text(out, ",\"address\":");
 		tl__json_put_string(out, tl__str_z(at->address.text));
 		tl__buf_format(out, ",\"proven\":%s,", at->proven ? "true" : "false");
-		put_text(out, "last_error", at->last_error);
+		tl__put_text(out, "last_error", at->last_error);
 		tl__buf_text(out, "}");
 	}
 	tl__buf_text(out, "],");
@@ -48,32 +48,32 @@ static void put_state(tl__buf *out, const tl__peer *peer)
 {
 	static const char *const names[] = {"disconnected", "connecting", "connected", "failed"};
 
-	put_text(out, "connection_state", names[peer->state]);
+	tl__put_text(out, "connection_state", names[peer->state]);
 }
 
 static void put_peer(tl__buf *out, const tl__sync *sync, const tl__peer *peer)
 {
 	tl__buf_text(out, "{");
-	put_text(out, "pubkey", peer->text);
+	tl__put_text(out, "pubkey", peer->text);
 	tl__buf_text(out, ",");
-	put_text(out, "display_name", peer->name);
+	tl__put_text(out, "display_name", peer->name);
 	tl__buf_text(out, ",");
-	put_text(out, "said_name", peer->said_name);
+	tl__put_text(out, "said_name", peer->said_name);
 	tl__buf_text(out, ",");
-	put_time(out, "first_seen", peer->first_seen);
+	tl__put_time(out, "first_seen", peer->first_seen);
 	tl__buf_text(out, ",");
-	put_time(out, "last_seen", peer->last_seen);
+	tl__put_time(out, "last_seen", peer->last_seen);
 	tl__buf_text(out, ",");
-	put_text(out, "status", tl__peer_status_name(peer->status));
+	tl__put_text(out, "status", tl__peer_status_name(peer->status));
 	tl__buf_text(out, ",");
 	put_addresses(out, peer);
 	put_state(out, peer);
 	tl__buf_text(out, ",");
-	put_time(out, "last_successful_sync", peer->last_success);
+	tl__put_time(out, "last_successful_sync", peer->last_success);
 	tl__buf_format(out, ",\"connection_attempts\":%u,", peer->attempts);
-	put_text(out, "last_error", peer->attempts > 0 ? peer->last_error : NULL);
+	tl__put_text(out, "last_error", peer->attempts > 0 ? peer->last_error : NULL);
 	tl__buf_text(out, ",");
-	put_text(out, "protocol", tl__peer_protocol_name(peer->protocol));
+	tl__put_text(out, "protocol", tl__peer_protocol_name(peer->protocol));
 	tl__buf_text(out, ",\"inbound\":");
 	if (!tl__sync_put_client(sync, &peer->key, out))
 		tl__buf_text(out, "null");
@@ -273,11 +273,11 @@ static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
 	waiting = (pair->attempts > 0 || until > now) && !pair->stalled && !pair->session;
 	tl_id_format(&pair->db->id, id);
 	tl__buf_text(out, "{");
-	put_text(out, "peer", pair->peer->text);
+	tl__put_text(out, "peer", pair->peer->text);
 	tl__buf_text(out, ",");
-	put_text(out, "db", id);
+	tl__put_text(out, "db", id);
 	tl__buf_text(out, ",");
-	put_text(out, "state", pair_state(pair, now));
+	tl__put_text(out, "state", pair_state(pair, now));
 	tl__buf_format(out, ",\"dirty\":%s,\"attempts\":%u,\"next_attempt_ms\":",
 		tl__pair_dirty(pair) ? "true" : "false", pair->attempts);
 	if (waiting)
@@ -285,9 +285,9 @@ static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
 	else
 		tl__buf_text(out, "null");
 	tl__buf_text(out, ",");
-	put_text(out, "last_error", pair->last_code != TL_OK ? pair->last_error : NULL);
+	tl__put_text(out, "last_error", pair->last_code != TL_OK ? pair->last_error : NULL);
 	tl__buf_text(out, ",");
-	put_text(
+	tl__put_text(
 		out, "last_code", pair->last_code != TL_OK ? tl_error_name(pair->last_code) : NULL);
 	tl__buf_format(out,
 		",\"acknowledged\":%llu,\"arrivals\":%llu,\"received\":%llu,\"sent\":%llu,"
