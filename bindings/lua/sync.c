@@ -404,11 +404,20 @@ static int sync_approve(lua_State *L)
 {
 	tl_node *node = check(L);
 	const char *id, *key_name, *record_name;
+	char *hint = NULL;
+	int rc;
 
 	if (!tlua_read_text(L, 2, &id) || !tlua_read_text(L, 3, &key_name) ||
 		!tlua_read_opt_text(L, 4, &record_name))
 		return tlua_fail(L);
-	return tlua_ok(L, tl_sync_approve_bootstrap_request_as(node, id, key_name, record_name));
+	rc = tl_sync_approve_bootstrap_request_as(node, id, key_name, record_name, &hint);
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	lua_pushboolean(L, true);
+	if (!hint)
+		return 1;
+	tlua_push_owned(L, hint, strlen(hint));
+	return 2;
 }
 
 static int sync_reject(lua_State *L)

@@ -296,11 +296,11 @@ function Sync:approved_bootstrap_requests() end
 ---@return tidelock.AccessRequest[]?, tidelock.Error?
 function Sync:rejected_bootstrap_requests() end
 ---What a 0.2.0 node asked for is given over a relation with it, or with the option v0_claims: it proves no
----key, and the log warns where neither is there.
+---key. Where neither is there, nothing is given yet, which the hint and the log say.
 ---@param id string
 ---@param key_name string  an Admin of that database
 ---@param record_name? string  under which the key is noted there, when not as the guest calls it
----@return true?, tidelock.Error?
+---@return true?, string|tidelock.Error|nil  a hint for the owner behind true, where there is one
 function Sync:approve_bootstrap_request(id, key_name, record_name) end
 ---@param id string
 ---@param key_name string

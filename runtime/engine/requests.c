@@ -387,41 +387,44 @@ static int record_decision(const decision *d, bool approved)
 	return rc;
 }
 
-typedef struct decided_call {
-	tl__call base; /* first: a call is its decided_call */
-	tl_str id;
-	bool approved;
-} decided_call;
-
-static void begin_decided(tl__engine *engine, tl__call *call)
+/* Granted first, then told to the guests, then shown: where the rest is lost, the request still
+ * waits, and deciding once more changes nothing twice. */
+static int carry_out(decision *d, bool approve, char **hint)
 {
-	const decided_call *decided = (const decided_call *)call;
+	const tl__sync_command command = {
+		.kind = TL__SYNC_DECIDE, .name = d->id, .approved = approve};
+	int rc = approve ? grant(d) : TL_OK;
 
-	tl__serve_decided(engine->sync, decided->id, decided->approved);
-	tl__call_end(call, TL_OK, NULL);
+	if (rc == TL_OK)
+		rc = tl__command_run(d->node, &command, "deciding on an access request", hint);
+	if (rc == TL_OK)
+		rc = record_decision(d, approve);
+	return rc;
 }
 
+/* *hint is the caller's; NULL: there is none. */
 static int decide(tl_node *node, const char *request_id, const char *key_name, bool approve,
-	const char *record_name)
+	const char *record_name, char **hint)
 {
 	decision d = {.node = node,
 		.id = tl__str_z(request_id),
 		.key_name = key_name,
 		.arena = TL__ARENA_INIT};
-	decided_call told = {.base.begin = begin_decided, .id = d.id, .approved = approve};
+	char *text = NULL;
 	int rc = find_pending(&d);
 
 	d.record = record_name ? tl__str_z(record_name) : d.r.name;
 	if (rc == TL_OK)
 		rc = check_admin(&d);
-	/* Granted first: when the second commit is lost, the request is still there, and approving
-	 * it again changes nothing twice. */
-	if (rc == TL_OK && approve)
-		rc = grant(&d);
 	if (rc == TL_OK)
-		rc = record_decision(&d, approve);
-	if (rc == TL_OK)
-		rc = tl__engine_call(node, &told.base, "deciding on an access request");
+		rc = carry_out(&d, approve, &text);
+	if (hint)
+		*hint = NULL;
+	if (hint && rc == TL_OK && text && text[0]) {
+		*hint = text;
+		text = NULL;
+	}
+	tl__free(text);
 	tl_free(d.row);
 	tl_database_free(d.db);
 	tl_database_free(d.sync_db);
@@ -432,18 +435,18 @@ static int decide(tl_node *node, const char *request_id, const char *key_name, b
 TL__PUBLIC_OF_NODE(tl_sync_approve_bootstrap_request, node && request_id && key_name,
 	(tl_node *node, const char *request_id, const char *key_name), (node, request_id, key_name))
 {
-	return decide(node, request_id, key_name, true, NULL);
+	return decide(node, request_id, key_name, true, NULL, NULL);
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_approve_bootstrap_request_as, node && request_id && key_name,
-	(tl_node *node, const char *request_id, const char *key_name, const char *record_name),
-	(node, request_id, key_name, record_name))
+	(tl_node *node, const char *request_id, const char *key_name, const char *record_name,
+		char **hint), (node, request_id, key_name, record_name, hint))
 {
-	return decide(node, request_id, key_name, true, record_name);
+	return decide(node, request_id, key_name, true, record_name, hint);
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_reject_bootstrap_request, node && request_id && key_name,
 	(tl_node *node, const char *request_id, const char *key_name), (node, request_id, key_name))
 {
-	return decide(node, request_id, key_name, false, NULL);
+	return decide(node, request_id, key_name, false, NULL, NULL);
 }

@@ -294,6 +294,16 @@ static void do_unrelate_tag(tl__sync *sync, const tl__sync_command *command)
 	tl__sync_save_now(sync, command->op, NULL);
 }
 
+/* --- access requests -------------------------------------------------------------------------- */
+
+static void do_decide(tl__sync *sync, const tl__sync_command *command)
+{
+	char hint[TL__SYNC_ERROR_TEXT];
+
+	tl__serve_decided(sync, command->name, command->approved, hint);
+	tl__sync_save_now(sync, command->op, hint);
+}
+
 /* --- the rest --------------------------------------------------------------------------------- */
 
 /* Something that decides what is declined has changed: everything is looked at again. */
@@ -402,6 +412,7 @@ void tl__sync_command_do(tl__sync *sync, const tl__sync_command *command)
 		[TL__SYNC_RELATE] = do_relate,
 		[TL__SYNC_UNRELATE] = do_unrelate,
 		[TL__SYNC_UNRELATE_TAG] = do_unrelate_tag,
+		[TL__SYNC_DECIDE] = do_decide,
 		[TL__SYNC_CONFIGURE] = do_configure,
 		[TL__SYNC_SET_POLICY] = do_set_policy,
 		[TL__SYNC_SET_KEYS] = do_set_keys,

@@ -56,6 +56,9 @@ void tl__page_cut(tl__sync *sync, tl__call *call, uint64_t bytes, bool said)
 
 	if (!at || !carries_pages(call) || bytes == 0)
 		return;
+	/* So little passes everywhere: the other side went away. */
+	if (!said && bytes <= SMALLEST_PAGE && at->page_bytes == 0)
+		return;
 	call->cut = true;
 	if (at->page_bytes == 0)
 		warn(sync, call, bytes, said);

@@ -256,9 +256,6 @@ typedef struct tl__access_wish {
  * keys, nor the room of the key that they name. */
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]) TL_MUST_USE;
 bool tl__serve_wish_name_valid(tl_str name);
-/* The owner approved or rejected it: it counts for no limit any more. The log warns where an
- * approval alone gives nothing, because the key was only named. */
-void tl__serve_decided(tl__sync *sync, tl_str id, bool approved);
 void tl__serve_access_free(tl__sync *sync);
 /* Forgets what is too old, and has its rows in `_sync` taken away, some at a time: at start, and
  * hourly while requests wait. Rows are looked for apart from what is remembered here, so that none

@@ -349,20 +349,18 @@ uint64_t tl__serve_access_due(const tl__sync *sync)
 									 : UINT64_MAX;
 }
 
-static void warn_of_claim(tl__sync *sync, const struct access_row *row)
+static void hint_of_claim(const tl__sync *sync, const struct access_row *row, char *hint)
 {
 	char db[TL_ID_TEXT_LEN + 1];
 
 	if (row->proven || sync->options.v0_claims || tl__serve_any_relation(sync, &row->db))
 		return;
 	tl_id_format(&row->db, db);
-	tl__log_write(sync->log, TL_LOG_WARNING, "sync",
-		"the key \"%s\" that was approved for %.20s… was only named, as 0.2.0 does: "
-		"nothing is "
-		"given to it until its node is connected to and related to the database, or the "
-		"option "
-		"v0_claims is set",
+	snprintf(hint, TL__SYNC_ERROR_TEXT,
+		"the key \"%.40s\" was only named, as 0.2.0 does: nothing is given to it until its "
+		"node is connected to and related to %.20s…, or the option v0_claims is set",
 		row->name, db);
+	tl__log_write(sync->log, TL_LOG_WARNING, "sync", "%s", hint);
 }
 
 /* What was decided is remembered, so that it is not asked of the owner again: so many. */
@@ -386,14 +384,15 @@ static void drop_oldest_decided(tl__sync *sync)
 		drop_row(sync, oldest);
 }
 
-void tl__serve_decided(tl__sync *sync, tl_str id, bool approved)
+void tl__serve_decided(tl__sync *sync, tl_str id, bool approved, char hint[TL__SYNC_ERROR_TEXT])
 {
 	struct access_row *row = tl__map_get(&sync->serve->access, id);
 
+	hint[0] = '\0';
 	if (!row)
 		return;
 	if (approved)
-		warn_of_claim(sync, row);
+		hint_of_claim(sync, row, hint);
 	row->state = approved ? APPROVED : REJECTED;
 	put_local(sync, row);
 	drop_oldest_decided(sync);

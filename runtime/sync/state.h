@@ -414,6 +414,10 @@ bool tl__sync_put_client(const tl__sync *sync, const tl_key *key, tl__buf *out);
 void tl__sync_put_clients(const tl__sync *sync, tl__buf *out);
 size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t cap);
 void tl__serve_end_watches(tl__sync *sync, const tl_key *peer);
+/* The owner approved or rejected an access request of another: it counts for no limit any more.
+ * `hint` is a sentence where an approval alone gives nothing, because the key was only named; else
+ * empty. */
+void tl__serve_decided(tl__sync *sync, tl_str id, bool approved, char hint[TL__SYNC_ERROR_TEXT]);
 /* A local document of the load that begins with "sync/serve/". */
 void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value);
 

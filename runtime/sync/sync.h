@@ -74,10 +74,12 @@ typedef enum tl__sync_command_kind {
 	TL__SYNC_RELATE,         /* key, db, name = tag: "manual" or "rule:<name>" */
 	TL__SYNC_UNRELATE,       /* key, db, name = tag; ptr NULL: every tag */
 	TL__SYNC_UNRELATE_TAG,   /* name = tag: everywhere */
-	TL__SYNC_CONFIGURE,      /* options: fields of 0 or NULL keep what is set */
-	TL__SYNC_SET_POLICY,     /* policy (NULL: none); declined things are offered again */
-	TL__SYNC_SET_KEYS,       /* secrets: private keys of the node (proofs in requests) */
-	TL__SYNC_CANCEL,         /* cancels the command whose op is `number` (it completes first) */
+	TL__SYNC_DECIDE,     /* name = id of an access request, approved. text = what its owner is
+				to know of an approval; "" when nothing */
+	TL__SYNC_CONFIGURE,  /* options: fields of 0 or NULL keep what is set */
+	TL__SYNC_SET_POLICY, /* policy (NULL: none); declined things are offered again */
+	TL__SYNC_SET_KEYS,   /* secrets: private keys of the node (proofs in requests) */
+	TL__SYNC_CANCEL,     /* cancels the command whose op is `number` (it completes first) */
 	TL__SYNC_STOP /* no new exchange from now on, those under way are cancelled, everything is
 			 saved; complete = the driver may free the core */
 } tl__sync_command_kind;
@@ -97,6 +99,7 @@ typedef struct tl__sync_command {
 	size_t secret_count;
 	uint32_t timeout_ms;
 	bool send_only; /* flush: nobody is asked what he has */
+	bool approved;  /* decide; else it is rejected */
 	uint64_t number;
 	const tl_sync_options *options;
 	const tl_policy *policy;

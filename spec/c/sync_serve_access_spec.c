@@ -121,7 +121,7 @@ static void what_is_not_there_cannot_be_asked_for(void)
 static void a_key_may_have_ten_requests(void)
 {
 	outcome o;
-	char name[16];
+	char name[16], hint[TL__SYNC_ERROR_TEXT];
 
 	with_notes(NULL);
 	for (int i = 0; i < TL__SERVE_MAX_KEY_REQUESTS; i++) {
@@ -144,7 +144,8 @@ static void a_key_may_have_ten_requests(void)
 	CHECK(o.result == TL__V1_ACCESS_REFUSED && strcmp(o.code, "busy") == 0);
 	/* One that was decided makes room. */
 	o = ask_for(&notes, "anyone", "name3", writing, "anyone");
-	tl__serve_decided(core_of(bob), z(o.id), false);
+	tl__serve_decided(core_of(bob), z(o.id), false, hint);
+	CHECK(hint[0] == '\0');
 	o = ask_for(&notes, "anyone", "one more", writing, "anyone");
 	CHECK(o.result == TL__V1_ACCESS_PENDING);
 }
@@ -485,6 +486,37 @@ static void what_the_settings_give_is_not_asked_for_again(void)
 	CHECK(old_asks(key, "phone", PENDING));
 }
 
+/* The id of some request that waits. */
+static tl_str any_request(void)
+{
+	size_t at = 0;
+	tl_str id = TL__STR_NULL;
+	void *row;
+
+	(void)tl__map_next(&core_of(bob)->serve->access, &at, &id, &row);
+	return id;
+}
+
+static void an_approval_that_gives_nothing_says_so(void)
+{
+	char key[TL_KEY_TEXT_LEN + 1], hint[TL__SYNC_ERROR_TEXT];
+	outcome o;
+
+	with_notes(NULL);
+	key_text("holder", key);
+	CHECK(old_asks(key, "phone", PENDING));
+	tl__serve_decided(core_of(bob), any_request(), true, hint);
+	CHECK(strstr(hint, "phone") && strstr(hint, "v0_claims"));
+	with_notes(NULL);
+	CHECK(old_asks(key, "phone", PENDING));
+	tl__serve_decided(core_of(bob), any_request(), false, hint);
+	CHECK(hint[0] == '\0');
+	with_notes(NULL);
+	o = ask_for(&notes, "anyone", "laptop", writing, "anyone"); /* proven */
+	tl__serve_decided(core_of(bob), z(o.id), true, hint);
+	CHECK(hint[0] == '\0');
+}
+
 static void a_hundred_requests_need_no_proof(void)
 {
 	outcome o;
@@ -593,6 +625,7 @@ int main(void)
 	RUN_SIM(without_requests_what_is_private_looks_like_nothing);
 	RUN_SIM(a_key_that_is_named_may_have_ten_requests);
 	RUN_SIM(what_the_settings_give_is_not_asked_for_again);
+	RUN_SIM(an_approval_that_gives_nothing_says_so);
 	RUN_SIM(a_hundred_requests_need_no_proof);
 	RUN_SIM(claims_never_fill_the_room_of_the_proven);
 	RUN_SIM(what_is_answered_pending_outlives_the_process);

@@ -167,9 +167,10 @@ TL_API int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **j
 TL_API int tl_sync_approve_bootstrap_request(
 	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
 /* The same under another record name than the one that was asked for (NULL: that one): two guests
- * may both call their key the same. TL_E_BAD_ARGUMENT: no key may have this name. */
+ * may both call their key the same. *hint (may be NULL) is what the log warns of, to be shown to
+ * the owner, or NULL; yours (tl_free). TL_E_BAD_ARGUMENT: no key may have this name. */
 TL_API int tl_sync_approve_bootstrap_request_as(tl_node *node, const char *request_id,
-	const char *key_name, const char *record_name) TL_MUST_USE;
+	const char *key_name, const char *record_name, char **hint) TL_MUST_USE;
 TL_API int tl_sync_reject_bootstrap_request(
 	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
 
