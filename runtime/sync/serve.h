@@ -63,6 +63,7 @@ typedef struct tl__incoming {
 	tl_id db;
 	tl__v1_pull pull;
 	tl__v1_push push;
+	bool reads; /* push: who sends it may read the database, too */
 	tl__v1_access access;
 	tl__v1_tips tips;
 	tl__hold *hold; /* watch: while it is held */

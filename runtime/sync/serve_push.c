@@ -67,7 +67,8 @@ static void answer_push(tl__sync *sync, tl__incoming *in, tl__work_ingest *inges
 			   (!in->push.has_seen || tl__serve_is_ours(sync, &in->push.seen));
 	fates.has_cursor = fates.seen_valid;
 	fates.cursor = tl__serve_cursor_of(sync, &ingest->cursor);
-	fates.has_state = in->push.state;
+	/* Where we stand is for readers; who brought all that there is knows it. */
+	fates.has_state = in->push.state && (in->reads || ingest->before == 0);
 	fates.arrivals = ingest->head;
 	fates.tip_count = ingest->tip_count;
 	memcpy(fates.tips_sha256, ingest->tips_hash, sizeof fates.tips_sha256);
@@ -166,9 +167,10 @@ static void push_allowed(void *core, tl__work *work)
 		tl__serve_fail_work(sync, in, work);
 	else if (!rights->held && tl__serve_may_create(sync, in))
 		ask_ingest(sync, in, true);
-	else if (available && tl__serve_may_write(sync, in, rights))
+	else if (available && tl__serve_may_write(sync, in, rights)) {
+		in->reads = in->push.state && tl__serve_may_read(sync, in, rights);
 		ask_ingest(sync, in, false);
-	else if (available && tl__serve_may_read(sync, in, rights))
+	} else if (available && tl__serve_may_read(sync, in, rights))
 		tl__serve_v1_refuse(sync, in, TL__V1_NOT_PERMITTED, "insufficient_permissions");
 	else
 		tl__serve_not_available(sync, in);

@@ -316,6 +316,7 @@ typedef struct fates {
 	size_t count;
 	tl__v1_line at[8];
 	char code[8][TL__V1_MAX_CODE + 1];
+	tl__v1_fates args;
 } fates;
 
 static inline void read_fates(const heard *h, fates *out)
@@ -323,7 +324,8 @@ static inline void read_fates(const heard *h, fates *out)
 	tl__v1_body body;
 	bool end = false;
 
-	if (tl__v1_body_open(&body, TL__V1_BODY_FATES, h->body, NULL) != TL_OK)
+	if (tl__v1_read_fates(&out->args, h->args) != TL_OK ||
+		tl__v1_body_open(&body, TL__V1_BODY_FATES, h->body, NULL) != TL_OK)
 		return;
 	while (out->count < 8 && tl__v1_body_next(&body, &out->at[out->count], &end) == TL_OK &&
 		!end) {
@@ -338,7 +340,7 @@ static inline void read_fates(const heard *h, fates *out)
 static inline fates push_lines(const tl_id *db, const tl_str *lines, size_t count,
 	const char *const *keys, size_t key_count)
 {
-	tl__v1_request m = request_of("push", db, PUSH_ARGS);
+	tl__v1_request m = request_of("push", db, TL__STR("{\"seen\":null,\"state\":true}"));
 	tl__buf body = TL__BUF_INIT;
 	fates out = {0};
 	heard h;

@@ -538,6 +538,37 @@ static void the_policy_has_the_first_word_on_writing(void)
 	made_free(&good);
 }
 
+/* Arrivals and tips of a database say what others do there. */
+static void where_we_stand_is_told_to_readers_alone(void)
+{
+	tl_policy_answer answers[8] = {0};
+	tl__sim_config config = {.name = "bob"};
+	made good, root;
+	tl_id tip;
+	fates f;
+
+	config.policy = (tl_policy){sizeof(tl_policy), by_kind, NULL, answers};
+	with_notes(&config, writing);
+	tip = tip_of(&notes);
+	good = make_entry(&notes, &tip, "data", DATA, "writer");
+	root = make_root("mine", "alice");
+	f = push_lines(&notes, &good.text, 1, writer, 1);
+	CHECK(f.args.has_state && f.args.arrivals == arrivals(bob, &notes));
+	CHECK(f.args.tip_count == 1);
+	answers[TL_POLICY_READ] = TL_POLICY_DENY;
+	f = push_lines(&notes, &good.text, 1, writer, 1);
+	CHECK(f.count == 1 && f.at[0].fate == TL__V1_FATE_KNOWN && !f.args.has_state);
+	/* What came with the push itself is no news to its sender. */
+	answers[TL_POLICY_CREATE] = TL_POLICY_ALLOW;
+	f = push_lines(&root.id, &root.text, 1, NULL, 0);
+	CHECK(f.args.has_state && f.args.arrivals == 1);
+	answers[TL_POLICY_WRITE] = TL_POLICY_ALLOW;
+	f = push_lines(&root.id, &root.text, 1, NULL, 0);
+	CHECK(f.count == 1 && !f.args.has_state);
+	made_free(&good);
+	made_free(&root);
+}
+
 /* --- databases that are not held -------------------------------------------------------------- */
 
 static void an_unknown_database_is_refused(void)
@@ -649,6 +680,7 @@ int main(void)
 	RUN_SIM(forged_and_unsigned_entries_are_never_visible);
 	RUN_SIM(who_may_carry);
 	RUN_SIM(the_policy_has_the_first_word_on_writing);
+	RUN_SIM(where_we_stand_is_told_to_readers_alone);
 	RUN_SIM(an_unknown_database_is_refused);
 	RUN_SIM(an_unknown_database_is_taken_from_whom_is_trusted);
 	RUN_SIM(an_unknown_database_is_taken_when_asked_for);
