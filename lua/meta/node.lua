@@ -44,8 +44,9 @@ function Node:find_database(name) end
 ---@param with_system? boolean
 ---@return tidelock.Id[]?, tidelock.Error?
 function Node:all_databases(with_system) end
----Reads entries, one a line, the root first and others in any order, verifies and keeps them. What begins
----with an empty line was cut off unless it ends with one: bad_entry. The error counts what entered and stays.
+---Reads entries, one a line, the root first and others in any order, verifies and keeps them. What `tidelock
+---db export` wrote begins with an empty line and ends with a count: what was cut off or does not fit it gives
+---bad_entry. The error counts what entered and stays.
 ---@param read fun(): string?  the next piece; nil at the end
 ---@return tidelock.Id?, integer|tidelock.Error  root id, new entries
 function Node:import(read) end

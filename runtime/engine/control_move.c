@@ -15,34 +15,21 @@
 
 typedef struct source {
 	tl__control_job *job;
-	uint64_t lines, bytes; /* read so far; lines that are not empty */
-	bool in_line;          /* what was read ends within one */
-	uint64_t size;         /* of the file from where it was read; 0: not known */
-	bool framed;           /* it begins with an empty line */
+	tl__import_state state;
+	uint64_t bytes; /* read so far */
+	uint64_t size;  /* of the file from where it was read; 0: not known */
 } source;
 
 /* How many lines there will be is a guess from those so far. */
 static bool goes_on(const source *s)
 {
-	double whole = s->bytes ? (double)s->lines / (double)s->bytes * (double)s->size : 0;
+	uint64_t lines = s->state.lines;
+	double whole = s->bytes ? (double)lines / (double)s->bytes * (double)s->size : 0;
 
-	return tl__control_progress(s->job, s->lines,
-		s->size == 0               ? 0
-		: whole > (double)s->lines ? (uint64_t)whole
-					   : s->lines);
-}
-
-static void count(source *s, const char *text, size_t len)
-{
-	const char *end = text + len;
-
-	if (s->bytes == 0)
-		s->framed = len > 0 && *text == '\n';
-	s->bytes += len;
-	for (const char *at = memchr(text, '\n', len); at;
-		at = memchr(at + 1, '\n', (size_t)(end - at - 1)))
-		s->lines += at > text ? at[-1] != '\n' : s->in_line;
-	s->in_line = len > 0 && end[-1] != '\n';
+	return tl__control_progress(s->job, lines,
+		s->size == 0            ? 0
+		: whole > (double)lines ? (uint64_t)whole
+					: lines);
 }
 
 static ptrdiff_t read_source(void *ud, void *out, size_t cap)
@@ -62,7 +49,7 @@ static ptrdiff_t read_source(void *ud, void *out, size_t cap)
 			continue;
 		if (n < 0)
 			return TL_E_IO;
-		count(s, out, (size_t)n);
+		s->bytes += (uint64_t)n;
 		return n;
 	}
 }
@@ -89,12 +76,12 @@ int tl__control_import(tl_node *node, tl__control_job *job, tl__buf *out)
 		return tl__fail(TL_E_BAD_ARGUMENT,
 			"an import reads from a descriptor that comes with its request");
 	measure(&s);
-	rc = tl_node_import(node, read_source, &s, &root, &entered);
+	rc = tl__node_import(node, read_source, &s, &s.state, &root, &entered);
 	if (rc != TL_OK)
 		return rc;
 	tl_id_format(&root, text);
-	tl__buf_format(out, "{\"id\":\"%s\",\"entered\":%llu,\"framed\":%s}", text,
-		(unsigned long long)entered, s.framed ? "true" : "false");
+	tl__buf_format(out, "{\"id\":\"%s\",\"entered\":%llu,\"counted\":%s}", text,
+		(unsigned long long)entered, s.state.counted ? "true" : "false");
 	return TL_OK;
 }
 

@@ -1,6 +1,8 @@
 /* Reading a database from lines of canonical entries. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <tidelock/crypto.h>
 #include <tidelock/entry.h>
 #include "base/buf.h"
 #include "base/fail.h"
@@ -14,9 +16,13 @@
 #define PAGE_LINES    1000
 #define IMPORT_SENDER "import"
 
+/* How the line that closes an export begins; no entry does. */
+#define END_BEGINS    "{\"entries\":"
+#define END_MAX_BYTES 120
+
 typedef struct importing {
 	tl_node *node;
-	ptrdiff_t (*read)(void *ud, void *out, size_t cap);
+	tl__import_read *read;
 	void *ud;
 	tl__buf text;             /* lines not yet given to ingest, and the one being read */
 	size_t lines_end;         /* behind the last complete line */
@@ -24,9 +30,12 @@ typedef struct importing {
 	size_t starts[PAGE_LINES];
 	uint64_t numbers[PAGE_LINES];
 	size_t count;
-	uint64_t line;  /* number of the line being read, from 1 */
-	bool framed;    /* the first line is an empty one, so the last one is to be too */
-	bool ended;     /* the last line read is an empty one */
+	uint64_t line;      /* number of the line being read, from 1 */
+	bool framed;        /* the first line is an empty one, so an end is to come */
+	bool ended;         /* the last line read closes an export, or is an empty one */
+	uint64_t unended;   /* lines of entries since the last one that closed an export */
+	uint8_t digest[32]; /* exclusive or of their SHA-256 */
+	tl__import_state *state;
 	tl__buf doubts; /* struct doubt; bounded by what is set aside of one sender */
 	bool has_root;
 	tl_id root;
@@ -146,7 +155,7 @@ static int look_at_fates(importing *i, const tl__ingest_result *result)
 	return tl__buf_status(&i->doubts);
 }
 
-static int give_page(importing *i)
+static int give_lines(importing *i)
 {
 	tl__ingest_result result = {0};
 	tl__ingest_page page = {
@@ -159,8 +168,6 @@ static int give_page(importing *i)
 	};
 	int rc = TL_OK;
 
-	if (i->count == 0)
-		return TL_OK;
 	for (size_t n = 0; n < i->count; n++)
 		i->lines[n].ptr = i->text.ptr + i->starts[n];
 	if (!i->has_root)
@@ -175,45 +182,122 @@ static int give_page(importing *i)
 		tl__ingest_result_free(&result);
 	}
 	i->count = 0;
+	return rc;
+}
+
+/* Gives the lines to ingest, and forgets their text. */
+static int give_page(importing *i)
+{
+	int rc = i->count > 0 ? give_lines(i) : TL_OK;
+
 	i->text.len -= i->lines_end;
 	memmove(i->text.ptr, i->text.ptr + i->lines_end, i->text.len);
 	i->lines_end = 0;
 	return rc;
 }
 
-/* Takes the line between lines_end and `end`; empty lines are passed over. */
-static int take_line(importing *i, size_t end)
+/* --- lines ------------------------------------------------------------------------------------ */
+
+/* The line that closes what came since the last one. */
+static void write_end(const importing *i, char out[END_MAX_BYTES + 1])
 {
-	i->ended = end == i->lines_end;
-	if (i->ended && i->line == 1)
-		i->framed = true;
-	if (end > i->lines_end) {
-		i->numbers[i->count] = i->line;
-		i->starts[i->count] = i->lines_end;
-		i->lines[i->count++].len = end - i->lines_end;
-	}
-	i->lines_end = end + 1;
-	i->line++;
-	return TL_OK;
+	int len = snprintf(out, END_MAX_BYTES, END_BEGINS "%llu,\"sha256\":\"",
+		(unsigned long long)i->unended);
+
+	for (size_t n = 0; n < sizeof i->digest; n++)
+		len += snprintf(out + len, 3, "%02x", i->digest[n]);
+	snprintf(out + len, 3, "\"}");
 }
 
-/* Splits what was read from `from` on. */
+/* Says how the line does not fit what came before it, unless a line there is at fault. */
+static int fail_end(const importing *i, const char *line)
+{
+	char *end, why[128];
+	unsigned long long count = strtoull(line + strlen(END_BEGINS), &end, 10);
+	int rc = settle_doubts(i, UINT64_MAX);
+
+	if (rc != TL_OK)
+		return rc;
+	if (*end != ',' || count == i->unended)
+		return fail_line(i->line, TL_E_BAD_ENTRY,
+			"it or a line before it is not as it was exported; export again");
+	snprintf(why, sizeof why, "it counts %llu entries, and %llu came before it; export again",
+		count, (unsigned long long)i->unended);
+	return fail_line(i->line, TL_E_BAD_ENTRY, why);
+}
+
+/* The line closes an export, as far as it goes. */
+static int take_end(importing *i, tl_str line)
+{
+	char given[END_MAX_BYTES + 1], expected[END_MAX_BYTES + 1];
+	size_t len = line.len < END_MAX_BYTES ? line.len : END_MAX_BYTES;
+	int rc;
+
+	memcpy(given, line.ptr, len);
+	given[len] = '\0';
+	write_end(i, expected);
+	rc = give_page(i);
+	if (rc == TL_OK && !tl__str_eq(tl__str_z(given), tl__str_z(expected)))
+		rc = fail_end(i, given);
+	i->ended = i->state->counted = true;
+	i->unended = 0;
+	memset(i->digest, 0, sizeof i->digest);
+	return rc;
+}
+
+static void add_line(importing *i, tl_str line)
+{
+	uint8_t digest[sizeof i->digest];
+
+	tl_sha256(line.ptr, line.len, digest);
+	for (size_t n = 0; n < sizeof digest; n++)
+		i->digest[n] ^= digest[n];
+	i->unended++;
+	i->state->lines++;
+	i->numbers[i->count] = i->line;
+	i->starts[i->count] = i->lines_end;
+	i->lines[i->count++].len = line.len;
+}
+
+/* Takes the line between lines_end and `end`; empty lines are passed over. Its page is given when
+ * it is full, and then what is left of the text begins behind the line. */
+static int take_line(importing *i, size_t end)
+{
+	tl_str line = {i->text.ptr + i->lines_end, end - i->lines_end};
+	bool last = end == i->text.len;
+	int rc = TL_OK;
+
+	i->ended = line.len == 0;
+	if (line.len == 0 && i->line == 1)
+		i->framed = true;
+	else if (line.len > 0 && !tl__str_starts(line, TL__STR(END_BEGINS)))
+		add_line(i, line);
+	i->lines_end = last ? end : end + 1;
+	if (tl__str_starts(line, TL__STR(END_BEGINS)))
+		rc = take_end(i, line);
+	else if (i->count == PAGE_LINES || i->lines_end >= PAGE_BYTES)
+		rc = give_page(i);
+	i->line++;
+	return rc;
+}
+
+/* Takes the complete lines; `from` bytes are known to hold no end of one. */
 static int split(importing *i, size_t from)
 {
 	int rc = TL_OK;
 
-	for (;;) {
+	while (rc == TL_OK) {
 		char *at = memchr(i->text.ptr + from, '\n', i->text.len - from);
+		size_t left;
 
-		if (!at || rc != TL_OK)
-			return rc;
-		from = (size_t)(at - i->text.ptr) + 1;
-		rc = take_line(i, from - 1);
-		if (rc == TL_OK && (i->count == PAGE_LINES || i->lines_end >= PAGE_BYTES)) {
-			from -= i->lines_end;
-			rc = give_page(i);
-		}
+		if (!at)
+			break;
+		from = (size_t)(at - i->text.ptr);
+		left = i->text.len - from - 1;
+		rc = take_line(i, from);
+		from = i->text.len - left;
 	}
+	return rc;
 }
 
 static int read_all(importing *i)
@@ -248,8 +332,6 @@ static int import_all(importing *i)
 
 	if (rc == TL_OK && i->text.len > i->lines_end) /* a last line without its end */
 		rc = take_line(i, i->text.len);
-	if (rc == TL_OK && i->lines_end > i->text.len)
-		i->lines_end = i->text.len;
 	if (rc == TL_OK)
 		rc = give_page(i);
 	if (rc == TL_OK && !i->has_root)
@@ -258,7 +340,7 @@ static int import_all(importing *i)
 		rc = settle_doubts(i, UINT64_MAX);
 	if (rc == TL_OK && i->framed && !i->ended)
 		rc = tl__fail(TL_E_BAD_ENTRY,
-			"it was cut off behind line %llu: the empty line at its end is missing; "
+			"it was cut off behind line %llu: the line that ends it is missing; "
 			"export it again",
 			(unsigned long long)(i->line - 1));
 	return rc;
@@ -271,16 +353,16 @@ static int tell_entered(const importing *i, int code)
 		tl_error_message(tl_last_error()), (unsigned long long)i->entered);
 }
 
-TL__PUBLIC_OF_NODE(tl_node_import, node && read,
-	(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap), void *ud, tl_id *root,
-		uint64_t *entered), (node, read, ud, root, entered))
+TL__PUBLIC_OF_NODE(tl__node_import, node && read,
+	(tl_node *node, tl__import_read *read, void *ud, tl__import_state *state, tl_id *root,
+		uint64_t *entered), (node, read, ud, state, root, entered))
 {
 	importing *i = tl__alloc_zero(1, sizeof *i);
 	int rc = tl__node_check(node);
 
 	if (!i)
 		return TL_E_NOMEM;
-	*i = (importing){.node = node, .read = read, .ud = ud, .line = 1};
+	*i = (importing){.node = node, .read = read, .ud = ud, .line = 1, .state = state};
 	if (rc == TL_OK) {
 		rc = import_all(i);
 		if (rc != TL_OK)
@@ -294,4 +376,11 @@ TL__PUBLIC_OF_NODE(tl_node_import, node && read,
 	tl__buf_free(&i->doubts);
 	tl__free(i);
 	return rc;
+}
+
+int tl_node_import(tl_node *node, tl__import_read *read, void *ud, tl_id *root, uint64_t *entered)
+{
+	tl__import_state state = {0};
+
+	return tl__node_import(node, read, ud, &state, root, entered);
 }

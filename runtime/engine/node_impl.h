@@ -56,6 +56,15 @@ int tl__node_check(const tl_node *node) TL_MUST_USE;
 int tl__node_load_incarnation(tl_node *node) TL_MUST_USE;
 /* Learns the id of `_sync` if there is one. */
 int tl__node_load_sync_db(tl_node *node) TL_MUST_USE;
+typedef ptrdiff_t tl__import_read(void *ud, void *out, size_t cap);
+/* How far an import has come; `read` may look at it. */
+typedef struct tl__import_state {
+	uint64_t lines; /* with entries */
+	bool counted;   /* a line came that closes an export, and fits */
+} tl__import_state;
+/* tl_node_import, which see. `state` starts zeroed. */
+int tl__node_import(tl_node *node, tl__import_read *read, void *ud, tl__import_state *state,
+	tl_id *root, uint64_t *entered) TL_MUST_USE;
 /* Tells the node's users: a line of the log, and an event (as tl__hub_tell). Any thread. */
 void tl__node_tell(tl_node *node, const tl_event *event, const char *text);
 /* Watches what becomes visible: events, and what the engine is to hear of. */

@@ -1,5 +1,6 @@
 /* Importing files that were damaged, altered or cut: what is verified stays, the rest is told. */
 #include <stdio.h>
+#include <tidelock/crypto.h>
 #include <tidelock/node.h>
 #include "base/str.h"
 #include "check.h"
@@ -63,6 +64,29 @@ static void insert(file *f, size_t at, const char *text)
 	memmove(f->text + at + strlen(text), f->text + at, f->len - at);
 	memcpy(f->text + at, text, strlen(text));
 	f->len += strlen(text);
+}
+
+/* As db export writes it: an empty line before the entries, their count behind them. */
+static void make_export(file *f)
+{
+	uint8_t sum[32] = {0}, digest[32];
+	char end[128];
+	int at;
+
+	make_file(f);
+	at = snprintf(end, 64, "{\"entries\":%zu,\"sha256\":\"", f->count);
+	for (size_t n = 0; n < f->count; n++) {
+		tl_sha256(f->text + f->starts[n], f->starts[n + 1] - f->starts[n] - 1, digest);
+		for (size_t b = 0; b < sizeof sum; b++)
+			sum[b] ^= digest[b];
+	}
+	for (size_t b = 0; b < sizeof sum; b++)
+		at += snprintf(end + at, 3, "%02x", sum[b]);
+	snprintf(end + at, 4, "\"}\n");
+	insert(f, f->len, end);
+	insert(f, 0, "\n");
+	for (size_t n = 0; n <= f->count; n++)
+		f->starts[n]++;
 }
 
 static uint64_t held(tl_node *node, const tl_id *root)
@@ -230,6 +254,137 @@ static void what_was_kept_is_completed_by_the_whole_file(void)
 	tl_node_close(node);
 }
 
+/* Copies line `from` behind line `behind`, as they are counted without the empty first one. */
+static void copy_line(file *f, size_t from, size_t behind)
+{
+	static char line[ROOM];
+	size_t len = f->starts[from] - f->starts[from - 1];
+
+	memcpy(line, f->text + f->starts[from - 1], len);
+	line[len] = '\0';
+	insert(f, f->starts[behind], line);
+}
+
+static bool said(const char *text)
+{
+	return strstr(tl_error_message(tl_last_error()), text) != NULL;
+}
+
+static void a_count_that_does_not_fit_is_found(void)
+{
+	static file f;
+
+	make_export(&f); /* the last entry, which nothing builds on */
+	cut(&f, f.starts[LINES - 1], f.starts[LINES]);
+	fails(&f, LINES + 1, LINES - 1, TL_E_BAD_ENTRY);
+	CHECK(said("counts 8 entries, and 7 came before it"));
+	make_export(&f); /* an empty line does not stand for it */
+	cut(&f, f.starts[LINES - 1], f.starts[LINES] - 1);
+	fails(&f, LINES + 2, LINES - 1, TL_E_BAD_ENTRY);
+	make_export(&f);
+	copy_line(&f, 3, LINES);
+	fails(&f, LINES + 3, LINES, TL_E_BAD_ENTRY);
+	CHECK(said("counts 8 entries, and 9 came before it"));
+	make_export(&f); /* another line instead of it */
+	copy_line(&f, 3, LINES);
+	cut(&f, f.starts[LINES - 1], f.starts[LINES]);
+	fails(&f, LINES + 2, LINES - 1, TL_E_BAD_ENTRY);
+	CHECK(said("is not as it was exported"));
+}
+
+static void a_line_before_a_count_that_does_not_fit_is_named_first(void)
+{
+	static file f;
+
+	make_export(&f);
+	cut(&f, f.starts[3], f.starts[4]);
+	fails(&f, 5, 3, TL_E_WAITS_FOR_PARENT);
+}
+
+static void a_damaged_count_is_found(void)
+{
+	static file f;
+	size_t begin, whole; /* of what tells it from an entry; without its line end */
+
+	make_export(&f);
+	begin = f.starts[LINES] + strlen("{\"entries\":");
+	whole = f.len - 1;
+	for (size_t left = begin; left < whole; left++) {
+		make_export(&f);
+		f.len = left;
+		fails(&f, LINES + 2, LINES, TL_E_BAD_ENTRY);
+	}
+	for (size_t at = begin; at < whole; at++) {
+		make_export(&f);
+		f.text[at] ^= 1;
+		fails(&f, LINES + 2, LINES, TL_E_BAD_ENTRY);
+	}
+	make_export(&f);
+	f.text[begin - 4] ^= 1;
+	fails(&f, LINES + 2, LINES, TL_E_NOT_CANONICAL);
+}
+
+static void imports_whole(file *f)
+{
+	tl_node *node = open_offline(NULL);
+	uint64_t entered = 0;
+	tl_id root;
+
+	REQUIRE(node != NULL);
+	CHECK_OK(tl_node_import(node, read_file, f, &root, &entered));
+	CHECK(entered == LINES && held(node, &root) == LINES);
+	tl_node_close(node);
+}
+
+static void exports_with_a_count_may_follow_each_other(void)
+{
+	static file f;
+	size_t len;
+
+	make_export(&f);
+	len = f.len;
+	memcpy(f.text + len, f.text, len);
+	f.len += len;
+	imports_whole(&f);
+	f.at = 0;
+	f.len--; /* a line end that is missing */
+	imports_whole(&f);
+}
+
+static void older_exports_enter_without_a_count(void)
+{
+	static file f;
+
+	make_file(&f);
+	imports_whole(&f);
+	make_file(&f);
+	insert(&f, f.len, "\n");
+	insert(&f, 0, "\n");
+	imports_whole(&f);
+}
+
+/* A source of empty lines. */
+static ptrdiff_t read_gaps(void *ud, void *out, size_t cap)
+{
+	size_t *left = ud, n = *left < cap ? *left : cap;
+
+	memset(out, '\n', n);
+	*left -= n;
+	return (ptrdiff_t)n;
+}
+
+static void any_number_of_empty_lines_comes_to_an_end(void)
+{
+	tl_node *node = open_offline(NULL);
+	size_t left = 5 << 20;
+	uint64_t entered = 1;
+
+	REQUIRE(node != NULL);
+	CHECK_CODE(tl_node_import(node, read_gaps, &left, NULL, &entered), TL_E_BAD_ENTRY);
+	CHECK(said("no entries to import") && entered == 0 && left == 0);
+	tl_node_close(node);
+}
+
 int main(void)
 {
 	RUN(an_altered_line_is_found);
@@ -240,5 +395,11 @@ int main(void)
 	RUN(an_entry_of_another_database_is_found);
 	RUN(lines_may_come_in_another_order);
 	RUN(what_was_kept_is_completed_by_the_whole_file);
+	RUN(a_count_that_does_not_fit_is_found);
+	RUN(a_line_before_a_count_that_does_not_fit_is_named_first);
+	RUN(a_damaged_count_is_found);
+	RUN(exports_with_a_count_may_follow_each_other);
+	RUN(older_exports_enter_without_a_count);
+	RUN(any_number_of_empty_lines_comes_to_an_end);
 	return spec_end();
 }

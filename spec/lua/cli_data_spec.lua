@@ -159,11 +159,17 @@ describe('an import', function()
 		for name, case in pairs {
 			altered = { text:gsub('"two', '"tow'), 'bad_signature: line 4 is bad', 2 },
 			root = { text:gsub('\\"n\\"', '\\"m\\"', 1), 'bad_signature: line 2 is bad', 0 },
-			cut = { text:sub(1, -20), 'bad_json: line 4 is bad', 2 },
-			cut_at_the_end_of_a_line = { text:sub(1, -2), 'bad_entry: it was cut off behind line 4', 3 },
-			cut_before_the_end_of_a_line = { text:sub(1, -3), 'bad_entry: it was cut off behind line 4', 3 },
-			cut_behind_the_second_entry = { text:gsub('[^\n]*\n\n$', ''),
+			cut = { text:gsub('..\n[^\n]*\n$', ''), 'bad_json: line 4 is bad', 2 },
+			cut_at_the_end_of_a_line = { text:gsub('[^\n]*\n$', ''), 'bad_entry: it was cut off behind line 4', 3 },
+			cut_before_the_end_of_a_line = { text:gsub('\n[^\n]*\n$', ''),
+				'bad_entry: it was cut off behind line 4', 3 },
+			cut_behind_the_second_entry = { text:gsub('[^\n]*\n[^\n]*\n$', ''),
 				'bad_entry: it was cut off behind line 3', 2 },
+			leaf_missing = { text:gsub('[^\n]*\n([^\n]*\n)$', '%1'),
+				'bad_entry: line 4 is bad: it counts 3 entries, and 2 came before it', 2 },
+			leaf_doubled = { text:gsub('([^\n]*\n)([^\n]*\n)$', '%1%1%2'),
+				'bad_entry: line 6 is bad: it counts 3 entries, and 4 came before it', 3 },
+			count_damaged = { text:sub(1, -5) .. '\n', 'bad_entry: line 5 is bad', 3 },
 			cut_behind_the_root = { text:match '^\n[^\n]*\n', 'bad_entry: it was cut off behind line 2', 1 },
 			nothing_but_the_begin = { '\n', 'bad_entry: there are no entries to import', 0 },
 			garbage = { text .. 'garbage\n', 'bad_json: line 6 is bad', 3 },
@@ -181,8 +187,8 @@ describe('an import', function()
 	end)
 
 	it('takes what is whole in any order, and says what it cannot know', function()
-		local root, one, two = text:match '^\n([^\n]+\n)([^\n]+\n)([^\n]+\n)\n$'
-		local swapped = '\n' .. root .. two .. one .. '\n'
+		local root, one, two = text:match '^\n([^\n]+\n)([^\n]+\n)([^\n]+\n)'
+		local swapped = '\n' .. root .. two .. one .. text:match '[^\n]*\n$'
 		for name, lines in pairs {
 			as_it_is = text, swapped = swapped, twice = text .. text, with_gaps = text:gsub('\n', '\n\n'),
 		} do
@@ -190,13 +196,16 @@ describe('an import', function()
 			assert.are.same({ 0, '', 3 }, { status, err, held })
 			assert.matches('3 new entries\n$', out)
 		end
-		for name, lines in pairs { unframed = root .. one .. two, unframed_cut = root .. one } do
+		for name, lines in pairs {
+			of_0_2 = root .. one .. two, of_0_2_without_a_leaf = root .. one,
+			between_empty_lines = '\n' .. root .. one .. two .. '\n',
+		} do
 			local status, _, err, held = import(name, lines)
-			assert.are.same({ 0, name == 'unframed' and 3 or 2 }, { status, held })
-			assert.matches('does not begin with an empty line.*cannot be told', err)
+			assert.are.same({ 0, name == 'of_0_2_without_a_leaf' and 2 or 3 }, { status, held })
+			assert.matches('does not count its entries.*cannot be told', err)
 		end
 		local file = H.write(folder .. '/piped', text)
 		local told = json.decode(select(2, run(folder .. '/json', 'db', 'import', '--init', '--json', file)))
-		assert.are.same({ 3, true }, { told.entered, told.framed })
+		assert.are.same({ 3, true }, { told.entered, told.counted })
 	end)
 end)

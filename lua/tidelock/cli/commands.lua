@@ -139,13 +139,14 @@ local function add_db_commands(p)
 	create:option('-k --key', 'Private key that signs; made when missing.', 'default')
 	add_value_commands(db)
 	local export = with_db(add_data(db, 'export', '<db> [<file>]', 'Write the entries, one a line.',
-		'An empty line comes first and last, so that db import can tell whether all is there.'))
+		'An empty line comes first and one that counts the entries last, so that db import can tell\n'
+		.. 'whether all is there.'))
 	export:argument('file', 'Standard output without it.'):args '?'
 	local import = may_init(add_data(db, 'import', '[<file>]', 'Read entries, verify and keep them.',
 		'The database\'s first entry comes first; others may come in any order. A line that is damaged\n'
 		.. 'or altered, one that builds on a line that is missing, and a file that was cut fail, with the\n'
-		.. 'first bad line and how many entries entered and stay. A cut at the end of a line shows by\n'
-		.. 'the missing empty line; exports of 0.2 have none, which is told.'))
+		.. 'first bad line and how many entries entered and stay. Lines that are missing altogether show\n'
+		.. 'by the count in the last line; exports of 0.2 have none, which is told.'))
 	import:argument('file', 'Standard input without it.'):args '?'
 end
 

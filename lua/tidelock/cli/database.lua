@@ -1,4 +1,5 @@
 -- Commands about databases.
+local crypto = require 'tidelock.crypto'
 local json = require 'tidelock.json'
 local output = require 'tidelock.cli.output'
 local owner = require 'tidelock.cli.owner'
@@ -71,22 +72,44 @@ function commands.db_set(options)
 	end)
 end
 
+-- What is to stand at the end of an export: how many lines with entries came, and the exclusive or of their
+-- SHA-256.
+local Count = {}
+Count.__index = Count
+
+function Count:add(line)
+	local digest = crypto.sha256(line)
+	self.entries = self.entries + 1
+	for word = 1, 4 do
+		self[word] = self[word] ~ string.unpack('>i8', digest, 8 * word - 7)
+	end
+end
+
+function Count:line()
+	return ('{"entries":%d,"sha256":"%016x%016x%016x%016x"}'):format(self.entries, table.unpack(self, 1, 4))
+end
+
+local function new_count()
+	return setmetatable({ entries = 0, 0, 0, 0, 0 }, Count)
+end
+
 function commands.db_export(options)
 	with_owner(options, function(ask)
 		local db = find_db(ask, options.db)
 		local out <close> = output.open(options.file)
 		local bar <close> = progress.new('export', 'entries', out.escaped)
-		local since, more = 0, true
-		out:write_line '' -- begins the file, and ends it when it is whole
+		local since, more, count = 0, true, new_count()
+		out:write_line '' -- says that a count is to come
 		while more do
 			local page = ask('db export', { db = db, since = since })
 			for _, entry in ipairs(page.entries) do
 				out:write_line(entry)
+				count:add(entry)
 			end
 			since, more = page.next, page.more
 			bar.tell(since, page.total)
 		end
-		out:write_line ''
+		out:write_line(count:line())
 		out:finish()
 	end)
 end
@@ -95,8 +118,8 @@ local function input_descriptor(file)
 	return file and checked(uv.fs_open(file, 'r', 0)) or 0
 end
 
-local UNFRAMED = 'tidelock: the file does not begin with an empty line, as an export of 0.2: '
-	.. 'whether lines are missing at its end cannot be told'
+local UNCOUNTED = 'tidelock: the file does not count its entries, as exports of 0.2 do not: '
+	.. 'whether lines are missing that nothing builds on cannot be told'
 
 function commands.db_import(options)
 	local input = input_descriptor(options.file)
@@ -106,8 +129,8 @@ function commands.db_import(options)
 		bar:close()
 		show(options, text, function()
 			say('%s  %d new entries', result.id, result.entered)
-			if not result.framed then
-				io.stderr:write(UNFRAMED, '\n')
+			if not result.counted then
+				io.stderr:write(UNCOUNTED, '\n')
 			end
 		end)
 	end)

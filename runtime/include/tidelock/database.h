@@ -107,8 +107,8 @@ TL_API int tl_database_log(
 /* Arrival number of the newest entry, the count of entries. */
 TL_API int tl_database_arrival(tl_database *db, uint64_t *out) TL_MUST_USE;
 /* Canonical bytes of all entries there at the call, in arrival order. Whoever writes them down one
- * a line, with an empty line before the first and behind the last, can give them to tl_node_import.
- */
+ * a line can give them to tl_node_import; what it says of the lines around them lets it see later
+ * whether all are there. */
 typedef int (*tl_export_visit)(void *ud, uint64_t arrival, tl_str bytes);
 TL_API int tl_database_export(tl_database *db, tl_export_visit visit, void *ud) TL_MUST_USE;
 

@@ -153,14 +153,19 @@ TL_API int tl_node_find_database(tl_node *node, const char *name, tl_database **
 TL_API int tl_node_all_databases(
 	tl_node *node, bool with_system, tl_id_visit visit, void *ud) TL_MUST_USE;
 /* Reads canonical entries, one a line, the root first, and verifies each; makes the database known.
- * Others may come in any order: one waits for what it builds on, which may be far behind. Where the
- * first line is empty the last one must be, too: what lacks it was cut off, which fails with
- * TL_E_BAD_ENTRY once all lines are read. Without the first, as 0.2 wrote them, a cut at the end of
- * a line is not seen. Other empty lines are passed over. `read` fills at most `cap` bytes, returns
- * 0 at the end, negative on failure: TL_E_CANCELLED ends the import with that code. *root receives
- * its id. Fails when a line is no entry, an altered one, or one whose parent is missing at the end:
- * the error has its code, and names the first such line, why, and how many entries entered and
- * stay. *entered is set in every case. */
+ * Others may come in any order: one waits for what it builds on, which may be far behind. `read`
+ * fills at most `cap` bytes, returns 0 at the end, negative on failure: TL_E_CANCELLED ends the
+ * import with that code. *root receives its id. Fails when a line is no entry, an altered one, or
+ * one whose parent is missing at the end: the error has its code, and names the first such line,
+ * why, and how many entries entered and stay. *entered is set in every case.
+ *
+ * A line {"entries":N,"sha256":"D"} closes an export: N is the number of lines with entries before
+ * it (since the last such line), D the exclusive or of the SHA-256 of each, without its line end,
+ * as 64 lower-case hex digits. Where it does not fit, lines are missing, too many or others, which
+ * fails with TL_E_BAD_ENTRY. So does, once all lines are read, a text whose first line is empty and
+ * whose last one neither closes it nor is empty (as before 0.3 had counts): it was cut off. With
+ * neither an empty first line nor a closing one, as 0.2 wrote them, a line that nothing builds on
+ * can be missing without a word. Other empty lines are passed over. */
 TL_API int tl_node_import(tl_node *node, ptrdiff_t (*read)(void *ud, void *out, size_t cap),
 	void *ud, tl_id *root, uint64_t *entered) TL_MUST_USE;
 /* tl_database_verify of every database, system ones included, with the store's file checked once.
