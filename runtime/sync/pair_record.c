@@ -49,6 +49,9 @@ void tl__pair_save(tl__sync *sync, tl__pair *pair)
 		"{\"ack\":%llu,\"attempts\":%u,\"stalled\":%s,\"received\":%llu,\"sent\":%llu,",
 		(unsigned long long)pair->ack, pair->attempts, pair->stalled ? "true" : "false",
 		(unsigned long long)pair->received, (unsigned long long)pair->sent);
+	/* What it was sent without a word counts again after a restart; else it is offered anew. */
+	if (pair->untold)
+		tl__buf_format(&out, "\"offered\":%llu,", (unsigned long long)pair->offered);
 	tl__buf_text(&out, "\"error\":");
 	if (pair->last_code != TL_OK)
 		tl__json_put_string(&out, tl__str_z(pair->last_error));
@@ -71,24 +74,24 @@ void tl__pair_save(tl__sync *sync, tl__pair *pair)
 
 /* What the members of a pair document say, before it is believed. */
 typedef struct pair_document {
-	uint64_t ack, received, sent;
+	uint64_t ack, offered, received, sent;
 	uint32_t attempts, code;
-	bool stalled;
+	bool stalled, untold;
 	tl_str error, *tags;
 	size_t tag_count;
 } pair_document;
 
 static int read_pair(pair_document *out, tl_str document, tl__arena *arena)
 {
-	static const char *const names[] = {
-		"ack", "attempts", "stalled", "received", "sent", "error", "code", "tags"};
+	static const char *const names[] = {"ack", "attempts", "stalled", "received", "sent",
+		"error", "code", "tags", "offered"};
 	tl__fields f;
 	uint32_t seen = 0;
 	size_t at;
 
 	tl__fields_open(&f, document, arena, "pair document", TL_E_BAD_MESSAGE);
 	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 8, &seen, &at)) {
+	while (tl__fields_member(&f, names, 9, &seen, &at)) {
 		switch (at) {
 		case 0: tl__fields_u64(&f, &out->ack); break;
 		case 1: tl__fields_u32(&f, &out->attempts); break;
@@ -97,7 +100,8 @@ static int read_pair(pair_document *out, tl_str document, tl__arena *arena)
 		case 4: tl__fields_u64(&f, &out->sent); break;
 		case 5: tl__fields_optional_text(&f, &out->error); break;
 		case 6: tl__fields_u32(&f, &out->code); break;
-		default: tl__fields_texts(&f, &out->tags, &out->tag_count, 1024, "tags");
+		case 7: tl__fields_texts(&f, &out->tags, &out->tag_count, 1024, "tags"); break;
+		default: tl__fields_u64(&f, &out->offered); out->untold = true;
 		}
 	}
 	return tl__fields_whole(&f);
@@ -121,7 +125,11 @@ int tl__pair_load_local(tl__sync *sync, tl__pair *pair, tl_str document)
 			tl__pair_unrelate(sync, pair, TL__STR("manual"));
 		/* A store that was rolled back has fewer arrivals than were acknowledged. */
 		pair->ack = read.ack > pair->db->arrivals ? 0 : read.ack;
-		pair->offered = pair->ack;
+		pair->untold = read.untold;
+		pair->offered = read.untold && read.offered > pair->ack &&
+						read.offered <= pair->db->arrivals
+					? read.offered
+					: pair->ack;
 		pair->attempts = read.attempts;
 		pair->stalled = read.stalled;
 		pair->received = read.received;

@@ -22,6 +22,7 @@ typedef struct rig {
 	int64_t wall;
 	const char *told[TL__V1_MAX_ADDRESSES][2]; /* type and text in hellos of others */
 	size_t told_count;
+	uint64_t stands; /* arrivals in answers to pushes; 0: they do not tell */
 	bool hold_works; /* keep works instead of running them */
 	tl__work *held[64];
 	size_t held_count;
@@ -664,11 +665,15 @@ static inline void answer_page(const party *by, const page_answer *page)
 	asked_free(&a);
 }
 
-/* The oldest request must be a push: every entry gets this fate, the cursor moves to n. Returns how
- * many entries it held. */
+/* The oldest request must be a push: every entry gets this fate, the cursor moves to n. Tells where
+ * the peer stands if r.stands says so. Returns how many entries it held. */
 static inline size_t answer_push(const party *by, tl__v1_fate fate, uint64_t n, const tl_id *waits)
 {
-	tl__v1_fates args = {.seen_valid = true, .has_cursor = true, .cursor = place(by, n)};
+	tl__v1_fates args = {.seen_valid = true,
+		.has_cursor = true,
+		.cursor = place(by, n),
+		.has_state = r.stands > 0,
+		.arrivals = r.stands};
 	tl__buf header = TL__BUF_INIT, body = TL__BUF_INIT;
 	size_t count = 0;
 	tl_str rest, line;

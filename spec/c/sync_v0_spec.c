@@ -486,6 +486,31 @@ static void it_gets_each_commit_once(void)
 	tl_database_free(db);
 }
 
+static void what_it_was_sent_without_a_word_is_remembered(void)
+{
+	tl__v0_request request;
+	uint64_t exchange;
+
+	give_blindly(3);
+	rig_pass(1000);
+	rig_stop();
+	CHECK(rig_start(NULL));
+	CHECK(pair_of(&bob, &root)->untold && !tl__pair_dirty(pair_of(&bob, &root)));
+	answer_handshake(&bob, false);
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SYNC_TREE);
+	tl__v0_request_free(&request);
+	answer_tree_bytes(exchange, &root, NO_TREE);
+	rig_pass(50);
+	CHECK(r.send_count == 0); /* nothing is sent again */
+	CHECK(strstr(pair_of(&bob, &root)->last_error, "enable sync"));
+	commit_one();
+	REQUIRE(take_v0(&request, &exchange));
+	CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == 1);
+	tl__v0_request_free(&request);
+	tl_database_free(db);
+}
+
 /* Its user has enabled sync: what it lacks is found by its tips. */
 static void once_it_tells_it_is_brought_up(void)
 {
@@ -799,6 +824,7 @@ int main(void)
 	RUN_RIG(a_flush_confirms_at_once);
 	RUN_RIG(one_that_takes_all_and_tells_nothing_is_no_failure);
 	RUN_RIG(it_gets_each_commit_once);
+	RUN_RIG(what_it_was_sent_without_a_word_is_remembered);
 	RUN_RIG(once_it_tells_it_is_brought_up);
 	RUN_RIG(one_exchange_at_a_time);
 	RUN_RIG(a_large_push_is_split_parents_first);
