@@ -380,7 +380,7 @@ void tl__tree_v0_start(tl__sync *sync, tl__session *session);
 int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
 	size_t count) TL_MUST_USE;
 
-/* --- watch.c: a request held by each peer ------------------------------------------------------
+/* --- watch.c, watch_answer.c: requests held by peers ---------------------------------------------
  */
 
 #define TL__WATCH_HOLD_MS      50000
@@ -393,7 +393,12 @@ int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, 
 
 void tl__watch_run(tl__sync *sync);
 uint64_t tl__watch_due(const tl__sync *sync);
-void tl__watch_end(tl__sync *sync, tl__peer *peer); /* the call is cancelled */
+void tl__watch_end(tl__sync *sync, tl__peer *peer); /* its calls are cancelled */
+uint8_t tl__watch_number(const tl__peer *peer, const tl__peer_watch *watch); /* as pairs name it */
+/* None of its databases is named any more. */
+void tl__watch_unname(tl__peer *peer, const tl__peer_watch *watch);
+bool tl__watch_is_pulled(const tl__pair *pair);
+void tl__watch_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
 void tl__watches_end(tl__sync *sync);
 
 /* --- schedule.c ------------------------------------------------------------------------------- */

@@ -57,17 +57,20 @@ typedef struct tl__peer_address {
 	bool page_sure; /* it was said, or smaller ones passed; else any failure may have been it */
 } tl__peer_address;
 
-/* Our watch of a peer: one request, held there until one of the databases moves. */
+/* Requests of ours that one peer holds at once: as many as it holds of one key. */
+#define TL__PEER_WATCHES 4
+
+/* Our watch of a peer: one request, held there until one of its databases moves. */
 typedef struct tl__peer_watch {
-	bool offered;  /* its hello says that it answers watch */
 	uint64_t call; /* number; 0 = none is under way */
 	uint64_t sent_at;
 	uint64_t ingest;         /* work that stores the last answer; 0 = none */
 	tl__v1_cursor cursor;    /* behind it */
 	uint64_t look;           /* work that compares the tips told */
-	bool crowded;            /* there was no room for all databases */
-	uint32_t hold_ms;        /* asked for; 0: not yet */
-	unsigned full;           /* held to the end, one after the other */
+	bool full;               /* there was no room for all databases that are in none */
+	uint32_t hold_ms;        /* that its way bears; 0: not asked yet */
+	uint32_t held_ms;        /* asked for last */
+	unsigned whole;          /* held to the end, one after the other */
 	unsigned failures, cuts; /* one after the other */
 	uint64_t next_at;        /* not before */
 	uint64_t waits_for;      /* since then pulls come first; 0: none does */
@@ -106,7 +109,10 @@ struct tl__peer {
 	uint64_t history_count; /* written ever */
 	unsigned exchanges;     /* calls and sessions under way: it may not be freed */
 	unsigned sessions;
-	tl__peer_watch watch;
+	bool watch_offered; /* its hello says that it answers watch */
+	tl__peer_watch watches[TL__PEER_WATCHES];
+	tl_id watched_last; /* the database named last: where not all fit, those behind it are next
+			     */
 	bool takes_state;   /* its hello says that it knows `state` */
 	bool hello_heard;   /* of the process that answers there now */
 	uint64_t check;     /* call number of a check or first contact under way */
@@ -205,7 +211,8 @@ struct tl__pair {
 	/* Something had no room, or waits for what was not given: from `sure` again when anything
 	 * arrives, and with each tick. */
 	bool gap;
-	bool watched;      /* our watch names it */
+	uint8_t watch;     /* number of the one that it belongs to, from 1; 0: to none */
+	bool watched;      /* and that one, under way, names it */
 	bool watch_barred; /* it was absent there: until a pull went well */
 	bool stalled;
 	bool wanted;     /* one exchange is wanted now, whatever the outbox says */

@@ -247,7 +247,7 @@ static void stop_watching(tl__sim_peer *peer)
 	tl__sync *core = tl__sim_core(peer);
 
 	for (tl__peer *other = core->peers; other; other = other->next) {
-		other->watch.offered = false;
+		other->watch_offered = false;
 		tl__watch_end(core, other);
 	}
 }
