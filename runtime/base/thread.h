@@ -5,7 +5,8 @@
 #include <pthread.h>
 
 /* As pthread_create, whose error number it returns; the thread takes no signals: those are for the
- * program's own threads. What the thread itself does wrong (SIGSEGV and the like) still ends it. */
-int tl__thread_start(pthread_t *out, void *(*run)(void *ud), void *ud);
+ * program's own threads. What the thread itself does wrong (SIGSEGV and the like) still ends it.
+ * `name`, at most 15 bytes, is what the system's tools show. */
+int tl__thread_start(pthread_t *out, const char *name, void *(*run)(void *ud), void *ud);
 
 #endif

@@ -90,7 +90,7 @@ static void *run(void *ud)
 static void start_threads(tl__verify_pool *pool)
 {
 	while (pool->started < pool->wanted) {
-		if (tl__thread_start(&pool->threads[pool->started], run, pool) != 0) {
+		if (tl__thread_start(&pool->threads[pool->started], "tl-pool", run, pool) != 0) {
 			pool->wanted = pool->started;
 			return;
 		}

@@ -127,7 +127,7 @@ static void start_call(tl__connection *c, size_t end)
 	atomic_store(&c->job.cancelled, false);
 	atomic_store(&c->told, false);
 	atomic_store(&c->done, false);
-	if (tl__thread_start(&c->thread, run_call, c) == 0)
+	if (tl__thread_start(&c->thread, "tl-call", run_call, c) == 0)
 		enter(c, TL__CONNECTION_RUNNING);
 	else
 		put_failure(c, TL_E_IO, "there is no thread left for the call; try again");

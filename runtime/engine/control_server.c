@@ -280,7 +280,7 @@ int tl__control_open(tl__control **out, tl_node *node)
 		control_free(control);
 		return rc;
 	}
-	rc = tl__thread_start(&control->thread, run, control);
+	rc = tl__thread_start(&control->thread, "tl-control", run, control);
 	if (rc != 0) {
 		control_free(control);
 		return tl__fail(TL_E_IO, "cannot start the control thread: %s", strerror(rc));

@@ -107,7 +107,7 @@ static int new_parts(tl__engine *e, const tl_sync_options *options)
 
 static int start_thread(tl__engine *e)
 {
-	int rc = tl__thread_start(&e->thread, run, e);
+	int rc = tl__thread_start(&e->thread, "tl-sync", run, e);
 
 	if (rc != 0)
 		return tl__fail(TL_E_IO, "cannot start the engine's thread: %s", strerror(rc));

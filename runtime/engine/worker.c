@@ -59,7 +59,7 @@ int tl__worker_new(tl__worker **out, tl__inbox *inbox)
 	worker->end = &worker->first;
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->work, NULL);
-	rc = tl__thread_start(&worker->thread, run, worker);
+	rc = tl__thread_start(&worker->thread, "tl-store", run, worker);
 	if (rc != 0) {
 		pthread_cond_destroy(&worker->work);
 		pthread_mutex_destroy(&worker->lock);
