@@ -21,6 +21,11 @@ typedef struct bench_line {
 	const char *of;
 	int64_t bytes, round_trips;
 	double client_mib, server_mib;
+	/* of hubs */
+	int64_t clients;
+	double all_ms, kib_each, core; /* core: percent of one */
+	double loop_us, worker_us, pool_us;
+	double quiet_p99_ms;
 } bench_line;
 
 bench_line line_of(const char *bench);
@@ -96,6 +101,9 @@ typedef struct wire_count {
 	uint64_t round_trips; /* requests: turns from receiving to sending there */
 	uint64_t connections;
 } wire_count;
+/* From now on requests of ours for a watch end before they are sent, or not any more: peers then
+ * push, as they do where nothing is watched. */
+void wire_refuse_watches(bool refuse);
 void wire_reset(void);
 wire_count wire_read(void);
 
@@ -123,6 +131,17 @@ void child_end(child *c);
 /* Peak resident memory of this process in MiB. */
 double peak_mib(void);
 
+/* --- what processes use (threads.c) ----------------------------------------------------------- */
+
+/* Seconds that threads ran: the sync loop's, the store worker's, the verify pool's, all. */
+typedef struct cpu_use {
+	double loop, worker, pool, all;
+} cpu_use;
+cpu_use cpu_of(pid_t pid);
+cpu_use cpu_between(cpu_use before, cpu_use after);
+/* KiB: "VmRSS" now, "VmHWM" at most. */
+double memory_of(pid_t pid, const char *what);
+
 /* --- subjects --------------------------------------------------------------------------------- */
 
 void bench_ingest_memory(void);
@@ -135,9 +154,12 @@ void bench_bootstrap_http(void);
 void bench_bootstrap_v0(void);
 void bench_increment(void);
 void bench_propagation(void);
+void bench_watch(void);
+void bench_flush(void);
 
 /* Roles of child processes: exit status. */
 int role_server(const char *dir);
+int role_hub(const char *dir, const char *db, const char *tls_dir);
 int role_client(const char *dir, const char *address, const char *db, const char *protocol);
 
 #endif

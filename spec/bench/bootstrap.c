@@ -186,10 +186,10 @@ static void run(size_t n, int times, const char *protocol, outcome *out)
  * second, more often. */
 static void both_sizes(const char *name, const char *protocol)
 {
-	const size_t small = bench_quick ? 2000 : 10000, large = bench_quick ? 10000 : 100000;
+	const size_t small = bench_quick ? 200 : 10000, large = bench_quick ? 2000 : 100000;
 	outcome of_small = {0}, of_large = {0};
 
-	for (int i = 0; i < TURNS; i++) {
+	for (int i = 0; i < (bench_quick ? 1 : TURNS); i++) {
 		run(small, SMALL_RUNS / 2, protocol, &of_small);
 		run(large, 1, protocol, &of_large);
 		run(small, SMALL_RUNS / 2, protocol, &of_small);

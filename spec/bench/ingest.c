@@ -28,7 +28,7 @@ static double ingest_once(const char *dir, const char *lines, size_t n)
 
 static void ingest(const char *name, const char *dir)
 {
-	size_t n = bench_quick ? 2000 : 10000;
+	size_t n = bench_quick ? 1000 : 10000;
 	const char *lines = seed_lines(n);
 	bench_line line = line_of(name);
 	double per_s[REPEATS], ratio[REPEATS];
@@ -75,7 +75,7 @@ static double verify_once(const char *dir, const tl_id *id, size_t n)
 
 void bench_verify_store(void)
 {
-	size_t n = bench_quick ? 2000 : 10000;
+	size_t n = bench_quick ? 1000 : 10000;
 	const char *lines = seed_lines(n);
 	bench_line line = line_of("verify_store");
 	double per_s[REPEATS], ratio[REPEATS];

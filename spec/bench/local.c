@@ -107,7 +107,7 @@ static void measure(
 void bench_commit(void)
 {
 	static const size_t sizes[SIZES] = {0, 1000, 10000, 100000};
-	size_t count = bench_quick ? SIZES - 1 : SIZES;
+	size_t count = bench_quick ? 2 : SIZES;
 	subject subjects[SIZES] = {0};
 
 	for (size_t i = 0; i < count; i++)
@@ -128,7 +128,7 @@ void bench_commit(void)
 
 void bench_get(void)
 {
-	const size_t sizes[2] = {1000, bench_quick ? 10000 : 100000};
+	const size_t sizes[2] = {1000, bench_quick ? 2000 : 100000};
 	subject subjects[2] = {0};
 
 	for (size_t i = 0; i < 2; i++)

@@ -21,6 +21,8 @@ static const struct subject {
 	{"bootstrap_v0", bench_bootstrap_v0},
 	{"increment", bench_increment},
 	{"propagation", bench_propagation},
+	{"watch", bench_watch},
+	{"flush", bench_flush},
 };
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 
@@ -58,6 +60,8 @@ int main(int argc, char **argv)
 	need(tl_crypto_init(), "cryptography");
 	if (argc == 3 && strcmp(argv[1], "--server") == 0)
 		return role_server(argv[2]);
+	if (argc == 5 && strcmp(argv[1], "--hub") == 0)
+		return role_hub(argv[2], argv[3], argv[4]);
 	if (argc == 6 && strcmp(argv[1], "--client") == 0)
 		return role_client(argv[2], argv[3], argv[4], argv[5]);
 	atexit(work_remove);

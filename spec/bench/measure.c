@@ -60,7 +60,15 @@ bench_line line_of(const char *bench)
 		.bytes = -1,
 		.round_trips = -1,
 		.client_mib = -1,
-		.server_mib = -1};
+		.server_mib = -1,
+		.clients = -1,
+		.all_ms = -1,
+		.kib_each = -1,
+		.core = -1,
+		.loop_us = -1,
+		.worker_us = -1,
+		.pool_us = -1,
+		.quiet_p99_ms = -1};
 }
 
 static void whole(const char *name, int64_t value)
@@ -75,8 +83,22 @@ static void real(const char *name, double value, int digits)
 		printf(",\"%s\":%.*f", name, digits, value);
 }
 
+static void print_hub(const bench_line *line)
+{
+	whole("clients", line->clients);
+	real("all_ms", line->all_ms, 1);
+	real("kib_each", line->kib_each, 1);
+	real("core", line->core, 2);
+	real("loop_us", line->loop_us, 1);
+	real("worker_us", line->worker_us, 1);
+	real("pool_us", line->pool_us, 1);
+	real("quiet_p99_ms", line->quiet_p99_ms, 3);
+}
+
 void line_print(const bench_line *line)
 {
+	double load;
+
 	printf("{\"bench\":\"%s\"", line->bench);
 	if (line->part)
 		printf(",\"part\":\"%s\"", line->part);
@@ -93,6 +115,9 @@ void line_print(const bench_line *line)
 	whole("round_trips", line->round_trips);
 	real("client_mib", line->client_mib, 1);
 	real("server_mib", line->server_mib, 1);
+	print_hub(line);
+	if (getloadavg(&load, 1) == 1)
+		real("load", load, 1);
 	printf("}\n");
 	fflush(stdout);
 }

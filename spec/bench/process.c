@@ -1,4 +1,4 @@
-/* Children: this program in another role, and their memory. */
+/* Children: this program in another role. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,15 +63,5 @@ void child_end(child *c)
 
 double peak_mib(void)
 {
-	FILE *file = fopen("/proc/self/status", "re");
-	char line[256];
-	double kib = -1;
-
-	need_that(file != NULL, "/proc/self/status");
-	while (fgets(line, sizeof line, file))
-		if (strncmp(line, "VmHWM:", 6) == 0)
-			kib = strtod(line + 6, NULL);
-	fclose(file);
-	need_that(kib > 0, "a peak of memory");
-	return kib / 1024;
+	return memory_of(getpid(), "VmHWM") / 1024;
 }

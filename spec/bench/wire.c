@@ -1,7 +1,9 @@
 /* Counts what goes over the connections that this process opens, by standing before the C library's
  * own functions: libcurl calls these. */
 #undef _FORTIFY_SOURCE
+#include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +18,12 @@ enum { OTHER, RECEIVED, SENT }; /* a connection opened here, and what came last 
 
 static _Atomic unsigned char last[DESCRIPTORS];
 static atomic_uint_fast64_t bytes, round_trips, connections;
+static atomic_bool refuses_watches;
+
+void wire_refuse_watches(bool refuse)
+{
+	atomic_store(&refuses_watches, refuse);
+}
 
 void wire_reset(void)
 {
@@ -67,9 +75,23 @@ static void moved(int fd, ssize_t n, unsigned char what)
 	mark(fd, what);
 }
 
+static bool is_refused(const void *request, size_t len)
+{
+	static const char watch[] = "POST /tidelock/v1/watch ";
+
+	return atomic_load(&refuses_watches) && len >= sizeof watch - 1 &&
+	       memcmp(request, watch, sizeof watch - 1) == 0;
+}
+
 SEEN ssize_t send(int fd, const void *from, size_t len, int flags)
 {
-	ssize_t n = syscall(SYS_sendto, fd, from, len, flags, NULL, 0);
+	ssize_t n;
+
+	if (is_refused(from, len)) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	n = syscall(SYS_sendto, fd, from, len, flags, NULL, 0);
 
 	moved(fd, n, SENT);
 	return n;
