@@ -40,6 +40,13 @@ static void run_work(tl__job *job)
 	tl__work_run(&w->engine->host, w->work);
 }
 
+static void prepare_work(tl__job *job)
+{
+	work_job *w = (work_job *)job;
+
+	tl__work_prepare(&w->engine->host, w->work);
+}
+
 static void end_opening(tl__engine *e, int code)
 {
 	tl__call *call = e->opening;
@@ -95,9 +102,13 @@ static void do_work(tl__engine *e, tl__work *work)
 		give_back(e, work);
 		return;
 	}
-	*w = (work_job){{{NULL, on_worked}, run_work}, e, work};
+	w->job = (tl__job){.task.call = on_worked,
+		.work = run_work,
+		.prepare = prepare_work,
+		.turn.party = work->party};
+	w->engine = e;
+	w->work = work;
 	e->jobs++;
-	tl__work_prepare(&e->host, work);
 	tl__worker_do(e->worker, &w->job);
 }
 
@@ -246,7 +257,7 @@ void tl__engine_on_upkeep(void *ud)
 		return;
 	e->keeping_up = true;
 	e->jobs++;
-	e->upkeep_job = (tl__job){{NULL, on_kept_up}, keep_up};
+	e->upkeep_job = (tl__job){.task.call = on_kept_up, .work = keep_up};
 	tl__worker_do(e->worker, &e->upkeep_job);
 }
 

@@ -1,6 +1,7 @@
 #include "engine/worker.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
@@ -11,26 +12,33 @@ struct tl__worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	tl__task *first, **end; /* jobs that wait; under the lock, as is `ending` */
+	tl__turns turns; /* jobs that wait; under the lock, as is `ending` */
 	bool ending;
 	tl__inbox *inbox;
 };
 
+static tl__job *job_of(tl__turn *turn)
+{
+	return turn ? (tl__job *)((char *)turn - offsetof(tl__job, turn)) : NULL;
+}
+
+static void prepare(tl__job *job)
+{
+	if (job && job->prepare)
+		job->prepare(job);
+}
+
 static tl__job *next_job(tl__worker *worker)
 {
-	tl__task *task;
+	tl__turn *turn, *next;
 
 	pthread_mutex_lock(&worker->lock);
-	while (!worker->first && !worker->ending)
+	while (!(turn = tl__turns_take(&worker->turns, &next)) && !worker->ending)
 		pthread_cond_wait(&worker->work, &worker->lock);
-	task = worker->first;
-	if (task) {
-		worker->first = task->next;
-		if (!worker->first)
-			worker->end = &worker->first;
-	}
 	pthread_mutex_unlock(&worker->lock);
-	return (tl__job *)task; /* its first member */
+	/* Only this thread takes jobs: it is still there. */
+	prepare(job_of(next));
+	return job_of(turn);
 }
 
 static void *run(void *ud)
@@ -56,7 +64,7 @@ int tl__worker_new(tl__worker **out, tl__inbox *inbox)
 	if (!worker)
 		return TL_E_NOMEM;
 	worker->inbox = inbox;
-	worker->end = &worker->first;
+	tl__turns_init(&worker->turns);
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->work, NULL);
 	rc = tl__thread_start(&worker->thread, "tl-store", run, worker);
@@ -72,10 +80,16 @@ int tl__worker_new(tl__worker **out, tl__inbox *inbox)
 
 void tl__worker_do(tl__worker *worker, tl__job *job)
 {
-	job->task.next = NULL;
+	bool next;
+
+	/* Nobody else puts jobs: the lines grow here alone. */
 	pthread_mutex_lock(&worker->lock);
-	*worker->end = &job->task;
-	worker->end = &job->task.next;
+	next = !tl__turns_waits(&worker->turns, &job->turn.party);
+	pthread_mutex_unlock(&worker->lock);
+	if (next)
+		prepare(job);
+	pthread_mutex_lock(&worker->lock);
+	tl__turns_put(&worker->turns, &job->turn);
 	pthread_cond_signal(&worker->work);
 	pthread_mutex_unlock(&worker->lock);
 }

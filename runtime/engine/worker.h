@@ -1,22 +1,26 @@
 /* The store worker: one thread that does everything that may wait for the disk, so that the loop
- * never does. */
+ * never does. Parties take turns there (turns.h). */
 #ifndef TL_ENGINE_WORKER_H
 #define TL_ENGINE_WORKER_H
 
 #include "engine/inbox.h"
+#include "engine/turns.h"
 
 typedef struct tl__job tl__job;
 struct tl__job {
 	tl__task task;              /* task.call: told on the loop's thread when the work is done */
 	void (*work)(tl__job *job); /* on the worker's thread */
+	void (*prepare)(tl__job *job); /* NULL: nothing is. When it becomes the next of its party;
+					  never blocks; either thread */
+	tl__turn turn;                 /* turn.party: on whose behalf */
 };
 
 typedef struct tl__worker tl__worker;
 
 /* Starts the thread. *out is yours: tl__worker_free. */
 int tl__worker_new(tl__worker **out, tl__inbox *inbox) TL_MUST_USE;
-/* From any thread; jobs are done in order. The job must live until task.call, and may be freed
- * there. */
+/* On the loop's thread; jobs of one party are done in order. The job must live until task.call, and
+ * may be freed there. */
 void tl__worker_do(tl__worker *worker, tl__job *job);
 /* Ends the thread after the jobs that wait; what they tell comes with the closing of the inbox.
  * NULL is fine. */

@@ -164,6 +164,14 @@ tl__work *tl__sync_new_work(tl__sync *sync, tl__work_kind kind, const tl_id *db,
 	return work;
 }
 
+tl__party tl__sync_party(const tl__peer *peer)
+{
+	tl__party party = {TL__PARTY_PEER, {0}};
+
+	memcpy(party.name, peer->key.b, sizeof party.name);
+	return party;
+}
+
 void tl__sync_give_work(tl__sync *sync, tl__work *work)
 {
 	tl__sync_action action = {.kind = TL__SYNC_WORK};

@@ -85,6 +85,9 @@ int tl__pair_relate(
 	tl__sync *sync, tl__peer *peer, const tl_id *db, tl_str tag, tl__pair **out) TL_MUST_USE;
 /* Takes a tag away (ptr NULL: all). The pair goes when none is left. */
 void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag);
+/* Places that were stored with a page after the relation had ended: works of a peer and our own
+ * take turns. */
+void tl__pair_unstore(tl__sync *sync, const tl__work *work);
 void tl__pair_free(tl__pair *pair);
 bool tl__pair_has_tag(const tl__pair *pair, tl_str tag);
 bool tl__pair_dirty(const tl__pair *pair);

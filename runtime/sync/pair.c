@@ -343,6 +343,18 @@ static void note_came(tl__sync *sync, tl__pair *pair, const tl_key *peer, const 
 	tl__pair_acknowledge(pair, 0);
 }
 
+void tl__pair_unstore(tl__sync *sync, const tl__work *work)
+{
+	const tl__ingest_page *page = &work->ingest.page;
+	tl_key peer;
+
+	memcpy(peer.b, work->party.name, sizeof peer.b);
+	if (tl__sync_find_pair(sync, &peer, &work->db))
+		return;
+	for (size_t i = 0; i < page->local_count; i++)
+		tl__sync_put_local(sync, page->locals[i].key, TL__STR_NULL);
+}
+
 void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
 {
 	const tl__work_ingest *in = &work->ingest;
@@ -350,6 +362,7 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 
 	if (pair && pair->ingesting > 0)
 		pair->ingesting--;
+	tl__pair_unstore(sync, work);
 	if (work->code != TL_OK)
 		return;
 	for (size_t i = 0; peer && i < in->result.missing_database_count; i++)

@@ -26,6 +26,7 @@ static void settle(tl__sync *sync, tl__incoming *in)
 {
 	if (!in->done || in->works > 0)
 		return;
+	tl__serve_leave(sync, in);
 	tl__map_remove(&sync->serve->incoming, number_key(&in->number));
 	free_incoming(in);
 }
@@ -67,6 +68,7 @@ tl__work *tl__serve_work(tl__sync *sync, tl__incoming *in, tl__work_kind kind,
 		tl__serve_internal(sync, in, NULL);
 		return NULL;
 	}
+	work->party = tl__serve_party(sync, in);
 	in->works++;
 	return work;
 }
@@ -171,8 +173,7 @@ void tl__serve_request(tl__sync *sync, const tl__sync_request *request)
 {
 	tl__incoming *in;
 
-	if (!sync->loaded || sync->stopping ||
-		sync->serve->incoming.count - sync->serve->hold_count >= TL__SYNC_MAX_INCOMING) {
+	if (!sync->loaded || sync->stopping) {
 		refuse_at_once(sync, request, 503);
 		return;
 	}
@@ -233,6 +234,7 @@ int tl__serve_new(tl__sync *sync)
 	if (!sync->serve)
 		return TL_E_NOMEM;
 	tl__map_init(&sync->serve->incoming);
+	tl__map_init(&sync->serve->askers);
 	tl__map_init(&sync->serve->senders);
 	tl__map_init(&sync->serve->buckets);
 	tl__map_init(&sync->serve->access);
@@ -258,6 +260,7 @@ void tl__serve_free(tl__sync *sync)
 	while (tl__map_next(&sync->serve->incoming, &at, &key, &in))
 		free_incoming(in);
 	tl__map_free(&sync->serve->incoming);
+	tl__serve_askers_free(sync);
 	tl__serve_nonces_free(sync);
 	tl__serve_buckets_free(sync);
 	tl__serve_access_free(sync);

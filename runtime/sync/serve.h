@@ -11,34 +11,37 @@
 #include "sync/state.h"
 
 /* Limits. */
-#define TL__SERVE_REMOTE_BURST     4000 /* requests of one source at once */
-#define TL__SERVE_REMOTE_PER_S     2000
-#define TL__SERVE_KNOWN_BURST      40000 /* of a source where peers are, of several perhaps */
-#define TL__SERVE_KNOWN_PER_S      20000
-#define TL__SERVE_PEER_BURST       12000 /* of the device key of a peer */
-#define TL__SERVE_PEER_PER_S       6000
-#define TL__SERVE_KEY_BURST        400 /* of the device key of a stranger */
-#define TL__SERVE_KEY_PER_S        100
-#define TL__SERVE_STRANGERS_BURST  4000 /* of all strangers together */
-#define TL__SERVE_STRANGERS_PER_S  1000
-#define TL__SERVE_MAX_BUCKETS      10000 /* of strangers, and as many of peers */
-#define TL__SERVE_MAX_STRANGERS    10000 /* whose nonces are kept */
-#define TL__SERVE_MAX_KEY_REQUESTS 10    /* access requests of one key */
-#define TL__SERVE_MAX_REQUESTS     1000  /* in all, by keys that were proven */
-#define TL__SERVE_MAX_CLAIMS       100   /* beside them: for keys that were only named (v0) */
-#define TL__SERVE_MAX_DECIDED      1000  /* of both, remembered */
-#define TL__SERVE_REQUEST_MS       (INT64_C(30) * 24 * 3600 * 1000)
-#define TL__SERVE_EXPIRE_MS        (3600 * 1000) /* between two looks for rows of ended ones */
-#define TL__SERVE_EXPIRE_ROWS      100           /* taken away in one work */
-#define TL__SERVE_PULLING_MS       2000          /* nothing is pushed to whoever takes pages */
-#define TL__SERVE_PULLED_MS        200           /* behind the last one */
-#define TL__SERVE_MAX_WATCHES      4096          /* of others, held */
-#define TL__SERVE_STRANGER_WATCHES 1024          /* of them by keys that are no peers */
-#define TL__SERVE_KEY_WATCHES      4             /* of one device key */
-#define TL__SERVE_WATCHER_MS       60000         /* remembered behind its last watch */
-#define TL__SERVE_WATCHER_DBS      16            /* it carried entries to, remembered */
-#define TL__SERVE_TOLD_MS          2000          /* nothing is pushed behind an answered watch */
-#define TL__SERVE_PIECE_BYTES      (256u * 1024) /* of a streamed v0 answer */
+#define TL__SERVE_REMOTE_BURST      4000 /* requests of one source at once */
+#define TL__SERVE_REMOTE_PER_S      2000
+#define TL__SERVE_KNOWN_BURST       40000 /* of a source where peers are, of several perhaps */
+#define TL__SERVE_KNOWN_PER_S       20000
+#define TL__SERVE_PEER_BURST        12000 /* of the device key of a peer */
+#define TL__SERVE_PEER_PER_S        6000
+#define TL__SERVE_KEY_BURST         400 /* of the device key of a stranger */
+#define TL__SERVE_KEY_PER_S         100
+#define TL__SERVE_STRANGERS_BURST   4000 /* of all strangers together */
+#define TL__SERVE_STRANGERS_PER_S   1000
+#define TL__SERVE_PEER_AT_ONCE      64    /* requests of a peer under way, watches apart */
+#define TL__SERVE_STRANGER_AT_ONCE  16    /* of a stranger's key, or a source without a key */
+#define TL__SERVE_STRANGERS_AT_ONCE 256   /* of all strangers, of TL__SYNC_MAX_INCOMING */
+#define TL__SERVE_MAX_BUCKETS       10000 /* of strangers, and as many of peers */
+#define TL__SERVE_MAX_STRANGERS     10000 /* whose nonces are kept */
+#define TL__SERVE_MAX_KEY_REQUESTS  10    /* access requests of one key */
+#define TL__SERVE_MAX_REQUESTS      1000  /* in all, by keys that were proven */
+#define TL__SERVE_MAX_CLAIMS        100   /* beside them: for keys that were only named (v0) */
+#define TL__SERVE_MAX_DECIDED       1000  /* of both, remembered */
+#define TL__SERVE_REQUEST_MS        (INT64_C(30) * 24 * 3600 * 1000)
+#define TL__SERVE_EXPIRE_MS         (3600 * 1000) /* between two looks for rows of ended ones */
+#define TL__SERVE_EXPIRE_ROWS       100           /* taken away in one work */
+#define TL__SERVE_PULLING_MS        2000          /* nothing is pushed to whoever takes pages */
+#define TL__SERVE_PULLED_MS         200           /* behind the last one */
+#define TL__SERVE_MAX_WATCHES       4096          /* of others, held */
+#define TL__SERVE_STRANGER_WATCHES  1024          /* of them by keys that are no peers */
+#define TL__SERVE_KEY_WATCHES       4             /* of one device key */
+#define TL__SERVE_WATCHER_MS        60000         /* remembered behind its last watch */
+#define TL__SERVE_WATCHER_DBS       16            /* it carried entries to, remembered */
+#define TL__SERVE_TOLD_MS           2000          /* nothing is pushed behind an answered watch */
+#define TL__SERVE_PIECE_BYTES       (256u * 1024) /* of a streamed v0 answer */
 
 #define TL__SERVE_MAX_CLIENTS    1000  /* keys that came to us, shown */
 #define TL__SERVE_CLIENT_GONE_MS 90000 /* without a request or a held watch */
@@ -52,6 +55,8 @@ typedef struct tl__incoming {
 	tl_str remote, channel, transport;
 	unsigned works; /* under way; the request is freed once there are none and it is done */
 	bool done;      /* answered, or the requester is gone */
+	struct tl__asker *asker; /* counted there as long as it is under way; NULL: not */
+	tl__party_rank rank;     /* among these */
 	/* v1 */
 	tl_key from;
 	tl_key proven[TL__V1_MAX_KEYS + 1]; /* `from` first */
@@ -104,6 +109,9 @@ struct tl__serve {
 	tl__client *client_list;
 	uint64_t next_client; /* monotonic; UINT64_MAX: nobody is here */
 	tl__map incoming;     /* number -> tl__incoming */
+	/* serve_admit.c */
+	tl__map askers; /* name of a party -> struct tl__asker */
+	size_t under_way[TL__PARTY_RANKS];
 	/* serve_nonce.c */
 	tl__map senders;                    /* key -> which of its requests came */
 	struct tl__sender *oldest, *newest; /* strangers */
@@ -142,6 +150,16 @@ bool tl__serve_is_of_peer(const tl__sync *sync, const tl__incoming *in);
 void tl__serve_text(tl__sync *sync, tl__incoming *in, int status, const char *text);
 /* The request is over; it is freed when its works are back. */
 void tl__serve_end(tl__sync *sync, tl__incoming *in);
+
+/* --- serve_admit.c ---------------------------------------------------------------------------- */
+
+/* On whose behalf. */
+tl__party tl__serve_party(const tl__sync *sync, const tl__incoming *in);
+/* Before its first work: whether there is room for one more request of whoever asks, who is told
+ * `busy` if not. */
+bool tl__serve_admit(tl__sync *sync, tl__incoming *in);
+void tl__serve_leave(tl__sync *sync, tl__incoming *in); /* it is under way no longer */
+void tl__serve_askers_free(tl__sync *sync);
 
 /* --- serve_bucket.c --------------------------------------------------------------------------- */
 

@@ -261,8 +261,16 @@ static void serve_access(tl__sync *sync, tl__incoming *in)
 
 /* --- dispatch --------------------------------------------------------------------------------- */
 
+/* A hello is answered at once, a watch has limits of its own. */
+static bool has_work(tl__v1_method method)
+{
+	return method != TL__V1_HELLO && method != TL__V1_WATCH;
+}
+
 void tl__serve_method(tl__sync *sync, tl__incoming *in)
 {
+	if (has_work(in->method) && !tl__serve_admit(sync, in))
+		return;
 	switch (in->method) {
 	case TL__V1_HELLO: serve_hello(sync, in); break;
 	case TL__V1_LIST: serve_list(sync, in); break;

@@ -437,6 +437,8 @@ void tl__serve_v0(tl__sync *sync, tl__incoming *in, const tl__sync_request *requ
 		tl__serve_v0_error(sync, in, "refused");
 		return;
 	}
+	if (!tl__serve_admit(sync, in))
+		return;
 	switch (in->request.kind) {
 	case TL__V0_HANDSHAKE: serve_handshake(sync, in); break;
 	case TL__V0_SYNC_TREE: serve_tree(sync, in); break;

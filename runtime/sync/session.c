@@ -233,7 +233,9 @@ tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind k
 	tl__work *work =
 		tl__sync_new_work(sync, kind, &session->pair->db->id, done, session->number);
 
-	if (!work)
+	if (work)
+		work->party = tl__sync_party(session->peer);
+	else
 		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
 	return work;
 }

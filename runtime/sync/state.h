@@ -363,9 +363,10 @@ uint64_t tl__sync_number(tl__sync *sync); /* fresh, never 0 */
  * (false). */
 bool tl__sync_act(tl__sync *sync, tl__sync_action *action);
 /* Makes a work whose `done` is called when it was run, with the work (freed afterwards by the
- * caller of done). NULL when memory ran out. */
+ * caller of done). It is the node's own unless its party is set. NULL when memory ran out. */
 tl__work *tl__sync_new_work(tl__sync *sync, tl__work_kind kind, const tl_id *db,
 	void (*done)(void *sync, tl__work *work), uint64_t owner);
+tl__party tl__sync_party(const tl__peer *peer);
 void tl__sync_give_work(tl__sync *sync, tl__work *work);
 void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
 	uint64_t number, const char *text);

@@ -117,6 +117,7 @@ static void compare(tl__sync *sync, tl__peer_watch *watch, tl__pair *pair, const
 	}
 	if (a->tip_count > 0)
 		memcpy(ids, a->tips, a->tip_count * sizeof *ids);
+	work->party = tl__sync_party(pair->peer);
 	work->lookup.ids = ids;
 	work->lookup.count = a->tip_count;
 	watch->look = work->owner;
@@ -175,6 +176,8 @@ static void stored(void *core, tl__work *work)
 		watch->ingest = 0;
 	if (peer)
 		tl__sync_ingest_ends(sync, pair, &peer->key, work);
+	else
+		tl__pair_unstore(sync, work);
 	if (pair && work->code == TL_OK) {
 		move_place(sync, pair, &watch->cursor, &work->ingest);
 		record(sync, pair, &work->ingest);
@@ -286,6 +289,7 @@ static void take_answer(
 
 	if (!work)
 		return; /* asked again a second later */
+	work->party = tl__sync_party(peer);
 	if (read_answer(sync, peer, &a, result, &work->arena) != TL_OK) {
 		const tl__call_result bad = {
 			.code = TL_E_SYNC_PROTOCOL_ERROR, .error = "the answer to a watch is none"};

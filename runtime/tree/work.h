@@ -4,14 +4,15 @@
  *
  * Driver: `tl__work_prepare(host, work)` if the work will have to wait for others,
  * `tl__work_run(host, work)`, then the event TL__SYNC_WORKED with the same pointer. Kinds
- * and members are the core's business. Works of one core are run in the order they were handed out
- * (several at once are fine when they are about different databases). */
+ * and members are the core's business. Works of one party are run in the order they were handed
+ * out; those of several in any order (and at once when they are about different databases). */
 #ifndef TL_TREE_WORK_H
 #define TL_TREE_WORK_H
 
 #include "base/arena.h"
 #include "base/map.h"
 #include "tree/database.h"
+#include "tree/party.h"
 #include "wire/v0.h"
 
 /* Bounds of one work. */
@@ -329,6 +330,7 @@ typedef struct tl__work_stream {
 typedef struct tl__work {
 	tl__work_kind kind;
 	tl_id db; /* all zero when not about one */
+	tl__party party;
 	tl__arena arena;
 	/* Whose it is inside the core. */
 	void (*done)(void *sync, struct tl__work *work);

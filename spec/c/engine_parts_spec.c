@@ -341,8 +341,8 @@ static void jobs_are_done_and_told_in_order(void)
 	REQUIRE(tl__inbox_new(&inbox, loop) == TL_OK);
 	REQUIRE(tl__worker_new(&worker, inbox) == TL_OK);
 	for (int i = 0; i < JOBS; i++) {
-		jobs[i] = (counted){
-			{{NULL, told}, work}, &done, &worked, i, i == JOBS - 1 ? loop : NULL};
+		jobs[i] = (counted){{.task.call = told, .work = work}, &done, &worked, i,
+			i == JOBS - 1 ? loop : NULL};
 		tl__worker_do(worker, &jobs[i].job);
 	}
 	tl__loop_run(loop);
@@ -367,7 +367,7 @@ static void the_worker_ends_after_its_queue_and_the_inbox_tells_the_rest(void)
 	REQUIRE(tl__inbox_new(&inbox, loop) == TL_OK);
 	REQUIRE(tl__worker_new(&worker, inbox) == TL_OK);
 	for (int i = 0; i < JOBS; i++) {
-		jobs[i] = (counted){{{NULL, told}, work}, &done, &worked, i, NULL};
+		jobs[i] = (counted){{.task.call = told, .work = work}, &done, &worked, i, NULL};
 		tl__worker_do(worker, &jobs[i].job);
 	}
 	tl__worker_free(worker);

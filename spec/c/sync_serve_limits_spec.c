@@ -2,95 +2,9 @@
  * or an exchange may hold otherwise is in the specs of its subject. */
 #include "sync/outbound.h"
 #include "sync/serve.h"
-#include "sync_rig.h"
+#include "asking_help.h"
 
 #define HOME "127.0.0.1:9001"
-
-/* --- asking ----------------------------------------------------------------------------------- */
-
-#define MAX_KEPT (TL__SYNC_MAX_INCOMING + 2)
-
-static tl__work *kept[MAX_KEPT]; /* handed out and not run yet */
-static size_t kept_count;
-static tl__sync_action heard; /* the last answer */
-static size_t heard_count, begun_count, ended_count;
-static size_t pieces, piece_bytes, longest_piece;
-
-/* Takes the core's actions; runs no work. */
-static void take_actions(void)
-{
-	tl__sync_action action;
-
-	while (tl__sync_next(r.core, &action)) {
-		switch (action.kind) {
-		case TL__SYNC_WORK:
-			REQUIRE(kept_count < MAX_KEPT);
-			kept[kept_count++] = action.work;
-			break;
-		case TL__SYNC_ANSWER:
-			tl__sync_action_drop(&heard);
-			heard = action;
-			heard_count++;
-			break;
-		case TL__SYNC_ANSWER_PIECE:
-			pieces++;
-			piece_bytes += action.answer.body.len;
-			if (action.answer.body.len > longest_piece)
-				longest_piece = action.answer.body.len;
-			tl__sync_action_drop(&action);
-			break;
-		case TL__SYNC_ANSWER_BEGIN: begun_count++; break;
-		case TL__SYNC_ANSWER_END: ended_count += action.answer.ok; break;
-		default: tl__sync_action_drop(&action);
-		}
-	}
-}
-
-static void tell(tl__sync_event *event)
-{
-	tl__sync_handle(r.core, event, r.now, r.wall);
-	take_actions();
-}
-
-static void run_kept(size_t count)
-{
-	while (count-- > 0) {
-		tl__sync_event event = {.kind = TL__SYNC_WORKED, .work = kept[0]};
-
-		REQUIRE(kept_count > 0);
-		kept_count--;
-		for (size_t i = 0; i < kept_count; i++)
-			kept[i] = kept[i + 1];
-		tl__work_run(&w.host, event.work);
-		tell(&event);
-	}
-}
-
-/* The status of the answer that comes at once; 0: none does. */
-static int ask(uint64_t number, const char *from, const char *path, tl_str body)
-{
-	tl__sync_event event = {.kind = TL__SYNC_REQUEST};
-	size_t before = heard_count;
-
-	event.request = (tl__sync_request){.incoming = number,
-		.path = z(path),
-		.content_type = z(TL__V0_CONTENT_TYPE),
-		.remote = z(from),
-		.channel = TL__STR("none"),
-		.transport = TL__STR("http"),
-		.body = body};
-	tell(&event);
-	return heard_count > before ? heard.answer.status : 0;
-}
-
-static void forget(void)
-{
-	tl__sync_action_drop(&heard);
-	memset(&heard, 0, sizeof heard);
-	while (kept_count > 0)
-		tl__work_free(kept[--kept_count]);
-	heard_count = begun_count = ended_count = pieces = piece_bytes = longest_piece = 0;
-}
 
 #define NOWHERE "/nowhere" /* costs no more than a token */
 
@@ -152,41 +66,6 @@ static void so_many_sources_are_remembered(void)
 	CHECK(tl__serve_is_source_known(r.core, TL__STR("peer")));
 	CHECK(tl__serve_take(r.core, TL__STR("peer"), rate));
 	CHECK(!tl__serve_take(r.core, TL__STR("peer"), rate));
-}
-
-static void write_handshake(tl__buf *out)
-{
-	tl__buf_text(out,
-		"{\"Handshake\":{\"device_id\":\"d\",\"public_key\":\"k\",\"display_name\":"
-		"null,\"protocol_version\":0,\"challenge\":[");
-	for (size_t i = 0; i < TL__V0_CHALLENGE_BYTES; i++)
-		tl__buf_text(out, i > 0 ? ",7" : "7");
-	tl__buf_text(out, "],\"listen_addresses\":[]}}");
-}
-
-static void so_many_requests_are_under_way(void)
-{
-	tl__sync_event gone = {.kind = TL__SYNC_GONE, .incoming = 5};
-	tl__buf body = TL__BUF_INIT;
-	tl_str text;
-
-	write_handshake(&body);
-	text = tl__buf_view(&body);
-	for (uint64_t i = 1; i <= TL__SYNC_MAX_INCOMING; i++)
-		CHECK(ask(i, "192.0.2.1:5000", TL__V0_PATH, text) == 0);
-	CHECK(kept_count == TL__SYNC_MAX_INCOMING);
-	CHECK(ask(TL__SYNC_MAX_INCOMING + 1, "192.0.2.1:5000", TL__V0_PATH, text) == 503);
-	/* Going away frees nothing while the store works for it. */
-	tell(&gone);
-	CHECK(ask(TL__SYNC_MAX_INCOMING + 1, "192.0.2.1:5000", TL__V0_PATH, text) == 503);
-	run_kept(1);
-	CHECK(heard.answer.incoming == 1 && heard.answer.status == 200);
-	CHECK(ask(TL__SYNC_MAX_INCOMING + 1, "192.0.2.1:5000", TL__V0_PATH, text) == 0);
-	CHECK(ask(TL__SYNC_MAX_INCOMING + 2, "192.0.2.1:5000", TL__V0_PATH, text) == 503);
-	run_kept(kept_count);
-	CHECK(r.core->serve->incoming.count == 0);
-	tl__buf_free(&body);
-	forget();
 }
 
 /* --- pieces of a v0 answer -------------------------------------------------------------------- */
@@ -507,7 +386,6 @@ int main(void)
 	RUN_RIG(a_source_asks_so_often_and_no_more);
 	RUN_RIG(strangers_ask_so_often_together);
 	RUN_RIG(so_many_sources_are_remembered);
-	RUN_RIG(so_many_requests_are_under_way);
 	RUN_RIG(a_piece_has_so_many_bytes);
 	RUN_RIG(a_longer_entry_is_a_piece_alone);
 	RUN_RIG(pushes_are_held_back_so_long);

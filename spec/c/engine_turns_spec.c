@@ -1,0 +1,206 @@
+/* Turns on the store worker: parties one after the other, each in its own order. */
+#include <pthread.h>
+#include <stdio.h>
+#include "base/mem.h"
+#include "check.h"
+#include "engine/loop.h"
+#include "engine/worker.h"
+
+static tl__turns turns;
+static tl__turn waiting[64];
+static size_t used;
+static char order[128]; /* names of the parties that had their turn */
+
+static tl__party party_of(char name)
+{
+	tl__party_rank rank = name == '!'                  ? TL__PARTY_SELF
+			      : name >= 'a' && name <= 'z' ? TL__PARTY_PEER
+							   : TL__PARTY_STRANGER;
+
+	return (tl__party){rank, {(uint8_t)name}};
+}
+
+/* One job for each letter: small ones are peers, '!' is the node itself, others are strangers. */
+static void wait_for_turns(const char *names)
+{
+	tl__turns_init(&turns);
+	used = 0;
+	for (size_t i = 0; names[i]; i++) {
+		waiting[used].party = party_of(names[i]);
+		tl__turns_put(&turns, &waiting[used++]);
+	}
+}
+
+static bool take_one(size_t at)
+{
+	tl__turn *next, *turn = tl__turns_take(&turns, &next);
+
+	if (!turn)
+		return false;
+	order[at] = (char)turn->party.name[0];
+	order[at + 1] = 0;
+	if (next)
+		CHECK(next > turn && next->party.name[0] == turn->party.name[0]);
+	return true;
+}
+
+static bool turns_are(const char *names, const char *wanted)
+{
+	size_t count = 0;
+
+	wait_for_turns(names);
+	while (take_one(count))
+		count++;
+	if (count != used || strcmp(order, wanted) != 0)
+		printf("%zu of %zu: %s\n", count, used, order);
+	return count == used && strcmp(order, wanted) == 0;
+}
+
+static void parties_take_turns_whoever_brings_more(void)
+{
+	CHECK(turns_are("", ""));
+	CHECK(turns_are("aaaaaabc", "abcaaaaa"));
+	CHECK(turns_are("aaabbbccc", "abcabcabc"));
+	CHECK(turns_are("AAAAB", "ABAAA"));
+}
+
+static void the_node_itself_comes_first_and_peers_before_strangers(void)
+{
+	CHECK(turns_are("AAa!b!", "!!abAA"));
+	CHECK(turns_are("ABCabc", "abcABC"));
+}
+
+static void strangers_get_one_turn_in_so_many_of_peers(void)
+{
+	CHECK(turns_are("ABaaaaaaaaaaaaaaaaaaaa", "aaaaaaaaAaaaaaaaaBaaaa"));
+}
+
+static void who_comes_later_waits_for_one_turn_of_each_other(void)
+{
+	wait_for_turns("aaaabbbb");
+	CHECK(take_one(0) && order[0] == 'a');
+	waiting[used].party = party_of('c');
+	tl__turns_put(&turns, &waiting[used++]);
+	CHECK(take_one(0) && order[0] == 'b');
+	CHECK(take_one(0) && order[0] == 'a');
+	CHECK(take_one(0) && order[0] == 'c');
+	CHECK(!tl__turns_waits(&turns, &waiting[used - 1].party));
+	CHECK(tl__turns_waits(&turns, &waiting[0].party));
+}
+
+/* Names that are alike but for their rank, and many at once, in few buckets. */
+static void many_parties_are_told_apart(void)
+{
+	enum { PARTIES = 2000, EACH = 3 };
+	tl__turn *many = tl__alloc_zero((size_t)PARTIES * EACH, sizeof *many);
+	tl__turn *next;
+	size_t wrong = 0;
+
+	REQUIRE(many != NULL);
+	tl__turns_init(&turns);
+	for (size_t i = 0; i < (size_t)PARTIES * EACH; i++) {
+		size_t party = i / EACH;
+
+		many[i].party.rank = party % 2 ? TL__PARTY_PEER : TL__PARTY_STRANGER;
+		many[i].party.name[0] = (uint8_t)(party / 2);
+		many[i].party.name[31] = (uint8_t)(party / 2 / 256);
+		tl__turns_put(&turns, &many[i]);
+	}
+	for (size_t round = 0; round < EACH; round++)
+		for (size_t i = 0; i < PARTIES / 2; i++) {
+			tl__turn *turn = NULL;
+
+			do
+				turn = tl__turns_take(&turns, &next);
+			while (turn && turn->party.rank == TL__PARTY_STRANGER);
+			wrong += turn != &many[(2 * i + 1) * EACH + round];
+		}
+	CHECK(wrong == 0);
+	while (tl__turns_take(&turns, &next))
+		CHECK(!next || next->party.rank == TL__PARTY_STRANGER);
+	tl__free(many);
+}
+
+/* --- the worker ------------------------------------------------------------------------------- */
+
+typedef struct noted {
+	tl__job job;
+	char name;
+} noted;
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static char worked[64], prepared[64];
+static size_t worked_count, prepared_count, told_count;
+
+static void note_work(tl__job *job)
+{
+	if (((noted *)job)->name == '.') {
+		pthread_mutex_lock(&gate); /* until all others wait */
+		pthread_mutex_unlock(&gate);
+		return;
+	}
+	worked[worked_count++] = ((noted *)job)->name;
+}
+
+static void note_prepared(tl__job *job)
+{
+	if (((noted *)job)->name != '.')
+		prepared[prepared_count++] = ((noted *)job)->name;
+}
+
+static void note_told(tl__task *task)
+{
+	(void)task;
+	told_count++;
+}
+
+static void do_job(tl__worker *worker, noted *n, char name, char party)
+{
+	n->job = (tl__job){.task.call = note_told,
+		.work = note_work,
+		.prepare = note_prepared,
+		.turn.party = party_of(party)};
+	n->name = name;
+	tl__worker_do(worker, &n->job);
+}
+
+/* Of the pages of one peer only the next one is made ready, so that those of others are not behind
+ * all of them there either. */
+static void the_worker_takes_turns_and_prepares_what_is_next_of_each(void)
+{
+	tl_loop *loop = NULL;
+	tl__inbox *inbox = NULL;
+	tl__worker *worker = NULL;
+	noted jobs[10];
+
+	REQUIRE(tl__loop_new(&loop) == TL_OK);
+	REQUIRE(tl__inbox_new(&inbox, loop) == TL_OK);
+	REQUIRE(tl__worker_new(&worker, inbox) == TL_OK);
+	pthread_mutex_lock(&gate);
+	do_job(worker, &jobs[0], '.', '!');
+	for (size_t i = 0; i < 6; i++)
+		do_job(worker, &jobs[1 + i], (char)('1' + i), 'a');
+	do_job(worker, &jobs[7], 'x', 'b');
+	do_job(worker, &jobs[8], 'y', 'B');
+	do_job(worker, &jobs[9], 'z', 'b');
+	CHECK(prepared_count == 3 && memcmp(prepared, "1xy", 3) == 0);
+	pthread_mutex_unlock(&gate);
+	tl__worker_free(worker); /* all that waits is done */
+	CHECK(worked_count == 9 && memcmp(worked, "1x2z3456y", 9) == 0);
+	CHECK(prepared_count == 9 && memcmp(prepared, "1xy2z3456", 9) == 0);
+	tl__inbox_close(inbox);
+	CHECK(told_count == 10);
+	tl__inbox_free(inbox);
+	tl__loop_free(loop);
+}
+
+int main(void)
+{
+	RUN(parties_take_turns_whoever_brings_more);
+	RUN(the_node_itself_comes_first_and_peers_before_strangers);
+	RUN(strangers_get_one_turn_in_so_many_of_peers);
+	RUN(who_comes_later_waits_for_one_turn_of_each_other);
+	RUN(many_parties_are_told_apart);
+	RUN(the_worker_takes_turns_and_prepares_what_is_next_of_each);
+	return spec_end();
+}
