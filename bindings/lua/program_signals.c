@@ -36,6 +36,7 @@ static volatile sig_atomic_t signals, first; /* how many came, and the first one
 static volatile sig_atomic_t phase = COMMAND, ticks, hurried;
 static volatile sig_atomic_t has_partial;
 static char partial[PATH_MAX]; /* a file that is nothing until it is whole */
+static bool in_background;     /* what is typed at the terminal is not for us */
 
 /* --- handlers --------------------------------------------------------------------------------- */
 
@@ -71,10 +72,13 @@ static void start_timer(long seconds, long microseconds, bool again)
 
 /* The first signal asks; the second ends the process at once: everything acknowledged is durable
  * anyway. While nodes close, one signal ends their waiting, the next the process. */
-static void on_signal(int number)
+static void on_signal(int number, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
+	(void)context;
+	if (in_background && number == SIGINT && info->si_code == SI_KERNEL) /* typed */
+		return;
 	if (signals == 0)
 		first = number;
 	if (phase == CLOSING ? hurried : signals > 0)
@@ -95,12 +99,14 @@ static void on_signal(int number)
 	errno = saved;
 }
 
-static void on_alarm(int number)
+static void on_alarm(int number, siginfo_t *info, void *context)
 {
 	static const char text[] = "tidelock: asked to stop, the script did not end; its nodes were"
 				   " not flushed\n";
 
 	(void)number;
+	(void)info;
+	(void)context;
 	if (phase == COMMAND && ++ticks < TICKS)
 		return;
 	if (phase == SCRIPT && write(STDERR_FILENO, text, sizeof text - 1) < 0)
@@ -109,14 +115,18 @@ static void on_alarm(int number)
 }
 
 /* Where a signal is to change nothing here: ignoring it would be inherited by children. */
-static void on_nothing(int number)
+static void on_nothing(int number, siginfo_t *info, void *context)
 {
 	(void)number;
+	(void)info;
+	(void)context;
 }
 
-static int handle(int number, void (*handler)(int number), int flags)
+typedef void signal_handler(int number, siginfo_t *info, void *context);
+
+static int handle(int number, signal_handler *handler, int flags)
 {
-	struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+	struct sigaction action = {.sa_sigaction = handler, .sa_flags = flags | SA_SIGINFO};
 
 	sigemptyset(&action.sa_mask);
 	return sigaction(number, &action, NULL);
@@ -124,7 +134,6 @@ static int handle(int number, void (*handler)(int number), int flags)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-/* `nohup` and its like have SIGHUP ignored, and mean it. */
 static bool is_ignored(int number)
 {
 	struct sigaction now;
@@ -132,11 +141,21 @@ static bool is_ignored(int number)
 	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-static int handle_stops(void (*handler)(int number), int flags)
+/* Who started us with a signal ignored, as `nohup` does, means it. A shell without job control has
+ * SIGINT and SIGQUIT ignored in what it starts in the background: what is typed there is for
+ * others, while one that is sent to us is for us. */
+static int handle_stops(signal_handler *handler, int flags)
 {
-	int rc = handle(SIGTERM, handler, flags) | handle(SIGINT, handler, flags);
+	static const int stops[] = {SIGTERM, SIGINT, SIGHUP};
+	int rc = 0;
 
-	return is_ignored(SIGHUP) ? rc : rc | handle(SIGHUP, handler, flags);
+	for (size_t n = 0; n < sizeof stops / sizeof *stops; n++) {
+		if (in_background && stops[n] == SIGINT) /* the timer interrupts system calls */
+			rc |= handle(SIGINT, handler, flags | SA_RESTART);
+		else if (!is_ignored(stops[n]))
+			rc |= handle(stops[n], handler, flags);
+	}
+	return rc;
 }
 
 int program_signals_watch(lua_State *L)
@@ -144,6 +163,7 @@ int program_signals_watch(lua_State *L)
 	running = L;
 	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
 		return -1;
+	in_background = is_ignored(SIGINT) && is_ignored(SIGQUIT);
 	/* A closed pipe and a limit on files are errors, like a full disk. */
 	return handle(SIGPIPE, on_nothing, SA_RESTART) | handle(SIGXFSZ, on_nothing, SA_RESTART) |
 	       handle(SIGALRM, on_alarm, 0) | handle_stops(on_signal, 0);

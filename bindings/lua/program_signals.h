@@ -5,8 +5,10 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* From here on SIGINT, SIGTERM and SIGHUP (unless that was ignored) interrupt `L`. -1 when the
- * system refuses. */
+/* From here on SIGINT, SIGTERM and SIGHUP interrupt `L`, but for those that were ignored at the
+ * start. In a background job of a shell, which is told by SIGINT and SIGQUIT both being ignored, a
+ * SIGINT that is sent does, too, and only one that is typed does not. -1 when the system refuses.
+ */
 int program_signals_watch(lua_State *L);
 /* The first signal that came; 0 while none did. */
 int program_signals_first(void);

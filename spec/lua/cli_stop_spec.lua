@@ -150,29 +150,79 @@ describe('a signal', function()
 		assert.are.equal(4, #names_in(folder)) -- data, the script, the link and the file
 	end)
 
-	it('of a terminal that is gone closes nodes, unless it was ignored', function()
-		local text = [[
-			local tl = require 'tidelock'
-			local node <close> = assert(tl.open { path = arg[1] })
-			print 'ready' io.stdout:flush()
-			tl.sleep '1h']]
+	local OPENED = [[
+		local tl = require 'tidelock'
+		local node <close> = assert(tl.open { path = arg[1] .. '/data' })
+		local last <close> = setmetatable({}, { __close = function() io.open(arg[1] .. '/closed', 'w'):close() end })
+		print 'ready' io.stdout:flush()
+		tl.sleep '1h']]
+
+	it('closes nodes', function()
 		for signal, expected in pairs(SIGNALS) do
-			local data = H.folder() .. '/data'
-			local script = start_script(text, {}, data)
+			local folder = H.folder()
+			local script = start_script(OPENED, {}, folder)
 			script:kill(signal)
 			assert.are.equal(expected, (script:wait()))
-			assert.is_nil(uv.fs_stat(data .. '/control.sock'))
-			assert.is_nil(uv.fs_stat(data .. '/tidelock.db-wal'))
+			assert.is_nil(uv.fs_stat(folder .. '/data/control.sock'))
+			assert.is_nil(uv.fs_stat(folder .. '/data/tidelock.db-wal'))
 		end
-		local file = H.write(H.folder() .. '/script.lua', text)
-		local ignoring = H.start({ program = 'sh' }, '-c', 'trap "" HUP; exec "$@"', 'sh', H.program, 'run',
-			file, H.folder() .. '/data')
-		H.wait_for(function() return ignoring.out == 'ready\n' end, 30)
-		ignoring:kill 'sighup'
-		uv.sleep(200)
-		assert.is_nil(ignoring.status)
-		ignoring:kill 'sigterm'
-		assert.are.equal(143, (ignoring:wait()))
+	end)
+
+	it('that was ignored at the start stays so', function()
+		local folder = H.folder()
+		local file = H.write(folder .. '/script.lua', OPENED)
+		local data = make_data(3)
+		for signal in pairs(SIGNALS) do
+			local ended_by = signal == 'sigterm' and 'sigint' or 'sigterm'
+			for _, words in ipairs { { 'run', file, folder }, { 'db', 'import', '-d', data } } do
+				local stuck = uv.new_pipe()
+				local command = H.start({ program = 'sh', stdin = stuck }, '-c',
+					'trap "" "$1"; shift; exec "$@"', 'sh', signal:sub(4):upper(), H.program, table.unpack(words))
+				H.wait_for(function() -- its handlers are there
+					local file <close> = io.open(('/proc/%d/status'):format(command.pid))
+					local caught = file and file:read 'a':match 'SigCgt:%s*(%x+)'
+					return caught and tonumber(caught, 16) & 1 << 13 ~= 0 and (words[1] ~= 'run' or command.out ~= '')
+				end, 30)
+				command:kill(signal)
+				uv.sleep(200)
+				uv.run 'nowait'
+				assert.is_nil(command.status)
+				command:kill(ended_by)
+				assert.are.equal(SIGNALS[ended_by], (command:wait()))
+				stuck:close()
+			end
+		end
+	end)
+
+	it('is for a job in the background when it is sent, and not when it is typed', function()
+		local folder = H.folder()
+		local script = H.write(folder .. '/script.lua', OPENED)
+		local shell = H.write(folder .. '/shell', [[
+			trap 'echo typed' INT
+			"$@" & job=$!
+			wait $job
+			sleep 0.5
+			[ -e "$4/closed" ] || echo 'still there'
+			kill -INT $job
+			wait $job
+			echo "status $?"]])
+		local terminal = H.write(folder .. '/terminal', [[
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp('sh', ['sh'] + sys.argv[1:])
+out = b''
+while b'ready' not in out:
+    out += os.read(fd, 1000)
+os.write(fd, b'\3')
+try:
+    while True:
+        out += os.read(fd, 1000)
+except OSError:
+    print(out.decode())]])
+		local _, out, err = H.start({ program = 'python3' }, terminal, shell, H.program, 'run', script, folder):wait()
+		assert.are.equal('', err)
+		assert.matches('typed\r\nstill there\r\nstatus 130', out)
 	end)
 end)
 
