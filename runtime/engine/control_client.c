@@ -22,6 +22,8 @@
 #define READ_BYTES 65536
 /* A node whose queue is full is asked again after this long; nothing tells when there is room. */
 #define CONNECT_AGAIN_MS 10
+/* A node that works at the call says so once a second, and gets this long at least. */
+#define WORKING_PATIENCE_MS 2000
 
 typedef struct call {
 	const char *path;
@@ -39,12 +41,21 @@ static uint64_t now_ms(void)
 	return tl__system_clock.monotonic_ms(NULL);
 }
 
+static uint64_t patience_ms(const call *c)
+{
+	uint32_t given = c->options.timeout_ms;
+
+	if (given == TL_NEVER)
+		return UINT64_MAX;
+	return c->taken && given < WORKING_PATIENCE_MS ? WORKING_PATIENCE_MS : given;
+}
+
 static int fail_silent(const call *c)
 {
 	return tl__fail(TL_E_TIMEOUT,
 		"the process that has %s open has said nothing for %u ms%s; see whether it is "
 		"stopped or has too much to do",
-		c->path, (unsigned)c->options.timeout_ms,
+		c->path, (unsigned)patience_ms(c),
 		c->taken ? ", after it began with the request" : "");
 }
 
@@ -53,13 +64,14 @@ static int wait_ready(const call *c, int fd, short events, int most_ms)
 {
 	struct pollfd fds[2] = {
 		{.fd = fd, .events = events}, {.fd = c->options.cancel_fd, .events = POLLIN}};
-	uint64_t silent = now_ms() - c->heard, timeout = c->options.timeout_ms;
+	uint64_t silent = now_ms() - c->heard, patience = patience_ms(c), left;
 	int rc;
 
-	if (timeout != TL_NEVER && silent >= timeout)
+	if (silent >= patience)
 		return fail_silent(c);
-	if (timeout != TL_NEVER && (most_ms < 0 || (uint64_t)most_ms > timeout - silent))
-		most_ms = timeout - silent > INT32_MAX ? INT32_MAX : (int)(timeout - silent);
+	left = patience - silent;
+	if (patience != UINT64_MAX && (most_ms < 0 || (uint64_t)most_ms > left))
+		most_ms = left > INT32_MAX ? INT32_MAX : (int)left;
 	rc = poll(fds, 2, most_ms);
 	if (rc < 0 && errno != EINTR)
 		return tl__fail(TL_E_IO, "cannot wait for the running node: %s", strerror(errno));

@@ -21,6 +21,7 @@ static char dir[SCRATCH_PATH];
 typedef struct fake_node {
 	int listener;
 	const char *says; /* to whoever asks, before it ends; NULL: nothing, and it goes on */
+	bool stays;       /* it goes on also after that */
 	pthread_t thread;
 } fake_node;
 
@@ -32,7 +33,7 @@ static void *be_asked(void *ud)
 
 	if (fd >= 0 && read(fd, request, sizeof request) > 0 && f->says)
 		(void)!write(fd, f->says, strlen(f->says));
-	if (!f->says)
+	if (!f->says || f->stays)
 		(void)!read(fd, request, sizeof request); /* until the client goes away */
 	close(fd);
 	return NULL;
@@ -73,7 +74,7 @@ static int call_within(uint32_t timeout_ms, int cancel_fd, const char *request)
 
 static void a_silent_node_is_given_up(void)
 {
-	fake_node f;
+	fake_node f = {0};
 
 	REQUIRE(fake_start(&f, NULL));
 	CHECK_CODE(call_within(50, -1, STATUS), TL_E_TIMEOUT);
@@ -81,9 +82,23 @@ static void a_silent_node_is_given_up(void)
 	fake_stop(&f);
 }
 
+static void a_node_that_works_gets_time_to_say_so(void)
+{
+	fake_node f = {.stays = true};
+
+	REQUIRE(fake_start(&f, "{\"progress\":{\"done\":0,\"total\":0}}\n"));
+	CHECK_CODE(call_within(2500, -1, STATUS), TL_E_TIMEOUT);
+	CHECK(strstr(tl_error_message(tl_last_error()), "nothing for 2500 ms, after it began"));
+	fake_stop(&f);
+	REQUIRE(fake_start(&f, "{\"progress\":{\"done\":0,\"total\":0}}\n"));
+	CHECK_CODE(call_within(50, -1, STATUS), TL_E_TIMEOUT);
+	CHECK(strstr(tl_error_message(tl_last_error()), "nothing for 2000 ms, after it began"));
+	fake_stop(&f);
+}
+
 static void waiting_can_be_cancelled(void)
 {
-	fake_node f;
+	fake_node f = {0};
 	int ends[2];
 
 	REQUIRE(fake_start(&f, NULL));
@@ -110,7 +125,7 @@ static void it_is_known_whether_a_request_was_taken(void)
 		{"{\"progress\":7}\n{\"result\":7}\n", TL_E_BAD_MESSAGE}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		fake_node f;
+		fake_node f = {0};
 
 		REQUIRE(fake_start(&f, cases[i].says));
 		CHECK_CODE(call_within(10000, -1, STATUS), cases[i].code);
@@ -132,7 +147,7 @@ static void progress_is_told_and_may_end_the_call(void)
 	tl_control_options options = TL_CONTROL_OPTIONS_INIT;
 	uint64_t seen[2] = {0, 0};
 	char *result = NULL;
-	fake_node f;
+	fake_node f = {0};
 
 	options.progress = note_progress;
 	options.ud = seen;
@@ -375,6 +390,7 @@ int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	RUN(a_silent_node_is_given_up);
+	RUN(a_node_that_works_gets_time_to_say_so);
 	RUN(waiting_can_be_cancelled);
 	RUN(it_is_known_whether_a_request_was_taken);
 	RUN(progress_is_told_and_may_end_the_call);

@@ -55,6 +55,18 @@ describe('data directories', function()
 		assert.are.equal(0, (run(data, 'status')))
 	end)
 
+	it('that are mistyped are told the same neighbour every time', function()
+		local folder = H.folder()
+		for _, name in ipairs { 'node-d', 'node-b', 'node-e', 'node-a', 'node-c' } do
+			assert(uv.fs_mkdir(folder .. '/' .. name, 448))
+			H.write(folder .. '/' .. name .. '/tidelock.db', '')
+		end
+		for _ = 1, 5 do -- each process has another order of tables
+			assert.matches("beside it is 'node%-a'", (select(3, run(folder .. '/x', 'status'))))
+			assert.matches("did you mean '.*/node%-a'", (select(3, run(folder .. '/node-x', 'status'))))
+		end
+	end)
+
 	it('are made by init, by --init, and by the first database of a place', function()
 		local folder = H.folder()
 		local _, file = exported(folder)

@@ -12,7 +12,7 @@ local uv = require 'luv'
 local refuse = show.refuse
 
 local FIRST_PAUSE, LAST_PAUSE = 10, 50 -- milliseconds between two attempts
-local LEAST_TIMEOUT = 1 -- seconds that a process which has the directory open gets to answer
+local LEAST_TIMEOUT = 0.2 -- seconds in which a process that has the directory open begins with a call
 
 local M = {}
 
@@ -46,11 +46,14 @@ local function names_with(folder, inside)
 	return names
 end
 
--- A data directory beside this one.
+-- The data directory beside this one whose name comes first.
 local function neighbour(directory)
-	local parent = parent_of(directory)
+	local parent, first = parent_of(directory), nil
 	local info = uv.fs_stat(parent)
-	return info and info.mode & STICKY == 0 and next(names_with(parent, 'tidelock.db')) or nil
+	for name in pairs(info and info.mode & STICKY == 0 and names_with(parent, 'tidelock.db') or {}) do
+		first = (not first or name < first) and name or first
+	end
+	return first
 end
 
 -- The data directory whose path is near to this one, at each step.

@@ -21,8 +21,9 @@ extern "C" {
 /* How to wait for an answer. Zeroed members are left out, so begin with the initialiser. */
 typedef struct tl_control_options {
 	size_t size;
-	/* The longest the node may say nothing, while connecting, being sent to and answering; it
-	 * says that it still works at a call once a second. 0 = TL_CONTROL_TIMEOUT_MS; TL_NEVER. */
+	/* The longest the node may say nothing, while connecting, being sent to and answering. Once
+	 * it has begun with the call, it says each second that it still works at it, and gets two
+	 * at least. 0 = TL_CONTROL_TIMEOUT_MS; TL_NEVER. */
 	uint32_t timeout_ms;
 	/* The call ends with TL_E_CANCELLED as soon as this descriptor is readable; -1: none. */
 	int cancel_fd;
