@@ -153,7 +153,9 @@ describe('a signal', function()
 	local OPENED = [[
 		local tl = require 'tidelock'
 		local node <close> = assert(tl.open { path = arg[1] .. '/data' })
-		local last <close> = setmetatable({}, { __close = function() io.open(arg[1] .. '/closed', 'w'):close() end })
+		local last <close> = setmetatable({}, { __close = function()
+			io.open(arg[1] .. '/closed', 'w'):close()
+		end })
 		print 'ready' io.stdout:flush()
 		tl.sleep '1h']]
 
@@ -170,11 +172,11 @@ describe('a signal', function()
 
 	it('that was ignored at the start stays so', function()
 		local folder = H.folder()
-		local file = H.write(folder .. '/script.lua', OPENED)
+		local script = H.write(folder .. '/script.lua', OPENED)
 		local data = make_data(3)
 		for signal in pairs(SIGNALS) do
 			local ended_by = signal == 'sigterm' and 'sigint' or 'sigterm'
-			for _, words in ipairs { { 'run', file, folder }, { 'db', 'import', '-d', data } } do
+			for _, words in ipairs { { 'run', script, folder }, { 'db', 'import', '-d', data } } do
 				local stuck = uv.new_pipe()
 				local command = H.start({ program = 'sh', stdin = stuck }, '-c',
 					'trap "" "$1"; shift; exec "$@"', 'sh', signal:sub(4):upper(), H.program, table.unpack(words))
@@ -220,7 +222,8 @@ try:
         out += os.read(fd, 1000)
 except OSError:
     print(out.decode())]])
-		local _, out, err = H.start({ program = 'python3' }, terminal, shell, H.program, 'run', script, folder):wait()
+		local _, out, err = H.start({ program = 'python3' }, terminal, shell, H.program, 'run', script,
+			folder):wait()
 		assert.are.equal('', err)
 		assert.matches('typed\r\nstill there\r\nstatus 130', out)
 	end)

@@ -138,7 +138,7 @@ time.sleep(600)]], data, text)
 		local data = make_data()
 		local owner = start_owner(data)
 		owner:kill 'sigstop'
-		for wait, told in pairs { ['1s'] = 1000, ['300ms'] = 300, ['0'] = 200 } do -- the least for one that is alive
+		for wait, told in pairs { ['1s'] = 1000, ['300ms'] = 300, ['0'] = 200 } do
 			local status, _, err = H.run('db', 'list', '--wait', wait, '-d', data)
 			assert.are.equal(1, status)
 			assert.matches(('has said nothing for %d ms'):format(told), err)
