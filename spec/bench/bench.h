@@ -85,6 +85,10 @@ tl_database *open_db(tl_node *node, const tl_id *id, const char *key_name); /* k
 /* Commits one standard entry: key number `key`, a value of 100 bytes. */
 void commit_one(tl_database *db, uint64_t key);
 
+/* Written by the key of that name; only its own. */
+tl_database *new_db(tl_node *node);
+void open_to_everybody(tl_database *db, tl_permission permission);
+
 /* A directory with a node that wrote a database of `n` standard entries, each with a key of its
  * own, readable by everybody. Made once a run; never open it, copy it. */
 const char *seed_dir(size_t n, tl_id *id);
@@ -156,6 +160,7 @@ void bench_increment(void);
 void bench_propagation(void);
 void bench_watch(void);
 void bench_flush(void);
+void bench_hostile(void);
 
 /* Roles of child processes: exit status. */
 int role_server(const char *dir);

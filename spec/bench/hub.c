@@ -70,6 +70,12 @@ static void relate(tl_node *node, const char *key, const tl_id *db)
 	printf("related\n");
 }
 
+static void forget(tl_node *node, const char *key)
+{
+	need(tl_sync_remove_peer(node, key), "a peer less of the hub");
+	printf("forgotten\n");
+}
+
 /* From now on the hub asks whoever listens there. */
 static void dial(tl_node *node, const char *key, const tl_id *db, const char *address)
 {
@@ -83,7 +89,7 @@ static void dial(tl_node *node, const char *key, const tl_id *db, const char *ad
 	relate(node, key, db);
 }
 
-/* Lines: "commit", "relate KEY", "dial KEY ADDRESS". */
+/* Lines: "commit", "relate KEY", "forget KEY", "dial KEY ADDRESS". */
 static void obey(tl_node *node, tl_database *db, char *line, uint64_t *commits)
 {
 	const tl_id *id = tl_database_root_id(db);
@@ -94,6 +100,8 @@ static void obey(tl_node *node, tl_database *db, char *line, uint64_t *commits)
 		commit(db, (*commits)++);
 	else if (word && strcmp(word, "relate") == 0 && key)
 		relate(node, key, id);
+	else if (word && strcmp(word, "forget") == 0 && key)
+		forget(node, key);
 	else if (word && strcmp(word, "dial") == 0 && address)
 		dial(node, key, id, address);
 	else
@@ -161,12 +169,22 @@ double hub_commit(hub *h)
 	return strtod(answer, NULL);
 }
 
-void hub_relate(hub *h, const char *key)
+static void tell_key(hub *h, const char *word, const char *key)
 {
 	char line[TL_KEY_TEXT_LEN + 16], answer[64];
 
-	snprintf(line, sizeof line, "relate %s\n", key);
+	snprintf(line, sizeof line, "%s %s\n", word, key);
 	tell(h, line, answer, sizeof answer);
+}
+
+void hub_relate(hub *h, const char *key)
+{
+	tell_key(h, "relate", key);
+}
+
+void hub_forget(hub *h, const char *key)
+{
+	tell_key(h, "forget", key);
 }
 
 void hub_dial(hub *h, const char *key, const tl_address *at)

@@ -20,8 +20,9 @@ void hub_start(hub *h, const char *dir, const tl_id *db, const char *tls_dir);
 void hub_end(hub *h);
 /* One standard entry; when the call began (now_s, which is the same in all processes). */
 double hub_commit(hub *h);
-/* A peer that it keeps the database in step with; where to be dialled, too. */
+/* A peer that it keeps the database in step with; where to be dialled, too; not any more. */
 void hub_relate(hub *h, const char *key);
 void hub_dial(hub *h, const char *key, const tl_address *at);
+void hub_forget(hub *h, const char *key);
 
 #endif

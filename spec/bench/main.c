@@ -23,6 +23,7 @@ static const struct subject {
 	{"propagation", bench_propagation},
 	{"watch", bench_watch},
 	{"flush", bench_flush},
+	{"hostile", bench_hostile},
 };
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 

@@ -145,36 +145,44 @@ void commit_one(tl_database *db, uint64_t key)
 	tl_transaction_free(tx);
 }
 
-static void open_to_everybody(tl_database *db)
+void open_to_everybody(tl_database *db, tl_permission permission)
 {
 	tl_transaction *tx = NULL;
 	tl_settings_store *settings = NULL;
 
 	need(tl_transaction_new(db, &tx), "a transaction");
 	need(tl_transaction_get_settings(tx, &settings), "settings");
-	need(tl_settings_store_set_global(settings, (tl_permission){TL_READ, 0}, TL_KEY_ACTIVE),
-		"public reading");
+	need(tl_settings_store_set_global(settings, permission, TL_KEY_ACTIVE),
+		"a public database");
 	need(tl_transaction_commit(tx, NULL), "a commit");
 	tl_settings_store_free(settings);
 	tl_transaction_free(tx);
 }
 
-static void seed_make(seed *s)
+tl_database *new_db(tl_node *node)
 {
-	tl_node *node = open_store(s->dir, TL_DURABILITY_RELAXED);
 	tl_value *settings = tl_value_doc();
 	tl_database *db = NULL;
 
-	need(tl_node_add_private_key(node, KEY_NAME, NULL, NULL), "a key");
 	need(tl_doc_put(settings, text("name"), tl_value_text(text("bench"))), "settings");
 	need(tl_node_new_database(node, settings, KEY_NAME, &db), "a database");
+	tl_value_free(settings);
+	return db;
+}
+
+static void seed_make(seed *s)
+{
+	tl_node *node = open_store(s->dir, TL_DURABILITY_RELAXED);
+	tl_database *db;
+
+	need(tl_node_add_private_key(node, KEY_NAME, NULL, NULL), "a key");
+	db = new_db(node);
 	s->id = *tl_database_root_id(db);
-	open_to_everybody(db);
+	open_to_everybody(db, (tl_permission){TL_READ, 0});
 	for (size_t i = 0; i < s->n; i++)
 		commit_one(db, i);
 	need_that(arrivals(db) == s->n + SETUP, "a database of that size");
 	tl_database_free(db);
-	tl_value_free(settings);
 	tl_node_close(node);
 }
 
