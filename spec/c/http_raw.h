@@ -4,6 +4,9 @@
 
 #include "http_rig.h"
 
+/* For what comes sooner or later, also on a busy machine; less than what is idle may stay. */
+#define RAW_GUARD_MS 20000
+
 typedef struct raw {
 	rig *rig;
 	int fd;

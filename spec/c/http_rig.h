@@ -50,10 +50,21 @@ static inline bool all_gone(void *ud)
 	return ((rig *)ud)->gone == ((rig *)ud)->begun;
 }
 
-/* A peer that vanished is noticed within a second. */
+/* A peer that vanished is noticed long before it has been idle for too long. */
 static inline void check_all_gone(rig *g)
 {
-	CHECK(rig_turn(g, all_gone, g, 3000));
+	CHECK(rig_turn(g, all_gone, g, 20000));
+}
+
+/* Turns until something can be taken from this descriptor: a connection, or bytes. */
+static inline bool rig_until_readable(rig *g, int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	uint64_t until = spec_now_ms() + RIG_GUARD_MS;
+
+	while (poll(&ready, 1, 0) == 0 && spec_now_ms() < until)
+		rig_wait(g, 2);
+	return ready.revents != 0;
 }
 
 /* A listener that never says anything. */

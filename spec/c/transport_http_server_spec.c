@@ -23,7 +23,7 @@ static void methods_and_paths_get_their_status(void)
 	CHECK(raw_ask(&g, "POST /type HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n") == 415);
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
-	raw_until_answers(&c, 1, 3000);
+	raw_until_answers(&c, 1, RAW_GUARD_MS);
 	CHECK(raw_status(&c) == 405 && strstr(raw_text(&c), "\r\nallow: POST\r\n"));
 	CHECK(strcmp(g.method, "PUT") == 0 && g.ended == 2);
 	raw_close(&c);
@@ -43,7 +43,7 @@ static void other_methods_on_known_paths_are_405(void)
 		snprintf(text, sizeof text, "%s /echo HTTP/1.1\r\nHost: x\r\n\r\n", methods[i]);
 		REQUIRE(raw_open(&c, &g));
 		raw_say(&c, text);
-		raw_until_answers(&c, 1, 3000);
+		raw_until_answers(&c, 1, RAW_GUARD_MS);
 		CHECK(raw_status(&c) == 405 && strstr(raw_text(&c), "\r\nallow: POST\r\n"));
 		raw_close(&c);
 	}
@@ -65,10 +65,10 @@ static void pipelined_requests_are_answered_in_order(void)
 		    "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nthree"
 		    "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 		    "2\r\nfo\r\n2\r\nur\r\n0\r\n\r\n");
-	CHECK(raw_until_answers(&c, 4, 3000) == 4);
+	CHECK(raw_until_answers(&c, 4, RAW_GUARD_MS) == 4);
 	rig_wait(&g, 20);
 	raw_take(&c);
-	CHECK(raw_until_closed(&c, 3000) && g.begun == 4 && g.ended == 3);
+	CHECK(raw_until_closed(&c, RAW_GUARD_MS) && g.begun == 4 && g.ended == 3);
 	CHECK(strstr(raw_text(&c), "one") < strstr(raw_text(&c), "404"));
 	CHECK(strstr(raw_text(&c), "404") < strstr(raw_text(&c), "three"));
 	CHECK(strstr(raw_text(&c), "four") && !strstr(raw_text(&c), "lost"));
@@ -89,7 +89,7 @@ static void the_connection_ends_behind_a_last_answer(void)
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /last HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nend");
 	raw_say(&c, later);
-	CHECK(raw_until_closed(&c, 3000) && !c.reset);
+	CHECK(raw_until_closed(&c, RAW_GUARD_MS) && !c.reset);
 	CHECK(raw_answers(&c) == 1 && raw_status(&c) == 200 && g.begun == 1);
 	CHECK(strstr(raw_text(&c), "end") && !strstr(raw_text(&c), "later"));
 	raw_close(&c);
@@ -106,7 +106,7 @@ static void requests_may_come_in_single_bytes(void)
 	REQUIRE(raw_open(&c, &g));
 	for (const char *at = text; *at; at++)
 		raw_send(&c, at, 1);
-	CHECK(raw_until_answers(&c, 1, 3000) == 1 && raw_status(&c) == 200);
+	CHECK(raw_until_answers(&c, 1, RAW_GUARD_MS) == 1 && raw_status(&c) == 200);
 	raw_until_closed(&c, 20);
 	CHECK(strcmp(strstr(raw_text(&c), "\r\n\r\n") + 4, "abc") == 0);
 	raw_close(&c);
@@ -122,9 +122,9 @@ static void expect_100_is_answered_when_the_body_is_wanted(void)
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
 		    "Expect: 100-continue\r\n\r\n");
-	CHECK(raw_until_answers(&c, 1, 3000) == 1 && raw_status(&c) == 100);
+	CHECK(raw_until_answers(&c, 1, RAW_GUARD_MS) == 1 && raw_status(&c) == 100);
 	raw_say(&c, "abc");
-	CHECK(raw_until_answers(&c, 2, 3000) == 2 && strstr(raw_text(&c), "200 OK"));
+	CHECK(raw_until_answers(&c, 2, RAW_GUARD_MS) == 2 && strstr(raw_text(&c), "200 OK"));
 	raw_close(&c);
 	CHECK(raw_ask(&g, "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
 			  "Expect: 100-continue\r\n\r\n") == 404);
@@ -142,12 +142,12 @@ static void http_1_0_gets_plain_answers(void)
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /echo HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc");
-	CHECK(raw_until_closed(&c, 3000) && !c.reset && raw_status(&c) == 200);
+	CHECK(raw_until_closed(&c, RAW_GUARD_MS) && !c.reset && raw_status(&c) == 200);
 	CHECK(strcmp(strstr(raw_text(&c), "\r\n\r\n") + 4, "abc") == 0);
 	raw_close(&c);
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /chunks/10 HTTP/1.0\r\nContent-Length: 0\r\n\r\n");
-	CHECK(raw_until_closed(&c, 3000) && !c.reset && raw_status(&c) == 200);
+	CHECK(raw_until_closed(&c, RAW_GUARD_MS) && !c.reset && raw_status(&c) == 200);
 	CHECK(c.got.ptr + c.got.len - strstr(raw_text(&c), "\r\n\r\n") == 4 + 10); /* no chunks */
 	raw_close(&c);
 	rig_close(&g);
@@ -161,17 +161,17 @@ static void an_aborted_answer_never_looks_whole(void)
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /abortchunks/1000 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
-	CHECK(raw_until_closed(&c, 3000));
+	CHECK(raw_until_closed(&c, RAW_GUARD_MS));
 	CHECK(!(c.got.len >= 5 && memcmp(c.got.ptr + c.got.len - 5, "0\r\n\r\n", 5) == 0));
 	raw_close(&c);
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /abort/1000 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
-	CHECK(raw_until_closed(&c, 3000) && c.got.len < 2000);
+	CHECK(raw_until_closed(&c, RAW_GUARD_MS) && c.got.len < 2000);
 	raw_close(&c);
 	/* Without chunks and length only a reset tells. */
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /abortchunks/1000 HTTP/1.0\r\nContent-Length: 0\r\n\r\n");
-	CHECK(raw_until_closed(&c, 3000) && c.reset);
+	CHECK(raw_until_closed(&c, RAW_GUARD_MS) && c.reset);
 	raw_close(&c);
 	rig_close(&g);
 }
@@ -195,7 +195,7 @@ static void an_answer_before_or_during_the_body_arrives(void)
 		REQUIRE(raw_open(&c, &g));
 		raw_say(&c, heads[i]);
 		raw_send(&c, body, i == 2 ? 3 : sizeof body);
-		CHECK(raw_until_answers(&c, 1, 3000) == 1 && raw_status(&c) == statuses[i]);
+		CHECK(raw_until_answers(&c, 1, RAW_GUARD_MS) == 1 && raw_status(&c) == statuses[i]);
 		CHECK(!c.reset);
 		raw_close(&c);
 	}
@@ -214,12 +214,12 @@ static void bodies_over_the_limit_are_413(void)
 	memset(body, 'x', sizeof body);
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n");
-	CHECK(raw_until_answers(&c, 1, 3000) == 1 && raw_status(&c) == 413);
+	CHECK(raw_until_answers(&c, 1, RAW_GUARD_MS) == 1 && raw_status(&c) == 413);
 	raw_close(&c);
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n");
 	raw_send(&c, body, 1000001);
-	CHECK(raw_until_answers(&c, 1, 3000) == 1 && raw_status(&c) == 413 && !c.reset);
+	CHECK(raw_until_answers(&c, 1, RAW_GUARD_MS) == 1 && raw_status(&c) == 413 && !c.reset);
 	raw_close(&c);
 	CHECK(g.taken == 0);
 	/* Chunked: known only once it is over. */
@@ -228,7 +228,7 @@ static void bodies_over_the_limit_are_413(void)
 		    "1e8480\r\n");
 	raw_send(&c, body, sizeof body);
 	raw_say(&c, "\r\n0\r\n\r\n");
-	CHECK(raw_until_answers(&c, 1, 3000) == 1 && raw_status(&c) == 413 && !c.reset);
+	CHECK(raw_until_answers(&c, 1, RAW_GUARD_MS) == 1 && raw_status(&c) == 413 && !c.reset);
 	CHECK(g.taken <= 1000000 && g.ended == 0);
 	raw_close(&c);
 	CHECK(raw_ask(&g, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc") == 200);
@@ -275,7 +275,7 @@ static void connections_are_limited_in_all(void)
 	}
 	CHECK(raw_until_answers(&c[3], 1, 300) == 0 && g.begun == 3 && !c[3].closed);
 	raw_close(&c[0]);
-	CHECK(raw_until_answers(&c[3], 1, 3000) == 1); /* it was only waiting */
+	CHECK(raw_until_answers(&c[3], 1, RAW_GUARD_MS) == 1); /* it was only waiting */
 	for (int i = 1; i < 4; i++)
 		raw_close(&c[i]);
 	rig_close(&g);
@@ -294,7 +294,7 @@ static void connections_are_limited_per_peer(void)
 		raw_until_answers(&c[i], 1, 300);
 	}
 	CHECK(raw_answers(&c[0]) == 1 && raw_answers(&c[1]) == 1);
-	CHECK(raw_until_closed(&c[2], 1000) && raw_answers(&c[2]) == 0);
+	CHECK(raw_until_closed(&c[2], RAW_GUARD_MS) && raw_answers(&c[2]) == 0);
 	for (int i = 0; i < 3; i++)
 		raw_close(&c[i]);
 	rig_close(&g);
@@ -314,13 +314,13 @@ static void another_address_is_another_peer(void)
 		raw_until_answers(&c[i], 1, 300);
 	}
 	CHECK(raw_answers(&c[0]) == 1 && raw_answers(&c[1]) == 1);
-	CHECK(raw_until_closed(&c[2], 1000) && raw_until_closed(&c[3], 1000));
+	CHECK(raw_until_closed(&c[2], RAW_GUARD_MS) && raw_until_closed(&c[3], RAW_GUARD_MS));
 	/* One that ended makes room. */
 	raw_close(&c[0]);
 	rig_wait(&g, 50);
 	REQUIRE(raw_open_from(&again, &g, from[0]));
 	raw_say(&again, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
-	CHECK(raw_until_answers(&again, 1, 2000) == 1);
+	CHECK(raw_until_answers(&again, 1, RAW_GUARD_MS) == 1);
 	raw_close(&again);
 	for (int i = 1; i < 4; i++)
 		raw_close(&c[i]);
@@ -368,7 +368,7 @@ static void make_room_among(const char *what)
 		snprintf(source, sizeof source, "127.0.3.%d", 1 + i);
 		REQUIRE(raw_open_from(&other[i], &g, source));
 		raw_say(&other[i], ASK);
-		CHECK(raw_until_answers(&other[i], 1, 2000) == 1);
+		CHECK(raw_until_answers(&other[i], 1, RAW_GUARD_MS) == 1);
 		CHECK(!other[0].closed);
 	}
 	for (int i = 0; i < PLACES; i++) {
@@ -415,15 +415,15 @@ static void known_requesters_keep_their_places(void)
 	REQUIRE(rig_open(&g, NULL, &options) == TL_OK);
 	REQUIRE(raw_open(&known, &g));
 	raw_say(&known, "POST /kept HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
-	CHECK(raw_until_answers(&known, 1, 2000) == 1);
+	CHECK(raw_until_answers(&known, 1, RAW_GUARD_MS) == 1);
 	for (int i = 0; i < 8; i++) {
 		snprintf(source, sizeof source, "127.0.3.%d", 1 + i);
 		REQUIRE(raw_open_from(&other[i], &g, source));
 		raw_say(&other[i], ASK);
-		CHECK(raw_until_answers(&other[i], 1, 2000) == 1);
+		CHECK(raw_until_answers(&other[i], 1, RAW_GUARD_MS) == 1);
 	}
 	raw_say(&known, ASK);
-	CHECK(raw_until_answers(&known, 2, 2000) == 2);
+	CHECK(raw_until_answers(&known, 2, RAW_GUARD_MS) == 2);
 	raw_close(&known);
 	for (int i = 0; i < 8; i++)
 		raw_close(&other[i]);
@@ -454,7 +454,7 @@ static void a_newcomer_waits_where_everybody_works(void)
 		CHECK(!c[i].closed);
 	}
 	raw_close(&c[0]);
-	CHECK(raw_until_answers(&c[PLACES], 1, 3000) == 1);
+	CHECK(raw_until_answers(&c[PLACES], 1, RAW_GUARD_MS) == 1);
 	for (int i = 1; i <= PLACES; i++)
 		raw_close(&c[i]);
 	rig_close(&g);
@@ -483,7 +483,7 @@ static void the_default_in_all_is_1024(void)
 		if (i < LIMIT - 1)
 			continue;
 		raw_say(&c[i], ASK);
-		CHECK(raw_until_answers(&c[i], 1, 2000) == 1);
+		CHECK(raw_until_answers(&c[i], 1, RAW_GUARD_MS) == 1);
 	}
 	for (int i = 0; i <= LIMIT; i++) {
 		raw_take(&c[i]);
@@ -518,7 +518,7 @@ static void the_first_connection_waits_for_a_descriptor(void)
 	printf("# %u turns in 400 ms without a first descriptor\n", (unsigned)turns);
 	CHECK(turns <= RIG_MOST_TURNS && g.begun == 0);
 	REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	CHECK(raw_until_answers(&c, 1, 3000) == 1);
+	CHECK(raw_until_answers(&c, 1, RAW_GUARD_MS) == 1);
 	raw_close(&c);
 	rig_close(&g);
 }
@@ -558,7 +558,7 @@ static void running_out_of_descriptors_is_survived(void)
 		if (raw_answers(&c[i]) == 1)
 			shutdown(c[i].fd, SHUT_RDWR);
 	for (int i = 0; i < CLIENTS; i++)
-		CHECK(raw_until_answers(&c[i], 1, 3000) == 1);
+		CHECK(raw_until_answers(&c[i], 1, RAW_GUARD_MS) == 1);
 	for (int i = 0; i < CLIENTS; i++)
 		raw_close(&c[i]);
 	rig_close(&g);
@@ -581,7 +581,7 @@ static void lingering_is_bounded(void)
 			"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\nx");
 	}
 	for (int i = 0; i < CLIENTS; i++)
-		CHECK(raw_until_answers(&c[i], 1, 2000) == 1 && raw_status(&c[i]) == 403);
+		CHECK(raw_until_answers(&c[i], 1, RAW_GUARD_MS) == 1 && raw_status(&c[i]) == 403);
 	CHECK(open_descriptors() - before <= CLIENTS + MOST);
 	rig_wait(&g, 3500);
 	CHECK(open_descriptors() - before == CLIENTS);

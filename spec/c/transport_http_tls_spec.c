@@ -210,7 +210,7 @@ static void a_handshake_that_does_not_go_on_ends_soon(void)
 	REQUIRE(open_tls(&g, "ca.pem", "server.pem") == TL_OK); /* with 30 s for what is idle */
 	REQUIRE(raw_open(&silent, &g) && raw_open(&half, &g));
 	raw_send(&half, "\x16\x03\x01", 3);
-	CHECK(raw_until_closed(&silent, 15000) && raw_until_closed(&half, 3000));
+	CHECK(raw_until_closed(&silent, 15000) && raw_until_closed(&half, RAW_GUARD_MS));
 	raw_close(&silent);
 	raw_close(&half);
 	rig_close(&g);
@@ -341,7 +341,7 @@ static void a_handshake_that_never_ends_is_cut(void)
 	REQUIRE(rig_open(&g, &options, &serve) == TL_OK);
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, "\x16\x03\x01");
-	CHECK(raw_until_closed(&c, 3000));
+	CHECK(raw_until_closed(&c, RAW_GUARD_MS));
 	raw_close(&c);
 	REQUIRE(ex_start(&dial, &g, address, "/x") == TL_OK);
 	CHECK(rig_turn(&g, ex_is_done, &dial, RIG_GUARD_MS));
