@@ -56,6 +56,16 @@ static inline void check_all_gone(rig *g)
 	CHECK(rig_turn(g, all_gone, g, 20000));
 }
 
+/* Turns until so many requests have begun. */
+static inline bool rig_until_begun(rig *g, unsigned count)
+{
+	uint64_t until = spec_now_ms() + RIG_GUARD_MS;
+
+	while (g->begun < count && spec_now_ms() < until)
+		rig_wait(g, 2);
+	return g->begun >= count;
+}
+
 /* Turns until something can be taken from this descriptor: a connection, or bytes. */
 static inline bool rig_until_readable(rig *g, int fd)
 {

@@ -362,7 +362,7 @@ static void a_stalled_server_cuts_nobody(void)
 	REQUIRE(raw_open(&c, &g));
 	raw_say(&c, HEAD "Host: x\r\nContent-Length: 3\r\n\r\n");
 	REQUIRE(ex_start(&e, &g, g.address, "/bytes/10") == TL_OK);
-	rig_wait(&g, 20);
+	CHECK(rig_until_begun(&g, 2));
 	e.never_ends = false;
 	e.waiting = true; /* its body is ready when the time comes */
 	nanosleep(&(struct timespec){0, 400000000}, NULL);
@@ -448,7 +448,7 @@ static void clients_that_vanish_are_noticed(void)
 
 		REQUIRE(raw_open(&c, &g));
 		raw_say(&c, texts[i]);
-		rig_wait(&g, 10);
+		CHECK(rig_until_begun(&g, (unsigned)i + 1));
 		raw_close(&c);
 	}
 	check_all_gone(&g); /* long before anything is late */

@@ -305,9 +305,9 @@ static void a_proxy_is_used_only_when_told(void)
 	options.proxy = proxy;
 	REQUIRE(rig_open(&g, &options, NULL) == TL_OK);
 	REQUIRE(ex_start(&e, &g, "peer.example:8080", "/api/v0") == TL_OK);
-	rig_wait(&g, 50);
+	REQUIRE(rig_until_readable(&g, listener));
 	fd = accept(listener, NULL, NULL);
-	CHECK(fd >= 0 && recv(fd, got, sizeof got - 1, 0) > 0);
+	CHECK(fd >= 0 && rig_until_readable(&g, fd) && recv(fd, got, sizeof got - 1, 0) > 0);
 	CHECK(strncmp(got, "POST http://peer.example:8080/api/v0 HTTP/1.1\r\n", 47) == 0);
 	close(fd);
 	CHECK(rig_turn(&g, ex_is_done, &e, RIG_GUARD_MS));
