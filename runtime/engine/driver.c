@@ -37,7 +37,7 @@ static void run_work(tl__job *job)
 {
 	work_job *w = (work_job *)job;
 
-	tl__work_run(&w->engine->host, w->work);
+	job->again = tl__work_slice(&w->engine->host, w->work);
 }
 
 static void prepare_work(tl__job *job)
@@ -87,6 +87,8 @@ static void on_worked(tl__task *task)
 	tl__engine *e = w->engine;
 	tl__work *work = w->work;
 
+	if (w->job.again) /* only when the core has stopped */
+		work->code = TL_E_CLOSED;
 	tl__free(w);
 	e->jobs--;
 	give_back(e, work);
@@ -286,6 +288,7 @@ static void on_patience(void *ud)
 void tl__engine_core_stopped(tl__engine *engine)
 {
 	engine->core_stopped = true;
+	tl__worker_hurry(engine->worker);
 	tl__servers_stop(engine, CLOSING_GRACE_MS);
 	tl__client_cancel_all(engine);
 	tl__engine_maybe_end(engine);

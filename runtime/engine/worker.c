@@ -12,8 +12,8 @@ struct tl__worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	tl__turns turns; /* jobs that wait; under the lock, as is `ending` */
-	bool ending;
+	tl__turns turns; /* jobs that wait; under the lock, as are the next two */
+	bool ending, hurried;
 	tl__inbox *inbox;
 };
 
@@ -24,8 +24,10 @@ static tl__job *job_of(tl__turn *turn)
 
 static void prepare(tl__job *job)
 {
-	if (job && job->prepare)
-		job->prepare(job);
+	if (!job || !job->prepare || job->prepared)
+		return;
+	job->prepared = true;
+	job->prepare(job);
 }
 
 static tl__job *next_job(tl__worker *worker)
@@ -41,6 +43,20 @@ static tl__job *next_job(tl__worker *worker)
 	return job_of(turn);
 }
 
+static bool put(tl__worker *worker, tl__job *job)
+{
+	bool taken;
+
+	pthread_mutex_lock(&worker->lock);
+	taken = !job->again || !worker->hurried;
+	if (taken) {
+		tl__turns_put(&worker->turns, &job->turn);
+		pthread_cond_signal(&worker->work);
+	}
+	pthread_mutex_unlock(&worker->lock);
+	return taken;
+}
+
 static void *run(void *ud)
 {
 	tl__worker *worker = ud;
@@ -48,7 +64,10 @@ static void *run(void *ud)
 
 	tl__inside_set(true);
 	while ((job = next_job(worker)) != NULL) {
+		job->again = false;
 		job->work(job);
+		if (job->again && put(worker, job))
+			continue;
 		/* The inbox is closed only after this thread has ended. */
 		(void)tl__inbox_put(worker->inbox, &job->task);
 	}
@@ -82,15 +101,20 @@ void tl__worker_do(tl__worker *worker, tl__job *job)
 {
 	bool next;
 
-	/* Nobody else puts jobs: the lines grow here alone. */
+	job->again = job->prepared = false;
+	/* Jobs that were begun return to their lines without us: this one is prepared once. */
 	pthread_mutex_lock(&worker->lock);
 	next = !tl__turns_waits(&worker->turns, &job->turn.party);
 	pthread_mutex_unlock(&worker->lock);
 	if (next)
 		prepare(job);
+	(void)put(worker, job); /* a new one always */
+}
+
+void tl__worker_hurry(tl__worker *worker)
+{
 	pthread_mutex_lock(&worker->lock);
-	tl__turns_put(&worker->turns, &job->turn);
-	pthread_cond_signal(&worker->work);
+	worker->hurried = true;
 	pthread_mutex_unlock(&worker->lock);
 }
 

@@ -31,7 +31,9 @@ void tl__work_free(tl__work *work)
 		tl__ingest_result_free(&work->ingest.result);
 		tl__intake_free(work->ingest.intake);
 		break;
-	case TL__WORK_PLAN: tl__map_free(&work->plan.left.ids); break;
+	case TL__WORK_PLAN: tl__work_plan_clear(&work->plan); break;
+	case TL__WORK_PAGE: tl__work_page_clear(&work->page); break;
+	case TL__WORK_WATCH: tl__work_page_clear(&work->watch.page); break;
 	case TL__WORK_STREAM: tl__work_stream_clear(&work->stream); break;
 	default: break;
 	}
@@ -73,11 +75,22 @@ void tl__work_prepare(tl__host *host, tl__work *work)
 		tl__work_ingest_prepare(host->tree, work);
 }
 
-void tl__work_run(tl__host *host, tl__work *work)
+bool tl__work_slice(tl__host *host, tl__work *work)
 {
 	tl__error_drop(work->error);
 	work->error = NULL;
+	work->again = false;
+	work->rows = work->bytes = 0;
 	work->code = run(host, work);
-	if (work->code != TL_OK)
+	if (work->code != TL_OK) {
 		work->error = tl__error_keep();
+		work->again = false;
+	}
+	return work->again;
+}
+
+void tl__work_run(tl__host *host, tl__work *work)
+{
+	while (tl__work_slice(host, work))
+		;
 }

@@ -3,9 +3,10 @@
  * everything in it; whoever holds the pointer owns the work.
  *
  * Driver: `tl__work_prepare(host, work)` if the work will have to wait for others,
- * `tl__work_run(host, work)`, then the event TL__SYNC_WORKED with the same pointer. Kinds
- * and members are the core's business. Works of one party are run in the order they were handed
- * out; those of several in any order (and at once when they are about different databases). */
+ * `tl__work_slice(host, work)` until it is done, then the event TL__SYNC_WORKED with the same
+ * pointer. Kinds and members are the core's business. Works of one party are begun in the order
+ * they were handed out; those of several in any order (and at once when they are about different
+ * databases). */
 #ifndef TL_TREE_WORK_H
 #define TL_TREE_WORK_H
 
@@ -16,9 +17,11 @@
 #include "wire/v0.h"
 
 /* Bounds of one work. */
-#define TL__WORK_MAX_SCAN         10000 /* arrivals looked at for one page */
-#define TL__WORK_OUR_ANCESTORS    64    /* ancestors added to v0 `our_tips` and `their_tips` */
-#define TL__WORK_NEAR_CHECKPOINTS 40    /* of them one behind the other in `their_tips` */
+#define TL__WORK_MAX_SCAN         10000        /* arrivals read for one page */
+#define TL__WORK_SLICE_ROWS       256          /* read in a slice: about 2 ms with its bytes */
+#define TL__WORK_SLICE_BYTES      (128 * 1024) /* of entries, likewise; one always comes */
+#define TL__WORK_OUR_ANCESTORS    64 /* ancestors added to v0 `our_tips` and `their_tips` */
+#define TL__WORK_NEAR_CHECKPOINTS 40 /* of them one behind the other in `their_tips` */
 
 /* --- a v0 tree answer as it arrives ----------------------------------------------------------- */
 
@@ -41,6 +44,11 @@ const tl__v0_response *tl__intake_response(const tl__intake *intake);
 bool tl__intake_root(const tl__intake *intake, tl_id *root);
 
 /* --- work ------------------------------------------------------------------------------------- */
+
+/* What a work goes on with in its next slice. */
+typedef struct tl__planning tl__planning;
+typedef struct tl__paging tl__paging;
+typedef struct tl__streaming tl__streaming;
 
 typedef enum tl__work_kind {
 	TL__WORK_LOAD,   /* everything the core remembers, at start */
@@ -194,6 +202,7 @@ typedef struct tl__work_lookup {
 	tl__work_found *found; /* out: in order */
 	bool same_tips;        /* out: `ids` is exactly the set of our tips */
 	uint64_t arrivals;
+	size_t at; /* private: looked up so far */
 } tl__work_lookup;
 
 #define TL__WORK_MAX_LEFT 100000 /* with more, nothing further is sent */
@@ -214,7 +223,8 @@ typedef struct tl__work_plan {
 	size_t want_count;
 	const tl__arrivals *skip; /* came from the peer itself */
 	size_t skip_count;
-	bool by_tips; /* `theirs` is complete: walk from both sides, `from` counts for nothing */
+	bool by_tips; /* `theirs` is complete: what it lacks from the first arrival on, `from`
+			 counts for nothing */
 	size_t max_bytes, max_entries;
 	size_t max_entry_bytes; /* v0: what is larger is left out; 0 = no such limit */
 	const tl_key *keys;
@@ -227,10 +237,11 @@ typedef struct tl__work_plan {
 	size_t count;
 	uint64_t to; /* everything in (from, to] is in this page, left out or known to the peer */
 	tl__work_place place; /* of `to`; `from` is where it began */
-	uint64_t head;        /* last arrival of the same snapshot */
+	uint64_t head;        /* last arrival when it began */
 	bool more;
 	bool held;
 	uint32_t key_mask;
+	tl__planning *planning; /* private */
 } tl__work_plan;
 
 typedef struct tl__work_page {
@@ -248,7 +259,7 @@ typedef struct tl__work_page {
 	const tl__arrivals *skip; /* came from the requester itself: left out */
 	size_t skip_count;
 	size_t max_bytes, max_entries;
-	/* Out: one snapshot. */
+	/* Out: as of one moment. */
 	tl_str *lines;
 	size_t count;
 	tl_id *absent; /* wanted and not held */
@@ -260,6 +271,7 @@ typedef struct tl__work_page {
 	tl_id *our_tips;
 	size_t our_tip_count;
 	uint8_t tips_hash[32];
+	tl__paging *paging; /* private */
 } tl__work_page;
 
 /* One database of a watch. */
@@ -319,12 +331,7 @@ typedef struct tl__work_stream {
 	tl_str *lines;
 	size_t count;
 	bool more;
-	/* Private. Memory outside the work's arena: tl__work_stream_clear before freeing. */
-	tl__arena piece;
-	uint64_t *lacks; /* arrivals to send when this is no bootstrap */
-	size_t lack_count;
-	uint64_t from, upto;
-	bool begun;
+	tl__streaming *streaming; /* private */
 } tl__work_stream;
 
 typedef struct tl__work {
@@ -338,6 +345,9 @@ typedef struct tl__work {
 	/* Result: TL_OK, or a code with its kept error (may be NULL when memory ran out). */
 	int code;
 	tl_error *error;
+	/* Of the slice run last: */
+	bool again;         /* it is not done */
+	size_t rows, bytes; /* what it has read of the history */
 	union {
 		tl__work_load load;
 		tl__work_save save;
@@ -360,9 +370,17 @@ void tl__work_free(tl__work *work); /* NULL is fine */
 /* Optional: begins what needs no store, on other threads, for a work that waits its turn. Never
  * blocks. */
 void tl__work_prepare(tl__host *host, tl__work *work);
-/* Runs it: blocks for the store. Any thread, one at a time a work. The result is in the work. The
- * host's own hooks see the commits to `_sync`: give one without hooks. */
-void tl__work_run(tl__host *host, tl__work *work);
+/* Runs a slice of it: blocks for the store. Any thread, one at a time a work. True: it is not done,
+ * run it again once others had their turn. Else the result is in the work. The host's own hooks see
+ * the commits to `_sync`: give one without hooks. */
+bool tl__work_slice(tl__host *host, tl__work *work) TL_MUST_USE;
+void tl__work_run(tl__host *host, tl__work *work); /* all slices */
+
+/* Whether the slice has read enough. */
+static inline bool tl__work_spent(const tl__work *work)
+{
+	return work->rows >= TL__WORK_SLICE_ROWS || work->bytes >= TL__WORK_SLICE_BYTES;
+}
 
 /* What runs the kinds; each leaves its failure in the thread's last error. */
 int tl__work_load_run(tl__host *host, tl__work *work) TL_MUST_USE;
@@ -379,7 +397,10 @@ int tl__work_watch_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_access_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_list_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_stream_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
-void tl__work_stream_clear(tl__work_stream *stream); /* what tl__work_free calls for a stream */
+/* What tl__work_free calls. */
+void tl__work_plan_clear(tl__work_plan *plan);
+void tl__work_page_clear(tl__work_page *page);
+void tl__work_stream_clear(tl__work_stream *stream);
 /* Part of an ingest with has_since: the place after it (serving). */
 int tl__work_since(tl__tree *tree, tl__work *work) TL_MUST_USE;
 

@@ -1,7 +1,10 @@
-/* Serving: pages for pull, pieces for a v0 answer, the place after a push. Each run reads one
- * snapshot and holds one page. */
+/* Serving: pages for pull, the place after a push. A page is filled slice by slice, each over a
+ * snapshot of its own; what it may hold is fixed by the first. */
+#include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "tree/held.h"
 #include "tree/work_serve.h"
 #include "wire/v1.h"
 
@@ -9,63 +12,63 @@
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-struct lines {
-	tl__arena *arena;
-	tl_str *lines;
-	size_t count, cap;
-	size_t bytes; /* with a line feed each */
-	size_t max_bytes, max_entries;
-	bool full; /* the next one did not fit */
-};
-
-/* One entry always fits. */
-static int add_line(struct lines *lines, tl_str bytes)
+int tl__piece_add(tl__piece *piece, tl_str bytes)
 {
-	void *array = lines->lines;
+	void *array = piece->lines;
 	tl_str copy;
 	int rc;
 
-	if (lines->count > 0 && (lines->count == lines->max_entries ||
-					lines->bytes + bytes.len + 1 > lines->max_bytes)) {
-		lines->full = true;
+	if (piece->count > 0 && (piece->count == piece->max_entries ||
+					piece->bytes + bytes.len + 1 > piece->max_bytes)) {
+		piece->full = true;
 		return TL_OK;
 	}
-	rc = tl__arena_grow(lines->arena, &array, &lines->cap, lines->count, sizeof *lines->lines);
-	lines->lines = array;
+	rc = tl__arena_grow(piece->arena, &array, &piece->cap, piece->count, sizeof *piece->lines);
+	piece->lines = array;
 	if (rc != TL_OK)
 		return rc;
-	copy = tl__arena_str(lines->arena, bytes);
+	copy = tl__arena_str(piece->arena, bytes);
 	if (!copy.ptr)
 		return TL_E_NOMEM;
-	lines->lines[lines->count++] = copy;
-	lines->bytes += bytes.len + 1;
+	piece->lines[piece->count++] = copy;
+	piece->bytes += bytes.len + 1;
 	return TL_OK;
 }
 
 /* --- pull: what is wanted ----------------------------------------------------------------------
  */
 
+#define WANTED_AT_ONCE 64
+
+struct tl__paging {
+	tl__piece lines;
+	tl__map found; /* wanted ids that we hold, whether or not they fit this page */
+	tl__map sent;  /* by name: what the requester has or is given */
+	size_t want_at;
+	uint64_t from;
+	tl__held held;
+	tl__pass pass;
+};
+
 struct page {
 	tl__snapshot *s;
 	tl__work *work;
 	tl__work_page *page;
-	struct lines lines;
-	tl__map found; /* wanted ids that we hold, whether or not they fit this page */
-	tl__map held;  /* what the requester has */
-	uint64_t reached;
+	struct tl__paging *state;
 };
 
 static int give_entry(void *ud, const tl__entry_row *row)
 {
 	struct page *p = ud;
-	int rc = tl__map_set(&p->found, tl__map_key_id(&row->id), NULL);
-	size_t before = p->lines.count;
+	size_t before = p->state->lines.count;
+	int rc = tl__map_set(&p->state->found, tl__map_key_id(&row->id), NULL);
 
-	if (rc == TL_OK)
-		rc = add_line(&p->lines, row->bytes);
+	p->work->bytes += row->bytes.len;
+	if (rc == TL_OK && !p->state->lines.full)
+		rc = tl__piece_add(&p->state->lines, row->bytes);
 	/* Sent once is enough. */
-	if (rc == TL_OK && p->lines.count > before)
-		rc = tl__map_set(&p->held, tl__map_key_id(&row->id), NULL);
+	if (rc == TL_OK && p->state->lines.count > before)
+		rc = tl__map_set(&p->state->sent, tl__map_key_id(&row->id), NULL);
 	return rc;
 }
 
@@ -76,36 +79,50 @@ static int give_aside(void *ud, const tl__aside_row *row)
 
 	if (row->verdict != TL__INVALID)
 		return TL_OK;
-	rc = tl__map_set(&p->found, tl__map_key_id(&row->id), NULL);
-	return rc == TL_OK ? add_line(&p->lines, row->bytes) : rc;
+	p->work->bytes += row->bytes.len;
+	rc = tl__map_set(&p->state->found, tl__map_key_id(&row->id), NULL);
+	return rc == TL_OK && !p->state->lines.full ? tl__piece_add(&p->state->lines, row->bytes)
+						    : rc;
 }
 
 static int tell_absent(struct page *p)
 {
 	tl__work_page *page = p->page;
 
-	page->absent = tl__arena_alloc(&p->work->arena, page->want_count, sizeof *page->absent);
+	page->absent = tl__arena_alloc(&p->work->arena, page->want_count + 1, sizeof *page->absent);
 	if (!page->absent)
 		return TL_E_NOMEM;
 	for (size_t i = 0; i < page->want_count; i++)
-		if (!tl__map_has(&p->found, tl__map_key_id(&page->want[i])))
+		if (!tl__map_has(&p->state->found, tl__map_key_id(&page->want[i])))
 			page->absent[page->absent_count++] = page->want[i];
 	return TL_OK;
 }
 
-static int give_wanted(struct page *p)
+/* Of what does not fit any more it is only told that it is held. */
+static int give_some_wanted(struct page *p)
 {
-	tl__work_page *page = p->page;
+	struct tl__paging *state = p->state;
+	const tl_id *ids = p->page->want + state->want_at;
+	size_t count = p->page->want_count - state->want_at;
+	unsigned with = state->lines.full ? 0 : TL__WITH_BYTES;
 	int rc;
 
-	if (page->want_count == 0)
-		return TL_OK;
-	rc = tl__read_entries(
-		p->s, &p->work->db, page->want, page->want_count, TL__WITH_BYTES, give_entry, p);
-	if (rc == TL_OK)
-		rc = tl__read_asides(p->s, &p->work->db, page->want, page->want_count,
-			TL__WITH_BYTES, give_aside, p);
-	return rc == TL_OK ? tell_absent(p) : rc;
+	if (count > WANTED_AT_ONCE)
+		count = WANTED_AT_ONCE;
+	state->want_at += count;
+	p->work->rows += count;
+	rc = tl__read_entries(p->s, &p->work->db, ids, count, with, give_entry, p);
+	return rc == TL_OK ? tl__read_asides(p->s, &p->work->db, ids, count, with, give_aside, p)
+			   : rc;
+}
+
+static int give_wanted(struct page *p)
+{
+	int rc = TL_OK;
+
+	while (rc == TL_OK && p->state->want_at < p->page->want_count && !tl__work_spent(p->work))
+		rc = give_some_wanted(p);
+	return rc;
 }
 
 /* --- pull: what arrived ------------------------------------------------------------------------
@@ -113,48 +130,37 @@ static int give_wanted(struct page *p)
 
 static int give_arrival(void *ud, const tl__entry_row *row)
 {
-	struct page *p = ud;
+	struct tl__paging *state = ((struct page *)ud)->state;
 	int rc;
 
-	if (!tl__map_has(&p->held, tl__map_key_id(&row->id)) &&
-		!tl__arrivals_hold(p->page->skip, p->page->skip_count, row->arrival)) {
-		rc = add_line(&p->lines, row->bytes);
-		if (rc != TL_OK)
-			return rc;
-		if (p->lines.full)
-			return TL__STORE_STOP;
-	}
-	p->reached = row->arrival;
-	return TL_OK;
+	if (tl__map_has(&state->sent, tl__map_key_id(&row->id)))
+		return TL_OK;
+	rc = tl__piece_add(&state->lines, row->bytes);
+	return rc == TL_OK && state->lines.full ? TL__STORE_STOP : rc;
 }
 
-static int exclude(struct page *p, uint64_t from)
+static bool looked_enough(const struct tl__paging *state)
 {
+	return state->lines.full || tl__pass_ended(&state->pass);
+}
+
+static int give_arrivals(struct page *p)
+{
+	struct tl__paging *state = p->state;
+	bool stopped;
 	int rc = TL_OK;
 
-	for (size_t i = 0; i < p->page->have_count && rc == TL_OK; i++)
-		rc = tl__map_set(&p->held, tl__map_key_id(&p->page->have[i]), NULL);
-	if (rc == TL_OK)
-		rc = tl__ancestors_behind(
-			p->s, &p->work->db, p->page->tips, p->page->tip_count, from, &p->held);
-	return rc;
-}
-
-static int give_arrivals(struct page *p, uint64_t from, uint64_t upto)
-{
-	uint64_t last = upto - from > TL__WORK_MAX_SCAN ? from + TL__WORK_MAX_SCAN : upto;
-
-	p->reached = from;
-	if (from == upto || p->lines.full)
-		return TL_OK;
-	return tl__read_arrivals(p->s, &p->work->db, from + 1, last, TL__WORK_MAX_SCAN,
-		TL__WITH_BYTES, give_arrival, p);
+	if (!looked_enough(state))
+		rc = tl__held_find(&state->held, p->s, p->work);
+	if (rc != TL_OK || !state->held.found || looked_enough(state))
+		return rc;
+	return tl__pass_on(&state->pass, p->s, p->work, TL__WITH_BYTES, give_arrival, p, &stopped);
 }
 
 /* --- pull: the answer --------------------------------------------------------------------------
  */
 
-static int check_places(struct page *p, uint64_t *from)
+static int check_places(struct page *p)
 {
 	tl__work_page *page = p->page;
 	int rc = TL_OK;
@@ -164,7 +170,7 @@ static int check_places(struct page *p, uint64_t *from)
 		rc = tl__place_valid(p->s, &p->work->db, &page->cursor, &page->cursor_valid);
 	if (rc == TL_OK && page->has_seen)
 		rc = tl__place_valid(p->s, &p->work->db, &page->seen, &page->seen_valid);
-	*from = page->has_cursor && page->cursor_valid ? page->cursor.n : 0;
+	p->state->from = page->has_cursor && page->cursor_valid ? page->cursor.n : 0;
 	return rc;
 }
 
@@ -172,52 +178,88 @@ static int check_places(struct page *p, uint64_t *from)
 static void bound_entries(struct page *p)
 {
 	tl__work_page *page = p->page;
+	tl__piece *lines = &p->state->lines;
 	size_t told = page->our_tip_count < TL__V1_MAX_TIPS ? page->our_tip_count : 0;
 	size_t taken = (page->want_count + told) * ID_LINE_BYTES;
 
-	p->lines.max_entries = page->max_entries;
-	p->lines.max_bytes = page->max_bytes > taken ? page->max_bytes - taken : 0;
+	lines->max_entries = page->max_entries;
+	lines->max_bytes = page->max_bytes > taken ? page->max_bytes - taken : 0;
 }
 
-static int fill_page(struct page *p, uint64_t upto)
+static int exclude(struct page *p, uint64_t upto)
+{
+	struct tl__paging *state = p->state;
+	tl__work_page *page = p->page;
+	int rc = TL_OK;
+
+	for (size_t i = 0; i < page->have_count && rc == TL_OK; i++)
+		rc = tl__map_set(&state->sent, tl__map_key_id(&page->have[i]), NULL);
+	state->pass = (tl__pass){.at = state->from,
+		.upto = upto > state->from ? upto : state->from,
+		.held = &state->held,
+		.max_rows = TL__WORK_MAX_SCAN,
+		.skip = page->skip,
+		.skip_count = page->skip_count};
+	return rc == TL_OK ? tl__held_begin_beside(&state->held, page->tips, page->tip_count,
+				     state->from, page->our_tips, page->our_tip_count, upto)
+			   : rc;
+}
+
+static int begin_page(struct page *p, uint64_t upto)
 {
 	tl__work_page *page = p->page;
-	uint64_t from;
-	int rc = check_places(p, &from);
+	int rc;
 
+	page->paging = p->state = tl__arena_alloc(&p->work->arena, 1, sizeof *p->state);
+	if (!p->state)
+		return TL_E_NOMEM;
+	tl__map_init(&p->state->found);
+	tl__map_init(&p->state->sent);
+	p->state->lines.arena = &p->work->arena;
+	rc = check_places(p);
 	if (rc == TL_OK)
 		rc = tl__tips_read(p->s, &p->work->db, &p->work->arena, &page->our_tips,
 			&page->our_tip_count, page->tips_hash);
-	if (rc != TL_OK)
-		return rc;
 	bound_entries(p);
-	rc = give_wanted(p);
-	if (rc == TL_OK && !p->lines.full && from < upto)
-		rc = exclude(p, from);
-	if (rc == TL_OK)
-		rc = give_arrivals(p, from, upto);
-	if (rc == TL_OK)
-		rc = tl__place_at(p->s, &p->work->db, p->reached, &page->next);
-	page->lines = p->lines.lines;
-	page->count = p->lines.count;
-	/* A large entry travels alone: nothing else fits beside it. */
-	page->more = p->lines.full || p->reached < upto || p->lines.bytes > page->max_bytes;
-	page->left = upto - p->reached;
-	return rc;
+	return rc == TL_OK ? exclude(p, upto) : rc;
 }
 
-int tl__page_read(tl__snapshot *s, tl__work *work, tl__work_page *page, uint64_t upto)
+static int end_page(struct page *p)
 {
-	struct page p = {.s = s, .work = work, .page = page};
-	int rc;
+	tl__work_page *page = p->page;
+	const struct tl__paging *state = p->state;
+	int rc = tl__place_at(p->s, &p->work->db, state->pass.at, &page->next);
 
-	p.lines.arena = &work->arena;
-	tl__map_init(&p.found);
-	tl__map_init(&p.held);
-	rc = fill_page(&p, upto);
-	tl__map_free(&p.held);
-	tl__map_free(&p.found);
-	return rc;
+	page->lines = state->lines.lines;
+	page->count = state->lines.count;
+	page->left = state->pass.upto - state->pass.at;
+	/* A large entry travels alone: nothing else fits beside it. */
+	page->more = state->lines.full || page->left > 0 || state->lines.bytes > page->max_bytes;
+	return rc == TL_OK && page->want_count > 0 ? tell_absent(p) : rc;
+}
+
+int tl__page_slice(tl__snapshot *s, tl__work *work, tl__work_page *page, uint64_t upto)
+{
+	struct page p = {.s = s, .work = work, .page = page, .state = page->paging};
+	int rc = p.state ? TL_OK : begin_page(&p, upto);
+
+	if (rc == TL_OK)
+		rc = give_wanted(&p);
+	if (rc == TL_OK && p.state->want_at == page->want_count)
+		rc = give_arrivals(&p);
+	if (rc != TL_OK)
+		return rc;
+	work->again = p.state->want_at < page->want_count || !looked_enough(p.state);
+	return work->again ? TL_OK : end_page(&p);
+}
+
+void tl__work_page_clear(tl__work_page *page)
+{
+	if (!page->paging)
+		return;
+	tl__map_free(&page->paging->found);
+	tl__map_free(&page->paging->sent);
+	tl__held_free(&page->paging->held);
 }
 
 int tl__work_page_run(tl__tree *tree, tl__work *work)
@@ -229,141 +271,9 @@ int tl__work_page_run(tl__tree *tree, tl__work *work)
 	if (rc == TL_OK)
 		rc = tl__read_database(s, &work->db, &row);
 	if (rc == TL_OK)
-		rc = tl__page_read(s, work, &work->page, row.arrivals);
+		rc = tl__page_slice(s, work, &work->page, row.arrivals);
 	tl__snapshot_close(s);
 	return rc;
-}
-
-/* --- v0: pieces of a tree answer ---------------------------------------------------------------
- */
-
-static int give_piece(void *ud, const tl__entry_row *row)
-{
-	struct page *p = ud;
-	int rc = TL_OK;
-
-	/* A bootstrap has told the root already. */
-	if (!p->work->stream.bootstrap || memcmp(&row->id, &p->work->db, sizeof row->id) != 0)
-		rc = add_line(&p->lines, row->bytes);
-	if (rc == TL_OK && p->lines.full)
-		return TL__STORE_STOP;
-	p->reached = row->arrival;
-	return rc;
-}
-
-static int take_root(void *ud, const tl__entry_row *row)
-{
-	tl__work *work = ud;
-
-	work->stream.root = tl__arena_str(&work->arena, row->bytes);
-	work->stream.held = true;
-	return work->stream.root.ptr ? TL_OK : TL_E_NOMEM;
-}
-
-static int count_row(void *ud, const tl__entry_row *row)
-{
-	(void)row;
-	++*(size_t *)ud;
-	return TL_OK;
-}
-
-/* Of tips that we lack only what is new above ours is wanted: the other side looks for the place.
- */
-static int add_checkpoints(struct page *p, uint64_t head)
-{
-	tl__work_stream *stream = &p->work->stream;
-	size_t held = 0;
-	int rc = tl__read_entries(
-		p->s, &p->work->db, stream->stop, stream->stop_count, 0, count_row, &held);
-
-	if (rc != TL_OK || held == stream->stop_count)
-		return rc;
-	return tl__checkpoints_add(p->s, &p->work->db, head, TL__WORK_NEAR_CHECKPOINTS,
-		&p->work->arena, &stream->our_tips, &stream->our_tip_count);
-}
-
-/* The first piece fixes what the answer holds; later ones go on from the same list. */
-static int begin_stream(struct page *p)
-{
-	tl__work_stream *stream = &p->work->stream;
-	tl__db_row row;
-	int rc = tl__read_entries(
-		p->s, &p->work->db, &p->work->db, 1, TL__WITH_BYTES, take_root, p->work);
-
-	if (rc == TL_E_DATABASE_NOT_FOUND || (rc == TL_OK && !stream->held))
-		return TL_OK;
-	if (rc == TL_OK)
-		rc = tl__read_database(p->s, &p->work->db, &row);
-	if (rc == TL_OK)
-		rc = tl__tips_read(p->s, &p->work->db, &p->work->arena, &stream->our_tips,
-			&stream->our_tip_count, NULL);
-	if (rc == TL_OK && !stream->bootstrap)
-		rc = tl__lacks(p->s, &p->work->db, stream->our_tips, stream->our_tip_count,
-			stream->stop, stream->stop_count, &stream->lacks, &stream->lack_count);
-	if (rc == TL_OK && !stream->bootstrap)
-		rc = add_checkpoints(p, row.arrivals);
-	if (rc == TL_OK)
-		stream->upto = stream->bootstrap ? row.arrivals : stream->lack_count;
-	return rc;
-}
-
-/* `from` counts arrivals in a bootstrap, places in the list else. */
-static int give_lacks(struct page *p)
-{
-	tl__work_stream *stream = &p->work->stream;
-	int rc = TL_OK;
-
-	p->reached = stream->from;
-	for (uint64_t at = stream->from; at < stream->upto && rc == TL_OK && !p->lines.full; at++) {
-		uint64_t arrival = stream->lacks[at];
-		uint64_t before = p->lines.count;
-
-		rc = tl__read_arrivals(
-			p->s, &p->work->db, arrival, arrival, 1, TL__WITH_BYTES, give_piece, p);
-		p->reached = p->lines.count > before || !p->lines.full ? at + 1 : at;
-	}
-	return rc;
-}
-
-static int give_bootstrap(struct page *p)
-{
-	tl__work_stream *stream = &p->work->stream;
-
-	p->reached = stream->from;
-	if (stream->from >= stream->upto)
-		return TL_OK;
-	return tl__read_arrivals(p->s, &p->work->db, stream->from + 1, stream->upto,
-		TL__WORK_MAX_SCAN, TL__WITH_BYTES, give_piece, p);
-}
-
-int tl__work_stream_run(tl__tree *tree, tl__work *work)
-{
-	tl__work_stream *stream = &work->stream;
-	struct page p = {.work = work};
-	int rc = tl__snapshot_open(tree->store, &p.s);
-
-	tl__arena_free(&stream->piece);
-	p.lines = (struct lines){.arena = &stream->piece,
-		.max_bytes = stream->max_bytes,
-		.max_entries = TL__WORK_MAX_SCAN};
-	if (rc == TL_OK && !stream->begun)
-		rc = begin_stream(&p);
-	stream->begun = true;
-	if (rc == TL_OK && stream->held)
-		rc = stream->bootstrap ? give_bootstrap(&p) : give_lacks(&p);
-	tl__snapshot_close(p.s);
-	stream->lines = p.lines.lines;
-	stream->count = p.lines.count;
-	stream->from = p.reached;
-	stream->more = rc == TL_OK && p.reached < stream->upto;
-	return rc;
-}
-
-void tl__work_stream_clear(tl__work_stream *stream)
-{
-	tl__arena_free(&stream->piece);
-	tl__free(stream->lacks);
-	stream->lacks = NULL;
 }
 
 /* --- push: the place after it ------------------------------------------------------------------

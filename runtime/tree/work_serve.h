@@ -1,4 +1,4 @@
-/* What the serving works share: places in our order, and who lacks what. */
+/* What the serving works share. */
 #ifndef TL_TREE_WORK_SERVE_H
 #define TL_TREE_WORK_SERVE_H
 
@@ -14,21 +14,28 @@ int tl__place_valid(
 /* All tips, ascending, in the arena, with their hash (may be NULL). */
 int tl__tips_read(tl__snapshot *s, const tl_id *db, tl__arena *arena, tl_id **ids, size_t *count,
 	uint8_t sha256[32]) TL_MUST_USE;
-/* Fills `page` with what is behind its cursor in work->db up to `upto`, in the work's memory. */
-int tl__page_read(tl__snapshot *s, tl__work *work, tl__work_page *page, uint64_t upto) TL_MUST_USE;
+/* Which of our keys hold an Active record there now: bit i says keys[i]. */
+int tl__key_mask(tl__tree *tree, tl__snapshot *s, tl__work *work, const tl_key *keys, size_t count,
+	uint32_t *mask) TL_MUST_USE;
+/* The database's row; zeroed, and *held false, when there is none. */
+int tl__db_read_or_none(tl__snapshot *s, const tl_id *db, tl__db_row *row, bool *held) TL_MUST_USE;
+/* Lines gathered up to a bound. One entry always fits. */
+typedef struct tl__piece {
+	tl__arena *arena;
+	tl_str *lines;
+	size_t count, cap;
+	size_t bytes; /* with a line feed each */
+	size_t max_bytes, max_entries;
+	bool full; /* the next one did not fit */
+} tl__piece;
+int tl__piece_add(tl__piece *piece, tl_str bytes) TL_MUST_USE;
+
+/* A slice of filling `page` with what is behind its cursor in work->db up to `upto`, in the work's
+ * memory; work->again when it is not done. */
+int tl__page_slice(tl__snapshot *s, tl__work *work, tl__work_page *page, uint64_t upto) TL_MUST_USE;
 /* Appends to the list (which moves, in the arena) up to TL__WORK_OUR_ANCESTORS entries before
  * arrival `head`: the `near` newest, then at doubling distance. */
 int tl__checkpoints_add(tl__snapshot *s, const tl_id *db, uint64_t head, uint64_t near,
 	tl__arena *arena, tl_id **ids, size_t *count) TL_MUST_USE;
-/* Adds to `held` (keys are ids) what has arrived behind `from` of these entries and their
- * ancestors. Gives up quietly at TL__WORK_MAX_FILTER entries: what is left out then is sent though
- * it is known, which does no harm. */
-#define TL__WORK_MAX_FILTER 100000
-int tl__ancestors_behind(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count,
-	uint64_t from, tl__map *held) TL_MUST_USE;
-/* Arrival numbers, ascending, of what is reachable from `ours` and from no id of `theirs` that we
- * hold. Costs the entries above the newest common ancestors. *out is yours (tl__free). */
-int tl__lacks(tl__snapshot *s, const tl_id *db, const tl_id *ours, size_t our_count,
-	const tl_id *theirs, size_t their_count, uint64_t **out, size_t *count) TL_MUST_USE;
 
 #endif

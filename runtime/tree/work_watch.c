@@ -1,4 +1,4 @@
-/* Which databases of a watch are ahead of the place told, with a page of the first: one snapshot.
+/* Which databases of a watch are ahead of the place told, with a page of the first.
  */
 #include "tree/work_serve.h"
 
@@ -19,7 +19,7 @@ static int look_at(tl__tree *tree, tl__snapshot *s, tl__work *work, tl__work_wat
 	return rc;
 }
 
-static int give_page(tl__snapshot *s, tl__work *work, const tl__work_watched *line)
+static int begin_page(tl__snapshot *s, tl__work *work, const tl__work_watched *line)
 {
 	tl__work_page *page = &work->watch.page;
 	int rc = TL_OK;
@@ -32,7 +32,25 @@ static int give_page(tl__snapshot *s, tl__work *work, const tl__work_watched *li
 	if (line->has_cursor && !line->checks)
 		rc = tl__place_at(s, &line->db, line->cursor.n, &page->cursor);
 	work->db = line->db;
-	return rc == TL_OK ? tl__page_read(s, work, page, line->arrivals) : rc;
+	return rc;
+}
+
+static int look_at_all(tl__tree *tree, tl__snapshot *s, tl__work *work)
+{
+	tl__work_watch *watch = &work->watch;
+	int rc = TL_OK;
+
+	for (size_t i = 0; rc == TL_OK && i < watch->count; i++) {
+		tl__work_watched *line = &watch->lines[i];
+
+		rc = look_at(tree, s, work, line);
+		if (rc == TL_OK && watch->paged == SIZE_MAX && line->rights.held && line->valid &&
+			!line->rights.system && line->arrivals > line->cursor.n)
+			watch->paged = i;
+	}
+	return rc == TL_OK && watch->paged != SIZE_MAX
+		       ? begin_page(s, work, &watch->lines[watch->paged])
+		       : rc;
 }
 
 int tl__work_watch_run(tl__tree *tree, tl__work *work)
@@ -41,16 +59,10 @@ int tl__work_watch_run(tl__tree *tree, tl__work *work)
 	tl__snapshot *s = NULL;
 	int rc = tl__snapshot_open(tree->store, &s);
 
-	for (size_t i = 0; rc == TL_OK && i < watch->count; i++) {
-		tl__work_watched *line = &watch->lines[i];
-
-		rc = look_at(tree, s, work, line);
-		if (rc == TL_OK && watch->paged == SIZE_MAX && line->rights.held && line->valid &&
-			!line->rights.system && line->arrivals > line->cursor.n) {
-			watch->paged = i;
-			rc = give_page(s, work, line);
-		}
-	}
+	if (rc == TL_OK && watch->paged == SIZE_MAX)
+		rc = look_at_all(tree, s, work);
+	if (rc == TL_OK && watch->paged != SIZE_MAX)
+		rc = tl__page_slice(s, work, &watch->page, watch->lines[watch->paged].arrivals);
 	tl__snapshot_close(s);
 	return rc;
 }

@@ -2,7 +2,9 @@
  * worker, keys. */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/fail.h"
@@ -355,6 +357,95 @@ static void jobs_are_done_and_told_in_order(void)
 	tl__loop_free(loop);
 }
 
+/* A job in slices: what it and another one did, in order. */
+typedef struct sliced {
+	tl__job job;
+	const char *name;
+	int slices; /* left; negative: without end */
+	char *log;
+	atomic_int *begun;
+	tl_loop *loop;
+} sliced;
+
+static void work_slice(tl__job *job)
+{
+	sliced *one = (sliced *)job;
+
+	size_t len = strlen(one->log);
+
+	if (len < 32)
+		snprintf(one->log + len, 2, "%s", one->name);
+	if (one->slices > 0)
+		one->slices--;
+	job->again = one->slices != 0;
+	atomic_fetch_add(one->begun, 1);
+}
+
+static void end_slices(tl__task *task)
+{
+	sliced *one = (sliced *)task;
+
+	if (one->loop)
+		tl__loop_stop(one->loop);
+}
+
+static void a_job_in_slices_lets_others_have_their_turn(void)
+{
+	tl_loop *loop = NULL;
+	tl__inbox *inbox = NULL;
+	tl__worker *worker = NULL;
+	char log[64] = "";
+	atomic_int begun = 0;
+	sliced hold = {{.task.call = end_slices, .work = work_slice}, "", 1, log, &begun, NULL};
+	sliced jobs[3];
+
+	REQUIRE(tl__loop_new(&loop) == TL_OK);
+	REQUIRE(tl__inbox_new(&inbox, loop) == TL_OK);
+	REQUIRE(tl__worker_new(&worker, inbox) == TL_OK);
+	for (int i = 0; i < 3; i++)
+		jobs[i] = (sliced){{.task.call = end_slices, .work = work_slice},
+			(const char *[]){"a", "b", "c"}[i], i == 0 ? 4 : 1, log, &begun,
+			i == 0 ? loop : NULL};
+	tl__worker_do(worker, &hold.job);
+	for (int i = 0; i < 3; i++)
+		tl__worker_do(worker, &jobs[i].job);
+	tl__loop_run(loop);
+	CHECK(strlen(log) == 6);
+	CHECK(log[strlen(log) - 1] == 'a' && strchr(log, 'b') < strrchr(log, 'a') &&
+		strchr(log, 'c') < strrchr(log, 'a'));
+	CHECK(!jobs[0].job.again);
+	tl__worker_free(worker);
+	tl__inbox_close(inbox);
+	tl__inbox_free(inbox);
+	tl__loop_free(loop);
+}
+
+/* One without end is told all the same when the worker is to end. */
+static void a_hurried_worker_waits_for_no_further_slice(void)
+{
+	tl_loop *loop = NULL;
+	tl__inbox *inbox = NULL;
+	tl__worker *worker = NULL;
+	char log[64] = "";
+	atomic_int begun = 0;
+	sliced job = {{.task.call = end_slices, .work = work_slice}, "a", -1, log, &begun, NULL};
+
+	REQUIRE(tl__loop_new(&loop) == TL_OK);
+	REQUIRE(tl__inbox_new(&inbox, loop) == TL_OK);
+	REQUIRE(tl__worker_new(&worker, inbox) == TL_OK);
+	job.loop = loop;
+	tl__worker_do(worker, &job.job);
+	while (atomic_load(&begun) < 3)
+		sched_yield();
+	tl__worker_hurry(worker);
+	tl__loop_run(loop);
+	CHECK(job.job.again);
+	tl__worker_free(worker);
+	tl__inbox_close(inbox);
+	tl__inbox_free(inbox);
+	tl__loop_free(loop);
+}
+
 static void the_worker_ends_after_its_queue_and_the_inbox_tells_the_rest(void)
 {
 	tl_loop *loop = NULL;
@@ -540,6 +631,8 @@ int main(void)
 	RUN(a_long_text_is_cut);
 	RUN(the_queue_overflows_into_one_event);
 	RUN(jobs_are_done_and_told_in_order);
+	RUN(a_job_in_slices_lets_others_have_their_turn);
+	RUN(a_hurried_worker_waits_for_no_further_slice);
 	RUN(the_worker_ends_after_its_queue_and_the_inbox_tells_the_rest);
 	RUN(a_commit_told_at_the_very_end_harms_nobody);
 	RUN(keys_are_made_found_and_removed);

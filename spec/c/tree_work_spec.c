@@ -1,6 +1,7 @@
 /* Bounds of the store works that serve a peer: how far one page looks, and how much is left out of
  * it because the peer has it. The entries are written past all rules: only their order counts here.
  */
+#include "tree/held.h"
 #include "tree/work.h"
 #include "tree/work_serve.h"
 #include "tree_help.h"
@@ -21,8 +22,8 @@ static numbered number(size_t n)
 	return out;
 }
 
-/* Entries 0 to count-1: each on top of the one before it (a chain), or all on the root. */
-static void write_entries(const tl_id *root, size_t count, bool chain)
+/* Entries `first` and so on: each on top of the one before it (a chain), or all on the root. */
+static void write_some(const tl_id *root, size_t first, size_t count, bool chain)
 {
 	static tl__put_entry puts[BATCH];
 	static numbered made[BATCH + 1];
@@ -33,7 +34,7 @@ static void write_entries(const tl_id *root, size_t count, bool chain)
 		batch.entry_count = count - done < BATCH ? count - done : BATCH;
 		made[0].id = last;
 		for (size_t i = 0; i < batch.entry_count; i++) {
-			made[i + 1] = number(done + i);
+			made[i + 1] = number(first + done + i);
 			puts[i] = (tl__put_entry){.id = made[i + 1].id,
 				.bytes = z(made[i + 1].text),
 				.verdict = TL__VERIFIED,
@@ -47,6 +48,16 @@ static void write_entries(const tl_id *root, size_t count, bool chain)
 	}
 }
 
+static void write_entries(const tl_id *root, size_t count, bool chain)
+{
+	write_some(root, 0, count, chain);
+}
+
+static void write_branch(const tl_id *root, size_t first, size_t count)
+{
+	write_some(root, first, count, true);
+}
+
 /* A database with a chain that is a little longer than one page looks. */
 enum { OVER = 10, CHAIN = TL__WORK_MAX_SCAN + OVER - 1 }; /* and the root */
 
@@ -57,26 +68,50 @@ static tl_id long_chain(tl_database **db)
 	return number(CHAIN - 1).id;
 }
 
-/* The asker has all of it: nothing is given, and two pages come to the end. */
+/* Runs it slice by slice: each reads no more than a slice may, or one thing over it. Returns what
+ * all of them have read. */
+static size_t run_slices(tl__work *work)
+{
+	size_t rows = 0;
+	bool again;
+
+	do {
+		again = tl__work_slice(&w.host, work);
+		CHECK(work->rows < TL__WORK_SLICE_ROWS + 64);
+		rows += work->rows;
+	} while (again);
+	CHECK_OK(work->code);
+	return rows;
+}
+
+static void new_page(tl__work **out, tl_database *db, const tl_id *tips, size_t count)
+{
+	tl__work *work;
+
+	REQUIRE(tl__work_new(&work, TL__WORK_PAGE, tl_database_root_id(db)) == TL_OK);
+	work->page.tips = tips;
+	work->page.tip_count = count;
+	work->page.max_bytes = 1024 * 1024;
+	work->page.max_entries = SIZE_MAX;
+	*out = work;
+}
+
 static void a_page_looks_at_so_many_arrivals(void)
 {
 	tl__work_place cursor = {0};
 	tl_database *db;
-	tl_id tip = long_chain(&db);
 
+	(void)long_chain(&db);
 	for (int turn = 0; turn < 2; turn++) {
-		tl__work *work;
+		tl__work *work = NULL;
 
-		REQUIRE(tl__work_new(&work, TL__WORK_PAGE, tl_database_root_id(db)) == TL_OK);
-		work->page.tips = &tip;
-		work->page.tip_count = 1;
+		new_page(&work, db, NULL, 0);
+		REQUIRE(work != NULL);
 		work->page.has_cursor = turn > 0;
 		work->page.cursor = cursor;
-		work->page.max_bytes = 1024 * 1024;
-		work->page.max_entries = 1000;
-		tl__work_run(&w.host, work);
-		CHECK_OK(work->code);
-		CHECK(work->page.cursor_valid && work->page.count == 0);
+		(void)run_slices(work);
+		CHECK(work->page.cursor_valid);
+		CHECK(work->page.count == (turn == 0 ? TL__WORK_MAX_SCAN : OVER));
 		CHECK(work->page.next.n == TL__WORK_MAX_SCAN + (turn == 0 ? 0 : OVER));
 		CHECK(work->page.more == (turn == 0));
 		cursor = work->page.next;
@@ -89,25 +124,113 @@ static void a_plan_looks_at_so_many_arrivals(void)
 {
 	uint64_t from = 0;
 	tl_database *db;
-	tl_id tip = long_chain(&db);
 
+	(void)long_chain(&db);
 	for (int turn = 0; turn < 2; turn++) {
 		tl__work *work;
 
 		REQUIRE(tl__work_new(&work, TL__WORK_PLAN, tl_database_root_id(db)) == TL_OK);
 		work->plan.from = from;
-		work->plan.theirs = &tip;
-		work->plan.their_count = 1;
 		work->plan.max_bytes = 1024 * 1024;
-		work->plan.max_entries = 1000;
-		tl__work_run(&w.host, work);
-		CHECK_OK(work->code);
-		CHECK(work->plan.count == 0 && work->plan.head == TL__WORK_MAX_SCAN + OVER);
+		work->plan.max_entries = SIZE_MAX;
+		(void)run_slices(work);
+		CHECK(work->plan.head == TL__WORK_MAX_SCAN + OVER);
 		CHECK(work->plan.to == TL__WORK_MAX_SCAN + (turn == 0 ? 0 : OVER));
+		CHECK(work->plan.count == work->plan.to - from);
 		CHECK(work->plan.more == (turn == 0));
 		from = work->plan.to;
 		tl__work_free(work);
 	}
+	tl_database_free(db);
+}
+
+/* Whoever has everything is told so without a look at the history. */
+static void equal_tips_are_answered_at_once(void)
+{
+	enum { WIDE = 40 };
+	tl_database *db = new_database("admin");
+	tl_id tips[WIDE];
+	tl__work *work = NULL;
+
+	write_entries(tl_database_root_id(db), WIDE, false);
+	for (size_t i = 0; i < WIDE; i++)
+		tips[i] = number(WIDE - 1 - i).id; /* in whatever order */
+	new_page(&work, db, tips, WIDE);
+	REQUIRE(work != NULL);
+	CHECK(run_slices(work) == 0);
+	CHECK(work->page.count == 0 && !work->page.more && work->page.next.n == WIDE + 1);
+	tl__work_free(work);
+	REQUIRE(tl__work_new(&work, TL__WORK_STREAM, tl_database_root_id(db)) == TL_OK);
+	work->stream.stop = tips;
+	work->stream.stop_count = WIDE;
+	CHECK(run_slices(work) == 0);
+	CHECK(work->stream.held && work->stream.count == 0 && !work->stream.more);
+	tl__work_free(work);
+	REQUIRE(tl__work_new(&work, TL__WORK_PLAN, tl_database_root_id(db)) == TL_OK);
+	work->plan.theirs = tips;
+	work->plan.their_count = WIDE;
+	CHECK(run_slices(work) == 0);
+	CHECK(work->plan.count == 0 && !work->plan.more && work->plan.to == WIDE + 1);
+	tl__work_free(work);
+	tl_database_free(db);
+}
+
+/* Of two branches the asker has one: exactly the other one is given, whoever asks how. */
+static void what_is_above_no_tip_of_the_asker_is_given(void)
+{
+	enum { LENGTH = 600 };
+	tl_database *db = new_database("admin");
+	const tl_id *root = tl_database_root_id(db);
+	tl_id tip;
+	tl__work *work = NULL;
+
+	write_entries(root, LENGTH, true);
+	tip = number(LENGTH - 1).id;
+	write_branch(root, LENGTH, LENGTH);
+	new_page(&work, db, &tip, 1);
+	REQUIRE(work != NULL);
+	CHECK(run_slices(work) < 5 * LENGTH);
+	CHECK(work->page.count == LENGTH && !work->page.more);
+	CHECK(strncmp(work->page.lines[0].ptr, number(LENGTH).text, 9) == 0);
+	tl__work_free(work);
+	REQUIRE(tl__work_new(&work, TL__WORK_STREAM, root) == TL_OK);
+	work->stream.stop = &tip;
+	work->stream.stop_count = 1;
+	work->stream.max_bytes = 1024 * 1024;
+	CHECK(run_slices(work) < 5 * LENGTH);
+	CHECK(work->stream.count == LENGTH && !work->stream.more);
+	tl__work_free(work);
+	REQUIRE(tl__work_new(&work, TL__WORK_PLAN, root) == TL_OK);
+	work->plan.by_tips = true;
+	work->plan.theirs = &tip;
+	work->plan.their_count = 1;
+	work->plan.max_bytes = 1024 * 1024;
+	work->plan.max_entries = SIZE_MAX;
+	CHECK(run_slices(work) < 5 * LENGTH);
+	CHECK(work->plan.count == LENGTH && !work->plan.more);
+	tl__work_free(work);
+	tl_database_free(db);
+}
+
+/* Many ids to look up, some of them twice. */
+static void ids_are_looked_up_slice_by_slice(void)
+{
+	enum { COUNT = 1000 };
+	static tl_id ids[COUNT];
+	tl_database *db = new_database("admin");
+	tl__work *work;
+
+	write_entries(tl_database_root_id(db), COUNT / 2, true);
+	for (size_t i = 0; i < COUNT; i++)
+		ids[i] = number(i / 2 * 2).id; /* each even one twice, half of them unknown */
+	REQUIRE(tl__work_new(&work, TL__WORK_LOOKUP, tl_database_root_id(db)) == TL_OK);
+	work->lookup.ids = ids;
+	work->lookup.count = COUNT;
+	CHECK(run_slices(work) == COUNT);
+	for (size_t i = 0; i < COUNT; i++)
+		CHECK(work->lookup.found[i] == (i < COUNT / 2 ? TL__FOUND_DAG : TL__FOUND_NOT));
+	CHECK(!work->lookup.same_tips);
+	tl__work_free(work);
 	tl_database_free(db);
 }
 
@@ -133,29 +256,31 @@ static void a_stream_gives_so_many_arrivals_in_a_piece(void)
 	tl_database_free(db);
 }
 
-/* What a peer has is looked up to a bound; the rest is sent though it has it. */
+/* What a peer has is searched up to a bound; the rest is sent though it has it. */
 static void what_a_peer_has_is_left_out_up_to_a_bound(void)
 {
-	enum { STEP = 256, COUNT = TL__WORK_MAX_FILTER + 2 * STEP };
-	tl_id *ids = tl__alloc(COUNT * sizeof *ids);
+	enum { COUNT = TL__HELD_MAX + 500 };
 	tl_database *db = new_database("admin");
 	const tl_id *root = tl_database_root_id(db);
+	tl_id last = number(COUNT - 1).id;
+	tl__held held;
+	tl__work *work;
 	tl__snapshot *s = NULL;
-	tl__map held;
 
-	REQUIRE(ids != NULL);
-	write_entries(root, COUNT, false);
-	for (size_t i = 0; i < COUNT; i++)
-		ids[i] = number(i).id;
+	write_entries(root, COUNT, true);
+	REQUIRE(tl__work_new(&work, TL__WORK_PAGE, root) == TL_OK);
 	REQUIRE(tl__snapshot_open(w.store, &s) == TL_OK);
-	tl__map_init(&held);
-	CHECK_OK(tl__ancestors_behind(s, root, ids, COUNT, 0, &held));
-	CHECK(held.count >= TL__WORK_MAX_FILTER && held.count < TL__WORK_MAX_FILTER + STEP);
-	CHECK(tl__map_has(&held, tl__map_key_id(&ids[0])));
-	CHECK(!tl__map_has(&held, tl__map_key_id(&ids[COUNT - 1])));
-	tl__map_free(&held);
+	REQUIRE(tl__held_begin(&held, &last, 1, 0) == TL_OK);
+	while (!held.found) {
+		CHECK_OK(tl__held_find(&held, s, work));
+		work->rows = work->bytes = 0;
+	}
+	CHECK(held.count == TL__HELD_MAX);
+	CHECK(held.arrivals[TL__HELD_MAX - 1] == COUNT + 1);
+	CHECK(held.arrivals[0] == COUNT + 2 - TL__HELD_MAX);
+	tl__held_free(&held);
 	tl__snapshot_close(s);
-	tl__free(ids);
+	tl__work_free(work);
 	tl_database_free(db);
 }
 
@@ -171,6 +296,9 @@ int main(void)
 {
 	RUN_EACH(a_page_looks_at_so_many_arrivals);
 	RUN_EACH(a_plan_looks_at_so_many_arrivals);
+	RUN_EACH(equal_tips_are_answered_at_once);
+	RUN_EACH(what_is_above_no_tip_of_the_asker_is_given);
+	RUN_EACH(ids_are_looked_up_slice_by_slice);
 	RUN_EACH(a_stream_gives_so_many_arrivals_in_a_piece);
 	RUN(the_bound_of_what_is_left_out);
 	return spec_end();
