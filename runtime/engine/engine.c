@@ -133,6 +133,7 @@ int tl__engine_open(tl_node *node, const tl_sync_options *options)
 	pthread_mutex_init(&e->call_lock, NULL);
 	pthread_cond_init(&e->call_done, NULL);
 	tl__upkeep_init(&e->upkeep, &node->tree);
+	tl__map_init(&e->inbound_by_number);
 	node->engine = e;
 	rc = new_parts(e, options);
 	if (rc == TL_OK) {
@@ -193,6 +194,7 @@ static void free_parts(tl__engine *e)
 	if (e->loop && e->timer)
 		e->loop->timer_free(e->timer);
 	tl__upkeep_free(&e->upkeep);
+	tl__map_free(&e->inbound_by_number);
 	tl__sync_free(e->sync);
 	tl__inbox_free(e->inbox);
 	tl__loop_free(e->loop);

@@ -2,6 +2,7 @@
 #ifndef TL_ENGINE_ENGINE_IMPL_H
 #define TL_ENGINE_ENGINE_IMPL_H
 
+#include "base/map.h"
 #include "engine/engine.h"
 #include "engine/loop.h"
 #include "engine/upkeep.h"
@@ -60,6 +61,7 @@ struct tl__engine {
 	tl__call *stop_servers; /* waits until all are stopped */
 	tl__outgoing *outgoing;
 	tl__inbound *inbound;
+	tl__map inbound_by_number;
 	size_t inbound_bytes;
 	tl__failed failed;
 	uint64_t numbers; /* last number given to an inbound request or a command */

@@ -56,6 +56,16 @@ static void forget_request(tl__inbound *in)
 	tl__buf_free(&in->body);
 }
 
+static tl_str number_key(const uint64_t *number)
+{
+	return (tl_str){(const char *)number, sizeof *number};
+}
+
+static tl__inbound *find(tl__engine *engine, uint64_t number)
+{
+	return tl__map_get(&engine->inbound_by_number, number_key(&number));
+}
+
 /* --- the request ------------------------------------------------------------------------------ */
 
 static ptrdiff_t read_nothing(void *ud, void *out, size_t cap)
@@ -145,7 +155,7 @@ static void on_begin(void *ud, tl_incoming *handle, const tl_incoming_head *head
 	tl__engine *e = server->engine;
 	tl__inbound *in = tl__alloc_zero(1, sizeof *in);
 	const tl_body empty = {read_nothing, NULL, NULL, 0};
-	int status;
+	int status, rc;
 
 	*request_ud = in;
 	*max_body = 0;
@@ -164,9 +174,11 @@ static void on_begin(void *ud, tl_incoming *handle, const tl_incoming_head *head
 	if (in->next)
 		in->next->link = &in->next;
 	e->inbound = in;
+	rc = tl__map_set(&e->inbound_by_number, number_key(&in->number), in);
 	*max_body = tl__sync_max_request(tl__str_z(head->path));
-	status =
-		copy_head(in, head) == TL_OK ? judge_head(in, head, *max_body) : STATUS_UNAVAILABLE;
+	if (rc == TL_OK)
+		rc = copy_head(in, head);
+	status = rc == TL_OK ? judge_head(in, head, *max_body) : STATUS_UNAVAILABLE;
 	if (status != 0)
 		refuse(in, status);
 }
@@ -234,6 +246,7 @@ static void on_gone(void *ud)
 	*in->link = in->next;
 	if (in->next)
 		in->next->link = in->link;
+	(void)tl__map_remove(&e->inbound_by_number, number_key(&in->number));
 	in->handle = NULL;
 	if (in->phase == PHASE_READING)
 		forget_request(in);
@@ -338,15 +351,6 @@ static void set_piece(tl__inbound *in, tl__sync_action *action)
 	in->body = action->answer.body;
 	action->answer.body = TL__BUF_INIT;
 	in->at = 0;
-}
-
-static tl__inbound *find(tl__engine *engine, uint64_t number)
-{
-	tl__inbound *in = engine->inbound;
-
-	while (in && in->number != number)
-		in = in->next;
-	return in;
 }
 
 static void answer_whole(tl__inbound *in, tl__sync_action *action)
