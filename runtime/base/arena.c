@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 
+#define FIRST_BYTES 512 /* many hold next to nothing, and for long */
 #define BLOCK_BYTES 4096
 
 struct tl__arena_block {
@@ -16,7 +17,8 @@ struct tl__arena_block {
 
 static tl__arena_block *add_block(tl__arena *arena, size_t need)
 {
-	size_t cap = need > BLOCK_BYTES ? need : BLOCK_BYTES;
+	size_t usual = arena->last ? BLOCK_BYTES : FIRST_BYTES;
+	size_t cap = need > usual ? need : usual;
 	tl__arena_block *block = tl__alloc(sizeof *block + cap);
 
 	if (!block)

@@ -5,8 +5,9 @@
 #include <tidelock/ext.h>
 #include "base/log.h"
 
-#define TL__HTTP_MAX_HEADER_BYTES 32768
-#define TL__HTTP_MAX_HEADERS      100
+#define TL__HTTP_MAX_HEADER_BYTES  32768 /* of an answer's head */
+#define TL__HTTP_MAX_REQUEST_BYTES 8192  /* of a request's: each connection has room for one */
+#define TL__HTTP_MAX_HEADERS       100   /* of either */
 
 typedef struct tl__http_options {
 	bool tls;            /* addresses of type "https" instead of "http" */

@@ -17,8 +17,9 @@
 #define MAX_CONNECTIONS_PER_PEER 64
 #define ENDING_CONNECTIONS       64 /* beside these: cut, but not gone yet */
 /* libmicrohttpd's memory for one connection. It must hold the largest head that we take and what
- * the library makes of it; larger heads it refuses itself with 431. */
-#define CONNECTION_BYTES ((size_t)2 * TL__HTTP_MAX_HEADER_BYTES)
+ * the library makes of it; larger heads it refuses itself with 431. It writes all of it anew for
+ * each request, so a connection that waits has it, too. */
+#define CONNECTION_BYTES ((size_t)TL__HTTP_MAX_REQUEST_BYTES + 4096)
 #define FREE_VAIN_RUNS   8
 #define MAX_PEM_BYTES    1048576
 

@@ -142,7 +142,7 @@ int tl__headers_check(
 	note_head(out, mhd, method, version);
 	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_header, out);
 	follow(out, out->end, 4);
-	if (out->size > TL__HTTP_MAX_HEADER_BYTES || out->count > TL__HTTP_MAX_HEADERS)
+	if (out->size > TL__HTTP_MAX_REQUEST_BYTES || out->count > TL__HTTP_MAX_HEADERS)
 		return 431;
 	if (out->malformed || out->hosts > 1 || (http_1_1 && out->hosts == 0))
 		return 400;

@@ -237,8 +237,8 @@ static void heads_are_limited(void)
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
 	CHECK(ask_with_head(&g, TL__HTTP_MAX_HEADERS, 0) == 200);
 	CHECK(ask_with_head(&g, TL__HTTP_MAX_HEADERS + 1, 0) == 431);
-	CHECK(ask_with_head(&g, 3, TL__HTTP_MAX_HEADER_BYTES) == 200);
-	CHECK(ask_with_head(&g, 3, TL__HTTP_MAX_HEADER_BYTES + 1) == 431);
+	CHECK(ask_with_head(&g, 3, TL__HTTP_MAX_REQUEST_BYTES) == 200);
+	CHECK(ask_with_head(&g, 3, TL__HTTP_MAX_REQUEST_BYTES + 1) == 431);
 	CHECK(ask_with_head(&g, 3, 40000) == 431);
 	CHECK(ask_with_head(&g, 3, 100000) == 431);
 	CHECK(g.begun == 2);
