@@ -13,7 +13,7 @@
 typedef struct phase {
 	double seconds, p99;
 	cpu_use use;
-	size_t done;
+	size_t done, probes;
 } phase;
 
 /* Until what was begun is over, so that all of it counts, and none for the next one. */
@@ -44,7 +44,7 @@ static phase run_phase(hostile *h, probe *p, const attack *a, double seconds)
 	void *ud = a ? a->begin(h, a, seconds) : NULL;
 	cpu_use before = cpu_of(h->hub.process.pid);
 	double start = now_s();
-	phase out = {.seconds = seconds};
+	phase out = {0};
 
 	p->taken = 0;
 	p->due = start;
@@ -57,17 +57,27 @@ static phase run_phase(hostile *h, probe *p, const attack *a, double seconds)
 	if (a)
 		out.done = a->end(ud);
 	until_idle(&h->hub);
+	out.seconds = now_s() - start;
 	out.use = cpu_between(before, cpu_of(h->hub.process.pid));
+	out.probes = p->taken;
 	out.p99 = quantile(p->seconds, p->taken, 0.99);
 	return out;
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-static double each_us(double attacked, double quiet, size_t done)
+/* Without what the peer's entries take, as they did in the quiet. */
+static cpu_use cost_of(const phase *quiet, const phase *attacked)
 {
-	double cost = attacked - quiet;
+	double part = (double)attacked->probes / (double)quiet->probes;
+	cpu_use peer = {quiet->use.loop * part, quiet->use.worker * part, quiet->use.pool * part,
+		quiet->use.all * part};
 
+	return cpu_between(peer, attacked->use);
+}
+
+static double each_us(double cost, size_t done)
+{
 	return done > 0 && cost > 0 ? 1e6 * cost / (double)done : 0;
 }
 
@@ -84,14 +94,15 @@ static void measure(hostile *h, probe *p, const attack *a)
 	for (size_t i = 0; i < turns; i++) {
 		phase quiet = run_phase(h, p, NULL, seconds);
 		phase attacked = run_phase(h, p, a, seconds);
+		cpu_use cost = cost_of(&quiet, &attacked);
 
 		quiet_p99[i] = quiet.p99;
 		p99[i] = attacked.p99;
 		ratio[i] = attacked.p99 / quiet.p99;
-		loop[i] = each_us(attacked.use.loop, quiet.use.loop, attacked.done);
-		worker[i] = each_us(attacked.use.worker, quiet.use.worker, attacked.done);
-		pool[i] = each_us(attacked.use.pool, quiet.use.pool, attacked.done);
-		core[i] = 100 * (attacked.use.all - quiet.use.all) / seconds;
+		loop[i] = each_us(cost.loop, attacked.done);
+		worker[i] = each_us(cost.worker, attacked.done);
+		pool[i] = each_us(cost.pool, attacked.done);
+		core[i] = cost.all > 0 ? 100 * cost.all / attacked.seconds : 0;
 		done += (double)attacked.done;
 	}
 	line.part = a->name;

@@ -70,7 +70,7 @@ extern const size_t attack_count;
 /* Requests made beforehand, one at a time on each of a few connections (hostile_flood.c). */
 void *flood_begin(hostile *h, const attack *a, double seconds);
 void flood_step(void *flood, double since_begin);
-size_t flood_end(void *flood); /* how many were answered */
+size_t flood_end(void *flood); /* how many were sent */
 
 /* Connections that say nothing (hostile_silent.c). */
 void *silence_begin(hostile *h, const attack *a, double seconds);

@@ -9,7 +9,7 @@ typedef struct flood {
 	const bare_hub *hub;
 	double per_s;
 	tl__buf *requests;
-	size_t count, next, answered;
+	size_t count, next;
 	struct {
 		bare_line line;
 		bool asked;
@@ -49,7 +49,6 @@ static void take(flood *f, size_t i)
 
 	if (state == BARE_WAITS)
 		return;
-	f->answered += state == BARE_WHOLE;
 	f->at[i].asked = false;
 	if (state == BARE_WHOLE && !answer.closes)
 		return;
@@ -83,7 +82,7 @@ void flood_step(void *ud, double since)
 size_t flood_end(void *ud)
 {
 	flood *f = ud;
-	size_t answered = f->answered;
+	size_t asked = f->next;
 
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		bare_close(&f->at[i].line);
@@ -91,5 +90,5 @@ size_t flood_end(void *ud)
 		tl__buf_free(&f->requests[i]);
 	free(f->requests);
 	free(f);
-	return answered;
+	return asked;
 }

@@ -47,7 +47,7 @@ void site_furnish(hostile *h, const char *dir)
 	open_to_everybody(db, (tl_permission){TL_WRITE, 10});
 	h->wall = *tl_database_root_id(db);
 	tl_database_free(db);
-	make_many_tips(h, node, bench_quick ? 50 : 7000);
+	make_many_tips(h, node, bench_quick ? 50 : 3000);
 	for (size_t i = bench_quick ? 20 : 2000; i > 0; i--)
 		tl_database_free(new_db(node));
 	tl_node_close(node);

@@ -234,13 +234,13 @@ static void many_clients(size_t n, size_t count)
 	before = memory_of(c.hub.process.pid, "VmRSS");
 	gather(&c, count);
 	listen_for(&c, 1, SIZE_MAX);
-	line.kib_each = (memory_of(c.hub.process.pid, "VmRSS") - before) / (double)count;
 	idle_s = bench_quick ? 1 : 20;
 	idle = cpu_of(c.hub.process.pid);
 	listen_for(&c, idle_s, SIZE_MAX);
 	line.core = 100 * cpu_between(idle, cpu_of(c.hub.process.pid)).all / idle_s;
 	for (size_t i = 0; i < turns; i++)
 		last[i] = commit_once(&c, seconds + i * count);
+	line.kib_each = (memory_of(c.hub.process.pid, "VmRSS") - before) / (double)count;
 	disperse(&c);
 	hub_end(&c.hub);
 	scratch_remove(dir);
