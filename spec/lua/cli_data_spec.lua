@@ -50,6 +50,9 @@ describe('data directories', function()
 			local _, _, err = run(folder .. mistyped, 'status')
 			assert.is_truthy(err:find(said, 1, true), err)
 		end
+		for _, nowhere in ipairs { '', '/', '//' } do
+			assert.is_nil(select(3, run(nowhere, 'status')):find 'did you mean')
+		end
 		local near = H.start({ cwd = folder }, 'status', '-d', 'dta')
 		assert.matches("'dta'; did you mean 'data'%?", (select(3, near:wait())))
 		assert.are.equal(0, (run(data, 'status')))

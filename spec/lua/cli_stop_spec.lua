@@ -147,6 +147,8 @@ describe('a signal', function()
 		local _, text = H.run('db', 'export', 'n', '-d', data)
 		assert.are.equal(text, assert(io.open(out)):read 'a')
 		assert.are.equal(0, (H.run('db', 'export', 'n', '/dev/null', '-d', data)))
+		assert.matches("cannot write '/no/where': no such file", (select(3, H.run('db', 'export', 'n', '/no/where',
+			'-d', data))))
 		assert.are.equal(4, #names_in(folder)) -- data, the script, the link and the file
 	end)
 

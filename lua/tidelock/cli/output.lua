@@ -62,7 +62,7 @@ local function make_partial(place)
 			uv.fs_close(fd)
 			return partial
 		elseif code ~= 'EEXIST' then
-			refuse('io', '%s', message)
+			refuse('io', "cannot write '%s': %s", place, message:match '^%u+: (.-): ' or message)
 		end
 	end
 	refuse('already_exists', "files like '%s.1.partial' are in the way; remove them", place)

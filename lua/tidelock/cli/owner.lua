@@ -68,7 +68,7 @@ local function meant(directory)
 		end
 		place = place .. '/' .. found
 	end
-	return (place:gsub('^%./', ''))
+	return place:find '/' and place:gsub('^%./', '') or nil
 end
 
 -- A mistyped directory is not made into an empty node.
