@@ -14,8 +14,10 @@
 struct tl__verify_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work;    /* a batch was added, or the end */
-	pthread_cond_t left;    /* a helper left a batch */
+	pthread_cond_t left;    /* a helper left a batch, or a job is done */
 	tl__pool_batch *oldest; /* under the lock, as is all of a batch but `next` */
+	tl__pool_job *first, **end;
+	unsigned jobs; /* under way */
 	pthread_t threads[TL__VERIFY_POOL_MAX_THREADS];
 	unsigned wanted; /* threads beside the caller's */
 	unsigned started;
@@ -35,6 +37,7 @@ int tl__verify_pool_new(tl__verify_pool **out, unsigned threads)
 	if (threads > TL__VERIFY_POOL_MAX_THREADS)
 		threads = TL__VERIFY_POOL_MAX_THREADS;
 	pool->wanted = threads - 1;
+	pool->end = &pool->first;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
 	pthread_cond_init(&pool->left, NULL);
@@ -63,6 +66,33 @@ static tl__pool_batch *find_work(const tl__verify_pool *pool)
 	return NULL;
 }
 
+static tl__pool_job *next_job(tl__verify_pool *pool)
+{
+	tl__pool_job *job = pool->first;
+
+	if (job)
+		pool->first = job->next;
+	if (!pool->first)
+		pool->end = &pool->first;
+	return job;
+}
+
+/* Under the lock, which is let go meanwhile. false: there is nothing to do. */
+static bool do_job(tl__verify_pool *pool)
+{
+	tl__pool_job *job = next_job(pool);
+
+	if (!job)
+		return false;
+	pool->jobs++;
+	pthread_mutex_unlock(&pool->lock);
+	job->run(job);
+	pthread_mutex_lock(&pool->lock);
+	pool->jobs--;
+	pthread_cond_broadcast(&pool->left);
+	return true;
+}
+
 static void *run(void *ud)
 {
 	tl__verify_pool *pool = ud;
@@ -72,7 +102,8 @@ static void *run(void *ud)
 		tl__pool_batch *b = find_work(pool);
 
 		if (!b) {
-			pthread_cond_wait(&pool->work, &pool->lock);
+			if (!do_job(pool))
+				pthread_cond_wait(&pool->work, &pool->lock);
 			continue;
 		}
 		b->helpers++;
@@ -142,6 +173,31 @@ void tl__pool_abandon(tl__verify_pool *pool, tl__pool_batch *batch)
 {
 	atomic_store(&batch->next, batch->count);
 	tl__pool_finish(pool, batch);
+}
+
+bool tl__pool_hand(tl__verify_pool *pool, tl__pool_job *job)
+{
+	bool handed;
+
+	job->next = NULL;
+	pthread_mutex_lock(&pool->lock);
+	start_threads(pool);
+	handed = pool->started > 0;
+	if (handed) {
+		*pool->end = job;
+		pool->end = &job->next;
+		pthread_cond_signal(&pool->work);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return handed;
+}
+
+void tl__pool_settle(tl__verify_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	while (pool->first || pool->jobs > 0)
+		pthread_cond_wait(&pool->left, &pool->lock);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 static void verify(void *ud, size_t index)

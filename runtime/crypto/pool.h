@@ -45,6 +45,17 @@ void tl__pool_finish(tl__verify_pool *pool, tl__pool_batch *batch);
 /* The same, but what nobody has begun is not done. */
 void tl__pool_abandon(tl__verify_pool *pool, tl__pool_batch *batch);
 
+/* Something to be done once, by itself, by one of the threads, after the batches that are there.
+ * Yours, and in its place until run is called, which may free it. false: there are no threads, it
+ * is not done. */
+typedef struct tl__pool_job {
+	void (*run)(struct tl__pool_job *job);
+	struct tl__pool_job *next; /* private */
+} tl__pool_job;
+bool tl__pool_hand(tl__verify_pool *pool, tl__pool_job *job);
+/* Waits until all that was handed over is done, and `run` has returned. */
+void tl__pool_settle(tl__verify_pool *pool);
+
 /* Fills `good` of each job; returns when all are done. Several threads may call at once. Never
  * fails: without threads the caller does all the work itself. */
 void tl__verify_batch(tl__verify_pool *pool, tl__verify_job *jobs, size_t count);

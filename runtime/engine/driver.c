@@ -31,6 +31,7 @@ typedef struct work_job {
 	tl__job job; /* first: a job is its work_job */
 	tl__engine *engine;
 	tl__work *work;
+	tl__pool_job apart; /* of a work that needs no store */
 } work_job;
 
 static void run_work(tl__job *job)
@@ -45,6 +46,15 @@ static void prepare_work(tl__job *job)
 	work_job *w = (work_job *)job;
 
 	tl__work_prepare(&w->engine->host, w->work);
+}
+
+/* On a thread of the pool. The engine does not end before all its jobs have come back. */
+static void run_apart(tl__pool_job *apart)
+{
+	work_job *w = (work_job *)((char *)apart - offsetof(work_job, apart));
+
+	run_work(&w->job);
+	(void)tl__inbox_put(w->engine->inbox, &w->job.task);
 }
 
 static void end_opening(tl__engine *e, int code)
@@ -110,7 +120,10 @@ static void do_work(tl__engine *e, tl__work *work)
 		.turn.party = work->party};
 	w->engine = e;
 	w->work = work;
+	w->apart.run = run_apart;
 	e->jobs++;
+	if (tl__work_is_apart(work) && tl__pool_hand(e->host.tree->pool, &w->apart))
+		return;
 	tl__worker_do(e->worker, &w->job);
 }
 

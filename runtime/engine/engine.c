@@ -183,6 +183,7 @@ static void end_thread(tl__engine *e)
 static void free_parts(tl__engine *e)
 {
 	tl__worker_free(e->worker);
+	tl__pool_settle(e->node->pool); /* also for the last to have left the inbox */
 	if (e->inbox)
 		tl__inbox_close(e->inbox);
 	tl__command_forget(e);

@@ -238,8 +238,7 @@ int tl__serve_new(tl__sync *sync)
 	tl__map_init(&sync->serve->senders);
 	tl__map_init(&sync->serve->buckets);
 	tl__map_init(&sync->serve->access);
-	for (size_t i = 0; i < TL__SHARES; i++)
-		sync->serve->shares[i].tokens = TL__SERVE_STRANGERS_BURST;
+	tl__serve_shares_fill(sync);
 	tl__map_init(&sync->serve->watchers);
 	sync->serve->next_watch = UINT64_MAX;
 	tl__map_init(&sync->serve->clients);

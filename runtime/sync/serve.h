@@ -21,7 +21,11 @@
 #define TL__SERVE_KEY_PER_S         100
 #define TL__SERVE_STRANGERS_BURST   4000 /* of all strangers together */
 #define TL__SERVE_STRANGERS_PER_S   1000
-#define TL__SERVE_PEER_AT_ONCE      64    /* requests of a peer under way, watches apart */
+#define TL__SERVE_PROOFS_BURST      1600 /* proofs of strangers that are verified */
+#define TL__SERVE_PROOFS_PER_S      400
+#define TL__SERVE_PROOF_BYTES       (16u * 1024) /* hashing so many counts as one */
+#define TL__SERVE_HASHED_BYTES      (16u * 1024) /* of a stranger's body on the loop's thread */
+#define TL__SERVE_PEER_AT_ONCE      64           /* requests of a peer under way, watches apart */
 #define TL__SERVE_STRANGER_AT_ONCE  16    /* of a stranger's key, or a source without a key */
 #define TL__SERVE_STRANGERS_AT_ONCE 256   /* of all strangers, of TL__SYNC_MAX_INCOMING */
 #define TL__SERVE_MAX_BUCKETS       10000 /* of strangers, and as many of peers */
@@ -41,6 +45,8 @@
 #define TL__SERVE_WATCHER_MS        60000         /* remembered behind its last watch */
 #define TL__SERVE_WATCHER_DBS       16            /* it carried entries to, remembered */
 #define TL__SERVE_TOLD_MS           2000          /* nothing is pushed behind an answered watch */
+#define TL__SERVE_LIST_PEER         1000          /* databases in one answer to `list` */
+#define TL__SERVE_LIST_STRANGER     64 /* and in a handshake of 0.2.0, which has no next */
 #define TL__SERVE_PIECE_BYTES       (256u * 1024) /* of a streamed v0 answer */
 
 #define TL__SERVE_MAX_CLIENTS    1000  /* keys that came to us, shown */
@@ -65,7 +71,9 @@ typedef struct tl__incoming {
 	tl__v1_method method;
 	uint8_t re[32];
 	tl_str args, body;
+	bool has_db;
 	tl_id db;
+	struct tl__shown *shown; /* keys whose proofs are to be looked at */
 	tl__v1_pull pull;
 	tl__v1_push push;
 	bool reads; /* push: who sends it may read the database, too */
@@ -96,7 +104,12 @@ typedef struct tl__serve_rate {
 
 /* Who takes from a bucket together: those who say that they are no peers, and those who name the
  * key of one from where none has been before, until their signature is checked. */
-typedef enum tl__serve_share { TL__SHARE_STRANGERS, TL__SHARE_CLAIMS, TL__SHARES } tl__serve_share;
+typedef enum tl__serve_share {
+	TL__SHARE_STRANGERS,
+	TL__SHARE_CLAIMS,
+	TL__SHARE_PROOFS, /* what strangers let us verify */
+	TL__SHARES
+} tl__serve_share;
 
 typedef struct tl__bucket_list {
 	struct tl__bucket *oldest, *newest;
@@ -167,6 +180,7 @@ void tl__serve_askers_free(tl__sync *sync);
  * key. */
 bool tl__serve_take(tl__sync *sync, tl_str name, tl__serve_rate rate);
 bool tl__serve_take_share(tl__sync *sync, tl__serve_share share);
+void tl__serve_shares_fill(tl__sync *sync); /* at the beginning */
 /* A peer proved itself from this source: it does not share with strangers from now on. */
 void tl__serve_source_known(tl__sync *sync, tl_str name);
 bool tl__serve_is_source_known(const tl__sync *sync, tl_str name);
@@ -195,10 +209,16 @@ void tl__clients_free(tl__sync *sync);
 /* --- serve_v1.c ------------------------------------------------------------------------------- */
 
 void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *request);
+/* Its proofs and its body were looked at: in->proven. */
+void tl__serve_proven(tl__sync *sync, tl__incoming *in);
 /* A signed answer. `body` may be NULL. */
 void tl__serve_v1_answer(
 	tl__sync *sync, tl__incoming *in, tl__v1_status status, tl_str args, tl_str body);
 void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status, const char *code);
+
+/* serve_proofs.c: looks at them, then tl__serve_proven or a refusal. */
+void tl__serve_shown(tl__sync *sync, tl__incoming *in, const tl__v1_frame *frame,
+	const tl__v1_request *request, tl_str body);
 
 /* --- serve_methods.c, serve_pull.c, serve_push.c ---------------------------------------------- */
 

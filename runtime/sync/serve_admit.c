@@ -65,6 +65,8 @@ bool tl__serve_admit(tl__sync *sync, tl__incoming *in)
 	tl__party party = tl__serve_party(sync, in);
 	struct tl__asker *asker = tl__map_get(&sync->serve->askers, name_of(&party));
 
+	if (in->asker)
+		return true;
 	if (has_room(sync, &party, asker ? asker->count : 0))
 		in->asker = asker ? asker : new_asker(sync, &party);
 	if (!in->asker) {

@@ -12,7 +12,11 @@ struct tl__bucket {
 	char name[];
 };
 
-static const tl__serve_rate stranger_rate = {TL__SERVE_STRANGERS_BURST, TL__SERVE_STRANGERS_PER_S};
+static const tl__serve_rate share_rates[TL__SHARES] = {
+	[TL__SHARE_STRANGERS] = {TL__SERVE_STRANGERS_BURST, TL__SERVE_STRANGERS_PER_S},
+	[TL__SHARE_CLAIMS] = {TL__SERVE_STRANGERS_BURST, TL__SERVE_STRANGERS_PER_S},
+	[TL__SHARE_PROOFS] = {TL__SERVE_PROOFS_BURST, TL__SERVE_PROOFS_PER_S},
+};
 
 static bool take(double *tokens, uint64_t *at, uint64_t now, tl__serve_rate rate)
 {
@@ -106,7 +110,13 @@ bool tl__serve_take_share(tl__sync *sync, tl__serve_share share)
 {
 	struct tl__share *bucket = &sync->serve->shares[share];
 
-	return take(&bucket->tokens, &bucket->at, sync->now, stranger_rate);
+	return take(&bucket->tokens, &bucket->at, sync->now, share_rates[share]);
+}
+
+void tl__serve_shares_fill(tl__sync *sync)
+{
+	for (size_t i = 0; i < TL__SHARES; i++)
+		sync->serve->shares[i].tokens = share_rates[i].burst;
 }
 
 void tl__serve_source_known(tl__sync *sync, tl_str name)

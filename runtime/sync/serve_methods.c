@@ -89,9 +89,8 @@ static void serve_hello(tl__sync *sync, tl__incoming *in)
 
 /* --- list ------------------------------------------------------------------------------------- */
 
-/* Databases whose lines fit a body; the work's are ascending. */
-static bool write_list(tl__sync *sync, tl__incoming *in, const tl__work_list *list,
-	const tl__v1_list *wish, tl__buf *body)
+/* Databases whose lines fit a body. Whether there are more. */
+static bool write_list(tl__sync *sync, tl__incoming *in, const tl__work_list *list, tl__buf *body)
 {
 	for (size_t i = 0; i < list->db_count; i++) {
 		const tl__work_db *db = &list->dbs[i];
@@ -101,15 +100,28 @@ static bool write_list(tl__sync *sync, tl__incoming *in, const tl__work_list *li
 			.arrivals = db->arrivals,
 			.tip_count = db->tip_count};
 
-		if ((wish->has_after && memcmp(&db->id, &wish->after, sizeof db->id) <= 0) ||
-			!tl__serve_may_list(sync, in, &db->id))
+		if (!tl__serve_may_list(sync, in, &db->id))
 			continue;
 		if (body->len + (TL_ID_TEXT_LEN + 16) * (db->tip_count + 2) > TL__V1_MAX_BODY_BYTES)
 			return true;
 		memcpy(line.tips, db->tips, db->tip_count * sizeof *db->tips);
 		tl__v1_write_line(body, &line);
 	}
-	return false;
+	return list->more;
+}
+
+/* A page of which the policy shows nothing says nothing of where to go on: the next one. */
+static bool list_on(tl__sync *sync, tl__incoming *in, tl__work *work, const tl__buf *body)
+{
+	tl__work_list *list = &work->list;
+
+	if (body->len > 0 || !list->more)
+		return false;
+	list->has_after = true;
+	list->after = list->dbs[list->db_count - 1].id;
+	in->works++;
+	tl__sync_give_work(sync, work);
+	return true;
 }
 
 static void listed(void *core, tl__work *work)
@@ -117,14 +129,17 @@ static void listed(void *core, tl__work *work)
 	tl__sync *sync = core;
 	tl__incoming *in = tl__serve_worked(sync, work);
 	tl__buf args = TL__BUF_INIT, body = TL__BUF_INIT;
-	tl__v1_list wish;
+	bool more;
 
 	if (!in)
 		return;
-	if (work->code != TL_OK || tl__v1_read_list(&wish, in->args) != TL_OK) {
+	if (work->code != TL_OK) {
 		tl__serve_internal(sync, in, work);
 	} else {
-		tl__v1_write_listing(&args, write_list(sync, in, &work->list, &wish, &body));
+		more = write_list(sync, in, &work->list, &body);
+		if (list_on(sync, in, work, &body))
+			return;
+		tl__v1_write_listing(&args, more);
 		tl__serve_answer_args(sync, in, &args, &body);
 	}
 	tl__work_free(work);
@@ -158,6 +173,9 @@ static void serve_list(tl__sync *sync, tl__incoming *in)
 		if (tl__sync_gives(sync, &in->from, &pair->db->id))
 			related[work->list.related_count++] = pair->db->id;
 	work->list.related = related;
+	work->list.has_after = wish.has_after;
+	work->list.after = wish.after;
+	work->list.max = peer ? TL__SERVE_LIST_PEER : TL__SERVE_LIST_STRANGER;
 	work->list.keys = in->proven;
 	work->list.key_count = in->proven_count;
 	tl__sync_give_work(sync, work);

@@ -87,8 +87,10 @@ static void serve_handshake(tl__sync *sync, tl__incoming *in)
 		return;
 	}
 	work = tl__serve_work(sync, in, TL__WORK_LIST, public_listed);
-	if (work)
-		tl__sync_give_work(sync, work);
+	if (!work)
+		return;
+	work->list.max = TL__SERVE_LIST_STRANGER;
+	tl__sync_give_work(sync, work);
 }
 
 /* --- tree answers, piece by piece --------------------------------------------------------------

@@ -197,34 +197,6 @@ static tl__v1_status check_sender(
 	return TL__V1_OK;
 }
 
-/* 6: each key. */
-static tl__v1_status check_proofs(tl__incoming *in, const struct check *check)
-{
-	for (size_t i = 0; i < check->request.key_count; i++) {
-		if (tl__v1_verify_proof(&check->frame, i, &check->request.keys[i]) != TL_OK)
-			return TL__V1_BAD_REQUEST;
-		in->proven[in->proven_count++] = check->request.keys[i];
-	}
-	return TL__V1_OK;
-}
-
-/* 7: the body is the one that was signed for. */
-static tl__v1_status check_body(
-	tl__incoming *in, const struct check *check, const tl__sync_request *request)
-{
-	tl_str body = {
-		request->body.ptr + check->frame.size, request->body.len - check->frame.size};
-	uint8_t sha256[32];
-
-	tl_sha256(body.ptr, body.len, sha256);
-	if (body.len != check->request.body_len ||
-		memcmp(sha256, check->request.body_sha256, sizeof sha256) != 0)
-		return TL__V1_BAD_REQUEST;
-	in->body = tl__arena_str(&in->arena, body);
-	in->args = tl__arena_str(&in->arena, check->request.args);
-	return in->body.ptr && in->args.ptr ? TL__V1_OK : TL__V1_INTERNAL;
-}
-
 static void adopt(tl__incoming *in, const struct check *check)
 {
 	const tl__v1_request *request = &check->request;
@@ -233,20 +205,19 @@ static void adopt(tl__incoming *in, const struct check *check)
 	in->proven[0] = request->from;
 	in->proven_count = 1;
 	in->anonymous = !request->has_to;
+	in->has_db = request->has_db;
 	if (request->has_db)
 		in->db = request->db;
 }
 
-static tl__v1_status check_signed(tl__sync *sync, tl__incoming *in, const struct check *check,
-	const tl__sync_request *request, const char **code)
+/* 6 and 7 were fine. */
+void tl__serve_proven(tl__sync *sync, tl__incoming *in)
 {
-	tl__v1_status status = check_sender(sync, in, check, code);
-
-	if (status == TL__V1_OK)
-		status = check_proofs(in, check);
-	if (status == TL__V1_OK)
-		status = check_body(in, check, request);
-	return status;
+	if (!in->anonymous) {
+		tl__client_heard(sync, in);
+		tl__sync_heard_from(sync, &in->from, in->remote);
+	}
+	tl__serve_method(sync, in);
 }
 
 void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *request)
@@ -254,6 +225,7 @@ void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *requ
 	struct check check = {.late = TL__V1_OK};
 	tl__v1_status status;
 	const char *code = "";
+	tl_str body;
 
 	if (check_lengths(&check, request) != TL_OK) {
 		refuse_unsigned(sync, in, TL__V1_BAD_REQUEST);
@@ -269,14 +241,11 @@ void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *requ
 		return;
 	}
 	adopt(in, &check);
-	status = check_signed(sync, in, &check, request, &code);
+	status = check_sender(sync, in, &check, &code);
 	if (status != TL__V1_OK) {
 		tl__serve_v1_refuse(sync, in, status, code);
 		return;
 	}
-	if (!in->anonymous) {
-		tl__client_heard(sync, in);
-		tl__sync_heard_from(sync, &in->from, in->remote);
-	}
-	tl__serve_method(sync, in);
+	body = (tl_str){request->body.ptr + check.frame.size, request->body.len - check.frame.size};
+	tl__serve_shown(sync, in, &check.frame, &check.request, body);
 }

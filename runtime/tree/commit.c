@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "model/doc_path.h"
 #include "tree/handles.h"
+#include "tree/rights.h"
 
 /* --- storing ---------------------------------------------------------------------------------- */
 
@@ -78,6 +79,7 @@ static int write_entry(const tl__commit *commit, uint64_t *arrival)
 	if (code == TL_OK) {
 		batch.local_commit = true;
 		code = tl__store_write(tree->store, &batch);
+		tl__rights_wrote(tree, &batch);
 	}
 	if (code == TL_OK && batch.entry_count > 0)
 		*arrival = batch.entries[0].arrival;

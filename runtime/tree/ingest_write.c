@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "tree/ingest_run.h"
+#include "tree/rights.h"
 
 /* A good entry draws in everything it stands on. */
 static void find_entering(tl__run *run)
@@ -103,6 +104,7 @@ int tl__run_write(tl__run *run)
 	if (batch.entry_count + batch.aside_count + batch.drop_aside_count + batch.local_count == 0)
 		return TL_OK;
 	code = tl__store_write(run->tree->store, &batch);
+	tl__rights_wrote(run->tree, &batch);
 	if (code == TL_OK)
 		note_arrivals(run, &batch);
 	return code;

@@ -72,13 +72,13 @@ static int good_only(void *ud, tl__dag_member *member)
 	return TL__STORE_STOP;
 }
 
-/* The good entries nearest above one: its parents, and those above void ones. */
-static int frontier_below(tl__dag *dag, const tl__dag_member *member, tl__dag_set **out)
+/* The good entries nearest to these in the `_settings` DAG: themselves, and those above void ones.
+ */
+static int good_frontier(tl__dag *dag, const tl_id *from, size_t count, tl__dag_set **out)
 {
 	tl__buf ids = TL__BUF_INIT;
 	tl__dag_set *set = NULL;
-	int code = tl__dag_walk(
-		dag, dag->settings, member->parents, member->parent_count, good_only, &ids);
+	int code = tl__dag_walk(dag, dag->settings, from, count, good_only, &ids);
 
 	if (code == TL_OK)
 		code = tl__buf_status(&ids);
@@ -110,7 +110,7 @@ static int go_down(tl__tree *tree, tl__dag *dag, tl__dag_set **set, tl__buf *cha
 		tl__buf_append(chain, (const void *)&member, sizeof(tl__dag_member *));
 		code = tl__buf_status(chain);
 		if (code == TL_OK)
-			code = frontier_below(dag, member, set);
+			code = good_frontier(dag, member->parents, member->parent_count, set);
 	}
 	return code;
 }
@@ -218,17 +218,26 @@ static int on_tip(void *ud, const tl_id *id)
 	return TL_OK;
 }
 
+/* Every good entry that carries settings is behind the database's tips. So the good ones nearest to
+ * the tips of `_settings` are the frontier of the present, however many tips the database has. */
 int tl__settings_now(tl__tree *tree, tl__snapshot *s, const tl_id *db, tl__settings **out)
 {
 	tl__buf tips = TL__BUF_INIT;
-	int code = tl__read_tips(s, db, TL__STR(""), on_tip, &tips);
+	tl__dag_set *set;
+	tl__dag dag;
+	int code = tl__dag_init(&dag, s, db);
 
 	*out = NULL;
 	if (code == TL_OK)
+		code = tl__read_tips(s, db, TL__STR(TL__STORE_SETTINGS), on_tip, &tips);
+	if (code == TL_OK)
 		code = tl__buf_status(&tips);
 	if (code == TL_OK)
-		code = tl__settings_of_parents(tree, s, db, (const tl_id *)(const void *)tips.ptr,
-			tips.len / TL_ID_BYTES, out);
+		code = good_frontier(
+			&dag, (const tl_id *)(const void *)tips.ptr, tips.len / TL_ID_BYTES, &set);
+	if (code == TL_OK)
+		code = tl__settings_of_set(tree, &dag, set, out);
 	tl__buf_free(&tips);
+	tl__dag_free(&dag);
 	return code;
 }

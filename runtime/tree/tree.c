@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "tree/dag.h"
+#include "tree/rights.h"
 #include "tree/signers.h"
 
 int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const tl__clock *clock,
@@ -17,6 +18,8 @@ int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const
 	tree->log = log;
 	code = tl__settings_cache_new(&tree->settings);
 	if (code == TL_OK)
+		code = tl__rights_cache_new(&tree->rights);
+	if (code == TL_OK)
 		code = tl__tree_locks_new(&tree->locks);
 	if (code == TL_OK)
 		code = tl__signers_new(&tree->signers);
@@ -28,9 +31,11 @@ int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const
 void tl__tree_free(tl__tree *tree)
 {
 	tl__settings_cache_free(tree->settings);
+	tl__rights_cache_free(tree->rights);
 	tl__tree_locks_free(tree->locks);
 	tl__signers_free(tree->signers);
 	tree->settings = NULL;
+	tree->rights = NULL;
 	tree->locks = NULL;
 	tree->signers = NULL;
 }

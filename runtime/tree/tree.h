@@ -21,6 +21,7 @@
 
 typedef struct tl__settings_cache tl__settings_cache;
 typedef struct tl__signers tl__signers;
+struct tl__rights_cache;
 
 /* Told after entries became visible, on the thread that wrote them; must only wake someone. */
 typedef struct tl__tree_listener {
@@ -44,6 +45,7 @@ typedef struct tl__tree {
 	tl__random random; /* for ids and entropy: secure in a real node, seeded in the simulator */
 	const tl__log *log;
 	tl__settings_cache *settings;
+	struct tl__rights_cache *rights;
 	tl__tree_listener listener;
 	struct tl__tree_locks *locks;
 	tl__signers *signers;
@@ -95,7 +97,7 @@ int tl__frontier_of_parents(tl__snapshot *s, const tl_id *db, const tl_id *paren
  * through void entries. Cached by frontier. Release with tl__settings_release. */
 int tl__settings_at(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_id *frontier,
 	size_t count, tl__settings **out) TL_MUST_USE;
-/* Settings at the present: the frontier of the database's tips. */
+/* Settings at the present: what an entry on all of the database's tips would see. */
 int tl__settings_now(
 	tl__tree *tree, tl__snapshot *s, const tl_id *db, tl__settings **out) TL_MUST_USE;
 /* Settings seen by an entry with these main parents: also those at the tips that a delegation

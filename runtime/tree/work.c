@@ -65,6 +65,8 @@ static int run(tl__host *host, tl__work *work)
 	case TL__WORK_STREAM: return tl__work_stream_run(host->tree, work);
 	case TL__WORK_EXPIRE: return tl__work_expire_run(host, work);
 	case TL__WORK_WATCH: return tl__work_watch_run(host->tree, work);
+	case TL__WORK_MATTERS: return tl__work_matters_run(host->tree, work);
+	case TL__WORK_VERIFY: return tl__work_verify_run(work);
 	}
 	return tl__fail(TL_E_INTERNAL, "no such store work: %d", (int)work->kind);
 }
@@ -93,4 +95,9 @@ void tl__work_run(tl__host *host, tl__work *work)
 {
 	while (tl__work_slice(host, work))
 		;
+}
+
+bool tl__work_is_apart(const tl__work *work)
+{
+	return work->kind == TL__WORK_VERIFY;
 }

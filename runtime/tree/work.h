@@ -15,6 +15,7 @@
 #include "tree/database.h"
 #include "tree/party.h"
 #include "wire/v0.h"
+#include "wire/v1.h"
 
 /* Bounds of one work. */
 #define TL__WORK_MAX_SCAN         10000        /* arrivals read for one page */
@@ -62,7 +63,9 @@ typedef enum tl__work_kind {
 	TL__WORK_LIST,   /* databases these keys may read */
 	TL__WORK_STREAM, /* a piece of a v0 tree answer */
 	TL__WORK_EXPIRE, /* access requests of `_sync` that nobody decided in time */
-	TL__WORK_WATCH /* which of these databases are ahead of a place, and a page of the first */
+	TL__WORK_WATCH, /* which of these databases are ahead of a place, and a page of the first */
+	TL__WORK_MATTERS, /* which of these keys any settings name */
+	TL__WORK_VERIFY   /* proofs, and the hash of a body: needs no store */
 } tl__work_kind;
 
 /* What the settings say of a database, as far as serving and asking need it. */
@@ -310,11 +313,34 @@ typedef struct tl__work_list {
 	size_t key_count;
 	const tl_id *related; /* readable whatever the keys */
 	size_t related_count;
-	/* Out: databases that are public, related or readable by one of the keys; never system
-	 * ones. */
+	bool has_after;
+	tl_id after; /* only ids behind it */
+	size_t max;
+	/* Out: the first databases that are public, related or readable by one of the keys,
+	 * ascending; never system ones. */
 	tl__work_db *dbs;
 	size_t db_count;
+	bool more; /* there are others behind them */
 } tl__work_list;
+
+typedef struct tl__work_matters {
+	const tl_key *keys;
+	size_t count;
+	bool anywhere; /* in any database, for reading; else in the work's */
+	bool *named;   /* out: in order */
+} tl__work_matters;
+
+/* The memory of all this is the caller's until the work is given back. */
+typedef struct tl__work_verify {
+	tl__v1_frame frame;
+	const size_t *proofs; /* which */
+	const tl_key *keys;   /* of each */
+	size_t count;
+	bool *good;  /* out: in order */
+	tl_str body; /* ptr NULL: none to look at */
+	uint8_t sha256[32];
+	bool body_good; /* out: it has that hash */
+} tl__work_verify;
 
 typedef struct tl__work_stream {
 	/* In */
@@ -361,6 +387,8 @@ typedef struct tl__work {
 		tl__work_list list;
 		tl__work_stream stream;
 		tl__work_expire expire;
+		tl__work_matters matters;
+		tl__work_verify verify;
 	};
 } tl__work;
 
@@ -375,6 +403,8 @@ void tl__work_prepare(tl__host *host, tl__work *work);
  * the commits to `_sync`: give one without hooks. */
 bool tl__work_slice(tl__host *host, tl__work *work) TL_MUST_USE;
 void tl__work_run(tl__host *host, tl__work *work); /* all slices */
+/* Whether it may be run by any thread at any time, beside all others, in one slice. */
+bool tl__work_is_apart(const tl__work *work);
 
 /* Whether the slice has read enough. */
 static inline bool tl__work_spent(const tl__work *work)
@@ -396,6 +426,8 @@ int tl__work_page_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_watch_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_access_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_list_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_matters_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
+int tl__work_verify_run(tl__work *work) TL_MUST_USE;
 int tl__work_stream_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 /* What tl__work_free calls. */
 void tl__work_plan_clear(tl__work_plan *plan);
@@ -406,7 +438,7 @@ int tl__work_since(tl__tree *tree, tl__work *work) TL_MUST_USE;
 
 /* Shared by them: rights of these keys in a database; memory from the arena. A database that is not
  * held gives rights->held false and TL_OK. */
-int tl__work_rights_of(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_key *keys,
-	size_t count, tl__arena *arena, tl__work_rights *out) TL_MUST_USE;
+int tl__work_rights_of(tl__tree *tree, const tl_id *db, const tl_key *keys, size_t count,
+	tl__arena *arena, tl__work_rights *out) TL_MUST_USE;
 
 #endif

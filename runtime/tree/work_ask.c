@@ -7,8 +7,7 @@
 #include "tree/work_serve.h"
 #include "wire/v1.h"
 
-int tl__key_mask(tl__tree *tree, tl__snapshot *s, tl__work *work, const tl_key *keys, size_t count,
-	uint32_t *mask)
+int tl__key_mask(tl__tree *tree, tl__work *work, const tl_key *keys, size_t count, uint32_t *mask)
 {
 	tl__work_rights rights = {0};
 	int rc;
@@ -16,7 +15,7 @@ int tl__key_mask(tl__tree *tree, tl__snapshot *s, tl__work *work, const tl_key *
 	*mask = 0;
 	if (count == 0)
 		return TL_OK;
-	rc = tl__work_rights_of(tree, s, &work->db, keys, count, &work->arena, &rights);
+	rc = tl__work_rights_of(tree, &work->db, keys, count, &work->arena, &rights);
 	for (size_t i = 0; rc == TL_OK && i < rights.key_count && i < 32; i++)
 		if (rights.keys[i].active)
 			*mask |= 1u << i;
@@ -56,7 +55,7 @@ static int read_our_tips(tl__tree *tree, tl__snapshot *s, tl__work *work)
 		rc = tl__checkpoints_add(
 			s, &work->db, row.arrivals, 0, &work->arena, &out->ids, &out->id_count);
 	if (rc == TL_OK)
-		rc = tl__key_mask(tree, s, work, out->keys, out->key_count, &out->key_mask);
+		rc = tl__key_mask(tree, work, out->keys, out->key_count, &out->key_mask);
 	return rc;
 }
 

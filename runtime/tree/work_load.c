@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tree/rights.h"
 #include "tree/work.h"
 
 /* --- the database `_sync` --------------------------------------------------------------------- */
@@ -92,6 +93,14 @@ static int take_db(void *ud, const tl__db_row *row)
 	return TL_OK;
 }
 
+/* Whose rights are to be looked at when somebody asks what there is. */
+static void tell_held(tl__tree *tree, const tl__work_load *load)
+{
+	tl__rights_all_held(tree, true);
+	for (size_t i = 0; i < load->db_count; i++)
+		tl__rights_held(tree, &load->dbs[i].id);
+}
+
 int tl__work_load_run(tl__host *host, tl__work *work)
 {
 	tl__work_load *load = &work->load;
@@ -106,6 +115,8 @@ int tl__work_load_run(tl__host *host, tl__work *work)
 		rc = tl__snapshot_open(host->tree->store, &s);
 	if (rc == TL_OK)
 		rc = tl__read_databases(s, take_db, &dbs);
+	if (rc == TL_OK)
+		tell_held(host->tree, load);
 	if (rc == TL_OK)
 		rc = tl__state_doc(s, &load->sync_db, TL__STR("peers"), &load->peers);
 	if (rc == TL_OK)

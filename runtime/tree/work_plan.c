@@ -230,7 +230,7 @@ static int end(tl__tree *tree, tl__snapshot *s, tl__planning *p)
 					   : TL_OK;
 	}
 	if (rc == TL_OK && out->count > 0)
-		rc = tl__key_mask(tree, s, p->work, out->keys, out->key_count, &out->key_mask);
+		rc = tl__key_mask(tree, p->work, out->keys, out->key_count, &out->key_mask);
 	return rc;
 }
 

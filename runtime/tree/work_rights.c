@@ -1,132 +1,51 @@
 /* What keys may do in a database, and which databases they may know of. */
-#include "base/fail.h"
-#include "tree/dag.h"
+#include <stdlib.h>
+#include <string.h>
+#include "tree/rights.h"
 #include "tree/work_serve.h"
 
-/* --- root ------------------------------------------------------------------------------------- */
-
-struct root_read {
-	bool found;
-	bool system;
-	int code;
-};
-
-static bool is_system_name(tl_str name)
+static int fill_right(
+	const tl__rights *rights, const tl_key *key, tl__arena *arena, struct tl__work_right *out)
 {
-	static const char *const names[] = {"_users", "_databases", "_instance", "_sync"};
+	const tl__right *right = tl__rights_of_key(rights, key);
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (tl__str_eq(name, tl__str_z(names[i])))
-			return true;
-	return tl__str_starts(name, TL__STR("_user_"));
+	*out = (struct tl__work_right){0};
+	if (!right)
+		return TL_OK;
+	out->active = true;
+	out->permission = right->permission;
+	out->name = tl__arena_str(arena, right->name);
+	return out->name.ptr ? TL_OK : TL_E_NOMEM;
 }
 
-bool tl__root_is_system(const tl_entry *root)
-{
-	ptrdiff_t store = tl_entry_find_store(root, TL__STR(TL__STORE_SETTINGS));
-	tl_value *settings = NULL, *name;
-	bool system = false;
-
-	if (store < 0 || tl_doc_parse(&settings, tl_entry_store_data(root, (size_t)store)) != TL_OK)
-		return false;
-	name = tl_doc_raw(settings, TL__STR("name"));
-	if (name && tl_value_type(name) == TL_TEXT)
-		system = is_system_name(tl_value_as_text(name));
-	tl_value_free(settings);
-	return system;
-}
-
-static int look_at_root(void *ud, const tl__entry_row *row)
-{
-	struct root_read *read = ud;
-	tl_entry *root = NULL;
-	int rc = tl_entry_parse(&root, row->bytes, TL_ENTRY_CANONICAL);
-
-	if (rc != TL_OK)
-		return tl__fail_cause(TL_E_STORE_DAMAGED,
-			"the root of a database cannot be read; run `tidelock verify`");
-	read->found = true;
-	read->system = tl__root_is_system(root);
-	tl_entry_free(root);
-	return TL_OK;
-}
-
-/* --- keys ------------------------------------------------------------------------------------- */
-
-/* Whether record b is the better one to act under: named records before the device's own, which
- * never grants reading, then the stronger permission. */
-static bool is_better(const struct tl__work_right *a, tl_str name, tl_permission permission)
-{
-	bool a_device = tl__str_eq(a->name, TL__STR(TL__DEVICE_KEY_NAME));
-	bool b_device = tl__str_eq(name, TL__STR(TL__DEVICE_KEY_NAME));
-
-	if (!a->active || a_device != b_device)
-		return !a->active || a_device;
-	return tl_permission_compare(permission, a->permission) > 0;
-}
-
-static int right_of(
-	const tl_auth *auth, const tl_key *key, tl__arena *arena, struct tl__work_right *right)
-{
-	char text[TL_KEY_TEXT_LEN + 1];
-	const tl_auth_key *record;
-	tl_str name;
-
-	tl_key_format(key, text);
-	*right = (struct tl__work_right){0};
-	for (size_t i = 0; tl_auth_key_at(auth, i, &name, &record); i++) {
-		if (record->status != TL_KEY_ACTIVE ||
-			!tl__str_eq(record->pubkey, tl__str_z(text)) ||
-			!is_better(right, name, record->permission))
-			continue;
-		right->active = true;
-		right->permission = record->permission;
-		right->name = name;
-	}
-	if (right->active) {
-		right->name = tl__arena_str(arena, right->name);
-		if (!right->name.ptr)
-			return TL_E_NOMEM;
-	}
-	return TL_OK;
-}
-
-static int fill_rights(const tl_auth *auth, const tl_key *keys, size_t count, tl__arena *arena,
+static int fill_rights(const tl__rights *rights, const tl_key *keys, size_t count, tl__arena *arena,
 	tl__work_rights *out)
 {
-	const tl_auth_key *global = tl_auth_global(auth);
 	int rc = TL_OK;
 
-	out->is_public = global != NULL;
-	if (global)
-		out->public_permission = global->permission;
+	out->held = true;
+	out->system = rights->system;
+	out->is_public = rights->is_public;
+	out->public_permission = rights->public_permission;
 	out->keys = tl__arena_alloc(arena, count, sizeof *out->keys);
 	if (!out->keys)
 		return TL_E_NOMEM;
 	out->key_count = count;
 	for (size_t i = 0; i < count && rc == TL_OK; i++)
-		rc = right_of(auth, &keys[i], arena, &out->keys[i]);
+		rc = fill_right(rights, &keys[i], arena, &out->keys[i]);
 	return rc;
 }
 
-int tl__work_rights_of(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_key *keys,
-	size_t count, tl__arena *arena, tl__work_rights *out)
+int tl__work_rights_of(tl__tree *tree, const tl_id *db, const tl_key *keys, size_t count,
+	tl__arena *arena, tl__work_rights *out)
 {
-	struct root_read root = {0};
-	tl__settings *settings = NULL;
-	int rc = tl__read_entries(s, db, db, 1, TL__WITH_BYTES, look_at_root, &root);
+	tl__rights *rights;
+	int rc = tl__rights_now(tree, db, &rights);
 
 	*out = (tl__work_rights){0};
-	if (rc == TL_E_DATABASE_NOT_FOUND)
-		return TL_OK;
-	if (rc != TL_OK || !root.found)
-		return rc;
-	out->held = true;
-	out->system = root.system;
-	rc = tl__settings_now(tree, s, db, &settings);
-	if (rc == TL_OK)
-		rc = fill_rights(settings->auth, keys, count, arena, out);
-	tl__settings_release(settings);
+	if (rc == TL_OK && rights)
+		rc = fill_rights(rights, keys, count, arena, out);
+	tl__rights_release(rights);
 	return rc;
 }
 
@@ -135,59 +54,20 @@ int tl__work_access_run(tl__tree *tree, tl__work *work)
 	tl__work_access *access = &work->access;
 	tl__snapshot *s = NULL;
 	tl__db_row row;
-	int rc = tl__snapshot_open(tree->store, &s);
+	int rc = tl__work_rights_of(
+		tree, &work->db, access->keys, access->key_count, &work->arena, &access->rights);
 
+	if (rc != TL_OK || !access->rights.held)
+		return rc;
+	rc = tl__snapshot_open(tree->store, &s);
 	if (rc == TL_OK)
-		rc = tl__work_rights_of(tree, s, &work->db, access->keys, access->key_count,
-			&work->arena, &access->rights);
-	if (rc == TL_OK && access->rights.held) {
 		rc = tl__read_database(s, &work->db, &row);
-		access->arrivals = rc == TL_OK ? row.arrivals : 0;
-	}
+	access->arrivals = rc == TL_OK ? row.arrivals : 0;
 	tl__snapshot_close(s);
 	return rc;
 }
 
 /* --- list ------------------------------------------------------------------------------------- */
-
-struct db_rows {
-	tl__arena *arena;
-	tl__work_db *dbs;
-	size_t count, cap;
-};
-
-static int add_db(void *ud, const tl__db_row *row)
-{
-	struct db_rows *rows = ud;
-	void *array = rows->dbs;
-	int rc = tl__arena_grow(rows->arena, &array, &rows->cap, rows->count, sizeof *rows->dbs);
-
-	rows->dbs = array;
-	if (rc == TL_OK)
-		rows->dbs[rows->count++] = (tl__work_db){.id = row->db, .arrivals = row->arrivals};
-	return rc;
-}
-
-static bool is_related(const tl__work_list *list, const tl_id *db)
-{
-	for (size_t i = 0; i < list->related_count; i++)
-		if (memcmp(&list->related[i], db, sizeof *db) == 0)
-			return true;
-	return false;
-}
-
-static bool may_list(const tl__work_list *list, const tl__work_rights *rights, const tl_id *db)
-{
-	if (!rights->held || rights->system)
-		return false;
-	if (rights->is_public || is_related(list, db))
-		return true;
-	for (size_t i = 0; i < rights->key_count; i++)
-		if (rights->keys[i].active &&
-			!tl__str_eq(rights->keys[i].name, TL__STR(TL__DEVICE_KEY_NAME)))
-			return true;
-	return false;
-}
 
 static int take_tip(void *ud, const tl_id *id)
 {
@@ -199,35 +79,105 @@ static int take_tip(void *ud, const tl_id *id)
 	return TL_OK;
 }
 
-static int keep_readable(tl__tree *tree, tl__snapshot *s, tl__work *work, const tl__work_db *db)
+static int read_db(tl__snapshot *s, const tl_id *id, tl__work_db *out)
 {
-	tl__work_list *list = &work->list;
-	tl__work_rights rights;
-	int rc = tl__work_rights_of(
-		tree, s, &db->id, list->keys, list->key_count, &work->arena, &rights);
+	tl__db_row row;
+	int rc = tl__read_database(s, id, &row);
 
-	if (rc != TL_OK || !may_list(list, &rights, &db->id))
+	if (rc != TL_OK)
 		return rc;
-	list->dbs[list->db_count] = *db;
-	return tl__read_tips(s, &db->id, TL__STR(""), take_tip, &list->dbs[list->db_count++]);
+	*out = (tl__work_db){.id = *id, .arrivals = row.arrivals};
+	return tl__read_tips(s, id, TL__STR(""), take_tip, out);
 }
 
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(a, b, TL_ID_BYTES);
+}
+
+static int find_listed(tl__tree *tree, tl__work *work, tl_id *ids, size_t *count)
+{
+	tl__work_list *list = &work->list;
+	tl__rights_query query = {.keys = list->keys,
+		.key_count = list->key_count,
+		.named_count = list->related_count,
+		.after = list->has_after ? &list->after : NULL,
+		.max = list->max};
+	tl_id *related = tl__arena_alloc(&work->arena, list->related_count, sizeof *related);
+
+	if (!related)
+		return TL_E_NOMEM;
+	if (list->related_count > 0)
+		memcpy(related, list->related, list->related_count * sizeof *related);
+	qsort(related, list->related_count, sizeof *related, by_id);
+	query.named = related;
+	tl__rights_list(tree, &query, ids, count, &list->more);
+	return TL_OK;
+}
+
+/* The snapshot comes after the rights: it holds what they tell. */
 int tl__work_list_run(tl__tree *tree, tl__work *work)
 {
 	tl__work_list *list = &work->list;
-	struct db_rows rows = {.arena = &work->arena};
 	tl__snapshot *s = NULL;
-	int rc = tl__snapshot_open(tree->store, &s);
+	size_t count = 0;
+	tl_id *ids;
+	int rc = tl__rights_settle(tree, &work->again);
 
-	if (rc == TL_OK)
-		rc = tl__read_databases(s, add_db, &rows);
+	if (rc != TL_OK || work->again)
+		return rc;
+	ids = tl__arena_alloc(&work->arena, list->max, sizeof *ids);
+	if (!list->dbs)
+		list->dbs = tl__arena_alloc(&work->arena, list->max, sizeof *list->dbs);
 	list->db_count = 0;
-	list->dbs =
-		rc == TL_OK ? tl__arena_alloc(&work->arena, rows.count, sizeof *list->dbs) : NULL;
-	if (rc == TL_OK && !list->dbs)
-		rc = TL_E_NOMEM;
-	for (size_t i = 0; i < rows.count && rc == TL_OK; i++)
-		rc = keep_readable(tree, s, work, &rows.dbs[i]);
+	rc = ids && list->dbs ? find_listed(tree, work, ids, &count) : TL_E_NOMEM;
+	if (rc == TL_OK)
+		rc = tl__snapshot_open(tree->store, &s);
+	for (size_t i = 0; i < count && rc == TL_OK; i++)
+		rc = read_db(s, &ids[i], &list->dbs[list->db_count++]);
 	tl__snapshot_close(s);
 	return rc;
+}
+
+/* --- proofs ----------------------------------------------------------------------------------- */
+
+int tl__work_matters_run(tl__tree *tree, tl__work *work)
+{
+	tl__work_matters *matters = &work->matters;
+	tl__rights *rights = NULL;
+	int rc;
+
+	if (!matters->named)
+		matters->named =
+			tl__arena_alloc(&work->arena, matters->count, sizeof *matters->named);
+	if (!matters->named)
+		return TL_E_NOMEM;
+	if (matters->anywhere)
+		rc = tl__rights_settle(tree, &work->again);
+	else
+		rc = tl__rights_now(tree, &work->db, &rights);
+	for (size_t i = 0; rc == TL_OK && !work->again && i < matters->count; i++)
+		matters->named[i] =
+			matters->anywhere ? tl__rights_name_key(tree, &matters->keys[i])
+					  : rights && tl__rights_of_key(rights, &matters->keys[i]);
+	tl__rights_release(rights);
+	return rc;
+}
+
+int tl__work_verify_run(tl__work *work)
+{
+	tl__work_verify *verify = &work->verify;
+	uint8_t sha256[32];
+
+	verify->good = tl__arena_alloc(&work->arena, verify->count, sizeof *verify->good);
+	if (!verify->good)
+		return TL_E_NOMEM;
+	for (size_t i = 0; i < verify->count; i++)
+		verify->good[i] = tl__v1_verify_proof(&verify->frame, verify->proofs[i],
+					  &verify->keys[i]) == TL_OK;
+	if (!verify->body.ptr)
+		return TL_OK;
+	tl_sha256(verify->body.ptr, verify->body.len, sha256);
+	verify->body_good = memcmp(sha256, verify->sha256, sizeof sha256) == 0;
+	return TL_OK;
 }

@@ -15,7 +15,7 @@ int tl__place_valid(
 int tl__tips_read(tl__snapshot *s, const tl_id *db, tl__arena *arena, tl_id **ids, size_t *count,
 	uint8_t sha256[32]) TL_MUST_USE;
 /* Which of our keys hold an Active record there now: bit i says keys[i]. */
-int tl__key_mask(tl__tree *tree, tl__snapshot *s, tl__work *work, const tl_key *keys, size_t count,
+int tl__key_mask(tl__tree *tree, tl__work *work, const tl_key *keys, size_t count,
 	uint32_t *mask) TL_MUST_USE;
 /* The database's row; zeroed, and *held false, when there is none. */
 int tl__db_read_or_none(tl__snapshot *s, const tl_id *db, tl__db_row *row, bool *held) TL_MUST_USE;

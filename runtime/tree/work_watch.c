@@ -2,15 +2,25 @@
  */
 #include "tree/work_serve.h"
 
-static int look_at(tl__tree *tree, tl__snapshot *s, tl__work *work, tl__work_watched *line)
+/* Before the snapshot, so that it holds what they tell. */
+static int read_rights(tl__tree *tree, tl__work *work)
 {
 	tl__work_watch *watch = &work->watch;
-	tl__db_row row;
-	int rc = tl__work_rights_of(
-		tree, s, &line->db, watch->keys, watch->key_count, &work->arena, &line->rights);
+	int rc = TL_OK;
 
-	if (rc != TL_OK || !line->rights.held)
-		return rc;
+	for (size_t i = 0; rc == TL_OK && i < watch->count; i++)
+		rc = tl__work_rights_of(tree, &watch->lines[i].db, watch->keys, watch->key_count,
+			&work->arena, &watch->lines[i].rights);
+	return rc;
+}
+
+static int look_at(tl__snapshot *s, tl__work_watched *line)
+{
+	tl__db_row row;
+	int rc;
+
+	if (!line->rights.held)
+		return TL_OK;
 	rc = tl__read_database(s, &line->db, &row);
 	line->arrivals = rc == TL_OK ? row.arrivals : 0;
 	line->valid = true;
@@ -35,7 +45,7 @@ static int begin_page(tl__snapshot *s, tl__work *work, const tl__work_watched *l
 	return rc;
 }
 
-static int look_at_all(tl__tree *tree, tl__snapshot *s, tl__work *work)
+static int look_at_all(tl__snapshot *s, tl__work *work)
 {
 	tl__work_watch *watch = &work->watch;
 	int rc = TL_OK;
@@ -43,7 +53,7 @@ static int look_at_all(tl__tree *tree, tl__snapshot *s, tl__work *work)
 	for (size_t i = 0; rc == TL_OK && i < watch->count; i++) {
 		tl__work_watched *line = &watch->lines[i];
 
-		rc = look_at(tree, s, work, line);
+		rc = look_at(s, line);
 		if (rc == TL_OK && watch->paged == SIZE_MAX && line->rights.held && line->valid &&
 			!line->rights.system && line->arrivals > line->cursor.n)
 			watch->paged = i;
@@ -57,10 +67,12 @@ int tl__work_watch_run(tl__tree *tree, tl__work *work)
 {
 	tl__work_watch *watch = &work->watch;
 	tl__snapshot *s = NULL;
-	int rc = tl__snapshot_open(tree->store, &s);
+	int rc = watch->paged == SIZE_MAX ? read_rights(tree, work) : TL_OK;
 
+	if (rc == TL_OK)
+		rc = tl__snapshot_open(tree->store, &s);
 	if (rc == TL_OK && watch->paged == SIZE_MAX)
-		rc = look_at_all(tree, s, work);
+		rc = look_at_all(s, work);
 	if (rc == TL_OK && watch->paged != SIZE_MAX)
 		rc = tl__page_slice(s, work, &watch->page, watch->lines[watch->paged].arrivals);
 	tl__snapshot_close(s);

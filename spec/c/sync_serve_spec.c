@@ -563,26 +563,7 @@ static void the_policy_may_refuse_everybody(void)
 	CHECK(v0_says("{\"SendEntries\":[]}", "refused"));
 }
 
-/* --- 6 and 7: proofs, body -------------------------------------------------------------------- */
-
-static void a_proof_must_be_one(void)
-{
-	const char *keys[] = {"k1", "k2"};
-	tl__v1_request m;
-	tl__buf frame = TL__BUF_INIT;
-	tl__v1_frame parts;
-
-	with_notes(NULL);
-	m = request_of("pull", &notes, PULL_ARGS);
-	write_frame(&frame, &m, keys, 2, TL__STR(""));
-	CHECK_OK(tl__v1_frame_read(&parts, frame.ptr, frame.len));
-	frame.ptr[parts.size - 1] = (char)(frame.ptr[parts.size - 1] ^ 8); /* of the last one */
-	CHECK_SIGNED(say_bytes("pull", tl__buf_view(&frame)), BAD_REQUEST);
-	/* The nonce is used up: it was a request by alice. */
-	frame.ptr[parts.size - 1] = (char)(frame.ptr[parts.size - 1] ^ 8);
-	CHECK_UNSIGNED(say_bytes("pull", tl__buf_view(&frame)), REPLAYED);
-	tl__buf_free(&frame);
-}
+/* --- 7: body -------------------------------------------------------------------- */
 
 static void the_body_is_the_one_that_was_signed_for(void)
 {
@@ -661,7 +642,6 @@ int main(void)
 	RUN_SIM(cleartext_can_be_refused);
 	RUN_SIM(a_key_of_the_old_protocol_proves_nothing);
 	RUN_SIM(the_policy_may_refuse_everybody);
-	RUN_SIM(a_proof_must_be_one);
 	RUN_SIM(the_body_is_the_one_that_was_signed_for);
 	RUN_SIM(lines_of_another_kind_are_refused);
 	return spec_end();
