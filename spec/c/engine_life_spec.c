@@ -19,10 +19,10 @@ static void flush_and_wait_say_when_it_is_done(void)
 	REQUIRE(duo_open(&d, false, NULL));
 	for (int i = 0; i < 10; i++)
 		CHECK_OK(put(d.db, "n", "x"));
-	CHECK_OK(finish(tl_sync_flush(d.a.node, 5000, &op), &op));
+	CHECK_OK(finish(tl_sync_flush(d.a.node, 60000, &op), &op));
 	CHECK(entries_of(d.a.node, &d.id) == entries_of(d.b.node, &d.id));
 	CHECK_OK(put(d.db, "n", "y"));
-	CHECK_OK(finish(tl_sync_wait_until_synced(d.a.node, d.b.key, &d.id, 5000, &op), &op));
+	CHECK_OK(finish(tl_sync_wait_until_synced(d.a.node, d.b.key, &d.id, 60000, &op), &op));
 	CHECK(holds(d.b.node, &d.id, "n", "y"));
 	CHECK_OK(tl_sync_get_sync_metadata(d.a.node, d.b.key, &json));
 	CHECK(json_has(json, "\"successful_sync_count\":"));
@@ -188,7 +188,7 @@ static void closing_does_not_wait_for_a_hanging_peer(void)
 	start = now_ms();
 	tl_node_close(d.a.node);
 	d.a.node = NULL;
-	CHECK(now_ms() - start < 5500);
+	CHECK(now_ms() - start < 20000); /* the flush takes five seconds, the peer for ever */
 	CHECK(calls == 1);
 	CHECK_CODE(tl_op_result(op), TL_E_CANCELLED);
 	tl_op_free(op);

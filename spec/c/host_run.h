@@ -113,7 +113,7 @@ static inline void host_serve_and_dial(tl_node *node)
 		!host_ok(tl_sync_get_server_address(node, &here)))
 		return;
 	if (host_ok(tl_sync_connect_to_peer(node, &here, NULL, &op)))
-		(void)host_ok(tl_op_wait(op, 5000));
+		(void)host_ok(tl_op_wait(op, 60000));
 	tl_op_free(op);
 }
 

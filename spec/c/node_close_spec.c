@@ -174,14 +174,14 @@ static void an_operations_callback_closes(void)
 	tl_op *op = NULL;
 
 	REQUIRE(c.node != NULL);
-	CHECK_OK(tl_sync_flush(c.node, 1000, &op));
+	CHECK_OK(tl_sync_flush(c.node, 60000, &op));
 	tl_op_then(op, close_from_operation, &c);
 	CHECK_OK(tl_node_run(c.node));
 	CHECK(c.calls == 1 && c.after == TL_E_CLOSED);
 	CHECK_OK(tl_op_result(op));
 	tl_op_free(op);
 	c = (closer){.node = open_node(NULL, NULL)};
-	CHECK_OK(tl_sync_flush(c.node, 1000, &op));
+	CHECK_OK(tl_sync_flush(c.node, 60000, &op));
 	tl_op_then(op, close_from_operation, &c);
 	CHECK_OK(tl_op_wait(op, 0));
 	CHECK(c.calls == 1 && c.after == TL_E_CLOSED);

@@ -96,7 +96,7 @@ describe('a sealed directory', function()
 			print 'open' io.stdout:flush()
 			tl.sleep '1h']])
 		local owner = H.start({}, 'run', '--passphrase-file', file, script, data)
-		H.wait_for(function() return owner.out == 'open\n' end, 30)
+		H.wait_for(function() return owner.out == 'open\n' end)
 		assert.are.equal(0, (H.run('status', '-d', data)))
 		assert.are.equal(0, (H.run('db', 'create', 'n', '-d', data)))
 		owner:kill 'sigterm'

@@ -158,9 +158,9 @@ describe('the program', function()
 	local function terminate(text, signal_name)
 		local file, input = H.write(H.folder() .. '/script.lua', text), uv.new_pipe()
 		local script = H.start({ stdin = input }, 'run', file, H.folder())
-		H.wait_for(function() return script.out ~= '' or script.status end, 60)
+		H.wait_for(function() return script.out ~= '' or script.status end)
 		script:kill(signal_name or 'sigterm')
-		local status, _, err = script:wait(60)
+		local status, _, err = script:wait()
 		input:close()
 		return status, err
 	end

@@ -45,7 +45,7 @@ end
 local function start_script(text, options, ...)
 	local script = H.write(H.folder() .. '/script.lua', text)
 	local process = H.start(options or {}, 'run', script, ...)
-	H.wait_for(function() return process.out:find 'ready\n' or process.status end, 60)
+	H.wait_for(function() return process.out:find 'ready\n' or process.status end)
 	assert.is_nil(process.status, process.err)
 	return process
 end
@@ -136,7 +136,7 @@ describe('a signal', function()
 		assert(uv.fs_chmod(out, 416)) -- 0640
 		assert(uv.fs_symlink(out, folder .. '/link'))
 		local command = H.start({}, 'db', 'export', 'n', folder .. '/link', '-d', data)
-		H.wait_for(function() return #names_in(folder) > 4 or command.status end, 30)
+		H.wait_for(function() return #names_in(folder) > 4 or command.status end)
 		command:kill 'sigterm'
 		if command:wait() == 143 then
 			assert.are.equal('before', assert(io.open(out)):read 'a')
@@ -259,7 +259,7 @@ describe('the end of a script', function()
 		local folder = H.folder()
 		local script = start_script(AWAY, {}, folder)
 		local peer = script.out:match '^[^\n]+'
-		H.wait_for(function() return script.err:find 'waiting' end, 30)
+		H.wait_for(function() return script.err:find 'waiting' end)
 		assert.matches('waiting up to 5 s for ' .. peer:gsub('%p', '%%%0'), script.err)
 		script:kill 'sigint'
 		local status, _, _, seconds = script:wait()
@@ -271,7 +271,7 @@ describe('the end of a script', function()
 	it('asked for by a signal ends its waiting with the second', function()
 		local script = start_script(AWAY .. "tl.sleep '1h'", {}, H.folder())
 		script:kill 'sigterm'
-		H.wait_for(function() return script.err:find 'waiting' end, 30)
+		H.wait_for(function() return script.err:find 'waiting' end)
 		script:kill 'sigint'
 		local status, _, _, seconds = script:wait()
 		assert.are.equal(143, status)

@@ -17,7 +17,7 @@ local function start_owner(data)
 		print 'open' io.stdout:flush()
 		tl.sleep '1h']])
 	local owner = H.start({}, 'run', script, data)
-	H.wait_for(function() return owner.out == 'open\n' end, 30)
+	H.wait_for(function() return owner.out == 'open\n' end)
 	return owner
 end
 
@@ -96,7 +96,7 @@ fcntl.flock(f, fcntl.LOCK_EX)
 f.write(sys.argv[2]); f.flush()
 print('held', flush=True)
 time.sleep(600)]], data, text)
-		H.wait_for(function() return holder.out == 'held\n' end, 30)
+		H.wait_for(function() return holder.out == 'held\n' end)
 		return holder
 	end
 
@@ -169,7 +169,7 @@ time.sleep(600)]], data, text)
 			require 'tidelock'.open { path = arg[1], wait = arg[2] }]])
 		for _, words in ipairs { { '--wait', '1h', script, data }, { script, data, '1h' } } do
 			local waiting = H.start({}, 'run', table.unpack(words))
-			H.wait_for(function() return waiting.out == 'begun\n' end, 30)
+			H.wait_for(function() return waiting.out == 'begun\n' end)
 			waiting:kill 'sigterm'
 			local status, _, err, seconds = waiting:wait()
 			assert.are.same({ 143, '' }, { status, err })

@@ -150,7 +150,7 @@ describe('events', function()
 		local slow = tl.task(function()
 			for event in node:events() do
 				all[#all + 1] = event
-				H.wait_for(function() return go end, 60)
+				H.wait_for(function() return go end)
 				if event.kind == 'overflow' then
 					break
 				end
@@ -159,7 +159,7 @@ describe('events', function()
 		local only = tl.task(function()
 			for _ in node:events { 'server_started', 'entry_committed' } do
 				some = some + 1
-				H.wait_for(function() return go end, 60)
+				H.wait_for(function() return go end)
 				if some == 10001 then
 					break
 				end

@@ -70,7 +70,7 @@ end
 --- wrote, and how many seconds that took.
 function Process:wait(seconds)
 	local since = uv.hrtime()
-	H.wait_for(function() return self.status and self.open == 0 end, seconds or 30)
+	H.wait_for(function() return self.status and self.open == 0 end, seconds)
 	return self.status, self.out, self.err, (uv.hrtime() - since) / 1e9
 end
 
@@ -104,10 +104,11 @@ function H.start(options, ...)
 	return self
 end
 
---- Waits until fn() is true, running the loop; fails after `seconds`.
+--- Waits until fn() is true, running the loop; fails after `seconds`, or a minute, which is enough for
+--- what comes at all, also on a busy machine.
 function H.wait_for(fn, seconds)
 	local tl = require 'tidelock'
-	local deadline = uv.hrtime() + (seconds or 10) * 1e9
+	local deadline = uv.hrtime() + (seconds or 60) * 1e9
 	while not fn() do
 		if uv.hrtime() > deadline then
 			error('waited in vain', 2)

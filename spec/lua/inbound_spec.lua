@@ -63,7 +63,7 @@ describe('the side that is dialled', function()
 		local copy = assert(guest:load_database(db:root_id()))
 		copy:set_default_auth_key 'k'
 		assert(copy:transact(function(tx) tx:doc 'data':set('y', 'from the guest') end))
-		assert(sync:flush '5s')
+		assert(sync:flush '60s')
 		H.wait_for(function() return connected and connected.peer == key end)
 		assert.are.same({ key }, hub_sync:list_peers { inbound = true })
 		assert.are.same({}, hub_sync:list_peers())

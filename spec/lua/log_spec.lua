@@ -46,7 +46,7 @@ local function share(a, b)
 	local peer = assert(a:sync():connect_to_peer(tl.address.parse(address) or 'http:' .. address))
 	local db = assert(a:new_database({ name = 'notes' }, 'me'))
 	assert(a:sync():add_tree_sync(peer, db:root_id()))
-	assert(a:sync():flush '10s')
+	assert(a:sync():flush '60s')
 	return db
 end
 
@@ -105,7 +105,7 @@ describe('the log', function()
 		for n = 1, 3 do
 			local db = assert(a:new_database({ name = 'n' .. n }, 'me'))
 			assert(a:sync():add_tree_sync(key, db:root_id()))
-			assert(a:sync():flush '10s')
+			assert(a:sync():flush '60s')
 		end
 		found(lines, '^info peer: ' .. a_key .. ' came from 127.0.0.1:%d+$')
 		assert.are.same({ 1, 1 }, { count ', no peer yet, came from', count(a_key .. ' came from') })

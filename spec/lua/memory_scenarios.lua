@@ -325,7 +325,7 @@ add_with_luv(function(c)
 	local heard = 0
 	local stop = c.node:on('entry_committed', function() heard = heard + 1 end)
 	assert(c.db:transact(function(tx) tx:doc 'd':set('n', 4) end))
-	assert(c.sync:flush '5s')
+	assert(c.sync:flush '60s')
 	tl.sleep '1ms'
 	stop()
 end, with_database, drop)

@@ -38,7 +38,7 @@ describe('waiting', function()
 				end
 			end)
 		end
-		H.wait_for(function() return refused == 96 end, 20)
+		H.wait_for(function() return refused == 96 end)
 	end)
 
 	it('ends when the node is closed', function()
