@@ -32,6 +32,7 @@
 ---@field connection_state 'disconnected'|'connecting'|'connected'|'failed'  last_error says why
 ---@field last_successful_sync? string
 ---@field connection_attempts integer  that failed since the last success
+---@field fruitless integer  times in a row that what it gave was of no use
 ---@field last_error? string
 ---@field protocol? 'v0'|'v1'
 ---@field inbound? tidelock.InboundPeer  left out where it never came to us

@@ -263,6 +263,13 @@ void tl__contacts_free(tl__sync *sync);
 /* --- session.c, pull.c, push.c, tree_v0.c: one exchange of a pair ------------------------------
  */
 
+/* What the pages of an exchange brought since the last one that entered. */
+typedef struct tl__gain {
+	unsigned idle, barren; /* pages: of no use, declined by us */
+	uint64_t lines, invalid, waiting, declined, no_room;
+	uint64_t known; /* ever */
+} tl__gain;
+
 struct tl__session {
 	uint64_t number;
 	tl__pair *pair; /* NULL: the relation was taken away */
@@ -291,6 +298,7 @@ struct tl__session {
 	int refused_code; /* reading was refused: what the exchange ends with, once it has pushed */
 	unsigned rounds;
 	unsigned empty_pages; /* one after the other */
+	tl__gain gain;
 	unsigned page_cuts;
 	bool page_smallest; /* it was asked for single entries */
 	uint32_t key_mask;
@@ -308,6 +316,9 @@ struct tl__session {
 	bool has_cursor;
 	bool held;         /* we hold the root */
 	bool answered_all; /* the last page said more = false */
+	bool fruitless;    /* fails because what was given is of no use */
+	bool skips;        /* what lies before `seen` is of no use: it goes on from there */
+	bool skipped;
 	bool from_sure;    /* `sure` may follow */
 	bool gap;          /* nor does it: there was no room, or too much is missing */
 	bool pulling;      /* a pull of this exchange is under way */
@@ -369,6 +380,13 @@ bool tl__session_note(tl__session *session, const tl_id *id); /* false: known, o
 const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
 void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);
 
+/* gain.c: after each page that was stored. TL_OK; TL_E_SYNC_PROTOCOL_ERROR: so many in a row were
+ * of no use that the exchange is to end. */
+int tl__gain_page(tl__gain *gain, const tl__work_ingest *in) TL_MUST_USE;
+/* The session fails, and this counts against the peer. error NULL: the last error. */
+void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error);
+void tl__gain_concluded(tl__sync *sync, tl__session *session);
+
 /* left_out.c: at the begin of an exchange, and around each plan of it. */
 void tl__left_out_begin(tl__pair *pair);
 void tl__left_out_lend(tl__pair *pair, tl__work_plan *plan);
@@ -392,6 +410,8 @@ int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, 
 #define TL__WATCH_CUTS         4    /* one after the other, asked again at once */
 #define TL__WATCH_AGAIN_MS     1000 /* behind an answer that tells nothing before its time */
 #define TL__WATCH_CHANGE_MS    50   /* between two that name other databases */
+#define TL__WATCH_MAX_IDLE     8    /* answers that bring nothing, one after the other; then … */
+#define TL__WATCH_IDLE_MS      100  /* … between them */
 #define TL__WATCH_PULLS_MS     2000 /* that a watch waits for pulls of the same peer */
 
 void tl__watch_run(tl__sync *sync);

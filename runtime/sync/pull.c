@@ -13,10 +13,9 @@
 static void ask(tl__sync *sync, tl__session *session);
 static void go_on(tl__sync *sync, tl__session *session);
 
-static bool same_place(const tl__v1_cursor *a, const tl__v1_cursor *b)
+static bool is_ahead(const tl__v1_cursor *a, const tl__v1_cursor *b)
 {
-	return a->n == b->n && memcmp(a->c, b->c, sizeof a->c) == 0 &&
-	       memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
+	return a->n > b->n || memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) != 0;
 }
 
 /* --- what we hold ----------------------------------------------------------------------------- */
@@ -62,6 +61,7 @@ void tl__pull_start(tl__sync *sync, tl__session *session)
 			sync->wall - pair->sure_since > TL__SYNC_SURE_AGAIN_MS;
 
 	session->pulling = true;
+	session->gain = (tl__gain){0};
 	if (long_ago || pair->from_sure) {
 		session->from_sure = true;
 		pair->from_sure = false;
@@ -90,6 +90,29 @@ static int compare_ids(const void *a, const void *b)
 	return memcmp(((const tl_id *)a)->b, ((const tl_id *)b)->b, TL_ID_BYTES);
 }
 
+/* Once, what was given from `sure` on is of no use again: `seen` is behind it. */
+static bool may_skip(const tl__session *session)
+{
+	const tl__pair *pair = session->pair;
+
+	return session->from_sure && !session->skipped && pair->has_seen && session->has_cursor &&
+	       !session->answered_all && session->cursor.n < pair->seen.n &&
+	       memcmp(session->cursor.incarnation, pair->seen.incarnation,
+		       sizeof pair->seen.incarnation) == 0;
+}
+
+static void skip(tl__session *session)
+{
+	if (!session->skips)
+		return;
+	session->skips = false;
+	if (!may_skip(session))
+		return;
+	session->skipped = session->gap = true;
+	session->cursor = session->pair->seen;
+	session->gain = (tl__gain){.known = session->gain.known};
+}
+
 static void ask(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
@@ -98,6 +121,7 @@ static void ask(tl__sync *sync, tl__session *session)
 
 	if (!call)
 		return;
+	skip(session);
 	call->method = TL__V1_PULL;
 	call->done = page_done;
 	/* Which of our keys opens what is not held cannot be known: the one that asked, or all. */
@@ -167,8 +191,8 @@ static int check_progress(tl__session *session, const page *p)
 	if (p->args.more && session->empty_pages > TL__SYNC_MAX_EMPTY_PAGES)
 		return tl__fail(TL_E_SYNC_PROTOCOL_ERROR,
 			"the peer says again and again that there is more and gives nothing");
-	if (p->args.more && session->has_cursor && p->args.cursor_valid &&
-		same_place(&session->cursor, &p->args.cursor) && p->count == 0)
+	if (p->args.more && session->has_cursor && p->args.cursor_valid && p->count == 0 &&
+		!is_ahead(&p->args.cursor, &session->cursor))
 		return tl__fail(
 			TL_E_SYNC_PROTOCOL_ERROR, "the peer says there is more and gives nothing");
 	if (!p->args.more && !p->args.has_tips)
@@ -330,8 +354,10 @@ static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 	rc = take_page(sync, session, work, result);
 	if (rc != TL_OK) {
 		tl__work_free(work);
-		tl__session_fail(
-			sync, session, rc == TL_E_NOMEM ? rc : TL_E_SYNC_PROTOCOL_ERROR, NULL);
+		if (rc == TL_E_NOMEM)
+			tl__session_fail(sync, session, rc, NULL);
+		else
+			tl__session_fruitless(sync, session, NULL);
 		return;
 	}
 	go_on(sync, session);
@@ -368,8 +394,16 @@ static void stored(void *ud, tl__work *work)
 	tl__session_ingested(sync, session, work);
 	for (size_t i = 0; rc == TL_OK && i < work->ingest.result.missing_count; i++)
 		rc = add_want(session, &work->ingest.result.missing[i]);
+	/* What else is asked for by name ends by itself. */
+	if (rc == TL_OK && tl__gain_page(&session->gain, &work->ingest) != TL_OK &&
+		!session->answered_all) {
+		session->skips = may_skip(session);
+		rc = session->skips ? TL_OK : TL_E_SYNC_PROTOCOL_ERROR;
+	}
 	tl__work_free(work);
-	if (rc != TL_OK)
+	if (rc == TL_E_SYNC_PROTOCOL_ERROR)
+		tl__session_fruitless(sync, session, NULL);
+	else if (rc != TL_OK)
 		tl__session_fail(sync, session, rc, NULL);
 	else
 		go_on(sync, session);
@@ -410,8 +444,9 @@ static void lying(tl__sync *sync, tl__session *session)
 
 	pair->has_seen = pair->has_sure = false;
 	tl__pair_save_cursors(sync, pair);
-	tl__session_fail(sync, session, TL_E_SYNC_PROTOCOL_ERROR,
-		"the peer names entries as its newest that it does not give");
+	session->has_cursor = false;
+	tl__session_fruitless(
+		sync, session, "the peer names entries as its newest that it does not give");
 }
 
 static void checked(void *ud, tl__work *work)

@@ -60,9 +60,10 @@ void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *e
 
 uint64_t tl__pair_waits_until(const tl__pair *pair)
 {
-	uint64_t peer = pair->peer->wait_until;
+	uint64_t told = pair->peer->wait_until > pair->wait_until ? pair->peer->wait_until
+								  : pair->wait_until;
 
-	return peer > pair->wait_until ? peer : pair->wait_until;
+	return told > pair->useless_until ? told : pair->useless_until;
 }
 
 void tl__schedule_put_off(tl__sync *sync, tl__pair *pair, int code, const char *error)

@@ -28,6 +28,8 @@
 #define TL__SERVE_PEER_AT_ONCE      64           /* requests of a peer under way, watches apart */
 #define TL__SERVE_STRANGER_AT_ONCE  16    /* of a stranger's key, or a source without a key */
 #define TL__SERVE_STRANGERS_AT_ONCE 256   /* of all strangers, of TL__SYNC_MAX_INCOMING */
+#define TL__SERVE_JUNK_MS           250   /* that no page is taken behind one that was junk */
+#define TL__SERVE_JUNK_DOUBLES      8     /* doubled each time, so often */
 #define TL__SERVE_MAX_BUCKETS       10000 /* of strangers, and as many of peers */
 #define TL__SERVE_MAX_STRANGERS     10000 /* whose nonces are kept */
 #define TL__SERVE_MAX_KEY_REQUESTS  10    /* access requests of one key */
@@ -176,14 +178,24 @@ void tl__serve_askers_free(tl__sync *sync);
 
 /* --- serve_bucket.c --------------------------------------------------------------------------- */
 
+static inline tl_str tl__serve_key_name(const tl_key *key)
+{
+	return (tl_str){(const char *)key->b, TL_KEY_BYTES};
+}
+
 /* Takes one token; false: too many. The name is a source (base/source.h) or the bytes of a
  * key. */
 bool tl__serve_take(tl__sync *sync, tl_str name, tl__serve_rate rate);
 bool tl__serve_take_share(tl__sync *sync, tl__serve_share share);
 void tl__serve_shares_fill(tl__sync *sync); /* at the beginning */
-/* A peer proved itself from this source: it does not share with strangers from now on. */
-void tl__serve_source_known(tl__sync *sync, tl_str name);
+/* A peer's key, or a peer proved itself from this source: it does not share with strangers from now
+ * on. */
+void tl__serve_known(tl__sync *sync, tl_str name);
 bool tl__serve_is_source_known(const tl__sync *sync, tl_str name);
+/* What became of a page that came by push from this key, or v0 source. More invalid than new: no
+ * other one is taken for a while, which doubles each time. */
+void tl__serve_gave(tl__sync *sync, tl_str name, const tl__work_ingest *in);
+uint32_t tl__serve_shut_ms(const tl__sync *sync, tl_str name); /* 0: it may push */
 void tl__serve_buckets_free(tl__sync *sync);
 
 /* --- serve_nonce.c ---------------------------------------------------------------------------- */
@@ -215,6 +227,7 @@ void tl__serve_proven(tl__sync *sync, tl__incoming *in);
 void tl__serve_v1_answer(
 	tl__sync *sync, tl__incoming *in, tl__v1_status status, tl_str args, tl_str body);
 void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status, const char *code);
+void tl__serve_v1_busy(tl__sync *sync, tl__incoming *in, const char *code, uint32_t wait_ms);
 
 /* serve_proofs.c: looks at them, then tl__serve_proven or a refusal. */
 void tl__serve_shown(tl__sync *sync, tl__incoming *in, const tl__v1_frame *frame,

@@ -1,12 +1,14 @@
 /* Token buckets: how many requests a source, a key, or all strangers together may make. A newcomer
- * takes the place of whoever was heard of longest ago; sources of peers have places of their own.
- */
+ * takes the place of whoever was heard of longest ago; peers, and where they come from, have places
+ * of their own. Who sends what is invalid waits for longer each time. */
 #include "sync/serve.h"
 
 struct tl__bucket {
 	double tokens;
 	uint64_t at; /* monotonic ms */
 	bool known;
+	unsigned junk; /* pages of it, one after the other */
+	uint64_t shut_until;
 	struct tl__bucket *prev, *next; /* the one asked longest ago first */
 	size_t name_len;
 	char name[];
@@ -119,7 +121,7 @@ void tl__serve_shares_fill(tl__sync *sync)
 		sync->serve->shares[i].tokens = share_rates[i].burst;
 }
 
-void tl__serve_source_known(tl__sync *sync, tl_str name)
+void tl__serve_known(tl__sync *sync, tl_str name)
 {
 	struct tl__bucket *bucket = tl__map_get(&sync->serve->buckets, name);
 
@@ -136,6 +138,31 @@ bool tl__serve_is_source_known(const tl__sync *sync, tl_str name)
 	const struct tl__bucket *bucket = tl__map_get(&sync->serve->buckets, name);
 
 	return bucket && bucket->known;
+}
+
+/* --- what is sent ----------------------------------------------------------------------------- */
+
+void tl__serve_gave(tl__sync *sync, tl_str name, const tl__work_ingest *in)
+{
+	struct tl__bucket *bucket = tl__map_get(&sync->serve->buckets, name);
+
+	if (!bucket)
+		return;
+	if (!tl__ingest_is_junk(in)) {
+		bucket->junk = in->result.entered > 0 ? 0 : bucket->junk;
+		return;
+	}
+	bucket->shut_until = sync->now + ((uint64_t)TL__SERVE_JUNK_MS << bucket->junk);
+	if (bucket->junk < TL__SERVE_JUNK_DOUBLES)
+		bucket->junk++;
+}
+
+uint32_t tl__serve_shut_ms(const tl__sync *sync, tl_str name)
+{
+	const struct tl__bucket *bucket = tl__map_get(&sync->serve->buckets, name);
+
+	return bucket && bucket->shut_until > sync->now ? (uint32_t)(bucket->shut_until - sync->now)
+							: 0;
 }
 
 void tl__serve_buckets_free(tl__sync *sync)

@@ -81,15 +81,30 @@ static void answer_push(tl__sync *sync, tl__incoming *in, tl__work_ingest *inges
 	tl__serve_answer_args(sync, in, &args, &body);
 }
 
+static void note_use(tl__sync *sync, const tl__incoming *in, const tl__work *work)
+{
+	tl__peer *peer = tl__sync_find_peer(sync, &in->from);
+
+	if (work->code != TL_OK)
+		return;
+	tl__serve_gave(sync, tl__serve_key_name(&in->from), &work->ingest);
+	if (peer && tl__ingest_is_junk(&work->ingest))
+		(void)tl__peer_fruitless(sync, peer);
+	else if (peer && work->ingest.result.entered > 0)
+		peer->fruitless = 0;
+}
+
 static void ingested(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
 	tl__incoming *in = tl__serve_find(sync, work->owner);
 
 	/* What was stored counts whether or not somebody still waits for the answer. */
-	if (in)
+	if (in) {
 		tl__sync_ingest_ends(
 			sync, tl__sync_find_pair(sync, &in->from, &work->db), &in->from, work);
+		note_use(sync, in, work);
+	}
 	in = tl__serve_worked(sync, work);
 	if (!in)
 		return;
@@ -179,8 +194,12 @@ static void push_allowed(void *core, tl__work *work)
 
 void tl__serve_push(tl__sync *sync, tl__incoming *in)
 {
+	uint32_t shut_ms = tl__serve_shut_ms(sync, tl__serve_key_name(&in->from));
+
 	if (tl__v1_read_push(&in->push, in->args) != TL_OK)
 		tl__serve_bad_request(sync, in);
+	else if (shut_ms > 0)
+		tl__serve_v1_busy(sync, in, "invalid_entries", shut_ms);
 	else
 		tl__serve_ask_rights(sync, in, push_allowed);
 }

@@ -79,12 +79,17 @@ static void group_done(tl__sync *sync, tl__incoming *in)
 static void group_ingested(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
+	char source[TL__SOURCE_LEN + 1];
 	tl__incoming *in;
 
 	tl__sync_ingest_ends(sync, NULL, NULL, work);
 	in = tl__serve_worked(sync, work);
 	if (!in)
 		return;
+	if (work->code == TL_OK) {
+		tl__source_of(in->remote, source);
+		tl__serve_gave(sync, tl__str_z(source), &work->ingest);
+	}
 	for (size_t i = 0; work->code == TL_OK && i < work->ingest.page.count; i++)
 		in->stored += work->ingest.result.fates[i].kind < TL__FATE_INVALID;
 	if (work->code != TL_OK && work->code != TL_E_DATABASE_NOT_FOUND)
@@ -165,8 +170,14 @@ static void next_group(tl__sync *sync, tl__incoming *in)
 
 void tl__serve_send_entries(tl__sync *sync, tl__incoming *in)
 {
+	char source[TL__SOURCE_LEN + 1];
 	int rc = TL_OK;
 
+	tl__source_of(in->remote, source);
+	if (tl__serve_shut_ms(sync, tl__str_z(source)) > 0) {
+		tl__serve_text(sync, in, 429, "busy: what was sent before is invalid");
+		return;
+	}
 	for (size_t i = 0; i < in->request.entry_count && rc == TL_OK; i++)
 		rc = add_entry(in, in->request.entries[i]);
 	if (rc == TL_E_BAD_ENTRY)

@@ -40,16 +40,31 @@ void tl__serve_v1_answer(
 	tl__serve_answer(sync, in, 200, TL__V1_CONTENT_TYPE, &out, close);
 }
 
-void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status, const char *code)
+static void refuse_signed(
+	tl__sync *sync, tl__incoming *in, tl__v1_status status, const tl__v1_refusal *refusal)
 {
-	tl__v1_refusal refusal = {.code = tl__str_z(code)};
 	tl__buf args = TL__BUF_INIT;
 
-	if (status == TL__V1_BUSY)
-		refusal.wait_ms = 1000;
-	tl__v1_write_refusal(&args, &refusal);
+	tl__v1_write_refusal(&args, refusal);
 	tl__serve_v1_answer(sync, in, status, tl__buf_view(&args), TL__STR(""));
 	tl__buf_free(&args);
+}
+
+void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status, const char *code)
+{
+	const tl__v1_refusal refusal = {.code = tl__str_z(code)};
+
+	if (status == TL__V1_BUSY)
+		tl__serve_v1_busy(sync, in, code, 1000);
+	else
+		refuse_signed(sync, in, status, &refusal);
+}
+
+void tl__serve_v1_busy(tl__sync *sync, tl__incoming *in, const char *code, uint32_t wait_ms)
+{
+	const tl__v1_refusal refusal = {.code = tl__str_z(code), .wait_ms = wait_ms};
+
+	refuse_signed(sync, in, TL__V1_BUSY, &refusal);
 }
 
 /* --- checks, in their order --------------------------------------------------------------------
@@ -150,7 +165,7 @@ static tl__v1_status check_signature(
 	if (tl__v1_verify_request(&check->frame, &request->from) != TL_OK)
 		return TL__V1_BAD_REQUEST;
 	if (is_peer(sync, &request->from))
-		tl__serve_source_known(sync, tl__str_z(source));
+		tl__serve_known(sync, tl__str_z(source));
 	return TL__V1_OK;
 }
 
@@ -158,9 +173,11 @@ static bool take_of_key(tl__sync *sync, const tl_key *key, bool peer)
 {
 	static const tl__serve_rate of_peer = {TL__SERVE_PEER_BURST, TL__SERVE_PEER_PER_S};
 	static const tl__serve_rate of_stranger = {TL__SERVE_KEY_BURST, TL__SERVE_KEY_PER_S};
+	bool taken = tl__serve_take(sync, tl__serve_key_name(key), peer ? of_peer : of_stranger);
 
-	return tl__serve_take(
-		sync, (tl_str){(const char *)key->b, TL_KEY_BYTES}, peer ? of_peer : of_stranger);
+	if (peer)
+		tl__serve_known(sync, tl__serve_key_name(key));
+	return taken;
 }
 
 static bool is_cleartext(const tl__sync *sync, const tl__incoming *in)

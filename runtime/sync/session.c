@@ -128,6 +128,7 @@ static void conclude(tl__sync *sync, tl__session *session)
 	outcome.entry = session->last;
 	pair->received += session->received;
 	pair->sent += session->sent;
+	tl__gain_concluded(sync, session);
 	if (session->put_off) {
 		put_off(sync, session, &outcome);
 		return;
@@ -268,6 +269,9 @@ tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 	if (session->failing || work->code != TL_OK) {
 		int code = work->code;
 
+		/* The place behind it was not stored. */
+		if (code != TL_OK && work->kind == TL__WORK_INGEST)
+			session->has_cursor = false;
 		(void)tl__error_raise(work->error, code);
 		tl__work_free(work);
 		if (session->failing)

@@ -72,6 +72,7 @@ typedef struct tl__peer_watch {
 	uint32_t held_ms;        /* asked for last */
 	unsigned whole;          /* held to the end, one after the other */
 	unsigned failures, cuts; /* one after the other */
+	unsigned idle;           /* answers since the last one that brought something */
 	uint64_t next_at;        /* not before */
 	uint64_t waits_for;      /* since then pulls come first; 0: none does */
 } tl__peer_watch;
@@ -91,6 +92,7 @@ struct tl__peer {
 	int64_t last_seen, last_success;
 	uint64_t came_told; /* monotonic: when the log last said that it came; 0 = not yet */
 	uint32_t attempts;  /* since the last success */
+	uint32_t fruitless; /* times in a row that what it gave was of no use */
 	int last_code;
 	char last_error[TL__SYNC_ERROR_TEXT];
 	/* Statements by its key. */
@@ -178,6 +180,7 @@ struct tl__pair {
 	/* Scheduling, monotonic. */
 	uint64_t next_attempt;   /* when attempts > 0 and not stalled */
 	uint64_t wait_until;     /* it asked us to wait with this database */
+	uint64_t useless_until;  /* what it gave last was of no use: it does not come before */
 	uint64_t not_before;     /* pace of sending on commit */
 	uint64_t tried;          /* when the last exchange began */
 	uint64_t again_at;       /* pull from `sure` (v0: confirm) then; 0: not wanted */
@@ -343,6 +346,9 @@ void tl__pair_restart(tl__sync *sync, tl__pair *pair);
  * database's arrival number and the ENTRIES_RECEIVED event are taken care of. */
 void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair);
 void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work);
+bool tl__ingest_is_junk(const tl__work_ingest *in); /* more of it is invalid than entered */
+/* What it gave was of no use, which is counted; until when it is asked for no more of it. */
+uint64_t tl__peer_fruitless(tl__sync *sync, tl__peer *peer);
 /* A database we cannot verify without: asks this peer for it, if the policy lets it. */
 void tl__sync_want_delegated(tl__sync *sync, const tl_key *peer, const tl_id *db);
 

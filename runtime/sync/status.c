@@ -70,7 +70,8 @@ static void put_peer(tl__buf *out, const tl__sync *sync, const tl__peer *peer)
 	put_state(out, peer);
 	tl__buf_text(out, ",");
 	tl__put_time(out, "last_successful_sync", peer->last_success);
-	tl__buf_format(out, ",\"connection_attempts\":%u,", peer->attempts);
+	tl__buf_format(out, ",\"connection_attempts\":%u,\"fruitless\":%u,", peer->attempts,
+		peer->fruitless);
 	tl__put_text(out, "last_error", peer->attempts > 0 ? peer->last_error : NULL);
 	tl__buf_text(out, ",");
 	tl__put_text(out, "protocol", tl__peer_protocol_name(peer->protocol));

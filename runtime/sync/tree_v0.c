@@ -240,6 +240,7 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 		tl__intake_free(result->intake);
 		return;
 	}
+	session->gain = (tl__gain){0};
 	work->ingest.intake = result->intake;
 	work->ingest.page.db = session->pair->db->id;
 	work->ingest.page.form = TL_ENTRY_FOREIGN;
@@ -265,13 +266,14 @@ static void stored(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
 	tl__session *session = tl__session_worked(sync, work);
-	bool whole, rootless;
+	bool whole, rootless, useless;
 	size_t missing;
 
 	if (!session)
 		return;
 	tl__session_ingested(sync, session, work);
-	if (work->ingest.more) {
+	useless = tl__gain_page(&session->gain, &work->ingest) != TL_OK;
+	if (work->ingest.more && !useless) {
 		tl__ingest_result_free(&work->ingest.result);
 		memset(&work->ingest.result, 0, sizeof work->ingest.result);
 		tl__session_give(sync, session, work);
@@ -286,6 +288,10 @@ static void stored(void *ud, tl__work *work)
 	if (missing > 0 && !whole && session->rounds++ == 0) {
 		session->whole = true;
 		ask_tips(sync, session);
+		return;
+	}
+	if (useless) {
+		tl__session_fruitless(sync, session, NULL);
 		return;
 	}
 	if (rootless) {

@@ -100,7 +100,7 @@ static void want_again(const tl__sync *sync, tl__pair *pair)
 static void want(tl__sync *sync, tl__pair *pair)
 {
 	want_again(sync, pair);
-	pair->wait_until = pair->peer->wait_until = 0;
+	pair->wait_until = pair->useless_until = pair->peer->wait_until = 0;
 	if (pair->confirm_by == 0 && !pair->untold)
 		pair->offered = pair->ack;
 }

@@ -165,6 +165,19 @@ static void record(tl__sync *sync, tl__pair *pair, const tl__work_ingest *in)
 		in->result.entered, NULL);
 }
 
+/* What is of no use, one answer after the other, is asked for less and less often. */
+static void judge_use(
+	tl__sync *sync, tl__pair *pair, tl__peer_watch *watch, const tl__work_ingest *in)
+{
+	if (tl__ingest_is_junk(in)) {
+		watch->next_at = tl__peer_fruitless(sync, pair->peer);
+		pair->useless_until = watch->next_at;
+	} else if (in->result.entered > 0) {
+		pair->peer->fruitless = 0;
+		watch->idle = 0;
+	}
+}
+
 static void stored(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
@@ -181,6 +194,7 @@ static void stored(void *core, tl__work *work)
 	if (pair && work->code == TL_OK) {
 		move_place(sync, pair, &watch->cursor, &work->ingest);
 		record(sync, pair, &work->ingest);
+		judge_use(sync, pair, watch, &work->ingest);
 	} else if (pair) {
 		pair->wanted = true;
 	}
@@ -266,8 +280,11 @@ static void was_held(const tl__sync *sync, tl__peer_watch *watch, bool tells)
 
 	watch->failures = watch->cuts = 0;
 	watch->next_at = sync->now;
-	if (tells)
+	if (tells) {
+		if (++watch->idle > TL__WATCH_MAX_IDLE)
+			watch->next_at += TL__WATCH_IDLE_MS;
 		return;
+	}
 	if (held < watch->held_ms) {
 		/* Ended early: what we may read may have changed, or it is being stopped. */
 		watch->next_at = sync->now + (held < TL__WATCH_AGAIN_MS ? TL__WATCH_AGAIN_MS : 0);

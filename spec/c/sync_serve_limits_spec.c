@@ -52,7 +52,7 @@ static void so_many_sources_are_remembered(void)
 	static const tl__serve_rate rate = {2, 0};
 
 	CHECK(tl__serve_take(r.core, TL__STR("peer"), rate));
-	tl__serve_source_known(r.core, TL__STR("peer"));
+	tl__serve_known(r.core, TL__STR("peer"));
 	CHECK(tl__serve_take(r.core, TL__STR("first"), rate));
 	for (uint32_t i = 1; i < TL__SERVE_MAX_BUCKETS; i++)
 		CHECK(tl__serve_take(r.core, z(source(i)), rate));

@@ -493,6 +493,7 @@ static void forged_and_unsigned_entries_are_never_visible(void)
 	line = tl__buf_view(&bent);
 	f = push_lines(&notes, &line, 1, writer, 1);
 	CHECK(f.at[0].fate == TL__V1_FATE_INVALID && strcmp(f.code[0], "bad_signature") == 0);
+	tl__sim_run(sim, TL__SERVE_JUNK_MS);
 	f = push_lines(&notes, &bare.text, 1, writer, 1);
 	CHECK(f.at[0].fate == TL__V1_FATE_INVALID);
 	CHECK(arrivals(bob, &notes) == 2 && !bob_has(&notes, &bare.id));

@@ -90,10 +90,11 @@ TL_API int tl_sync_update_peer_status(
 	tl_node *node, const char *peer, const char *status) TL_MUST_USE;
 /* JSON of the record:
  * {"pubkey","display_name","said_name","first_seen","last_seen","status","addresses",
- * "connection_state","last_successful_sync","connection_attempts","last_error"} with status in
- * lower case, and "protocol" ("v0","v1",null). The display name is the owner's, the said name what
- * the peer calls itself; what is not known, and times of what never was, are null.
- * TL_E_PEER_NOT_FOUND. */
+ * "connection_state","last_successful_sync","connection_attempts","fruitless","last_error"} with
+ * status in lower case, and "protocol" ("v0","v1",null). "fruitless" counts how often, one after
+ * the other, what it gave was of no use. The display name is the owner's, the said name what the
+ * peer calls itself; what is not known, and times of what never was, are null. TL_E_PEER_NOT_FOUND.
+ */
 TL_API int tl_sync_get_peer_info(tl_node *node, const char *peer, char **json) TL_MUST_USE;
 /* JSON array of key texts, ascending; blocked ones included. */
 TL_API int tl_sync_list_peers(tl_node *node, char **json) TL_MUST_USE;
