@@ -73,18 +73,26 @@ tl__work *tl__serve_work(tl__sync *sync, tl__incoming *in, tl__work_kind kind,
 	return work;
 }
 
+tl__incoming *tl__serve_returned(tl__sync *sync, uint64_t number)
+{
+	tl__incoming *in = tl__serve_find(sync, number);
+
+	if (!in)
+		return NULL;
+	in->works--;
+	if (!in->done)
+		return in;
+	settle(sync, in);
+	return NULL;
+}
+
 tl__incoming *tl__serve_worked(tl__sync *sync, tl__work *work)
 {
-	tl__incoming *in = tl__serve_find(sync, work->owner);
+	tl__incoming *in = tl__serve_returned(sync, work->owner);
 
-	if (in) {
-		in->works--;
-		if (!in->done)
-			return in;
-		settle(sync, in);
-	}
-	tl__work_free(work);
-	return NULL;
+	if (!in)
+		tl__work_free(work);
+	return in;
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -219,10 +227,11 @@ void tl__serve_timer(tl__sync *sync)
 uint64_t tl__serve_due(const tl__sync *sync)
 {
 	uint64_t nonces = tl__serve_nonces_due(sync), access = tl__serve_access_due(sync);
+	uint64_t watches = tl__serve_watches_due(sync);
 	uint64_t least = nonces < access ? nonces : access;
 
-	if (sync->serve->next_watch < least)
-		least = sync->serve->next_watch;
+	if (watches < least)
+		least = watches;
 	return sync->serve->next_client < least ? sync->serve->next_client : least;
 }
 
@@ -240,7 +249,6 @@ int tl__serve_new(tl__sync *sync)
 	tl__map_init(&sync->serve->access);
 	tl__serve_shares_fill(sync);
 	tl__map_init(&sync->serve->watchers);
-	sync->serve->next_watch = UINT64_MAX;
 	tl__map_init(&sync->serve->clients);
 	sync->serve->next_client = UINT64_MAX;
 	return TL_OK;

@@ -4,6 +4,7 @@
 
 #include <strings.h>
 #include "base/fail.h"
+#include "base/heap.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/source.h"
@@ -45,6 +46,7 @@
 #define TL__SERVE_STRANGER_WATCHES  1024          /* of them by keys that are no peers */
 #define TL__SERVE_KEY_WATCHES       4             /* of one device key */
 #define TL__SERVE_WATCHER_MS        60000         /* remembered behind its last watch */
+#define TL__SERVE_LOOK_TOGETHER     64            /* of them that share a look */
 #define TL__SERVE_WATCHER_DBS       16            /* it carried entries to, remembered */
 #define TL__SERVE_TOLD_MS           2000          /* nothing is pushed behind an answered watch */
 #define TL__SERVE_LIST_PEER         1000          /* databases in one answer to `list` */
@@ -141,8 +143,8 @@ struct tl__serve {
 	/* serve_watch.c */
 	tl__hold *holds;
 	size_t hold_count, stranger_holds;
-	tl__map watchers;    /* key -> struct tl__watcher */
-	uint64_t next_watch; /* the least at which one of them ends; UINT64_MAX: none */
+	tl__map watchers; /* key -> struct tl__watcher */
+	tl__heap hold_dues, watcher_dues;
 	/* serve_access.c */
 	tl__map access;       /* request id -> struct access_row */
 	uint64_t next_expiry; /* monotonic: when the rows in `_sync` are looked at */
@@ -156,6 +158,8 @@ tl__work *tl__serve_work(tl__sync *sync, tl__incoming *in, tl__work_kind kind,
 	void (*done)(void *sync, tl__work *work));
 /* Takes a work back: its request, or NULL when that is gone (the work is freed then, too). */
 tl__incoming *tl__serve_worked(tl__sync *sync, tl__work *work);
+/* The same for one of several requests that a work is for; it stays the caller's. */
+tl__incoming *tl__serve_returned(tl__sync *sync, uint64_t number);
 void tl__serve_internal(tl__sync *sync, tl__incoming *in, const tl__work *work);
 /* The whole answer; takes the body over, ends the request. */
 void tl__serve_answer(tl__sync *sync, tl__incoming *in, int status, const char *content_type,
@@ -243,6 +247,7 @@ void tl__serve_watch(tl__sync *sync, tl__incoming *in);
 /* Not held any more. NULL is fine. */
 void tl__serve_watch_drop(tl__sync *sync, tl__hold *hold);
 void tl__serve_watches_timer(tl__sync *sync);
+uint64_t tl__serve_watches_due(const tl__sync *sync);
 void tl__serve_watches_free(tl__sync *sync);
 /* What is remembered of entries that this key carried to us; NULL: nothing is. */
 tl__came *tl__serve_came(tl__sync *sync, const tl_key *from, tl__sync_db *db);

@@ -1,5 +1,6 @@
 /* Watches of others: held until something that they name moves. No thread and little memory: the
  * places told, and what wakes it. */
+#include <stddef.h>
 #include <string.h>
 #include "sync/outbound.h"
 #include "sync/serve.h"
@@ -13,7 +14,7 @@ typedef struct hold_line {
 typedef struct tl__watcher {
 	tl_key key;
 	unsigned held;
-	uint64_t kept_until;
+	tl__heap_node due;   /* when it is forgotten; UINT64_MAX while something is held */
 	uint64_t not_before; /* pace of pages, as of pushes */
 	struct own {
 		const tl__sync_db *db;
@@ -27,6 +28,7 @@ struct tl__hold {
 	tl__watcher *watcher;
 	tl__hold *next, **link;
 	uint64_t until;
+	tl__heap_node due;
 	bool stranger;
 	bool looking; /* a work looks at it */
 	bool waits;   /* for its watcher's pace */
@@ -45,10 +47,15 @@ static bool same_key(const tl_key *a, const tl_key *b)
 	return memcmp(a->b, b->b, TL_KEY_BYTES) == 0;
 }
 
-static void due_at(tl__sync *sync, uint64_t at)
+/* Of holds and watchers that are in their heaps, which never fails. */
+static void hold_due(tl__sync *sync, tl__hold *hold, uint64_t at)
 {
-	if (at < sync->serve->next_watch)
-		sync->serve->next_watch = at;
+	(void)!tl__heap_set(&sync->serve->hold_dues, &hold->due, at);
+}
+
+static void watcher_due(tl__sync *sync, tl__watcher *watcher, uint64_t at)
+{
+	(void)!tl__heap_set(&sync->serve->watcher_dues, &watcher->due, at);
 }
 
 /* --- who watches ------------------------------------------------------------------------------ */
@@ -74,7 +81,11 @@ static tl__watcher *watcher_for(tl__sync *sync, const tl_key *key)
 	if (sync->serve->watchers.count >= 2 * (size_t)TL__SERVE_MAX_WATCHES)
 		return NULL;
 	watcher = tl__alloc_zero(1, sizeof *watcher);
-	if (!watcher || tl__map_set(&sync->serve->watchers, map_key(key), watcher) != TL_OK) {
+	if (!watcher)
+		return NULL;
+	if (tl__heap_set(&sync->serve->watcher_dues, &watcher->due, UINT64_MAX) != TL_OK ||
+		tl__map_set(&sync->serve->watchers, map_key(key), watcher) != TL_OK) {
+		tl__heap_remove(&sync->serve->watcher_dues, &watcher->due);
 		tl__free(watcher);
 		return NULL;
 	}
@@ -174,10 +185,9 @@ void tl__serve_watch_drop(tl__sync *sync, tl__hold *hold)
 	serve->hold_count--;
 	serve->stranger_holds -= hold->stranger;
 	hold->in->hold = NULL;
-	if (--hold->watcher->held == 0) {
-		hold->watcher->kept_until = sync->now + TL__SERVE_WATCHER_MS;
-		due_at(sync, hold->watcher->kept_until);
-	}
+	tl__heap_remove(&serve->hold_dues, &hold->due);
+	if (--hold->watcher->held == 0)
+		watcher_due(sync, hold->watcher, sync->now + TL__SERVE_WATCHER_MS);
 	tl__free(hold);
 }
 
@@ -188,6 +198,7 @@ static void enlist(tl__sync *sync, tl__hold *hold, tl__watcher *watcher, bool st
 	hold->watcher = watcher;
 	hold->stranger = stranger;
 	watcher->held++;
+	watcher_due(sync, watcher, UINT64_MAX);
 	hold->next = serve->holds;
 	hold->link = &serve->holds;
 	if (hold->next)
@@ -213,8 +224,10 @@ static tl__hold *new_hold(tl__sync *sync, tl__incoming *in, size_t count)
 	if (!watcher || watcher->held >= TL__SERVE_KEY_WATCHES)
 		return NULL;
 	hold = tl__alloc_zero(1, sizeof *hold + count * sizeof *hold->lines);
-	if (!hold)
+	if (!hold || tl__heap_set(&sync->serve->hold_dues, &hold->due, UINT64_MAX) != TL_OK) {
+		tl__free(hold);
 		return NULL;
+	}
 	hold->in = in;
 	enlist(sync, hold, watcher, stranger);
 	return hold;
@@ -322,6 +335,7 @@ static void judge(
 	hold_line *held = line_of(hold, &line->db);
 	tl__incoming *in = hold->in;
 	const tl__v1_cursor place = {.n = line->cursor.n};
+	bool is_paged = work->shared ? work->paged != SIZE_MAX : index == work->paged;
 
 	in->db = line->db;
 	if (!tl__serve_is_readable(sync, in, &line->rights)) {
@@ -338,9 +352,9 @@ static void judge(
 	}
 	if (line->arrivals > held->db->arrivals)
 		held->db->arrivals = line->arrivals;
-	if (line->arrivals <= held->at || (index == work->paged && t->outdated))
+	if (line->arrivals <= held->at || (is_paged && t->outdated))
 		return;
-	if (index != work->paged || !page_fits(&work->page)) {
+	if (!is_paged || !page_fits(&work->page)) {
 		tell_moved(sync, in, t, line);
 	} else if (work->page.count == 0) {
 		held->at = work->page.next.n; /* all of it came from there */
@@ -375,9 +389,10 @@ static bool any_ahead(tl__sync *sync, tl__hold *hold)
 }
 
 /* Entries of the requester itself may have come while the page was read. */
-static bool is_outdated(tl__sync *sync, const tl__hold *hold, const tl__work_watch *work)
+static bool is_outdated(
+	tl__sync *sync, const tl__hold *hold, const tl__work_watch *work, size_t index)
 {
-	const tl__work_watched *line = &work->lines[work->paged < work->count ? work->paged : 0];
+	const tl__work_watched *line = &work->lines[index];
 	const tl__sync_db *db = tl__sync_find_db(sync, &line->db);
 	const tl__came *came = db ? came_of(sync, &hold->in->from, db, false) : NULL;
 	uint64_t last = came && came->count > 0 ? came->ranges[came->count - 1].to : 0;
@@ -386,22 +401,20 @@ static bool is_outdated(tl__sync *sync, const tl__hold *hold, const tl__work_wat
 	       !tl__arrivals_hold(line->skip, line->skip_count, last);
 }
 
-static void looked(void *core, tl__work *work)
+/* Lines [from, to) are of this hold, `paged` the one that there may be a page for. */
+static void conclude(
+	tl__sync *sync, tl__hold *hold, tl__work *work, size_t paged, size_t from, size_t to)
 {
-	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
 	telling t = {.absent = TL__BUF_INIT, .moved = TL__BUF_INIT};
-	tl__hold *hold = in ? in->hold : NULL;
+	tl__incoming *in = hold->in;
 
-	if (!in)
-		return;
 	hold->looking = false;
 	if (work->code != TL_OK) {
 		tl__serve_fail_work(sync, in, work);
 	} else {
-		t.outdated = is_outdated(sync, hold, &work->watch) ||
+		t.outdated = is_outdated(sync, hold, &work->watch, paged) ||
 			     sync->now < hold->watcher->not_before;
-		for (size_t i = 0; i < work->watch.count; i++)
+		for (size_t i = from; i < to; i++)
 			judge(sync, hold, &work->watch, i, &t);
 		if (t.page)
 			hold->watcher->not_before = sync->now + sync->options.commit_gap_ms;
@@ -412,6 +425,31 @@ static void looked(void *core, tl__work *work)
 	}
 	tl__buf_free(&t.absent);
 	tl__buf_free(&t.moved);
+}
+
+static void looked(void *core, tl__work *work)
+{
+	tl__sync *sync = core;
+	tl__incoming *in = tl__serve_worked(sync, work);
+	const tl__work_watch *watch = &work->watch;
+
+	if (!in)
+		return;
+	conclude(sync, in->hold, work, watch->paged < watch->count ? watch->paged : 0, 0,
+		watch->count);
+	tl__work_free(work);
+}
+
+static void looked_together(void *core, tl__work *work)
+{
+	tl__sync *sync = core;
+
+	for (size_t i = 0; i < work->watch.count; i++) {
+		tl__incoming *in = tl__serve_returned(sync, work->watch.lines[i].reader);
+
+		if (in)
+			conclude(sync, in->hold, work, i, i, i + 1);
+	}
 	tl__work_free(work);
 }
 
@@ -422,6 +460,9 @@ static bool add_line(tl__sync *sync, tl__hold *hold, tl__work *work, const hold_
 	tl__arrivals *skip = NULL;
 
 	to->db = line->db->id;
+	to->keys = hold->in->proven; /* the request outlives its works */
+	to->key_count = hold->in->proven_count;
+	to->reader = hold->in->number;
 	to->has_cursor = true;
 	to->cursor.n = line->at;
 	if (!came || came->count == 0)
@@ -444,8 +485,6 @@ static tl__work *new_look(tl__sync *sync, tl__hold *hold, size_t room)
 	if (!work)
 		return NULL;
 	work->watch.lines = tl__arena_alloc(&work->arena, room, sizeof *work->watch.lines);
-	work->watch.keys = in->proven; /* the request outlives its works */
-	work->watch.key_count = in->proven_count;
 	work->watch.paged = SIZE_MAX;
 	work->watch.page.max_bytes = TL__V1_MAX_WATCH_BYTES;
 	work->watch.page.max_entries = TL__V1_MAX_PAGE_ENTRIES;
@@ -479,28 +518,86 @@ static void look(tl__sync *sync, tl__hold *hold)
 	tl__sync_give_work(sync, work);
 }
 
+/* Many wait for the same page: one work is for all of them. */
+typedef struct together {
+	tl__hold *holds[TL__SERVE_LOOK_TOGETHER];
+	size_t count;
+} together;
+
+static void look_together(tl__sync *sync, together *group)
+{
+	size_t count = group->count;
+	tl__work *work = count > 1 ? new_look(sync, group->holds[0], count) : NULL;
+
+	group->count = 0;
+	if (!work) { /* where memory was short the first one has its answer */
+		for (size_t i = count > 1; i < count; i++)
+			look(sync, group->holds[i]);
+		return;
+	}
+	work->done = looked_together;
+	work->watch.shared = true;
+	for (size_t i = 0; i < count; i++) {
+		tl__hold *hold = group->holds[i];
+
+		(void)add_line(
+			sync, hold, work, &hold->lines[0]); /* without ranges it needs no memory */
+		hold->in->works += i > 0;
+		hold->looking = true;
+	}
+	tl__sync_give_work(sync, work);
+}
+
+/* Nothing is to be left out for it, and nothing else to be told. */
+static bool is_plain(tl__sync *sync, const tl__hold *hold)
+{
+	const tl__came *came = came_of(sync, &hold->in->from, hold->lines[0].db, false);
+
+	return hold->count == 1 && !hold->looking && sync->now >= hold->watcher->not_before &&
+	       (!came || came->count == 0);
+}
+
+static void join(tl__sync *sync, together *group, tl__hold *hold)
+{
+	if (group->count == TL__SERVE_LOOK_TOGETHER ||
+		(group->count > 0 && group->holds[0]->lines[0].at != hold->lines[0].at))
+		look_together(sync, group);
+	hold->waits = false;
+	group->holds[group->count++] = hold;
+}
+
 static void wake(tl__sync *sync, tl__hold *hold)
 {
 	if (hold->looking)
 		return; /* it looks again behind that */
 	hold->waits = sync->now < hold->watcher->not_before;
 	if (hold->waits)
-		due_at(sync, hold->watcher->not_before);
+		hold_due(sync, hold,
+			hold->until < hold->watcher->not_before ? hold->until
+								: hold->watcher->not_before);
 	else
 		look(sync, hold);
 }
 
 void tl__serve_moved(tl__sync *sync, tl__sync_db *db)
 {
+	together groups[2] = {{.count = 0}}; /* strangers apart: their turn is another */
+
 	for (size_t i = db->hold_count; i-- > 0;) {
 		tl__hold *hold = db->holds[i];
 		hold_line *line = line_of(hold, &db->id);
 
-		if (line && is_ahead(sync, hold, line))
+		if (!line || !is_ahead(sync, hold, line))
+			continue;
+		if (is_plain(sync, hold))
+			join(sync, &groups[hold->stranger], hold);
+		else
 			wake(sync, hold);
 		if (i > db->hold_count)
 			i = db->hold_count; /* some ended */
 	}
+	look_together(sync, &groups[0]);
+	look_together(sync, &groups[1]);
 }
 
 void tl__serve_watch_given(tl__sync *sync, const tl_key *from, const tl_id *id, uint64_t n)
@@ -601,7 +698,7 @@ static void hold_it(tl__sync *sync, tl__incoming *in, size_t count, uint64_t hol
 		return;
 	}
 	hold->until = sync->now + hold_ms;
-	due_at(sync, hold->until);
+	hold_due(sync, hold, hold->until);
 	work = new_look(sync, hold, count);
 	if (!work)
 		return;
@@ -651,40 +748,46 @@ void tl__serve_end_watches(tl__sync *sync, const tl_key *peer)
 
 static void forget_watchers(tl__sync *sync)
 {
-	size_t at = 0;
-	tl_str key;
-	void *value;
+	tl__heap_node *node;
 
-	while (tl__map_next(&sync->serve->watchers, &at, &key, &value)) {
-		tl__watcher *watcher = value;
+	while ((node = tl__heap_first(&sync->serve->watcher_dues)) && node->at <= sync->now) {
+		tl__watcher *watcher = (tl__watcher *)((char *)node - offsetof(tl__watcher, due));
 
-		if (watcher->held > 0)
-			continue;
-		if (sync->now >= watcher->kept_until) {
-			(void)tl__map_remove(&sync->serve->watchers, key);
-			free_watcher(watcher);
-		} else {
-			due_at(sync, watcher->kept_until);
-		}
+		tl__heap_remove(&sync->serve->watcher_dues, node);
+		(void)tl__map_remove(&sync->serve->watchers, map_key(&watcher->key));
+		free_watcher(watcher);
+	}
+}
+
+/* Its time is over, or its watcher may be told again. */
+static void hold_is_due(tl__sync *sync, tl__hold *hold)
+{
+	if (sync->now < hold->until) {
+		hold_due(sync, hold, hold->until);
+		if (hold->waits)
+			wake(sync, hold);
+	} else {
+		hold_due(sync, hold, UINT64_MAX); /* what looks at it ends it */
+		end_empty(sync, hold);
 	}
 }
 
 void tl__serve_watches_timer(tl__sync *sync)
 {
-	if (sync->now < sync->serve->next_watch)
-		return;
-	sync->serve->next_watch = UINT64_MAX;
-	for (tl__hold *hold = sync->serve->holds, *next; hold; hold = next) {
-		next = hold->next;
-		if (sync->now >= hold->until) {
-			end_empty(sync, hold);
-			continue;
-		}
-		due_at(sync, hold->until);
-		if (hold->waits)
-			wake(sync, hold);
-	}
+	tl__heap_node *node;
+
+	while ((node = tl__heap_first(&sync->serve->hold_dues)) && node->at <= sync->now)
+		hold_is_due(sync, (tl__hold *)((char *)node - offsetof(tl__hold, due)));
 	forget_watchers(sync);
+}
+
+uint64_t tl__serve_watches_due(const tl__sync *sync)
+{
+	const tl__heap_node *hold = tl__heap_first(&sync->serve->hold_dues);
+	const tl__heap_node *watcher = tl__heap_first(&sync->serve->watcher_dues);
+	uint64_t due = hold ? hold->at : UINT64_MAX;
+
+	return watcher && watcher->at < due ? watcher->at : due;
 }
 
 void tl__serve_watches_free(tl__sync *sync)
@@ -702,4 +805,6 @@ void tl__serve_watches_free(tl__sync *sync)
 	while (tl__map_next(&sync->serve->watchers, &at, &key, &watcher))
 		free_watcher(watcher);
 	tl__map_free(&sync->serve->watchers);
+	tl__heap_free(&sync->serve->hold_dues);
+	tl__heap_free(&sync->serve->watcher_dues);
 }

@@ -281,8 +281,11 @@ typedef struct tl__work_page {
 typedef struct tl__work_watched {
 	tl_id db;
 	bool has_cursor;
-	tl__work_place cursor;    /* looked at when `checks` */
-	bool checks;              /* else cursor.n alone counts: the place was valid before */
+	tl__work_place cursor; /* looked at when `checks` */
+	bool checks;           /* else cursor.n alone counts: the place was valid before */
+	const tl_key *keys;    /* whose rights */
+	size_t key_count;
+	uint64_t reader;          /* the caller's */
 	const tl__arrivals *skip; /* came from the requester itself: left out */
 	size_t skip_count;
 	/* Out */
@@ -294,8 +297,8 @@ typedef struct tl__work_watched {
 typedef struct tl__work_watch {
 	tl__work_watched *lines;
 	size_t count;
-	const tl_key *keys;
-	size_t key_count;
+	bool shared;  /* in: the lines are readers of one database, at one place: the page is all
+			 theirs */
 	size_t paged; /* in: SIZE_MAX. Out: the first line that is held, valid and ahead */
 	/* Of that line; in: max_bytes, max_entries. */
 	tl__work_page page;

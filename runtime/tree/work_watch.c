@@ -8,9 +8,12 @@ static int read_rights(tl__tree *tree, tl__work *work)
 	tl__work_watch *watch = &work->watch;
 	int rc = TL_OK;
 
-	for (size_t i = 0; rc == TL_OK && i < watch->count; i++)
-		rc = tl__work_rights_of(tree, &watch->lines[i].db, watch->keys, watch->key_count,
-			&work->arena, &watch->lines[i].rights);
+	for (size_t i = 0; rc == TL_OK && i < watch->count; i++) {
+		tl__work_watched *line = &watch->lines[i];
+
+		rc = tl__work_rights_of(
+			tree, &line->db, line->keys, line->key_count, &work->arena, &line->rights);
+	}
 	return rc;
 }
 
