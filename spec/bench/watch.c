@@ -128,7 +128,9 @@ static void watch(crowd *c, client *who, const tl__v1_cursor *place, uint64_t ho
 	tl__buf_free(&request);
 }
 
-/* An answer: a page, or the end of the hold time. Either way the next watch follows. */
+/* An answer: the end of the hold time, behind which the next watch follows at once, or a page.
+ * Behind that it follows when all have theirs, since what a client does is no work of the hub's
+ * machine. */
 static void take_answer(crowd *c, client *who)
 {
 	bare_answer answer;
@@ -146,10 +148,11 @@ static void take_answer(crowd *c, client *who)
 		need_that(who->got == 0 && told.cursor.n == c->place.n + 1, "one entry, once");
 		who->got = now_s();
 		c->have++;
+		if (c->have == c->count)
+			c->place = told.cursor;
+	} else {
+		watch(c, who, &c->place, HOLD_MS);
 	}
-	watch(c, who, told.has_page ? &told.cursor : &c->place, HOLD_MS);
-	if (c->have == c->count)
-		c->place = told.has_page ? told.cursor : c->place;
 }
 
 /* Takes what comes until all have what they wait for (`wanted`), or for so long. */
@@ -210,6 +213,8 @@ static double commit_once(crowd *c, double *seconds)
 		seconds[i] = c->clients[i].got - start;
 		last = seconds[i] > last ? seconds[i] : last;
 	}
+	for (size_t i = 0; i < c->count; i++)
+		watch(c, &c->clients[i], &c->place, HOLD_MS);
 	c->have = 0;
 	listen_for(c, 1, SIZE_MAX);
 	return last;
