@@ -32,27 +32,27 @@ static void live(const char *dir, int tell)
 	host_live(dir, tell);
 }
 
-/* Runs it again and again in one directory, and kills it every other time. */
+/* Every other one is killed. */
+static void choose_life(unsigned round)
+{
+	life_ms = round % 2 == 1 ? 1 + host_random(LONGEST_MS) : 0;
+}
+
+static bool was_killed(int status)
+{
+	return life_ms > 0 && status == 128 + SIGKILL;
+}
+
+static void tell_life(void)
+{
+	printf("%u ms\n", life_ms);
+}
+
 static void live_rounds(void (*run)(const char *dir, int tell), bool ends_itself)
 {
-	static host_told told;
-	char dir[SCRATCH_PATH];
+	host_series series = {rounds, run, choose_life, ends_itself ? was_killed : NULL, tell_life};
 
-	told.count = 0;
-	scratch_make(dir);
-	for (unsigned i = 0; i < rounds && spec_case_ok; i++) {
-		int status;
-
-		life_ms = i % 2 == 1 ? 1 + host_random(LONGEST_MS) : 0;
-		status = host_run(run, dir, &told);
-		CHECK(status == 0 || (life_ms > 0 && ends_itself && status == 128 + SIGKILL));
-		CHECK(host_is_sound(dir, &told));
-		if (!spec_case_ok)
-			printf("round %u: status %d, %u ms\n", i, status, life_ms);
-	}
-	CHECK(told.count > 0);
-	printf("%zu entries were acknowledged\n", told.count);
-	scratch_remove(dir);
+	CHECK(host_run_series(&series) > 0);
 }
 
 /* --- started by another ----------------------------------------------------------------------- */

@@ -32,29 +32,6 @@ static void starve(const char *dir, int tell)
 		host_live(dir, tell);
 }
 
-static void starve_rounds(rlim_t (*more_memory)(void), rlim_t (*more_descriptors)(void))
-{
-	static host_told told;
-	char dir[SCRATCH_PATH];
-
-	told.count = 0;
-	scratch_make(dir);
-	for (unsigned i = 0; i < rounds && spec_case_ok; i++) {
-		int status;
-
-		memory = more_memory ? more_memory() : RLIM_INFINITY;
-		descriptors = more_descriptors ? more_descriptors() : RLIM_INFINITY;
-		status = host_run(starve, dir, &told);
-		CHECK(status == 0);
-		CHECK(host_is_sound(dir, &told));
-		if (!spec_case_ok)
-			printf("status %d with %lld bytes more, %lld descriptors\n", status,
-				(long long)memory, (long long)descriptors);
-	}
-	printf("%zu entries were acknowledged\n", told.count);
-	scratch_remove(dir);
-}
-
 static rlim_t some_memory(void)
 {
 	return (rlim_t)(1 + host_random(MOST_MIB * 16)) << 16;
@@ -65,23 +42,56 @@ static rlim_t some_descriptors(void)
 	return LEAST_DESCRIPTORS + host_random(MOST_DESCRIPTORS - LEAST_DESCRIPTORS);
 }
 
+static void only_memory(unsigned round)
+{
+	(void)round;
+	memory = some_memory();
+	descriptors = RLIM_INFINITY;
+}
+
+static void only_descriptors(unsigned round)
+{
+	(void)round;
+	memory = RLIM_INFINITY;
+	descriptors = some_descriptors();
+}
+
+static void both(unsigned round)
+{
+	(void)round;
+	memory = some_memory();
+	descriptors = some_descriptors();
+}
+
+static void tell_limits(void)
+{
+	printf("%lld bytes more, %lld descriptors\n", (long long)memory, (long long)descriptors);
+}
+
+static void starve_rounds(void (*choose)(unsigned round))
+{
+	host_series series = {rounds, starve, choose, NULL, tell_limits};
+
+	(void)host_run_series(&series);
+}
+
 static void little_memory(void)
 {
 	if (SPEC_SANITIZED)
 		printf("not looked at: sanitizers need all the memory there is\n");
 	else
-		starve_rounds(some_memory, NULL);
+		starve_rounds(only_memory);
 }
 
 static void few_descriptors(void)
 {
-	starve_rounds(NULL, some_descriptors);
+	starve_rounds(only_descriptors);
 }
 
 static void little_of_both(void)
 {
 	if (!SPEC_SANITIZED)
-		starve_rounds(some_memory, some_descriptors);
+		starve_rounds(both);
 }
 
 int main(int argc, char **argv)

@@ -241,4 +241,40 @@ static inline unsigned host_rounds(int argc, char **argv, unsigned few)
 	return argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : few;
 }
 
+/* --- again and again -------------------------------------------------------------------------- */
+
+typedef struct host_series {
+	unsigned rounds;
+	void (*run)(const char *dir, int tell);
+	void (*prepare)(unsigned round); /* before each */
+	bool (*may_end)(int status);     /* another way than with 0; NULL: none */
+	void (*describe)(void);          /* what was prepared, where a round fails */
+} host_series;
+
+/* Runs hosts one after the other in one directory; what each acknowledged must be there. How many
+ * entries that were. */
+static inline size_t host_run_series(const host_series *series)
+{
+	static host_told told;
+	char dir[SCRATCH_PATH];
+
+	told.count = 0;
+	scratch_make(dir);
+	for (unsigned i = 0; i < series->rounds && spec_case_ok; i++) {
+		int status;
+
+		series->prepare(i);
+		status = host_run(series->run, dir, &told);
+		CHECK(status == 0 || (series->may_end && series->may_end(status)));
+		CHECK(host_is_sound(dir, &told));
+		if (!spec_case_ok) {
+			printf("round %u: status %d, ", i, status);
+			series->describe();
+		}
+	}
+	printf("%zu entries were acknowledged\n", told.count);
+	scratch_remove(dir);
+	return told.count;
+}
+
 #endif
