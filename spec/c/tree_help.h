@@ -396,4 +396,25 @@ static inline tl_id add_key(tl_database *db, const char *key, tl_permission perm
 	return id;
 }
 
+/* Commits, frees the store handle, and gives what the entry carries for it. */
+static inline const char *staged(tl_database *db, tl_transaction *tx, tl_doc_store *d)
+{
+	char name[64];
+	tl_id id;
+
+	snprintf(name, sizeof name, "%.*s", TL__STR_ARG(tl_doc_store_name(d)));
+	tl_doc_store_free(d);
+	if (finish(tx, &id) != TL_OK)
+		return tl_error_name(tl_error_code(tl_last_error()));
+	return data_of(db, &id, name);
+}
+
+static inline tl_value *pair(const char *key, tl_value *value)
+{
+	tl_value *d = tl_value_doc();
+
+	CHECK_OK(tl_doc_put(d, z(key), value));
+	return d;
+}
+
 #endif
