@@ -303,23 +303,23 @@ static void a_line_before_a_count_that_does_not_fit_is_named_first(void)
 
 static void a_damaged_count_is_found(void)
 {
-	static file f;
-	size_t begin, whole; /* of what tells it from an entry; without its line end */
+	static file whole, f;
+	size_t begin, end; /* of what tells it from an entry; without its line end */
 
-	make_export(&f);
-	begin = f.starts[LINES] + strlen("{\"entries\":");
-	whole = f.len - 1;
-	for (size_t left = begin; left < whole; left++) {
-		make_export(&f);
+	make_export(&whole);
+	begin = whole.starts[LINES] + strlen("{\"entries\":");
+	end = whole.len - 1;
+	for (size_t left = begin; left < end; left++) {
+		f = whole;
 		f.len = left;
 		fails(&f, LINES + 2, LINES, TL_E_BAD_ENTRY);
 	}
-	for (size_t at = begin; at < whole; at++) {
-		make_export(&f);
+	for (size_t at = begin; at < end; at++) {
+		f = whole;
 		f.text[at] ^= 1;
 		fails(&f, LINES + 2, LINES, TL_E_BAD_ENTRY);
 	}
-	make_export(&f);
+	f = whole;
 	f.text[begin - 4] ^= 1;
 	fails(&f, LINES + 2, LINES, TL_E_NOT_CANONICAL);
 }
