@@ -1,4 +1,5 @@
-/* DocStore: reading, reading and changing at once, limits, and handles that outlive their parents. */
+/* DocStore: reading, reading and changing at once, limits, and handles that outlive their parents.
+ */
 #include "tree_help.h"
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -215,8 +216,8 @@ static void what_is_seen_is_what_is_written(void)
 			tl_value *value = tl_value_int((int64_t)n);
 
 			switch (tl__random_below(&random, 5)) {
-			case 0: value = pair("x", pair("q", value)); break;
-			case 1: value = pair("y", value); break;
+			case 0: value = doc_of("x", doc_of("q", value)); break;
+			case 1: value = doc_of("y", value); break;
 			default: break;
 			}
 			switch (tl__random_below(&random, 4)) {
@@ -268,13 +269,13 @@ static void limits_of_names_and_paths(void)
 	tx = begin(db);
 	d = doc(tx, "data");
 	key[TL_WRITE_MAX_PATH - 1] = '\0';
-	CHECK_OK(tl_doc_store_set(d, z("a"), pair(key, tl_value_int(1))));
+	CHECK_OK(tl_doc_store_set(d, z("a"), doc_of(key, tl_value_int(1))));
 	tl_doc_store_free(d);
 	CHECK_CODE(finish(tx, NULL), TL_E_TOO_LARGE);
 	tx = begin(db);
 	d = doc(tx, "data");
 	key[TL_WRITE_MAX_PATH - 2] = '\0';
-	CHECK_OK(tl_doc_store_set(d, z("a"), pair(key, tl_value_int(1))));
+	CHECK_OK(tl_doc_store_set(d, z("a"), doc_of(key, tl_value_int(1))));
 	tl_doc_store_free(d);
 	CHECK_OK(finish(tx, NULL));
 	tl_database_free(db);
@@ -289,7 +290,7 @@ static void depth_is_bounded(void)
 	tl_str path[TL_DOC_MAX_NESTING + 2];
 
 	for (int i = 0; i < TL_DOC_MAX_NESTING; i++)
-		deep = pair("d", deep);
+		deep = doc_of("d", deep);
 	for (int i = 0; i < TL_DOC_MAX_NESTING + 2; i++)
 		path[i] = TL__STR("d");
 	CHECK_OK(tl_doc_store_set(d, z("d"), deep));

@@ -409,7 +409,7 @@ static inline const char *staged(tl_database *db, tl_transaction *tx, tl_doc_sto
 	return data_of(db, &id, name);
 }
 
-static inline tl_value *pair(const char *key, tl_value *value)
+static inline tl_value *doc_of(const char *key, tl_value *value)
 {
 	tl_value *d = tl_value_doc();
 

@@ -109,7 +109,7 @@ static void stages_docs(void)
 	tx = begin(db);
 	d = doc(tx, "fresh");
 	CHECK_OK(tl_doc_store_set_string(d, z("gone"), z("v")));
-	CHECK_OK(tl_doc_store_set_at_path(d, NULL, 0, pair("k", tl_value_int(1))));
+	CHECK_OK(tl_doc_store_set_at_path(d, NULL, 0, doc_of("k", tl_value_int(1))));
 	CHECK_TEXT(staged(db, tx, d), "{\"children\":{\"k\":{\"Int\":1}}}");
 	tl_database_free(db);
 }
@@ -195,8 +195,8 @@ static void merge_keeps_the_rest(void)
 	write_text(db, "data", "a.old", "1");
 	tx = begin(db);
 	d = doc(tx, "data");
-	CHECK_OK(tl_doc_store_merge(d, z("a"), pair("new", tl_value_int(2))));
-	CHECK_OK(tl_doc_store_merge(d, z("a"), pair("more", tl_value_int(3))));
+	CHECK_OK(tl_doc_store_merge(d, z("a"), doc_of("new", tl_value_int(2))));
+	CHECK_OK(tl_doc_store_merge(d, z("a"), doc_of("more", tl_value_int(3))));
 	CHECK_TEXT(shows(d, "a"), "{\"more\":3,\"new\":2,\"old\":\"1\"}");
 	CHECK_CODE(tl_doc_store_merge(d, z("a"), tl_value_int(1)), TL_E_TYPE_MISMATCH);
 	tl_doc_store_free(d);
@@ -218,14 +218,14 @@ static void deletion_survives_writing_below(void)
 	CHECK_OK(tl_doc_store_set_int(d, z("a.z"), 2));
 	CHECK_TEXT(shows(d, "a"), "{\"z\":2}");
 	CHECK_OK(tl_doc_store_delete(d, z("b"), NULL));
-	CHECK_OK(tl_doc_store_merge(d, z("b"), pair("m", tl_value_int(1))));
+	CHECK_OK(tl_doc_store_merge(d, z("b"), doc_of("m", tl_value_int(1))));
 	tl_doc_store_free(d);
 	CHECK_OK(finish(tx, NULL));
 	CHECK_TEXT(now_shows(db, "data", "a"), "{\"z\":2}");
 	tx = begin(db);
 	d = doc(tx, "data");
 	CHECK_OK(tl_doc_store_delete(d, z("a"), NULL));
-	CHECK_OK(tl_doc_store_merge(d, z("a"), pair("w", tl_value_int(3))));
+	CHECK_OK(tl_doc_store_merge(d, z("a"), doc_of("w", tl_value_int(3))));
 	CHECK_TEXT(shows(d, "a"), "{\"w\":3}");
 	tl_doc_store_free(d);
 	CHECK_OK(finish(tx, NULL));
@@ -242,7 +242,7 @@ static void a_list_replaced_forgets_its_items(void)
 
 	CHECK_OK(tl_list_push(list, tl_value_text(z("x"))));
 	CHECK_OK(tl_list_push(list, tl_value_text(z("y"))));
-	CHECK_OK(tl_list_push(list, pair("in", tl_value_int(1))));
+	CHECK_OK(tl_list_push(list, doc_of("in", tl_value_int(1))));
 	CHECK_OK(tl_doc_store_set_list(d, z("l"), list));
 	CHECK_TEXT(shows(d, "l.2.in"), "1");
 	tl_doc_store_free(d);
