@@ -45,6 +45,7 @@ typedef struct tl__backend {
 		unsigned with, tl__entry_visit visit, void *ud);
 	int (*by_height)(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
 		size_t limit, unsigned with, tl__entry_visit visit, void *ud);
+	int (*joint)(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out);
 	int (*children)(
 		tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
 	int (*members)(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids,

@@ -36,6 +36,11 @@ int tl__read_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl_
 	return walked(s->store->backend->by_height(s, db, store, after, limit, with, visit, ud));
 }
 
+int tl__read_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out)
+{
+	return s->store->backend->joint(s, db, upto, out);
+}
+
 int tl__read_children(
 	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud)
 {

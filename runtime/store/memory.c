@@ -225,6 +225,7 @@ static const tl__backend memory_backend = {
 	.entries = tl__m_entries,
 	.arrivals = tl__m_arrivals,
 	.by_height = tl__m_by_height,
+	.joint = tl__m_joint,
 	.children = tl__m_children,
 	.members = tl__m_members,
 	.tips = tl__m_tips,

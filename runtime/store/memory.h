@@ -14,6 +14,7 @@ typedef enum tl__table {
 	TL__T_SCOPE,        /* database number, name -> scope number */
 	TL__T_ENTRY,        /* database number, arrival -> tl__m_entry, parents, bytes */
 	TL__T_ARRIVAL,      /* database number, id -> arrival */
+	TL__T_JOINT,        /* database number, UINT64_MAX less the arrival -> nothing */
 	TL__T_CHILD,        /* database number, parent id, arrival -> nothing */
 	TL__T_ORDER,        /* scope, height, id -> arrival */
 	TL__T_MEMBER,       /* scope, id -> tl__m_member, parents */
@@ -34,6 +35,7 @@ typedef enum tl__table {
 typedef struct tl__m_db {
 	tl__db_row row;
 	uint64_t asides;
+	uint64_t joint; /* the last one noted */
 	uint32_t number;
 } tl__m_db;
 
@@ -212,6 +214,7 @@ int tl__m_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to,
 	unsigned with, tl__entry_visit visit, void *ud);
 int tl__m_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
 	size_t limit, unsigned with, tl__entry_visit visit, void *ud);
+int tl__m_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out);
 int tl__m_children(
 	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
 int tl__m_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,

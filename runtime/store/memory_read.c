@@ -139,6 +139,27 @@ int tl__m_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to,
 	return rc;
 }
 
+int tl__m_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out)
+{
+	tl__m_db found;
+	tl__rows_walk walk;
+	const tl__row *row;
+	int rc;
+
+	*out = 0;
+	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
+		return TL_OK;
+	tl__k_long(tl__k_number(tl__m_key_start(s), found.number), UINT64_MAX - upto);
+	rc = tl__buf_status(tl__m_key_of(s));
+	if (rc != TL_OK)
+		return rc;
+	tl__m_seek(s, TL__T_JOINT, 4, &walk);
+	row = tl__rows_next(&walk);
+	if (row)
+		*out = UINT64_MAX - tl__k_read_long(tl__row_key(row), 4);
+	return TL_OK;
+}
+
 static const tl__row *entry_at(tl__snapshot *s, uint32_t db, uint64_t arrival)
 {
 	tl__k_long(tl__k_number(tl__m_key_start(s), db), arrival);

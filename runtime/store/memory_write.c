@@ -196,6 +196,32 @@ static int put_entry(tl__m_change *change, tl__put_entry *entry)
 	return rc == TL_OK ? tl__m_aside_drop(change, &entry->id) : rc;
 }
 
+/* Whether the database has one tip. */
+static bool is_joined(tl__m_change *change, uint32_t scope)
+{
+	tl__rows_walk walk;
+	tl_str prefix = tl__buf_view(tl__k_number(tl__k_start(&change->key), scope));
+
+	tl__rows_seek(&walk, change->view.roots[TL__T_TIP], prefix, prefix);
+	return tl__rows_next(&walk) && !tl__rows_next(&walk);
+}
+
+static int note_joint(tl__m_change *change)
+{
+	tl__m_db *db = &change->db;
+	uint32_t scope;
+	int rc = TL_OK;
+
+	if (db->row.arrivals < db->joint + TL__STORE_JOINT_EVERY)
+		return TL_OK;
+	rc = scope_number(change, TL__STR(""), &scope);
+	if (rc != TL_OK || !is_joined(change, scope))
+		return rc;
+	db->joint = db->row.arrivals;
+	tl__k_long(tl__k_number(tl__k_start(&change->key), db->number), UINT64_MAX - db->joint);
+	return put_fixed(change, TL__T_JOINT, NULL, 0);
+}
+
 /* --- state ------------------------------------------------------------------------------------ */
 
 static bool newer(const tl__stamp *a, const tl__stamp *b)
@@ -279,6 +305,8 @@ static int apply_database(tl__m_change *change, tl__batch *batch)
 		change->db = (tl__m_db){.row.db = batch->db, .number = ++change->view.databases};
 	for (size_t i = 0; rc == TL_OK && i < batch->entry_count; i++)
 		rc = put_entry(change, &batch->entries[i]);
+	if (rc == TL_OK && batch->entry_count > 0)
+		rc = note_joint(change);
 	for (size_t i = 0; rc == TL_OK && i < batch->raise_count; i++)
 		rc = put_raise(change, &batch->raises[i]);
 	for (size_t i = 0; rc == TL_OK && i < batch->drop_count; i++)

@@ -119,6 +119,7 @@ static const tl__backend sqlite_backend = {
 	.entries = tl__sq_entries,
 	.arrivals = tl__sq_arrivals,
 	.by_height = tl__sq_by_height,
+	.joint = tl__sq_joint,
 	.children = tl__sq_children,
 	.members = tl__sq_members,
 	.tips = tl__sq_tips,

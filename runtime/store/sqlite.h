@@ -12,7 +12,7 @@
 #include "store/backend.h"
 #include "store/sqlite_sql.h"
 
-#define TL__SQ_VERSION     1          /* of the schema (PRAGMA user_version) */
+#define TL__SQ_VERSION     2          /* of the schema (PRAGMA user_version) */
 #define TL__SQ_APPLICATION 0x746c6b31 /* "tlk1" (PRAGMA application_id) */
 
 #define TL__SQ_FILE "tidelock.db"
@@ -63,6 +63,8 @@ typedef struct tl__sq_known {
 	int64_t db; /* its number */
 	tl__db_row row;
 	int64_t asides;
+	bool has_joint;
+	uint64_t joint;    /* the last one noted; when has_joint */
 	tl__db_row stored; /* what its row says, which need not be written again */
 	int64_t stored_asides;
 } tl__sq_known;
@@ -225,6 +227,14 @@ void tl__sq_unlock(tl__sqlite *store);
 /* Creates the schema in an empty file, or checks what is there; fills the checksum key. */
 int tl__sq_schema(tl__sqlite *store, tl__sq_conn *conn) TL_MUST_USE;
 
+/* --- sqlite_upgrade.c ---------------------------------------------------------------------------
+ */
+
+/* Brings a file of an older version up to TL__SQ_VERSION, in one transaction. */
+int tl__sq_upgrade(tl__sqlite *store, tl__sq_conn *conn, int64_t version) TL_MUST_USE;
+/* The part of the schema that version 2 brought. */
+extern const char tl__sq_schema_2[];
+
 /* --- sqlite_write.c, sqlite_turn.c, sqlite_aside.c -------------------------------------------- */
 
 typedef struct tl__sq_change {
@@ -313,6 +323,10 @@ int tl__sq_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to
 	unsigned with, tl__entry_visit visit, void *ud);
 int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
 	size_t limit, unsigned with, tl__entry_visit visit, void *ud);
+int tl__sq_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out);
+/* Of the database of this number. */
+int tl__sq_last_joint(tl__sq_conn *conn, int64_t db, uint64_t upto, uint64_t *out) TL_MUST_USE;
+int tl__sq_put_joint(tl__sq_conn *conn, int64_t db, uint64_t arrival) TL_MUST_USE;
 int tl__sq_children(
 	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
 int tl__sq_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,

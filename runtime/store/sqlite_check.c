@@ -84,6 +84,7 @@ static const summed tables[] = {
 		"entry"},
 	{'C', 2, "child", "SELECT parent, child, sum FROM child"},
 	{'P', 4, "place", "SELECT scope, height, id, n, sum FROM place"},
+	{'J', 1, "joint", "SELECT n, sum FROM joint"},
 	{'T', 2, "tip", "SELECT scope, id, sum FROM tip"},
 	{'V', 6, "state", "SELECT scope, path, kind, height, id, value, sum FROM state"},
 	{'A', 10, "aside",
@@ -279,6 +280,9 @@ static const agreement agreements[] = {
 	{"lines between parents and children lead nowhere",
 		"SELECT count(*) FROM child c WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE "
 		"e.n = c.parent) OR NOT EXISTS (SELECT 1 FROM entry e WHERE e.n = c.child)"},
+	{"joints lead nowhere",
+		"SELECT count(*) FROM joint j WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE "
+		"e.n = j.n)"},
 	{"databases miscount what they have set aside",
 		"SELECT count(*) FROM database d WHERE d.asides <> (SELECT count(*) FROM aside a "
 		"WHERE a.db = d.k)"},

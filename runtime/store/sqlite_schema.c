@@ -6,7 +6,9 @@
 #include "base/siphash.h"
 #include "store/sqlite.h"
 
-/* `sum` is the keyed checksum of the columns before it. Numbers n are database << 40 | arrival. */
+/* Version 1; what came later is in sqlite_upgrade.c, which brings older files up to date.
+ *
+ * `sum` is the keyed checksum of the columns before it. Numbers n are database << 40 | arrival. */
 static const char schema[] =
 	"CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	"CREATE TABLE database(k INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, voids INTEGER NOT "
@@ -133,6 +135,8 @@ static int create(tl__sqlite *store, tl__sq_conn *conn)
 	if (rc == TL_OK)
 		rc = tl__sq_exec(conn, schema, "create");
 	if (rc == TL_OK)
+		rc = tl__sq_exec(conn, tl__sq_schema_2, "create");
+	if (rc == TL_OK)
 		rc = put_key(store, conn);
 	if (rc == TL_OK)
 		rc = tl__sq_exec(conn, "COMMIT", "create");
@@ -150,7 +154,7 @@ static int check_version(const tl__sqlite *store, int64_t application, int64_t v
 			"%s was written by a newer version of tidelock (schema %" PRId64
 			", this one knows %d); update tidelock",
 			store->file, version, TL__SQ_VERSION);
-	if (version < TL__SQ_VERSION)
+	if (version < 1)
 		return tl__fail(TL_E_STORE_DAMAGED,
 			"%s says schema %" PRId64 ", which never was; restore a backup",
 			store->file, version);
@@ -171,5 +175,7 @@ int tl__sq_schema(tl__sqlite *store, tl__sq_conn *conn)
 	if (tables == 0 && application == 0)
 		return create(store, conn);
 	rc = check_version(store, application, version);
-	return rc == TL_OK ? get_key(store, conn) : rc;
+	if (rc == TL_OK)
+		rc = get_key(store, conn);
+	return rc == TL_OK && version < TL__SQ_VERSION ? tl__sq_upgrade(store, conn, version) : rc;
 }

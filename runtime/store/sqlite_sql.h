@@ -1,5 +1,5 @@
 /* Every statement of the SQLite backend. Tables are letters in checksums: D database, S scope, E
- * entry, C child, P place, T tip, V state, A aside, L local, K secret.
+ * entry, C child, P place, T tip, J joint, V state, A aside, L local, K secret.
  *
  * Columns that a checksum covers stand first, in the order of the table; `sum` follows. */
 #ifndef TL_STORE_SQLITE_SQL_H
@@ -51,6 +51,8 @@
 		"SELECT " TL__SQ_ENTRY ", p.scope, p.height, p.id, p.n, p.sum FROM place p "       \
 		"CROSS JOIN entry e ON e.n = p.n WHERE p.scope = ?2 AND "                          \
 		"(p.height, p.id) > (?3, ?4) ORDER BY p.height, p.id LIMIT ?5")                    \
+	X(JOINT_PUT, "INSERT INTO joint(n, sum) VALUES (?1, ?2)")                                  \
+	X(JOINT, "SELECT n, sum FROM joint WHERE n BETWEEN ?1 AND ?2 ORDER BY n DESC LIMIT 1")     \
 	X(CHILD_PUT, "INSERT INTO child(parent, child, sum) VALUES (?1, ?2, ?3) "                  \
 		     "ON CONFLICT DO NOTHING")                                                     \
 	X(CHILDREN, "SELECT " TL__SQ_ENTRY ", c.parent, c.child, c.sum FROM child c "              \

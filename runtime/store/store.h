@@ -185,6 +185,11 @@ int tl__read_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t 
  * (row->height is that one). */
 int tl__read_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
 	size_t limit, unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
+/* A joint: an arrival after which the database had one tip alone, so that all before it are its
+ * ancestors. One is noted with a batch when the last lies TL__STORE_JOINT_EVERY arrivals back. *out
+ * is the last one noted up to `upto`; 0: there is none. */
+#define TL__STORE_JOINT_EVERY 64
+int tl__read_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out) TL_MUST_USE;
 /* DAG entries that name `id` as a main parent. */
 int tl__read_children(tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit,
 	void *ud) TL_MUST_USE;

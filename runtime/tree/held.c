@@ -1,5 +1,5 @@
 /* Going down from tips by number of arrival: parents arrive before their children, so every entry
- * is met after all of its descendants. */
+ * is met after all of its descendants. A joint ends the search: all before it is held. */
 #include "tree/held.h"
 
 #include <stdlib.h>
@@ -121,9 +121,24 @@ static void end_search(tl__held *h)
 	h->found = true;
 }
 
+/* Whether all before this arrival is among its ancestors, as far as is noted. */
+static int at_joint(tl__held *h, tl__snapshot *s, tl__work *work, uint64_t arrival, bool *joint)
+{
+	int rc = TL_OK;
+
+	if (!h->has_joint || arrival < h->joint) {
+		work->rows++;
+		rc = tl__read_joint(s, &work->db, arrival, &h->joint);
+	}
+	h->has_joint = rc == TL_OK;
+	*joint = rc == TL_OK && h->joint == arrival;
+	return rc;
+}
+
 static int step(tl__held *h, tl__snapshot *s, tl__work *work)
 {
 	uint64_t arrival;
+	bool joint;
 	int rc;
 
 	if (ids_left(h) > 0)
@@ -133,7 +148,14 @@ static int step(tl__held *h, tl__snapshot *s, tl__work *work)
 		return TL_OK;
 	}
 	arrival = pop(h);
-	rc = note(h, arrival);
+	rc = at_joint(h, s, work, arrival, &joint);
+	if (rc == TL_OK && joint) {
+		h->from = arrival;
+		end_search(h);
+		return TL_OK;
+	}
+	if (rc == TL_OK)
+		rc = note(h, arrival);
 	tl__buf_clear(&h->ids);
 	h->at = 0;
 	work->rows++;

@@ -19,6 +19,8 @@ typedef struct tl__held {
 	/* private */
 	tl__buf ids; /* whose arrivals are looked up next, from the one `at` */
 	size_t at;
+	bool has_joint;
+	uint64_t joint; /* the last one up to what was met; when has_joint */
 	uint64_t *open; /* to be met: the largest first; may hold one several times */
 	size_t open_count, open_cap;
 } tl__held;

@@ -134,6 +134,45 @@ static void children_of_an_entry(void)
 	tl__snapshot_close(s);
 }
 
+static uint64_t joint_at(uint64_t upto)
+{
+	uint64_t out = UINT64_MAX;
+
+	CHECK_OK(tl__read_joint(s, &db, upto, &out));
+	return out;
+}
+
+/* A chain has one now and then; from a branch on there is none until the branches meet. */
+static void joints_are_noted_where_one_tip_is_left(void)
+{
+	enum { LENGTH = 3 * TL__STORE_JOINT_EVERY };
+	tl_id ends[2], last;
+	uint64_t joint;
+
+	db = id_number(DB);
+	REQUIRE(write_chain(DB, 1, LENGTH, "notes") == TL_OK);
+	last = id_number(LENGTH);
+	for (unsigned i = 0; i < 2 * TL__STORE_JOINT_EVERY; i++) {
+		tl_id parent = i < 2 ? last : ends[i % 2];
+
+		REQUIRE(write_entry(DB, LENGTH + 1 + i, LENGTH + i / 2, &parent, 1, "notes") ==
+			TL_OK);
+		ends[i % 2] = id_number(LENGTH + 1 + i);
+	}
+	REQUIRE(tl__snapshot_open(store, &s) == TL_OK);
+	joint = joint_at(UINT64_MAX);
+	CHECK(joint > LENGTH - TL__STORE_JOINT_EVERY && joint <= LENGTH + 1);
+	CHECK(joint_at(joint) == joint && joint_at(joint - 1) < joint);
+	CHECK(joint_at(joint - 1) + TL__STORE_JOINT_EVERY <= joint && joint_at(0) == 0);
+	tl__snapshot_close(s);
+	REQUIRE(write_entry(DB, 2 * LENGTH, 2 * LENGTH, ends, 2, "notes") == TL_OK);
+	REQUIRE(tl__snapshot_open(store, &s) == TL_OK);
+	CHECK(joint_at(UINT64_MAX) == LENGTH + 2 * TL__STORE_JOINT_EVERY + 1);
+	db = id_number(OTHER);
+	CHECK(joint_at(UINT64_MAX) == 0);
+	tl__snapshot_close(s);
+}
+
 static int see_member(void *ud, const tl__member_row *row)
 {
 	tl_id second = id_number(3);
@@ -439,6 +478,7 @@ int main(void)
 	RUN_EACH(visitors_stop_and_fail);
 	RUN_EACH(order_of_height_then_id);
 	RUN_EACH(children_of_an_entry);
+	RUN_EACH(joints_are_noted_where_one_tip_is_left);
 	RUN_EACH(members_and_names_of_stores);
 	RUN_EACH(frontiers_are_interned);
 	RUN_EACH(databases_are_listed);

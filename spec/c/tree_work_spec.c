@@ -256,7 +256,33 @@ static void a_stream_gives_so_many_arrivals_in_a_piece(void)
 	tl_database_free(db);
 }
 
-/* What a peer has is searched up to a bound; the rest is sent though it has it. */
+/* Behind a joint nothing is searched, and nothing behind it is read again for another page. */
+static void a_joint_ends_the_search(void)
+{
+	enum { LENGTH = 5000, LACKS = 10 };
+	tl_database *db = new_database("admin");
+	const tl_id *root = tl_database_root_id(db);
+	tl_id tip = number(LENGTH - LACKS - 1).id;
+	tl__work *work = NULL;
+
+	write_entries(root, LENGTH, true);
+	new_page(&work, db, &tip, 1);
+	REQUIRE(work != NULL);
+	CHECK(run_slices(work) < 3 * BATCH);
+	CHECK(work->page.count == LACKS && !work->page.more);
+	tl__work_free(work);
+	REQUIRE(tl__work_new(&work, TL__WORK_STREAM, root) == TL_OK);
+	work->stream.stop = &tip;
+	work->stream.stop_count = 1;
+	work->stream.max_bytes = 1024 * 1024;
+	CHECK(run_slices(work) < 3 * BATCH);
+	CHECK(work->stream.count == LACKS && !work->stream.more);
+	tl__work_free(work);
+	tl_database_free(db);
+}
+
+/* What a peer has is searched up to a bound; the rest is sent though it has it. A branch beside it
+ * lets no joint end the search. */
 static void what_a_peer_has_is_left_out_up_to_a_bound(void)
 {
 	enum { COUNT = TL__HELD_MAX + 500 };
@@ -267,6 +293,7 @@ static void what_a_peer_has_is_left_out_up_to_a_bound(void)
 	tl__work *work;
 	tl__snapshot *s = NULL;
 
+	write_branch(root, COUNT, 1);
 	write_entries(root, COUNT, true);
 	REQUIRE(tl__work_new(&work, TL__WORK_PAGE, root) == TL_OK);
 	REQUIRE(tl__snapshot_open(w.store, &s) == TL_OK);
@@ -276,8 +303,8 @@ static void what_a_peer_has_is_left_out_up_to_a_bound(void)
 		work->rows = work->bytes = 0;
 	}
 	CHECK(held.count == TL__HELD_MAX);
-	CHECK(held.arrivals[TL__HELD_MAX - 1] == COUNT + 1);
-	CHECK(held.arrivals[0] == COUNT + 2 - TL__HELD_MAX);
+	CHECK(held.arrivals[TL__HELD_MAX - 1] == COUNT + 2);
+	CHECK(held.arrivals[0] == COUNT + 3 - TL__HELD_MAX);
 	tl__held_free(&held);
 	tl__snapshot_close(s);
 	tl__work_free(work);
@@ -298,6 +325,7 @@ int main(void)
 	RUN_EACH(a_plan_looks_at_so_many_arrivals);
 	RUN_EACH(equal_tips_are_answered_at_once);
 	RUN_EACH(what_is_above_no_tip_of_the_asker_is_given);
+	RUN_EACH(a_joint_ends_the_search);
 	RUN_EACH(ids_are_looked_up_slice_by_slice);
 	RUN_EACH(a_stream_gives_so_many_arrivals_in_a_piece);
 	RUN(the_bound_of_what_is_left_out);
