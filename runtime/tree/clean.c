@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/arena.h"
 #include "base/fail.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "model/doc_path.h"
 #include "tree/place.h"
@@ -172,5 +173,65 @@ int tl__state_clean(tl__tree *tree, const tl_id *db, tl_str store, size_t rows, 
 	tl__buf_free(&c.open);
 	tl__buf_free(&c.place.value);
 	tl__arena_free(&c.arena);
+	return code;
+}
+
+/* --- one stamp -------------------------------------------------------------------------------- */
+
+/* The places above a path. */
+typedef struct above {
+	tl_str paths[TL__PLACE_DEPTH_MAX];
+	tl__place places[TL__PLACE_DEPTH_MAX];
+	size_t count;
+} above;
+
+static int on_above(void *ud, const tl__state_row *row)
+{
+	above *a = ud;
+
+	for (size_t i = 0; i < a->count; i++)
+		if (a->paths[i].len == row->path.len)
+			return tl__place_note(&a->places[i], row);
+	return TL_OK;
+}
+
+static bool is_gone(const above *a, tl_str path, const tl__stamp *stamp)
+{
+	tl__floor floor = {.any = false};
+
+	for (size_t i = 0; i < a->count; i++) {
+		const tl__place *place = &a->places[i];
+		bool item = (uint8_t)path.ptr[a->paths[i].len] == TL__PATH_ITEM;
+
+		if (!place->has[TL__STAMP_DOC] && !place->has[TL__STAMP_LIST] &&
+			!place->has[TL__STAMP_LEAF])
+			return true; /* and so was dropped */
+		floor = tl__place_floor(place, item ? TL__STAMP_LIST : TL__STAMP_DOC, floor);
+	}
+	return floor.any && tl__stamp_compare(stamp, &floor.stamp) <= 0;
+}
+
+int tl__state_is_gone(tl__snapshot *s, const tl_id *db, tl_str store, tl_str path,
+	const tl__stamp *stamp, bool *gone)
+{
+	above *a = tl__alloc_zero(1, sizeof *a);
+	size_t len = 0, part;
+	int code;
+
+	*gone = false;
+	if (!a)
+		return TL_E_NOMEM;
+	while (a->count < TL__PLACE_DEPTH_MAX &&
+		(part = tl__path_first((tl_str){path.ptr + len, path.len - len})) > 0 &&
+		len + part < path.len) {
+		len += part;
+		a->paths[a->count++] = (tl_str){path.ptr, len};
+	}
+	code = tl__read_state(s, db, store, a->paths, a->count, on_above, a);
+	if (code == TL_OK)
+		*gone = is_gone(a, path, stamp);
+	for (size_t i = 0; i < a->count; i++)
+		tl__buf_free(&a->places[i].value);
+	tl__free(a);
 	return code;
 }

@@ -4,7 +4,7 @@
 
 #include <tidelock/doc.h>
 #include "base/buf.h"
-#include "store/store.h"
+#include "tree/tree.h"
 
 /* Containers nest at most TL_DOC_MAX_NESTING deep below the root; the root is one more. */
 #define TL__PLACE_DEPTH_MAX (TL_DOC_MAX_NESTING + 1)
@@ -20,9 +20,6 @@ typedef struct tl__floor {
 	bool any;
 	tl__stamp stamp;
 } tl__floor;
-
-/* Order of folding: height, then id. */
-int tl__stamp_compare(const tl__stamp *a, const tl__stamp *b);
 
 void tl__place_clear(tl__place *place);
 /* Adds a row of this path. TL_E_STORE_DAMAGED, TL_E_NOMEM. */

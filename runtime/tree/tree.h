@@ -172,6 +172,12 @@ int tl__state_list(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str 
 int tl__state_fold(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *tips, size_t count,
 	tl_value **out) TL_MUST_USE;
 
+/* Order of folding: height, then id. */
+int tl__stamp_compare(const tl__stamp *a, const tl__stamp *b);
+/* Whether a stamp at this path, if it were there, would be gone: replaced by something newer above.
+ */
+int tl__state_is_gone(tl__snapshot *s, const tl_id *db, tl_str store, tl_str path,
+	const tl__stamp *stamp, bool *gone) TL_MUST_USE;
 /* Takes dead rows of one store out of its state: those that something newer above them replaced, so
  * that nobody reads them. Looks at about `rows` rows behind *cursor (empty at the start, and again
  * when the end was reached) and writes one batch. *dropped (may be NULL) is how many went. May run

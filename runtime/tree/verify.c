@@ -6,93 +6,106 @@
 #include "model/entry_impl.h"
 #include "tree/signers.h"
 
-int tl__verify_member_key(tl__buf *buf, tl_str store, const tl_id *id, tl_str *out)
-{
-	int code;
-
-	tl__buf_clear(buf);
-	tl__buf_str(buf, store);
-	tl__buf_byte(buf, 0xff); /* no UTF-8 holds it */
-	tl__buf_append(buf, id->b, TL_ID_BYTES);
-	code = tl__buf_status(buf);
-	*out = tl__buf_view(buf);
-	return code;
-}
+#define PAGES_A_JUDGE 16
 
 /* --- heights and places ----------------------------------------------------------------------- */
 
-static int remember(tl__verify *v, tl__map *map, tl_str key, uint64_t height)
+/* The entry is a tip until another one names it. */
+static int open_tip(tl__verify *v, tl__verify_store *store, uint64_t arrival)
 {
-	tl__seen *seen = tl__arena_alloc(&v->arena, 1, sizeof *seen);
-
-	if (!seen)
-		return TL_E_NOMEM;
-	seen->height = height;
-	return tl__map_set(map, key, seen);
+	store->open++;
+	return tl__number_set_add(&v->open, tl__verify_tip(store, arrival));
 }
 
-/* Marks main parents as named; *height is one above the highest. false when one is missing. */
-static bool name_parents(tl__verify *v, const tl_entry *entry, uint64_t *height)
+static void close_tip(tl__verify *v, tl__verify_store *store, uint64_t arrival)
+{
+	store->open -= tl__number_set_remove(&v->open, tl__verify_tip(store, arrival));
+}
+
+/* *height is one above the highest main parent. false when one is missing. */
+static bool name_parents(tl__verify *v, const tl__line *at, const tl_entry *entry, uint64_t *height)
 {
 	const tl_id *parents = tl__entry_parents(entry);
 	bool complete = true;
 
 	*height = 0;
 	for (size_t i = 0; i < tl_entry_parent_count(entry); i++) {
-		tl__seen *parent = tl__map_get(&v->entries, tl__map_key_id(&parents[i]));
+		const tl__verify_known *parent = tl__verify_known_of(v, &parents[i]);
 
-		if (!parent) {
+		if (!parent || parent->arrival >= at->arrival) {
 			tl__verify_report(v, tl_entry_id(entry),
 				"a main parent is not among the entries that arrived before it");
 			complete = false;
 			continue;
 		}
-		parent->named = true;
+		close_tip(v, &v->whole, parent->arrival);
 		if (parent->height >= *height)
 			*height = parent->height + 1;
 	}
 	return complete;
 }
 
-static int place_in_store(tl__verify *v, const tl_entry *entry, size_t store, tl__buf *buf)
+/* One above the highest of its parents in the store. */
+static uint64_t name_store_parents(
+	tl__verify *v, const tl_entry *entry, size_t at, tl__verify_store *store)
 {
-	const tl_id *parents = tl__entry_store_parents(entry, store);
-	tl_str name = tl_entry_store_name(entry, store), key;
+	const tl_id *parents = tl__entry_store_parents(entry, at);
 	uint64_t height = 0;
-	int code = TL_OK;
 
-	for (size_t i = 0; i < tl_entry_store_parent_count(entry, store) && code == TL_OK; i++) {
-		tl__seen *parent;
+	for (size_t i = 0; i < tl_entry_store_parent_count(entry, at); i++) {
+		const tl__verify_known *known = tl__verify_known_of(v, &parents[i]);
+		const tl__verify_member *parent = tl__verify_member_of(v, store, &parents[i]);
 
-		code = tl__verify_member_key(buf, name, &parents[i], &key);
-		parent = code == TL_OK ? tl__map_get(&v->members, key) : NULL;
-		if (!parent)
+		if (!known || !parent)
 			continue; /* without the store: the verdict tells */
-		parent->named = true;
+		close_tip(v, store, known->arrival);
 		if (parent->height >= height)
 			height = parent->height + 1;
 	}
-	if (code == TL_OK)
-		code = tl__map_set(&v->stores, name, NULL);
-	if (code == TL_OK)
-		code = tl__verify_member_key(buf, name, tl_entry_id(entry), &key);
-	return code == TL_OK ? remember(v, &v->members, key, height) : code;
+	return height;
 }
 
-static int place(tl__verify *v, const tl_entry *entry, uint64_t stored_height, bool *complete)
+static int place_in_store(tl__verify *v, const tl__line *at, const tl_entry *entry, size_t index)
 {
-	tl__buf buf = TL__BUF_INIT;
+	tl_str name = tl_entry_store_name(entry, index);
+	const tl__verify_member *member;
+	tl__verify_store *store;
 	uint64_t height;
-	int code = TL_OK;
+	int code = tl__verify_store_of(v, name, &store);
 
-	*complete = name_parents(v, entry, &height);
-	if (*complete && height != stored_height)
+	if (code != TL_OK)
+		return code;
+	member = tl__verify_member_of(v, store, &at->id);
+	if (!member) {
+		tl__verify_report(v, &at->id, "its row does not say that it carries store `%.*s`",
+			TL__STR_ARG(name));
+		return TL_OK;
+	}
+	height = name_store_parents(v, entry, index, store);
+	if (height != member->height)
+		tl__verify_report(v, &at->id,
+			"its stored height in store `%.*s` is %llu, its parents make it %llu",
+			TL__STR_ARG(name), (unsigned long long)member->height,
+			(unsigned long long)height);
+	code = open_tip(v, store, at->arrival);
+	if (code == TL_OK && v->derived && !at->is_void)
+		code = tl__verify_delta(v, entry, index, store, member);
+	return code;
+}
+
+static int place(tl__verify *v, const tl__line *at, const tl_entry *entry, bool *complete)
+{
+	uint64_t height;
+	int code;
+
+	*complete = name_parents(v, at, entry, &height);
+	if (*complete && height != at->height)
 		tl__verify_report(v, tl_entry_id(entry),
 			"its stored height is %llu, its parents make it %llu",
-			(unsigned long long)stored_height, (unsigned long long)height);
+			(unsigned long long)at->height, (unsigned long long)height);
+	code = open_tip(v, &v->whole, at->arrival);
 	for (size_t i = 0; i < tl_entry_store_count(entry) && code == TL_OK; i++)
-		code = place_in_store(v, entry, i, &buf);
-	tl__buf_free(&buf);
+		code = place_in_store(v, at, entry, i);
 	return code;
 }
 
@@ -190,7 +203,7 @@ static void check_place(tl__verify *v, const tl__line *at)
 	memcpy(v->chain, at->chain, 32);
 }
 
-static int check_line(tl__verify *v, const tl__line *at, const tl__checked *checked)
+static int check_line(tl__verify *v, const tl__line *at, const tl__checked *checked, bool *alone)
 {
 	bool complete = false;
 	int code = TL_OK;
@@ -199,13 +212,12 @@ static int check_line(tl__verify *v, const tl__line *at, const tl__checked *chec
 	if (checked->broken)
 		tl__verify_report(v, &at->id, "%s", checked->broken);
 	else
-		code = place(v, checked->entry, at->height, &complete);
+		code = place(v, at, checked->entry, &complete);
+	*alone = v->whole.open == 1;
 	if (code == TL_OK && complete)
 		code = check_verdict(v, checked, at->is_void);
 	if (code == TL_OK && checked->entry && !checked->readable)
 		code = report_data(v, checked->entry);
-	if (code == TL_OK)
-		code = remember(v, &v->entries, tl__map_key_id(&at->id), at->height);
 	v->task->result.entries++;
 	return code == TL_OK ? tl__verify_ask(v->task) : code;
 }
@@ -234,22 +246,46 @@ static int prefetch(tl__verify *v, const tl__verify_page *page)
 	return code;
 }
 
+/* What walks over the history rely on: see tl__read_joint. */
+static int check_joints(tl__verify *v, const tl__verify_page *page)
+{
+	const tl__line *first = &page->lines.at[0];
+	uint64_t at = first[page->lines.count - 1].arrival;
+	int code = TL_OK;
+
+	while (code == TL_OK && at >= first->arrival) {
+		code = tl__read_joint(v->snapshot, &v->db, at, &at);
+		if (code != TL_OK || at < first->arrival)
+			break;
+		if (at - first->arrival >= page->lines.count || !v->alone[at - first->arrival])
+			tl__verify_report(v, NULL,
+				"arrival %llu is noted as a joint, but was not the only tip",
+				(unsigned long long)at);
+		at--;
+	}
+	return code;
+}
+
 static int check_page(tl__verify *v, tl__verify_page *page)
 {
 	int code = tl__verify_page_finish(page);
 
 	if (code == TL_OK)
 		code = prefetch(v, page);
+	if (code == TL_OK)
+		code = tl__verify_look_up(v, page);
 	for (size_t i = 0; i < page->lines.count && code == TL_OK; i++)
-		code = check_line(v, &page->lines.at[i], &page->at[i]);
-	return code;
+		code = check_line(v, &page->lines.at[i], &page->at[i], &v->alone[i]);
+	if (code == TL_OK && v->derived)
+		code = check_joints(v, page);
+	return code == TL_OK ? tl__verify_deltas(v) : code;
 }
 
 /* While one page is judged, the pool checks the next one. */
 static int walk(tl__verify *v)
 {
 	tl__verify_page pages[2] = {0};
-	size_t turn = 0;
+	size_t turn = 0, judged = 0;
 	int code = tl__verify_page_start(&pages[0], v, 1);
 
 	while (code == TL_OK && pages[turn].lines.count > 0) {
@@ -257,6 +293,8 @@ static int walk(tl__verify *v)
 
 		code = tl__verify_page_start(
 			next, v, page->lines.at[page->lines.count - 1].arrival + 1);
+		if (code == TL_OK && judged++ % PAGES_A_JUDGE == 0)
+			code = tl__verify_judge_anew(v);
 		if (code == TL_OK)
 			code = check_page(v, page);
 		tl__verify_page_free(page);

@@ -1,101 +1,66 @@
-/* Rechecking a database: what is derived from its entries. */
+/* Rechecking a database: the tips that follow from its entries, and the state. */
 #include <string.h>
-#include "base/fail.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "tree/verify.h"
 
-/* Of a scope: a store's, or the database's where it is empty. */
-static int compare_tips(tl__verify *v, tl_str scope, tl__ids *expected)
-{
-	tl__ids stored = {0};
-	tl_str store = tl__store_called(scope);
-	int code = tl__read_tips(v->snapshot, &v->db, scope, tl__ids_visit, &stored);
+#define LOOKED_UP_AT_ONCE 256
 
-	tl__ids_sort(expected);
-	tl__ids_sort(&stored);
-	if (code == TL_OK && !tl__ids_equal(expected, &stored))
-		tl__verify_report(v, NULL,
-			"the stored tips of %s%.*s%s are not those of the entries (%zu and %zu)",
-			scope.len > 0 ? "store `" : "the database", TL__STR_ARG(store),
-			scope.len > 0 ? "`" : "", stored.count, expected->count);
-	tl__ids_free(&stored);
-	return code;
+typedef struct looking {
+	tl__verify *verify;
+	const tl__verify_store *store;
+	uint64_t right;
+} looking;
+
+static int on_tip(void *ud, const tl__entry_row *row)
+{
+	looking *l = ud;
+
+	l->right += tl__number_set_remove(&l->verify->open, tl__verify_tip(l->store, row->arrival));
+	return TL_OK;
 }
 
-/* Those never named, of the map whose keys begin with `prefix` and end with an id. */
-static int unnamed(const tl__map *map, tl_str prefix, tl__ids *out)
+static int look_up(looking *l, const tl__ids *stored)
 {
-	size_t at = 0;
 	int code = TL_OK;
-	tl_str key;
-	void *value;
 
-	while (code == TL_OK && tl__map_next(map, &at, &key, &value)) {
-		tl_id id;
+	for (size_t i = 0; i < stored->count && code == TL_OK; i += LOOKED_UP_AT_ONCE) {
+		size_t count = stored->count - i;
 
-		if (key.len != prefix.len + TL_ID_BYTES || !tl__str_starts(key, prefix) ||
-			((const tl__seen *)value)->named)
-			continue;
-		memcpy(id.b, key.ptr + prefix.len, TL_ID_BYTES);
-		code = tl__ids_add(out, &id);
+		if (count > LOOKED_UP_AT_ONCE)
+			count = LOOKED_UP_AT_ONCE;
+		code = tl__read_entries(
+			l->verify->snapshot, &l->verify->db, stored->at + i, count, 0, on_tip, l);
 	}
 	return code;
 }
 
-static int compare_state(tl__verify *v, tl_str store, const tl__ids *tips)
+static int compare_tips(tl__verify *v, const tl__verify_store *store)
 {
-	tl_value *state = NULL, *folded = NULL;
-	int code = tl__state_doc(v->snapshot, &v->db, store, &state);
+	bool whole = store->index == 0;
+	tl__ids stored = {0};
+	looking l = {v, store, 0};
+	int code = tl__read_tips(v->snapshot, &v->db,
+		whole ? TL__STR("") : tl__store_scope(store->name), tl__ids_visit, &stored);
 
 	if (code == TL_OK)
-		code = tl__state_fold(v->snapshot, &v->db, store, tips->at, tips->count, &folded);
-	if (code == TL_OK && !tl_value_equal(state, folded))
+		code = look_up(&l, &stored);
+	if (code == TL_OK && (l.right != store->open || stored.count != store->open))
 		tl__verify_report(v, NULL,
-			"the stored state of store `%.*s` is not the fold of its history",
-			TL__STR_ARG(store));
-	if (code == TL_E_STORE_DAMAGED) {
-		tl__verify_report(v, NULL, "store `%.*s` cannot be read: %s", TL__STR_ARG(store),
-			tl_error_message(tl_last_error()));
-		code = TL_OK;
-	}
-	tl_value_free(state);
-	tl_value_free(folded);
-	return code;
-}
-
-static int check_store(tl__verify *v, tl_str store)
-{
-	tl__buf prefix = TL__BUF_INIT;
-	tl__ids tips = {0};
-	int code;
-
-	tl__buf_str(&prefix, store);
-	tl__buf_byte(&prefix, 0xff);
-	code = tl__buf_status(&prefix);
-	if (code == TL_OK)
-		code = unnamed(&v->members, tl__buf_view(&prefix), &tips);
-	if (code == TL_OK)
-		code = compare_tips(v, tl__store_scope(store), &tips);
-	if (code == TL_OK && !tl__str_eq(store, TL__STR(TL__STORE_ROOT)))
-		code = compare_state(v, store, &tips);
-	tl__buf_free(&prefix);
-	tl__ids_free(&tips);
+			"the stored tips of %s%.*s%s are not those of the entries (%zu and %llu)",
+			whole ? "the database" : "store `", TL__STR_ARG(store->name),
+			whole ? "" : "`", stored.count, (unsigned long long)store->open);
+	tl__ids_free(&stored);
 	return code;
 }
 
 int tl__verify_derived(tl__verify *v)
 {
-	tl__ids tips = {0};
-	size_t at = 0;
-	tl_str name;
-	void *unused;
-	int code = unnamed(&v->entries, TL__STR(""), &tips);
+	int code = compare_tips(v, &v->whole);
 
-	if (code == TL_OK)
-		code = compare_tips(v, TL__STR(""), &tips);
-	tl__ids_free(&tips);
-	while (code == TL_OK && tl__map_next(&v->stores, &at, &name, &unused))
-		code = check_store(v, name);
+	for (tl__verify_store *at = v->first_store; at && code == TL_OK; at = at->next) {
+		code = compare_tips(v, at);
+		if (code == TL_OK && !tl__str_eq(at->name, TL__STR(TL__STORE_ROOT)))
+			code = tl__verify_state(v, at);
+	}
 	return code;
 }

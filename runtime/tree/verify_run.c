@@ -85,11 +85,22 @@ static tl__place nowhere(void *ud, const tl_id *id, tl_entry **entry)
 	return TL__PLACE_STORED;
 }
 
-static int judge_all(tl__verify *v, bool derived)
+static void end_judge(tl__verify *v)
+{
+	if (!v->judge.plan)
+		return;
+	tl__judge_free(&v->judge);
+	tl__plan_free(v->judge.plan);
+	v->judge.plan = NULL;
+}
+
+int tl__verify_judge_anew(tl__verify *v)
 {
 	tl__plan *plan;
-	int code = tl__plan_new(&plan, v->tree, v->snapshot, &v->db);
+	int code;
 
+	end_judge(v);
+	code = tl__plan_new(&plan, v->tree, v->snapshot, &v->db);
 	if (code != TL_OK)
 		return code;
 	v->judge = (tl__judge){.tree = v->tree,
@@ -98,12 +109,7 @@ static int judge_all(tl__verify *v, bool derived)
 		.plan = plan,
 		.place = nowhere};
 	tl__judge_init(&v->judge);
-	code = tl__verify_entries(v);
-	if (code == TL_OK && derived)
-		code = tl__verify_derived(v);
-	tl__judge_free(&v->judge);
-	tl__plan_free(plan);
-	return code;
+	return TL_OK;
 }
 
 static int count_asides(tl__verify *v)
@@ -121,25 +127,39 @@ static int count_asides(tl__verify *v)
 	return TL_OK;
 }
 
+static void begin(tl__verify *v)
+{
+	tl__map_init(&v->stores);
+	tl__map_init(&v->known);
+	tl__map_init(&v->members);
+}
+
+static void end(tl__verify *v)
+{
+	end_judge(v);
+	tl__snapshot_close(v->snapshot);
+	tl__verify_forget(v);
+	tl__map_free(&v->stores);
+	tl__number_set_free(&v->open);
+	tl__arena_free(&v->raises.arena);
+	tl__arena_free(&v->arena);
+}
+
 /* Over a snapshot of its own. */
 static int check_database(tl__verify_task *task, const tl_id *db, bool derived, uint64_t *verdicts)
 {
-	tl__verify v = {.task = task, .tree = task->host->tree, .db = *db, .arena = TL__ARENA_INIT};
+	tl__verify v = {.task = task, .tree = task->host->tree, .db = *db, .derived = derived};
 	int code = tl__snapshot_open(task->host->tree->store, &v.snapshot);
 
-	tl__map_init(&v.entries);
-	tl__map_init(&v.members);
-	tl__map_init(&v.stores);
+	begin(&v);
 	if (code == TL_OK)
-		code = judge_all(&v, derived);
+		code = tl__verify_entries(&v);
+	if (code == TL_OK && derived)
+		code = tl__verify_derived(&v);
 	if (code == TL_OK)
 		code = count_asides(&v);
-	tl__snapshot_close(v.snapshot);
-	tl__map_free(&v.entries);
-	tl__map_free(&v.members);
-	tl__map_free(&v.stores);
-	tl__arena_free(&v.arena);
 	*verdicts = v.verdicts;
+	end(&v);
 	return code;
 }
 

@@ -1,4 +1,5 @@
 /* Verify: what it finds, what it counts, how far it is, and how it is stopped. */
+#include "model/doc_path.h"
 #include "tree_foreign.h"
 #include "verify_help.h"
 
@@ -81,6 +82,59 @@ static void verify_finds_what_is_wrong(void)
 	tl_entry_free(forged);
 	tl_entry_free(good);
 	tl_entry_free(junk);
+	tl_database_free(db);
+}
+
+/* Changes one row of the state of store "data", past all rules. */
+static void change_state(const tl_id *root, const char *key, bool drop, tl_str value)
+{
+	tl__buf path = TL__BUF_INIT;
+	tl__raise row = {.store = z("data"),
+		.kind = TL__STAMP_LEAF,
+		.stamp = {drop ? 1000000 : 0, *root},
+		.value = value};
+	tl__batch batch = {.db = *root};
+
+	tl__path_key(&path, z(key));
+	row.path = tl__buf_view(&path);
+	if (drop) {
+		batch.drops = &row;
+		batch.drop_count = 1;
+	} else {
+		batch.raises = &row;
+		batch.raise_count = 1;
+	}
+	CHECK_OK(tl__store_write(w.store, &batch));
+	tl__buf_free(&path);
+}
+
+static bool says_the_state_differs(tl_database *db)
+{
+	uint64_t findings = 0;
+
+	findings_text[0] = '\0';
+	CHECK_OK(find_all(db, note_finding, &findings));
+	CHECK(findings <= 1);
+	return findings == 1 &&
+	       strstr(findings_text, "the stored state of store `data` is not the fold");
+}
+
+static void verify_finds_rows_of_state_that_lack_or_are_too_many(void)
+{
+	tl_database *db = new_database("admin");
+	const tl_id *root = tl_database_root_id(db);
+
+	write_text(db, "data", "kept", "1");
+	write_text(db, "data", "lost", "2");
+	CHECK(!says_the_state_differs(db));
+	change_state(root, "made up", false, z("\"x\""));
+	CHECK(says_the_state_differs(db));
+	change_state(root, "made up", true, z(""));
+	CHECK(!says_the_state_differs(db));
+	change_state(root, "lost", true, z(""));
+	CHECK(says_the_state_differs(db));
+	write_text(db, "data", "lost", "3"); /* newer than what was lost */
+	CHECK(!says_the_state_differs(db));
 	tl_database_free(db);
 }
 
@@ -241,6 +295,7 @@ int main(void)
 {
 	RUN_EACH(verify_is_content_with_honest_work);
 	RUN_EACH(verify_finds_what_is_wrong);
+	RUN_EACH(verify_finds_rows_of_state_that_lack_or_are_too_many);
 	RUN_EACH(verify_counts_what_is_set_aside);
 	RUN_EACH(verify_tells_how_far_it_is);
 	RUN_EACH(verify_can_be_stopped);

@@ -136,6 +136,32 @@ describe('the program', function()
 		assert.are.equal(0, (run('verify', '-d', folder .. '/data')))
 	end)
 
+	it('checks a long history with little memory', function()
+		local folder = H.folder()
+		local script = H.write(folder .. '/fill.lua', [[
+			local tl = require 'tidelock'
+			local node <close> = assert(tl.open { path = arg[1], sync = false, durability = 'relaxed' })
+			assert(node:add_private_key 'me')
+			local db = assert(node:new_database({ name = 'n' }, 'me'))
+			for n = 1, 15000 do
+				assert(db:transact(function(tx) tx:table 'rows':insert { n = n } end))
+			end]])
+		local function limited(words)
+			local pipe = assert(io.popen(('ulimit -v 150000; %q %s 2>&1'):format(H.program, words)))
+			local text = pipe:read 'a'
+			return (select(3, pipe:close())), text
+		end
+
+		if limited '--version' ~= 0 then
+			pending 'a build with a sanitizer takes more address space than the limit'
+			return
+		end
+		assert.are.equal(0, (run('run', script, folder .. '/data')))
+		local status, text = limited(('verify -d %q'):format(folder .. '/data'))
+		assert.are.equal(0, status, text)
+		assert.matches('^15002 entries, 0 findings', text)
+	end)
+
 	it('reports scripts that fail', function()
 		local folder = H.folder()
 		local syntax = H.write(folder .. '/syntax.lua', 'local = 1')
