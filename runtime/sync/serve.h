@@ -26,7 +26,11 @@
 #define TL__SERVE_PROOFS_PER_S      400
 #define TL__SERVE_PROOF_BYTES       (16u * 1024) /* hashing so many counts as one */
 #define TL__SERVE_HASHED_BYTES      (16u * 1024) /* of a stranger's body on the loop's thread */
-#define TL__SERVE_PEER_AT_ONCE      64           /* requests of a peer under way, watches apart */
+#define TL__SERVE_WISHES_BURST      100          /* access requests of strangers */
+#define TL__SERVE_WISHES_PER_S      10
+#define TL__SERVE_SOURCE_WISH_BURST 20 /* of them from one source */
+#define TL__SERVE_SOURCE_WISH_PER_S 1
+#define TL__SERVE_PEER_AT_ONCE      64    /* requests of a peer under way, watches apart */
 #define TL__SERVE_STRANGER_AT_ONCE  16    /* of a stranger's key, or a source without a key */
 #define TL__SERVE_STRANGERS_AT_ONCE 256   /* of all strangers, of TL__SYNC_MAX_INCOMING */
 #define TL__SERVE_JUNK_MS           250   /* that no page is taken behind one that was junk */
@@ -34,7 +38,8 @@
 #define TL__SERVE_MAX_BUCKETS       10000 /* of strangers, and as many of peers */
 #define TL__SERVE_MAX_STRANGERS     10000 /* whose nonces are kept */
 #define TL__SERVE_MAX_KEY_REQUESTS  10    /* access requests of one key */
-#define TL__SERVE_MAX_REQUESTS      1000  /* in all, by keys that were proven */
+#define TL__SERVE_MAX_REQUESTS      1000  /* in all, by peers and by keys that the settings name */
+#define TL__SERVE_UNKNOWN_REQUESTS  100   /* beside them: by other keys that were proven */
 #define TL__SERVE_MAX_CLAIMS        100   /* beside them: for keys that were only named (v0) */
 #define TL__SERVE_MAX_DECIDED       1000  /* of both, remembered */
 #define TL__SERVE_REQUEST_MS        (INT64_C(30) * 24 * 3600 * 1000)
@@ -112,6 +117,7 @@ typedef enum tl__serve_share {
 	TL__SHARE_STRANGERS,
 	TL__SHARE_CLAIMS,
 	TL__SHARE_PROOFS, /* what strangers let us verify */
+	TL__SHARE_WISHES, /* their access requests */
 	TL__SHARES
 } tl__serve_share;
 
@@ -304,13 +310,14 @@ typedef struct tl__access_wish {
 	tl_id db;
 	tl_str transport, remote; /* where it was asked from: shown, never dialled */
 	bool proven;              /* by the key itself; in v0 anyone may name any key */
+	bool known; /* a peer asks, or one whose key the settings name: it keeps its place */
 } tl__access_wish;
 
 /* Keeps an access request for the owner; the same wish again gives the same id, with which it is to
  * be answered once tl__sync_save_then says that it is durable, as the event waits for that.
- * TL_E_NOT_PERMITTED: it was decided, and nothing is given. TL_E_BUSY: too many. Proven and
- * unproven ones are counted apart, so that claims never take the room of those who prove their
- * keys, nor the room of the key that they name. */
+ * TL_E_NOT_PERMITTED: it was decided, and nothing is given. TL_E_BUSY: too many. Known ones, other
+ * proven ones and claims have rooms apart, and claims never take those of the key that they name.
+ * Where the room of strangers is full, the oldest of the source that has most of them goes. */
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]) TL_MUST_USE;
 bool tl__serve_wish_name_valid(tl_str name);
 void tl__serve_access_free(tl__sync *sync);

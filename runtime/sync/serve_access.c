@@ -21,6 +21,8 @@ struct access_row {
 	int64_t time;    /* wall ms */
 	uint64_t number; /* of this process; 0: loaded */
 	bool proven;
+	bool known;                      /* keeps its place */
+	char source[TL__SOURCE_LEN + 1]; /* of a stranger; empty: it was not kept */
 };
 
 bool tl__serve_wish_name_valid(tl_str name)
@@ -58,7 +60,13 @@ static bool is_same(const struct access_row *a, const struct access_row *b)
 	       memcmp(&a->db, &b->db, sizeof a->db) == 0;
 }
 
-/* How many that wait are proven, or are not, as `row` is. */
+/* Proven ones that keep their places, other proven ones, and claims do not share room. */
+static bool is_of_kind(const struct access_row *a, const struct access_row *b)
+{
+	return a->proven == b->proven && a->known == b->known;
+}
+
+/* How many that wait are of the kind of `row`; those of its key, whatever their place. */
 struct access_count {
 	size_t in_all, of_key;
 };
@@ -82,16 +90,10 @@ static const struct access_row *find_same(
 			same = other;
 		if (other->state != PENDING)
 			continue;
-		count->in_all++;
+		count->in_all += is_of_kind(other, row);
 		count->of_key += strcmp(other->key, row->key) == 0;
 	}
 	return same;
-}
-
-static bool is_full(const struct access_row *row, const struct access_count *count)
-{
-	return count->of_key >= TL__SERVE_MAX_KEY_REQUESTS ||
-	       count->in_all >= (row->proven ? TL__SERVE_MAX_REQUESTS : TL__SERVE_MAX_CLAIMS);
 }
 
 static void local_key(const struct access_row *row, char out[64])
@@ -108,8 +110,11 @@ static void put_local(tl__sync *sync, const struct access_row *row)
 
 	local_key(row, key);
 	tl_id_format(&row->db, db);
-	tl__buf_format(&value, "%s\n%s\n%s\n%lld %s\n%s", row->key, row->permission, db,
-		(long long)row->time, state_names[row->state], row->name);
+	tl__buf_format(&value, "%s\n%s\n%s\n%lld %s", row->key, row->permission, db,
+		(long long)row->time, state_names[row->state]);
+	if (!row->known)
+		tl__buf_format(&value, " %s", row->source);
+	tl__buf_format(&value, "\n%s", row->name);
 	if (tl__buf_status(&value) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&value));
 	tl__buf_free(&value);
@@ -174,9 +179,98 @@ static void row_saved(tl__sync *sync, uint64_t number, int code)
 		tl__sync_tell(sync, TL_EVENT_ACCESS_REQUESTED, &key, &row->db, 0, row->id);
 }
 
+/* --- room ------------------------------------------------------------------------------------- */
+
+/* Each is a commit: how often strangers may cause one is bounded, of a source and in all. */
+static bool may_come(tl__sync *sync, const struct access_row *row)
+{
+	static const tl__serve_rate of_source = {
+		TL__SERVE_SOURCE_WISH_BURST, TL__SERVE_SOURCE_WISH_PER_S};
+	char name[sizeof row->source + 8];
+
+	if (row->known)
+		return true;
+	snprintf(name, sizeof name, "access %s", row->source);
+	return tl__serve_take(sync, tl__str_z(name), of_source) &&
+	       tl__serve_take_share(sync, TL__SHARE_WISHES);
+}
+
+/* How many of its kind wait that came from where this one did; with the newcomer. */
+static size_t count_of_source(
+	const tl__sync *sync, const struct access_row *row, const struct access_row *newcomer)
+{
+	size_t at = 0, count = strcmp(row->source, newcomer->source) == 0;
+	tl_str id;
+	void *value;
+
+	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
+		const struct access_row *other = value;
+
+		count += other->state == PENDING && is_of_kind(other, row) &&
+			 strcmp(other->source, row->source) == 0;
+	}
+	return count;
+}
+
+/* The oldest of the source that has most: who comes from one place takes none from another. */
+static struct access_row *first_to_go(const tl__sync *sync, const struct access_row *newcomer)
+{
+	struct access_row *first = NULL;
+	size_t at = 0, most = 0;
+	tl_str id;
+	void *value;
+
+	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
+		struct access_row *row = value;
+		size_t count;
+
+		if (row->state != PENDING || !is_of_kind(row, newcomer))
+			continue;
+		count = count_of_source(sync, row, newcomer);
+		if (first && (count < most || (count == most && row->time >= first->time)))
+			continue;
+		first = row;
+		most = count;
+	}
+	return first;
+}
+
+/* The owner is not asked about it any more. */
+static void displace(tl__sync *sync, struct access_row *row)
+{
+	tl__work_record record = {.store = TL__SYNC_REQUESTS, .path_len = 1};
+
+	record.path[0] = row_id(row);
+	tl__sync_put_record(sync, &record);
+	drop_row(sync, row);
+}
+
+static bool make_room(
+	tl__sync *sync, const struct access_row *row, const struct access_count *count)
+{
+	static const size_t most[] = {TL__SERVE_MAX_CLAIMS, TL__SERVE_UNKNOWN_REQUESTS};
+	struct access_row *gone;
+
+	if (count->of_key >= TL__SERVE_MAX_KEY_REQUESTS || !may_come(sync, row))
+		return false;
+	if (row->known)
+		return count->in_all < TL__SERVE_MAX_REQUESTS;
+	if (count->in_all < most[row->proven])
+		return true;
+	gone = first_to_go(sync, row);
+	if (gone)
+		displace(sync, gone);
+	return gone != NULL;
+}
+
+/* --- keeping ---------------------------------------------------------------------------------- */
+
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37])
 {
-	struct access_row row = {.db = wish->db, .time = sync->wall, .proven = wish->proven};
+	struct access_row row = {.db = wish->db,
+		.time = sync->wall,
+		.proven = wish->proven,
+		.known = wish->proven && wish->known};
 	const struct access_row *same;
 	struct access_count count;
 	int rc;
@@ -188,6 +282,8 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	tl_key_format(&wish->key, row.key);
 	memcpy(row.name, wish->name.ptr, wish->name.len);
 	tl_permission_format(wish->permission, row.permission);
+	if (!row.known)
+		tl__source_of(wish->remote, row.source);
 	same = find_same(sync, &row, &count);
 	if (same) {
 		memcpy(id, same->id, sizeof same->id);
@@ -197,7 +293,7 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 			       : tl__fail(TL_E_NOT_PERMITTED, "this access request is %s",
 					 state_names[same->state]);
 	}
-	if (is_full(&row, &count))
+	if (!make_room(sync, &row, &count))
 		return tl__fail(TL_E_BUSY, "too many access requests are waiting");
 	tl__random_uuid(&sync->random, row.id);
 	row.number = tl__sync_number(sync);
@@ -226,22 +322,6 @@ static tl_str take_line(tl_str *text)
 	return line;
 }
 
-/* "1767225600000 rejected"; without a state it waits. */
-static bool read_time(struct access_row *row, tl_str line)
-{
-	const char *space = line.ptr ? memchr(line.ptr, ' ', line.len) : NULL;
-	tl_str time = {line.ptr, space ? (size_t)(space - line.ptr) : line.len}, state;
-
-	row->state = PENDING;
-	if (space) {
-		state = (tl_str){space + 1, line.len - time.len - 1};
-		while (!tl__str_eq(state, tl__str_z(state_names[row->state])))
-			if (row->state++ == REJECTED)
-				return false;
-	}
-	return time.ptr && tl__json_i64(time, &row->time) == TL_OK;
-}
-
 static bool copy_text(char *out, size_t cap, tl_str text)
 {
 	if (!text.ptr || text.len >= cap)
@@ -249,6 +329,31 @@ static bool copy_text(char *out, size_t cap, tl_str text)
 	memcpy(out, text.ptr, text.len);
 	out[text.len] = 0;
 	return true;
+}
+
+/* The next word of a line; ptr NULL when there is none. */
+static tl_str take_word(tl_str *line)
+{
+	const char *end = line->ptr ? memchr(line->ptr, ' ', line->len) : NULL;
+	tl_str word = {line->ptr, end ? (size_t)(end - line->ptr) : line->len};
+
+	*line = end ? (tl_str){end + 1, line->len - word.len - 1} : TL__STR_NULL;
+	return word;
+}
+
+/* "1767225600000 rejected", of a stranger with its source; without a state it waits. */
+static bool read_time(struct access_row *row, tl_str line)
+{
+	tl_str time = take_word(&line), state = take_word(&line);
+
+	row->state = PENDING;
+	while (state.ptr && !tl__str_eq(state, tl__str_z(state_names[row->state])))
+		if (row->state++ == REJECTED)
+			return false;
+	row->known = row->proven && !line.ptr;
+	if (line.ptr && !copy_text(row->source, sizeof row->source, line))
+		return false;
+	return time.ptr && tl__json_i64(time, &row->time) == TL_OK;
 }
 
 static bool read_row(struct access_row *row, tl_str key, tl_str value)

@@ -208,6 +208,16 @@ static bool holds(
 	return held;
 }
 
+/* Whose access request keeps its place, whatever strangers do. */
+static bool is_known(
+	const tl__sync *sync, const tl__incoming *in, const tl__work_rights *rights, size_t key)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, &in->proven[key]);
+
+	return rights->keys[key].active || tl__serve_is_of_peer(sync, in) ||
+	       (peer && peer->status == TL__PEER_ACTIVE);
+}
+
 static void request_saved(tl__sync *sync, uint64_t incoming, int code)
 {
 	tl__incoming *in = tl__serve_find(sync, incoming);
@@ -228,7 +238,7 @@ static void decide_access(
 	tl__v1_access_answer answer = {.result = TL__V1_ACCESS_REFUSED};
 	int rc;
 	tl__access_wish wish = {in->access.key, in->access.name, in->access.permission, in->db,
-		in->transport, in->remote, true};
+		in->transport, in->remote, true, is_known(sync, in, rights, key)};
 
 	if (holds(rights, key, in->access.permission, &answer.permission)) {
 		answer.result = TL__V1_ACCESS_GRANTED;

@@ -305,7 +305,7 @@ static void ask_owner(tl__sync *sync, tl__incoming *in, const tl_key *key)
 {
 	const tl__v0_sync_tree *tree = &in->request.sync_tree;
 	tl__access_wish wish = {*key, tree->requesting_key_name, tree->permission, in->db,
-		in->transport, in->remote, false};
+		in->transport, in->remote, false, false};
 
 	if (tl__serve_may_ask(sync, in) == TL_POLICY_DENY || !tl__serve_wish_name_valid(wish.name))
 		no_such_tree(sync, in);

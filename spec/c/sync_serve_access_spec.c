@@ -1,5 +1,6 @@
 /* Requests for access: what they are answered, and their bounds: 10 a key, 1,000 in all, 30 days;
- * 100 in all of those that the old protocol's peers make without proof. */
+ * 100 of strangers who prove their keys, and of those that the old protocol's peers make without.
+ */
 #include "serve_help.h"
 
 #define DAY ((uint64_t)24 * HOUR)
@@ -150,22 +151,35 @@ static void a_key_may_have_ten_requests(void)
 	CHECK(o.result == TL__V1_ACCESS_PENDING);
 }
 
-static void there_may_be_a_thousand_requests(void)
+/* A wish for `notes`, by the n-th key, from a source of its own. */
+static tl__access_wish numbered_wish(uint32_t n, bool known)
 {
+	static char remote[64];
 	tl__access_wish wish = {.name = TL__STR("laptop"),
 		.permission = writing,
+		.db = notes,
 		.transport = TL__STR("http"),
-		.remote = TL__STR(REMOTE),
-		.proven = true};
+		.proven = true,
+		.known = known};
+
+	snprintf(remote, sizeof remote, "10.0.%u.%u:4000", n / 250, n % 250);
+	wish.remote = z(remote);
+	memcpy(wish.key.b, &n, sizeof n);
+	wish.key.b[9] = known;
+	return wish;
+}
+
+static void there_may_be_a_thousand_requests(void)
+{
+	tl__access_wish wish;
 	char id[37];
 
 	with_notes(NULL);
-	wish.db = notes;
 	for (uint32_t i = 0; i < TL__SERVE_MAX_REQUESTS; i++) {
-		memcpy(wish.key.b, &i, sizeof i);
+		wish = numbered_wish(i, true);
 		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
 	}
-	wish.key.b[9] = 1;
+	wish = numbered_wish(TL__SERVE_MAX_REQUESTS, true);
 	CHECK_CODE(tl__serve_keep_wish(core_of(bob), &wish, id), TL_E_BUSY);
 	CHECK(core_of(bob)->serve->access.count == TL__SERVE_MAX_REQUESTS);
 }
@@ -257,18 +271,104 @@ static bool has_row(const char *id)
 
 static void wish_often(uint32_t count)
 {
-	tl__access_wish wish = {.name = TL__STR("laptop"),
-		.permission = writing,
-		.transport = TL__STR("http"),
-		.remote = TL__STR(REMOTE),
-		.proven = true};
 	char id[37];
 
-	wish.db = notes;
 	for (uint32_t i = 0; i < count; i++) {
-		memcpy(wish.key.b, &i, sizeof i);
+		const tl__access_wish wish = numbered_wish(i, true);
+
 		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
 	}
+}
+
+/* Time passes for the core, and what it wants stored is. */
+static void pass_a_second(void)
+{
+	tl__sim_run(sim, 1000);
+	CHECK(v0_status("text/plain", "") == 415);
+}
+
+static bool waits(const char *id)
+{
+	return tl__map_has(&core_of(bob)->serve->access, z(id));
+}
+
+/* Whom we know keeps his place; of strangers the oldest goes, here and for the owner. */
+static void strangers_displace_strangers(void)
+{
+	tl__access_wish wish;
+	char id[37], first[37], second[37];
+	outcome named, related;
+
+	with_notes(NULL);
+	named = ask_for(&notes, "writer", "laptop", (tl_permission){TL_ADMIN, 1}, "writer");
+	wish = numbered_wish(1, false);
+	CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, first));
+	pass_a_second();
+	CHECK(has_row(first));
+	relate_alice(&notes);
+	related = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	CHECK(named.result == TL__V1_ACCESS_PENDING && related.result == TL__V1_ACCESS_PENDING);
+	for (uint32_t i = 2; i <= TL__SERVE_UNKNOWN_REQUESTS + 1; i++) {
+		wish = numbered_wish(i, false);
+		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, i == 2 ? second : id));
+		pass_a_second();
+	}
+	CHECK(core_of(bob)->serve->access.count == TL__SERVE_UNKNOWN_REQUESTS + 2);
+	CHECK(waits(named.id) && waits(related.id) && waits(second) && waits(id));
+	CHECK(!waits(first) && !has_row(first) && has_row(id));
+	/* Which ones they are is known after a restart. */
+	restart(bob);
+	pass_a_second();
+	wish = numbered_wish(TL__SERVE_UNKNOWN_REQUESTS + 2, false);
+	CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	CHECK(waits(named.id) && waits(related.id) && !waits(second) && waits(id));
+}
+
+/* Whoever asks often from one place takes his own places. */
+static void a_source_takes_no_place_of_another(void)
+{
+	tl__access_wish wish;
+	char id[37], other[37];
+
+	with_notes(NULL);
+	wish = numbered_wish(1, false);
+	CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, other));
+	for (uint32_t i = 2; i <= TL__SERVE_UNKNOWN_REQUESTS + 20; i++) {
+		wish = numbered_wish(i, false);
+		wish.remote = TL__STR(REMOTE);
+		pass_a_second();
+		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	}
+	CHECK(core_of(bob)->serve->access.count == TL__SERVE_UNKNOWN_REQUESTS);
+	CHECK(waits(other) && waits(id));
+}
+
+/* Each costs a commit. */
+static void strangers_ask_at_a_pace(void)
+{
+	tl__access_wish wish;
+	char id[37];
+
+	with_notes(NULL);
+	for (uint32_t i = 0; i < TL__SERVE_SOURCE_WISH_BURST; i++) {
+		wish = numbered_wish(i, false);
+		wish.remote = TL__STR(REMOTE);
+		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	}
+	wish = numbered_wish(1000, false);
+	wish.remote = TL__STR(REMOTE);
+	CHECK_CODE(tl__serve_keep_wish(core_of(bob), &wish, id), TL_E_BUSY);
+	for (uint32_t i = TL__SERVE_SOURCE_WISH_BURST; i < TL__SERVE_WISHES_BURST; i++) {
+		wish = numbered_wish(i, false);
+		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	}
+	wish = numbered_wish(1001, false);
+	CHECK_CODE(tl__serve_keep_wish(core_of(bob), &wish, id), TL_E_BUSY);
+	wish = numbered_wish(1002, true);
+	CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+	pass_a_second();
+	wish = numbered_wish(1003, false);
+	CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
 }
 
 static void rows_of_ended_requests_are_taken_away(void)
@@ -522,9 +622,10 @@ static void a_hundred_requests_need_no_proof(void)
 	outcome o;
 
 	with_notes(NULL);
-	for (int i = 0; i < TL__SERVE_MAX_CLAIMS; i++)
+	for (int i = 0; i <= TL__SERVE_MAX_CLAIMS; i++) {
 		CHECK(old_asks(numbered_key(i), "n", PENDING));
-	CHECK(old_asks(numbered_key(TL__SERVE_MAX_CLAIMS), "n", FULL));
+		tl__sim_run(sim, 1000);
+	}
 	CHECK(core_of(bob)->serve->access.count == TL__SERVE_MAX_CLAIMS);
 	o = ask_for(&notes, "anyone", "laptop", writing, "anyone");
 	CHECK(o.result == TL__V1_ACCESS_PENDING);
@@ -533,32 +634,31 @@ static void a_hundred_requests_need_no_proof(void)
 	restart(bob);
 	tl__sim_run(sim, 100);
 	CHECK(core_of(bob)->serve->access.count == TL__SERVE_MAX_CLAIMS + 1);
-	CHECK(old_asks(numbered_key(TL__SERVE_MAX_CLAIMS), "n", FULL));
-	o = ask_for(&notes, "someone", "laptop", writing, "someone");
-	CHECK(o.result == TL__V1_ACCESS_PENDING);
+	CHECK(old_asks(numbered_key(TL__SERVE_MAX_CLAIMS + 1), "n", PENDING));
+	CHECK(core_of(bob)->serve->access.count == TL__SERVE_MAX_CLAIMS + 1);
+	CHECK(waits(o.id));
 }
 
 static void claims_never_fill_the_room_of_the_proven(void)
 {
-	tl__access_wish wish = {.name = TL__STR("laptop"),
-		.permission = writing,
-		.transport = TL__STR("http"),
-		.remote = TL__STR(REMOTE)};
+	tl__access_wish wish;
 	char id[37];
 
 	with_notes(NULL);
-	wish.db = notes;
-	for (uint32_t i = 0; i < TL__SERVE_MAX_CLAIMS; i++) {
-		memcpy(wish.key.b, &i, sizeof i);
+	for (uint32_t i = 0; i <= TL__SERVE_MAX_CLAIMS; i++) {
+		wish = numbered_wish(i, false);
+		wish.proven = false;
 		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+		pass_a_second();
 	}
-	wish.proven = true;
-	for (uint32_t i = 0; i < TL__SERVE_MAX_REQUESTS; i++) {
-		memcpy(wish.key.b, &i, sizeof i);
+	for (uint32_t i = 0; i < TL__SERVE_UNKNOWN_REQUESTS; i++) {
+		wish = numbered_wish(i, false);
 		CHECK_OK(tl__serve_keep_wish(core_of(bob), &wish, id));
+		pass_a_second();
 	}
-	memset(wish.key.b, 1, sizeof wish.key.b);
-	CHECK_CODE(tl__serve_keep_wish(core_of(bob), &wish, id), TL_E_BUSY);
+	wish_often(TL__SERVE_MAX_REQUESTS);
+	CHECK(core_of(bob)->serve->access.count ==
+		TL__SERVE_MAX_CLAIMS + TL__SERVE_UNKNOWN_REQUESTS + TL__SERVE_MAX_REQUESTS);
 }
 
 /* The process ends right behind the answer: the request is there, and the owner was told of it. */
@@ -617,6 +717,9 @@ int main(void)
 	RUN_SIM(what_is_not_there_cannot_be_asked_for);
 	RUN_SIM(a_key_may_have_ten_requests);
 	RUN_SIM(there_may_be_a_thousand_requests);
+	RUN_SIM(strangers_displace_strangers);
+	RUN_SIM(a_source_takes_no_place_of_another);
+	RUN_SIM(strangers_ask_at_a_pace);
 	RUN_SIM(a_request_ends_after_thirty_days);
 	RUN_SIM(rows_of_ended_requests_are_taken_away);
 	RUN_SIM(rows_that_nobody_remembers_go_at_start);
