@@ -163,8 +163,8 @@ void tl__hub_dispatch(tl__hub *hub)
 		if (!dispatch_one(hub))
 			return;
 	lower_when_empty(hub);
-	hub->refs--; /* not the last: the caller has the node */
 	pthread_mutex_unlock(&hub->lock);
+	tl__hub_release(hub); /* perhaps the last: a callback may close the node */
 }
 
 int tl__hub_run(tl__hub *hub)
@@ -242,6 +242,23 @@ static bool wait_done(tl_op *op, uint32_t timeout_ms)
 	return in_time;
 }
 
+/* Its callback may free it, and close the node: it stays, and the hub with it, until it was waited
+ * for. */
+static void hold(tl_op *op)
+{
+	pthread_mutex_lock(&op->hub->lock);
+	op->refs++;
+	pthread_mutex_unlock(&op->hub->lock);
+}
+
+static void let_go(tl_op *op)
+{
+	if (tl__hub_inherited(op->hub))
+		return;
+	pthread_mutex_lock(&op->hub->lock);
+	unref_unlock(op);
+}
+
 TL__PUBLIC(tl_op_wait, op, (tl_op *op, uint32_t timeout_ms), (op, timeout_ms))
 {
 	int rc = tl__hub_own(op->hub);
@@ -250,11 +267,14 @@ TL__PUBLIC(tl_op_wait, op, (tl_op *op, uint32_t timeout_ms), (op, timeout_ms))
 		rc = tl__inside_refuse("tl_op_wait");
 	if (rc != TL_OK)
 		return rc;
+	hold(op);
 	if (!wait_done(op, timeout_ms)) {
 		abandon(op, TL_E_TIMEOUT, "the operation took longer than the time given to it");
 		(void)wait_done(op, 0);
 	}
-	return tl_op_result(op);
+	rc = tl_op_result(op);
+	let_go(op);
+	return rc;
 }
 
 bool tl_op_done(const tl_op *op)

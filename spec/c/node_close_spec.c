@@ -188,6 +188,50 @@ static void an_operations_callback_closes(void)
 	tl_op_free(op);
 }
 
+static void free_and_close(void *ud, tl_op *op)
+{
+	tl_op_free(op);
+	close_now(ud);
+}
+
+static void run_node(tl_node *node, tl_op *op)
+{
+	(void)op;
+	CHECK_OK(tl_node_run(node));
+}
+
+static void dispatch_node(tl_node *node, tl_op *op)
+{
+	WAIT_FOR(tl_op_done(op));
+	tl_node_dispatch(node);
+}
+
+static void wait_for_it(tl_node *node, tl_op *op)
+{
+	(void)node;
+	CHECK_OK(tl_op_wait(op, 0));
+}
+
+/* Nothing else refers to the operation or the node then; whatever called back still returns. */
+static void an_operation_is_freed_in_its_callback_that_closes(void)
+{
+	static void (*const ways[])(tl_node *, tl_op *) = {run_node, dispatch_node, wait_for_it};
+	int fds = count_entries("/proc/self/fd"), threads = count_entries("/proc/self/task");
+
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		closer c = {.node = open_node(NULL, NULL)};
+		tl_op *op = NULL;
+
+		REQUIRE(c.node != NULL);
+		CHECK_OK(tl_sync_flush(c.node, 60000, &op));
+		tl_op_then(op, free_and_close, &c);
+		ways[i](c.node, op);
+		CHECK(c.calls == 1 && c.after == TL_E_CLOSED);
+		CHECK(count_entries("/proc/self/fd") == fds);
+		CHECK(count_entries("/proc/self/task") == threads);
+	}
+}
+
 static int close_from_hook(void *ud, const tl_hook_context *context)
 {
 	(void)context;
@@ -305,6 +349,7 @@ int main(void)
 {
 	RUN(others_use_it_meanwhile);
 	RUN(an_operations_callback_closes);
+	RUN(an_operation_is_freed_in_its_callback_that_closes);
 	RUN(a_hook_closes);
 	RUN(a_visitor_closes);
 	RUN(operations_that_are_not_done_end);

@@ -221,7 +221,8 @@ TL_API int tl_op_result(const tl_op *op);
 TL_API const char *tl_op_text(const tl_op *op);
 TL_API void tl_op_then(tl_op *op, void (*call)(void *ud, tl_op *op), void *ud);
 TL_API void tl_op_cancel(tl_op *op);
-/* Releases the handle; an unfinished operation goes on without it. NULL is fine. */
+/* Releases the handle, also from the operation's own callback, while tl_op_wait waits for it, too;
+ * an unfinished operation goes on without it. NULL is fine. */
 TL_API void tl_op_free(tl_op *op);
 
 /* --- events ----------------------------------------------------------------------------------- */
