@@ -4,6 +4,7 @@
 #include "tree/dag.h"
 #include "tree/rights.h"
 #include "tree/signers.h"
+#include "tree/tips_cache.h"
 
 int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const tl__clock *clock,
 	tl__random random, const tl__log *log)
@@ -20,6 +21,8 @@ int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const
 	if (code == TL_OK)
 		code = tl__rights_cache_new(&tree->rights);
 	if (code == TL_OK)
+		code = tl__tips_cache_new(&tree->tips);
+	if (code == TL_OK)
 		code = tl__tree_locks_new(&tree->locks);
 	if (code == TL_OK)
 		code = tl__signers_new(&tree->signers);
@@ -32,10 +35,12 @@ void tl__tree_free(tl__tree *tree)
 {
 	tl__settings_cache_free(tree->settings);
 	tl__rights_cache_free(tree->rights);
+	tl__tips_cache_free(tree->tips);
 	tl__tree_locks_free(tree->locks);
 	tl__signers_free(tree->signers);
 	tree->settings = NULL;
 	tree->rights = NULL;
+	tree->tips = NULL;
 	tree->locks = NULL;
 	tree->signers = NULL;
 }

@@ -22,6 +22,7 @@
 typedef struct tl__settings_cache tl__settings_cache;
 typedef struct tl__signers tl__signers;
 struct tl__rights_cache;
+struct tl__tips_cache;
 
 /* Told after entries became visible, on the thread that wrote them; must only wake someone. */
 typedef struct tl__tree_listener {
@@ -46,6 +47,7 @@ typedef struct tl__tree {
 	const tl__log *log;
 	tl__settings_cache *settings;
 	struct tl__rights_cache *rights;
+	struct tl__tips_cache *tips;
 	tl__tree_listener listener;
 	struct tl__tree_locks *locks;
 	tl__signers *signers;

@@ -83,6 +83,7 @@ bool tl__work_slice(tl__host *host, tl__work *work)
 	work->error = NULL;
 	work->again = false;
 	work->rows = work->bytes = 0;
+	work->tree = host->tree;
 	work->code = run(host, work);
 	if (work->code != TL_OK) {
 		work->error = tl__error_keep();

@@ -376,6 +376,7 @@ typedef struct tl__work {
 	tl_error *error;
 	/* Of the slice run last: */
 	bool again;         /* it is not done */
+	tl__tree *tree;     /* that it is run on */
 	size_t rows, bytes; /* what it has read of the history */
 	union {
 		tl__work_load load;

@@ -44,8 +44,7 @@ static int read_our_tips(tl__tree *tree, tl__snapshot *s, tl__work *work)
 
 	out->arrivals = row.arrivals;
 	if (rc == TL_OK)
-		rc = tl__tips_read(
-			s, &work->db, &work->arena, &out->ids, &out->tip_count, out->tips_hash);
+		rc = tl__tips_read(s, work, &out->ids, &out->tip_count, out->tips_hash);
 	if (rc != TL_OK || !out->held)
 		return rc;
 	out->id_count = out->tip_count;
@@ -121,7 +120,7 @@ static int compare_tips(tl__snapshot *s, tl__work *work)
 	uint8_t ours[32], given[32];
 	tl_id *tips;
 	size_t count;
-	int rc = tl__tips_read(s, &work->db, &work->arena, &tips, &count, ours);
+	int rc = tl__tips_read(s, work, &tips, &count, ours);
 
 	if (rc != TL_OK)
 		return rc;

@@ -1,6 +1,7 @@
 /* Places in our order, and the tips that are ours. */
 #include <string.h>
 #include "base/fail.h"
+#include "tree/tips_cache.h"
 #include "tree/work_serve.h"
 #include "wire/v1.h"
 
@@ -63,17 +64,38 @@ static int add_id(void *ud, const tl_id *id)
 	return rc;
 }
 
-int tl__tips_read(tl__snapshot *s, const tl_id *db, tl__arena *arena, tl_id **ids, size_t *count,
-	uint8_t sha256[32])
+static int read_tips(tl__snapshot *s, tl__work *work, uint64_t arrivals, tl__tips *out)
 {
-	struct id_list list = {.arena = arena};
-	int rc = tl__read_tips(s, db, TL__STR(""), add_id, &list);
+	struct id_list list = {.arena = &work->arena};
+	int rc = tl__read_tips(s, &work->db, TL__STR(""), add_id, &list);
 
+	*out = (tl__tips){list.ids, list.count, {0}};
 	if (rc != TL_OK)
 		return rc;
-	*ids = list.ids;
-	*count = list.count;
+	tl__v1_tips_hash(out->ids, out->count, out->sha256);
+	tl__tips_cache_put(work->tree->tips, &work->db, arrivals, out);
+	return TL_OK;
+}
+
+int tl__tips_read(tl__snapshot *s, tl__work *work, tl_id **ids, size_t *count, uint8_t sha256[32])
+{
+	tl__tips tips = {NULL, 0, {0}};
+	bool kept = false;
+	tl__db_row row = {.arrivals = 0};
+	int rc = tl__read_database(s, &work->db, &row);
+
+	if (rc == TL_OK)
+		rc = tl__tips_cache_get(
+			work->tree->tips, &work->db, row.arrivals, &work->arena, &tips, &kept);
+	else if (rc == TL_E_DATABASE_NOT_FOUND)
+		rc = TL_OK;
+	if (rc == TL_OK && !kept)
+		rc = read_tips(s, work, row.arrivals, &tips);
+	if (rc != TL_OK)
+		return rc;
+	*ids = tips.ids;
+	*count = tips.count;
 	if (sha256)
-		tl__v1_tips_hash(list.ids, list.count, sha256);
+		memcpy(sha256, tips.sha256, sizeof tips.sha256);
 	return TL_OK;
 }

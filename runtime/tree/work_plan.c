@@ -182,7 +182,7 @@ static int begin_behind(tl__snapshot *s, tl__planning *p)
 	uint64_t from = in->by_tips ? 0 : in->from;
 	tl_id *tips;
 	size_t count;
-	int rc = tl__tips_read(s, &p->work->db, &p->work->arena, &tips, &count, NULL);
+	int rc = tl__tips_read(s, p->work, &tips, &count, NULL);
 
 	p->pass = (tl__pass){.at = from,
 		.upto = in->head > from ? in->head : from,

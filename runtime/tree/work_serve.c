@@ -218,8 +218,8 @@ static int begin_page(struct page *p, uint64_t upto)
 	p->state->lines.arena = &p->work->arena;
 	rc = check_places(p);
 	if (rc == TL_OK)
-		rc = tl__tips_read(p->s, &p->work->db, &p->work->arena, &page->our_tips,
-			&page->our_tip_count, page->tips_hash);
+		rc = tl__tips_read(
+			p->s, p->work, &page->our_tips, &page->our_tip_count, page->tips_hash);
 	bound_entries(p);
 	return rc == TL_OK ? exclude(p, upto) : rc;
 }
@@ -337,8 +337,7 @@ int tl__work_since(tl__tree *tree, tl__work *work)
 	if (rc == TL_OK)
 		rc = follow(s, work, &pushed, row.arrivals);
 	if (rc == TL_OK)
-		rc = tl__tips_read(
-			s, &work->db, &work->arena, &tips, &ingest->tip_count, ingest->tips_hash);
+		rc = tl__tips_read(s, work, &tips, &ingest->tip_count, ingest->tips_hash);
 	tl__map_free(&pushed);
 	tl__snapshot_close(s);
 	/* Nothing of the page made the database known: there is no place in it yet. */

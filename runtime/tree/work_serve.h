@@ -11,8 +11,9 @@ int tl__place_at(tl__snapshot *s, const tl_id *db, uint64_t n, tl__work_place *o
 /* Whether it is a place of this store's order. */
 int tl__place_valid(
 	tl__snapshot *s, const tl_id *db, const tl__work_place *place, bool *valid) TL_MUST_USE;
-/* All tips, ascending, in the arena, with their hash (may be NULL). */
-int tl__tips_read(tl__snapshot *s, const tl_id *db, tl__arena *arena, tl_id **ids, size_t *count,
+/* All tips of the work's database, ascending, in its memory, with their hash (may be NULL); kept
+ * with its tree where they are many. None when nothing is held. */
+int tl__tips_read(tl__snapshot *s, tl__work *work, tl_id **ids, size_t *count,
 	uint8_t sha256[32]) TL_MUST_USE;
 /* Which of our keys hold an Active record there now: bit i says keys[i]. */
 int tl__key_mask(tl__tree *tree, tl__work *work, const tl_key *keys, size_t count,

@@ -65,8 +65,7 @@ static int fix_end(tl__snapshot *s, tl__work *work)
 	int rc = tl__read_database(s, &work->db, &row);
 
 	if (rc == TL_OK)
-		rc = tl__tips_read(s, &work->db, &work->arena, &stream->our_tips,
-			&stream->our_tip_count, NULL);
+		rc = tl__tips_read(s, work, &stream->our_tips, &stream->our_tip_count, NULL);
 	if (rc != TL_OK)
 		return rc;
 	state->pass = (tl__pass){.upto = row.arrivals, .held = &state->held, .max_rows = SIZE_MAX};

@@ -319,6 +319,54 @@ static void the_bound_of_what_is_left_out(void)
 	world_close();
 }
 
+static void write_on(const tl_id *root, const tl_id *parent, size_t n)
+{
+	const numbered child = number(n);
+	tl__put_entry put = {.id = child.id,
+		.bytes = z(child.text),
+		.verdict = TL__VERIFIED,
+		.height = 2,
+		.parents = parent,
+		.parent_count = 1,
+		.frontier = TL__STR("")};
+	tl__batch batch = {.db = *root, .entries = &put, .entry_count = 1};
+
+	CHECK_OK(tl__store_write(w.store, &batch));
+}
+
+/* Tips of a database that has many are those of the present, whoever asks how often. */
+static void many_tips_are_those_of_the_present(void)
+{
+	enum { TIPS = 100 };
+	tl_database *db = new_database("admin");
+	const tl_id *root = tl_database_root_id(db);
+	const numbered first = number(0), child = number(TIPS);
+
+	write_entries(root, TIPS, false);
+	for (int turn = 0; turn < 4; turn++) {
+		uint8_t sha256[32];
+		bool has_first = false, has_child = false;
+		tl__work *work;
+
+		REQUIRE(tl__work_new(&work, TL__WORK_TIPS, root) == TL_OK);
+		work->tips.max_tips = 1000;
+		tl__work_run(&w.host, work);
+		CHECK_OK(work->code);
+		CHECK(work->tips.tip_count == TIPS && work->tips.id_count == TIPS);
+		for (size_t i = 0; i < work->tips.id_count; i++) {
+			has_first |= memcmp(&work->tips.ids[i], &first.id, sizeof(tl_id)) == 0;
+			has_child |= memcmp(&work->tips.ids[i], &child.id, sizeof(tl_id)) == 0;
+		}
+		CHECK(has_first == (turn < 2) && has_child == (turn >= 2));
+		tl__v1_tips_hash(work->tips.ids, work->tips.id_count, sha256);
+		CHECK(memcmp(sha256, work->tips.tips_hash, sizeof sha256) == 0);
+		tl__work_free(work);
+		if (turn == 1)
+			write_on(root, &first.id, TIPS);
+	}
+	tl_database_free(db);
+}
+
 int main(void)
 {
 	RUN_EACH(a_page_looks_at_so_many_arrivals);
@@ -329,5 +377,6 @@ int main(void)
 	RUN_EACH(ids_are_looked_up_slice_by_slice);
 	RUN_EACH(a_stream_gives_so_many_arrivals_in_a_piece);
 	RUN(the_bound_of_what_is_left_out);
+	RUN_EACH(many_tips_are_those_of_the_present);
 	return spec_end();
 }
