@@ -28,6 +28,7 @@ struct tl__hold {
 	tl__watcher *watcher;
 	tl__hold *next, **link;
 	uint64_t until;
+	uint32_t early; /* it may end so long before */
 	tl__heap_node due;
 	bool stranger;
 	bool looking; /* a work looks at it */
@@ -698,6 +699,7 @@ static void hold_it(tl__sync *sync, tl__incoming *in, size_t count, uint64_t hol
 		return;
 	}
 	hold->until = sync->now + hold_ms;
+	hold->early = (uint32_t)(hold_ms / TL__V1_HOLD_EARLY);
 	hold_due(sync, hold, hold->until);
 	work = new_look(sync, hold, count);
 	if (!work)
@@ -759,25 +761,39 @@ static void forget_watchers(tl__sync *sync)
 	}
 }
 
-/* Its time is over, or its watcher may be told again. */
-static void hold_is_due(tl__sync *sync, tl__hold *hold)
+static tl__hold *first_due(tl__sync *sync)
 {
-	if (sync->now < hold->until) {
+	tl__heap_node *node = tl__heap_first(&sync->serve->hold_dues);
+
+	return node ? (tl__hold *)((char *)node - offsetof(tl__hold, due)) : NULL;
+}
+
+static void end_hold(tl__sync *sync, tl__hold *hold)
+{
+	hold_due(sync, hold, UINT64_MAX); /* what looks at it ends it */
+	end_empty(sync, hold);
+}
+
+/* Whose watcher may be told again, and what is over. Those that are nearly over end with them: what
+ * it takes to answer one is mostly what it takes to answer several. */
+void tl__serve_watches_timer(tl__sync *sync)
+{
+	tl__hold *hold;
+	bool any = false;
+
+	while ((hold = first_due(sync)) && hold->due.at <= sync->now) {
+		if (sync->now >= hold->until) {
+			end_hold(sync, hold);
+			any = true;
+			continue;
+		}
 		hold_due(sync, hold, hold->until);
 		if (hold->waits)
 			wake(sync, hold);
-	} else {
-		hold_due(sync, hold, UINT64_MAX); /* what looks at it ends it */
-		end_empty(sync, hold);
 	}
-}
-
-void tl__serve_watches_timer(tl__sync *sync)
-{
-	tl__heap_node *node;
-
-	while ((node = tl__heap_first(&sync->serve->hold_dues)) && node->at <= sync->now)
-		hold_is_due(sync, (tl__hold *)((char *)node - offsetof(tl__hold, due)));
+	while (any && (hold = first_due(sync)) && hold->due.at == hold->until &&
+		sync->now + hold->early >= hold->until)
+		end_hold(sync, hold);
 	forget_watchers(sync);
 }
 

@@ -285,7 +285,7 @@ static void was_held(const tl__sync *sync, tl__peer_watch *watch, bool tells)
 			watch->next_at += TL__WATCH_IDLE_MS;
 		return;
 	}
-	if (held < watch->held_ms) {
+	if (held < watch->held_ms - watch->held_ms / TL__V1_HOLD_EARLY) {
 		/* Ended early: what we may read may have changed, or it is being stopped. */
 		watch->next_at = sync->now + (held < TL__WATCH_AGAIN_MS ? TL__WATCH_AGAIN_MS : 0);
 		return;

@@ -27,6 +27,7 @@
 #define TL__V1_MAX_LIST_TIPS    16
 #define TL__V1_MAX_WATCH_LINES  256 /* databases of one watch */
 #define TL__V1_MAX_HOLD_MS      55000
+#define TL__V1_HOLD_EARLY       64 /* a hold may end this part of its time before its end */
 #define TL__V1_MAX_WATCH_BYTES  (64u * 1024) /* of the entries in its answer */
 #define TL__V1_FEATURE_WATCH    "watch"      /* in hello: it answers watch */
 #define TL__V1_FEATURE_STATE    "state"      /* it takes and answers `state` in pull and push */

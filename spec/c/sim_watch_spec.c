@@ -139,6 +139,28 @@ static void a_quiet_watch_costs_a_request_in_fifty_seconds(void)
 	CHECK(tl__sim_spins(hub) == 0 && tl__sim_spins(one) == 0);
 }
 
+static void holds_that_are_nearly_over_end_together(void)
+{
+	uint64_t of_one, of_two;
+
+	hub_and_two();
+	put(hub, &db, "k", "for both");
+	CHECK(arrives(two, "for both") <= 10);
+	tl__sim_run(sim, 400);
+	put(two, &db, "k", "for the other");
+	CHECK(arrives(one, "for the other") <= 20);
+	tl__sim_run(sim, 100);
+	of_one = watches(one);
+	of_two = watches(two);
+	for (int i = 0; i < 51000 && watches(two) == of_two; i++)
+		tl__sim_run(sim, 1);
+	CHECK(watches(two) == of_two + 1);
+	tl__sim_run(sim, 10);
+	CHECK(watches(one) == of_one + 1);
+	tl__sim_run(sim, 48000); /* that was a whole one, and no reason to ask more often */
+	CHECK(watches(one) == of_one + 1 && watches(two) == of_two + 1);
+}
+
 static void whatever_cuts_the_connection_nothing_is_lost(void)
 {
 	tl__sim_net net = tl__sim_perfect;
@@ -304,6 +326,7 @@ int main(void)
 	RUN_SIM(both_at_once_cross_and_nothing_is_sent_twice);
 	RUN_SIM(two_that_reach_each_other_send_each_entry_once);
 	RUN_SIM(a_quiet_watch_costs_a_request_in_fifty_seconds);
+	RUN_SIM(holds_that_are_nearly_over_end_together);
 	RUN_SIM(whatever_cuts_the_connection_nothing_is_lost);
 	RUN_SIM(a_hub_that_comes_back_is_watched_again);
 	RUN_SIM(one_that_was_away_hears_what_it_missed);
