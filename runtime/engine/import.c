@@ -231,13 +231,15 @@ static int take_end(importing *i, tl_str line)
 {
 	char given[END_MAX_BYTES + 1], expected[END_MAX_BYTES + 1];
 	size_t len = line.len < END_MAX_BYTES ? line.len : END_MAX_BYTES;
+	bool same; /* a zero byte does not end it */
 	int rc;
 
 	memcpy(given, line.ptr, len);
 	given[len] = '\0';
 	write_end(i, expected);
+	same = tl__str_eq(line, tl__str_z(expected));
 	rc = give_page(i);
-	if (rc == TL_OK && !tl__str_eq(tl__str_z(given), tl__str_z(expected)))
+	if (rc == TL_OK && !same)
 		rc = fail_end(i, given);
 	i->ended = i->state->counted = true;
 	i->unended = 0;

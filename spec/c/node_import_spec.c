@@ -320,6 +320,10 @@ static void a_damaged_count_is_found(void)
 		fails(&f, LINES + 2, LINES, TL_E_BAD_ENTRY);
 	}
 	f = whole;
+	memcpy(f.text + end, "\0more\n", 6);
+	f.len = end + 6;
+	fails(&f, LINES + 2, LINES, TL_E_BAD_ENTRY);
+	f = whole;
 	f.text[begin - 4] ^= 1;
 	fails(&f, LINES + 2, LINES, TL_E_NOT_CANONICAL);
 }
