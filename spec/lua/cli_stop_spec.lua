@@ -202,9 +202,10 @@ describe('a signal', function()
 		local folder = H.folder()
 		local script = H.write(folder .. '/script.lua', OPENED)
 		local shell = H.write(folder .. '/shell', [[
-			trap 'echo typed' INT
+			trap 'typed=yes' INT
 			"$@" & job=$!
-			wait $job
+			until [ "$typed" ]; do sleep 0.1; done
+			echo typed
 			sleep 0.5
 			[ -e "$4/closed" ] || echo 'still there'
 			kill -INT $job
