@@ -56,7 +56,7 @@ LUA_LIBS   = $(shell pkg-config --libs lua5.4)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all lib help deps deps-interop demo test interop lint check-deps types format bench exports install install-lib install-lua \
+.PHONY: all lib help deps deps-interop demo test sim interop lint check-deps types format bench exports install install-lib install-lua \
 	uninstall clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -70,6 +70,7 @@ help:
 	@echo 'make lib          the library alone, without Lua'
 	@echo 'make demo         two processes keep two folders in step'
 	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
+	@echo 'make sim          simulated peers under faults; SEEDS=2000 stories of each kind'
 	@echo 'make interop      against the published eidetica 0.2.0, live; WORDS="bootstrap access" chooses'
 	@echo 'make lint         clang-tidy, luacheck and the format check'
 	@echo 'make check-deps   include arrows point down only'
@@ -172,6 +173,12 @@ specs: $(PROGRAMS)
 test: deps
 	@$(MAKE) --no-print-directory all specs
 	@spec/run $(BUILD)
+
+# `make test` plays a few of them.
+SEEDS ?= 200
+sim: deps
+	@$(MAKE) --no-print-directory $(BUILD)/spec/c/sim_converge_spec $(BUILD)/spec/c/sim_hub_spec
+	@spec/sim $(BUILD) $(SEEDS)
 
 # The counterpart is a program of its own, built by cargo into build/interop; nothing of it is linked here.
 WORDS ?=

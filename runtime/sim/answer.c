@@ -59,6 +59,8 @@ void tl__sim_fail(tl__sim_flight *flight, int code, const char *text)
 
 	if (!flight->client_over) {
 		tl__sim_note(flight->sim, "%s: %s failed: %s", name, flight->path, text);
+		if (code != TL_E_CANCELLED)
+			tl__sim_flight_broke(flight);
 		(void)tl__fail(code, "%s", text);
 		tell_requester(flight, code);
 	}
@@ -167,7 +169,20 @@ static bool is_lost(tl__sim_flight *flight)
 		return false;
 	tl__sim_note(flight->sim, "an answer to %s (%s) is lost",
 		flight->from ? flight->from->name : "-", flight->path);
+	tl__sim_flight_broke(flight);
 	return true;
+}
+
+/* What came with such a request was not taken. */
+static bool is_refusal(const tl__sim_flight *flight, int status, tl_str body)
+{
+	tl__v1_frame frame;
+	tl__v1_response header;
+
+	if (!tl__str_starts(tl__str_z(flight->path), TL__STR(TL__V1_PATH_PREFIX)))
+		return false;
+	return status != 200 || tl__v1_frame_read(&frame, body.ptr, body.len) != TL_OK ||
+	       tl__v1_response_read(&header, frame.header) != TL_OK || header.status != TL__V1_OK;
 }
 
 void tl__sim_reply(
@@ -177,7 +192,9 @@ void tl__sim_reply(
 
 	flight->server_over = true;
 	tl__sim_strip_offer(flight, body);
-	tl__sim_set_out(flight->sim, body);
+	tl__sim_set_out(flight, body);
+	if (is_refusal(flight, status, tl__buf_view(body)))
+		tl__sim_flight_broke(flight);
 	/* A copy's answer goes nowhere. */
 	if (flight->client_over || is_lost(flight))
 		return;
@@ -195,7 +212,7 @@ static void reply_part(tl__sim_flight *flight, tl__sync_action *action)
 {
 	part *p;
 
-	tl__sim_set_out(flight->sim, &action->answer.body);
+	tl__sim_set_out(flight, &action->answer.body);
 	if (action->kind == TL__SYNC_ANSWER_END)
 		flight->server_over = true;
 	/* A piece that does not come breaks the stream: patience ends it on both sides. */
@@ -264,7 +281,10 @@ void tl__sim_cut(tl__sim_peer *peer)
 {
 	tl__sim *sim = peer->sim;
 
+	tl__sim_peer_broke(peer);
 	for (tl__sim_flight *flight = sim->flights; flight; flight = flight->next) {
+		if (flight->from == peer || flight->to == peer)
+			tl__sim_flight_broke(flight);
 		if (flight->to == peer && flight->to_life == peer->life && flight->incoming != 0 &&
 			!flight->client_over && !flight->server_over) {
 			flight->server_over = true;

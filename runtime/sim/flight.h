@@ -20,6 +20,7 @@ struct tl__sim_flight {
 	unsigned to_life;
 	tl__sim_actor *actor;
 	uint64_t incoming; /* its number there; 0: has not arrived */
+	bool broke;        /* it was counted */
 	bool server_over;  /* it has said everything, or will say nothing more */
 	char path[64], content_type[80], remote[80], channel[80];
 	bool has_type;

@@ -277,7 +277,7 @@ static void set_out(tl__sim_flight *flight, const char *name)
 	bool lost = tl__sim_chance(sim, sim->net.loss);
 
 	tl__sim_count_request(sim, flight->from, flight->to, flight->path);
-	tl__sim_set_out(sim, &flight->body);
+	tl__sim_set_out(flight, &flight->body);
 	tl__sim_note(sim, "%s -> %s %s (%zu B)%s", flight->from ? flight->from->name : "-", name,
 		flight->path, flight->body.len,
 		!tl__sim_reaches(flight) ? " no way"
@@ -290,10 +290,12 @@ static void set_out(tl__sim_flight *flight, const char *name)
 	if (tl__sim_chance(sim, sim->net.duplicate))
 		duplicate(flight);
 	watch(flight);
-	if (lost)
+	if (lost) {
 		flight->server_over = true;
-	else
+		tl__sim_flight_broke(flight);
+	} else {
 		tl__sim_flight_plan(flight, sim->now + far, arrive);
+	}
 }
 
 void tl__sim_send(tl__sim_peer *from, tl__sync_action *action)

@@ -45,6 +45,7 @@ void tl__sim_free(tl__sim *sim)
 		tl__sim_peer_free(peer);
 	}
 	tl__sim_flights_free(sim);
+	tl__sim_links_free(sim);
 	while (sim->actors) {
 		tl__sim_actor *actor = sim->actors;
 

@@ -156,6 +156,12 @@ uint64_t tl__sim_requests(
 uint64_t tl__sim_bytes(const tl__sim *sim);
 /* Entries in them, of v1: one that is sent twice counts twice. */
 uint64_t tl__sim_entries(const tl__sim *sim);
+/* Of these, those that set out between the same two peers, either way, though they had before. */
+uint64_t tl__sim_repeats(const tl__sim *sim);
+/* And of those, the ones that went again though nothing had broken between the two since. */
+uint64_t tl__sim_needless(const tl__sim *sim);
+/* What broke: a request or answer was lost, cut or refused, a process at one end was killed. */
+uint64_t tl__sim_breaks(const tl__sim *sim);
 
 /* Everything replicas must agree on: entries in (height, id) order with height, verdict and the
  * hash of their bytes, tips, and every store's state as one Doc text; one line each, appended to

@@ -22,6 +22,8 @@ struct tl__sim_item {
 
 typedef struct tl__sim_flight tl__sim_flight; /* net.c */
 
+typedef struct tl__sim_link tl__sim_link; /* carried.c */
+
 typedef struct tl__sim_waiting { /* for a command */
 	uint64_t op;
 	tl__sim_result *result;
@@ -95,6 +97,9 @@ struct tl__sim {
 	tl__sim_flight *flights;
 	tl__sim_count *counts;
 	uint64_t bytes, entries;
+	tl__sim_link *links;
+	uint64_t repeats, needless; /* entries that set out again; though nothing had broken */
+	uint64_t breaks;
 	char (*story)[TL__SIM_LINE];
 	uint64_t story_lines;
 	int code;
@@ -141,7 +146,14 @@ void tl__sim_count_request(
 /* What an answer says, in a few words. */
 void tl__sim_describe(const char *path, int status, tl_str body, char out[80]);
 
-/* story.c: counts what sets out. */
-void tl__sim_set_out(tl__sim *sim, const tl__buf *body);
+/* --- carried.c -------------------------------------------------------------------------------- */
+
+/* Counts what sets out, a request or an answer or a piece of one. */
+void tl__sim_set_out(const tl__sim_flight *flight, const tl__buf *body);
+/* It does not end well, so that one side may not know what the other has. */
+void tl__sim_flight_broke(tl__sim_flight *flight);
+/* The process of this peer is gone, and what it had not saved. */
+void tl__sim_peer_broke(const tl__sim_peer *peer);
+void tl__sim_links_free(tl__sim *sim);
 
 #endif

@@ -95,26 +95,3 @@ uint64_t tl__sim_requests(
 			total += count->count;
 	return total;
 }
-
-/* Inside of an entry no such text stands unescaped. */
-void tl__sim_set_out(tl__sim *sim, const tl__buf *body)
-{
-	static const char begin[] = "{\"tree\":{\"root\":";
-	const char *at = body->ptr, *end = body->ptr + body->len;
-
-	sim->bytes += body->len;
-	while (at && (at = memmem(at, (size_t)(end - at), begin, sizeof begin - 1)) != NULL) {
-		sim->entries++;
-		at += sizeof begin - 1;
-	}
-}
-
-uint64_t tl__sim_entries(const tl__sim *sim)
-{
-	return sim->entries;
-}
-
-uint64_t tl__sim_bytes(const tl__sim *sim)
-{
-	return sim->bytes;
-}

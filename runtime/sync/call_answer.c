@@ -81,6 +81,7 @@ static void take_epoch(tl__peer *peer, const uint8_t epoch[16])
 {
 	if (peer->epoch_known && memcmp(peer->epoch, epoch, TL__V1_EPOCH_BYTES) != 0) {
 		tl__peer_offer_again(peer);
+		tl__page_other_process(peer);
 		peer->hello_heard = false; /* another version may have other features */
 	}
 	peer->epoch_known = true;
@@ -211,7 +212,7 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 		return;
 	}
 	address_succeeded(sync, call, call->method == TL__V1_HELLO);
-	tl__page_passed(call);
+	tl__page_passed(sync, call);
 	result.args = answer.header.args;
 	result.body = answer.body;
 	result.address = call->address;
@@ -266,7 +267,7 @@ static void answered_v0(tl__sync *sync, tl__call *call, const tl__sync_answered 
 		return;
 	}
 	address_succeeded(sync, call, false);
-	tl__page_passed(call);
+	tl__page_passed(sync, call);
 	tl__peer_succeeded(sync, call->peer, &call->address);
 	result.document = answered->body;
 	result.intake = answered->intake;

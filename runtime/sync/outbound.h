@@ -12,6 +12,8 @@
 #define TL__SYNC_WAIT_PACE_MS    100  /* between exchanges that a waiting command asks for */
 #define TL__SYNC_WAIT_RETRY_MS   1000 /* the same, after one that failed */
 #define TL__SYNC_STALLED_PACE_MS 1000 /* between attempts of a pair that gave up, at commits */
+#define TL__SYNC_REFUSED_PACE_MS                                                                   \
+	(5 * 60 * 1000) /* and of one that gave up because it was refused */
 
 /* --- action.c, save.c, load.c ----------------------------------------------------------------- */
 
@@ -215,9 +217,11 @@ size_t tl__page_bytes(const tl__sync *sync, const tl__peer *peer);
 /* So many bytes of a call did not pass; `said`: HTTP status 413 told so. Calls without pages are
  * passed over. */
 void tl__page_cut(tl__sync *sync, tl__call *call, uint64_t bytes, bool said);
-void tl__page_passed(tl__call *call);
+void tl__page_passed(tl__sync *sync, const tl__call *call);
 /* Nothing passed at all: what was not said need not have been a limit. */
 void tl__page_unsure(tl__peer *peer);
+/* Another process answers there: what was cut off may have been the end of the one before. */
+void tl__page_other_process(tl__peer *peer);
 /* Whether to try a smaller page; `divisible`: the one that failed was more than one entry. */
 bool tl__page_again(tl__session *session, const tl__call_result *result, bool divisible);
 

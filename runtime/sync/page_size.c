@@ -44,7 +44,7 @@ static void warn(tl__sync *sync, const tl__call *call, uint64_t bytes, bool said
 {
 	tl__log_write(sync->log, TL_LOG_WARNING, "sync",
 		"something between us and %s at %s limits bodies: %llu bytes did not pass%s; "
-		"smaller pages are tried",
+		"pages are smaller there from now on",
 		call->peer->text, call->address.text, (unsigned long long)bytes,
 		said ? " (HTTP status 413)" : "");
 }
@@ -59,10 +59,13 @@ void tl__page_cut(tl__sync *sync, tl__call *call, uint64_t bytes, bool said)
 	/* So little passes everywhere: the other side went away. */
 	if (!said && bytes <= SMALLEST_PAGE && at->page_bytes == 0)
 		return;
-	call->cut = true;
-	if (at->page_bytes == 0)
-		warn(sync, call, bytes, said);
 	smallest = bytes <= SMALLEST_PAGE || at->page_bytes == SMALLEST_PAGE;
+	call->cut = true;
+	if (said && !at->page_said)
+		warn(sync, call, bytes, true);
+	if (at->page_bytes == 0)
+		at->page_cut = bytes;
+	at->page_said = at->page_said || said;
 	at->page_sure = at->page_sure || said;
 	at->page_single = at->page_single || smallest;
 	if (at->page_bytes == 0 || bytes / 2 < at->page_bytes)
@@ -71,21 +74,34 @@ void tl__page_cut(tl__sync *sync, tl__call *call, uint64_t bytes, bool said)
 		at->page_bytes = SMALLEST_PAGE;
 }
 
-void tl__page_passed(tl__call *call)
+void tl__page_passed(tl__sync *sync, const tl__call *call)
 {
 	tl__peer_address *at = tl__call_address(call);
 
-	if (at && carries_pages(call) && at->page_bytes > 0)
-		at->page_sure = true;
+	if (!at || !carries_pages(call) || at->page_bytes == 0 || at->page_sure)
+		return;
+	at->page_sure = true;
+	warn(sync, call, at->page_cut, false);
+}
+
+static void forget(tl__peer_address *at)
+{
+	at->page_bytes = 0;
+	at->page_single = at->page_sure = false;
 }
 
 void tl__page_unsure(tl__peer *peer)
 {
 	for (size_t i = 0; i < peer->address_count; i++)
-		if (!peer->addresses[i].page_sure) {
-			peer->addresses[i].page_bytes = 0;
-			peer->addresses[i].page_single = false;
-		}
+		if (!peer->addresses[i].page_sure)
+			forget(&peer->addresses[i]);
+}
+
+void tl__page_other_process(tl__peer *peer)
+{
+	for (size_t i = 0; i < peer->address_count; i++)
+		if (!peer->addresses[i].page_said)
+			forget(&peer->addresses[i]);
 }
 
 bool tl__page_again(tl__session *session, const tl__call_result *result, bool divisible)

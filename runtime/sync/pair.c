@@ -332,10 +332,8 @@ void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair)
 static void note_came(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
 {
 	const tl__work_ingest *in = &work->ingest;
-	tl__sync_db *db = tl__sync_find_db(sync, &work->db);
-	tl__came *came = pair                 ? &pair->came
-			 : peer && db != NULL ? tl__serve_came(sync, peer, db)
-					      : NULL;
+	tl__sync_db *db = in->result.entered > 0 ? tl__sync_find_db(sync, &work->db) : NULL;
+	tl__came *came = pair ? &pair->came : peer && db ? tl__serve_came(sync, peer, db) : NULL;
 
 	for (size_t i = 0; came && in->result.fates && i < in->page.count; i++)
 		if (in->result.fates[i].arrival > in->before)

@@ -113,6 +113,17 @@ static void skip(tl__session *session)
 	session->gain = (tl__gain){.known = session->gain.known};
 }
 
+/* What was pushed just before need not come back: a commit since hides that behind its tip. */
+static void write_have(tl__session *session, tl__buf *body)
+{
+	size_t count = session->took ? session->plan_count : 0;
+
+	if (count > 1)
+		qsort(session->plan_ids, count, sizeof *session->plan_ids, compare_ids);
+	for (size_t i = 0; i < count && i < TL__V1_MAX_HAVE; i++)
+		tl__v1_write_id(body, TL__V1_LINE_HAVE, &session->plan_ids[i]);
+}
+
 static void ask(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
@@ -137,6 +148,7 @@ static void ask(tl__sync *sync, tl__session *session)
 	tl__v1_write_pull(&call->args, &pull);
 	for (size_t i = 0; !pull.tips.hashed && i < session->tip_count; i++)
 		tl__v1_write_id(&call->body, TL__V1_LINE_TIP, &session->tips[i]);
+	write_have(session, &call->body);
 	if (session->want_count > 1)
 		qsort(session->wants, session->want_count, sizeof *session->wants, compare_ids);
 	for (size_t i = 0; i < session->want_count; i++)

@@ -50,7 +50,7 @@ static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
 	to->from = session->push_from;
 	to->by_tips = by_tips;
 	to->max_bytes = tl__page_bytes(sync, session->peer);
-	to->max_entries = session->peer->max_page_entries;
+	to->max_entries = session->pair->takes_nothing ? 1 : session->peer->max_page_entries;
 	to->keys = tl__session_keys(sync, work, &to->key_count);
 	copy_came(work, session->pair);
 	if (!copy_ids(work, &to->theirs, &to->their_count, session->theirs, session->their_count) ||
@@ -205,6 +205,30 @@ static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan 
 	tl__session_send(sync, session, call);
 }
 
+/* It is pulling, or was just given what there is; unless somebody waits until it is sent. */
+static bool takes_by_itself(const tl__sync *sync, const tl__session *session)
+{
+	const tl__pair *pair = session->pair;
+
+	return pair->pulling_until > sync->now ||
+	       (pair->told_until > sync->now && session->refused_code == TL_OK &&
+		       !tl__waiters_wait_for(sync, pair));
+}
+
+/* What is left afterwards is pushed. Who could not be read is about to hold the database: then it
+ * is read. */
+static void put_off(const tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	if (pair->pulling_until > sync->now)
+		pair->look_first = true;
+	if (session->refused_code == TL_OK)
+		return;
+	session->refused_code = TL_OK;
+	pair->wanted = true;
+}
+
 static void planned(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
@@ -233,10 +257,8 @@ static void planned(void *ud, tl__work *work)
 	}
 	if (session->plan_wanted && in->count < in->want_count)
 		session->unsettled = true;
-	if (session->pair->pulling_until > sync->now) {
-		/* It takes all of it by itself: what is left afterwards is pushed. */
-		session->pair->look_first = true;
-		session->refused_code = TL_OK; /* it is about to hold the database */
+	if (takes_by_itself(sync, session)) {
+		put_off(sync, session);
 		tl__work_free(work);
 		finish(sync, session);
 		return;
@@ -378,6 +400,7 @@ static void refused(tl__sync *sync, tl__session *session, const tl__call_result 
 		session->want_count = session->plan_wanted ? session->wanted_count : 0;
 		give_plan(sync, session, session->by_tips_tried);
 	} else {
+		session->pair->takes_nothing = tl__sync_is_refusal(result->code);
 		tl__session_refused(sync, session, result->code, result->error);
 	}
 }
@@ -413,6 +436,7 @@ static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 		return;
 	}
 	session->took = true;
+	session->pair->takes_nothing = false;
 	take_place(session, &fates);
 	session->ahead = fates.has_state && fates.arrivals > session->pair->seen.n;
 	session->even = fates.has_state && !session->ahead;

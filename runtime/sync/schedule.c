@@ -136,12 +136,27 @@ static void check_peer(tl__sync *sync, tl__peer *peer)
 	tl__call_start(sync, call);
 }
 
+/* Nobody tells when what was refused is allowed again. */
+static void ask_again(const tl__sync *sync, tl__peer *peer)
+{
+	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
+		if (pair->stalled && tl__sync_is_refusal(pair->last_code) &&
+			sync->now - pair->tried >= TL__SYNC_REFUSED_PACE_MS) {
+			pair->wanted = true;
+			pair->next_attempt = sync->now;
+		}
+}
+
 static void connection_check(tl__sync *sync)
 {
-	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
-		if (peer->status == TL__PEER_ACTIVE && peer->state == TL__PEER_FAILED &&
-			peer->pairs && peer->exchanges == 0)
+	for (tl__peer *peer = sync->peers; peer; peer = peer->next) {
+		if (peer->status != TL__PEER_ACTIVE || peer->exchanges > 0)
+			continue;
+		if (peer->state != TL__PEER_FAILED)
+			ask_again(sync, peer);
+		else if (peer->pairs)
 			check_peer(sync, peer);
+	}
 }
 
 static void ticks(tl__sync *sync)
@@ -186,7 +201,7 @@ static uint64_t due(const tl__sync *sync, const tl__pair *pair)
 	if (pair->stalled && !pair->wanted)
 		return UINT64_MAX;
 	if (pair->wanted)
-		at = pair->attempts > 0 ? pair->next_attempt : 0;
+		at = pair->attempts > 0 ? pair->next_attempt : pair->pulling_until;
 	else if (tl__pair_dirty(pair) && sync->options.on_commit)
 		at = pair->attempts > 0 ? pair->next_attempt : free_at(pair);
 	else if (pair->attempts > 0)

@@ -47,6 +47,7 @@
 #define TL__SERVE_EXPIRE_ROWS       100           /* taken away in one work */
 #define TL__SERVE_PULLING_MS        2000          /* nothing is pushed to whoever takes pages */
 #define TL__SERVE_PULLED_MS         200           /* behind the last one */
+#define TL__SERVE_BACK_MS           1000          /* nor so soon to whoever came back */
 #define TL__SERVE_MAX_WATCHES       4096          /* of others, held */
 #define TL__SERVE_STRANGER_WATCHES  1024          /* of them by keys that are no peers */
 #define TL__SERVE_KEY_WATCHES       4             /* of one device key */
@@ -255,8 +256,8 @@ void tl__serve_watch_drop(tl__sync *sync, tl__hold *hold);
 void tl__serve_watches_timer(tl__sync *sync);
 uint64_t tl__serve_watches_due(const tl__sync *sync);
 void tl__serve_watches_free(tl__sync *sync);
-/* What is remembered of entries that this key carried to us; NULL: nothing is. */
-tl__came *tl__serve_came(tl__sync *sync, const tl_key *from, tl__sync_db *db);
+/* What is remembered of entries that this key, without a relation, carried to us; NULL: nothing. */
+tl__came *tl__serve_came(tl__sync *sync, const tl_key *from, const tl__sync_db *db);
 /* The requester of a pull was given all of db up to `n`. */
 void tl__serve_watch_given(tl__sync *sync, const tl_key *from, const tl_id *db, uint64_t n);
 /* A database that the proven keys may not read is answered exactly like one that we lack. */

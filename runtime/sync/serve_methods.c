@@ -69,6 +69,10 @@ static void note_hello(tl__sync *sync, tl__incoming *in, const tl__v1_hello *hel
 	(void)tl__hello_heard(sync, peer, hello);
 	tl__peer_save(sync, peer);
 	tl__peer_wake(sync, peer);
+	/* Who comes back pulls what it missed: it is not pushed the same meanwhile. */
+	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
+		if (pair->attempts > 0)
+			pair->next_attempt = sync->now + TL__SERVE_BACK_MS;
 }
 
 static void serve_hello(tl__sync *sync, tl__incoming *in)

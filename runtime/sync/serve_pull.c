@@ -99,13 +99,19 @@ static void write_tips(tl__buf *body, tl__v1_page *page, const tl__work_page *wo
 }
 
 /* A peer that takes pages gets everything so: pushing the same beside it would send all twice. It
- * is held back a little behind each page, and then asks first what it has got. */
+ * is held back a little behind each page, and then asks first what it has got; behind the last one
+ * it watches, which acknowledges. */
 static void hold_pushes(tl__sync *sync, const tl__incoming *in, bool more)
 {
 	tl__pair *pair = tl__sync_related(sync, &in->from, &in->db);
 
-	if (!pair || (!more && !pair->look_first))
+	if (!pair)
 		return;
+	if (!more && !pair->look_first) {
+		if (pair->peer->watch_offered)
+			pair->told_until = sync->now + TL__SERVE_TOLD_MS;
+		return;
+	}
 	pair->look_first = true;
 	pair->pulling_until = sync->now + (more ? TL__SERVE_PULLING_MS : TL__SERVE_PULLED_MS);
 }

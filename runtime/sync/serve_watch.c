@@ -117,19 +117,35 @@ static tl__came *own_of(tl__watcher *watcher, const tl__sync_db *db, bool make)
 	return &bigger[watcher->own_count++].came;
 }
 
-static tl__came *came_of(tl__sync *sync, const tl_key *from, const tl__sync_db *db, bool make)
+static void keep_for_now(tl__sync *sync, tl__watcher *watcher)
 {
-	tl__pair *pair = tl__sync_find_pair(sync, from, &db->id);
+	if (watcher->held > 0)
+		return;
+	watcher_due(sync, watcher, sync->now + TL__SERVE_WATCHER_MS);
+}
+
+static const tl__came *came_of(tl__sync *sync, const tl_key *from, const tl__sync_db *db)
+{
+	const tl__pair *pair = tl__sync_find_pair(sync, from, &db->id);
 	tl__watcher *watcher = pair ? NULL : find_watcher(sync, from);
 
 	if (pair)
 		return &pair->came;
-	return watcher ? own_of(watcher, db, make) : NULL;
+	return watcher ? own_of(watcher, db, false) : NULL;
 }
 
-tl__came *tl__serve_came(tl__sync *sync, const tl_key *from, tl__sync_db *db)
+/* Whoever comes back brings what it wrote meanwhile before it watches again. It takes no place that
+ * a watch may need. */
+tl__came *tl__serve_came(tl__sync *sync, const tl_key *from, const tl__sync_db *db)
 {
-	return came_of(sync, from, db, true);
+	tl__watcher *watcher = sync->serve->watchers.count < TL__SERVE_MAX_WATCHES
+				       ? watcher_for(sync, from)
+				       : find_watcher(sync, from);
+
+	if (!watcher)
+		return NULL;
+	keep_for_now(sync, watcher);
+	return own_of(watcher, db, true);
 }
 
 /* --- holding ---------------------------------------------------------------------------------- */
@@ -187,8 +203,8 @@ void tl__serve_watch_drop(tl__sync *sync, tl__hold *hold)
 	serve->stranger_holds -= hold->stranger;
 	hold->in->hold = NULL;
 	tl__heap_remove(&serve->hold_dues, &hold->due);
-	if (--hold->watcher->held == 0)
-		watcher_due(sync, hold->watcher, sync->now + TL__SERVE_WATCHER_MS);
+	hold->watcher->held--;
+	keep_for_now(sync, hold->watcher);
 	tl__free(hold);
 }
 
@@ -375,7 +391,7 @@ static void wake(tl__sync *sync, tl__hold *hold);
 
 static bool is_ahead(tl__sync *sync, tl__hold *hold, hold_line *line)
 {
-	const tl__came *came = came_of(sync, &hold->in->from, line->db, false);
+	const tl__came *came = came_of(sync, &hold->in->from, line->db);
 
 	line->at = tl__came_after(came, line->at);
 	return line->db->arrivals > line->at;
@@ -395,7 +411,7 @@ static bool is_outdated(
 {
 	const tl__work_watched *line = &work->lines[index];
 	const tl__sync_db *db = tl__sync_find_db(sync, &line->db);
-	const tl__came *came = db ? came_of(sync, &hold->in->from, db, false) : NULL;
+	const tl__came *came = db ? came_of(sync, &hold->in->from, db) : NULL;
 	uint64_t last = came && came->count > 0 ? came->ranges[came->count - 1].to : 0;
 
 	return work->paged < work->count && last > line->cursor.n && last <= work->page.next.n &&
@@ -457,7 +473,7 @@ static void looked_together(void *core, tl__work *work)
 static bool add_line(tl__sync *sync, tl__hold *hold, tl__work *work, const hold_line *line)
 {
 	tl__work_watched *to = &work->watch.lines[work->watch.count++];
-	const tl__came *came = came_of(sync, &hold->in->from, line->db, false);
+	const tl__came *came = came_of(sync, &hold->in->from, line->db);
 	tl__arrivals *skip = NULL;
 
 	to->db = line->db->id;
@@ -552,7 +568,7 @@ static void look_together(tl__sync *sync, together *group)
 /* Nothing is to be left out for it, and nothing else to be told. */
 static bool is_plain(tl__sync *sync, const tl__hold *hold)
 {
-	const tl__came *came = came_of(sync, &hold->in->from, hold->lines[0].db, false);
+	const tl__came *came = came_of(sync, &hold->in->from, hold->lines[0].db);
 
 	return hold->count == 1 && !hold->looking && sync->now >= hold->watcher->not_before &&
 	       (!came || came->count == 0);
@@ -739,6 +755,14 @@ static void end_empty(tl__sync *sync, tl__hold *hold)
 		answer(sync, hold->in, &t);
 }
 
+/* Its time is over: it comes again at once, and is told what happens meanwhile. */
+static void end_quiet(tl__sync *sync, tl__hold *hold)
+{
+	for (size_t i = 0; i < hold->count; i++)
+		note_told(sync, hold->in, &hold->lines[i].db->id, NULL);
+	end_empty(sync, hold);
+}
+
 void tl__serve_end_watches(tl__sync *sync, const tl_key *peer)
 {
 	for (tl__hold *hold = sync->serve->holds, *next; hold; hold = next) {
@@ -771,7 +795,7 @@ static tl__hold *first_due(tl__sync *sync)
 static void end_hold(tl__sync *sync, tl__hold *hold)
 {
 	hold_due(sync, hold, UINT64_MAX); /* what looks at it ends it */
-	end_empty(sync, hold);
+	end_quiet(sync, hold);
 }
 
 /* Whose watcher may be told again, and what is over. Those that are nearly over end with them: what

@@ -54,7 +54,9 @@ typedef struct tl__peer_address {
 	char channel[TL__V1_MAX_TEXT + 1]; /* as we last saw the connection; "" = not yet */
 	uint64_t page_bytes;               /* largest frame that is tried there; 0 = the default */
 	bool page_single;                  /* not even that passed: entry by entry */
+	bool page_said;                    /* something in between said that it limits them */
 	bool page_sure; /* it was said, or smaller ones passed; else any failure may have been it */
+	uint64_t page_cut; /* bytes that did not pass, first */
 } tl__peer_address;
 
 /* Requests of ours that one peer holds at once: as many as it holds of one key. */
@@ -218,7 +220,8 @@ struct tl__pair {
 	bool watched;      /* and that one, under way, names it */
 	bool watch_barred; /* it was absent there: until a pull went well */
 	bool stalled;
-	bool wanted;     /* one exchange is wanted now, whatever the outbox says */
+	bool takes_nothing; /* it refused a push: the next one tries with a single entry */
+	bool wanted;        /* one exchange is wanted now, whatever the outbox says */
 	bool look_first; /* it was taking pages: what it has is asked before anything is pushed */
 	bool untold;     /* v0: it takes pushes and does not say what it holds */
 	bool level;      /* both sides held the same tips at the end of the last exchange */

@@ -210,6 +210,21 @@ static inline int grant(
 	return tx ? finish(tx, NULL) : code;
 }
 
+/* Takes a key's rights away; signed by the peer's own. */
+static inline int revoke(tl__sim_peer *peer, const tl_id *db, const char *name)
+{
+	tl_transaction *tx = begin(peer, db, tl__sim_name(peer));
+	tl_settings_store *settings = NULL;
+	char key[TL_KEY_TEXT_LEN + 1];
+	int code = tx ? tl_transaction_get_settings(tx, &settings) : TL_E_INTERNAL;
+
+	key_text(name, key);
+	if (code == TL_OK)
+		code = tl_settings_store_revoke_auth_key(settings, z(key));
+	tl_settings_store_free(settings);
+	return tx ? finish(tx, NULL) : code;
+}
+
 static inline int set_public(tl__sim_peer *peer, const tl_id *db, tl_permission permission)
 {
 	tl_transaction *tx = begin(peer, db, tl__sim_name(peer));

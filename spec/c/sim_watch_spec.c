@@ -216,26 +216,12 @@ static void one_that_was_away_hears_what_it_missed(void)
 	CHECK(arrives(one, "now") <= 100);
 }
 
-static int revoke(tl__sim_peer *by, const char *name)
-{
-	tl_transaction *tx = begin(by, &db, tl__sim_name(by));
-	tl_settings_store *settings = NULL;
-	char key[TL_KEY_TEXT_LEN + 1];
-	int code = tx ? tl_transaction_get_settings(tx, &settings) : TL_E_INTERNAL;
-
-	key_text(name, key);
-	if (code == TL_OK)
-		code = tl_settings_store_revoke_auth_key(settings, z(key));
-	tl_settings_store_free(settings);
-	return tx ? finish(tx, NULL) : code;
-}
-
 static void a_revoked_key_hears_nothing_more(void)
 {
 	uint64_t before;
 
 	hub_and_two();
-	CHECK_OK(revoke(hub, "one"));
+	CHECK_OK(revoke(hub, &db, "one"));
 	put(hub, &db, "k", "not for one");
 	CHECK(arrives(two, "not for one") <= 200);
 	tl__sim_run(sim, 5 * MINUTE);
@@ -243,6 +229,55 @@ static void a_revoked_key_hears_nothing_more(void)
 	before = tl__sim_requests(sim, one, NULL, "");
 	tl__sim_run(sim, 10 * MINUTE);
 	CHECK(tl__sim_requests(sim, one, NULL, "") - before <= 10);
+}
+
+/* Nobody tells it that it may read again. */
+static void a_key_that_is_reinstated_hears_again(void)
+{
+	hub_and_two();
+	CHECK_OK(revoke(hub, &db, "one"));
+	put(one, &db, "k", "not taken");
+	tl__sim_run(sim, 30 * MINUTE);
+	CHECK_OK(grant(hub, &db, "one", (tl_permission){TL_WRITE, 5}));
+	put(hub, &db, "k", "for one again");
+	CHECK(settle(one, hub, &db, 7 * MINUTE));
+}
+
+/* A page goes there once; then it is tried with a single entry. */
+static void whoever_takes_nothing_is_not_sent_everything_again(void)
+{
+	uint64_t entries;
+
+	hub_and_two();
+	CHECK_OK(revoke(hub, &db, "one"));
+	tl__sim_partition(one, 1);
+	for (int i = 0; i < 50; i++)
+		put(one, &db, "k", "not taken");
+	tl__sim_run(sim, MINUTE);
+	tl__sim_heal(sim);
+	entries = tl__sim_entries(sim);
+	tl__sim_run(sim, 30 * MINUTE);
+	CHECK(tl__sim_entries(sim) - entries >= 50 && tl__sim_entries(sim) - entries <= 50 + 25);
+	CHECK_OK(grant(hub, &db, "one", (tl_permission){TL_WRITE, 5}));
+	CHECK(settle(one, hub, &db, 7 * MINUTE));
+}
+
+/* It pushes before it watches, and it is behind. */
+static void what_was_written_far_from_the_hub_does_not_come_back(void)
+{
+	uint64_t entries;
+
+	hub_and_two();
+	tl__sim_partition(one, 1);
+	put(hub, &db, "k", "from the hub");
+	for (int i = 0; i < 5; i++)
+		put(one, &db, "k", "from one");
+	tl__sim_run(sim, 10 * MINUTE);
+	entries = tl__sim_entries(sim);
+	tl__sim_heal(sim);
+	CHECK(settle(one, hub, &db, 2 * MINUTE));
+	CHECK(settle(two, hub, &db, 2 * MINUTE));
+	CHECK(tl__sim_entries(sim) == entries + 5 + 1 + 5);
 }
 
 static void a_long_page_is_pulled(void)
@@ -331,6 +366,9 @@ int main(void)
 	RUN_SIM(a_hub_that_comes_back_is_watched_again);
 	RUN_SIM(one_that_was_away_hears_what_it_missed);
 	RUN_SIM(a_revoked_key_hears_nothing_more);
+	RUN_SIM(a_key_that_is_reinstated_hears_again);
+	RUN_SIM(whoever_takes_nothing_is_not_sent_everything_again);
+	RUN_SIM(what_was_written_far_from_the_hub_does_not_come_back);
 	RUN_SIM(a_long_page_is_pulled);
 	return spec_end();
 }

@@ -139,25 +139,11 @@ static void everybody_reads_what_is_public(void)
 	CHECK(pulled(&notes, NULL, 0) == 3);
 }
 
-static int revoke(const tl_id *db, const char *key)
-{
-	tl_transaction *tx = begin(bob, db, "bob");
-	tl_settings_store *settings = NULL;
-	char text[TL_KEY_TEXT_LEN + 1];
-	int code = tx ? tl_transaction_get_settings(tx, &settings) : TL_E_INTERNAL;
-
-	key_text(key, text);
-	if (code == TL_OK)
-		code = tl_settings_store_revoke_auth_key(settings, z(text));
-	tl_settings_store_free(settings);
-	return tx ? finish(tx, NULL) : code;
-}
-
 static void a_revoked_key_reads_no_more(void)
 {
 	with_notes(NULL, reading);
 	CHECK(pulled(&notes, writer, 1) == 2);
-	CHECK_OK(revoke(&notes, "writer"));
+	CHECK_OK(revoke(bob, &notes, "writer"));
 	CHECK(pulled(&notes, writer, 1) == 0);
 }
 

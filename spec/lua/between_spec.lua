@@ -204,6 +204,29 @@ describe('between two nodes', function()
 		p.close()
 	end)
 
+	it('a small message that is cut once is no limit', function()
+		local left = 0
+		local p = pair_with(function(_, request)
+			if left > 0 and request.got > 0 then
+				left = left - 1
+				return 'cut'
+			end
+		end)
+		write(p.db, 1, 10)
+		assert(p.sync:add_tree_sync(p.peer, p.db:root_id()))
+		assert(p.sync:flush '20s')
+		left = 2 -- what dies on a kept connection is sent once more
+		write(p.db, 1, 10)
+		assert(p.sync:flush '20s')
+		assert.are.equal(0, left)
+		p.proxy.largest = 0
+		write(p.db, 60, 200)
+		assert(p.sync:flush '20s')
+		assert.are.equal(p.db:arrival(), arrived(p))
+		assert.is_true(p.proxy.largest > 4000)
+		p.close()
+	end)
+
 	it('one that does not pass even alone is told with its cause', function()
 		local p = pair_with(limit(100 * 1024, 'refuse'))
 		write(p.db, 1, 300000)
