@@ -8,17 +8,15 @@
 #include "base/fail.h"
 #include "base/public.h"
 #include "base/str.h"
+#include "crypto/key.h"
 #include "crypto/point.h"
 
 #define KEY_PREFIX  "ed25519:"
 #define SEED_PREFIX "ed25519-seed:"
 
-int tl_key_parse(tl_key *out, tl_str text)
+int tl__key_decode(tl_key *out, tl_str text)
 {
-	TL__NEED(out);
-
 	tl_str prefix = TL__STR(KEY_PREFIX);
-	uint8_t unused[32];
 	size_t len = 0;
 
 	if (!tl__str_starts(text, prefix))
@@ -30,6 +28,18 @@ int tl_key_parse(tl_key *out, tl_str text)
 			TL_E_BAD_KEY, "a public key is 44 characters of padded base64");
 	if (len != sizeof out->b)
 		return tl__fail(TL_E_BAD_KEY, "a public key has 32 bytes, this one %zu", len);
+	return TL_OK;
+}
+
+int tl_key_parse(tl_key *out, tl_str text)
+{
+	TL__NEED(out);
+
+	uint8_t unused[32];
+	int rc = tl__key_decode(out, text);
+
+	if (rc != TL_OK)
+		return rc;
 	if (!tl__point_usable(out->b))
 		return tl__fail(TL_E_BAD_KEY, "the public key is of small order or not canonical");
 	/* Adding is libsodium's way to ask whether a point lies on the curve, whatever its order.

@@ -15,8 +15,7 @@ tl__incoming *tl__serve_find(tl__sync *sync, uint64_t number)
 
 static void free_incoming(tl__incoming *in)
 {
-	if (in->has_request)
-		tl__v0_request_free(&in->request);
+	tl__work_free(in->read);
 	tl__work_free(in->stream);
 	tl__arena_free(&in->arena);
 	tl__free(in);

@@ -56,7 +56,8 @@
 #define TL__SERVE_WATCHER_DBS       16            /* it carried entries to, remembered */
 #define TL__SERVE_TOLD_MS           2000          /* nothing is pushed behind an answered watch */
 #define TL__SERVE_LIST_PEER         1000          /* databases in one answer to `list` */
-#define TL__SERVE_LIST_STRANGER     64 /* and in a handshake of 0.2.0, which has no next */
+#define TL__SERVE_LIST_STRANGER     64          /* and in a handshake of 0.2.0, which has no next */
+#define TL__SERVE_READ_BYTES        (8u * 1024) /* of a v0 request, on the loop's thread */
 #define TL__SERVE_PIECE_BYTES       (256u * 1024) /* of a streamed v0 answer */
 
 #define TL__SERVE_MAX_CLIENTS    1000  /* keys that came to us, shown */
@@ -93,7 +94,8 @@ typedef struct tl__incoming {
 	tl__pair *pair; /* looked up again where it is used: relations come and go */
 	/* v0 */
 	bool v0;
-	tl__v0_request request; /* freed with this */
+	tl__work *read; /* what follows belongs to it */
+	tl__v0_request request;
 	bool has_request;
 	bool claimed; /* the claimed key counts (option v0_claims, or the policy) */
 	bool approved;
@@ -104,7 +106,7 @@ typedef struct tl__incoming {
 	bool begun;
 	uint64_t told; /* entries */
 	/* SendEntries: entries by database, one after the other. */
-	struct tl__send_group *groups;
+	size_t group;
 	uint64_t stored;
 } tl__incoming;
 

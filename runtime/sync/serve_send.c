@@ -3,76 +3,14 @@
 #include <string.h>
 #include "sync/serve.h"
 
-struct tl__send_group {
-	tl_id db;
-	tl_str *lines;
-	size_t count, cap;
-	struct tl__send_group *next;
-};
-
 static void next_group(tl__sync *sync, tl__incoming *in);
-
-/* --- grouping --------------------------------------------------------------------------------- */
-
-static struct tl__send_group *group_of(tl__incoming *in, const tl_id *db)
-{
-	struct tl__send_group **at = &in->groups;
-
-	while (*at && memcmp(&(*at)->db, db, sizeof *db) != 0)
-		at = &(*at)->next;
-	if (!*at) {
-		*at = tl__arena_alloc(&in->arena, 1, sizeof **at);
-		if (*at)
-			(*at)->db = *db;
-	}
-	return *at;
-}
-
-/* Where an entry says it belongs; *known false when that is nowhere. TL_E_BAD_ENTRY: it has not
- * even the shape of an entry, as which 0.2.0 refuses the whole message. */
-static int database_of(tl_str text, tl_id *db, bool *known)
-{
-	tl_entry *entry = NULL;
-	int rc = tl_entry_parse(&entry, text, TL_ENTRY_FOREIGN);
-
-	*known = rc == TL_OK;
-	if (rc == TL_E_BAD_ENTRY || rc == TL_E_NOMEM)
-		return rc;
-	if (rc == TL_OK && tl_entry_tree(entry).len == 0)
-		*db = *tl_entry_id(entry);
-	else if (rc == TL_OK)
-		*known = tl_id_parse(db, tl_entry_tree(entry)) == TL_OK;
-	tl_entry_free(entry);
-	return TL_OK;
-}
-
-static int add_entry(tl__incoming *in, tl_str text)
-{
-	struct tl__send_group *group;
-	tl_id db;
-	void *array;
-	bool known;
-	int rc = database_of(text, &db, &known);
-
-	if (rc != TL_OK || !known)
-		return rc;
-	group = group_of(in, &db);
-	if (!group)
-		return TL_E_NOMEM;
-	array = group->lines;
-	rc = tl__arena_grow(&in->arena, &array, &group->cap, group->count, sizeof *group->lines);
-	group->lines = array;
-	if (rc == TL_OK)
-		group->lines[group->count++] = text;
-	return rc;
-}
 
 /* --- one database after the other --------------------------------------------------------------
  */
 
 static void group_done(tl__sync *sync, tl__incoming *in)
 {
-	in->groups = in->groups->next;
+	in->group++;
 	next_group(sync, in);
 }
 
@@ -112,8 +50,8 @@ static void ingest_group(tl__sync *sync, tl__incoming *in, bool accept_unknown)
 	tl__source_of(in->remote, source);
 	tl__buf_format(&sender, "anonymous:%s", source);
 	work->ingest.page = (tl__ingest_page){.db = in->db,
-		.lines = in->groups->lines,
-		.count = in->groups->count,
+		.lines = in->read->read.groups[in->group].lines,
+		.count = in->read->read.groups[in->group].count,
 		.form = TL_ENTRY_FOREIGN,
 		.sender = tl__arena_str(&work->arena, tl__buf_view(&sender)),
 		.accept_unknown = accept_unknown};
@@ -158,11 +96,11 @@ static void next_group(tl__sync *sync, tl__incoming *in)
 {
 	tl__work *work;
 
-	if (!in->groups) {
+	if (in->group == in->read->read.group_count) {
 		answer(sync, in);
 		return;
 	}
-	in->db = in->groups->db;
+	in->db = in->read->read.groups[in->group].db;
 	work = tl__serve_work(sync, in, TL__WORK_ACCESS, group_known);
 	if (work)
 		tl__sync_give_work(sync, work);
@@ -171,19 +109,11 @@ static void next_group(tl__sync *sync, tl__incoming *in)
 void tl__serve_send_entries(tl__sync *sync, tl__incoming *in)
 {
 	char source[TL__SOURCE_LEN + 1];
-	int rc = TL_OK;
 
 	tl__source_of(in->remote, source);
 	if (tl__serve_shut_ms(sync, tl__str_z(source)) > 0) {
 		tl__serve_text(sync, in, 429, "busy: what was sent before is invalid");
 		return;
 	}
-	for (size_t i = 0; i < in->request.entry_count && rc == TL_OK; i++)
-		rc = add_entry(in, in->request.entries[i]);
-	if (rc == TL_E_BAD_ENTRY)
-		tl__serve_text(sync, in, 422, tl_error_message(tl_last_error()));
-	else if (rc != TL_OK)
-		tl__serve_internal(sync, in, NULL);
-	else
-		next_group(sync, in);
+	next_group(sync, in);
 }

@@ -408,42 +408,70 @@ static bool is_json(tl_str type)
 	       (len > 17 && strncasecmp(type.ptr + len - 5, "+json", 5) == 0);
 }
 
-static bool read_request(tl__sync *sync, tl__incoming *in, const tl__sync_request *request)
+static void serve_read(tl__sync *sync, tl__incoming *in)
 {
-	tl__v0_refusal refusal = TL__V0_NOT_JSON;
-	tl_str body = tl__arena_str(&in->arena, request->body);
-	int rc = body.ptr ? tl__v0_request_read(&in->request, body, &refusal) : TL_E_NOMEM;
-
-	if (rc == TL_OK)
-		in->has_request = true;
-	else if (rc == TL_E_NOMEM)
-		tl__serve_text(sync, in, 503, "");
-	else
-		tl__serve_text(sync, in, (int)refusal, tl_error_message(tl_last_error()));
-	return rc == TL_OK; /* else `in` is gone */
-}
-
-void tl__serve_v0(tl__sync *sync, tl__incoming *in, const tl__sync_request *request)
-{
-	in->v0 = true;
-	if (!is_json(request->content_type)) {
-		tl__serve_text(
-			sync, in, 415, "Expected request with `Content-Type: application/json`");
-		return;
-	}
-	if (!read_request(sync, in, request))
-		return;
 	if ((sync->options.require_encryption && !tl__sync_encrypted(in->channel) &&
 		    !tl__sync_loopback(in->remote)) ||
 		!tl__serve_may_connect(sync, in)) {
 		tl__serve_v0_error(sync, in, "refused");
 		return;
 	}
-	if (!tl__serve_admit(sync, in))
-		return;
 	switch (in->request.kind) {
 	case TL__V0_HANDSHAKE: serve_handshake(sync, in); break;
 	case TL__V0_SYNC_TREE: serve_tree(sync, in); break;
 	case TL__V0_SEND_ENTRIES: tl__serve_send_entries(sync, in); break;
 	}
+}
+
+static void was_read(void *core, tl__work *work)
+{
+	tl__sync *sync = core;
+	tl__incoming *in = tl__serve_worked(sync, work);
+
+	if (!in)
+		return;
+	in->read = work; /* freed with the request */
+	in->request = work->read.request;
+	in->has_request = work->read.has_request;
+	if (work->code == TL_OK)
+		serve_read(sync, in);
+	else if (work->code == TL_E_NOMEM)
+		tl__serve_text(sync, in, 503, "");
+	else
+		tl__serve_text(sync, in, (int)work->read.refusal, tl_error_message(work->error));
+}
+
+/* A short one at once; longer ones apart from the loop's thread. */
+static void read_request(tl__sync *sync, tl__incoming *in, tl_str document)
+{
+	tl__work *work = tl__serve_work(sync, in, TL__WORK_READ, was_read);
+
+	if (!work)
+		return;
+	work->read.document = document;
+	if (document.len > TL__SERVE_READ_BYTES) {
+		tl__sync_give_work(sync, work);
+		return;
+	}
+	work->code = tl__work_read_run(work);
+	if (work->code != TL_OK)
+		work->error = tl__error_keep();
+	was_read(sync, work);
+}
+
+void tl__serve_v0(tl__sync *sync, tl__incoming *in, const tl__sync_request *request)
+{
+	tl_str document;
+
+	in->v0 = true;
+	if (!is_json(request->content_type)) {
+		tl__serve_text(
+			sync, in, 415, "Expected request with `Content-Type: application/json`");
+		return;
+	}
+	document = tl__arena_str(&in->arena, request->body);
+	if (!document.ptr)
+		tl__serve_text(sync, in, 503, "");
+	else if (tl__serve_admit(sync, in))
+		read_request(sync, in, document);
 }

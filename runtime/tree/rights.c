@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "crypto/key.h"
 #include "tree/dag.h"
 #include "tree/work.h"
 
@@ -81,7 +82,7 @@ static bool read_record(const tl_auth_key *record, tl_str name, tl__right *out)
 {
 	char text[TL_KEY_TEXT_LEN + 1];
 
-	if (record->status != TL_KEY_ACTIVE || tl_key_parse(&out->key, record->pubkey) != TL_OK)
+	if (record->status != TL_KEY_ACTIVE || tl__key_decode(&out->key, record->pubkey) != TL_OK)
 		return false;
 	tl_key_format(&out->key, text);
 	out->permission = record->permission;

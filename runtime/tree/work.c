@@ -34,6 +34,10 @@ void tl__work_free(tl__work *work)
 	case TL__WORK_PLAN: tl__work_plan_clear(&work->plan); break;
 	case TL__WORK_PAGE: tl__work_page_clear(&work->page); break;
 	case TL__WORK_WATCH: tl__work_page_clear(&work->watch.page); break;
+	case TL__WORK_READ:
+		if (work->read.has_request)
+			tl__v0_request_free(&work->read.request);
+		break;
 	case TL__WORK_STREAM: tl__work_stream_clear(&work->stream); break;
 	default: break;
 	}
@@ -67,6 +71,7 @@ static int run(tl__host *host, tl__work *work)
 	case TL__WORK_WATCH: return tl__work_watch_run(host->tree, work);
 	case TL__WORK_MATTERS: return tl__work_matters_run(host->tree, work);
 	case TL__WORK_VERIFY: return tl__work_verify_run(work);
+	case TL__WORK_READ: return tl__work_read_run(work);
 	}
 	return tl__fail(TL_E_INTERNAL, "no such store work: %d", (int)work->kind);
 }
@@ -100,5 +105,5 @@ void tl__work_run(tl__host *host, tl__work *work)
 
 bool tl__work_is_apart(const tl__work *work)
 {
-	return work->kind == TL__WORK_VERIFY;
+	return work->kind == TL__WORK_VERIFY || work->kind == TL__WORK_READ;
 }

@@ -23,6 +23,7 @@
 #define TL__WORK_SLICE_BYTES      (128 * 1024) /* of entries, likewise; one always comes */
 #define TL__WORK_OUR_ANCESTORS    64 /* ancestors added to v0 `our_tips` and `their_tips` */
 #define TL__WORK_NEAR_CHECKPOINTS 40 /* of them one behind the other in `their_tips` */
+#define TL__WORK_READ_GROUPS      16 /* databases that one request of 0.2.0 brings entries of */
 
 /* --- a v0 tree answer as it arrives ----------------------------------------------------------- */
 
@@ -65,7 +66,8 @@ typedef enum tl__work_kind {
 	TL__WORK_EXPIRE, /* access requests of `_sync` that nobody decided in time */
 	TL__WORK_WATCH, /* which of these databases are ahead of a place, and a page of the first */
 	TL__WORK_MATTERS, /* which of these keys any settings name */
-	TL__WORK_VERIFY   /* proofs, and the hash of a body: needs no store */
+	TL__WORK_VERIFY,  /* proofs, and the hash of a body: needs no store */
+	TL__WORK_READ     /* a request of 0.2.0: needs no store */
 } tl__work_kind;
 
 /* What the settings say of a database, as far as serving and asking need it. */
@@ -363,6 +365,23 @@ typedef struct tl__work_stream {
 	tl__streaming *streaming; /* private */
 } tl__work_stream;
 
+/* Entries of one database in a request of 0.2.0. */
+typedef struct tl__work_group {
+	tl_id db;
+	tl_str *lines;
+	size_t count, cap;
+} tl__work_group;
+
+typedef struct tl__work_read {
+	tl_str document; /* the caller's until the work is freed */
+	/* Out */
+	tl__v0_request request; /* freed with the work */
+	bool has_request;
+	tl__v0_refusal refusal; /* of one that cannot be read: TL_E_NOMEM apart */
+	tl__work_group groups[TL__WORK_READ_GROUPS];
+	size_t group_count;
+} tl__work_read;
+
 typedef struct tl__work {
 	tl__work_kind kind;
 	tl_id db; /* all zero when not about one */
@@ -393,6 +412,7 @@ typedef struct tl__work {
 		tl__work_expire expire;
 		tl__work_matters matters;
 		tl__work_verify verify;
+		tl__work_read read;
 	};
 } tl__work;
 
@@ -432,6 +452,7 @@ int tl__work_access_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_list_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_matters_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_verify_run(tl__work *work) TL_MUST_USE;
+int tl__work_read_run(tl__work *work) TL_MUST_USE;
 int tl__work_stream_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 /* What tl__work_free calls. */
 void tl__work_plan_clear(tl__work_plan *plan);

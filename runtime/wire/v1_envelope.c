@@ -137,7 +137,7 @@ static void scan_to(tl__v1_scan *s, tl__v1_request *out)
 	tl__v1_expect(s, "{\"to\":");
 	out->has_to = !tl__v1_accept(s, "null");
 	if (out->has_to)
-		tl__v1_key(s, &out->to);
+		tl__v1_key_form(s, &out->to);
 }
 
 static void scan_db(tl__v1_scan *s, tl__v1_request *out)
@@ -170,7 +170,7 @@ static void scan_keys(tl__v1_scan *s, tl__v1_request *out)
 			tl__v1_too_large(s, "keys of a request", TL__V1_MAX_KEYS);
 			return;
 		}
-		tl__v1_key(s, &out->keys[out->key_count++]);
+		tl__v1_key_form(s, &out->keys[out->key_count++]);
 	}
 }
 
@@ -196,7 +196,7 @@ int tl__v1_request_read(tl__v1_request *out, tl_str header)
 	memset(out, 0, sizeof *out);
 	scan_to(&s, out);
 	tl__v1_expect(&s, ",\"from\":");
-	tl__v1_key(&s, &out->from);
+	tl__v1_key_form(&s, &out->from);
 	tl__v1_expect(&s, ",\"method\":");
 	tl__v1_word(&s, &out->method, "a method was expected");
 	scan_db(&s, out);

@@ -1,5 +1,6 @@
 #include "wire/v1_header.h"
 
+#include "crypto/key.h"
 #include "base/fail.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -175,6 +176,15 @@ void tl__v1_key(tl__v1_scan *s, tl_key *out)
 
 	tl__v1_text(s, &text, "a public key was expected");
 	if (s->code == TL_OK && tl_key_parse(out, text) != TL_OK)
+		s->code = tl__fail_cause(TL_E_BAD_MESSAGE, "message holds no valid public key");
+}
+
+void tl__v1_key_form(tl__v1_scan *s, tl_key *out)
+{
+	tl_str text;
+
+	tl__v1_text(s, &text, "a public key was expected");
+	if (s->code == TL_OK && tl__key_decode(out, text) != TL_OK)
 		s->code = tl__fail_cause(TL_E_BAD_MESSAGE, "message holds no valid public key");
 }
 

@@ -27,6 +27,8 @@ void tl__v1_u64(tl__v1_scan *s, uint64_t *out);
 /* A string of 2 * len lower-case hex digits. */
 void tl__v1_hex(tl__v1_scan *s, uint8_t *out, size_t len);
 void tl__v1_key(tl__v1_scan *s, tl_key *out);
+/* What may be no key, but is verified with or compared. */
+void tl__v1_key_form(tl__v1_scan *s, tl_key *out);
 void tl__v1_id(tl__v1_scan *s, tl_id *out);
 void tl__v1_bool(tl__v1_scan *s, bool *out);
 /* One JSON value, verbatim. */

@@ -365,6 +365,33 @@ static void a_pinned_key_cannot_be_named(void)
 	}
 }
 
+/* Each asks for its rights: more databases than that are passed over. */
+static void a_message_is_about_so_many_databases(void)
+{
+	made entries[TL__WORK_READ_GROUPS + 1];
+	tl_str lines[TL__WORK_READ_GROUPS + 1];
+	tl_id dbs[TL__WORK_READ_GROUPS + 1];
+	char wanted[40];
+
+	with_notes(NULL, false);
+	for (size_t i = 0; i <= TL__WORK_READ_GROUPS; i++) {
+		tl_id tip;
+
+		dbs[i] = make_db(bob, "open");
+		CHECK_OK(set_public(bob, &dbs[i], (tl_permission){TL_WRITE, 5}));
+		CHECK_OK(grant(bob, &dbs[i], "writer", (tl_permission){TL_WRITE, 5}));
+		tip = tip_of(&dbs[i]);
+		entries[i] = make_entry(&dbs[i], &tip, "data", DATA, "writer");
+		lines[i] = entries[i].text;
+	}
+	snprintf(wanted, sizeof wanted, "{\"Count\":%d}", TL__WORK_READ_GROUPS);
+	CHECK(send_says(lines, TL__WORK_READ_GROUPS + 1, wanted));
+	for (size_t i = 0; i <= TL__WORK_READ_GROUPS; i++) {
+		CHECK(bob_has(&dbs[i], &entries[i].id) == (i < TL__WORK_READ_GROUPS));
+		made_free(&entries[i]);
+	}
+}
+
 int main(void)
 {
 	RUN_SIM(what_cannot_be_read_has_its_status);
@@ -382,5 +409,6 @@ int main(void)
 	RUN_SIM(only_what_verifies_counts);
 	RUN_SIM(several_databases_travel_in_one_push);
 	RUN_SIM(a_pinned_key_cannot_be_named);
+	RUN_SIM(a_message_is_about_so_many_databases);
 	return spec_end();
 }
