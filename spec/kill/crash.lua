@@ -8,7 +8,8 @@ local work = assert(uv.fs_mkdtemp((os.getenv 'TMPDIR' or '/tmp') .. '/tidelock-c
 local passed, failed = 0, 0
 math.randomseed(seed)
 
-local LIMIT = 90 -- seconds for any one step
+local LIMIT = 90    -- seconds for any one step
+local REQUESTS = 20 -- owners killed behind their answer, whatever the rounds
 
 -- --- processes ---------------------------------------------------------------------------------
 
@@ -143,6 +144,32 @@ local function bootstrap(round, v0)
 	assert(client.code == 0 and client.lines[#client.lines] == 'synced', 'the sync did not finish')
 	kill(server)
 	assert(picture(data, id) == picture(copy, id), 'the two sides differ')
+	os.execute(('rm -rf %q'):format(copy))
+end
+
+-- The owner is killed as soon as it says that the request waits; it must not have forgotten it.
+local function request(round)
+	local owner_data = work .. '/owner'
+	local owner = start('owner', owner_data)
+	local address, wanted = ready(owner):match '^(%S+) (%S+)$'
+	local guest <close> = assert(tl.open { backend = tl.memory(), name = 'guest ' .. round })
+	assert(guest:add_private_key 'me')
+	assert(guest:sync():enable_http_transport())
+	local asked = assert(guest:sync():request_database_access(address, wanted, 'me', 'write:10'))
+	kill(owner)
+	assert(asked.status == 'pending', asked.status)
+	local node <close> = assert(tl.open { path = owner_data })
+	for _, waiting in ipairs(assert(node:sync():pending_bootstrap_requests())) do
+		if waiting.request_id == asked.request_id then return end
+	end
+	error('a request that was answered is gone', 0)
+end
+
+local began = uv.hrtime()
+
+local function tell_progress(text, ...)
+	print(("%s, %d failed, %d s"):format(text:format(...), failed, (uv.hrtime() - began) // 1000000000))
+	io.stdout:flush()
 end
 
 local function run(name, round, fn, ...)
@@ -161,7 +188,12 @@ for round = 1, rounds do
 	run('commits', round, commits)
 	run('bootstrap', round, bootstrap)
 	run('bootstrap in v0', round, bootstrap, 'v0')
+	tell_progress('round %d of %d: %d acknowledged commits', round, rounds, #acknowledged)
 end
+for round = 1, REQUESTS do
+	run('request', round, request)
+end
+tell_progress('%d access requests', REQUESTS)
 os.execute(('rm -rf %q'):format(work))
 print(('%d acknowledged commits'):format(#acknowledged))
 print(('%d passed, %d failed'):format(passed, failed))
