@@ -65,6 +65,7 @@ typedef struct tl__backend {
 	int (*waiters)(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud);
 	int (*waits)(tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit,
 		void *ud);
+	int (*needed)(tl__snapshot *s, const tl_id *id, bool *needed);
 	int (*aside_usage)(tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count,
 		uint64_t *bytes);
 	int (*local)(tl__store *store, tl_str key, char **value, size_t *len);

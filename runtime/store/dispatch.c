@@ -108,6 +108,11 @@ int tl__read_waits(
 	return walked(s->store->backend->waits(s, db, pending, visit, ud));
 }
 
+int tl__read_needed(tl__snapshot *s, const tl_id *id, bool *needed)
+{
+	return s->store->backend->needed(s, id, needed);
+}
+
 int tl__read_aside_usage(
 	tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count, uint64_t *bytes)
 {

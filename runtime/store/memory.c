@@ -237,6 +237,7 @@ static const tl__backend memory_backend = {
 	.aside_list = tl__m_aside_list,
 	.waiters = tl__m_waiters,
 	.waits = tl__m_waits,
+	.needed = tl__m_needed,
 	.aside_usage = tl__m_aside_usage,
 	.local = local,
 	.locals = locals,

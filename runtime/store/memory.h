@@ -26,6 +26,8 @@ typedef enum tl__table {
 	TL__T_ASIDE_ORDER,  /* database number or 0, verdict, sequence -> key in TL__T_ASIDE */
 	TL__T_WAIT,         /* database number, pending id, awaited id -> nothing */
 	TL__T_WAITER,       /* awaited id, database number, pending id -> db id */
+	TL__T_NEED,         /* database number, pending id, needed id -> nothing */
+	TL__T_NEEDED,       /* needed id, database number, pending id -> db id */
 	TL__T_USAGE,        /* verdict, 's' and sender, or 'x' -> tl__m_usage */
 	TL__T_LOCAL,        /* key -> value */
 	TL__T_KEY,          /* name -> value */
@@ -234,6 +236,7 @@ int tl__m_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint
 int tl__m_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud);
 int tl__m_waits(
 	tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit, void *ud);
+int tl__m_needed(tl__snapshot *s, const tl_id *id, bool *needed);
 int tl__m_aside_usage(
 	tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count, uint64_t *bytes);
 

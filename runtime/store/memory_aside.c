@@ -57,7 +57,9 @@ static void aside_key(tl__m_change *change, const tl_id *id)
 	tl__k_id(tl__k_number(tl__k_start(&change->key), change->db.number), id);
 }
 
-static int drop_waits(tl__m_change *change, const tl_id *id)
+/* Lines from an entry set aside to others, and the same the other way round: what it waits for,
+ * what it needs. */
+static int drop_lines(tl__m_change *change, tl__table to, tl__table from, const tl_id *id)
 {
 	uint8_t prefix_memory[4 + TL_ID_BYTES];
 	tl_str prefix = {(const char *)prefix_memory, sizeof prefix_memory};
@@ -72,16 +74,15 @@ static int drop_waits(tl__m_change *change, const tl_id *id)
 		const tl__row *row;
 		tl_id awaited;
 
-		tl__rows_seek(&walk, change->view.roots[TL__T_WAIT], prefix, prefix);
+		tl__rows_seek(&walk, change->view.roots[to], prefix, prefix);
 		row = tl__rows_next(&walk);
 		if (!row)
 			break;
 		memcpy(awaited.b, row->data + prefix.len, TL_ID_BYTES);
-		rc = tl__rows_remove(
-			&change->edit, &change->view.roots[TL__T_WAIT], tl__row_key(row));
+		rc = tl__rows_remove(&change->edit, &change->view.roots[to], tl__row_key(row));
 		tl__k_str(tl__k_id(tl__k_start(&change->key), &awaited), prefix);
 		if (rc == TL_OK)
-			rc = drop(change, TL__T_WAITER);
+			rc = drop(change, from);
 	}
 	return rc;
 }
@@ -106,28 +107,40 @@ int tl__m_aside_drop(tl__m_change *change, const tl_id *id)
 	if (rc == TL_OK)
 		rc = drop(change, TL__T_ASIDE_ORDER);
 	if (rc == TL_OK)
-		rc = drop_waits(change, id);
+		rc = drop_lines(change, TL__T_WAIT, TL__T_WAITER, id);
+	if (rc == TL_OK)
+		rc = drop_lines(change, TL__T_NEED, TL__T_NEEDED, id);
 	aside_key(change, id);
 	change->db.asides--;
 	return rc == TL_OK ? drop(change, TL__T_ASIDE) : rc;
 }
 
-static int put_waits(tl__m_change *change, const tl__put_aside *aside)
+static int put_lines(tl__m_change *change, tl__table to, tl__table from, const tl_id *id,
+	const tl_id *others, size_t other_count)
 {
 	int rc = TL_OK;
 
-	for (size_t i = 0; rc == TL_OK && i < aside->waits_count; i++) {
-		aside_key(change, &aside->id);
-		tl__k_id(&change->key, &aside->waits_for[i]);
-		rc = tl__m_put(change, TL__T_WAIT, key_of(change), NULL, 0, NULL, 0);
-		tl__k_number(tl__k_id(tl__k_start(&change->key), &aside->waits_for[i]),
-			change->db.number);
-		tl__k_id(&change->key, &aside->id);
+	for (size_t i = 0; rc == TL_OK && i < other_count; i++) {
+		aside_key(change, id);
+		tl__k_id(&change->key, &others[i]);
+		rc = tl__m_put(change, to, key_of(change), NULL, 0, NULL, 0);
+		tl__k_number(tl__k_id(tl__k_start(&change->key), &others[i]), change->db.number);
+		tl__k_id(&change->key, id);
 		if (rc == TL_OK)
-			rc = tl__m_put(change, TL__T_WAITER, key_of(change), &change->db_id,
+			rc = tl__m_put(change, from, key_of(change), &change->db_id,
 				sizeof change->db_id, NULL, 0);
 	}
 	return rc;
+}
+
+static int put_others(tl__m_change *change, const tl__put_aside *aside)
+{
+	int rc = put_lines(
+		change, TL__T_WAIT, TL__T_WAITER, &aside->id, aside->waits_for, aside->waits_count);
+
+	return rc == TL_OK ? put_lines(change, TL__T_NEED, TL__T_NEEDED, &aside->id, aside->needs,
+				     aside->needs_count)
+			   : rc;
 }
 
 /* The row in both orders: of its database and of all. */
@@ -191,7 +204,7 @@ int tl__m_aside_put(tl__m_change *change, const tl__put_aside *aside)
 		rc = put_order(change, &row, &aside->id);
 	if (rc == TL_OK)
 		rc = count(change, &row, aside->sender, true);
-	return rc == TL_OK ? put_waits(change, aside) : rc;
+	return rc == TL_OK ? put_others(change, aside) : rc;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -321,4 +334,17 @@ int tl__m_aside_usage(
 	*count = usage.count;
 	*bytes = usage.bytes;
 	return tl__buf_status(tl__m_key_of(s));
+}
+
+int tl__m_needed(tl__snapshot *s, const tl_id *id, bool *needed)
+{
+	tl__rows_walk walk;
+
+	*needed = false;
+	tl__k_id(tl__m_key_start(s), id);
+	if (tl__buf_status(tl__m_key_of(s)) != TL_OK)
+		return TL_E_NOMEM;
+	tl__m_seek(s, TL__T_NEEDED, TL_ID_BYTES, &walk);
+	*needed = tl__rows_next(&walk) != NULL;
+	return TL_OK;
 }

@@ -131,6 +131,7 @@ static const tl__backend sqlite_backend = {
 	.aside_list = tl__sq_aside_list,
 	.waiters = tl__sq_waiters,
 	.waits = tl__sq_waits,
+	.needed = tl__sq_needed,
 	.aside_usage = tl__sq_aside_usage,
 	.local = tl__sq_local,
 	.locals = tl__sq_locals,

@@ -12,7 +12,7 @@
 #include "store/backend.h"
 #include "store/sqlite_sql.h"
 
-#define TL__SQ_VERSION     2          /* of the schema (PRAGMA user_version) */
+#define TL__SQ_VERSION     3          /* of the schema (PRAGMA user_version) */
 #define TL__SQ_APPLICATION 0x746c6b31 /* "tlk1" (PRAGMA application_id) */
 
 #define TL__SQ_FILE "tidelock.db"
@@ -232,8 +232,8 @@ int tl__sq_schema(tl__sqlite *store, tl__sq_conn *conn) TL_MUST_USE;
 
 /* Brings a file of an older version up to TL__SQ_VERSION, in one transaction. */
 int tl__sq_upgrade(tl__sqlite *store, tl__sq_conn *conn, int64_t version) TL_MUST_USE;
-/* The part of the schema that version 2 brought. */
-extern const char tl__sq_schema_2[];
+/* What these versions brought. */
+extern const char tl__sq_schema_2[], tl__sq_schema_3[];
 
 /* --- sqlite_write.c, sqlite_turn.c, sqlite_aside.c -------------------------------------------- */
 
@@ -326,6 +326,8 @@ int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__s
 int tl__sq_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out);
 /* Of the database of this number. */
 int tl__sq_last_joint(tl__sq_conn *conn, int64_t db, uint64_t upto, uint64_t *out) TL_MUST_USE;
+/* After the batch's entries and tips are written. */
+int tl__sq_note_joint(tl__sq_change *change) TL_MUST_USE;
 int tl__sq_put_joint(tl__sq_conn *conn, int64_t db, uint64_t arrival) TL_MUST_USE;
 int tl__sq_children(
 	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
@@ -346,6 +348,7 @@ int tl__sq_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uin
 int tl__sq_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud);
 int tl__sq_waits(
 	tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit, void *ud);
+int tl__sq_needed(tl__snapshot *s, const tl_id *id, bool *needed);
 int tl__sq_aside_usage(
 	tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count, uint64_t *bytes);
 

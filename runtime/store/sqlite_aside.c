@@ -49,11 +49,19 @@ static int count(
 	return add_usage(conn, verdict, TL__STR_NULL, step, step * size);
 }
 
-static int drop_waits(tl__sq_change *change, const tl_id *id)
+/* What it waits for, and what it needs. */
+static int drop_others(tl__sq_change *change, const tl_id *id)
 {
 	tl__sq_query q;
+	int rc;
 
 	tl__sq_start(&q, change->conn, TL__SQL_WAIT_DROP);
+	tl__sq_int(&q, change->db.db);
+	tl__sq_id(&q, id);
+	rc = tl__sq_run(&q);
+	if (rc != TL_OK)
+		return rc;
+	tl__sq_start(&q, change->conn, TL__SQL_NEED_DROP);
 	tl__sq_int(&q, change->db.db);
 	tl__sq_id(&q, id);
 	return tl__sq_run(&q);
@@ -96,7 +104,7 @@ static int drop_old(tl__sq_change *change, const tl_id *id, int64_t *sequence, i
 	tl__sq_start(&q, change->conn, TL__SQL_ASIDE_DROP);
 	tl__sq_int(&q, *sequence);
 	rc = tl__sq_run(&q);
-	return rc == TL_OK ? drop_waits(change, id) : rc;
+	return rc == TL_OK ? drop_others(change, id) : rc;
 }
 
 int tl__sq_aside_drop(tl__sq_change *change, const tl_id *id)
@@ -157,6 +165,22 @@ static int put_waits(tl__sq_change *change, const tl__put_aside *aside)
 	return rc;
 }
 
+static int put_needs(tl__sq_change *change, const tl__put_aside *aside)
+{
+	int rc = TL_OK;
+
+	for (size_t i = 0; rc == TL_OK && i < aside->needs_count; i++) {
+		tl__sq_query q;
+
+		tl__sq_start(&q, change->conn, TL__SQL_NEED_PUT);
+		tl__sq_id(&q, &aside->needs[i]);
+		tl__sq_int(&q, change->db.db);
+		tl__sq_id(&q, &aside->id);
+		rc = tl__sq_run(&q);
+	}
+	return rc;
+}
+
 int tl__sq_aside_put(tl__sq_change *change, const tl__put_aside *aside)
 {
 	int64_t n, sequence = 0, verdict = 0;
@@ -174,6 +198,8 @@ int tl__sq_aside_put(tl__sq_change *change, const tl__put_aside *aside)
 			(int64_t)aside->bytes.len);
 	if (rc == TL_OK)
 		rc = put_waits(change, aside);
+	if (rc == TL_OK)
+		rc = put_needs(change, aside);
 	change->db.asides++;
 	return rc;
 }
@@ -310,6 +336,18 @@ int tl__sq_waits(
 		if (rc != TL_OK)
 			break;
 	}
+	tl__sq_end(&q);
+	return rc;
+}
+
+int tl__sq_needed(tl__snapshot *s, const tl_id *id, bool *needed)
+{
+	tl__sq_query q;
+	int rc;
+
+	tl__sq_start(&q, tl__sq_conn_of(s), TL__SQL_NEEDED);
+	tl__sq_id(&q, id);
+	rc = tl__sq_step(&q, needed);
 	tl__sq_end(&q);
 	return rc;
 }

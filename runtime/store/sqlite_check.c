@@ -291,6 +291,9 @@ static const agreement agreements[] = {
 		"x'73') <> (SELECT count(*) FROM aside) OR (SELECT coalesce(sum(bytes), 0) FROM "
 		"usage WHERE substr(sender, 1, 1) = x'73') <> (SELECT coalesce(sum(size), 0) FROM "
 		"aside)"},
+	{"entries need others without being set aside",
+		"SELECT count(*) FROM need n WHERE NOT EXISTS (SELECT 1 FROM aside a WHERE "
+		"a.id = n.pending AND a.db = n.db)"},
 	{"entries wait without being set aside",
 		"SELECT count(*) FROM wait w WHERE NOT EXISTS (SELECT 1 FROM aside a WHERE "
 		"a.id = w.pending AND a.db = w.db)"},

@@ -282,36 +282,6 @@ int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__s
 	return rc;
 }
 
-int tl__sq_last_joint(tl__sq_conn *conn, int64_t db, uint64_t upto, uint64_t *out)
-{
-	tl__sq_query q;
-	bool row;
-	int rc;
-
-	*out = 0;
-	tl__sq_start(&q, conn, TL__SQL_JOINT);
-	tl__sq_int(&q, tl__sq_n(db, 0));
-	tl__sq_int(&q, tl__sq_n(db, upto > TL__SQ_MAX_ARRIVAL ? TL__SQ_MAX_ARRIVAL : upto));
-	rc = tl__sq_step(&q, &row);
-	if (rc != TL_OK || !row)
-		return rc;
-	rc = tl__sq_row_check(&q, 'J', 0, 1);
-	if (rc == TL_OK)
-		*out = tl__sq_arrival(tl__sq_col_int(&q, 0));
-	tl__sq_end(&q);
-	return rc;
-}
-
-int tl__sq_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out)
-{
-	tl__sq_conn *conn = tl__sq_conn_of(s);
-	int64_t number;
-	int rc = tl__sq_database(conn, db, &number);
-
-	*out = 0;
-	return rc == TL_OK && number ? tl__sq_last_joint(conn, number, upto, out) : rc;
-}
-
 int tl__sq_children(
 	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud)
 {

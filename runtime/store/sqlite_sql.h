@@ -96,6 +96,10 @@
 	X(WAITS, "SELECT awaited FROM wait WHERE db = ?1 AND pending = ?2 ORDER BY awaited")       \
 	X(WAITERS, "SELECT d.id, w.pending FROM wait w CROSS JOIN database d ON d.k = w.db "       \
 		   "WHERE w.awaited = ?1 ORDER BY w.db, w.pending")                                \
+	X(NEED_PUT, "INSERT INTO need(needed, db, pending) VALUES (?1, ?2, ?3) "                   \
+		    "ON CONFLICT DO NOTHING")                                                      \
+	X(NEED_DROP, "DELETE FROM need WHERE db = ?1 AND pending = ?2")                            \
+	X(NEEDED, "SELECT 1 FROM need WHERE needed = ?1 LIMIT 1")                                  \
 	X(USAGE_ADD, "INSERT INTO usage(verdict, sender, count, bytes) VALUES (?1, ?2, ?3, ?4) "   \
 		     "ON CONFLICT(verdict, sender) DO UPDATE SET count = count + ?3, "             \
 		     "bytes = bytes + ?4")                                                         \

@@ -6,6 +6,13 @@
 const char tl__sq_schema_2[] =
 	"CREATE TABLE joint(n INTEGER PRIMARY KEY NOT NULL, sum INTEGER NOT NULL);";
 
+/* What was set aside before says nothing of what it needs, which is a saving only: what is evicted
+ * is asked for again. */
+const char tl__sq_schema_3[] =
+	"CREATE TABLE need(needed BLOB NOT NULL, db INTEGER NOT NULL, pending BLOB NOT NULL, "
+	"PRIMARY KEY(needed, db, pending)) WITHOUT ROWID;"
+	"CREATE INDEX need_of ON need(db, pending);";
+
 /* --- 2: joints -------------------------------------------------------------------------------- */
 
 /* The tips after each arrival of one database. */
@@ -85,13 +92,17 @@ static int join_all(tl__sq_conn *conn)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-static int upgrade(tl__sq_conn *conn)
+static int upgrade(tl__sq_conn *conn, int64_t version)
 {
 	char sql[64];
-	int rc = tl__sq_exec(conn, tl__sq_schema_2, "upgrade");
+	int rc = TL_OK;
 
-	if (rc == TL_OK)
+	if (version < 2)
+		rc = tl__sq_exec(conn, tl__sq_schema_2, "upgrade");
+	if (rc == TL_OK && version < 2)
 		rc = join_all(conn);
+	if (rc == TL_OK && version < 3)
+		rc = tl__sq_exec(conn, tl__sq_schema_3, "upgrade");
 	sqlite3_snprintf(sizeof sql, sql, "PRAGMA user_version = %d", TL__SQ_VERSION);
 	return rc == TL_OK ? tl__sq_exec(conn, sql, "upgrade") : rc;
 }
@@ -104,7 +115,7 @@ int tl__sq_upgrade(tl__sqlite *store, tl__sq_conn *conn, int64_t version)
 		"%s is of schema %" PRId64 " and is brought to %d", store->file, version,
 		TL__SQ_VERSION);
 	if (rc == TL_OK)
-		rc = upgrade(conn);
+		rc = upgrade(conn, version);
 	if (rc == TL_OK)
 		rc = tl__sq_exec(conn, "COMMIT", "upgrade");
 	if (rc != TL_OK && sqlite3_get_autocommit(conn->db) == 0)

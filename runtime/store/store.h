@@ -93,9 +93,11 @@ typedef struct tl__put_aside {
 	bool related;        /* the sender has a relation with this database */
 	int reason;          /* error code that says why */
 	uint32_t rules;      /* version of the trust rules that judged it */
-	bool pinned;         /* named or cited by pending or DAG entries: not evicted */
+	bool pinned;         /* a void entry cites it: not evicted */
 	const tl_id *waits_for;
 	size_t waits_count;
+	const tl_id *needs; /* what a pending one names or cites: tl__read_needed; may repeat */
+	size_t needs_count;
 } tl__put_aside;
 
 typedef struct tl__put_local {
@@ -282,6 +284,8 @@ int tl__read_waiters(
 /* What a pending entry waits for. */
 int tl__read_waits(tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit,
 	void *ud) TL_MUST_USE;
+/* Whether an entry set aside, of whatever database, needs this one. */
+int tl__read_needed(tl__snapshot *s, const tl_id *id, bool *needed) TL_MUST_USE;
 /* Count and bytes set aside with that verdict: of one sender (all databases), or of all senders
  * without relation together when `sender.ptr` is NULL. */
 int tl__read_aside_usage(tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count,

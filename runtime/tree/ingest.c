@@ -1,9 +1,11 @@
 /* Ingest: pages of received lines, and what follows from them in other databases. */
+#include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tree/quarantine.h"
 #include "tree/dag.h"
 #include "tree/ingest_run.h"
 
@@ -164,6 +166,15 @@ static int on_row_to_pin(void *ud, const tl__aside_row *row)
 	return p->found ? TL_OK : TL_E_NOMEM;
 }
 
+static int write_asides(tl__tree *tree, tl__batch *batch)
+{
+	int code = tl__store_write(tree->store, batch);
+
+	if (code == TL_OK)
+		tl__quarantine_wrote(tree, batch);
+	return code;
+}
+
 static int pin(tl__tree *tree, const tl__foreign *what)
 {
 	pinner p = {.arena = TL__ARENA_INIT};
@@ -178,29 +189,50 @@ static int pin(tl__tree *tree, const tl__foreign *what)
 			s, &what->db, &what->id, 1, TL__WITH_BYTES, on_row_to_pin, &p);
 	tl__snapshot_close(s);
 	if (code == TL_OK && p.found)
-		code = tl__store_write(tree->store, &batch);
+		code = write_asides(tree, &batch);
 	tl__tree_unlock(tree, &what->db);
 	tl__arena_free(&p.arena);
 	return code;
 }
 
-static int drop(tl__tree *tree, const tl__foreign *what)
+static int by_database(const void *a, const void *b)
 {
-	tl__batch batch = {.db = what->db, .drop_asides = &what->id, .drop_aside_count = 1};
+	return memcmp(&((const tl__foreign *)a)->db, &((const tl__foreign *)b)->db, sizeof(tl_id));
+}
 
-	return tl__store_write(tree->store, &batch);
+/* One write for each database. */
+static int drop_all(tl__tree *tree, tl__foreign_list *list)
+{
+	tl__buf ids = TL__BUF_INIT;
+	int code = TL_OK;
+
+	if (list->count > 1)
+		qsort(list->at, list->count, sizeof *list->at, by_database);
+	for (size_t i = 0, n; i < list->count && code == TL_OK; i += n) {
+		tl__batch batch = {.db = list->at[i].db};
+
+		tl__buf_clear(&ids);
+		for (n = 0; i + n < list->count && by_database(&list->at[i], &list->at[i + n]) == 0;
+			n++)
+			tl__buf_append(&ids, &list->at[i + n].id, TL_ID_BYTES);
+		batch.drop_asides = (const tl_id *)(const void *)ids.ptr;
+		batch.drop_aside_count = n;
+		code = tl__buf_status(&ids);
+		if (code == TL_OK)
+			code = write_asides(tree, &batch);
+	}
+	tl__buf_free(&ids);
+	return code;
 }
 
 /* Without the lock: none of this changes what the turn decided. */
-static int tidy_up(const tl__run *run)
+static int tidy_up(tl__run *run)
 {
 	int code = TL_OK;
 
 	for (size_t i = 0; i < run->pin.count && code == TL_OK; i++)
 		code = pin(run->tree, &run->pin.at[i]);
-	for (size_t i = 0; i < run->evict.count && code == TL_OK; i++)
-		code = drop(run->tree, &run->evict.at[i]);
-	return code;
+	return code == TL_OK ? drop_all(run->tree, &run->evict) : code;
 }
 
 /* --- turns --------------------------------------------------------------------------------------

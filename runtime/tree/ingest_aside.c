@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/str.h"
+#include "model/entry_impl.h"
 #include "tree/ingest_run.h"
 
 int tl__run_drop(tl__run *run, const tl_id *id)
@@ -17,15 +18,50 @@ int tl__run_drop(tl__run *run, const tl_id *id)
 	return TL_OK;
 }
 
+/* What it names and cites, of whatever database: nothing of it in quarantine goes while the entry
+ * is pending. */
+static int gather_needs(tl__run *run, const tl__item *item, tl__put_aside *row)
+{
+	size_t name_count, count = 0;
+	const tl_id *names = tl__entry_names(item->entry, &name_count);
+	tl__buf ids = TL__BUF_INIT;
+	tl_id *needs;
+	int code;
+
+	tl__buf_append(&ids, names, name_count * sizeof *names);
+	code = tl__buf_status(&ids);
+	for (size_t step = 0; step < tl_entry_step_count(item->entry) && code == TL_OK; step++) {
+		tl_id *tips;
+
+		code = tl__judge_tips(item->entry, step, &run->arena, &tips, &count);
+		if (code == TL_OK)
+			tl__buf_append(&ids, tips, count * sizeof *tips);
+		else if (code == TL_E_INVALID_TIP)
+			code = TL_OK;
+	}
+	if (code == TL_OK)
+		code = tl__buf_status(&ids);
+	count = ids.len / TL_ID_BYTES;
+	needs = code == TL_OK ? tl__arena_alloc(&run->arena, count + 1, sizeof *needs) : NULL;
+	if (needs && count > 0)
+		memcpy(needs, ids.ptr, ids.len);
+	row->needs = needs;
+	row->needs_count = needs ? count : 0;
+	tl__buf_free(&ids);
+	return needs ? TL_OK : TL_E_NOMEM;
+}
+
 static int put_row(tl__run *run, const tl__item *item, tl__verdict verdict)
 {
 	void *array = run->asides;
+	tl__put_aside *row;
 
 	if (tl__arena_grow(&run->arena, &array, &run->aside_cap, run->aside_count,
 		    sizeof *run->asides) != TL_OK)
 		return TL_E_NOMEM;
 	run->asides = array;
-	run->asides[run->aside_count++] = (tl__put_aside){.id = *tl_entry_id(item->entry),
+	row = &run->asides[run->aside_count++];
+	*row = (tl__put_aside){.id = *tl_entry_id(item->entry),
 		.bytes = tl_entry_bytes(item->entry),
 		.verdict = verdict,
 		.sender = item->sender,
@@ -34,7 +70,7 @@ static int put_row(tl__run *run, const tl__item *item, tl__verdict verdict)
 		.rules = TL__RULES_VERSION,
 		.waits_for = verdict == TL__PENDING ? item->waits : NULL,
 		.waits_count = verdict == TL__PENDING ? item->wait_count : 0};
-	return TL_OK;
+	return verdict == TL__PENDING ? gather_needs(run, item, row) : TL_OK;
 }
 
 /* --- pending ------------------------------------------------------------------------------------

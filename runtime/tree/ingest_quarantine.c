@@ -1,303 +1,233 @@
 /* The quarantine is a cache: when it is full, whoever has most in it loses the oldest. */
-#include <stdlib.h>
 #include <string.h>
-#include "base/buf.h"
-#include "base/mem.h"
 #include "base/str.h"
-#include "model/entry_impl.h"
 #include "tree/ingest_run.h"
+#include "tree/quarantine.h"
+
+/* Rows that have to stay and are passed over in one turn. They are looked at last from then on. */
+#define MAX_PASSED_OVER 256
 
 #define NONE SIZE_MAX
 
-typedef struct resident {
-	tl_id db, id;
-	size_t sender;
-	uint64_t sequence;
-	uint32_t size;
-	bool pinned;
-	size_t newcomer; /* its place among the run's asides, or NONE */
-	size_t younger;  /* the sender's next one, or NONE */
-} resident;
-
-typedef struct share {
-	uint64_t count, bytes;
-	size_t oldest; /* resident, or NONE: nothing is left to take */
-	size_t youngest;
-} share;
-
-typedef struct quarantine {
+typedef struct room {
 	tl__run *run;
-	tl__arena arena;
-	const tl_id *db; /* being listed */
-	resident *at;
-	size_t count, cap;
-	tl__map by_sender; /* text -> 1 + place in shares */
-	share *shares;
-	size_t share_count, share_cap;
-	uint64_t bytes;
-	uint64_t left; /* residents that stay */
-	tl__map by_id; /* 1 + place in at */
-} quarantine;
+	tl__quarantine *q;
+	uint64_t count, bytes; /* as it will be */
+	uint64_t max_count, max_bytes;
+	tl__map needed; /* by what becomes pending in this turn */
+	size_t passed_over;
+	size_t *next_new; /* of the same sender, by place among the run's asides */
+} room;
 
 /* --- who is there -------------------------------------------------------------------------------
  */
 
-static int share_of(quarantine *q, tl_str sender, size_t *out)
-{
-	uintptr_t place = (uintptr_t)tl__map_get(&q->by_sender, sender);
-	void *array = q->shares;
-
-	if (place > 0) {
-		*out = place - 1;
-		return TL_OK;
-	}
-	if (tl__arena_grow(&q->arena, &array, &q->share_cap, q->share_count, sizeof *q->shares) !=
-		TL_OK)
-		return TL_E_NOMEM;
-	q->shares = array;
-	q->shares[q->share_count] = (share){.oldest = NONE, .youngest = NONE};
-	*out = q->share_count++;
-	return tl__map_set(&q->by_sender, sender, (void *)(uintptr_t)q->share_count);
-}
-
-static int add_resident(quarantine *q, const resident *r, tl_str sender)
-{
-	void *array = q->at;
-	int code;
-
-	if (tl__arena_grow(&q->arena, &array, &q->cap, q->count, sizeof *q->at) != TL_OK)
-		return TL_E_NOMEM;
-	q->at = array;
-	q->at[q->count] = *r;
-	code = share_of(q, sender, &q->at[q->count].sender);
-	if (code == TL_OK)
-		q->count++;
-	return code;
-}
-
 /* Those that leave or are written anew in this turn are not counted twice. */
-static int on_resident(void *ud, const tl__aside_row *row)
+static void discount(room *m)
 {
-	quarantine *q = ud;
-	const tl__item *item = tl__run_find(q->run, &row->id);
-	resident r = {.db = *q->db,
-		.id = row->id,
-		.sequence = row->sequence,
-		.size = row->size,
-		.pinned = row->pinned,
-		.newcomer = NONE};
+	const tl__run *run = m->run;
 
-	if (tl__item_real(item) && memcmp(q->db, &q->run->db, sizeof *q->db) == 0 &&
-		(item->enters || !item->fixed))
-		return TL_OK;
-	return add_resident(q, &r, row->sender);
+	for (size_t i = 0; i < run->item_count; i++) {
+		const tl__item *item = run->items[i];
+		tl__resident *r;
+
+		if (!tl__item_real(item) || (!item->enters && item->fixed))
+			continue;
+		r = tl__quarantine_find(m->q, &run->db, tl_entry_id(item->entry));
+		if (!r || r->leaves == m->q->turn)
+			continue;
+		r->leaves = m->q->turn;
+		tl__share_ready(m->q, r->share);
+		r->share->count_now--;
+		r->share->bytes_now -= r->size;
+		m->count--;
+		m->bytes -= r->size;
+	}
 }
 
-static int on_database(void *ud, const tl__db_row *row)
+static int admit(room *m, size_t at)
 {
-	tl__buf_append(ud, &row->db, sizeof row->db);
+	const tl__put_aside *row = &m->run->asides[at];
+	tl__share *share = tl__quarantine_share(m->q, row->sender);
+
+	if (!share)
+		return TL_E_NOMEM;
+	m->next_new[at] = NONE;
+	if (share->new_count++ == 0)
+		share->first_new = at;
+	else
+		m->next_new[share->last_new] = at;
+	share->last_new = at;
+	share->count_now++;
+	share->bytes_now += row->bytes.len;
+	m->count++;
+	m->bytes += row->bytes.len;
 	return TL_OK;
-}
-
-static int list_databases(tl__snapshot *s, tl__buf *dbs)
-{
-	int code = tl__read_databases(s, on_database, dbs);
-
-	return code == TL_OK ? tl__buf_status(dbs) : code;
-}
-
-static int by_age(const void *a, const void *b)
-{
-	const resident *x = a, *y = b;
-
-	return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
-}
-
-static int list_newcomers(quarantine *q, size_t from)
-{
-	int code = TL_OK;
-
-	for (size_t i = from; i < q->run->aside_count && code == TL_OK; i++) {
-		const tl__put_aside *row = &q->run->asides[i];
-		resident r = {.db = q->run->db,
-			.id = row->id,
-			.sequence = UINT64_MAX,
-			.size = (uint32_t)row->bytes.len,
-			.newcomer = i};
-
-		code = add_resident(q, &r, row->sender);
-	}
-	return code;
-}
-
-/* Lines the residents of each sender up, oldest first. */
-static void line_up(quarantine *q)
-{
-	for (size_t i = 0; i < q->count; i++) {
-		share *s = &q->shares[q->at[i].sender];
-
-		q->at[i].younger = NONE;
-		if (s->youngest == NONE)
-			s->oldest = i;
-		else
-			q->at[s->youngest].younger = i;
-		s->youngest = i;
-		s->count++;
-		s->bytes += q->at[i].size;
-		q->bytes += q->at[i].size;
-	}
-	q->left = q->count;
-}
-
-static int list_residents(quarantine *q, size_t newcomers_from)
-{
-	tl__buf dbs = TL__BUF_INIT;
-	size_t stored;
-	int code = list_databases(q->run->snapshot, &dbs);
-
-	for (size_t at = 0; code == TL_OK && at < dbs.len; at += TL_ID_BYTES) {
-		q->db = (const tl_id *)(const void *)(dbs.ptr + at);
-		code = tl__read_aside_list(
-			q->run->snapshot, q->db, TL__INVALID, 0, SIZE_MAX, 0, on_resident, q);
-	}
-	stored = q->count;
-	if (code == TL_OK && stored > 1)
-		qsort(q->at, stored, sizeof *q->at, by_age);
-	if (code == TL_OK)
-		code = list_newcomers(q, newcomers_from);
-	if (code == TL_OK)
-		line_up(q);
-	tl__buf_free(&dbs);
-	return code;
 }
 
 /* --- who has to stay ----------------------------------------------------------------------------
  */
 
-static void pin_all(quarantine *q, const tl_id *ids, size_t count)
+static int note_needed(room *m)
 {
-	for (size_t i = 0; i < count; i++) {
-		uintptr_t place = (uintptr_t)tl__map_get(&q->by_id, tl__map_key_id(&ids[i]));
-
-		if (place > 0)
-			q->at[place - 1].pinned = true;
-	}
-}
-
-static int pin_what_it_needs(quarantine *q, const tl_entry *entry)
-{
-	size_t count;
-	const tl_id *names = tl__entry_names(entry, &count);
 	int code = TL_OK;
 
-	pin_all(q, names, count);
-	for (size_t step = 0; step < tl_entry_step_count(entry) && code == TL_OK; step++) {
-		tl__arena arena = TL__ARENA_INIT;
-		tl_id *tips;
+	for (size_t i = 0; i < m->run->aside_count && code == TL_OK; i++) {
+		const tl__put_aside *row = &m->run->asides[i];
 
-		code = tl__judge_tips(entry, step, &arena, &tips, &count);
-		if (code == TL_OK)
-			pin_all(q, tips, count);
-		else if (code == TL_E_INVALID_TIP)
-			code = TL_OK;
-		tl__arena_free(&arena);
+		for (size_t k = 0; k < row->needs_count && code == TL_OK; k++)
+			code = tl__map_set(&m->needed, tl__map_key_id(&row->needs[k]), NULL);
 	}
 	return code;
 }
 
-static int on_pending(void *ud, const tl__aside_row *row)
+/* What pending entries name or cite, and what void ones cite. */
+static int is_pinned(room *m, const tl_id *id, bool marked, bool *pinned)
 {
-	tl_entry *entry;
-	int code = tl_entry_parse(&entry, row->bytes, TL_ENTRY_CANONICAL);
+	*pinned = marked || tl__map_has(&m->needed, tl__map_key_id(id));
+	return *pinned ? TL_OK : tl__read_needed(m->run->snapshot, id, pinned);
+}
 
-	if (code == TL_E_NOMEM)
-		return code;
-	code = code == TL_OK ? pin_what_it_needs(ud, entry) : TL_OK;
-	tl_entry_free(entry);
+static int find_candidate(room *m, tl__share *share)
+{
+	bool pinned = true;
+	int code = TL_OK;
+
+	while (code == TL_OK && share->candidate && pinned) {
+		tl__resident *r = share->candidate;
+
+		if (r->leaves == m->q->turn) {
+			share->candidate = r->younger;
+			continue;
+		}
+		code = is_pinned(m, &r->id, r->marked, &pinned);
+		if (code != TL_OK || !pinned)
+			break;
+		share->candidate = ++m->passed_over < MAX_PASSED_OVER ? r->younger : NULL;
+		tl__resident_last(r);
+	}
 	return code;
 }
 
-/* What pending entries name or cite; what void ones cite carries a mark in its row. */
-static int find_pinned(quarantine *q)
+/* Newcomers that are pinned stay in the line and are told apart once they are first. */
+static int find_newcomer(room *m, tl__share *share)
 {
+	bool pinned = true;
 	int code = TL_OK;
 
-	for (size_t i = 0; i < q->count && code == TL_OK; i++)
-		code = tl__map_set(
-			&q->by_id, tl__map_key_id(&q->at[i].id), (void *)(uintptr_t)(i + 1));
-	if (code == TL_OK)
-		code = tl__read_aside_list(q->run->snapshot, NULL, TL__PENDING, 0, SIZE_MAX,
-			TL__WITH_BYTES, on_pending, q);
-	for (size_t i = 0; i < q->run->order_count && code == TL_OK; i++)
-		if (q->run->order[i]->state == TL__ITEM_PENDING)
-			code = pin_what_it_needs(q, q->run->order[i]->entry);
+	while (code == TL_OK && share->new_count > 0 && pinned) {
+		code = is_pinned(m, &m->run->asides[share->first_new].id, false, &pinned);
+		if (code != TL_OK || !pinned)
+			break;
+		share->first_new = m->next_new[share->first_new];
+		share->new_count--;
+	}
 	return code;
 }
 
 /* --- who has to go ------------------------------------------------------------------------------
  */
 
-/* The sender with the largest share who has something to lose. */
-static share *largest(quarantine *q, bool by_bytes)
+static bool is_over(const room *m)
 {
-	share *found = NULL;
+	return m->count > m->max_count || m->bytes > m->max_bytes;
+}
 
-	for (size_t i = 0; i < q->share_count; i++) {
-		share *s = &q->shares[i];
+static tl__share *largest(room *m)
+{
+	bool by_bytes = m->bytes > m->max_bytes;
+	tl__share *found = NULL;
 
-		while (s->oldest != NONE && q->at[s->oldest].pinned)
-			s->oldest = q->at[s->oldest].younger;
-		if (s->oldest == NONE)
-			continue;
-		if (!found || (by_bytes ? s->bytes > found->bytes : s->count > found->count))
+	for (tl__share *s = m->q->shares; s; s = s->next) {
+		tl__share_ready(m->q, s);
+		if (!s->exhausted && (!found || (by_bytes ? s->bytes_now > found->bytes_now
+							  : s->count_now > found->count_now)))
 			found = s;
 	}
 	return found;
 }
 
-static int evict(quarantine *q, const resident *r)
+/* The sender with the largest share who has something to lose. NULL: nobody, or it was looked for
+ * long enough. */
+static int find_loser(room *m, tl__share **out)
 {
-	tl__run *run = q->run;
+	int code = TL_OK;
 
-	q->bytes -= r->size;
-	q->left--;
-	if (r->newcomer != NONE) {
-		tl__item *item = tl__run_find(run, &r->id);
+	while (code == TL_OK && (*out = largest(m)) != NULL) {
+		tl__share *share = *out;
 
-		/* A row of it that is there already would tell of another verdict. */
-		run->asides[r->newcomer].bytes = TL__STR_NULL;
-		if (item->origin == TL__FROM_LINE) {
-			item->state = TL__ITEM_DECLINED;
-			item->reason = TL_E_SET_ASIDE_FULL;
-			return TL_OK;
+		code = find_candidate(m, share);
+		if (code == TL_OK && !share->candidate)
+			code = find_newcomer(m, share);
+		if (code != TL_OK || share->candidate || share->new_count > 0)
+			break;
+		share->exhausted = true;
+		if (m->passed_over >= MAX_PASSED_OVER) {
+			*out = NULL;
+			break;
 		}
-		return tl__run_drop(run, &r->id);
 	}
+	return code;
+}
+
+static void give_up(room *m, tl__share *share, uint64_t size)
+{
+	share->count_now--;
+	share->bytes_now -= size;
+	m->count--;
+	m->bytes -= size;
+}
+
+static int evict_resident(room *m, tl__share *share)
+{
+	tl__run *run = m->run;
+	tl__resident *r = share->candidate;
+
+	share->candidate = r->younger;
+	r->leaves = m->q->turn;
+	give_up(m, share, r->size);
 	run->evicted++;
 	if (memcmp(&r->db, &run->db, sizeof r->db) == 0)
 		return tl__run_drop(run, &r->id);
 	return tl__foreign_add(&run->arena, &run->evict, &r->db, &r->id);
 }
 
-static int evict_oldest(quarantine *q, share *s)
+static int turn_away(room *m, tl__share *share, size_t at)
 {
-	const resident *r = &q->at[s->oldest];
+	tl__run *run = m->run;
+	tl__put_aside *row = &run->asides[at];
+	tl__item *item = tl__run_find(run, &row->id);
 
-	s->count--;
-	s->bytes -= r->size;
-	s->oldest = r->younger;
-	return evict(q, r);
+	give_up(m, share, row->bytes.len);
+	/* A row of it that is there already would tell of another verdict. */
+	row->bytes = TL__STR_NULL;
+	if (item->origin != TL__FROM_LINE)
+		return tl__run_drop(run, &row->id);
+	item->state = TL__ITEM_DECLINED;
+	item->reason = TL_E_SET_ASIDE_FULL;
+	return TL_OK;
+}
+
+static int evict_oldest(room *m, tl__share *share)
+{
+	size_t at = share->first_new;
+
+	if (share->candidate)
+		return evict_resident(m, share);
+	share->first_new = m->next_new[at];
+	share->new_count--;
+	return turn_away(m, share, at);
 }
 
 /* Where everything is pinned newcomers find no room, the last ones first. */
-static int turn_away(quarantine *q, uint64_t entries, uint64_t bytes)
+static int turn_away_last(room *m, size_t newcomers_from)
 {
+	tl__run *run = m->run;
 	int code = TL_OK;
 
-	for (size_t i = q->count; i-- > 0 && code == TL_OK;)
-		if (q->at[i].newcomer != NONE && q->at[i].pinned &&
-			(q->left > entries || q->bytes > bytes))
-			code = evict(q, &q->at[i]);
+	for (size_t i = run->aside_count; i-- > newcomers_from && code == TL_OK && is_over(m);)
+		if (run->asides[i].bytes.ptr)
+			code = turn_away(m, tl__quarantine_share(m->q, run->asides[i].sender), i);
 	return code;
 }
 
@@ -312,42 +242,55 @@ static void close_gaps(tl__run *run)
 	run->aside_count = kept;
 }
 
-static int make_room(quarantine *q)
+static int make_room(room *m, size_t newcomers_from)
 {
-	const tl__aside_limits *l = &q->run->tree->limits;
-	uint64_t entries =
-		l->quarantine_entries ? l->quarantine_entries : TL__QUARANTINE_MAX_ENTRIES;
-	uint64_t bytes = l->quarantine_bytes ? l->quarantine_bytes : TL__QUARANTINE_MAX_BYTES;
-	int code = TL_OK;
+	int code = is_over(m) ? note_needed(m) : TL_OK;
 
-	if (q->left <= entries && q->bytes <= bytes)
-		return TL_OK;
-	code = find_pinned(q);
-	while (code == TL_OK && (q->left > entries || q->bytes > bytes)) {
-		share *s = largest(q, q->bytes > bytes);
+	while (code == TL_OK && is_over(m)) {
+		tl__share *share;
 
-		if (!s) {
-			code = turn_away(q, entries, bytes);
+		code = find_loser(m, &share);
+		if (code == TL_OK && !share) {
+			code = turn_away_last(m, newcomers_from);
 			break;
 		}
-		code = evict_oldest(q, s);
+		if (code == TL_OK)
+			code = evict_oldest(m, share);
 	}
-	close_gaps(q->run);
+	close_gaps(m->run);
+	return code;
+}
+
+static int begin(room *m, tl__run *run, size_t newcomers_from)
+{
+	const tl__aside_limits *l = &run->tree->limits;
+	int code = TL_OK;
+
+	m->count = m->q->count;
+	m->bytes = m->q->bytes;
+	m->max_count = l->quarantine_entries ? l->quarantine_entries : TL__QUARANTINE_MAX_ENTRIES;
+	m->max_bytes = l->quarantine_bytes ? l->quarantine_bytes : TL__QUARANTINE_MAX_BYTES;
+	m->next_new = tl__arena_alloc(&run->arena, run->aside_count, sizeof *m->next_new);
+	if (!m->next_new)
+		return TL_E_NOMEM;
+	discount(m);
+	for (size_t i = newcomers_from; i < run->aside_count && code == TL_OK; i++)
+		code = admit(m, i);
 	return code;
 }
 
 int tl__run_make_room(tl__run *run, size_t newcomers_from)
 {
-	quarantine q = {.run = run, .arena = TL__ARENA_INIT};
-	int code;
+	room m = {.run = run, .q = run->tree->quarantine};
+	int code = tl__quarantine_begin(run->tree);
 
-	tl__map_init(&q.by_sender);
-	tl__map_init(&q.by_id);
-	code = list_residents(&q, newcomers_from);
+	if (code != TL_OK)
+		return code;
+	tl__map_init(&m.needed);
+	code = begin(&m, run, newcomers_from);
 	if (code == TL_OK)
-		code = make_room(&q);
-	tl__map_free(&q.by_sender);
-	tl__map_free(&q.by_id);
-	tl__arena_free(&q.arena);
+		code = make_room(&m, newcomers_from);
+	tl__map_free(&m.needed);
+	tl__quarantine_end(run->tree);
 	return code;
 }

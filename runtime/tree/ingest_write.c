@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "tree/ingest_run.h"
+#include "tree/quarantine.h"
 #include "tree/rights.h"
 
 /* A good entry draws in everything it stands on. */
@@ -105,7 +106,9 @@ int tl__run_write(tl__run *run)
 		return TL_OK;
 	code = tl__store_write(run->tree->store, &batch);
 	tl__rights_wrote(run->tree, &batch);
-	if (code == TL_OK)
+	if (code == TL_OK) {
+		tl__quarantine_wrote(run->tree, &batch);
 		note_arrivals(run, &batch);
+	}
 	return code;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "tree/dag.h"
+#include "tree/quarantine.h"
 #include "tree/rights.h"
 #include "tree/signers.h"
 #include "tree/tips_cache.h"
@@ -26,6 +27,8 @@ int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const
 		code = tl__tree_locks_new(&tree->locks);
 	if (code == TL_OK)
 		code = tl__signers_new(&tree->signers);
+	if (code == TL_OK)
+		code = tl__quarantine_new(&tree->quarantine);
 	if (code != TL_OK)
 		tl__tree_free(tree);
 	return code;
@@ -38,9 +41,11 @@ void tl__tree_free(tl__tree *tree)
 	tl__tips_cache_free(tree->tips);
 	tl__tree_locks_free(tree->locks);
 	tl__signers_free(tree->signers);
+	tl__quarantine_free(tree->quarantine);
 	tree->settings = NULL;
 	tree->rights = NULL;
 	tree->tips = NULL;
 	tree->locks = NULL;
 	tree->signers = NULL;
+	tree->quarantine = NULL;
 }

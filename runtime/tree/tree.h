@@ -21,6 +21,7 @@
 
 typedef struct tl__settings_cache tl__settings_cache;
 typedef struct tl__signers tl__signers;
+typedef struct tl__quarantine tl__quarantine;
 struct tl__rights_cache;
 struct tl__tips_cache;
 
@@ -50,6 +51,7 @@ typedef struct tl__tree {
 	struct tl__tips_cache *tips;
 	tl__tree_listener listener;
 	struct tl__tree_locks *locks;
+	tl__quarantine *quarantine;
 	tl__signers *signers;
 	struct tl__aside_limits limits; /* of setting aside; a member that is 0 has its default */
 	atomic_bool resumed;            /* tl__ingest_resume has run */

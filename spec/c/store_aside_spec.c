@@ -90,6 +90,49 @@ static int see_full(void *ud, const tl__aside_row *row)
 	return TL_OK;
 }
 
+static bool is_needed(unsigned n)
+{
+	tl_id id = id_number(n);
+	bool needed = false;
+
+	if (tl__snapshot_open(store, &s) != TL_OK)
+		return false;
+	CHECK_OK(tl__read_needed(s, &id, &needed));
+	tl__snapshot_close(s);
+	return needed;
+}
+
+static int need(unsigned db, unsigned n, const tl_id *needs, size_t count)
+{
+	spec_entry *e = entry_number(n);
+	tl__put_aside aside = {.id = e->id,
+		.bytes = e->bytes,
+		.verdict = TL__PENDING,
+		.sender = TL__STR("a"),
+		.needs = needs,
+		.needs_count = count};
+	tl__batch batch = {.db = id_number(db), .asides = &aside, .aside_count = 1};
+
+	return tl__store_write(store, &batch);
+}
+
+/* As long as one that needs it is there, wherever. */
+static void what_is_needed_is_told(void)
+{
+	tl_id needs[3] = {id_number(7), id_number(8), id_number(7)};
+
+	CHECK(!is_needed(7));
+	CHECK_OK(need(DB, 1, needs, 3));
+	CHECK_OK(need(OTHER, 2, needs, 1));
+	CHECK(is_needed(7) && is_needed(8) && !is_needed(1));
+	CHECK_OK(drop_aside(DB, 1));
+	CHECK(is_needed(7) && !is_needed(8));
+	CHECK_OK(need(OTHER, 2, needs + 1, 1)); /* in place of what it said before */
+	CHECK(!is_needed(7) && is_needed(8));
+	CHECK_OK(drop_aside(OTHER, 2));
+	CHECK(!is_needed(8));
+}
+
 static void rows_come_back_as_they_were(void)
 {
 	tl_id db = id_number(DB), ids[2] = {id_number(1), id_number(9)}, other = id_number(OTHER);
@@ -207,6 +250,7 @@ static void entering_the_dag_leaves_aside(void)
 int main(void)
 {
 	RUN_EACH(rows_come_back_as_they_were);
+	RUN_EACH(what_is_needed_is_told);
 	RUN_EACH(lists_are_oldest_first);
 	RUN_EACH(usage_follows_each_sender);
 	RUN_EACH(waits_lead_both_ways);

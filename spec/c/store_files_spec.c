@@ -309,12 +309,12 @@ static void newer_and_foreign_files_are_refused(void)
 {
 	REQUIRE(open_at(spec_folder) == TL_OK);
 	tl__store_close(store);
-	REQUIRE(patch_header(60, 3)); /* user_version */
+	REQUIRE(patch_header(60, 4)); /* user_version */
 	CHECK_CODE(open_at(spec_folder), TL_E_STORE_NEWER);
 	CHECK(message_has("newer version"));
 	REQUIRE(patch_header(60, 0));
 	CHECK_CODE(open_at(spec_folder), TL_E_STORE_DAMAGED);
-	REQUIRE(patch_header(60, 2));
+	REQUIRE(patch_header(60, 3));
 	REQUIRE(patch_header(68, 12345)); /* application_id */
 	CHECK_CODE(open_at(spec_folder), TL_E_STORE_DAMAGED);
 	CHECK(message_has("not one of tidelock"));
@@ -340,28 +340,42 @@ static void count_finding(void *ud, tl_str sentence)
 	++*(int *)ud;
 }
 
-/* What version 2 brought is made of what a file of version 1 holds. */
-static void an_older_file_is_upgraded(void)
+/* Makes the file one of an older version. */
+static void age(const char *sql)
 {
 	char path[300];
 	sqlite3 *raw = NULL;
-	uint64_t joint;
-	int findings = 0;
 
-	REQUIRE(open_at(spec_folder) == TL_OK);
-	CHECK_OK(write_chain(DB, 1, 200, "notes"));
-	joint = last_joint();
 	tl__store_close(store);
 	store = NULL;
 	file_in_folder(path, sizeof path, "tidelock.db");
 	REQUIRE(sqlite3_open(path, &raw) == SQLITE_OK);
-	CHECK(sqlite3_exec(raw, "DROP TABLE joint; PRAGMA user_version = 1", NULL, NULL, NULL) ==
-		SQLITE_OK);
+	CHECK(sqlite3_exec(raw, sql, NULL, NULL, NULL) == SQLITE_OK);
 	CHECK(sqlite3_close(raw) == SQLITE_OK);
+}
+
+static void check_upgraded(uint64_t joint)
+{
+	int findings = 0;
+
 	REQUIRE(open_at(spec_folder) == TL_OK);
 	CHECK(joint > 0 && last_joint() == joint);
 	CHECK_OK(tl__store_check(store, count_finding, NULL, &findings));
 	CHECK(findings == 0);
+}
+
+/* What later versions brought is made of what an older file holds. */
+static void older_files_are_upgraded(void)
+{
+	uint64_t joint;
+
+	REQUIRE(open_at(spec_folder) == TL_OK);
+	CHECK_OK(write_chain(DB, 1, 200, "notes"));
+	joint = last_joint();
+	age("DROP TABLE joint; DROP TABLE need; PRAGMA user_version = 1");
+	check_upgraded(joint);
+	age("DROP TABLE need; PRAGMA user_version = 2");
+	check_upgraded(joint);
 }
 
 static void a_truncated_file_is_damaged(void)
@@ -592,7 +606,7 @@ int main(void)
 	RUN_WITH_OTHER(descriptors_come_back_and_are_not_inherited);
 	RUN_WITH_OTHER(garbage_is_no_store);
 	RUN_WITH_OTHER(newer_and_foreign_files_are_refused);
-	RUN_WITH_OTHER(an_older_file_is_upgraded);
+	RUN_WITH_OTHER(older_files_are_upgraded);
 	RUN_WITH_OTHER(a_truncated_file_is_damaged);
 	RUN_WITH_OTHER(paths_that_are_no_folder);
 	RUN_WITH_OTHER(read_only_places_are_told);

@@ -1,5 +1,7 @@
 /* What is kept outside the DAG: pending entries, their promotion, the quarantine and its bounds. */
 #include <pthread.h>
+#include "store/backend.h"
+#include "tree/quarantine.h"
 #include "trust_fixture.h"
 
 #define OTHER   TL__STR("ed25519:other")
@@ -457,6 +459,57 @@ static void the_quarantine_is_shared_by_databases(void)
 	chain_close(&c);
 }
 
+static size_t listings;
+static const tl__backend *listed_backend;
+
+static int count_listing(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
+	size_t limit, unsigned with, tl__aside_visit visit, void *ud)
+{
+	listings += limit > 1; /* whether there is one may be asked */
+	return listed_backend->aside_list(s, db, verdict, sequence, limit, with, visit, ud);
+}
+
+/* Of a full quarantine, beside pending entries: nothing is listed for a page, and what is at hand
+ * is what the rows say. */
+static void a_full_quarantine_is_not_read_for_a_page(void)
+{
+	chain c;
+	tl_entry *bad[1], *waits, *ghost;
+	tl__backend counting;
+	uint64_t bytes = 0;
+
+	REQUIRE(chain_open(&c, 1));
+	c.w.tree.limits.quarantine_entries = 10;
+	ghost = make_note(c.at[0], c.at[0], NULL, &c.a, "g=1");
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], c.at[0]));
+	feed_bad(&c, 0, 1, PEER, bad);
+	waits = make(&(draft){
+		.root = c.at[0], .parents = {bad[0], ghost}, .parent_count = 2, .by = &c.a});
+	CHECK_FATE(feed_one(&c.w, c.at[0], waits), TL__FATE_PENDING, TL_E_WAITS_FOR_PARENT);
+	feed_bad(&c, 100, 20, PEER, NULL);
+	listed_backend = c.w.tree.store->backend;
+	counting = *listed_backend;
+	counting.aside_list = count_listing;
+	c.w.tree.store->backend = &counting;
+	listings = 0;
+	feed_bad(&c, 200, 20, PEER, NULL);
+	feed_bad(&c, 300, 3, OTHER, NULL);
+	CHECK(listings == 0);
+	c.w.tree.store->backend = listed_backend;
+	CHECK(aside_count(&c.w, TL__INVALID, PEER) + aside_count(&c.w, TL__INVALID, OTHER) == 10);
+	CHECK(c.w.tree.quarantine->count == 10);
+	for (const tl__share *at = c.w.tree.quarantine->shares; at; at = at->next)
+		bytes += at->bytes;
+	CHECK(bytes == c.w.tree.quarantine->bytes && bytes > 0);
+	CHECK(is_where(&c.w, c.at[0], bad[0], TL__INVALID));
+	CHECK_VERIFIED(feed_one(&c.w, c.at[0], ghost));
+	CHECK(c.w.tree.quarantine->count == 9); /* it is void now */
+	tl_entry_free(bad[0]);
+	tl_entry_free(waits);
+	tl_entry_free(ghost);
+	chain_close(&c);
+}
+
 /* A pending entry keeps what it names, whatever else comes. */
 static void what_pending_entries_name_stays(void)
 {
@@ -687,6 +740,7 @@ int main(void)
 	RUN_BOTH(the_quarantine_is_shared_by_databases);
 	RUN_BOTH(what_pending_entries_name_stays);
 	RUN_BOTH(a_pinned_quarantine_takes_no_more);
+	RUN_BOTH(a_full_quarantine_is_not_read_for_a_page);
 	RUN_BOTH(an_evicted_ancestor_is_asked_for_again);
 	RUN_BOTH(verdicts_of_older_rules_are_taken_again);
 	RUN_BOTH(several_threads_feed_one_database);
