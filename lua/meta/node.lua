@@ -107,6 +107,7 @@ function Node:dispatch() end
 ---| 'peer_connected'
 ---| 'peer_disconnected'
 ---| 'peer_unreachable'
+---| 'sync_progress'
 ---| 'sync_finished'
 ---| 'sync_failed'
 ---| 'sync_stalled'
@@ -121,7 +122,8 @@ function Node:dispatch() end
 ---@field kind tidelock.EventKind
 ---@field number integer   what it counts: tidelock/node.h
 ---@field time_ms integer  Unix time
----@field text string     for people: an address, the sentence of an error
+---@field text string     for people: an address, the sentence of an error; of sync_progress the JSON of
+---a pair's progress
 ---@field code? string    of the error that it tells of
 ---@field peer? tidelock.Key
 ---@field db? tidelock.Id

@@ -35,6 +35,7 @@
 ---@field fruitless integer  times in a row that what it gave was of no use
 ---@field last_error? string
 ---@field protocol? 'v0'|'v1'
+---@field watches integer     of ours that it holds now
 ---@field inbound? tidelock.InboundPeer  left out where it never came to us
 
 ---@class tidelock.InboundPeer  one that came to us since the node was opened
@@ -46,7 +47,7 @@
 ---@field last_seen string
 ---@field connected boolean   it was heard of in the last 90 s, or a watch of it is held
 ---@field watches integer     held now
----@field databases { id: tidelock.Id, acknowledged: integer, arrivals: integer }[]  how far it is
+---@field databases { id: tidelock.Id, acknowledged: integer, arrivals: integer }[]  how far; the last 16
 
 ---@class tidelock.PeerAddress
 ---@field transport_type string
@@ -68,8 +69,18 @@
 ---@field received integer    entries, since the node was opened
 ---@field sent integer
 ---@field to_send integer  arrivals that the peer has not acknowledged
----@field progress { entries: integer, bytes: integer, left: integer }  of the exchange under way, to come
+---@field watched boolean    changes there are told to us as they come
+---@field watches_us boolean  ours are told to the peer as they come
+---@field progress tidelock.SyncProgress  of the exchange under way, or of the last one
 ---@field tags string[]       who wants the relation
+
+---@class tidelock.SyncProgress
+---@field entries integer     that moved
+---@field bytes integer       both ways
+---@field left? integer       arrivals still to come; left out where the peer does not say
+---@field left_bytes? integer  of these, reckoned by what moved; left out where nothing did
+---@field to_send integer     arrivals that the peer has not acknowledged
+---@field to_send_bytes? integer  reckoned alike
 
 ---@class tidelock.DatabaseStatus
 ---@field id tidelock.Id

@@ -32,6 +32,9 @@ static void log_event(const tl__log *log, const tl_event *event, const char *tex
 		else
 			TOLD(DEBUG, "sync", "nothing of %s to move with %s", db, peer);
 		return;
+	case TL_EVENT_SYNC_PROGRESS:
+		TOLD(DEBUG, "sync", "%llu entries of %s moved with %s so far", number, db, peer);
+		return;
 	case TL_EVENT_SYNC_FAILED:
 		TOLD(INFO, "sync", "%s with %s failed: %s", db, peer, text);
 		return;

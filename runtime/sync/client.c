@@ -1,5 +1,6 @@
 /* Who comes to us: every key that proved itself inbound, whether it is a registered peer or not.
- * For the eyes of the owner; nothing is decided by it, and nothing of it outlives the process. */
+ * For the eyes of the owner; nothing is decided by it, and nothing of it outlives the process but
+ * what is remembered of exchanges with those that are no peers (record.c). */
 #include <string.h>
 #include "base/json.h"
 #include "base/mem.h"
@@ -7,11 +8,12 @@
 #include "sync/outbound.h"
 #include "sync/serve.h"
 
-#define CLIENT_DBS 16 /* databases shown of one */
+#define CLIENT_DBS 16 /* databases shown of one: the last that it came about */
 
 typedef struct client_db {
 	tl_id id;
 	uint64_t acknowledged; /* our arrivals that it says it has */
+	uint64_t heard;        /* monotonic */
 } client_db;
 
 struct tl__client {
@@ -21,7 +23,9 @@ struct tl__client {
 	char remote[TL__V1_MAX_TEXT + 1];
 	int64_t first_seen, last_seen; /* wall */
 	uint64_t heard;                /* monotonic, of the last request */
+	bool came;                     /* since the node was opened; else only remembered */
 	bool connected;                /* told so */
+	tl__sync_metadata metadata;    /* while it is no peer */
 	client_db dbs[CLIENT_DBS];
 	size_t db_count;
 	tl__client *next;
@@ -60,6 +64,7 @@ static void drop_oldest(tl__sync *sync)
 	client = *oldest;
 	if (!client)
 		return;
+	tl__record_forget(sync, client->text, &client->metadata, TL__SERVE_CLIENT_HISTORY);
 	*oldest = client->next;
 	tl__map_remove(&sync->serve->clients, map_key(&client->key));
 	free_client(client);
@@ -80,7 +85,6 @@ static tl__client *client_for(tl__sync *sync, const tl_key *key)
 	}
 	client->key = *key;
 	tl_key_format(key, client->text);
-	client->first_seen = sync->wall;
 	client->next = sync->serve->client_list;
 	sync->serve->client_list = client;
 	return client;
@@ -95,6 +99,9 @@ void tl__client_heard(tl__sync *sync, const tl__incoming *in)
 
 	if (!client)
 		return;
+	if (!client->came)
+		client->first_seen = sync->wall;
+	client->came = true;
 	client->heard = sync->now;
 	client->last_seen = sync->wall;
 	tl__text_copy(client->remote, sizeof client->remote, in->remote);
@@ -120,21 +127,33 @@ void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name)
 	client->said_name = tl__copy_bytes(text, strlen(text));
 }
 
+/* The one heard of longest ago gives way. */
+static client_db *db_of(tl__client *client, const tl_id *id)
+{
+	client_db *oldest = &client->dbs[0];
+
+	for (size_t i = 0; i < client->db_count; i++) {
+		if (memcmp(&client->dbs[i].id, id, sizeof *id) == 0)
+			return &client->dbs[i];
+		if (client->dbs[i].heard < oldest->heard)
+			oldest = &client->dbs[i];
+	}
+	if (client->db_count < CLIENT_DBS)
+		oldest = &client->dbs[client->db_count++];
+	*oldest = (client_db){.id = *id};
+	return oldest;
+}
+
 void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged)
 {
 	tl__client *client = find(sync, key);
-	size_t at = 0;
+	client_db *to = client ? db_of(client, db) : NULL;
 
-	if (!client)
+	if (!to)
 		return;
-	while (at < client->db_count && memcmp(&client->dbs[at].id, db, sizeof *db) != 0)
-		at++;
-	if (at == CLIENT_DBS)
-		return;
-	if (at == client->db_count)
-		client->dbs[client->db_count++] = (client_db){.id = *db};
-	if (acknowledged > client->dbs[at].acknowledged)
-		client->dbs[at].acknowledged = acknowledged;
+	to->heard = sync->now;
+	if (acknowledged > to->acknowledged)
+		to->acknowledged = acknowledged;
 }
 
 void tl__clients_timer(tl__sync *sync)
@@ -164,6 +183,56 @@ void tl__clients_free(tl__sync *sync)
 		free_client(client);
 	}
 	tl__map_free(&sync->serve->clients);
+}
+
+/* --- what is remembered of exchanges ---------------------------------------------------------- */
+
+const tl__sync_metadata *tl__client_metadata(const tl__sync *sync, const tl_key *key)
+{
+	const tl__client *client = find(sync, key);
+
+	return client && client->metadata.has ? &client->metadata : NULL;
+}
+
+tl__sync_metadata *tl__client_count(tl__sync *sync, const tl_key *key)
+{
+	tl__client *client = client_for(sync, key);
+
+	return client ? &client->metadata : NULL;
+}
+
+int tl__client_load_metadata(tl__sync *sync, const tl_key *key, tl_str document)
+{
+	tl__client *client = client_for(sync, key);
+	int rc;
+
+	if (!client)
+		return TL_E_NOMEM;
+	rc = tl__record_load_metadata(&client->metadata, document);
+	client->metadata.records = client->metadata.ok_count + client->metadata.failed_count;
+	return rc;
+}
+
+void tl__client_joins(tl__sync *sync, tl__peer *peer)
+{
+	tl__client *client = find(sync, &peer->key);
+
+	if (!client || !client->metadata.has || peer->metadata.has)
+		return;
+	peer->metadata = client->metadata;
+	peer->local_changed = true;
+	client->metadata = (tl__sync_metadata){0};
+}
+
+size_t tl__client_texts_with_state(const tl__sync *sync, const char **texts, size_t cap)
+{
+	size_t count = 0;
+
+	for (const tl__client *client = sync->serve->client_list; client && count < cap;
+		client = client->next)
+		if (client->metadata.has)
+			texts[count++] = client->text;
+	return count;
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -206,17 +275,22 @@ bool tl__sync_put_client(const tl__sync *sync, const tl_key *key, tl__buf *out)
 {
 	const tl__client *client = find(sync, key);
 
-	if (client)
+	if (client && client->came)
 		put_client(out, sync, client);
-	return client != NULL;
+	return client && client->came;
 }
 
 void tl__sync_put_clients(const tl__sync *sync, tl__buf *out)
 {
+	bool any = false;
+
 	tl__buf_text(out, "[");
 	for (const tl__client *client = sync->serve->client_list; client; client = client->next) {
+		if (!client->came)
+			continue;
+		tl__buf_text(out, any ? "," : "");
 		put_client(out, sync, client);
-		tl__buf_text(out, client->next ? "," : "");
+		any = true;
 	}
 	tl__buf_text(out, "]");
 }
@@ -227,6 +301,7 @@ size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t ca
 
 	for (const tl__client *client = sync->serve->client_list; client && count < cap;
 		client = client->next)
-		texts[count++] = client->text;
+		if (client->came)
+			texts[count++] = client->text;
 	return count;
 }

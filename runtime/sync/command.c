@@ -382,6 +382,7 @@ static void do_cancel(tl__sync *sync, const tl__sync_command *command)
 static void do_stop(tl__sync *sync, const tl__sync_command *command)
 {
 	sync->stopping = true;
+	tl__served_end(sync);
 	tl__serve_end_watches(sync, NULL);
 	tl__watches_end(sync);
 	for (tl__session *session = sync->sessions; session;) {

@@ -224,6 +224,15 @@ static int load_access(tl__sync *sync, tl_str id, tl_str document)
 	return rc;
 }
 
+/* Of one that came to us and is no peer. */
+static int load_client(tl__sync *sync, tl_str text, tl_str document)
+{
+	tl_key key;
+	int rc = tl_key_parse(&key, text);
+
+	return rc == TL_OK ? tl__client_load_metadata(sync, &key, document) : rc;
+}
+
 static int load_local(tl__sync *sync, tl_str key, tl_str value)
 {
 	tl_str rest = key;
@@ -240,7 +249,8 @@ static int load_local(tl__sync *sync, tl_str key, tl_str value)
 	}
 	if (strip(&rest, "sync/metadata/")) {
 		peer = peer_of(sync, rest);
-		return peer ? tl__record_load_metadata(peer, value) : TL_OK;
+		return peer ? tl__record_load_metadata(&peer->metadata, value)
+			    : load_client(sync, rest, value);
 	}
 	if (strip(&rest, "sync/cursor/")) {
 		pair = pair_of(sync, rest);

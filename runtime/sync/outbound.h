@@ -12,6 +12,7 @@
 #define TL__SYNC_WAIT_PACE_MS    100  /* between exchanges that a waiting command asks for */
 #define TL__SYNC_WAIT_RETRY_MS   1000 /* the same, after one that failed */
 #define TL__SYNC_STALLED_PACE_MS 1000 /* between attempts of a pair that gave up, at commits */
+#define TL__SYNC_PROGRESS_MS     1000 /* between events of an exchange that runs */
 #define TL__SYNC_REFUSED_PACE_MS                                                                   \
 	(5 * 60 * 1000) /* and of one that gave up because it was refused */
 
@@ -123,8 +124,16 @@ typedef struct tl__sync_outcome {
 } tl__sync_outcome;
 
 void tl__record_exchange(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome);
+/* One that the other side began; it need be neither a peer nor related. */
+void tl__record_served(
+	tl__sync *sync, const tl_key *key, const tl_id *db, const tl__sync_outcome *outcome);
+/* Adds what a page brought. */
+void tl__outcome_took(tl__sync_outcome *outcome, const tl__work_ingest *in);
+/* Metadata and history of a key, of which `kept` records stay, are removed. */
+void tl__record_forget(
+	tl__sync *sync, const char *key, const tl__sync_metadata *metadata, unsigned kept);
 int tl__record_load_cursor(tl__pair *pair, tl_str document) TL_MUST_USE;
-int tl__record_load_metadata(tl__peer *peer, tl_str document) TL_MUST_USE;
+int tl__record_load_metadata(tl__sync_metadata *out, tl_str document) TL_MUST_USE;
 
 /* --- call.c: one request to a peer ------------------------------------------------------------ */
 
@@ -285,6 +294,7 @@ struct tl__session {
 	/* How it went. */
 	int code;
 	uint64_t started;
+	uint64_t told; /* monotonic: when its progress was told last, or it began */
 	int64_t started_wall;
 	uint64_t received, sent, bytes;
 	/* Pull. */
@@ -367,6 +377,9 @@ void tl__session_finish(tl__sync *sync, tl__session *session);
 void tl__session_settle(tl__sync *sync, tl__session *session);
 void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const char *error);
 void tl__sessions_free(tl__sync *sync);
+/* An event of each one that runs, every TL__SYNC_PROGRESS_MS. */
+void tl__sessions_tell(tl__sync *sync);
+uint64_t tl__sessions_due(const tl__sync *sync); /* UINT64_MAX: none runs */
 /* A work of this session; counted. NULL: the session fails. */
 tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind kind,
 	void (*done)(void *sync, tl__work *work));
@@ -419,6 +432,7 @@ int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, 
 #define TL__WATCH_PULLS_MS     2000 /* that a watch waits for pulls of the same peer */
 
 void tl__watch_run(tl__sync *sync);
+unsigned tl__watches_held(const tl__peer *peer); /* requests of ours, held there now */
 uint64_t tl__watch_due(const tl__sync *sync);
 void tl__watch_end(tl__sync *sync, tl__peer *peer); /* its calls are cancelled */
 uint8_t tl__watch_number(const tl__peer *peer, const tl__peer_watch *watch); /* as pairs name it */

@@ -95,6 +95,7 @@ int tl__peer_enlist(tl__sync *sync, tl__peer *peer)
 	sync->last_peer = peer;
 	if (peer->first_seen == 0)
 		peer->first_seen = sync->wall;
+	tl__client_joins(sync, peer);
 	return TL_OK;
 }
 

@@ -101,7 +101,7 @@ void tl__peer_save_local(tl__sync *sync, const tl__peer *peer)
 		"{\"protocol\":%s%s%s,\"last_success\":%lld,\"history\":%llu,"
 		"\"proven\":[",
 		protocol ? "\"" : "", protocol ? protocol : "null", protocol ? "\"" : "",
-		(long long)peer->last_success, (unsigned long long)peer->history_count);
+		(long long)peer->last_success, (unsigned long long)peer->metadata.records);
 	put_addresses(&out, peer, is_proven);
 	tl__buf_text(&out, "],\"learnt\":[");
 	put_addresses(&out, peer, is_learnt);
@@ -120,16 +120,13 @@ void tl__peer_save_local(tl__sync *sync, const tl__peer *peer)
 
 void tl__peer_forget(tl__sync *sync, const tl__peer *peer)
 {
-	static const char *const kinds[] = {"sync/peer", "sync/metadata"};
+	tl__sync_local_key key = tl__peer_local_key("sync/peer", peer);
 	tl__work_record record = {.store = "peers", .path_len = 1, .text = TL__STR_NULL};
 
 	record.path[0] = tl__str_z(peer->text);
 	tl__sync_put_record(sync, &record);
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		tl__sync_local_key key = tl__peer_local_key(kinds[i], peer);
-
-		tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
-	}
+	tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
+	tl__record_forget(sync, peer->text, &peer->metadata, TL__SYNC_MAX_HISTORY);
 }
 
 static bool is_listed(const tl__peer_address *at, const tl_str *texts, size_t count)
@@ -164,7 +161,7 @@ int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document)
 		else if (at == 1)
 			tl__fields_u64(&f, &success);
 		else if (at == 2)
-			tl__fields_u64(&f, &peer->history_count);
+			tl__fields_u64(&f, &peer->metadata.records);
 		else if (at == 3)
 			tl__fields_texts(
 				&f, &proven, &proven_count, TL__SYNC_MAX_ADDRESSES, "addresses");

@@ -307,6 +307,7 @@ static int take_page(
 	session->cursor = p.args.cursor;
 	session->answered_all = !p.args.more;
 	session->pair->progress_left = p.args.has_left ? p.args.left : 0;
+	session->pair->progress_told = p.args.has_left || !p.args.more;
 	if (p.count > 0)
 		rc = tl__pull_store(session->pair, &session->cursor, work, p.lines, p.count);
 	if (p.count > 0 && rc == TL_OK)

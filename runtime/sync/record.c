@@ -1,8 +1,11 @@
-/* Cursor, metadata and history in the form of 0.2.0 (README.md), written after each exchange. */
+/* Cursor, metadata and history in the form of 0.2.0 (README.md), written after each exchange,
+ * whoever began it. */
 #include "sync/outbound.h"
 
+#include <string.h>
 #include "base/fields.h"
 #include "base/str.h"
+#include "sync/serve.h"
 
 static void put_time(tl__buf *out, const char *name, bool has, int64_t time)
 {
@@ -41,25 +44,25 @@ static void write_cursor(tl__buf *out, const char *peer, const tl_id *db, const 
 		(unsigned long long)(pair ? pair->total_count : 0));
 }
 
-static void write_metadata(tl__buf *out, const char *key, const tl__peer *peer)
+static void write_metadata(
+	tl__buf *out, const char *key, const tl__sync_metadata *metadata, const tl__peer *peer)
 {
-	bool has = peer && peer->has_metadata;
+	static const tl__sync_metadata none = {0};
+	const tl__sync_metadata *m = metadata ? metadata : &none;
 	bool first = true;
 
 	tl__buf_format(out, "{\"peer_pubkey\":\"%s\"", key);
-	put_time(out, "sync_established", has, has ? peer->sync_established : 0);
-	put_time(out, "last_sync_attempt", has, has ? peer->last_attempt : 0);
-	put_time(out, "last_successful_sync", has && peer->last_successful != 0,
-		has ? peer->last_successful : 0);
+	put_time(out, "sync_established", m->has, m->established);
+	put_time(out, "last_sync_attempt", m->has, m->last_attempt);
+	put_time(
+		out, "last_successful_sync", m->has && m->last_successful != 0, m->last_successful);
 	tl__buf_format(out,
 		",\"successful_sync_count\":%llu,\"failed_sync_count\":%llu,"
 		"\"total_entries_synced\":%llu,\"total_bytes_synced\":%llu,"
 		"\"average_sync_duration_ms\":",
-		(unsigned long long)(has ? peer->ok_count : 0),
-		(unsigned long long)(has ? peer->failed_count : 0),
-		(unsigned long long)(has ? peer->total_entries : 0),
-		(unsigned long long)(has ? peer->total_bytes : 0));
-	tl__json_put_double(out, thousandths(has ? peer->average_ms : 0));
+		(unsigned long long)m->ok_count, (unsigned long long)m->failed_count,
+		(unsigned long long)m->entries, (unsigned long long)m->bytes);
+	tl__json_put_double(out, thousandths(m->average_ms));
 	tl__buf_text(out, ",\"synced_trees\":[");
 	for (const tl__pair *pair = peer ? peer->pairs : NULL; pair; pair = pair->next_of_peer) {
 		char id[TL_ID_TEXT_LEN + 1];
@@ -83,10 +86,11 @@ void tl__sync_cursor_json(const tl__sync *sync, const tl_key *peer, const tl_id 
 
 void tl__sync_metadata_json(const tl__sync *sync, const tl_key *peer, tl__buf *out)
 {
+	const tl__peer *known = tl__sync_find_peer(sync, peer);
 	char key[TL_KEY_TEXT_LEN + 1];
 
 	tl_key_format(peer, key);
-	write_metadata(out, key, tl__sync_find_peer(sync, peer));
+	write_metadata(out, key, known ? &known->metadata : tl__client_metadata(sync, peer), known);
 }
 
 void tl__sync_history_prefix(const tl_key *peer, char out[80])
@@ -99,20 +103,45 @@ void tl__sync_history_prefix(const tl_key *peer, char out[80])
 
 /* --- after an exchange ------------------------------------------------------------------------ */
 
-/* The oldest of TL__SYNC_MAX_HISTORY records gives way. */
-static void add_history(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome)
+/* Whom an exchange was with: a peer, or a key that only came to us. */
+typedef struct party {
+	tl_key key;
+	char text[TL_KEY_TEXT_LEN + 1];
+	tl__sync_metadata *metadata;
+	tl__peer *peer; /* NULL: it is none */
+	unsigned kept;  /* records of its history; the oldest gives way */
+} party;
+
+static party of_peer(tl__peer *peer)
 {
-	tl__peer *peer = pair->peer;
-	char prefix[80], key[112], uuid[37], id[TL_ID_TEXT_LEN + 1];
+	party out = {.key = peer->key,
+		.metadata = &peer->metadata,
+		.peer = peer,
+		.kept = TL__SYNC_MAX_HISTORY};
+
+	memcpy(out.text, peer->text, sizeof out.text);
+	return out;
+}
+
+static void history_key(const tl_key *key, uint64_t number, char out[112])
+{
+	char prefix[80];
+
+	tl__sync_history_prefix(key, prefix);
+	snprintf(out, 112, "%s%03u", prefix, (unsigned)number);
+}
+
+static void add_history(
+	tl__sync *sync, const party *with, const tl_id *db, const tl__sync_outcome *outcome)
+{
+	char key[112], uuid[37], id[TL_ID_TEXT_LEN + 1];
 	tl__buf out = TL__BUF_INIT;
 
-	tl__sync_history_prefix(&peer->key, prefix);
-	snprintf(key, sizeof key, "%s%03u", prefix,
-		(unsigned)(peer->history_count++ % TL__SYNC_MAX_HISTORY));
+	history_key(&with->key, with->metadata->records++ % with->kept, key);
 	tl__random_uuid(&sync->random, uuid);
-	tl_id_format(&pair->db->id, id);
+	tl_id_format(db, id);
 	tl__buf_format(&out, "{\"sync_id\":\"%s\",\"peer_pubkey\":\"%s\",\"tree_id\":\"%s\"", uuid,
-		peer->text, id);
+		with->text, id);
 	put_time(&out, "started_at", true, outcome->started);
 	put_time(&out, "completed_at", true, outcome->started + (int64_t)outcome->milliseconds);
 	tl__buf_format(&out,
@@ -130,25 +159,32 @@ static void add_history(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *
 	tl__buf_free(&out);
 }
 
-static void count(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome)
+static void count(const tl__sync *sync, tl__sync_metadata *m, const tl__sync_outcome *outcome)
 {
-	tl__peer *peer = pair->peer;
-
-	if (!peer->has_metadata) {
-		peer->has_metadata = true;
-		peer->sync_established = outcome->started;
+	if (!m->has) {
+		m->has = true;
+		m->established = outcome->started;
 	}
-	peer->last_attempt = sync->wall;
+	m->last_attempt = sync->wall;
 	if (outcome->code != TL_OK) {
-		peer->failed_count++;
+		m->failed_count++;
 		return;
 	}
-	peer->last_successful = peer->last_success = sync->wall;
-	peer->ok_count++;
-	peer->total_entries += outcome->entries;
-	peer->total_bytes += outcome->bytes;
-	peer->average_ms +=
-		((double)outcome->milliseconds - peer->average_ms) / (double)peer->ok_count;
+	m->last_successful = sync->wall;
+	m->ok_count++;
+	m->entries += outcome->entries;
+	m->bytes += outcome->bytes;
+	m->average_ms += ((double)outcome->milliseconds - m->average_ms) / (double)m->ok_count;
+}
+
+static void note_cursor(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome)
+{
+	tl__sync_local_key key = tl__pair_key("sync/cursor", pair->peer, &pair->db->id);
+	tl__buf out = TL__BUF_INIT;
+
+	pair->local_changed = true;
+	if (outcome->code != TL_OK)
+		return;
 	pair->has_cursor_record = true;
 	pair->last_sync = sync->wall;
 	pair->last_count = outcome->entries;
@@ -157,30 +193,89 @@ static void count(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcom
 		pair->has_last_entry = true;
 		pair->last_entry = outcome->entry;
 	}
+	write_cursor(&out, pair->peer->text, &pair->db->id, pair);
+	if (tl__buf_status(&out) == TL_OK)
+		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
+	tl__buf_free(&out);
+}
+
+static void metadata_key(const char *key, char out[96])
+{
+	snprintf(out, 96, "sync/metadata/%s", key);
+}
+
+static void record(
+	tl__sync *sync, const party *with, const tl_id *db, const tl__sync_outcome *outcome)
+{
+	tl__buf out = TL__BUF_INIT;
+	char key[96];
+
+	count(sync, with->metadata, outcome);
+	add_history(sync, with, db, outcome);
+	if (with->peer && outcome->code == TL_OK)
+		with->peer->last_success = sync->wall;
+	if (with->peer)
+		with->peer->local_changed = true;
+	metadata_key(with->text, key);
+	write_metadata(&out, with->text, with->metadata, with->peer);
+	if (tl__buf_status(&out) == TL_OK)
+		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&out));
+	tl__buf_free(&out);
 }
 
 void tl__record_exchange(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome)
 {
-	tl__peer *peer = pair->peer;
-	tl__sync_local_key key;
-	tl__buf out = TL__BUF_INIT;
+	party with = of_peer(pair->peer);
 
-	count(sync, pair, outcome);
-	add_history(sync, pair, outcome);
-	peer->local_changed = true;
-	pair->local_changed = true;
-	key = tl__peer_local_key("sync/metadata", peer);
-	write_metadata(&out, peer->text, peer);
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
-	if (outcome->code == TL_OK) {
-		tl__buf_clear(&out);
-		key = tl__pair_key("sync/cursor", peer, &pair->db->id);
-		write_cursor(&out, peer->text, &pair->db->id, pair);
-		if (tl__buf_status(&out) == TL_OK)
-			tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
+	note_cursor(sync, pair, outcome);
+	record(sync, &with, &pair->db->id, outcome);
+}
+
+void tl__record_served(
+	tl__sync *sync, const tl_key *key, const tl_id *db, const tl__sync_outcome *outcome)
+{
+	tl__peer *peer = tl__sync_find_peer(sync, key);
+	tl__pair *pair = tl__sync_find_pair(sync, key, db);
+	party with = {.key = *key, .kept = TL__SERVE_CLIENT_HISTORY};
+
+	if (peer) {
+		with = of_peer(peer);
+	} else {
+		with.metadata = tl__client_count(sync, key);
+		tl_key_format(key, with.text);
 	}
-	tl__buf_free(&out);
+	if (pair)
+		note_cursor(sync, pair, outcome);
+	if (with.metadata)
+		record(sync, &with, db, outcome);
+}
+
+void tl__outcome_took(tl__sync_outcome *outcome, const tl__work_ingest *in)
+{
+	outcome->entries += in->result.entered;
+	for (size_t i = 0; in->result.fates && i < in->page.count; i++) {
+		outcome->bytes += in->page.lines[i].len;
+		if (in->result.fates[i].arrival > in->before) {
+			outcome->has_entry = true;
+			outcome->entry = in->result.fates[i].id;
+		}
+	}
+}
+
+void tl__record_forget(
+	tl__sync *sync, const char *key, const tl__sync_metadata *metadata, unsigned kept)
+{
+	char text[112];
+	tl_key parsed;
+
+	if (!metadata->has || tl_key_parse(&parsed, tl__str_z(key)) != TL_OK)
+		return;
+	metadata_key(key, text);
+	tl__sync_put_local(sync, tl__str_z(text), TL__STR_NULL);
+	for (uint64_t i = 0; i < metadata->records && i < kept; i++) {
+		history_key(&parsed, i, text);
+		tl__sync_put_local(sync, tl__str_z(text), TL__STR_NULL);
+	}
 }
 
 /* --- reading them back ------------------------------------------------------------------------ */
@@ -231,15 +326,13 @@ static void read_fraction(tl__fields *f, double *out)
 		tl__fields_wrong(f, "a number that is not too large");
 }
 
-int tl__record_load_metadata(tl__peer *peer, tl_str document)
+int tl__record_load_metadata(tl__sync_metadata *out, tl_str document)
 {
 	static const char *const names[] = {"sync_established", "last_sync_attempt",
 		"last_successful_sync", "successful_sync_count", "failed_sync_count",
 		"total_entries_synced", "total_bytes_synced", "average_sync_duration_ms"};
-	int64_t *const times[] = {
-		&peer->sync_established, &peer->last_attempt, &peer->last_successful};
-	uint64_t *const counts[] = {
-		&peer->ok_count, &peer->failed_count, &peer->total_entries, &peer->total_bytes};
+	int64_t *const times[] = {&out->established, &out->last_attempt, &out->last_successful};
+	uint64_t *const counts[] = {&out->ok_count, &out->failed_count, &out->entries, &out->bytes};
 	tl__arena arena = TL__ARENA_INIT;
 	uint32_t seen = 0;
 	tl__fields f;
@@ -254,10 +347,10 @@ int tl__record_load_metadata(tl__peer *peer, tl_str document)
 		else if (at < 7)
 			tl__fields_u64(&f, counts[at - 3]);
 		else
-			read_fraction(&f, &peer->average_ms);
+			read_fraction(&f, &out->average_ms);
 	}
 	rc = tl__fields_whole(&f);
-	peer->has_metadata = rc == TL_OK;
+	out->has = rc == TL_OK;
 	tl__arena_free(&arena);
 	return rc;
 }

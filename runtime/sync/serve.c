@@ -221,6 +221,7 @@ void tl__serve_timer(tl__sync *sync)
 	tl__serve_access_expire(sync);
 	tl__serve_watches_timer(sync);
 	tl__clients_timer(sync);
+	tl__served_timer(sync);
 }
 
 uint64_t tl__serve_due(const tl__sync *sync)
@@ -231,6 +232,8 @@ uint64_t tl__serve_due(const tl__sync *sync)
 
 	if (watches < least)
 		least = watches;
+	if (sync->serve->next_served < least)
+		least = sync->serve->next_served;
 	return sync->serve->next_client < least ? sync->serve->next_client : least;
 }
 
@@ -248,6 +251,8 @@ int tl__serve_new(tl__sync *sync)
 	tl__map_init(&sync->serve->access);
 	tl__serve_shares_fill(sync);
 	tl__map_init(&sync->serve->watchers);
+	tl__map_init(&sync->serve->served);
+	sync->serve->next_served = UINT64_MAX;
 	tl__map_init(&sync->serve->clients);
 	sync->serve->next_client = UINT64_MAX;
 	return TL_OK;
@@ -263,6 +268,7 @@ void tl__serve_free(tl__sync *sync)
 		return;
 	tl__serve_watches_free(sync);
 	tl__clients_free(sync);
+	tl__served_free(sync);
 	while (tl__map_next(&sync->serve->incoming, &at, &key, &in))
 		free_incoming(in);
 	tl__map_free(&sync->serve->incoming);

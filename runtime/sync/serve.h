@@ -60,7 +60,12 @@
 #define TL__SERVE_READ_BYTES        (8u * 1024) /* of a v0 request, on the loop's thread */
 #define TL__SERVE_PIECE_BYTES       (256u * 1024) /* of a streamed v0 answer */
 
+#define TL__SERVED_QUIET_MS 1000  /* an exchange that another began is over then … */
+#define TL__SERVED_MOST_MS  10000 /* … or after so long */
+#define TL__SERVED_MOST     1024  /* at once; over that the oldest is over */
+
 #define TL__SERVE_MAX_CLIENTS    1000  /* keys that came to us, shown */
+#define TL__SERVE_CLIENT_HISTORY 100   /* exchanges remembered of one that is no peer */
 #define TL__SERVE_CLIENT_GONE_MS 90000 /* without a request or a held watch */
 #define TL__SERVE_CLIENT_LOOK_MS 5000  /* between two looks who has gone */
 
@@ -138,6 +143,10 @@ struct tl__serve {
 	/* serve_admit.c */
 	tl__map askers; /* name of a party -> struct tl__asker */
 	size_t under_way[TL__PARTY_RANKS];
+	/* served.c */
+	tl__map served; /* key bytes ‖ id -> tl__served */
+	tl__served *served_list;
+	uint64_t next_served; /* monotonic: when one of them may be over; UINT64_MAX: none is */
 	/* serve_nonce.c */
 	tl__map senders;                    /* key -> which of its requests came */
 	struct tl__sender *oldest, *newest; /* strangers */
@@ -229,7 +238,19 @@ void tl__client_heard(tl__sync *sync, const tl__incoming *in);
 void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name);
 void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged);
 void tl__clients_timer(tl__sync *sync); /* tells who has gone */
+/* For counting; NULL: no memory. */
+tl__sync_metadata *tl__client_count(tl__sync *sync, const tl_key *key);
 void tl__clients_free(tl__sync *sync);
+
+/* --- served.c --------------------------------------------------------------------------------- */
+
+/* The key was given so many entries; or gave those of an ingest, whatever became of them. */
+void tl__served_gave(
+	tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t entries, uint64_t bytes);
+void tl__served_took(tl__sync *sync, const tl_key *key, const tl__work *work);
+uint64_t tl__lines_bytes(const tl__work_page *page);
+void tl__served_timer(tl__sync *sync);
+void tl__served_free(tl__sync *sync);
 
 /* --- serve_v1.c ------------------------------------------------------------------------------- */
 

@@ -128,6 +128,7 @@ static void answer_page(tl__sync *sync, tl__incoming *in, tl__work_page *work)
 	if (in->pull.has_seen)
 		tl__serve_heard_seen(sync, in, &in->pull.seen, page.seen_valid);
 	hold_pushes(sync, in, work->more);
+	tl__served_gave(sync, &in->from, &in->db, work->count, tl__lines_bytes(work));
 	tl__serve_watch_given(sync, &in->from, &in->db, work->next.n);
 	page.has_left = in->pull.state;
 	page.left = work->left;

@@ -104,6 +104,7 @@ static void ingested(void *core, tl__work *work)
 		tl__sync_ingest_ends(
 			sync, tl__sync_find_pair(sync, &in->from, &work->db), &in->from, work);
 		note_use(sync, in, work);
+		tl__served_took(sync, &in->from, work);
 	}
 	in = tl__serve_worked(sync, work);
 	if (!in)

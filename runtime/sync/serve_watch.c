@@ -293,31 +293,25 @@ static void note_told(
 {
 	tl__pair *pair = tl__sync_find_pair(sync, &in->from, db);
 
+	if (!pair && page) /* nobody notes that it arrives */
+		tl__served_gave(sync, &in->from, db, page->count, tl__lines_bytes(page));
 	if (!pair)
 		return;
 	pair->told_until = sync->now + TL__SERVE_TOLD_MS;
 	pair->told_to = page ? page->next.n : 0;
 	pair->told_count = page ? page->count : 0;
-	pair->told_bytes = 0;
-	for (size_t i = 0; page && i < page->count; i++)
-		pair->told_bytes += page->lines[i].len;
+	pair->told_bytes = page ? tl__lines_bytes(page) : 0;
 }
 
 /* What was told has arrived there: that was an exchange. */
 static void note_arrived(tl__sync *sync, const tl__incoming *in, uint64_t upto)
 {
 	tl__pair *pair = tl__sync_related(sync, &in->from, &in->db);
-	tl__sync_outcome outcome = {.started = sync->wall};
 
 	if (!pair || pair->told_to == 0 || upto < pair->told_to)
 		return;
-	outcome.entries = pair->told_count;
-	outcome.bytes = pair->told_bytes;
 	pair->told_to = pair->told_until = 0;
-	pair->sent += outcome.entries;
-	tl__record_exchange(sync, pair, &outcome);
-	tl__sync_tell(sync, TL_EVENT_SYNC_FINISHED, &pair->peer->key, &pair->db->id,
-		outcome.entries, NULL);
+	tl__served_gave(sync, &in->from, &in->db, pair->told_count, pair->told_bytes);
 }
 
 static void tell_moved(tl__sync *sync, tl__incoming *in, telling *t, const tl__work_watched *line)

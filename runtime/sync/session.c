@@ -58,7 +58,7 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 	session->number = tl__sync_number(sync);
 	session->pair = pair;
 	session->peer = pair->peer;
-	session->started = sync->now;
+	session->started = session->told = sync->now;
 	session->started_wall = sync->wall;
 	session->next = sync->sessions;
 	sync->sessions = session;
@@ -69,6 +69,7 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 	session->wanted = pair->wanted;
 	pair->wanted = pair->look_first = false;
 	pair->progress_entries = pair->progress_bytes = pair->progress_left = 0;
+	pair->progress_told = false;
 	pair->tried = sync->now;
 	pair->not_before = sync->now + sync->options.commit_gap_ms;
 	if (pair->peer->protocol == TL__PROTOCOL_V0)
@@ -91,6 +92,35 @@ void tl__sessions_free(tl__sync *sync)
 			tl__peer_free(session->peer);
 		free_session(session);
 	}
+}
+
+/* --- while it runs ---------------------------------------------------------------------------- */
+
+void tl__sessions_tell(tl__sync *sync)
+{
+	for (tl__session *session = sync->sessions; session; session = session->next) {
+		tl__buf text = TL__BUF_INIT;
+
+		if (!session->pair || sync->now < session->told + TL__SYNC_PROGRESS_MS)
+			continue;
+		session->told = sync->now;
+		tl__pair_put_progress(&text, session->pair);
+		tl__buf_byte(&text, 0);
+		if (tl__buf_status(&text) == TL_OK)
+			tl__sync_tell(sync, TL_EVENT_SYNC_PROGRESS, &session->peer->key,
+				&session->pair->db->id, session->pair->progress_entries, text.ptr);
+		tl__buf_free(&text);
+	}
+}
+
+uint64_t tl__sessions_due(const tl__sync *sync)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (const tl__session *session = sync->sessions; session; session = session->next)
+		if (session->pair && session->told + TL__SYNC_PROGRESS_MS < least)
+			least = session->told + TL__SYNC_PROGRESS_MS;
+	return least;
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ typedef struct tl__call tl__call;       /* call.h */
 typedef struct tl__session tl__session; /* session.h */
 typedef struct tl__client tl__client;   /* client.c */
 typedef struct tl__hold tl__hold;       /* serve_watch.c */
+typedef struct tl__served tl__served;   /* served.c */
 
 /* --- peers ------------------------------------------------------------------------------------ */
 
@@ -79,6 +80,15 @@ typedef struct tl__peer_watch {
 	uint64_t waits_for;      /* since then pulls come first; 0: none does */
 } tl__peer_watch;
 
+/* Of the exchanges with one key, as README.md lists it. */
+typedef struct tl__sync_metadata {
+	bool has;
+	int64_t established, last_attempt, last_successful;
+	uint64_t ok_count, failed_count, entries, bytes;
+	double average_ms;
+	uint64_t records; /* of the history, written ever */
+} tl__sync_metadata;
+
 struct tl__peer {
 	tl_key key;
 	char text[TL_KEY_TEXT_LEN + 1];
@@ -105,13 +115,8 @@ struct tl__peer {
 	uint64_t max_body_bytes, max_page_entries;
 	uint64_t wait_until; /* monotonic: it asked us to wait with everything */
 	bool greeted;        /* v0: it knows us since a handshake of this process */
-	/* Metadata as README.md lists it. */
-	bool has_metadata;
-	int64_t sync_established, last_attempt, last_successful;
-	uint64_t ok_count, failed_count, total_entries, total_bytes;
-	double average_ms;
-	uint64_t history_count; /* written ever */
-	unsigned exchanges;     /* calls and sessions under way: it may not be freed */
+	tl__sync_metadata metadata;
+	unsigned exchanges; /* calls and sessions under way: it may not be freed */
 	unsigned sessions;
 	bool watch_offered; /* its hello says that it answers watch */
 	tl__peer_watch watches[TL__PEER_WATCHES];
@@ -199,6 +204,7 @@ struct tl__pair {
 	tl__came came;
 	uint64_t progress_entries, progress_bytes; /* of the exchange under way */
 	uint64_t progress_left; /* arrivals of the peer still to come, as it last said */
+	bool progress_told;     /* it said so */
 	/* Cursor record as README.md lists it. */
 	int64_t last_sync;
 	uint64_t last_count, total_count;
@@ -364,6 +370,8 @@ int64_t tl__sync_time(const tl__sync *sync);
 /* A member of an object in JSON; null without a text, or for the time 0. */
 void tl__put_text(tl__buf *out, const char *name, const char *text);
 void tl__put_time(tl__buf *out, const char *name, int64_t time);
+/* What an exchange of this pair has done and has to do (tidelock/sync.h). */
+void tl__pair_put_progress(tl__buf *out, const tl__pair *pair);
 
 /* --- asking for actions (action.c, save.c) ---------------------------------------------------- */
 
@@ -421,6 +429,8 @@ void tl__serve_drained(tl__sync *sync, uint64_t incoming);
 void tl__serve_gone(tl__sync *sync, uint64_t incoming);
 void tl__serve_peer_left(tl__sync *sync, const tl_key *key); /* no peer any more */
 void tl__serve_timer(tl__sync *sync);
+/* What others began is over: the node is being closed. */
+void tl__served_end(tl__sync *sync);
 uint64_t tl__serve_due(const tl__sync *sync); /* UINT64_MAX: none */
 /* The database may have moved: watches that wait for it are answered. */
 void tl__serve_moved(tl__sync *sync, tl__sync_db *db);
@@ -430,6 +440,13 @@ unsigned tl__serve_watches_of(const tl__sync *sync, const tl_key *peer); /* held
 bool tl__sync_put_client(const tl__sync *sync, const tl_key *key, tl__buf *out);
 void tl__sync_put_clients(const tl__sync *sync, tl__buf *out);
 size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t cap);
+/* The texts of those that are no peers and have metadata. */
+size_t tl__client_texts_with_state(const tl__sync *sync, const char **texts, size_t cap);
+/* What is remembered of exchanges with a key that is no peer; NULL: nothing is. */
+const tl__sync_metadata *tl__client_metadata(const tl__sync *sync, const tl_key *key);
+int tl__client_load_metadata(tl__sync *sync, const tl_key *key, tl_str document) TL_MUST_USE;
+/* It is a peer from now on, which what is remembered goes over to. */
+void tl__client_joins(tl__sync *sync, tl__peer *peer);
 void tl__serve_end_watches(tl__sync *sync, const tl_key *peer);
 /* The owner approved or rejected an access request of another: it counts for no limit any more.
  * `hint` is a sentence where an approval alone gives nothing, because the key was only named; else

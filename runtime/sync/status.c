@@ -75,7 +75,7 @@ static void put_peer(tl__buf *out, const tl__sync *sync, const tl__peer *peer)
 	tl__put_text(out, "last_error", peer->attempts > 0 ? peer->last_error : NULL);
 	tl__buf_text(out, ",");
 	tl__put_text(out, "protocol", tl__peer_protocol_name(peer->protocol));
-	tl__buf_text(out, ",\"inbound\":");
+	tl__buf_format(out, ",\"watches\":%u,\"inbound\":", tl__watches_held(peer));
 	if (!tl__sync_put_client(sync, &peer->key, out))
 		tl__buf_text(out, "null");
 	tl__buf_text(out, "}");
@@ -170,11 +170,14 @@ static text_list new_list(size_t most)
 
 static void list_peers(const tl__sync *sync, bool with_state, tl__buf *out)
 {
-	text_list list = new_list(sync->peer_map.count);
+	text_list list = new_list(sync->peer_map.count + TL__SERVE_MAX_CLIENTS);
 
 	for (const tl__peer *peer = sync->peers; list.texts && peer; peer = peer->next)
-		if (!with_state || peer->has_metadata)
+		if (!with_state || peer->metadata.has)
 			list.texts[list.count++] = peer->text;
+	if (list.texts && with_state)
+		list.count += tl__client_texts_with_state(
+			sync, list.texts + list.count, TL__SERVE_MAX_CLIENTS);
 	put_list(out, &list);
 }
 
@@ -263,6 +266,47 @@ static uint64_t to_send(const tl__pair *pair)
 	return tl__pair_dirty(pair) ? pair->db->arrivals - pair->ack : 0;
 }
 
+/* An exchange runs, and its peer did not say what is to come. */
+static bool is_unknown(const tl__pair *pair)
+{
+	return pair->session && !pair->progress_told;
+}
+
+/* How many bytes so many entries will be: by those of this exchange, else of all with this peer. */
+static void put_bytes(tl__buf *out, const char *name, const tl__pair *pair, uint64_t entries)
+{
+	const tl__sync_metadata *all = &pair->peer->metadata;
+	bool now = pair->session && pair->progress_entries > 0;
+	uint64_t count = now ? pair->progress_entries : all->entries;
+	double bytes = (double)(now ? pair->progress_bytes : all->bytes);
+
+	tl__buf_format(out, "\"%s\":", name);
+	if (entries > 0 && count == 0)
+		tl__buf_text(out, "null");
+	else
+		tl__buf_format(
+			out, "%.0f", entries > 0 ? bytes / (double)count * (double)entries : 0);
+}
+
+void tl__pair_put_progress(tl__buf *out, const tl__pair *pair)
+{
+	uint64_t left = pair->session ? pair->progress_left : 0;
+
+	tl__buf_format(out, "{\"entries\":%llu,\"bytes\":%llu,",
+		(unsigned long long)pair->progress_entries,
+		(unsigned long long)pair->progress_bytes);
+	if (is_unknown(pair)) {
+		tl__buf_text(out, "\"left\":null,\"left_bytes\":null,");
+	} else {
+		tl__buf_format(out, "\"left\":%llu,", (unsigned long long)left);
+		put_bytes(out, "left_bytes", pair, left);
+		tl__buf_text(out, ",");
+	}
+	tl__buf_format(out, "\"to_send\":%llu,", (unsigned long long)to_send(pair));
+	put_bytes(out, "to_send_bytes", pair, to_send(pair));
+	tl__buf_text(out, "}");
+}
+
 static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
 {
 	uint64_t until = pair->attempts > 0 ? pair->next_attempt : 0;
@@ -292,12 +336,13 @@ static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
 		out, "last_code", pair->last_code != TL_OK ? tl_error_name(pair->last_code) : NULL);
 	tl__buf_format(out,
 		",\"acknowledged\":%llu,\"arrivals\":%llu,\"received\":%llu,\"sent\":%llu,"
-		"\"to_send\":%llu,\"progress\":{\"entries\":%llu,\"bytes\":%llu,\"left\":%llu},"
-		"\"tags\":[",
+		"\"to_send\":%llu,\"watched\":%s,\"watches_us\":%s,\"progress\":",
 		(unsigned long long)pair->ack, (unsigned long long)pair->db->arrivals,
 		(unsigned long long)pair->received, (unsigned long long)pair->sent,
-		(unsigned long long)to_send(pair), (unsigned long long)pair->progress_entries,
-		(unsigned long long)pair->progress_bytes, (unsigned long long)pair->progress_left);
+		(unsigned long long)to_send(pair), pair->watched ? "true" : "false",
+		pair->held > 0 ? "true" : "false");
+	tl__pair_put_progress(out, pair);
+	tl__buf_text(out, ",\"tags\":[");
 	for (const tl__pair_tag *tag = pair->tags; tag; tag = tag->next) {
 		tl__json_put_string(out, tl__str_z(tag->text));
 		tl__buf_text(out, tag->next ? "," : "");

@@ -334,6 +334,7 @@ void tl__sync_go_on(tl__sync *sync)
 	}
 	tl__sync_do_waiting(sync);
 	tl__asks_again(sync);
+	tl__sessions_tell(sync);
 	/* Starting may fail at once, which may make something else due. */
 	do {
 		tl__calls_fail(sync);
@@ -358,7 +359,8 @@ void tl__sync_handle(
 uint64_t tl__sync_due(const tl__sync *sync)
 {
 	uint64_t all[] = {tl__schedule_due(sync), tl__watch_due(sync), tl__waiters_due(sync),
-		tl__sync_save_due(sync), tl__serve_due(sync), tl__asks_due(sync), sync->load_at};
+		tl__sync_save_due(sync), tl__serve_due(sync), tl__asks_due(sync),
+		tl__sessions_due(sync), sync->load_at};
 	uint64_t least = UINT64_MAX;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -283,6 +283,15 @@ void tl__watch_end(tl__sync *sync, tl__peer *peer)
 		pair->watch = 0;
 }
 
+unsigned tl__watches_held(const tl__peer *peer)
+{
+	unsigned held = 0;
+
+	for (size_t i = 0; i < TL__PEER_WATCHES; i++)
+		held += peer->watches[i].call != 0;
+	return held;
+}
+
 void tl__watches_end(tl__sync *sync)
 {
 	for (tl__peer *peer = sync->peers; peer; peer = peer->next)

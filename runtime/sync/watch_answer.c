@@ -150,15 +150,9 @@ static void move_place(
 
 static void record(tl__sync *sync, tl__pair *pair, const tl__work_ingest *in)
 {
-	tl__sync_outcome outcome = {.started = sync->wall, .entries = in->result.entered};
+	tl__sync_outcome outcome = {.started = sync->wall};
 
-	for (size_t i = 0; in->result.fates && i < in->page.count; i++) {
-		outcome.bytes += in->page.lines[i].len;
-		if (in->result.fates[i].arrival > in->before) {
-			outcome.has_entry = true;
-			outcome.entry = in->result.fates[i].id;
-		}
-	}
+	tl__outcome_took(&outcome, in);
 	pair->received += in->result.entered;
 	tl__record_exchange(sync, pair, &outcome);
 	tl__sync_tell(sync, TL_EVENT_SYNC_FINISHED, &pair->peer->key, &pair->db->id,

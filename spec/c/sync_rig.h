@@ -23,6 +23,7 @@ typedef struct rig {
 	const char *told[TL__V1_MAX_ADDRESSES][2]; /* type and text in hellos of others */
 	size_t told_count;
 	uint64_t stands; /* arrivals in answers to pushes; 0: they do not tell */
+	uint64_t left;   /* told in pages with more to come; 0: it is not told */
 	bool hold_works; /* keep works instead of running them */
 	tl__work *held[64];
 	size_t held_count;
@@ -650,6 +651,8 @@ static inline void answer_page(const party *by, const page_answer *page)
 	args.cursor_valid = !page->cursor_invalid;
 	args.seen_valid = !page->seen_invalid;
 	args.has_tips = !page->more;
+	args.has_left = r.left > 0;
+	args.left = r.left;
 	args.tips.count = page->tip_count;
 	tl__v1_tips_hash(page->tips, page->tip_count, args.tips.sha256);
 	tl__v1_write_page(&header, &args);

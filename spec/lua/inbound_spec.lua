@@ -80,6 +80,19 @@ describe('the side that is dialled', function()
 			return at.acknowledged > 0 and at.acknowledged <= at.arrivals
 		end)
 		assert.are.equal(key, assert(hub_sync:get_peer_info(key)).inbound.pubkey)
+		-- Who watches whom.
+		H.wait_for(function() return hub_sync:get_peer_info(key).inbound.watches == 1 end)
+		assert.are.equal(1, assert(sync:get_peer_info(hub:device_key())).watches)
+		assert.is_true(assert(sync:status()).pairs[1].watched)
+		assert.is_false(sync:status().pairs[1].watches_us)
+		-- What it began is written down here.
+		H.wait_for(function() return #hub_sync:state():get_sync_history(key) > 0 end)
+		local moved = hub_sync:state():get_sync_history(key)[1]
+		assert.are.equal(db:root_id(), moved.tree_id)
+		assert.is_true(moved.success and moved.entries_count > 0 and moved.bytes_transferred > 0)
+		assert.are.same({ key }, hub_sync:state():get_peers_with_sync_state())
+		assert.are.equal(moved.entries_count,
+			assert(hub_sync:state():get_sync_metadata(key)).total_entries_synced)
 
 		assert(hub_sync:update_peer_status(key, 'blocked'))
 		assert.are.equal('blocked', assert(hub_sync:get_peer_info(key)).status)

@@ -91,10 +91,10 @@ TL_API int tl_sync_update_peer_status(
 /* JSON of the record:
  * {"pubkey","display_name","said_name","first_seen","last_seen","status","addresses",
  * "connection_state","last_successful_sync","connection_attempts","fruitless","last_error"} with
- * status in lower case, and "protocol" ("v0","v1",null). "fruitless" counts how often, one after
- * the other, what it gave was of no use. The display name is the owner's, the said name what the
- * peer calls itself; what is not known, and times of what never was, are null. TL_E_PEER_NOT_FOUND.
- */
+ * status in lower case, "protocol" ("v0","v1",null), "watches" of ours that it holds, and "inbound",
+ * what is known of its coming to us (null: it did not). "fruitless" counts how often, one after the
+ * other, what it gave was of no use. The display name is the owner's, the said name what the peer
+ * calls itself; what is not known, and times of what never was, are null. TL_E_PEER_NOT_FOUND. */
 TL_API int tl_sync_get_peer_info(tl_node *node, const char *peer, char **json) TL_MUST_USE;
 /* JSON array of key texts, ascending; blocked ones included. */
 TL_API int tl_sync_list_peers(tl_node *node, char **json) TL_MUST_USE;
@@ -178,16 +178,24 @@ TL_API int tl_sync_reject_bootstrap_request(
 /* --- state ------------------------------------------------------------------------------------ */
 
 /* JSON: {"peers":[…],"pairs":[{"peer","db","state","dirty","attempts","next_attempt_ms",
- * "last_error","acknowledged","arrivals","received","sent","to_send",
- * "progress":{"entries","bytes","left"}}],"servers":[…],"transports":[…],
+ * "last_error","last_code","acknowledged","arrivals","received","sent","to_send","watched",
+ * "watches_us","progress":{"entries","bytes","left","left_bytes","to_send","to_send_bytes"},
+ * "tags"}],"servers":[…],"transports":[…],
  * "databases":[{"id","name","entries","tips","pending","quarantined","void"}],"refusals":[{"kind",
- * "outbound","peer","db","address","reason","time","count"}]}: what our policy refused, newest
- * first. The state of a pair is "idle", "due", "syncing", "waiting" (for another attempt),
- * "refused" (by the peer or a policy: last_code says how), "stalled", "no_address", or the status
- * of its peer when that is not active. */
+ * "outbound","peer","db","address","reason","time","count"}],"inbound":[{"pubkey","said_name",
+ * "status","remote","first_seen","last_seen","connected","watches","databases":[{"id",
+ * "acknowledged","arrivals"}]}]}. Refusals are our policy's, newest first; inbound is who came to
+ * us, how many watches of it are held here and how far it is. Progress is of the exchange under
+ * way, or of the last one: what moved, what is to come (null where the peer did not say) and to be
+ * sent; bytes to come are reckoned by those that moved (null where none did). The event
+ * sync_progress has the same each second. "watched": changes there are told to us as they come,
+ * "watches_us": ours are told so. The state of a pair is "idle", "due", "syncing", "waiting" (for
+ * another attempt), "refused" (by the peer or a policy: last_code says how), "stalled",
+ * "no_address", or the status of its peer when that is not active. */
 TL_API int tl_sync_status(tl_node *node, char **json) TL_MUST_USE;
-/* JSON, written by the engine after every exchange; with zeroes, and times null, when there
- * was none. */
+/* JSON, written by the engine after every exchange, whoever began it; with zeroes, and times null,
+ * when there was none. What others begin counts when it moved something, once it has been quiet for
+ * a second; metadata and history are also there for keys that only came to us. */
 TL_API int tl_sync_get_sync_cursor(
 	tl_node *node, const char *peer, const tl_id *db, char **json) TL_MUST_USE;
 TL_API int tl_sync_get_sync_metadata(tl_node *node, const char *peer, char **json) TL_MUST_USE;
