@@ -302,16 +302,18 @@ static int sync_tree_with_peer(lua_State *L)
 static int sync_with_peer(lua_State *L)
 {
 	tl_node *node = check(L);
+	const char *key_name;
 	tl_address address;
 	tl_op *op = NULL;
 	void **handle;
 	tl_id db;
 	int rc;
 
-	if (!tlua_read_address(L, 2, &address) || !tlua_read_id(L, 3, &db))
+	if (!tlua_read_address(L, 2, &address) || !tlua_read_id(L, 3, &db) ||
+		!tlua_read_opt_text(L, 4, &key_name))
 		return tlua_fail(L);
 	handle = tlua_new_handle(L, TLUA_OP);
-	rc = tl_sync_sync_with_peer(node, &address, &db, &op);
+	rc = tl_sync_sync_with_peer_as(node, &address, &db, key_name, &op);
 	return tlua_opened(L, handle, rc, op);
 }
 

@@ -259,11 +259,14 @@ function Sync:get_tree_peers(db) end
 ---@param db? tidelock.Id  all databases of the peer without it
 ---@return { received: integer, sent: integer }?, tidelock.Error?
 function Sync:sync_tree_with_peer(peer, db) end
----Connects, fetches or syncs the database, adds the relation. Waits.
+---Connects, fetches or syncs the database, adds the relation. Waits. All keys of the node are proven while
+---it is not held, at most 16, and one that the peer knows is enough; or the one that is named, then and
+---from then on.
 ---@param address tidelock.Address
 ---@param db tidelock.Id
+---@param options? { key_name?: string }  the private key to prove
 ---@return tidelock.Key?, tidelock.Error?
-function Sync:sync_with_peer(address, db) end
+function Sync:sync_with_peer(address, db, options) end
 ---Sends everything that is due and asks each peer that can be reached for what it has: then both sides
 ---hold what either held when it began. Tries at once and then every second. Waits.
 ---@param timeout? tidelock.Duration  5 s; may be left out in front of the options

@@ -80,29 +80,9 @@ function Sync:list_peers(options)
 	return decoded(node:sync_list_peers())
 end
 
--- 'Read', { Write = 10 }: as everything else here says it.
-local function shown_permission(stored)
-	if type(stored) == 'string' then return stored:lower() end
-	local kind, level = next(stored)
-	return ('%s:%d'):format(kind:lower(), level)
-end
-
--- A stored record in the forms that all of the binding has.
-local function show_request(request, state)
-	local decision = type(request.status) == 'table' and select(2, next(request.status)) or {}
-	local from = request.peer_address
-	request.requested_permission = shown_permission(request.requested_permission)
-	request.status = state
-	request.decided_by = decision.approved_by or decision.rejected_by
-	request.decided_at = decision.approval_time or decision.rejection_time
-	request.peer_address = from and from.transport_type .. ':' .. from.address
-end
-
 for _, state in ipairs { 'pending', 'approved', 'rejected' } do
 	Sync[state .. '_bootstrap_requests'] = function(self)
-		local requests, err = decoded(node_of(self):sync_bootstrap_requests(state))
-		for _, request in ipairs(requests or {}) do show_request(request, state) end
-		return requests, err
+		return decoded(node_of(self):sync_bootstrap_requests(state))
 	end
 end
 
@@ -136,8 +116,13 @@ function Sync:sync_tree_with_peer(peer, db)
 	return decoded(sync_tree(self, peer, db))
 end
 
+local with_peer = waiting('sync_with_peer', 'with_peer')
 --- Connects, fetches or syncs the database, adds the relation -> the peer's key.
-Sync.sync_with_peer = waiting('sync_with_peer', 'with_peer')
+--- sync_with_peer(address, db [, { key_name = 'the one to prove' }])
+function Sync:sync_with_peer(address, db, options)
+	local key_name = misuse.option(4, options, 'key_name')
+	return whole(with_peer(self, address, db, key_name))
+end
 
 local flush = waiting('flush', 'flush')
 --- Sends everything that is due and asks each peer for what it has; true, or nil and `timeout`, which

@@ -133,11 +133,98 @@ static int put_present(tl_node *node, const request *r, tl__buf *out)
 	return rc;
 }
 
+/* Who decided it and when, of the stored status. */
+static int read_decision(tl__arena *arena, tl_str status, tl_str *by, tl_str *at)
+{
+	static const char *const kinds[] = {"Approved", "Rejected"};
+	static const char *const names[] = {
+		"approved_by", "rejected_by", "approval_time", "rejection_time"};
+	tl_str inner = TL__STR_NULL;
+	uint32_t seen = 0;
+	tl__fields f;
+	size_t index;
+	int rc;
+
+	*by = *at = TL__STR_NULL;
+	if (!tl__str_starts(status, TL__STR("{")))
+		return TL_OK;
+	tl__fields_open(&f, status, arena, "decision", TL_E_STORE_DAMAGED);
+	tl__fields_enter(&f, TL__JSON_OBJECT);
+	while (tl__fields_member(&f, kinds, 2, &seen, &index))
+		tl__fields_verbatim(&f, &inner);
+	rc = tl__fields_whole(&f);
+	if (rc != TL_OK || !inner.ptr)
+		return rc;
+	seen = 0;
+	tl__fields_open(&f, inner, arena, "decision", TL_E_STORE_DAMAGED);
+	tl__fields_enter(&f, TL__JSON_OBJECT);
+	while (tl__fields_member(&f, names, 4, &seen, &index))
+		tl__fields_text(&f, index < 2 ? by : at);
+	return tl__fields_whole(&f);
+}
+
+static void put_text(tl__buf *out, const char *name, tl_str text)
+{
+	tl__buf_format(out, ",\"%s\":", name);
+	if (text.ptr)
+		tl__json_put_string(out, text);
+	else
+		tl__buf_text(out, "null");
+}
+
+/* "http:203.0.113.9:51000" of the stored object. */
+static int put_address(tl__arena *arena, tl_str address, tl__buf *out)
+{
+	static const char *const names[] = {"transport_type", "address"};
+	tl_str parts[2] = {TL__STR_NULL, TL__STR_NULL};
+	tl__buf text = TL__BUF_INIT;
+	uint32_t seen = 0;
+	tl__fields f;
+	size_t at;
+	int rc = TL_OK;
+
+	if (tl__str_starts(address, TL__STR("{"))) {
+		tl__fields_open(&f, address, arena, "address", TL_E_STORE_DAMAGED);
+		tl__fields_enter(&f, TL__JSON_OBJECT);
+		while (tl__fields_member(&f, names, 2, &seen, &at))
+			tl__fields_text(&f, &parts[at]);
+		tl__fields_need(&f, names, seen, 3);
+		rc = tl__fields_whole(&f);
+	}
+	if (rc == TL_OK && parts[0].ptr)
+		tl__buf_format(&text, "%.*s:%.*s", TL__STR_ARG(parts[0]), TL__STR_ARG(parts[1]));
+	if (rc == TL_OK)
+		rc = tl__buf_status(&text);
+	if (rc == TL_OK)
+		put_text(out, "peer_address", parts[0].ptr ? tl__buf_view(&text) : TL__STR_NULL);
+	tl__buf_free(&text);
+	return rc;
+}
+
+/* In the forms that everything else is told in. */
+static int put_request(tl__arena *arena, const request *r, tl__buf *out)
+{
+	char permission[24], time[30];
+	tl_str by, at;
+	int rc = read_decision(arena, r->status, &by, &at);
+
+	tl_permission_format(r->permission, permission);
+	tl__time_format(r->time, time);
+	put_text(out, "tree_id", r->tree_id);
+	put_text(out, "requesting_pubkey", r->pubkey);
+	put_text(out, "requesting_key_name", r->name);
+	put_text(out, "requested_permission", tl__str_z(permission));
+	put_text(out, "timestamp", tl__str_z(time));
+	put_text(out, "status", tl__str_z(state_of(r)));
+	put_text(out, "decided_by", by);
+	put_text(out, "decided_at", at);
+	return rc == TL_OK ? put_address(arena, r->address, out) : rc;
+}
+
 static int list_row(void *ud, tl_str key, tl_str row)
 {
 	listing *l = ud;
 	tl__arena arena = TL__ARENA_INIT;
-	const char *rest;
 	request r;
 	int rc = TL_OK;
 
@@ -146,12 +233,11 @@ static int list_row(void *ud, tl_str key, tl_str row)
 		tl__buf_text(l->out, l->any ? ",{\"request_id\":" : "{\"request_id\":");
 		l->any = true;
 		tl__json_put_string(l->out, key);
+		rc = put_request(&arena, &r, l->out);
 		tl__buf_text(l->out, ",\"present\":");
-		rc = put_present(l->node, &r, l->out);
-		tl__buf_text(l->out, ",");
-		rest = memchr(row.ptr, '{', row.len);
-		rest++;
-		tl__buf_append(l->out, rest, row.len - (size_t)(rest - row.ptr));
+		if (rc == TL_OK)
+			rc = put_present(l->node, &r, l->out);
+		tl__buf_text(l->out, "}");
 	}
 	tl__arena_free(&arena);
 	return rc;

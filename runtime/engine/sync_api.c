@@ -289,14 +289,41 @@ TL__PUBLIC_OF_NODE(tl_sync_sync_tree_with_peer, node && peer,
 	return rc == TL_OK ? tl__command_start(node, &command, "sync_tree_with_peer", op) : rc;
 }
 
+static int sync_with_peer(tl_node *node, const tl_address *address, const tl_id *db,
+	const char *key_name, tl_op **op)
+{
+	tl_secret secret;
+	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH, .address = address};
+	int rc = TL_OK;
+
+	with_db(&command, db);
+	if (key_name && node->engine) {
+		command.name = tl__str_z(key_name);
+		command.secrets = &secret;
+		command.secret_names = &command.name;
+		command.secret_count = 1;
+		rc = tl__keys_secret(node->keys, command.name, &secret);
+	}
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__command_start(node, &command, "sync_with_peer", op);
+	if (key_name)
+		tl_secret_wipe(&secret);
+	return rc;
+}
+
 TL__PUBLIC_OF_NODE(tl_sync_sync_with_peer, node && address && db,
 	(tl_node *node, const tl_address *address, const tl_id *db, tl_op **op),
 	(node, address, db, op))
 {
-	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH, .address = address};
+	return sync_with_peer(node, address, db, NULL, op);
+}
 
-	with_db(&command, db);
-	return tl__command_start(node, &command, "sync_with_peer", op);
+TL__PUBLIC_OF_NODE(tl_sync_sync_with_peer_as, node && address && db,
+	(tl_node *node, const tl_address *address, const tl_id *db, const char *key_name,
+		tl_op **op), (node, address, db, key_name, op))
+{
+	return sync_with_peer(node, address, db, key_name, op);
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_flush, node,

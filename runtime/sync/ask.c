@@ -300,13 +300,37 @@ static void note_status(tl__sync *sync, const tl__sync_ask *ask, tl__sync_db *db
 			sync, kinds[status], &ask->peer->key, &ask->db, 0, db->access_request);
 }
 
+static void save(tl__sync *sync, const tl__sync_db *db)
+{
+	char key[TL_KEY_TEXT_LEN + 1], id[TL_ID_TEXT_LEN + 1], permission[24], local[96];
+	tl__buf out = TL__BUF_INIT;
+
+	tl_key_format(&db->access_key, key);
+	tl_id_format(&db->id, id);
+	tl_permission_format(db->access_permission, permission);
+	tl__buf_format(&out, "{\"key\":\"%s\",\"name\":", key);
+	tl__json_put_string(&out, tl__str_z(db->access_name));
+	tl__buf_format(&out, ",\"permission\":\"%s\"", permission);
+	tl__buf_text(&out, ",\"request\":");
+	tl__json_put_string(&out, tl__str_z(db->access_request));
+	if (db->access_pending) {
+		tl_key_format(&db->access_peer, key);
+		tl__buf_format(&out, ",\"peer\":\"%s\"", key);
+	}
+	tl__buf_text(&out, "}");
+	snprintf(local, sizeof local, "sync/access/%s", id);
+	if (tl__buf_status(&out) == TL_OK)
+		tl__sync_put_local(sync, tl__str_z(local), tl__buf_view(&out));
+	else
+		tl__sync_put_lost(sync);
+	tl__buf_free(&out);
+}
+
 /* Remembered: from now on requests about this database are made with that key. */
 static void remember(
 	tl__sync *sync, const tl__sync_ask *ask, access_status status, tl_str request_id)
 {
 	tl__sync_db *db = tl__sync_db_for(sync, &ask->db);
-	char key[TL_KEY_TEXT_LEN + 1], id[TL_ID_TEXT_LEN + 1], permission[24], local[96];
-	tl__buf out = TL__BUF_INIT;
 
 	/* One that is refused at once changes nothing of what is known. */
 	if (!db || (status == REFUSED && !db->access_pending))
@@ -316,21 +340,21 @@ static void remember(
 	db->access_key = ask->key;
 	db->access_permission = ask->permission;
 	snprintf(db->access_name, sizeof db->access_name, "%s", ask->name);
-	tl_key_format(&ask->key, key);
-	tl_id_format(&ask->db, id);
-	tl_permission_format(ask->permission, permission);
-	tl__buf_format(&out, "{\"key\":\"%s\",\"name\":", key);
-	tl__json_put_string(&out, tl__str_z(ask->name));
-	tl__buf_format(&out, ",\"permission\":\"%s\"", permission);
-	tl__buf_text(&out, ",\"request\":");
-	tl__json_put_string(&out, tl__str_z(db->access_request));
-	if (db->access_pending)
-		tl__buf_format(&out, ",\"peer\":\"%s\"", ask->peer->text);
-	tl__buf_text(&out, "}");
-	snprintf(local, sizeof local, "sync/access/%s", id);
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(local), tl__buf_view(&out));
-	tl__buf_free(&out);
+	save(sync, db);
+}
+
+void tl__access_use(tl__sync *sync, tl__sync_db *db, const tl_key *key, const char *name)
+{
+	if (db->has_access && memcmp(&db->access_key, key, sizeof *key) == 0)
+		return;
+	/* Another one that waits for an owner waits no more: the last word counts. */
+	tl__sync_set_waiting(sync, db, false);
+	db->access_request[0] = 0;
+	db->has_access = true;
+	db->access_key = *key;
+	db->access_permission = (tl_permission){TL_READ, 0};
+	snprintf(db->access_name, sizeof db->access_name, "%s", name);
+	save(sync, db);
 }
 
 static void answer(tl__sync *sync, tl__sync_ask *ask, access_status status, tl_str request_id)

@@ -23,8 +23,10 @@ static tl__peer *peer_or_fail(tl__sync *sync, const tl__sync_command *command)
 
 typedef struct contact_command {
 	uint64_t op;
-	bool has_db;
+	bool has_db, has_own;
 	tl_id db;
+	tl_key own; /* of ours, to be proven */
+	char name[TL__V1_MAX_TEXT + 1];
 } contact_command;
 
 static void connected(tl__sync *sync, void *ud, int code, const char *error, tl__peer *peer,
@@ -48,6 +50,8 @@ static void connected(tl__sync *sync, void *ud, int code, const char *error, tl_
 		tl__sync_complete_failed(sync, command->op, rc);
 		return;
 	}
+	if (command->has_own)
+		tl__access_use(sync, pair->db, &command->own, command->name);
 	tl__pair_save_relation(sync, &command->db);
 	tl__wait_exchange(sync, command->op, pair, peer->text);
 }
@@ -63,6 +67,10 @@ static void do_connect(tl__sync *sync, const tl__sync_command *command)
 	own->op = command->op;
 	own->has_db = command->kind == TL__SYNC_SYNC_WITH;
 	own->db = command->db;
+	own->has_own = command->secret_count > 0;
+	if (own->has_own)
+		tl_secret_public(&command->secrets[0], &own->own);
+	tl__text_copy(own->name, sizeof own->name, command->name);
 	tl__contact_start(sync, command->address, command->has_key ? &command->key : NULL,
 		connected, own, command->op);
 }

@@ -484,6 +484,8 @@ void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeou
 /* ask.c: list and access. */
 void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer);
 void tl__ask_access(tl__sync *sync, const tl__sync_command *command);
+/* Requests about this database prove this key of ours from now on, which stays so. */
+void tl__access_use(tl__sync *sync, tl__sync_db *db, const tl_key *key, const char *name);
 void tl__sync_set_waiting(tl__sync *sync, tl__sync_db *db, bool waits);
 /* Requests that wait for an owner are repeated, at a pace. */
 void tl__asks_again(tl__sync *sync);

@@ -35,6 +35,30 @@ describe('joining', function()
 		hub:close(0)
 	end)
 
+	it('proves the key that is named, now and later', function()
+		local path = H.folder() .. '/guest'
+		local guest = assert(tl.open { path = path })
+		local sync = guest:sync()
+		assert(sync:enable_http_transport())
+		for index = 1, 20 do assert(guest:add_private_key(('key%02d'):format(index))) end
+		local hub, _, address, db = hub_for { guest:get_public_key 'key20' }
+		local _, err = sync:sync_with_peer(address, db:root_id()) -- sixteen are proven, of twenty
+		assert.are.equal('not_available', err.code)
+		_, err = sync:sync_with_peer(address, db:root_id(), { key_name = 'key01' })
+		assert.are.equal('not_available', err.code)
+		_, err = sync:sync_with_peer(address, db:root_id(), { key_name = 'none' })
+		assert.are.equal('key_not_found', err.code)
+		assert(sync:sync_with_peer(address, db:root_id(), { key_name = 'key20' }))
+		guest:close(0)
+		guest = assert(tl.open { path = path })
+		sync = guest:sync()
+		assert(sync:enable_http_transport())
+		assert(sync:sync_tree_with_peer(hub:device_key(), db:root_id()))
+		assert.has_error(function() sync:sync_with_peer(address, db:root_id(), { key = 'key20' }) end)
+		guest:close(0)
+		hub:close(0)
+	end)
+
 	it('says what to do when no key opens it', function()
 		local guest, sync = open 'guest'
 		assert(guest:add_private_key 'k')

@@ -135,6 +135,11 @@ TL_API int tl_sync_sync_tree_with_peer(
  * text is the peer's key text. */
 TL_API int tl_sync_sync_with_peer(
 	tl_node *node, const tl_address *address, const tl_id *db, tl_op **op) TL_MUST_USE;
+/* The same, proving the private key of this name (NULL: as above). Without it all keys of the node
+ * are proven while the database is not held, at most 16, and one that the peer knows is enough. From
+ * then on exchanges of this database prove it. TL_E_NO_PRIVATE_KEY… */
+TL_API int tl_sync_sync_with_peer_as(tl_node *node, const tl_address *address, const tl_id *db,
+	const char *key_name, tl_op **op) TL_MUST_USE;
 /* Sends everything that is due and asks each peer that can be reached for what it has: then both
  * sides hold what either held when it began. Tries at once and then every second; TL_E_TIMEOUT,
  * when the time is over (timeout_ms 0: never), names what is left. */
@@ -159,7 +164,11 @@ TL_API int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **
  * granted is kept in step with that peer from then on. */
 TL_API int tl_sync_request_database_access(tl_node *node, const tl_address *address,
 	const tl_id *db, const char *key_name, const char *permission, tl_op **op) TL_MUST_USE;
-/* JSON array of {"request_id", the record's members}; state: "pending", "approved", "rejected". */
+/* JSON array of {"request_id","tree_id","requesting_pubkey","requesting_key_name",
+ * "requested_permission" ("write:10"),"timestamp","status","decided_by" (a key's name),"decided_at",
+ * "peer_address" ("http:…": where it was asked from),"present":{"name","permission","status"}}, the
+ * last being what the key may do there already; what is not there is null. state: "pending",
+ * "approved", "rejected". */
 TL_API int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **json) TL_MUST_USE;
 /* Signed by the named key, which must be Admin of that database. What a 0.2.0 node asked for is
  * given over a relation with it, or with the option v0_claims: it proves no key, and the log warns
