@@ -42,7 +42,7 @@
 ---@field pubkey tidelock.Key
 ---@field said_name? string
 ---@field status? 'active'|'inactive'|'blocked'  left out where it is not registered
----@field remote string       where it came from; nobody can be dialled there
+---@field remote tidelock.Address  where it came from; nobody can be dialled there
 ---@field first_seen string
 ---@field last_seen string
 ---@field connected boolean   it was heard of in the last 90 s, or a watch of it is held
@@ -50,8 +50,7 @@
 ---@field databases { id: tidelock.Id, acknowledged: integer, arrivals: integer }[]  how far; the last 16
 
 ---@class tidelock.PeerAddress
----@field transport_type string
----@field address string
+---@field address tidelock.Address
 ---@field proven boolean      its key was proven there
 ---@field last_error? string
 

@@ -312,6 +312,9 @@ static const struct {
 } calls[] = {
 	{"status", call_status},
 	{"peer list", call_peer_list},
+	{"access list", tl__control_access_list},
+	{"access approve", tl__control_access_approve},
+	{"access reject", tl__control_access_reject},
 	{"db list", call_db_list},
 	{"db create", call_db_create},
 	{"db get", tl__control_db_get},

@@ -9,11 +9,12 @@
 
 int tl__control_read_request(tl__control_request *r, tl_str line)
 {
-	enum { VALUE = 10, KEYS, PROGRESS, SINCE, LIMIT, MEMBERS };
+	enum { VALUE = 11, KEYS, PROGRESS, SINCE, LIMIT, MEMBERS };
 	static const char *const names[MEMBERS] = {"call", "db", "store", "path", "key", "name",
-		"peer", "file", "row", "after", "value", "keys", "progress", "since", "limit"};
+		"peer", "file", "row", "after", "request", "value", "keys", "progress", "since",
+		"limit"};
 	tl_str *const texts[VALUE] = {&r->call, &r->db, &r->store, &r->path, &r->key, &r->name,
-		&r->peer, &r->file, &r->row, &r->after};
+		&r->peer, &r->file, &r->row, &r->after, &r->request};
 	tl__fields f;
 	uint32_t seen = 0;
 	size_t at;

@@ -7,7 +7,7 @@
 
 /* Members of any request; absent ones have ptr NULL or 0. */
 typedef struct tl__control_request {
-	tl_str call, db, store, path, key, name, value, peer, file, row, after;
+	tl_str call, db, store, path, key, name, value, peer, file, row, after, request;
 	tl_str *keys; /* a path as literal keys; NULL: absent */
 	size_t key_count;
 	uint64_t since, limit;
@@ -34,5 +34,10 @@ int tl__control_row_list(tl_node *node, const tl__control_request *r, tl__buf *o
 int tl__control_row_get(tl_node *node, const tl__control_request *r, tl__buf *out);
 int tl__control_row_set(tl_node *node, const tl__control_request *r, tl__buf *out);
 int tl__control_row_delete(tl_node *node, const tl__control_request *r, tl__buf *out);
+
+/* Access requests (control_access.c). */
+int tl__control_access_list(tl_node *node, const tl__control_request *r, tl__buf *out);
+int tl__control_access_approve(tl_node *node, const tl__control_request *r, tl__buf *out);
+int tl__control_access_reject(tl_node *node, const tl__control_request *r, tl__buf *out);
 
 #endif

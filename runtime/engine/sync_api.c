@@ -289,8 +289,8 @@ TL__PUBLIC_OF_NODE(tl_sync_sync_tree_with_peer, node && peer,
 	return rc == TL_OK ? tl__command_start(node, &command, "sync_tree_with_peer", op) : rc;
 }
 
-static int sync_with_peer(tl_node *node, const tl_address *address, const tl_id *db,
-	const char *key_name, tl_op **op)
+static int sync_with_peer(
+	tl_node *node, const tl_address *address, const tl_id *db, const char *key_name, tl_op **op)
 {
 	tl_secret secret;
 	tl__sync_command command = {.kind = TL__SYNC_SYNC_WITH, .address = address};

@@ -75,7 +75,7 @@ static int load_peer(tl__sync *sync, tl_str key_text, const tl_value *record)
 		return TL_E_NOMEM;
 	if (tl__peer_status_parse(&status, text_of(record, "status")))
 		peer->status = status;
-	peer->first_seen = time_of(record, "first_seen", sync->wall);
+	peer->first_seen = time_of(record, "first_seen", 0);
 	peer->last_seen = time_of(record, "last_seen", 0);
 	rc = addresses.ptr ? read_addresses(peer, addresses) : TL_OK;
 	if (rc != TL_E_NOMEM) {

@@ -93,7 +93,7 @@ int tl__peer_enlist(tl__sync *sync, tl__peer *peer)
 	else
 		sync->peers = peer;
 	sync->last_peer = peer;
-	if (peer->first_seen == 0)
+	if (peer->first_seen == 0 && sync->loaded) /* else nobody knows any more */
 		peer->first_seen = sync->wall;
 	tl__client_joins(sync, peer);
 	return TL_OK;

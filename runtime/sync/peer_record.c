@@ -50,7 +50,8 @@ void tl__peer_save(tl__sync *sync, tl__peer *peer)
 	tl__buf_text(&addresses, "]");
 	put_field(sync, peer, "pubkey", tl__str_z(peer->text));
 	put_field(sync, peer, "display_name", peer->name ? tl__str_z(peer->name) : TL__STR_NULL);
-	put_time(sync, peer, "first_seen", peer->first_seen);
+	if (peer->first_seen != 0)
+		put_time(sync, peer, "first_seen", peer->first_seen);
 	if (peer->last_seen != 0)
 		put_time(sync, peer, "last_seen", peer->last_seen);
 	put_field(sync, peer, "status", tl__str_z(tl__peer_status_name(peer->status)));

@@ -29,14 +29,15 @@ void tl__put_time(tl__buf *out, const char *name, int64_t time)
 
 static void put_addresses(tl__buf *out, const tl__peer *peer)
 {
+	char text[530];
+
 	tl__buf_text(out, "\"addresses\":[");
 	for (size_t i = 0; i < peer->address_count; i++) {
 		const tl__peer_address *at = &peer->addresses[i];
 
-		tl__buf_text(out, i > 0 ? ",{\"transport_type\":" : "{\"transport_type\":");
-		tl__json_put_string(out, tl__str_z(at->address.type));
-		tl__buf_text(out, ",\"address\":");
-		tl__json_put_string(out, tl__str_z(at->address.text));
+		tl_address_format(&at->address, text);
+		tl__buf_text(out, i > 0 ? ",{\"address\":" : "{\"address\":");
+		tl__json_put_string(out, tl__str_z(text));
 		tl__buf_format(out, ",\"proven\":%s,", at->proven ? "true" : "false");
 		tl__put_text(out, "last_error", at->last_error);
 		tl__buf_text(out, "}");

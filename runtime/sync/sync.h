@@ -60,8 +60,8 @@ typedef enum tl__sync_command_kind {
 	/* Exchanges: complete when they are over. */
 	TL__SYNC_CONNECT,   /* address, has_key+key: pin. text = key text */
 	TL__SYNC_SYNC_PAIR, /* key, has_db+db or all. text = {"received":N,"sent":N} */
-	TL__SYNC_SYNC_WITH, /* address, db, has_key+key: pin; or secrets[0] and name: the key of ours
-			       that is proven. text = key text */
+	TL__SYNC_SYNC_WITH, /* address, db, has_key+key: pin; or secrets[0] and name: the key of
+			       ours that is proven. text = key text */
 	TL__SYNC_DISCOVER,  /* key. text = JSON array of {"id","arrivals","tips"} */
 	TL__SYNC_ACCESS,    /* address, db, secrets[0], name, permission. text = JSON */
 	TL__SYNC_FLUSH,     /* timeout_ms; 0 = no limit. send_only. Timeout names what is left */

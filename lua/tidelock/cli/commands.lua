@@ -173,6 +173,23 @@ local function add_row_commands(p)
 	with_signer(add_row('delete', '<row>', 'Delete a row.')):argument('row_key', 'Its key.'):argname '<row>'
 end
 
+local function add_access_commands(p)
+	local access = add(p, 'access', '<command> ...', 'Who asks for access to databases of this node.')
+	access:require_command(true):command_target 'access_command'
+	local list = add_data(access, 'list', '', 'Access requests, those that wait if nothing else is said.')
+	list:option('--state', 'pending, approved or rejected.', 'pending')
+	local function add_deciding(name, summary, more)
+		local command = add_data(access, name, '<request>', summary, more)
+		command:argument('request', 'Its id.')
+		command:option('-k --key', 'Private key that decides; the first that is Admin there without it.')
+		return command
+	end
+	add_deciding('approve', 'Give what was asked for.',
+		'What else is needed where that alone gives nothing is told.')
+		:option('--name', 'Name of the key there; as its owner calls it without it.')
+	add_deciding('reject', 'Give nothing; asking again changes nothing.')
+end
+
 --- The parser, and of each command its own by name. `wanted(command)` is called where its help is asked
 --- for.
 return function(wanted)
@@ -184,5 +201,6 @@ return function(wanted)
 	add_node_commands(p)
 	add_db_commands(p)
 	add_row_commands(p)
+	add_access_commands(p)
 	return p, children
 end

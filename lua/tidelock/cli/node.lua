@@ -36,7 +36,7 @@ end
 local function say_peer(peer)
 	local places = {}
 	for _, at in ipairs(peer.addresses) do
-		places[#places + 1] = ('%s:%s'):format(at.transport_type, at.address)
+		places[#places + 1] = at.address
 	end
 	local name = peer.display_name or peer.said_name or '(no name)'
 	say_line(('peer       %s  %-16s %s, at %s'):format(peer.pubkey, escape(name),

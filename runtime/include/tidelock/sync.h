@@ -91,10 +91,11 @@ TL_API int tl_sync_update_peer_status(
 /* JSON of the record:
  * {"pubkey","display_name","said_name","first_seen","last_seen","status","addresses",
  * "connection_state","last_successful_sync","connection_attempts","fruitless","last_error"} with
- * status in lower case, "protocol" ("v0","v1",null), "watches" of ours that it holds, and "inbound",
- * what is known of its coming to us (null: it did not). "fruitless" counts how often, one after the
- * other, what it gave was of no use. The display name is the owner's, the said name what the peer
- * calls itself; what is not known, and times of what never was, are null. TL_E_PEER_NOT_FOUND. */
+ * status in lower case, "protocol" ("v0","v1",null), "watches" of ours that it holds, and
+ * "inbound", what is known of its coming to us (null: it did not). "fruitless" counts how often,
+ * one after the other, what it gave was of no use. The display name is the owner's, the said name
+ * what the peer calls itself; what is not known, and times of what never was, are null.
+ * TL_E_PEER_NOT_FOUND. */
 TL_API int tl_sync_get_peer_info(tl_node *node, const char *peer, char **json) TL_MUST_USE;
 /* JSON array of key texts, ascending; blocked ones included. */
 TL_API int tl_sync_list_peers(tl_node *node, char **json) TL_MUST_USE;
@@ -136,8 +137,8 @@ TL_API int tl_sync_sync_tree_with_peer(
 TL_API int tl_sync_sync_with_peer(
 	tl_node *node, const tl_address *address, const tl_id *db, tl_op **op) TL_MUST_USE;
 /* The same, proving the private key of this name (NULL: as above). Without it all keys of the node
- * are proven while the database is not held, at most 16, and one that the peer knows is enough. From
- * then on exchanges of this database prove it. TL_E_NO_PRIVATE_KEY… */
+ * are proven while the database is not held, at most 16, and one that the peer knows is enough.
+ * From then on exchanges of this database prove it. TL_E_NO_PRIVATE_KEY… */
 TL_API int tl_sync_sync_with_peer_as(tl_node *node, const tl_address *address, const tl_id *db,
 	const char *key_name, tl_op **op) TL_MUST_USE;
 /* Sends everything that is due and asks each peer that can be reached for what it has: then both
@@ -165,10 +166,10 @@ TL_API int tl_sync_discover_peer_trees(tl_node *node, const char *peer, tl_op **
 TL_API int tl_sync_request_database_access(tl_node *node, const tl_address *address,
 	const tl_id *db, const char *key_name, const char *permission, tl_op **op) TL_MUST_USE;
 /* JSON array of {"request_id","tree_id","requesting_pubkey","requesting_key_name",
- * "requested_permission" ("write:10"),"timestamp","status","decided_by" (a key's name),"decided_at",
- * "peer_address" ("http:…": where it was asked from),"present":{"name","permission","status"}}, the
- * last being what the key may do there already; what is not there is null. state: "pending",
- * "approved", "rejected". */
+ * "requested_permission" ("write:10"),"timestamp","status","decided_by" (a key's
+ * name),"decided_at", "peer_address" ("http:…": where it was asked
+ * from),"present":{"name","permission","status"}}, the last being what the key may do there
+ * already; what is not there is null. state: "pending", "approved", "rejected". */
 TL_API int tl_sync_bootstrap_requests(tl_node *node, const char *state, char **json) TL_MUST_USE;
 /* Signed by the named key, which must be Admin of that database. What a 0.2.0 node asked for is
  * given over a relation with it, or with the option v0_claims: it proves no key, and the log warns
