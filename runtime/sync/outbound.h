@@ -347,11 +347,10 @@ struct tl__session {
 	bool wanted;      /* by a command or a tick, not by a commit alone */
 	bool ahead, even; /* the last push said that it is ahead of our place, or that it is not */
 	bool all_ours;    /* and that all it holds came in this exchange */
-	uint64_t even_number; /* when it said so */
-	bool looked;  /* pulled because a push was refused, or said that the peer is ahead */
-	bool put_off; /* the peer was busy and said for how long: no failure */
-	bool took;    /* the peer took a page */
-	bool reread;  /* reading was refused, a page was taken, and it was asked for again */
+	bool looked;      /* pulled because a push was refused, or said that the peer is ahead */
+	bool put_off;     /* the peer was busy and said for how long: no failure */
+	bool took;        /* the peer took a page */
+	bool reread;      /* reading was refused, a page was taken, and it was asked for again */
 	bool plan_more, plan_wanted;
 	size_t wanted_count; /* of `wants` in that page */
 	bool whole;          /* v0: asked with no tips */

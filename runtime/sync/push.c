@@ -123,7 +123,6 @@ static void finish(tl__sync *sync, tl__session *session)
 	pair->level = (session->pulled || session->all_ours ||
 			      (session->even && tl__pair_is_sure(pair))) &&
 		      !session->unsettled && session->declined == 0 && !session->gap;
-	pair->level_number = pair->level ? session->even_number : 0;
 	pair->level_at = session->push_from;
 	/* Where all that it holds came in this exchange, there is nothing to read. */
 	if (session->refused_code != TL_OK && !session->pulled && !session->all_ours)
@@ -441,7 +440,6 @@ static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 	session->ahead = fates.has_state && fates.arrivals > session->pair->seen.n;
 	session->even = fates.has_state && !session->ahead;
 	session->all_ours = session->even && fates.arrivals == session->sent;
-	session->even_number = session->even ? tl__sync_number(sync) : 0;
 	tl__pair_save_cursors(sync, session->pair);
 	session->pair->progress_entries = session->received + session->sent;
 	page_settled(sync, session);

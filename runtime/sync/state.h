@@ -193,8 +193,6 @@ struct tl__pair {
 	uint64_t again_at;       /* pull from `sure` (v0: confirm) then; 0: not wanted */
 	uint64_t sure_tried;     /* when a pull last did */
 	uint64_t level_at;       /* our arrivals when `level` was found */
-	uint64_t level_number;   /* tl__sync_number of the push whose answer told that; 0: no push's
-				    did */
 	uint64_t pulling_until;  /* it takes our pages: nothing is pushed meanwhile */
 	uint64_t confirm_by;     /* v0: `offered` was sent and is asked about then; 0: it was */
 	uint64_t received, sent; /* entries, ever */

@@ -26,7 +26,6 @@ struct tl__sync_waiter {
 	uint64_t deadline; /* UINT64_MAX: none */
 	uint64_t again_at; /* level, flush: when another exchange is wanted */
 	bool send_only;    /* flush */
-	uint64_t began;    /* tl__sync_number */
 	tl__sync_waiter *next;
 };
 
@@ -40,7 +39,6 @@ static tl__sync_waiter *add(tl__sync *sync, wait_kind kind, uint64_t op, uint32_
 		return NULL;
 	}
 	waiter->kind = kind;
-	waiter->began = tl__sync_number(sync);
 	waiter->op = op;
 	waiter->deadline = timeout_ms == 0 ? UINT64_MAX : sync->now + timeout_ms;
 	waiter->again_at = kind == WAIT_FLUSH ? sync->now + TL__SYNC_WAIT_RETRY_MS : UINT64_MAX;
@@ -254,10 +252,7 @@ static bool is_enough(const tl__sync_waiter *waiter, const tl__pair *pair, int c
 {
 	switch (waiter->kind) {
 	case WAIT_LEVEL: return tl__sync_is_refusal(code) || (code == TL_OK && level(pair));
-	/* What began before has looked all the same where the answer to its push came later. */
-	case WAIT_FLUSH:
-		return code == TL_OK &&
-		       (!pair->wanted || (level(pair) && pair->level_number > waiter->began));
+	case WAIT_FLUSH: return code == TL_OK && !pair->wanted;
 	default: return code != TL_OK || !pair->wanted;
 	}
 }
