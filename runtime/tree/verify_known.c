@@ -133,10 +133,12 @@ static int gather_members(tl__verify *v, const tl_entry *entry, tl__buf *touched
 		tl__verify_store *store;
 
 		code = tl__verify_store_of(v, tl_entry_store_name(entry, i), &store);
+		if (code == TL_OK && store->ids.len == 0) {
+			tl__buf_append(touched, (const void *)&store, sizeof(tl__verify_store *));
+			code = tl__buf_status(touched);
+		}
 		if (code != TL_OK)
 			break;
-		if (store->ids.len == 0)
-			tl__buf_append(touched, (const void *)&store, sizeof(tl__verify_store *));
 		tl__buf_append(&store->ids, tl_entry_id(entry), sizeof(tl_id));
 		for (size_t k = 0; k < tl_entry_store_parent_count(entry, i); k++)
 			if (!tl__verify_member_of(v, store, &parents[k]))
@@ -153,8 +155,6 @@ static int look_up_members(tl__verify *v, const tl__verify_page *page)
 	for (size_t i = 0; i < page->lines.count && code == TL_OK; i++)
 		if (page->at[i].entry)
 			code = gather_members(v, page->at[i].entry, &touched);
-	if (code == TL_OK)
-		code = tl__buf_status(&touched);
 	for (size_t i = 0; i < touched.len / sizeof(tl__verify_store *); i++) {
 		tl__verify_store *store = ((tl__verify_store **)(void *)touched.ptr)[i];
 
