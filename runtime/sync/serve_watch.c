@@ -708,6 +708,7 @@ static void hold_it(tl__sync *sync, tl__incoming *in, size_t count, uint64_t hol
 		tl__serve_v1_refuse(sync, in, TL__V1_BUSY, "no_room");
 		return;
 	}
+	tl__serve_leave(sync, in); /* watches have limits of their own */
 	hold->until = sync->now + hold_ms;
 	hold->early = (uint32_t)(hold_ms / TL__V1_HOLD_EARLY);
 	hold_due(sync, hold, hold->until);
