@@ -93,6 +93,7 @@ static void node_free(tl_node *node)
 	tl__hub_release(node->hub);
 	tl__commits_free(&node->commits);
 	pthread_mutex_destroy(&node->log_lock);
+	tl__log_seldom_end(&node->log_seldom);
 	tl__free(node->path);
 	tl__free(node->name);
 	tl__free(node);
@@ -268,7 +269,8 @@ static int open_node(tl_node **out, const tl_node_config *config)
 	tl__commits_init(&node->commits);
 	node->user_log = full.log;
 	node->user_log_ud = full.log_ud;
-	node->log = (tl__log){full.log ? log_line : NULL, node, full.log_level};
+	tl__log_seldom_init(&node->log_seldom);
+	node->log = (tl__log){full.log ? log_line : NULL, node, full.log_level, &node->log_seldom};
 	rc = open_parts(node, &full);
 	if (rc == TL_OK)
 		rc = tl__visit_open(node);

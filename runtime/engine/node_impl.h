@@ -29,6 +29,7 @@ struct tl_node {
 	void *user_log_ud;
 	pthread_mutex_t log_lock; /* one call of the sink at a time */
 	tl__log log;
+	tl__log_seldom log_seldom;
 	char *path; /* NULL: in memory */
 	char *name;
 	tl__store *store;

@@ -39,7 +39,8 @@ static void log_event(const tl__log *log, const tl_event *event, const char *tex
 		TOLD(INFO, "sync", "%s with %s failed: %s", db, peer, text);
 		return;
 	case TL_EVENT_SYNC_STALLED:
-		TOLD(WARNING, "sync", "%s with %s gets no further: %s", db, peer, text);
+		tl__log_about(log, TL_LOG_WARNING, "sync", tl__str_z(peer),
+			"%s with %s gets no further: %s", db, peer, text);
 		return;
 	case TL_EVENT_ACCESS_REQUESTED:
 		TOLD(INFO, "access", "%s asks for access to %s, request %s", peer, db, text);

@@ -206,7 +206,7 @@ static int set_up(tl__sim_peer *peer, const tl__sim_config *config)
 	peer->skew_ms = config->skew_ms;
 	peer->v0_only = config->v0_only;
 	peer->clock = (tl__clock){mono_of, wall_of, peer};
-	peer->log = (tl__log){log_line, peer, TL_LOG_WARNING};
+	peer->log = (tl__log){log_line, peer, TL_LOG_WARNING, NULL};
 	return set_identity(peer);
 }
 

@@ -46,7 +46,7 @@ TL__PUBLIC(tl_store_open, out, (tl_store **out, const tl_store_config *config), 
 	store = tl__alloc_zero(1, sizeof *store);
 	if (!store)
 		return TL_E_NOMEM;
-	store->log = (tl__log){full.log, full.log_ud, full.log_level};
+	store->log = (tl__log){full.log, full.log_ud, full.log_level, NULL};
 	rc = open_inner(store, &full);
 	if (rc != TL_OK) {
 		tl__free(store);

@@ -17,6 +17,7 @@ tl__call *tl__call_new(tl__sync *sync, tl__call_kind kind, tl__peer *peer)
 	if (!call)
 		return NULL;
 	call->kind = kind;
+	call->most_bytes = sync->options.max_response_bytes;
 	call->peer = peer;
 	call->number = tl__sync_number(sync);
 	return call;
@@ -309,7 +310,7 @@ bool tl__call_repeat(tl__sync *sync, tl__call *call)
 				 : tl__v1_method_name(call->method));
 	action.send.content_type = v1 ? TL__V1_CONTENT_TYPE : TL__V0_CONTENT_TYPE;
 	action.send.read = tree ? TL__SYNC_READ_TREE : TL__SYNC_READ_WHOLE;
-	action.send.limit = tree ? sync->options.max_response_bytes
+	action.send.limit = tree ? call->most_bytes
 			    : v1 ? TL__SYNC_MAX_FRAME
 				 : TL__V0_MAX_MEMBER_BYTES;
 	action.send.db = call->db;

@@ -309,7 +309,11 @@ void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered)
 		tl__text_copy(text, sizeof text, answered->error);
 		tl__call_note(call, answered->code, text[0] ? text : tl_error_name(answered->code));
 		cut_midway(sync, call, answered);
-		address_failed(sync, call);
+		/* What is too much from one address is from the others. */
+		if (answered->code == TL_E_TOO_LARGE && call->kind == TL__CALL_TREE)
+			tl__call_give_up(sync, call);
+		else
+			address_failed(sync, call);
 		return;
 	}
 	if (call->kind == TL__CALL_V1)

@@ -195,7 +195,7 @@ static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_resu
 	}
 	/* A 0.2.0 node signs whatever it is asked to, so its key would prove nothing in v1. */
 	if (result->tidelock)
-		tl__log_write(sync->log, TL_LOG_WARNING, "sync",
+		tl__log_about(sync->log, TL_LOG_WARNING, "sync", tl__str_z(peer->text),
 			"%s was known as a 0.2.0 node and now offers tidelock's protocol; it stays "
 			"with the old one until you remove the peer and connect again",
 			peer->text);

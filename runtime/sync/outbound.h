@@ -183,6 +183,7 @@ struct tl__call {
 	void *ud;
 	uint64_t owner;
 	uint32_t hold_ms;       /* watch: the answer may take so long */
+	uint64_t most_bytes;    /* tree: of the answer */
 	const tl_secret *extra; /* one more proof, by a key that need not be the node's; its
 				   owner's, which lives as long as the call. NULL: none */
 	/* Private. */
@@ -390,8 +391,6 @@ tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call_kind k
 void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
 /* The session of a call's result, whatever it is; NULL: over. */
 tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
-/* The session of a call's result; NULL: over, or failed by this result. */
-tl__session *tl__session_answered(tl__sync *sync, uint64_t owner, const tl__call_result *result);
 bool tl__session_note(tl__session *session, const tl_id *id); /* false: known, or no room */
 const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
 void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);

@@ -42,7 +42,7 @@ size_t tl__page_bytes(const tl__sync *sync, const tl__peer *peer)
 
 static void warn(tl__sync *sync, const tl__call *call, uint64_t bytes, bool said)
 {
-	tl__log_write(sync->log, TL_LOG_WARNING, "sync",
+	tl__log_about(sync->log, TL_LOG_WARNING, "sync", tl__str_z(call->peer->text),
 		"something between us and %s at %s limits bodies: %llu bytes did not pass%s; "
 		"pages are smaller there from now on",
 		call->peer->text, call->address.text, (unsigned long long)bytes,

@@ -240,7 +240,7 @@ static void judge_cursors(tl__sync *sync, tl__session *session, const page *p)
 
 	if (p->args.cursor_valid && p->args.seen_valid)
 		return;
-	tl__log_write(sync->log, TL_LOG_WARNING, "sync",
+	tl__log_about(sync->log, TL_LOG_WARNING, "sync", tl__str_z(pair->peer->text),
 		"the store of %s was rolled back: exchanging from the start", pair->peer->text);
 	tl__pair_restart(sync, pair);
 	pair->has_seen = pair->has_sure = false;

@@ -135,12 +135,22 @@ void tl__serve_text(tl__sync *sync, tl__incoming *in, int status, const char *te
 	tl__serve_answer(sync, in, status, "text/plain; charset=utf-8", &body, false);
 }
 
+/* Its key where it is a peer of ours. */
+static tl_str who_asks(const tl__sync *sync, const tl__incoming *in)
+{
+	const tl__peer *peer =
+		tl__serve_is_of_peer(sync, in) ? tl__sync_find_peer(sync, &in->from) : NULL;
+
+	return peer ? tl__str_z(peer->text) : TL__STR("");
+}
+
 /* What went wrong inside is ours to know: the log has it, the requester does not. */
 void tl__serve_internal(tl__sync *sync, tl__incoming *in, const tl__work *work)
 {
 	if (work)
-		tl__log_write(sync->log, TL_LOG_ERROR, "sync", "a request of %.*s failed: %s",
-			TL__STR_ARG(in->remote), tl_error_message(work->error));
+		tl__log_about(sync->log, TL_LOG_ERROR, "sync", who_asks(sync, in),
+			"a request of %.*s failed: %s", TL__STR_ARG(in->remote),
+			tl_error_message(work->error));
 	if (in->v0)
 		tl__serve_v0_error(sync, in, "internal error");
 	else

@@ -355,16 +355,6 @@ tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_res
 	return NULL;
 }
 
-tl__session *tl__session_answered(tl__sync *sync, uint64_t owner, const tl__call_result *result)
-{
-	tl__session *session = tl__session_back(sync, owner, result);
-
-	if (!session || result->code == TL_OK)
-		return session;
-	tl__session_fail(sync, session, result->code, result->error);
-	return NULL;
-}
-
 /* --- small helpers ---------------------------------------------------------------------------- */
 
 bool tl__session_note(tl__session *session, const tl_id *id)

@@ -208,6 +208,7 @@ struct tl__pair {
 	uint64_t last_count, total_count;
 	tl__pair *next_of_peer, *next_of_db, *next;
 	uint32_t attempts;  /* failures since the last success */
+	unsigned halved;    /* v0: how often the limit of its answers was, since one that fitted */
 	uint32_t key_mask;  /* of our keys those that count there, as last read */
 	unsigned held;      /* its watches that wait here: they are told, nothing is pushed */
 	unsigned ingesting; /* ingests of entries from this peer under way, of either half */

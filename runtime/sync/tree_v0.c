@@ -14,7 +14,9 @@
 #define MAX_STREAM_BYTES (1024 * 1024 - 1024)
 #define MAX_SENDS        10000 /* messages in one exchange */
 /* What commits brought there is asked about after so long without another, at the latest after … */
-#define QUIET_MS   1000
+#define QUIET_MS 1000
+#define MIN_ANSWER_BYTES                                                                           \
+	(16u * 1024 * 1024) /* where the limit of answers ends up that do not end */
 #define CONFIRM_MS 10000
 
 static void ask_tips(tl__sync *sync, tl__session *session);
@@ -77,6 +79,16 @@ static void write_tree(tl__sync *sync, const tl__session *session, const tl__wor
 	tl__v0_write_sync_tree(out, &message);
 }
 
+static uint64_t most_bytes(const tl__sync *sync, const tl__pair *pair)
+{
+	uint64_t most = sync->options.max_response_bytes;
+	uint64_t halved = pair->halved < 64 ? most >> pair->halved : 0;
+
+	if (halved < MIN_ANSWER_BYTES)
+		halved = MIN_ANSWER_BYTES;
+	return halved < most ? halved : most;
+}
+
 static void tips_done(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
@@ -89,6 +101,7 @@ static void tips_done(void *ud, tl__work *work)
 	call = tl__session_call(sync, session, TL__CALL_TREE);
 	if (call) {
 		call->done = tree_done;
+		call->most_bytes = most_bytes(sync, session->pair);
 		write_tree(sync, session, &work->tips, &work->arena, &call->body);
 		tl__session_send(sync, session, call);
 	}
@@ -213,13 +226,36 @@ static void it_tells(tl__session *session)
 
 static void stored(void *ud, tl__work *work);
 
+/* One that does not end is spooled again at each attempt: half of it, and less often. */
+static void too_long(tl__sync *sync, tl__session *session, const char *error)
+{
+	tl__pair *pair = session->pair;
+	char text[TL__SYNC_ERROR_TEXT];
+
+	snprintf(text, sizeof text,
+		"%.120s (%llu bytes); until an answer fits, half as many are read at each attempt",
+		error, (unsigned long long)most_bytes(sync, pair));
+	if (pair->halved < UINT32_MAX && most_bytes(sync, pair) > MIN_ANSWER_BYTES)
+		pair->halved++;
+	pair->useless_until = tl__peer_fruitless(sync, session->peer);
+	tl__session_fail(sync, session, TL_E_TOO_LARGE, text);
+}
+
 static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
-	tl__session *session = tl__session_answered(sync, owner, result);
+	tl__session *session = tl__session_back(sync, owner, result);
 	tl__work *work;
 	int rc;
 
 	(void)ud;
+	if (session && result->code == TL_E_TOO_LARGE) {
+		too_long(sync, session, result->error);
+		return;
+	}
+	if (session && result->code != TL_OK) {
+		tl__session_fail(sync, session, result->code, result->error);
+		return;
+	}
 	if (!session || !result->intake) {
 		tl__intake_free(result->intake);
 		if (session)
@@ -241,6 +277,7 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 		return;
 	}
 	session->gain = (tl__gain){0};
+	session->pair->halved = 0;
 	work->ingest.intake = result->intake;
 	work->ingest.page.db = session->pair->db->id;
 	work->ingest.page.form = TL_ENTRY_FOREIGN;

@@ -126,7 +126,7 @@ TL__PUBLIC(tl_http_new, out && loop,
 	if (rc != TL_OK)
 		return rc;
 	h = tl__http_of(*out);
-	h->own_log = (tl__log){o.log, o.log_ud, o.log_level};
+	h->own_log = (tl__log){o.log, o.log_ud, o.log_level, NULL};
 	h->log = &h->own_log;
 	return TL_OK;
 }

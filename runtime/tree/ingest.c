@@ -263,7 +263,7 @@ static void follow_up(tl__run *run, followup *after)
 	if (code == TL_OK)
 		return;
 	atomic_store(&run->tree->resumed, false);
-	tl__log_write(run->tree->log, TL_LOG_WARNING, "trust",
+	tl__log_about(run->tree->log, TL_LOG_WARNING, "trust", TL__STR(""),
 		"entries set aside are looked at again with the next page: %s",
 		tl_error_message(tl_last_error()));
 }
@@ -330,7 +330,7 @@ static void promote_others(tl__tree *tree, followup *after)
 	if (promote(tree, after) == TL_OK)
 		return;
 	atomic_store(&tree->resumed, false);
-	tl__log_write(tree->log, TL_LOG_WARNING, "trust",
+	tl__log_about(tree->log, TL_LOG_WARNING, "trust", TL__STR(""),
 		"entries set aside are looked at again with the next page: %s",
 		tl_error_message(tl_last_error()));
 }

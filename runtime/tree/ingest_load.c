@@ -123,7 +123,7 @@ static int add_aside(tl__run *run, const tl__aside_row *row)
 	if (code == TL_E_NOMEM)
 		return code;
 	if (code != TL_OK) {
-		tl__log_write(run->tree->log, TL_LOG_WARNING, "trust",
+		tl__log_about(run->tree->log, TL_LOG_WARNING, "trust", TL__STR(""),
 			"an entry that was set aside is damaged and was dropped");
 		code = tl__map_set(&run->by_id, tl__map_key_id(&row->id), &tl__mark_unknown);
 		return code == TL_OK ? tl__run_drop(run, &row->id) : code;

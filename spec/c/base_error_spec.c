@@ -221,7 +221,7 @@ static void note(void *ud, tl_log_level level, const char *part, const char *tex
 static void a_sink_gets_lines_from_its_level_on(void)
 {
 	seen s = {0};
-	tl__log log = {note, &s, TL_LOG_INFO};
+	tl__log log = {note, &s, TL_LOG_INFO, NULL};
 
 	tl__log_write(&log, TL_LOG_DEBUG, "store", "dropped");
 	CHECK(s.count == 0);
@@ -236,7 +236,7 @@ static void a_sink_gets_lines_from_its_level_on(void)
 static void a_log_line_is_one_line_and_bounded(void)
 {
 	seen s = {0};
-	tl__log log = {note, &s, TL_LOG_DEBUG};
+	tl__log log = {note, &s, TL_LOG_DEBUG, NULL};
 	char text[3000];
 
 	tl__log_write(&log, TL_LOG_ERROR, "http", "%s", "a\r\nERROR forged \x1b[31m \xfe");

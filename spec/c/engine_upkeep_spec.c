@@ -279,7 +279,7 @@ static void damage_is_told_and_passed_over(void)
 	tl_id bad, good;
 	uint64_t most;
 	int warnings = 0;
-	const tl__log log = {count_warning, &warnings, TL_LOG_INFO};
+	const tl__log log = {count_warning, &warnings, TL_LOG_INFO, NULL};
 
 	scratch_make(dir);
 	REQUIRE(make_dead_rows(dir, "spoilt", &bad) && make_dead_rows(dir, "good", &good));

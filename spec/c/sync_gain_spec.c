@@ -390,6 +390,55 @@ static void a_v0_answer_of_forged_entries_is_read_for_a_few_pages(void)
 	free_remote(&from);
 }
 
+/* One that does not end is spooled again each time. */
+static void answers_that_do_not_end_are_read_half_as_far_each_time(void)
+{
+	uint64_t most = r.core->options.max_response_bytes, wanted = most, before = 0;
+	tl__buf answer = TL__BUF_INIT;
+	remote from;
+
+	make_remote(&from, 1);
+	root = from.id[0];
+	meet_v0(&bob, HOME);
+	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, "127.0.0.1:9002"), TL_OK);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	for (unsigned i = 1; i <= 10; i++) {
+		tl__pair *pair = pair_of(&bob, &root);
+		uint64_t waits;
+
+		REQUIRE(sends(TL__V0_PATH, NULL));
+		CHECK(r.sends[0].send.limit == wanted);
+		answer_failure(TL_E_TOO_LARGE);
+		CHECK(r.send_count == 0); /* his other address would give as much */
+		CHECK(pair->last_code == TL_E_TOO_LARGE && peer_of(&bob)->fruitless == i);
+		waits = pair->useless_until - r.now;
+		CHECK(waits >= 2 * before || waits == r.core->options.retry_max_ms);
+		before = waits;
+		rig_pass(waits - 1);
+		CHECK(r.send_count == 0);
+		rig_pass(r.core->options.retry_max_ms);
+		wanted = wanted / 2 > 16u * 1024 * 1024 ? wanted / 2 : 16u * 1024 * 1024;
+	}
+	CHECK(wanted == 16u * 1024 * 1024);
+	/* One that fits makes good. */
+	tl__buf_str(&answer, TL__STR(""));
+	{
+		char id[TL_ID_TEXT_LEN + 1];
+
+		tl_id_format(&root, id);
+		tl__v0_begin_bootstrap(&answer, z(id), (tl_str){from.bytes[0], from.len[0]});
+		tl__v0_end_bootstrap(&answer, false, NULL);
+	}
+	give_answer(tl__buf_view(&answer));
+	CHECK(peer_of(&bob)->fruitless == 0);
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	REQUIRE(sends(TL__V0_PATH, NULL));
+	CHECK(r.sends[0].send.limit == most);
+	answer_failure(TL_E_CONNECTION_FAILED);
+	tl__buf_free(&answer);
+	free_remote(&from);
+}
+
 /* --- what others push ------------------------------------------------------------------------- */
 
 static uint64_t numbers;
@@ -522,6 +571,7 @@ int main(void)
 	RUN_RIG(forged_answers_to_a_watch_are_waited_for);
 	RUN_RIG(answers_that_bring_nothing_have_a_pace);
 	RUN_RIG(a_v0_answer_of_forged_entries_is_read_for_a_few_pages);
+	RUN_RIG(answers_that_do_not_end_are_read_half_as_far_each_time);
 	RUN_RIG(who_pushes_what_is_invalid_waits_longer_each_time);
 	RUN_RIG(what_is_known_makes_nothing_good_or_worse);
 	RUN_RIG(what_enters_makes_good);

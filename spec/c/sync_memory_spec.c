@@ -221,7 +221,7 @@ static void a_core_is_made_whole_or_not_at_all(void)
 {
 	char text[TL_KEY_TEXT_LEN + 1];
 	const char *const accepted[] = {text};
-	const tl__log log = {log_nothing, NULL, TL_LOG_ERROR};
+	const tl__log log = {log_nothing, NULL, TL_LOG_ERROR, NULL};
 	tl__sync_config config = {.name = "p0", .log = &log};
 	long before = tl__alloc_balance();
 	bool failed = true;

@@ -138,7 +138,7 @@ static inline bool world_open(void)
 {
 	memset(&w, 0, sizeof w);
 	w.clock = (tl__clock){world_now, world_wall, NULL};
-	w.log = (tl__log){world_log, NULL, TL_LOG_WARNING};
+	w.log = (tl__log){world_log, NULL, TL_LOG_WARNING, NULL};
 	if (!open_store() || tl__verify_pool_new(&w.pool, 2) != TL_OK ||
 		tl__tree_init(&w.tree, w.store, w.pool, &w.clock, tl__random_seeded(&w.seeded, 7),
 			&w.log) != TL_OK ||
