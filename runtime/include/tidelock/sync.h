@@ -138,7 +138,8 @@ TL_API int tl_sync_sync_with_peer(
 	tl_node *node, const tl_address *address, const tl_id *db, tl_op **op) TL_MUST_USE;
 /* The same, proving the private key of this name (NULL: as above). Without it all keys of the node
  * are proven while the database is not held, at most 16, and one that the peer knows is enough.
- * From then on exchanges of this database prove it. TL_E_NO_PRIVATE_KEY… */
+ * From then on exchanges of this database prove it. TL_E_KEY_NOT_FOUND: the node has no key of this
+ * name. */
 TL_API int tl_sync_sync_with_peer_as(tl_node *node, const tl_address *address, const tl_id *db,
 	const char *key_name, tl_op **op) TL_MUST_USE;
 /* Sends everything that is due and asks each peer that can be reached for what it has: then both
