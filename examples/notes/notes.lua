@@ -9,7 +9,7 @@
 local tl = require 'tidelock'
 
 local function given(at)
-	return assert(arg[at], 'an argument is missing: see above')
+	return (assert(arg[at], 'an argument is missing: see above'))
 end
 
 local folder, data, name, listen, role, peer = given(1), given(2), given(3), given(4), given(5), given(6)
