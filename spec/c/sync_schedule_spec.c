@@ -341,12 +341,10 @@ static void flush_asks_for_what_the_peer_has_too(void)
 	done();
 }
 
-/* Whoever commits and flushes at once has a push under way. Its answer, which may be as old as the
- * push, says nothing of what the peer has when the flush begins. */
-static void flush_looks_behind_a_push_that_began_before_it(void)
+/* A push is under way whose answer says where the peer stands. */
+static uint64_t flush_behind_a_push(void)
 {
 	uint64_t op;
-	id_list tips;
 
 	in_step();
 	(void)write_text(db, "data", "n", "x");
@@ -354,6 +352,16 @@ static void flush_looks_behind_a_push_that_began_before_it(void)
 	CHECK(sends("/tidelock/v1/push", NULL));
 	op = rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH, .timeout_ms = 5000});
 	CHECK(r.send_count == 1 && !rig_result(op));
+	return op;
+}
+
+/* Its answer may be as old as the push: it says nothing of what the peer has when the flush begins.
+ */
+static void flush_looks_behind_a_push_that_began_before_it(void)
+{
+	uint64_t op = flush_behind_a_push();
+	id_list tips;
+
 	r.stands = 2; /* level, then */
 	(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
 	CHECK(!rig_result(op) && sends("/tidelock/v1/pull", NULL));
@@ -361,6 +369,45 @@ static void flush_looks_behind_a_push_that_began_before_it(void)
 	answer_page(&bob, &(page_answer){.n = 3, .tips = &tips.at[0], .tip_count = 1});
 	CHECK_DONE(op, TL_OK);
 	CHECK(pair()->seen.n == 3 && r.send_count == 0);
+	done();
+}
+
+static void flush_looks_where_the_answer_says_that_the_peer_is_ahead(void)
+{
+	uint64_t op = flush_behind_a_push();
+	id_list tips;
+
+	r.stands = 3; /* somebody else wrote there */
+	(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
+	CHECK(!rig_result(op));
+	REQUIRE(tips_of(db, &tips) == 1);
+	for (int i = 0; i < 2; i++) /* of the exchange under way, and of the one it asked for */
+		if (r.send_count > 0)
+			answer_page(
+				&bob, &(page_answer){.n = 3, .tips = &tips.at[0], .tip_count = 1});
+	CHECK_DONE(op, TL_OK);
+	CHECK(pair()->seen.n == 3 && r.send_count == 0);
+	done();
+}
+
+/* What was told before the flush began says nothing of what came since. */
+static void an_earlier_answer_is_not_what_flush_looks_for(void)
+{
+	id_list tips;
+	uint64_t op;
+
+	in_step();
+	r.stands = 2;
+	(void)write_text(db, "data", "n", "x");
+	tick();
+	(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
+	rig_pass(50);
+	CHECK(r.send_count == 0 && pair()->level);
+	op = rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH, .timeout_ms = 5000});
+	CHECK(!rig_result(op));
+	REQUIRE(tips_of(db, &tips) == 1);
+	answer_page(&bob, &(page_answer){.n = 2, .tips = &tips.at[0], .tip_count = 1});
+	CHECK_DONE(op, TL_OK);
 	done();
 }
 
@@ -740,6 +787,8 @@ int main(void)
 	RUN_RIG(flush_with_nothing_to_send_is_done_at_once);
 	RUN_RIG(flush_asks_for_what_the_peer_has_too);
 	RUN_RIG(flush_looks_behind_a_push_that_began_before_it);
+	RUN_RIG(flush_looks_where_the_answer_says_that_the_peer_is_ahead);
+	RUN_RIG(an_earlier_answer_is_not_what_flush_looks_for);
 	RUN_RIG(flush_tries_every_second);
 	RUN_RIG(flush_waits_for_what_is_under_way);
 	RUN_RIG(flush_says_what_is_left_when_time_is_over);
