@@ -8,6 +8,19 @@
 
 #define LOOK_UP 64 /* ids asked for at once */
 
+/* For one number more. */
+static bool has_room(uint64_t **numbers, size_t count, size_t *cap)
+{
+	size_t more = *cap ? *cap * 2 : 64;
+	uint64_t *grown = count == *cap ? tl__resize(*numbers, more, sizeof *grown) : *numbers;
+
+	if (!grown)
+		return false;
+	*cap = count == *cap ? more : *cap;
+	*numbers = grown;
+	return true;
+}
+
 /* --- numbers to be met ------------------------------------------------------------------------ */
 
 static int push(tl__held *h, uint64_t arrival)
@@ -16,15 +29,8 @@ static int push(tl__held *h, uint64_t arrival)
 
 	if (h->open_count == TL__HELD_MAX)
 		return TL_OK;
-	if (h->open_count == h->open_cap) {
-		size_t cap = h->open_cap ? h->open_cap * 2 : 64;
-		uint64_t *open = tl__resize(h->open, cap, sizeof *open);
-
-		if (!open)
-			return TL_E_NOMEM;
-		h->open = open;
-		h->open_cap = cap;
-	}
+	if (!has_room(&h->open, h->open_count, &h->open_cap))
+		return TL_E_NOMEM;
 	h->open_count++;
 	for (; i > 0 && h->open[(i - 1) / 2] < arrival; i = (i - 1) / 2)
 		h->open[i] = h->open[(i - 1) / 2];
@@ -92,15 +98,8 @@ static int take_parents(void *ud, const tl__entry_row *row)
 
 static int note(tl__held *h, uint64_t arrival)
 {
-	if (h->count == h->cap) {
-		size_t cap = h->cap ? h->cap * 2 : 64;
-		uint64_t *arrivals = tl__resize(h->arrivals, cap, sizeof *arrivals);
-
-		if (!arrivals)
-			return TL_E_NOMEM;
-		h->arrivals = arrivals;
-		h->cap = cap;
-	}
+	if (!has_room(&h->arrivals, h->count, &h->cap))
+		return TL_E_NOMEM;
 	h->arrivals[h->count++] = arrival;
 	return TL_OK;
 }
