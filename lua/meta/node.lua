@@ -268,7 +268,8 @@ function Sync:sync_tree_with_peer(peer, db) end
 ---@return tidelock.Key?, tidelock.Error?
 function Sync:sync_with_peer(address, db, options) end
 ---Sends everything that is due and asks each peer that can be reached for what it has: then both sides
----hold what either held when it began. Tries at once and then every second. Waits.
+---hold what either held when it began. Tries at once and then every second. A peer that took all since
+---then, was level with us, and is gone when it is asked (two connections fail) is not waited for. Waits.
 ---@param timeout? tidelock.Duration  5 s; may be left out in front of the options
 ---@param options? { send_only?: boolean }  nobody is asked for what he has
 ---@return true?, tidelock.Error?  timeout names what is left

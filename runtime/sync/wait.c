@@ -12,7 +12,11 @@ typedef enum wait_kind { WAIT_EXCHANGE, WAIT_FLUSH, WAIT_LEVEL } wait_kind;
 typedef struct awaited {
 	tl__pair *pair;
 	bool done;
+	bool met;      /* flush: it took all meanwhile, and said that both sides are level */
+	unsigned lost; /* and could not be reached since, so often one after the other */
 } awaited;
+
+enum { ATTEMPTS_AT_WHO_MET = 2 }; /* one connection may break on a good way */
 
 struct tl__sync_waiter {
 	wait_kind kind;
@@ -83,7 +87,7 @@ static bool await(tl__sync_waiter *waiter, tl__pair *pair)
 	if (!bigger)
 		return false;
 	waiter->pairs = bigger;
-	waiter->pairs[waiter->count++] = (awaited){pair, false};
+	waiter->pairs[waiter->count++] = (awaited){.pair = pair};
 	return true;
 }
 
@@ -257,6 +261,16 @@ static bool is_enough(const tl__sync_waiter *waiter, const tl__pair *pair, int c
 	}
 }
 
+/* A peer that answered since a flush began, and was level with us then, may end: what it was given
+ * it has, and nobody can tell what else it had. */
+static bool is_gone(awaited *at, int code)
+{
+	if (code == TL_OK)
+		at->met = level(at->pair);
+	at->lost = code == TL_E_CONNECTION_FAILED ? at->lost + 1 : 0;
+	return at->met && at->lost >= ATTEMPTS_AT_WHO_MET && !unfinished(at->pair);
+}
+
 bool tl__waiters_wait_for(const tl__sync *sync, const tl__pair *pair)
 {
 	for (const tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next) {
@@ -276,7 +290,8 @@ static void note_session(tl__sync *sync, tl__sync_waiter *waiter, tl__pair *pair
 	for (size_t i = 0; i < waiter->count; i++) {
 		if (waiter->pairs[i].pair != pair || waiter->pairs[i].done)
 			continue;
-		if (!is_enough(waiter, pair, code)) {
+		if (!is_enough(waiter, pair, code) &&
+			!(waiter->kind == WAIT_FLUSH && is_gone(&waiter->pairs[i], code))) {
 			uint64_t pace =
 				code == TL_OK ? TL__SYNC_WAIT_PACE_MS : TL__SYNC_WAIT_RETRY_MS;
 
@@ -357,36 +372,39 @@ static void try_again(tl__sync *sync, tl__sync_waiter *waiter)
 		waiter->kind == WAIT_FLUSH ? sync->now + TL__SYNC_WAIT_RETRY_MS : UINT64_MAX;
 }
 
+/* What a flush still waits for, and of the first why. */
+static void tell_flush(const tl__sync *sync, const tl__sync_waiter *waiter, char *text, size_t room)
+{
+	const tl__pair *first = NULL;
+	size_t unasked = 0, left = 0;
+	char id[TL_ID_TEXT_LEN + 1];
+
+	for (size_t i = 0; i < waiter->count; i++)
+		if (waiter->pairs[i].pair && !waiter->pairs[i].done && ++unasked == 1)
+			first = waiter->pairs[i].pair;
+	for (const tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		if (unsent(pair) && ++left == 1)
+			first = pair;
+	if (!first)
+		return;
+	tl_id_format(&first->db->id, id);
+	snprintf(text, room,
+		"time is over: %zu databases have entries to send, %zu are still to be asked for; "
+		"the first is %.20s… for %.24s…%s%.100s",
+		left, unasked, id, first->peer->text, first->last_code == TL_OK ? "" : ": ",
+		first->last_code == TL_OK ? "" : first->last_error);
+}
+
 static void time_over(tl__sync *sync, tl__sync_waiter *waiter)
 {
-	size_t count = 0, len = 0;
-	char left[200] = "", text[sizeof waiter->error];
+	const tl__pair *pair = waiter->count > 0 ? waiter->pairs[0].pair : NULL;
+	bool failed = pair && pair->last_code != TL_OK;
 
-	for (const tl__pair *pair = sync->pairs; waiter->kind == WAIT_FLUSH && pair;
-		pair = pair->next) {
-		char id[TL_ID_TEXT_LEN + 1];
-
-		if (!unsent(pair) || count++ >= 1)
-			continue;
-		tl_id_format(&pair->db->id, id);
-		len = (size_t)snprintf(
-			left, sizeof left, ": %.20s… for %.24s…", id, pair->peer->text);
-	}
-	(void)len;
 	waiter->code = TL_E_TIMEOUT;
+	snprintf(waiter->error, sizeof waiter->error, "not in step yet%s%.180s", failed ? ": " : "",
+		failed ? pair->last_error : "");
 	if (waiter->kind == WAIT_FLUSH)
-		snprintf(text, sizeof text, "time is over and %zu exchanges are left%s", count,
-			left);
-	else
-		snprintf(text, sizeof text, "not in step yet%s%.180s",
-			waiter->count > 0 && waiter->pairs[0].pair &&
-					waiter->pairs[0].pair->last_code != TL_OK
-				? ": "
-				: "",
-			waiter->count > 0 && waiter->pairs[0].pair
-				? waiter->pairs[0].pair->last_error
-				: "");
-	tl__text_copy(waiter->error, sizeof waiter->error, tl__str_z(text));
+		tell_flush(sync, waiter, waiter->error, sizeof waiter->error);
 	complete(sync, waiter);
 }
 

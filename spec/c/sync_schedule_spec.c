@@ -411,6 +411,60 @@ static void an_earlier_answer_is_not_what_flush_looks_for(void)
 	done();
 }
 
+/* It took all, said that both are level, and ended before it could be looked at. */
+static void a_peer_that_took_all_and_ended_holds_no_flush_up(void)
+{
+	uint64_t op = flush_behind_a_push();
+
+	r.stands = 2;
+	(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
+	CHECK(!rig_result(op) && sends("/tidelock/v1/pull", NULL));
+	answer_failure(TL_E_CONNECTION_FAILED);
+	CHECK(!rig_result(op)); /* one connection may break */
+	rig_pass(1000);
+	tick();
+	REQUIRE(r.send_count == 1);
+	answer_failure(TL_E_CONNECTION_FAILED);
+	CHECK_DONE(op, TL_OK);
+	done();
+}
+
+static void a_peer_that_is_there_but_does_not_answer_holds_a_flush_up(void)
+{
+	uint64_t op = flush_behind_a_push();
+
+	r.stands = 2;
+	(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
+	for (int i = 0; i < 3; i++) {
+		REQUIRE(r.send_count == 1);
+		answer_failure(TL_E_TIMEOUT);
+		rig_pass(1000);
+		tick();
+	}
+	CHECK(!rig_result(op));
+	done();
+}
+
+static void a_peer_that_was_ahead_and_ended_holds_a_flush_up(void)
+{
+	uint64_t op = flush_behind_a_push();
+
+	r.stands = 3;
+	(void)answer_push(&bob, TL__V1_FATE_VERIFIED, 2, NULL);
+	for (int i = 0; i < 3; i++) {
+		REQUIRE(r.send_count == 1);
+		answer_failure(TL_E_CONNECTION_FAILED);
+		CHECK(!rig_result(op));
+		rig_pass(1000);
+		tick();
+	}
+	rig_pass(2000);
+	CHECK_DONE(op, TL_E_TIMEOUT);
+	CHECK(strstr(rig_error(op), "1 are still to be asked for") &&
+		strstr(rig_error(op), "sha256:"));
+	done();
+}
+
 static void flush_tries_every_second(void)
 {
 	uint64_t op;
@@ -789,6 +843,9 @@ int main(void)
 	RUN_RIG(flush_looks_behind_a_push_that_began_before_it);
 	RUN_RIG(flush_looks_where_the_answer_says_that_the_peer_is_ahead);
 	RUN_RIG(an_earlier_answer_is_not_what_flush_looks_for);
+	RUN_RIG(a_peer_that_took_all_and_ended_holds_no_flush_up);
+	RUN_RIG(a_peer_that_is_there_but_does_not_answer_holds_a_flush_up);
+	RUN_RIG(a_peer_that_was_ahead_and_ended_holds_a_flush_up);
 	RUN_RIG(flush_tries_every_second);
 	RUN_RIG(flush_waits_for_what_is_under_way);
 	RUN_RIG(flush_says_what_is_left_when_time_is_over);

@@ -144,7 +144,8 @@ TL_API int tl_sync_sync_with_peer_as(tl_node *node, const tl_address *address, c
 	const char *key_name, tl_op **op) TL_MUST_USE;
 /* Sends everything that is due and asks each peer that can be reached for what it has: then both
  * sides hold what either held when it began. Tries at once and then every second; TL_E_TIMEOUT,
- * when the time is over (timeout_ms 0: never), names what is left. */
+ * when the time is over (timeout_ms 0: never), names what is left. A peer that took all since then,
+ * was level with us, and is gone when it is asked (two connections fail) is not waited for. */
 TL_API int tl_sync_flush(tl_node *node, uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
 /* The same, but only sends. */
 TL_API int tl_sync_flush_outbox(tl_node *node, uint32_t timeout_ms, tl_op **op) TL_MUST_USE;
