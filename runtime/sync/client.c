@@ -9,6 +9,7 @@
 #include "sync/serve.h"
 
 #define CLIENT_DBS 16 /* databases shown of one: the last that it came about */
+#define LOOKED_AT  16 /* of those heard of longest ago, for one that gives way */
 
 typedef struct client_db {
 	tl_id id;
@@ -28,7 +29,7 @@ struct tl__client {
 	tl__sync_metadata metadata;    /* while it is no peer */
 	client_db dbs[CLIENT_DBS];
 	size_t db_count;
-	tl__client *next;
+	tl__client *prev, *next;
 };
 
 static tl_str map_key(const tl_key *key)
@@ -53,21 +54,47 @@ static void free_client(tl__client *client)
 	tl__free(client);
 }
 
-/* Whoever was not heard of for longest gives way. */
-static void drop_oldest(tl__sync *sync)
+static void unlink_client(tl__serve *serve, tl__client *client)
 {
-	tl__client **oldest = &sync->serve->client_list, *client;
+	*(client->prev ? &client->prev->next : &serve->client_list) = client->next;
+	*(client->next ? &client->next->prev : &serve->last_client) = client->prev;
+}
 
-	for (tl__client **at = oldest; *at; at = &(*at)->next)
-		if ((*at)->heard < (*oldest)->heard)
-			oldest = at;
-	client = *oldest;
-	if (!client)
-		return;
+static void link_first(tl__serve *serve, tl__client *client)
+{
+	client->prev = NULL;
+	client->next = serve->client_list;
+	*(client->next ? &client->next->prev : &serve->last_client) = client;
+	serve->client_list = client;
+}
+
+static void drop(tl__sync *sync, tl__client *client)
+{
 	tl__record_forget(sync, client->text, &client->metadata, TL__SERVE_CLIENT_HISTORY);
-	*oldest = client->next;
+	unlink_client(sync->serve, client);
 	tl__map_remove(&sync->serve->clients, map_key(&client->key));
 	free_client(client);
+}
+
+/* Whoever was not heard of for longest gives way, strangers before peers: false where only peers
+ * are to be seen and a stranger comes. */
+static bool make_room(tl__sync *sync, bool for_peer)
+{
+	tl__serve *serve = sync->serve;
+
+	for (int i = 0; i < LOOKED_AT; i++) {
+		tl__client *client = serve->last_client;
+
+		if (!tl__sync_find_peer(sync, &client->key)) {
+			drop(sync, client);
+			return true;
+		}
+		unlink_client(serve, client);
+		link_first(serve, client);
+	}
+	if (for_peer)
+		drop(sync, serve->last_client);
+	return for_peer;
 }
 
 static tl__client *client_for(tl__sync *sync, const tl_key *key)
@@ -76,8 +103,9 @@ static tl__client *client_for(tl__sync *sync, const tl_key *key)
 
 	if (client)
 		return client;
-	if (sync->serve->clients.count >= TL__SERVE_MAX_CLIENTS)
-		drop_oldest(sync);
+	if (sync->serve->clients.count >= TL__SERVE_MAX_CLIENTS &&
+		!make_room(sync, tl__sync_find_peer(sync, key) != NULL))
+		return NULL;
 	client = tl__alloc_zero(1, sizeof *client);
 	if (!client || tl__map_set(&sync->serve->clients, map_key(key), client) != TL_OK) {
 		tl__free(client);
@@ -85,8 +113,7 @@ static tl__client *client_for(tl__sync *sync, const tl_key *key)
 	}
 	client->key = *key;
 	tl_key_format(key, client->text);
-	client->next = sync->serve->client_list;
-	sync->serve->client_list = client;
+	link_first(sync->serve, client);
 	return client;
 }
 
@@ -99,6 +126,8 @@ void tl__client_heard(tl__sync *sync, const tl__incoming *in)
 
 	if (!client)
 		return;
+	unlink_client(sync->serve, client);
+	link_first(sync->serve, client);
 	if (!client->came)
 		client->first_seen = sync->wall;
 	client->came = true;

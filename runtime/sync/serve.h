@@ -136,10 +136,10 @@ typedef struct tl__bucket_list {
 
 struct tl__serve {
 	/* client.c */
-	tl__map clients; /* key -> tl__client */
-	tl__client *client_list;
-	uint64_t next_client; /* monotonic; UINT64_MAX: nobody is here */
-	tl__map incoming;     /* number -> tl__incoming */
+	tl__map clients;                       /* key -> tl__client */
+	tl__client *client_list, *last_client; /* the one heard of last first */
+	uint64_t next_client;                  /* monotonic; UINT64_MAX: nobody is here */
+	tl__map incoming;                      /* number -> tl__incoming */
 	/* serve_admit.c */
 	tl__map askers; /* name of a party -> struct tl__asker */
 	size_t under_way[TL__PARTY_RANKS];

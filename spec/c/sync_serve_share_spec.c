@@ -144,6 +144,72 @@ static void who_names_a_peers_key_shares_with_his_like(void)
 	forget();
 }
 
+/* --- who came --------------------------------------------------------------------------------- */
+
+static void comes(const party *by)
+{
+	const tl__incoming in = {
+		.from = by->key, .remote = TL__STR(SOMEWHERE), .transport = TL__STR("http")};
+
+	r.now++;
+	r.core->now = r.now;
+	tl__client_heard(r.core, &in);
+}
+
+static bool is_shown(const party *by)
+{
+	tl__buf out = TL__BUF_INIT;
+	bool shown = tl__sync_put_client(r.core, &by->key, &out);
+
+	tl__buf_free(&out);
+	return shown;
+}
+
+static void strangers_take_no_place_of_peers_among_those_who_came(void)
+{
+	const tl__sync_outcome outcome = {.started = 1};
+	party p;
+
+	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, NULL), TL_OK);
+	comes(&bob);
+	make_stranger(&p, 0);
+	comes(&p);
+	tl__record_served(r.core, &p.key, &root, &outcome);
+	rig_pass(1000);
+	CHECK(*local("sync/metadata", &p, NULL) != 0);
+	for (unsigned i = 1; i < TL__SERVE_MAX_CLIENTS + 9; i++) {
+		make_stranger(&p, i);
+		comes(&p);
+		CHECK(is_shown(&p));
+		if (i == 500)
+			comes(&carol);
+	}
+	CHECK(is_shown(&bob) && is_shown(&carol));
+	CHECK(r.core->serve->clients.count == TL__SERVE_MAX_CLIENTS);
+	make_stranger(&p, 0);
+	CHECK(!is_shown(&p));
+	/* What was remembered of it goes with it. */
+	rig_pass(1000);
+	CHECK(*local("sync/metadata", &p, NULL) == 0);
+}
+
+static void among_peers_alone_a_stranger_finds_no_place(void)
+{
+	party p;
+
+	for (unsigned i = 0; i < TL__SERVE_MAX_CLIENTS; i++) {
+		make_stranger(&p, i);
+		CHECK_DONE(peer_command(TL__SYNC_REGISTER, &p.key, NULL), TL_OK);
+		comes(&p);
+	}
+	comes(&carol);
+	CHECK(!is_shown(&carol));
+	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, NULL), TL_OK);
+	comes(&bob);
+	CHECK(is_shown(&bob));
+	CHECK(r.core->serve->clients.count == TL__SERVE_MAX_CLIENTS);
+}
+
 /* --- the numbers of our requests -------------------------------------------------------------- */
 
 static void behind_so_many_responders_they_begin_anew_under_another_name(void)
@@ -175,6 +241,8 @@ int main(void)
 	RUN_RIG(strangers_have_a_share_of_the_watches);
 	RUN_RIG(so_many_watches_are_held_in_all);
 	RUN_RIG(who_names_a_peers_key_shares_with_his_like);
+	RUN_RIG(strangers_take_no_place_of_peers_among_those_who_came);
+	RUN_RIG(among_peers_alone_a_stranger_finds_no_place);
 	RUN_RIG(behind_so_many_responders_they_begin_anew_under_another_name);
 	return spec_end();
 }
