@@ -7,8 +7,18 @@
 
 typedef struct hold_line {
 	tl__sync_db *db;
-	uint64_t at; /* it has got everything up to here */
+	uint64_t at;  /* it has got everything up to here */
+	size_t place; /* among those that name the database */
 } hold_line;
+
+/* Of a database that is not known here: it is told of at once, and nothing of it is held. */
+#define NO_LINE SIZE_MAX
+
+/* A line that names a database. */
+struct tl__named {
+	tl__hold *hold;
+	size_t line;
+};
 
 /* One who watches; remembered for a while behind its last watch. */
 typedef struct tl__watcher {
@@ -150,28 +160,29 @@ tl__came *tl__serve_came(tl__sync *sync, const tl_key *from, const tl__sync_db *
 
 /* --- holding ---------------------------------------------------------------------------------- */
 
+/* The line behind the last one. */
 static bool list_hold(tl__sync_db *db, tl__hold *hold)
 {
 	if (db->hold_count == db->hold_cap) {
 		size_t cap = db->hold_cap > 0 ? 2 * db->hold_cap : 4;
-		tl__hold **bigger = tl__resize(db->holds, cap, sizeof(void *));
+		struct tl__named *bigger = tl__resize(db->holds, cap, sizeof *bigger);
 
 		if (!bigger)
 			return false;
 		db->holds = bigger;
 		db->hold_cap = cap;
 	}
-	db->holds[db->hold_count++] = hold;
+	hold->lines[hold->count].place = db->hold_count;
+	db->holds[db->hold_count++] = (struct tl__named){hold, hold->count};
 	return true;
 }
 
-static void unlist_hold(tl__sync_db *db, const tl__hold *hold)
+static void unlist_hold(const hold_line *line)
 {
-	for (size_t i = 0; i < db->hold_count; i++)
-		if (db->holds[i] == hold) {
-			db->holds[i] = db->holds[--db->hold_count];
-			return;
-		}
+	const struct tl__named *last = &line->db->holds[--line->db->hold_count];
+
+	line->db->holds[line->place] = *last;
+	last->hold->lines[last->line].place = line->place;
 }
 
 static void count_held(tl__sync *sync, const tl__hold *hold, const hold_line *line, bool begins)
@@ -193,7 +204,7 @@ void tl__serve_watch_drop(tl__sync *sync, tl__hold *hold)
 	if (!hold)
 		return;
 	for (size_t i = 0; i < hold->count; i++) {
-		unlist_hold(hold->lines[i].db, hold);
+		unlist_hold(&hold->lines[i]);
 		count_held(sync, hold, &hold->lines[i], false);
 	}
 	*hold->link = hold->next;
@@ -325,14 +336,6 @@ static void tell_moved(tl__sync *sync, tl__incoming *in, telling *t, const tl__w
 	note_told(sync, in, &line->db, NULL);
 }
 
-static hold_line *line_of(tl__hold *hold, const tl_id *db)
-{
-	for (size_t i = 0; i < hold->count; i++)
-		if (memcmp(hold->lines[i].db->id.b, db->b, TL_ID_BYTES) == 0)
-			return &hold->lines[i];
-	return NULL;
-}
-
 static bool page_fits(const tl__work_page *page)
 {
 	return !page->more && page->our_tip_count <= TL__V1_MAX_TIPS;
@@ -343,7 +346,7 @@ static void judge(
 	tl__sync *sync, tl__hold *hold, const tl__work_watch *work, size_t index, telling *t)
 {
 	const tl__work_watched *line = &work->lines[index];
-	hold_line *held = line_of(hold, &line->db);
+	hold_line *held = line->line == NO_LINE ? NULL : &hold->lines[line->line];
 	tl__incoming *in = hold->in;
 	const tl__v1_cursor place = {.n = line->cursor.n};
 	bool is_paged = work->shared ? work->paged != SIZE_MAX : index == work->paged;
@@ -357,7 +360,7 @@ static void judge(
 		tl__serve_heard_seen(sync, in, &place, line->valid);
 	if (line->checks && line->valid)
 		note_arrived(sync, in, place.n);
-	if (!line->valid) {
+	if (!line->valid || !held) {
 		tell_moved(sync, in, t, line);
 		return;
 	}
@@ -464,17 +467,27 @@ static void looked_together(void *core, tl__work *work)
 	tl__work_free(work);
 }
 
-static bool add_line(tl__sync *sync, tl__hold *hold, tl__work *work, const hold_line *line)
+static tl__work_watched *add_named(const tl__hold *hold, tl__work *work, const tl_id *db)
 {
 	tl__work_watched *to = &work->watch.lines[work->watch.count++];
-	const tl__came *came = came_of(sync, &hold->in->from, line->db);
-	tl__arrivals *skip = NULL;
 
-	to->db = line->db->id;
+	to->db = *db;
 	to->keys = hold->in->proven; /* the request outlives its works */
 	to->key_count = hold->in->proven_count;
 	to->reader = hold->in->number;
+	to->line = NO_LINE;
 	to->has_cursor = true;
+	return to;
+}
+
+static bool add_line(tl__sync *sync, tl__hold *hold, tl__work *work, size_t index)
+{
+	const hold_line *line = &hold->lines[index];
+	tl__work_watched *to = add_named(hold, work, &line->db->id);
+	const tl__came *came = came_of(sync, &hold->in->from, line->db);
+	tl__arrivals *skip = NULL;
+
+	to->line = index;
 	to->cursor.n = line->at;
 	if (!came || came->count == 0)
 		return true;
@@ -517,7 +530,7 @@ static void look(tl__sync *sync, tl__hold *hold)
 		return;
 	for (size_t i = 0; good && i < hold->count; i++)
 		if (is_ahead(sync, hold, &hold->lines[i]))
-			good = add_line(sync, hold, work, &hold->lines[i]);
+			good = add_line(sync, hold, work, i);
 	if (!good || work->watch.count == 0) {
 		hold->in->works--;
 		tl__work_free(work);
@@ -551,8 +564,7 @@ static void look_together(tl__sync *sync, together *group)
 	for (size_t i = 0; i < count; i++) {
 		tl__hold *hold = group->holds[i];
 
-		(void)add_line(
-			sync, hold, work, &hold->lines[0]); /* without ranges it needs no memory */
+		(void)add_line(sync, hold, work, 0); /* without ranges it needs no memory */
 		hold->in->works += i > 0;
 		hold->looking = true;
 	}
@@ -595,10 +607,9 @@ void tl__serve_moved(tl__sync *sync, tl__sync_db *db)
 	together groups[2] = {{.count = 0}}; /* strangers apart: their turn is another */
 
 	for (size_t i = db->hold_count; i-- > 0;) {
-		tl__hold *hold = db->holds[i];
-		hold_line *line = line_of(hold, &db->id);
+		tl__hold *hold = db->holds[i].hold;
 
-		if (!line || !is_ahead(sync, hold, line))
+		if (!is_ahead(sync, hold, &hold->lines[db->holds[i].line]))
 			continue;
 		if (is_plain(sync, hold))
 			join(sync, &groups[hold->stranger], hold);
@@ -616,9 +627,10 @@ void tl__serve_watch_given(tl__sync *sync, const tl_key *from, const tl_id *id, 
 	tl__sync_db *db = tl__sync_find_db(sync, id);
 
 	for (size_t i = 0; db && i < db->hold_count; i++) {
-		hold_line *line = line_of(db->holds[i], id);
+		tl__hold *hold = db->holds[i].hold;
+		hold_line *line = &hold->lines[db->holds[i].line];
 
-		if (same_key(&db->holds[i]->in->from, from) && line && line->at < n)
+		if (same_key(&hold->in->from, from) && line->at < n)
 			line->at = n;
 	}
 }
@@ -638,6 +650,24 @@ static int count_lines(const tl__incoming *in, size_t *count)
 	return rc;
 }
 
+/* Holds what is known here; whoever may read nothing leaves nothing. */
+static bool take_line(tl__sync *sync, tl__hold *hold, tl__work *work, const tl__v1_line *line)
+{
+	hold_line *held = &hold->lines[hold->count];
+
+	held->db = tl__sync_find_db(sync, &line->id);
+	held->at = line->has_cursor ? line->cursor.n : 0;
+	if (!held->db) {
+		(void)add_named(hold, work, &line->id);
+		return true;
+	}
+	if (!list_hold(held->db, hold))
+		return false;
+	hold->count++;
+	count_held(sync, hold, held, true);
+	return add_line(sync, hold, work, hold->count - 1);
+}
+
 /* Places, and in the work what is to be checked of them. */
 static bool take_lines(tl__sync *sync, tl__hold *hold, tl__work *work)
 {
@@ -647,18 +677,10 @@ static bool take_lines(tl__sync *sync, tl__hold *hold, tl__work *work)
 
 	good = tl__v1_body_open(&body, TL__V1_BODY_WATCH, hold->in->body, NULL) == TL_OK;
 	while (good && tl__v1_body_next(&body, &line, &end) == TL_OK && !end) {
-		hold_line *held = &hold->lines[hold->count];
 		tl__work_watched *to = &work->watch.lines[work->watch.count];
 
-		held->db = tl__sync_db_for(sync, &line.id);
-		held->at = line.has_cursor ? line.cursor.n : 0;
-		good = held->db && list_hold(held->db, hold);
-		if (!good)
-			break;
-		hold->count++;
-		count_held(sync, hold, held, true);
-		good = add_line(sync, hold, work, held);
-		to->has_cursor = to->checks = true;
+		good = take_line(sync, hold, work, &line);
+		to->checks = true;
 		to->cursor = tl__serve_place_of(&line.cursor);
 		/* A place of another store is none of ours. */
 		if (line.has_cursor && !tl__serve_is_ours(sync, &line.cursor))

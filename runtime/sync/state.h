@@ -150,7 +150,7 @@ struct tl__sync_db {
 	tl_id id;
 	uint64_t arrivals; /* last arrival number heard of */
 	bool system;
-	tl__hold **holds; /* watches of others that name it */
+	struct tl__named *holds; /* lines of watches of others that name it */
 	size_t hold_count, hold_cap;
 	/* A key of ours that asked for access here. */
 	bool has_access;

@@ -178,6 +178,7 @@ static tl__call *new_call(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
 	args.hold_ms = call->hold_ms = watch->held_ms;
 	call->method = TL__V1_WATCH;
 	call->done = tl__watch_done;
+	call->ud = peer;
 	call->owner = call->number;
 	tl__v1_write_watch(&call->args, &args);
 	write_lines(call, pairs, count);

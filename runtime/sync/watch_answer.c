@@ -5,17 +5,28 @@
 #include "base/str.h"
 #include "sync/outbound.h"
 
-/* Whose watch this call or work belongs to, and which; NULL: it is over. */
-static tl__peer *find(tl__sync *sync, uint64_t number, tl__peer_watch **watch)
+/* The watch that this call or work belongs to; NULL: it is over. */
+static tl__peer_watch *find(tl__peer *peer, uint64_t number)
 {
-	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
-		for (size_t i = 0; i < TL__PEER_WATCHES; i++) {
-			*watch = &peer->watches[i];
-			if ((*watch)->call == number || (*watch)->ingest == number ||
-				(*watch)->look == number)
-				return peer;
-		}
+	for (size_t i = 0; peer && i < TL__PEER_WATCHES; i++) {
+		tl__peer_watch *watch = &peer->watches[i];
+
+		if (watch->call == number || watch->ingest == number || watch->look == number)
+			return watch;
+	}
 	return NULL;
+}
+
+/* Whose work it is, and of which watch; NULL: it is over. */
+static tl__peer *find_of_work(tl__sync *sync, const tl__work *work, tl__peer_watch **watch)
+{
+	tl__peer *peer;
+	tl_key key;
+
+	memcpy(key.b, work->party.name, sizeof key.b);
+	peer = tl__sync_find_peer(sync, &key);
+	*watch = find(peer, work->owner);
+	return *watch ? peer : NULL;
 }
 
 typedef struct answer {
@@ -85,7 +96,7 @@ static void compared(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
 	tl__peer_watch *watch;
-	tl__peer *peer = find(sync, work->owner, &watch);
+	tl__peer *peer = find_of_work(sync, work, &watch);
 	tl__pair *pair = peer ? tl__sync_find_pair(sync, &peer->key, &work->db) : NULL;
 	bool all = work->code == TL_OK;
 
@@ -176,7 +187,7 @@ static void stored(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
 	tl__peer_watch *watch;
-	tl__peer *peer = find(sync, work->owner, &watch);
+	tl__peer *peer = find_of_work(sync, work, &watch);
 	tl__pair *pair = peer ? tl__sync_find_pair(sync, &peer->key, &work->db) : NULL;
 
 	if (peer)
@@ -318,11 +329,10 @@ static void take_answer(
 
 void tl__watch_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
-	tl__peer_watch *watch;
-	tl__peer *peer = find(sync, owner, &watch);
+	tl__peer *peer = ud; /* it stays alive while the call is under way */
+	tl__peer_watch *watch = find(peer, owner);
 
-	(void)ud;
-	if (!peer)
+	if (!watch)
 		return;
 	watch->call = 0;
 	if (result->code == TL_OK)

@@ -287,7 +287,8 @@ typedef struct tl__work_watched {
 	bool checks;           /* else cursor.n alone counts: the place was valid before */
 	const tl_key *keys;    /* whose rights */
 	size_t key_count;
-	uint64_t reader;          /* the caller's */
+	uint64_t reader; /* the caller's, as `line` */
+	size_t line;
 	const tl__arrivals *skip; /* came from the requester itself: left out */
 	size_t skip_count;
 	/* Out */

@@ -92,6 +92,97 @@ static void so_many_watches_are_held_in_all(void)
 	forget();
 }
 
+/* Names ids that nobody knows, as many as one watch may, and behind them the database or not. */
+static void watch_unknown(const party *by, bool and_known)
+{
+	tl__v1_line line = {.kind = TL__V1_LINE_WATCH, .has_id = true};
+	tl__buf frame = TL__BUF_INIT, body = TL__BUF_INIT;
+
+	for (uint32_t i = and_known ? 1 : 0; i < TL__V1_MAX_WATCH_LINES; i++) {
+		line.id.b[TL_ID_BYTES - 2] = (uint8_t)(i >> 8);
+		line.id.b[TL_ID_BYTES - 1] = (uint8_t)i;
+		tl__v1_write_line(&body, &line);
+	}
+	line.id = root;
+	if (and_known)
+		tl__v1_write_line(&body, &line);
+	write_signed(
+		&frame, by, "watch", NULL, TL__STR("{\"hold_ms\":50000}"), tl__buf_view(&body));
+	CHECK(ask(++numbers, SOMEWHERE, TL__V1_PATH_PREFIX "watch", tl__buf_view(&frame)) == 0);
+	while (kept_count > 0)
+		run_kept(1);
+	tl__buf_free(&frame);
+	tl__buf_free(&body);
+}
+
+static size_t absent_heard(void)
+{
+	tl__v1_body body;
+	tl__v1_line line;
+	tl__v1_frame frame;
+	bool end = false;
+	size_t count = 0;
+
+	CHECK(heard_status(NULL) == TL__V1_OK);
+	CHECK_OK(tl__v1_frame_read(&frame, heard.answer.body.ptr, heard.answer.body.len));
+	CHECK_OK(tl__v1_body_open(&body, TL__V1_BODY_WATCHED,
+		(tl_str){heard.answer.body.ptr + frame.size, heard.answer.body.len - frame.size},
+		NULL));
+	while (tl__v1_body_next(&body, &line, &end) == TL_OK && !end)
+		count += line.kind == TL__V1_LINE_ABSENT;
+	return count;
+}
+
+static void what_nobody_knows_leaves_nothing(void)
+{
+	size_t known;
+
+	make_database();
+	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, NULL), TL_OK);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	known = r.core->db_map.count;
+	watch_unknown(&carol, true);
+	CHECK(absent_heard() == TL__V1_MAX_WATCH_LINES);
+	watch_unknown(&bob, true); /* who may read the database */
+	CHECK(absent_heard() == TL__V1_MAX_WATCH_LINES - 1);
+	watch_unknown(&bob, false);
+	CHECK(absent_heard() == TL__V1_MAX_WATCH_LINES);
+	CHECK(r.core->serve->hold_count == 0);
+	CHECK(r.core->db_map.count == known);
+	CHECK(tl__sync_find_db(r.core, &root)->hold_count == 0);
+	forget();
+}
+
+/* They end in another order than they began in. */
+static void of_many_that_name_one_database_each_is_told(void)
+{
+	tl__sync_event gone = {.kind = TL__SYNC_GONE};
+	const tl__sync_db *db;
+	uint64_t first;
+
+	make_database();
+	for (int i = 0; i < 2; i++) {
+		const party *by = i == 1 ? &bob : &carol;
+
+		CHECK_DONE(peer_command(TL__SYNC_REGISTER, &by->key, NULL), TL_OK);
+		CHECK_DONE(pair_command(TL__SYNC_RELATE, &by->key, &root, NULL), TL_OK);
+	}
+	first = numbers + 1;
+	for (int i = 0; i < 4; i++)
+		CHECK(watch_is_held(i % 2 ? &bob : &carol));
+	db = tl__sync_find_db(r.core, &root);
+	CHECK(db->hold_count == 4);
+	for (uint64_t i = 2; i > 0; i--) {
+		gone.incoming = first + i;
+		tell(&gone);
+		CHECK(db->hold_count == 1 + i);
+	}
+	run_kept(kept_count); /* the others lack the root */
+	CHECK(heard_count == 2 && heard_status(NULL) == TL__V1_OK);
+	CHECK(db->hold_count == 0);
+	forget();
+}
+
 /* --- who names the key of a peer -------------------------------------------------------------- */
 
 static tl__v1_status status_heard(void)
@@ -240,6 +331,8 @@ int main(void)
 	RUN_RIG(a_key_has_so_many_watches);
 	RUN_RIG(strangers_have_a_share_of_the_watches);
 	RUN_RIG(so_many_watches_are_held_in_all);
+	RUN_RIG(what_nobody_knows_leaves_nothing);
+	RUN_RIG(of_many_that_name_one_database_each_is_told);
 	RUN_RIG(who_names_a_peers_key_shares_with_his_like);
 	RUN_RIG(strangers_take_no_place_of_peers_among_those_who_came);
 	RUN_RIG(among_peers_alone_a_stranger_finds_no_place);
