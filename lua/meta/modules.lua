@@ -180,11 +180,12 @@ function log.level(level) end
 ---lost.
 ---@param fn? fun(line: tidelock.log.line)
 function log.sink(fn) end
----@param text string
-function log.debug(text) end
----@param text string
-function log.info(text) end
----@param text string
-function log.warning(text) end
----@param text string
-function log.error(text) end
+---One line of the values, each as `print` shows it, with a blank between them. None raises.
+---@param ... any
+function log.debug(...) end
+---@param ... any  as log.debug
+function log.info(...) end
+---@param ... any  as log.debug
+function log.warning(...) end
+---@param ... any  as log.debug
+function log.error(...) end

@@ -3,11 +3,22 @@ local core = require 'tidelock.log_core'
 local misuse = require 'tidelock.misuse'
 local log_sink = require 'tidelock.log_sink'
 
+local function joined(...)
+	local texts = table.pack(...)
+	if texts.n == 0 then
+		misuse.argument(1, 'a line has something to say')
+	end
+	for i = 1, texts.n do
+		texts[i] = tostring(texts[i])
+	end
+	return table.concat(texts, ' ')
+end
+
 local M = { level = core.level }
 
 for _, level in ipairs { 'debug', 'info', 'warning', 'error' } do
-	M[level] = function(text)
-		core.write(level, text)
+	M[level] = function(...)
+		core.write(level, joined(...))
 	end
 end
 

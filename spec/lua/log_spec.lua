@@ -132,6 +132,18 @@ describe('the log', function()
 		assert.is_true(math.abs(line.time_ms / 1000 - os.time()) < 60)
 	end)
 
+	it('tells all values that a line is made of', function()
+		local lines = collect()
+		local object = setmetatable({}, { __tostring = function() return 'an object' end })
+		tl.log.info('took', 3, nil, 1.5, true, object)
+		assert.are.equal('took 3 nil 1.5 true an object', found(lines, 'took').text)
+		tl.log.error(nil)
+		assert.are.equal('nil', found(lines, '^error script: nil').text)
+		for _, level in ipairs { 'debug', 'info', 'warning', 'error' } do
+			assert.error_matches(tl.log[level], "'" .. level .. "'.*a line has something to say")
+		end
+	end)
+
 	it('keeps a bounded number of lines for a sink, and counts the rest', function()
 		local lines = collect()
 		for n = 1, 1500 do
