@@ -58,7 +58,9 @@ static void stop_lua(lua_State *L, lua_Debug *ar)
 		lua_sethook(L, NULL, 0, 0);
 	else
 		lua_sethook(L, stop_lua, LUA_MASKCOUNT, PATIENCE_AGAIN + again);
-	luaL_error(L, "terminated");
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, stop_pipe) == LUA_TNIL)
+		luaL_error(L, "terminated");
+	lua_error(L);
 }
 
 static void start_timer(long seconds, long microseconds, bool again)
@@ -220,10 +222,12 @@ static int signals_pause(lua_State *L)
 	return 0;
 }
 
-/* script(): from here on a script runs, which ends itself when it is asked to, and whose system
- * calls go on meanwhile */
+/* script(ending): from here on a script runs, which ends itself when it is asked to, and whose
+ * system calls go on meanwhile. `ending` is raised where it does not come back. */
 static int signals_script(lua_State *L)
 {
+	lua_settop(L, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, stop_pipe);
 	phase = SCRIPT;
 	if (handle_stops(on_signal, SA_RESTART) != 0)
 		return luaL_error(L, "cannot handle signals: %s", strerror(errno));

@@ -31,6 +31,9 @@ end
 
 --- An error that nobody else can get: `tidelock run` ends with status 1 later on.
 function M.report(err, who)
+	if err == told.ending then
+		return
+	end
 	M.failed = M.failed or err
 	M.on_error(err, who or 'a task or listener')
 end
@@ -225,9 +228,9 @@ local function fail(code, message)
 end
 
 --- From now on nothing waits any more: main chunks that do get this error. For the program, when it
---- is to end.
+--- is to end, because it was asked to or for another reason.
 function M.stop(why)
-	M.stopped = M.stopped or fail('cancelled', why)
+	M.stopped = M.stopped or why and fail('cancelled', why) or told.ending
 	uv.stop()
 end
 

@@ -10,6 +10,10 @@ end
 
 local M = {}
 
+--- What is raised in a program that is asked to stop: its ordinary end, of which nobody is told.
+M.ending = setmetatable({ code = 'cancelled', message = 'the program was asked to stop' },
+	debug.getregistry()['tidelock.error'])
+
 --- The text of an object that can say itself, of a string or a number; else nil.
 function M.plain(err)
 	local meta = debug.getmetatable(err)
@@ -42,6 +46,9 @@ end
 --- What was raised, with a traceback. `place` is the coroutine that raised it, or for message
 --- handlers how many functions lie between them and this one.
 function M.traced(err, place)
+	if err == M.ending then
+		return err
+	end
 	local text = lines(M.plain(err) or ('(an error of type %s)'):format(type(err)))
 	if type(place) == 'thread' then
 		return without_program(debug.traceback(place, text))

@@ -172,6 +172,34 @@ describe('a signal', function()
 		end
 	end)
 
+	it('ends what never waits without a word, wherever that runs', function()
+		local busy = "local function busy() print 'ready' io.stdout:flush() while true do end end "
+		for _, starts in ipairs {
+			'busy()',
+			'tl.task(busy)',
+			"tl.task(function() tl.sleep '1ms' busy() end) tl.sleep '1h'",
+			"tl.loop.every('10ms', busy) tl.run()",
+			"local t = tl.task(function() tl.sleep '10ms' busy() end) assert(t:wait())",
+			"local timer = tl.loop.new_timer() timer:start(10, 0, busy)",
+			"local node = assert(tl.open { backend = tl.memory(), passphrase = 'hush hush' }) "
+				.. "assert(node:add_private_key 'me') "
+				.. "node:on('entry_committed', busy) "
+				.. "local db = assert(node:new_database({ name = 'n' }, 'me')) "
+				.. "db:transact(function(tx) tx:doc 'd':set('k', 1) end) tl.sleep '1h'",
+			"local node = assert(tl.open { backend = tl.memory(), passphrase = 'hush hush' }) "
+				.. "assert(node:add_private_key 'me') "
+				.. "local db = assert(node:new_database({ name = 'n' }, 'me')) "
+				.. "db:add_hook { before_commit = busy } "
+				.. "db:transact(function(tx) tx:doc 'd':set('k', 1) end)",
+			"tl.log.sink(busy) tl.log.info 'x' tl.sleep '1h'",
+		} do
+			local script = start_script("local tl = require 'tidelock' " .. busy .. starts, {})
+			script:kill 'sigterm'
+			assert.are.equal(143, (script:wait()), starts)
+			assert.are.equal('', script.err, starts)
+		end
+	end)
+
 	it('that was ignored at the start stays so', function()
 		local folder = H.folder()
 		local script = H.write(folder .. '/script.lua', OPENED)

@@ -12,7 +12,7 @@ local function watch_stop(program)
 	local poll = tl.loop.new_poll(program.stop_fd())
 	poll:start('r', function()
 		poll:stop()
-		task.stop 'the program was asked to stop'
+		task.stop()
 	end)
 	poll:unref()
 end
@@ -111,7 +111,7 @@ local function run(options, program)
 	local function main_chunk()
 		return chunk(table.unpack(arguments))
 	end
-	program.script()
+	program.script(told.ending)
 	node_module.wait = options.wait * 1000
 	watch_stop(program)
 	guard_callbacks(program)
