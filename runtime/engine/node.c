@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "base/str.h"
-#include "engine/control_server.h"
 #include "engine/engine.h"
 #include "engine/inside.h"
 #include "engine/visit.h"
@@ -213,19 +212,12 @@ static int open_parts(tl_node *node, const tl_node_config *config)
 	return rc;
 }
 
-/* Without the control socket the node works all the same (not every file system has sockets). */
-static void open_control(tl_node *node)
-{
-	if (node->path && tl__control_open(&node->control, node) != TL_OK)
-		tl__log_write(&node->log, TL_LOG_WARNING, "control", "%s",
-			tl_error_message(tl_last_error()));
-}
-
 /* Ends a node that no further call can enter. */
 static void end(tl_node *node, uint32_t flush_ms)
 {
 	atomic_store(&node->closed, true);
-	tl__control_close(node->control);
+	if (node->control)
+		node->control_end(node->control);
 	node->control = NULL;
 	if (node->hub)
 		tl__hub_end(node->hub);
@@ -247,7 +239,7 @@ static void end_unopened(tl_node *node)
 	(void)tl__errors_end(&errors, TL_OK);
 }
 
-static int open_node(tl_node **out, const tl_node_config *config)
+int tl__node_open(tl_node **out, const tl_node_config *config)
 {
 	tl_node_config full;
 	tl_sync_options sync;
@@ -278,20 +270,8 @@ static int open_node(tl_node **out, const tl_node_config *config)
 		end_unopened(node);
 		return rc;
 	}
-	open_control(node);
 	*out = node;
 	return TL_OK;
-}
-
-int tl_node_open(tl_node **out, const tl_node_config *config)
-{
-	tl__errors errors;
-
-	if (!out)
-		return tl__fail_needs("tl_node_open", "out");
-	*out = NULL;
-	tl__errors_begin(&errors);
-	return tl__errors_end(&errors, open_node(out, config));
 }
 
 tl_node *tl_node_retain(tl_node *node)

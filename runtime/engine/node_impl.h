@@ -45,8 +45,13 @@ struct tl_node {
 	bool has_sync_db;
 	tl__commits commits; /* what the engine is to hear of */
 	tl__engine *engine;  /* NULL without sync, and after the closing */
-	tl__control *control;
+	tl__control
+		*control; /* of who stands above: NULL, or `control_end` ends it at the closing */
+	void (*control_end)(tl__control *control);
 };
+
+/* tl_node_open without the control socket. */
+int tl__node_open(tl_node **out, const tl_node_config *config) TL_MUST_USE;
 
 void tl__node_release(tl_node *node);
 /* TL_E_CLOSED once the node's closing has begun. */

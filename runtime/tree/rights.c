@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "crypto/key.h"
 #include "tree/dag.h"
-#include "tree/work.h"
 
 /* --- root ------------------------------------------------------------------------------------- */
 

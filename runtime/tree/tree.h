@@ -12,8 +12,9 @@
 #include "crypto/pool.h"
 #include "store/store.h"
 
-#define TL__STORE_SETTINGS "_settings"
-#define TL__STORE_ROOT     "_root"
+#define TL__STORE_SETTINGS  "_settings"
+#define TL__STORE_ROOT      "_root"
+#define TL__DEVICE_KEY_NAME "_device_key" /* of the node's own among the private keys */
 
 /* Raised when a rule of trust changes: stored verdicts of an older version are judged again
  * (tl__rules_check, tl__ingest_resume). */

@@ -93,9 +93,8 @@ typedef struct tl__work_db {
 	bool system;
 } tl__work_db;
 
-/* Name of the device key among the private keys, and where the id of `_sync` is kept (a local
- * document holding the id's text; local documents of this layer begin with "sync/"). */
-#define TL__DEVICE_KEY_NAME  "_device_key"
+/* Where the id of `_sync` is kept: a local document holding the id's text. Local documents of this
+ * layer begin with "sync/". */
 #define TL__LOCAL_SYNC_DB    "node/sync_database"
 #define TL__LOCAL_SYNC_START "sync/"
 #define TL__LOCAL_HISTORY    "sync-history/" /* not loaded */
