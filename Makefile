@@ -32,16 +32,16 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fstack-protector
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 ALL_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -pthread
 
-SOURCES := $(sort $(wildcard runtime/*/*.c))
+SOURCES := $(sort $(wildcard runtime/*/*.c runtime/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SPECS   := $(sort $(wildcard spec/c/*_spec.c))
 VECTORS := $(sort $(wildcard spec/vectors/*.c))
 BENCHES := $(sort $(wildcard spec/bench/*.c))
 EMBEDS  := $(sort $(wildcard examples/embed/*.c))
 PROGRAMS = $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check $(BUILD)/spec/bench/bench $(EMBEDS:%.c=$(BUILD)/%) $(LUA_EMBEDS:%.c=$(BUILD)/%)
-BINDINGS := $(sort $(wildcard bindings/lua/*.c))
+BINDINGS := $(sort $(wildcard bindings/lua/*/*.c))
 HALVES   := $(sort $(wildcard lua/tidelock/*.lua lua/tidelock/*/*.lua))
-PROGRAM_OBJECTS := $(filter %/main.o $(BUILD)/bindings/lua/program_%.o,$(BINDINGS:%.c=$(BUILD)/%.o))
+PROGRAM_OBJECTS := $(filter $(BUILD)/bindings/lua/program/%,$(BINDINGS:%.c=$(BUILD)/%.o))
 BINDING_OBJECTS := $(filter-out $(PROGRAM_OBJECTS),$(BINDINGS:%.c=$(BUILD)/%.o)) $(BUILD)/bindings/lua/halves.o
 HEADERS := $(sort $(wildcard runtime/include/tidelock/*.h))
 LUA_HEADERS := $(sort $(wildcard bindings/lua/include/tidelock/*.h))
@@ -95,7 +95,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/spec/c/base_json_other_spec: PKG_LIBS += $(shell pkg-config --libs libcjson)
 $(BUILD)/spec/c/base_json_other_spec.o: PKG_CFLAGS += $(shell pkg-config --cflags libcjson)
 
-$(BUILD)/bindings/%.o: ALL_CFLAGS += -Ibindings/lua/include $(LUA_CFLAGS)
+$(BUILD)/bindings/%.o: ALL_CFLAGS += -Ibindings/lua -Ibindings/lua/include $(LUA_CFLAGS)
 
 # The Lua halves become strings of the libraries, so that a host needs no path to them.
 $(BUILD)/bindings/lua/halves.c: bindings/lua/embed.lua $(HALVES)
@@ -151,7 +151,7 @@ $(BUILD)/examples/embed/lua/%: examples/embed/lua/%.c $(BUILD)/lua/tidelock.so $
 # Programs link the archive: specifications may look at what is shared inside. Those of the binding
 # have it in them; modules written in C (luv) find Lua's API in the library beside it.
 $(BUILD)/spec/c/binding_%: MORE = $(BINDING_OBJECTS) $(LUA_LIBS)
-$(BUILD)/spec/c/binding_%.o: ALL_CFLAGS += -Ibindings/lua/include $(LUA_CFLAGS)
+$(BUILD)/spec/c/binding_%.o: ALL_CFLAGS += -Ibindings/lua -Ibindings/lua/include $(LUA_CFLAGS)
 $(filter $(BUILD)/spec/c/binding_%,$(PROGRAMS)): $(BINDING_OBJECTS)
 $(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock.a
 	$(call say,LD,$@)

@@ -1,6 +1,6 @@
 -- Writes the given Lua files as C strings, named by their module: lua/tidelock/init.lua becomes
 -- "tidelock.init". The compiler checks nothing in them, so each is compiled here once.
-local out = { '#include "halves.h"\n\n' }
+local out = { '#include "module/halves.h"\n\n' }
 local names = {}
 
 -- C compilers promise 4,095 characters a literal only, so bytes go out as numbers.

@@ -1,4 +1,4 @@
--- add_hook: from a table of functions to what bindings/lua/hook.c calls, which answers true, or nil
+-- add_hook: from a table of functions to what bindings/lua/module/hook.c calls, which answers true, or nil
 -- and a text that says why.
 local core = require 'tidelock.core'
 local misuse = require 'tidelock.misuse'

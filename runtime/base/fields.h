@@ -4,7 +4,7 @@
 #define TL_BASE_FIELDS_H
 
 #include "base/arena.h"
-#include "base/json.h"
+#include "base/json/json.h"
 
 /* A reader over a whole document, and where its texts are kept. `code` is sticky: after a failure
  * every call does nothing. */

@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include "base/fail.h"
 #include "base/mem.h"
-#include "base/thread.h"
+#include "base/system/thread.h"
 
 /* Indices taken at a time: a verification takes some 40 µs, so claims are cheap beside it. */
 #define CHUNK 4

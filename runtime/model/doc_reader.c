@@ -2,7 +2,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/public.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/str.h"
 #include "model/value.h"
 

@@ -4,7 +4,7 @@
 #include <strings.h>
 #include "base/fail.h"
 #include "base/public.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/str.h"
 #include "model/value.h"
 

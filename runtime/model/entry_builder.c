@@ -4,7 +4,7 @@
 #include <tidelock/entry.h>
 #include "base/arena.h"
 #include "base/fail.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/mem.h"
 #include "base/public.h"
 #include "base/str.h"

@@ -2,7 +2,7 @@
  * its members in canonical order; their values are collected as they come and written in table
  * order. */
 #include "base/fail.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/str.h"
 #include "model/entry_layout.h"
 

@@ -4,7 +4,7 @@
 #include <tidelock/auth.h>
 #include "base/fail.h"
 #include "base/public.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/str.h"
 
 static const char *const stored_names[] = {"Read", "Write", "Admin"};

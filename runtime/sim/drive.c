@@ -1,4 +1,5 @@
-/* Runs a peer's core: events in, actions out. The same as engine/driver.c does, in virtual time. */
+/* Runs a peer's core: events in, actions out. The same as engine/run/driver.c does, in virtual
+ * time. */
 #include <stdio.h>
 #include <string.h>
 #include "sim/sim_impl.h"

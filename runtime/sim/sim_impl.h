@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "sim/sim.h"
-#include "sync/receipt.h"
+#include "sync/in/receipt.h"
 
 #define TL__SIM_STORY_LINES 4096
 #define TL__SIM_LINE        160

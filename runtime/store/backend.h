@@ -6,7 +6,7 @@
 #define TL_STORE_BACKEND_H
 
 #include <pthread.h>
-#include "base/env.h"
+#include "base/system/env.h"
 #include "store/store.h"
 
 /* One write waiting for its turn, on the stack of the thread that waits. */

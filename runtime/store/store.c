@@ -4,7 +4,7 @@
 #include <string.h>
 #include <tidelock/crypto.h>
 #include "base/fail.h"
-#include "base/fork.h"
+#include "base/system/fork.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/backend.h"

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <tidelock/types.h>
 #include <tidelock/error.h>
-#include "base/log.h"
+#include "base/system/log.h"
 
 #define TL__STORE_TURN_MS 10
 #define TL__STORE_STOP    1

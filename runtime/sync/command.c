@@ -1,5 +1,5 @@
 /* What the application asks for. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 
 #include <string.h>
 #include "base/fail.h"

@@ -1,5 +1,5 @@
 /* Commands that came before the load was done: copied, and done in their order afterwards. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 
 #include <string.h>
 #include "base/arena.h"

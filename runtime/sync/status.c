@@ -1,6 +1,6 @@
 /* What there is to see: JSON for the application. */
-#include "sync/outbound.h"
-#include "sync/serve.h"
+#include "sync/out/outbound.h"
+#include "sync/in/serve.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 
 #include <string.h>
 #include "base/fail.h"

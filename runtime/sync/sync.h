@@ -13,9 +13,9 @@
 #include <tidelock/ext.h>
 #include <tidelock/sync.h>
 #include "base/buf.h"
-#include "base/env.h"
-#include "base/log.h"
-#include "tree/work.h"
+#include "base/system/env.h"
+#include "base/system/log.h"
+#include "work/work.h"
 #include "wire/v1.h"
 
 typedef struct tl__sync tl__sync;

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <tidelock/transport.h>
 #include "base/fail.h"
-#include "base/fork.h"
+#include "base/system/fork.h"
 #include "base/mem.h"
 #include "base/public.h"
 #include "base/sized.h"

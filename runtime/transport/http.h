@@ -3,7 +3,7 @@
 #define TL_TRANSPORT_HTTP_H
 
 #include <tidelock/ext.h>
-#include "base/log.h"
+#include "base/system/log.h"
 
 #define TL__HTTP_MAX_HEADER_BYTES  32768 /* of an answer's head */
 #define TL__HTTP_MAX_REQUEST_BYTES 8192  /* of a request's: each connection has room for one */

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/fail.h"
-#include "base/fork.h"
+#include "base/system/fork.h"
 #include "base/sized.h"
 #include "base/mem.h"
 #include "transport/address.h"

@@ -8,7 +8,7 @@
 #include <tidelock/crypto.h>
 #include <unistd.h>
 #include "base/fail.h"
-#include "base/fork.h"
+#include "base/system/fork.h"
 #include "base/mem.h"
 #include "base/sized.h"
 #include "transport/http_serving.h"

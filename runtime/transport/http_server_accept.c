@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/mem.h"
-#include "base/scarce.h"
+#include "base/system/scarce.h"
 #include "transport/http_serving.h"
 
 #define TAKE_MOST 64 /* in one turn */

@@ -8,7 +8,7 @@
 #include <microhttpd.h>
 #include <sys/socket.h>
 #include "base/buf.h"
-#include "base/source.h"
+#include "base/system/source.h"
 #include "transport/address.h"
 #include "transport/http_impl.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include "base/fork.h"
+#include "base/system/fork.h"
 
 enum { SUSPECTS = 256 };
 

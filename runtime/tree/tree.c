@@ -1,11 +1,11 @@
 #include "tree/tree.h"
 
 #include <string.h>
-#include "tree/dag.h"
-#include "tree/quarantine.h"
-#include "tree/rights.h"
-#include "tree/signers.h"
-#include "tree/tips_cache.h"
+#include "tree/history/dag.h"
+#include "tree/trust/quarantine.h"
+#include "tree/trust/rights.h"
+#include "tree/trust/signers.h"
+#include "tree/history/tips_cache.h"
 
 int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const tl__clock *clock,
 	tl__random random, const tl__log *log)

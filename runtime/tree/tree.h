@@ -7,8 +7,8 @@
 #include <tidelock/auth.h>
 #include <tidelock/entry.h>
 #include "base/buf.h"
-#include "base/env.h"
-#include "base/log.h"
+#include "base/system/env.h"
+#include "base/system/log.h"
 #include "crypto/pool.h"
 #include "store/store.h"
 

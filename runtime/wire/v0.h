@@ -5,7 +5,7 @@
 #define TL_WIRE_V0_H
 
 #include <tidelock/auth.h>
-#include "base/json.h"
+#include "base/json/json.h"
 
 #define TL__V0_PATH              "/api/v0"
 #define TL__V0_CONTENT_TYPE      "application/json"

@@ -1,6 +1,6 @@
 /* The args of each v1 method, and of its answer. */
 #include "base/fail.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/str.h"
 #include "wire/v1_header.h"
 

@@ -1,6 +1,6 @@
 /* The lines of v1 bodies, and the walk over a body that checks their order and number. */
 #include "base/fail.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/str.h"
 #include "wire/v1_header.h"
 

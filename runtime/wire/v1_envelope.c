@@ -1,6 +1,6 @@
 /* The v1 envelope: frame, headers, signatures. */
 #include "base/fail.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/str.h"
 #include "wire/v1_header.h"
 

@@ -2,7 +2,7 @@
 
 #include "crypto/key.h"
 #include "base/fail.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/str.h"
 
 void tl__v1_bad(tl__v1_scan *s, const char *what)

@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/fail.h"
-#include "base/json.h"
+#include "base/json/json.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"

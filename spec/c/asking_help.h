@@ -2,7 +2,7 @@
 #ifndef SPEC_ASKING_HELP_H
 #define SPEC_ASKING_HELP_H
 
-#include "sync/serve.h"
+#include "sync/in/serve.h"
 #include "sync_rig.h"
 
 /* --- asking ----------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* Clocks, the seeded source and times in text. */
 #include "check.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/str.h"
 
 static void the_system_clock_does_not_go_back(void)

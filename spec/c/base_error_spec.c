@@ -1,7 +1,7 @@
 /* Errors, memory and log lines: what is told, kept and bounded when something goes wrong. */
 #include "check.h"
 #include "base/fail.h"
-#include "base/log.h"
+#include "base/system/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include <tidelock/entry.h>

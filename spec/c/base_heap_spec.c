@@ -1,6 +1,6 @@
 /* The heap of what is due, against looking at all of it. */
 #include "base/heap.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "check.h"
 
 enum { NODES = 200, ROUNDS = 20000 };

@@ -5,8 +5,8 @@
 #include <tidelock/tidelock.h>
 #include "check.h"
 #include "base/buf.h"
-#include "base/env.h"
-#include "base/json.h"
+#include "base/system/env.h"
+#include "base/json/json.h"
 #include "base/str.h"
 
 #define EXACT INT64_C(9007199254740992) /* 2^53 */

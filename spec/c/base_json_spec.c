@@ -1,7 +1,7 @@
 /* Strict JSON: tokens, limits, and that pieces make no difference. */
 #include "check.h"
-#include "base/json.h"
-#include "base/env.h"
+#include "base/json/json.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
 

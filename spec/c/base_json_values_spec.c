@@ -5,8 +5,8 @@
 #include "check.h"
 #include "comma_help.h"
 #include "base/buf.h"
-#include "base/env.h"
-#include "base/json.h"
+#include "base/system/env.h"
+#include "base/json/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 

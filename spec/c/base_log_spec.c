@@ -1,7 +1,7 @@
 /* Lines that others cause: one a minute for each of them, and how many were left out. */
 #include <string.h>
-#include "base/env.h"
-#include "base/log.h"
+#include "base/system/env.h"
+#include "base/system/log.h"
 #include "base/str.h"
 #include "check.h"
 

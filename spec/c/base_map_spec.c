@@ -1,6 +1,6 @@
 /* The hash map, against a plain table of the same keys; and its hash against published values. */
 #include "check.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/siphash.h"

@@ -2,9 +2,9 @@
 #include "check.h"
 #include "base/buf.h"
 #include <tidelock/log.h>
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
-#include "base/source.h"
+#include "base/system/source.h"
 #include "base/str.h"
 
 static void text_order_is_bytes_then_length(void)

@@ -4,7 +4,7 @@
 #include <lualib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "../../bindings/lua/lib.h"
+#include "module/lib.h"
 #include "check.h"
 #include "scratch.h"
 

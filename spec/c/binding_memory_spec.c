@@ -5,7 +5,7 @@
 #include <lualib.h>
 #include <signal.h>
 #include <unistd.h>
-#include "../../bindings/lua/lib.h"
+#include "module/lib.h"
 #include "base/mem.h"
 #include "check.h"
 

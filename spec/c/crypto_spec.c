@@ -1,6 +1,6 @@
 /* Keys, signatures, text forms, sealing, the verify pool. */
 #include <pthread.h>
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"

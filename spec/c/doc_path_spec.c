@@ -1,6 +1,6 @@
 /* Paths as bytes: order, prefixes, positions as numbers, and the walk over a Doc. */
 #include "check.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/doc_path.h"

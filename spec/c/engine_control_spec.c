@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "check.h"
-#include "engine/node_impl.h"
+#include "engine/parts/node_impl.h"
 #include "site_help.h"
 
 /* --- control ---------------------------------------------------------------------------------- */

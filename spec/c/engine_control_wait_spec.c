@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "check.h"
-#include "engine/node_impl.h"
+#include "engine/parts/node_impl.h"
 #include "site_help.h"
 
 #define STATUS "{\"call\":\"status\"}"

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 #include "base/buf.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "check.h"
 #include "duo_help.h"
 #include "verify_help.h"

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "chain_help.h"
 #include "check.h"

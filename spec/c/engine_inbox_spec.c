@@ -3,9 +3,9 @@
 #include <stdatomic.h>
 #include "base/mem.h"
 #include "check.h"
-#include "engine/commits.h"
-#include "engine/loop.h"
-#include "engine/worker.h"
+#include "engine/parts/commits.h"
+#include "engine/run/loop.h"
+#include "engine/run/worker.h"
 
 typedef struct counted {
 	tl__job job;

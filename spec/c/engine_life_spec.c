@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "check.h"
 #include "duo_help.h"
-#include "engine/engine_impl.h"
+#include "engine/run/engine_impl.h"
 
 /* --- waiting, events, operations -------------------------------------------------------------- */
 

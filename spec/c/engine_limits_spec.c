@@ -3,8 +3,8 @@
 #include "base/fail.h"
 #include "base/str.h"
 #include "check.h"
-#include "engine/engine_impl.h"
-#include "engine/node_impl.h"
+#include "engine/run/engine_impl.h"
+#include "engine/parts/node_impl.h"
 #include "site_help.h"
 
 /* --- transports that fail, or take their time ------------------------------------------------- */

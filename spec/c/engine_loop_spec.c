@@ -4,9 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "check.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
-#include "engine/loop.h"
+#include "engine/run/loop.h"
 
 enum { POSTERS = 4, POSTS = 2000, GUARD_MS = 20000 };
 

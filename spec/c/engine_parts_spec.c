@@ -7,9 +7,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"
-#include "engine/hub.h"
-#include "engine/inside.h"
-#include "engine/keys.h"
+#include "engine/parts/hub.h"
+#include "engine/parts/inside.h"
+#include "engine/parts/keys.h"
 
 static void nap(long ms)
 {

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include "base/mem.h"
 #include "check.h"
-#include "engine/loop.h"
-#include "engine/worker.h"
+#include "engine/run/loop.h"
+#include "engine/run/worker.h"
 
 static tl__turns turns;
 static tl__turn waiting[64];

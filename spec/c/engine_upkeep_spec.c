@@ -2,8 +2,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include "check.h"
-#include "engine/node_impl.h"
-#include "engine/upkeep.h"
+#include "engine/parts/node_impl.h"
+#include "engine/parts/upkeep.h"
 #include "model/doc_path.h"
 #include "site_help.h"
 #include "verify_help.h"

@@ -1,6 +1,6 @@
 /* Nodes against 0.2.0 peers, honest and hostile, over real sockets. */
 #include "check.h"
-#include "engine/engine_impl.h"
+#include "engine/run/engine_impl.h"
 #include "site_help.h"
 #include "v0_host.h"
 

@@ -28,7 +28,7 @@
 #include "check.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "engine/loop.h"
+#include "engine/run/loop.h"
 #include "transport/http.h"
 
 typedef struct rig {

@@ -1,7 +1,7 @@
 /* Docs, lists, merging and their texts, as the API shows them. */
 #include <limits.h>
 #include "base/buf.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"

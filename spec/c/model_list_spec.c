@@ -1,5 +1,5 @@
 /* Lists: items by position, counted as people see them. */
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/str.h"
 #include "check.h"
 #include <tidelock/doc.h>

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"
-#include "engine/node_impl.h"
+#include "engine/parts/node_impl.h"
 #include "node_help.h"
 #include "scratch.h"
 #include "verify_help.h"

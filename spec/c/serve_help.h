@@ -4,7 +4,7 @@
 #define SPEC_SERVE_HELP_H
 
 #include "sim_help.h"
-#include "sync/serve.h"
+#include "sync/in/serve.h"
 
 #define REMOTE "203.0.113.9:51000"
 

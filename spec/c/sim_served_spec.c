@@ -1,8 +1,8 @@
 /* Exchanges that others begin are written down as our own are: for peers, and for those that only
  * came to us. */
 #include "sim_help.h"
-#include "sync/outbound.h"
-#include "sync/serve.h"
+#include "sync/out/outbound.h"
+#include "sync/in/serve.h"
 
 static tl__sim_peer *hub, *one;
 static tl_id db;

@@ -1,7 +1,7 @@
 /* Watches on the virtual network: who can only dial hears of a change at once, nothing is sent
  * twice, and what holds a request never keeps a change back. */
 #include "sim_help.h"
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 
 #define WATCH "/tidelock/v1/watch"
 

@@ -7,7 +7,7 @@
 #include "scratch.h"
 #include "store_help.h"
 #include "base/buf.h"
-#include "base/env.h"
+#include "base/system/env.h"
 
 enum { DB = 1000000, FLIPS = 400, ROUNDS = 8 };
 

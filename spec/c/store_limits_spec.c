@@ -1,6 +1,6 @@
 /* Bounds of the SQLite store's numbers: databases, arrivals, and the names that a connection keeps
  * in mind. */
-#include "store/sqlite.h"
+#include "store/sqlite/sqlite.h"
 #include "store_help.h"
 
 enum { DB = 1000000 };

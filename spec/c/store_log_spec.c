@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include "scratch.h"
 #include "store_help.h"
-#include "store/sqlite.h"
+#include "store/sqlite/sqlite.h"
 
 static int open_again(void)
 {

@@ -1,7 +1,7 @@
 /* The copy-on-write rows under the memory store: against a plain table, with older versions held,
  * and with every allocation failing once. */
 #include "check.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/rows.h"

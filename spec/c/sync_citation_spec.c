@@ -1,6 +1,6 @@
 /* What a relation gives goes by its direction: an attack by citation, played. */
 #include <tidelock/entry.h>
-#include "base/json.h"
+#include "base/json/json.h"
 #include "serve_help.h"
 
 static tl_id notes;

@@ -1,5 +1,5 @@
 /* First contact, and what makes an answer count. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"

@@ -1,5 +1,5 @@
 /* Exchanges with a v1 peer: pages, cursors, the end check, fates. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"

@@ -1,7 +1,7 @@
 /* Progress is what entered: who says again and again that there is more, and gives what is forged,
  * known or no entry, is asked for a few pages only, less often each time, and counted. */
 #include "asking_help.h"
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 
 #define HOME "127.0.0.1:9001"
 

@@ -1,6 +1,6 @@
 /* What an exchange that runs says of itself: done and to do, in the status and as an event a
  * second. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"

@@ -1,5 +1,5 @@
 /* A side that is refused hears of it: operation, waiting, history, state, event. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"

@@ -1,5 +1,5 @@
 /* Who is due when: retry, stalled, ticks, flush, wait, several peers. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"

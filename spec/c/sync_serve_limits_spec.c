@@ -1,7 +1,7 @@
 /* Limits of the core that are about others: each of them is driven over its edge. What a request
  * or an exchange may hold otherwise is in the specs of its subject. */
-#include "sync/outbound.h"
-#include "sync/serve.h"
+#include "sync/out/outbound.h"
+#include "sync/in/serve.h"
 #include "asking_help.h"
 
 #define HOME "127.0.0.1:9001"

@@ -1,7 +1,7 @@
 /* Places and shares that strangers cannot take from peers: watches that are held, requests that
  * name a peer's key, and the numbers of our own requests. */
 #include "asking_help.h"
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 
 #define SOMEWHERE "192.0.2.1:5000"
 

@@ -1,5 +1,5 @@
 /* Exchanges with a 0.2.0 peer. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"

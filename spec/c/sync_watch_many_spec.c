@@ -1,5 +1,5 @@
 /* More databases with one peer than one watch names: several watches, then turns. */
-#include "sync/outbound.h"
+#include "sync/out/outbound.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"

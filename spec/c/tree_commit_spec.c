@@ -1,6 +1,6 @@
 /* Commits: who may, and hooks. */
 #include "tree_help.h"
-#include "tree/handles.h"
+#include "tree/api/handles.h"
 
 static const char *error_of(int code)
 {

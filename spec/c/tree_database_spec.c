@@ -1,7 +1,7 @@
 /* Databases: creating, finding, entries, walks, views, history, verify. */
 #include <time.h>
 #include "tree_foreign.h"
-#include "tree/handles.h"
+#include "tree/api/handles.h"
 #include "verify_help.h"
 
 /* --- creating and finding --------------------------------------------------------------------- */

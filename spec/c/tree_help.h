@@ -10,7 +10,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "tree/database.h"
+#include "tree/api/database.h"
 
 typedef struct world {
 	char folder[256]; /* empty: in memory */

@@ -6,10 +6,10 @@
 #include <tidelock/crypto.h>
 #include "check.h"
 #include "base/buf.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "tree/dag.h"
+#include "tree/history/dag.h"
 
 enum { ENTRIES_MAX = 12 };
 

@@ -2,8 +2,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include "scratch.h"
-#include "tree/signers.h"
-#include "tree/work.h"
+#include "tree/trust/signers.h"
+#include "work/work.h"
 #include "trust_fixture.h"
 
 #define NOTES_MAX 40

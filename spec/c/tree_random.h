@@ -8,7 +8,7 @@
 #include <tidelock/entry.h>
 #include "check.h"
 #include "base/buf.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
 

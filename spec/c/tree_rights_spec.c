@@ -1,7 +1,7 @@
 /* Rights that are kept: always those of the present, found by key without a look at each database,
  * and bounded. */
-#include "tree/rights.h"
-#include "tree/work.h"
+#include "tree/trust/rights.h"
+#include "work/work.h"
 #include "tree_help.h"
 
 static tl_key public_of(const char *name)

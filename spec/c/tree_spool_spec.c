@@ -2,13 +2,13 @@
 #include <dirent.h>
 #include <unistd.h>
 #include "base/buf.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"
 #include "model/entry_impl.h"
-#include "tree/spool_impl.h"
+#include "tree/spool/spool_impl.h"
 
 /* A chain (or a random DAG) of unsigned entries; the spool looks at no signature. */
 typedef struct dag {

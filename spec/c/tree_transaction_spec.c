@@ -1,7 +1,7 @@
 /* Transactions: what they stand on, how they end, limits, threads. */
 #include <pthread.h>
 #include "tree_help.h"
-#include "tree/handles.h"
+#include "tree/api/handles.h"
 
 /* --- entries ---------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* What is kept outside the DAG: pending entries, their promotion, the quarantine and its bounds. */
 #include <pthread.h>
 #include "store/backend.h"
-#include "tree/quarantine.h"
+#include "tree/trust/quarantine.h"
 #include "trust_fixture.h"
 
 #define OTHER   TL__STR("ed25519:other")

@@ -1,9 +1,9 @@
 /* Bounds of the store works that serve a peer: how far one page looks, and how much is left out of
  * it because the peer has it. The entries are written past all rules: only their order counts here.
  */
-#include "tree/held.h"
-#include "tree/work.h"
-#include "tree/work_serve.h"
+#include "work/held.h"
+#include "work/work.h"
+#include "work/work_serve.h"
 #include "tree_help.h"
 
 #define BATCH 1000

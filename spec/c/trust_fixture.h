@@ -5,11 +5,11 @@
 #include <ftw.h>
 #include <tidelock/auth.h>
 #include "base/buf.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"
-#include "tree/spool.h"
+#include "tree/spool/spool.h"
 #include "tree/tree.h"
 
 #define PEER  TL__STR("ed25519:peer")

@@ -2,7 +2,7 @@
 #ifndef SPEC_V0_FIXTURE_H
 #define SPEC_V0_FIXTURE_H
 
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"

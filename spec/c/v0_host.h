@@ -2,7 +2,7 @@
 #ifndef SPEC_V0_HOST_H
 #define SPEC_V0_HOST_H
 
-#include "base/env.h"
+#include "base/system/env.h"
 #include "chain_help.h"
 #include "fake_peer.h"
 

@@ -1,7 +1,7 @@
 /* The args of v1 methods: one form each, written and read alike, limits over their edges. */
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/str.h"
 #include "check.h"
 #include "wire/v1.h"

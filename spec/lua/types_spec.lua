@@ -245,10 +245,10 @@ describe('types', function()
 			return http:serve('127.0.0.1:0', function() end, options)
 		end)
 		for file, lists in pairs {
-			['bindings/lua/options.h'] = { { 'SYNC_OPTIONS(.-)\n\n', 'SyncOptions' } },
-			['bindings/lua/options.c'] = { { 'names%[%] = {"path", "memory"(.-)};', 'OpenOptions' } },
-			['bindings/lua/sync.c'] = { { 'names%[%] = {"certificate"(.-)};', 'HttpOptions' } },
-			['bindings/lua/transport.c'] = {
+			['bindings/lua/module/options.h'] = { { 'SYNC_OPTIONS(.-)\n\n', 'SyncOptions' } },
+			['bindings/lua/module/options.c'] = { { 'names%[%] = {"path", "memory"(.-)};', 'OpenOptions' } },
+			['bindings/lua/module/sync.c'] = { { 'names%[%] = {"certificate"(.-)};', 'HttpOptions' } },
+			['bindings/lua/courier/transport.c'] = {
 				{ 'names%[%] = {"certificate"(.-)};', 'HttpServeOptions' },
 				{ 'names%[%] = {%s*"address"(.-)};', 'HttpRequest' },
 			},

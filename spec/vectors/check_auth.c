@@ -1,6 +1,6 @@
 /* Sections about permissions and the resolution of keys. */
 #include <tidelock/auth.h>
-#include "base/json.h"
+#include "base/json/json.h"
 #include "check.h"
 
 static tl_permission permission_of(check *c, const node *value)

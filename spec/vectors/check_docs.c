@@ -3,7 +3,7 @@
 #include <string.h>
 #include <tidelock/doc.h>
 #include <tidelock/entry.h>
-#include "base/json.h"
+#include "base/json/json.h"
 #include "check.h"
 
 static tl_value *parse(check *c, tl_str text)

@@ -2,9 +2,9 @@
  * must show what they say. */
 #include <string.h>
 #include <tidelock/entry.h>
-#include "base/env.h"
+#include "base/system/env.h"
 #include "base/mem.h"
-#include "tree/dag.h"
+#include "tree/history/dag.h"
 #include "live.h"
 #include "pool.h"
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 #include <tidelock/crypto.h>
-#include "base/env.h"
+#include "base/system/env.h"
 
 enum { ORDERS = 6 };
 

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/fail.h"
-#include "engine/keys.h"
-#include "engine/node_impl.h"
+#include "engine/parts/keys.h"
+#include "engine/parts/node_impl.h"
 
 /* --- HTTP texts ------------------------------------------------------------------------------- */
 

@@ -1,0 +1,219 @@
+/* tidelock.core: what the Lua half (lua/tidelock/) builds the public modules on. */
+#include "module/core.h"
+#include "module/hook.h"
+
+int tlua_written(lua_State *L, int rc)
+{
+	if (rc == TL_E_TYPE_MISMATCH)
+		return luaL_error(L, "%s", tl_error_message(tl_last_error()));
+	return tlua_ok(L, rc);
+}
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+static const tl_str *check_components(lua_State *L, int arg, size_t *count)
+{
+	size_t len = (size_t)luaL_len(L, arg);
+	tl_str *components = lua_newuserdatauv(L, (len + 1) * sizeof *components, 0);
+
+	for (size_t i = 0; i < len; i++) {
+		if (lua_geti(L, arg, (lua_Integer)i + 1) != LUA_TSTRING)
+			luaL_argerror(L, arg, "a path is a string or a table of strings");
+		/* The table keeps the string alive. */
+		components[i].ptr = lua_tolstring(L, -1, &components[i].len);
+		lua_pop(L, 1);
+	}
+	*count = len;
+	return components;
+}
+
+tlua_path tlua_check_path(lua_State *L, int arg)
+{
+	tlua_path path = {false, {NULL, 0}, NULL, 0};
+
+	path.literal = lua_istable(L, arg);
+	if (path.literal)
+		path.components = check_components(L, arg, &path.count);
+	else
+		path.text = tlua_check_str(L, arg);
+	return path;
+}
+
+/* --- walks ------------------------------------------------------------------------------------ */
+
+void tlua_walk_begin(lua_State *L, tlua_walk *walk, lua_CFunction push)
+{
+	*walk = (tlua_walk){.L = L, .push = push};
+	lua_newtable(L);
+	walk->table = lua_gettop(L);
+	luaL_checkstack(L, 8, "walk");
+}
+
+int tlua_walk_step(tlua_walk *walk, const void *item)
+{
+	lua_State *L = walk->L;
+
+	walk->item = item;
+	walk->count++;
+	lua_pushcfunction(L, walk->push);
+	lua_pushlightuserdata(L, walk);
+	lua_pushvalue(L, walk->table);
+	lua_pushinteger(L, walk->count);
+	if (lua_pcall(L, 3, 0, 0) == LUA_OK)
+		return TL_OK;
+	walk->raised = true;
+	return TL_E_CANCELLED;
+}
+
+int tlua_walk_end(lua_State *L, tlua_walk *walk, int rc)
+{
+	if (walk->raised)
+		return lua_error(L);
+	lua_settop(L, walk->table);
+	return tlua_result(L, rc, 1);
+}
+
+const void *tlua_walk_item(lua_State *L)
+{
+	return ((const tlua_walk *)lua_touserdata(L, 1))->item;
+}
+
+static int push_id(lua_State *L)
+{
+	tlua_push_id(L, tlua_walk_item(L));
+	lua_rawseti(L, 2, lua_tointeger(L, 3));
+	return 0;
+}
+
+static int push_name(lua_State *L)
+{
+	const tl_str *name = tlua_walk_item(L);
+
+	lua_pushlstring(L, name->ptr, name->len);
+	lua_rawseti(L, 2, lua_tointeger(L, 3));
+	return 0;
+}
+
+int tlua_visit_id(void *ud, const tl_id *id)
+{
+	return tlua_walk_step(ud, id);
+}
+
+int tlua_visit_name(void *ud, tl_str name)
+{
+	return tlua_walk_step(ud, &name);
+}
+
+void tlua_walk_ids(lua_State *L, tlua_walk *walk)
+{
+	tlua_walk_begin(L, walk, push_id);
+}
+
+void tlua_walk_names(lua_State *L, tlua_walk *walk)
+{
+	tlua_walk_begin(L, walk, push_name);
+}
+
+/* --- module ----------------------------------------------------------------------------------- */
+
+/* methods(type) -> the method table of a handle type, so that the Lua half can add to it. */
+static int core_methods(lua_State *L)
+{
+	if (luaL_getmetatable(L, luaL_checkstring(L, 1)) != LUA_TTABLE)
+		return luaL_argerror(L, 1, "no such type");
+	lua_getfield(L, -1, "__index");
+	return 1;
+}
+
+static int core_version(lua_State *L)
+{
+	lua_pushstring(L, tl_version());
+	return 1;
+}
+
+static int core_duration(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)tlua_check_duration(L, 1));
+	return 1;
+}
+
+static int core_size(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)tlua_check_size(L, 1));
+	return 1;
+}
+
+/* distance(a, b) -> how many letters two short names differ in */
+static int core_distance(lua_State *L)
+{
+	lua_pushinteger(
+		L, (lua_Integer)tlua_distance(luaL_checkstring(L, 1), luaL_checkstring(L, 2)));
+	return 1;
+}
+
+/* escape(text) -> the text, fit for a terminal */
+static int core_escape(lua_State *L)
+{
+	tl_str text = tlua_check_str(L, 1);
+	size_t len = tl_text_escape(text, NULL, 0);
+	luaL_Buffer buffer;
+
+	tl_text_escape(text, luaL_buffinitsize(L, &buffer, len + 1), len + 1);
+	luaL_pushresultsize(&buffer, len);
+	return 1;
+}
+
+/* record(text, error) -> the table, or nil and the error */
+static int core_record(lua_State *L)
+{
+	if (lua_isnil(L, 1))
+		return lua_gettop(L);
+	return tlua_decode_record(L, tlua_check_str(L, 1));
+}
+
+/* misuse(text): blames whoever called the Lua half */
+static int core_misuse(lua_State *L)
+{
+	return luaL_error(L, "%s", luaL_checkstring(L, 1));
+}
+
+/* bad_argument(number, text): the same, of an argument of the method that was called; self counts
+ */
+static int core_bad_argument(lua_State *L)
+{
+	return tlua_misuse_of(L, (int)luaL_checkinteger(L, 1), luaL_checkstring(L, 2));
+}
+
+static const luaL_Reg functions[] = {{"misuse", core_misuse}, {"bad_argument", core_bad_argument},
+	{"control", tlua_control}, {"bell", tlua_bell}, {"escape", core_escape},
+	{"distance", core_distance}, {"record", core_record}, {"methods", core_methods},
+	{"version", core_version}, {"duration", core_duration}, {"size", core_size}, {NULL, NULL}};
+
+int luaopen_tidelock_core(lua_State *L)
+{
+	luaL_requiref(L, "tidelock.entry", luaopen_tidelock_entry, false);
+	luaL_requiref(L, "tidelock.store", luaopen_tidelock_store, false);
+	tlua_open_doc_store(L);
+	tlua_open_table(L);
+	tlua_open_walk(L);
+	tlua_open_settings(L);
+	tlua_open_transaction(L);
+	tlua_open_database(L);
+	tlua_open_hooks(L);
+	tlua_open_op(L);
+	tlua_open_node(L);
+	tlua_open_sync(L);
+	tlua_push_error_type(L);
+	lua_pop(L, 1);
+	luaL_newlib(L, functions);
+	lua_pushliteral(L, TL_BACKUP_PARTIAL);
+	lua_setfield(L, -2, "backup_partial");
+	lua_newtable(L);
+#define SET_KIND(symbol, number, name)                                                             \
+	lua_pushboolean(L, true);                                                                  \
+	lua_setfield(L, -2, name);
+	TL_EVENT_KINDS(SET_KIND)
+#undef SET_KIND
+	lua_setfield(L, -2, "event_kinds");
+	return 1;
+}

@@ -1,0 +1,28 @@
+/* The loop for hosts (tidelock/transport.h). */
+#include <tidelock/transport.h>
+#include "base/public.h"
+#include "engine/run/loop.h"
+
+TL__PUBLIC(tl_loop_new, out, (tl_loop **out), (out))
+{
+	return tl__loop_new(out);
+}
+
+void tl_loop_run(tl_loop *loop)
+{
+	if (!loop)
+		return;
+	tl__loop_run(loop);
+}
+
+void tl_loop_stop(tl_loop *loop)
+{
+	if (!loop)
+		return;
+	tl__loop_stop(loop);
+}
+
+void tl_loop_free(tl_loop *loop)
+{
+	tl__loop_free(loop);
+}

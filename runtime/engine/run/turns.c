@@ -1,0 +1,124 @@
+#include "engine/run/turns.h"
+
+#include <string.h>
+#include "base/map.h"
+#include "base/siphash.h"
+
+void tl__turns_init(tl__turns *turns)
+{
+	tl__map seeded;
+
+	memset(turns, 0, sizeof *turns);
+	/* Names are chosen by strangers. */
+	tl__map_init(&seeded);
+	memcpy(turns->seed, seeded.seed, sizeof turns->seed);
+	tl__map_free(&seeded);
+}
+
+/* --- lines by party --------------------------------------------------------------------------- */
+
+static bool same_party(const tl__party *a, const tl__party *b)
+{
+	return a->rank == b->rank &&
+	       (a->rank == TL__PARTY_SELF || memcmp(a->name, b->name, sizeof a->name) == 0);
+}
+
+static size_t bucket_of(const tl__turns *turns, const tl__party *party)
+{
+	size_t len = party->rank == TL__PARTY_SELF ? 0 : sizeof party->name;
+
+	return (size_t)(tl__siphash(turns->seed, party->name, len) % TL__TURNS_BUCKETS);
+}
+
+static tl__turn *find_line(const tl__turns *turns, const tl__party *party)
+{
+	tl__turn *first = turns->buckets[bucket_of(turns, party)];
+
+	while (first && !same_party(&first->party, party))
+		first = first->beside;
+	return first;
+}
+
+/* `now` NULL: the line has ended. */
+static void replace_line(tl__turns *turns, tl__turn *before, tl__turn *now)
+{
+	tl__turn **at = &turns->buckets[bucket_of(turns, &before->party)];
+
+	while (*at != before)
+		at = &(*at)->beside;
+	if (now)
+		now->beside = before->beside;
+	*at = now ? now : before->beside;
+}
+
+bool tl__turns_waits(const tl__turns *turns, const tl__party *party)
+{
+	return find_line(turns, party) != NULL;
+}
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
+static void await_turn(tl__turns *turns, tl__turn *first)
+{
+	tl__party_rank rank = first->party.rank;
+
+	first->later = NULL;
+	if (turns->ranks[rank].last)
+		turns->ranks[rank].last->later = first;
+	else
+		turns->ranks[rank].first = first;
+	turns->ranks[rank].last = first;
+}
+
+void tl__turns_put(tl__turns *turns, tl__turn *turn)
+{
+	tl__turn *first = find_line(turns, &turn->party);
+	size_t bucket;
+
+	turn->behind = NULL;
+	if (first) {
+		first->last->behind = turn;
+		first->last = turn;
+		return;
+	}
+	turn->last = turn;
+	bucket = bucket_of(turns, &turn->party);
+	turn->beside = turns->buckets[bucket];
+	turns->buckets[bucket] = turn;
+	await_turn(turns, turn);
+}
+
+static tl__party_rank next_rank(tl__turns *turns)
+{
+	bool stranger = turns->ranks[TL__PARTY_STRANGER].first != NULL;
+
+	if (turns->ranks[TL__PARTY_SELF].first)
+		return TL__PARTY_SELF;
+	if (turns->ranks[TL__PARTY_PEER].first &&
+		(!stranger || turns->of_peers < TL__TURNS_OF_PEERS)) {
+		turns->of_peers += stranger;
+		return TL__PARTY_PEER;
+	}
+	turns->of_peers = 0;
+	return TL__PARTY_STRANGER;
+}
+
+tl__turn *tl__turns_take(tl__turns *turns, tl__turn **next)
+{
+	tl__party_rank rank = next_rank(turns);
+	tl__turn *turn = turns->ranks[rank].first;
+
+	*next = NULL;
+	if (!turn)
+		return NULL;
+	turns->ranks[rank].first = turn->later;
+	if (!turn->later)
+		turns->ranks[rank].last = NULL;
+	*next = turn->behind;
+	replace_line(turns, turn, turn->behind);
+	if (turn->behind) {
+		turn->behind->last = turn->last;
+		await_turn(turns, turn->behind);
+	}
+	return turn;
+}

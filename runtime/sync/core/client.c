@@ -1,0 +1,337 @@
+/* Who comes to us: every key that proved itself inbound, whether it is a registered peer or not.
+ * For the eyes of the owner; nothing is decided by it, and nothing of it outlives the process but
+ * what is remembered of exchanges with those that are no peers (record.c). */
+#include <string.h>
+#include "base/json/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sync/out/outbound.h"
+#include "sync/in/serve.h"
+
+#define CLIENT_DBS 16 /* databases shown of one: the last that it came about */
+#define LOOKED_AT  16 /* of those heard of longest ago, for one that gives way */
+
+typedef struct client_db {
+	tl_id id;
+	uint64_t acknowledged; /* our arrivals that it says it has */
+	uint64_t heard;        /* monotonic */
+} client_db;
+
+struct tl__client {
+	tl_key key;
+	char text[TL_KEY_TEXT_LEN + 1];
+	char *said_name;
+	char remote[TL__V1_MAX_TEXT + 1];
+	int64_t first_seen, last_seen; /* wall */
+	uint64_t heard;                /* monotonic, of the last request */
+	bool came;                     /* since the node was opened; else only remembered */
+	bool connected;                /* told so */
+	tl__sync_metadata metadata;    /* while it is no peer */
+	client_db dbs[CLIENT_DBS];
+	size_t db_count;
+	tl__client *prev, *next;
+};
+
+static tl_str map_key(const tl_key *key)
+{
+	return (tl_str){(const char *)key->b, TL_KEY_BYTES};
+}
+
+static tl__client *find(const tl__sync *sync, const tl_key *key)
+{
+	return tl__map_get(&sync->serve->clients, map_key(key));
+}
+
+static bool is_here(const tl__sync *sync, const tl__client *client)
+{
+	return sync->now - client->heard < TL__SERVE_CLIENT_GONE_MS ||
+	       tl__serve_watches_of(sync, &client->key) > 0;
+}
+
+static void free_client(tl__client *client)
+{
+	tl__free(client->said_name);
+	tl__free(client);
+}
+
+static void unlink_client(tl__serve *serve, tl__client *client)
+{
+	*(client->prev ? &client->prev->next : &serve->client_list) = client->next;
+	*(client->next ? &client->next->prev : &serve->last_client) = client->prev;
+}
+
+static void link_first(tl__serve *serve, tl__client *client)
+{
+	client->prev = NULL;
+	client->next = serve->client_list;
+	*(client->next ? &client->next->prev : &serve->last_client) = client;
+	serve->client_list = client;
+}
+
+static void drop(tl__sync *sync, tl__client *client)
+{
+	tl__record_forget(sync, client->text, &client->metadata, TL__SERVE_CLIENT_HISTORY);
+	unlink_client(sync->serve, client);
+	tl__map_remove(&sync->serve->clients, map_key(&client->key));
+	free_client(client);
+}
+
+/* Whoever was not heard of for longest gives way, strangers before peers: false where only peers
+ * are to be seen and a stranger comes. */
+static bool make_room(tl__sync *sync, bool for_peer)
+{
+	tl__serve *serve = sync->serve;
+
+	for (int i = 0; i < LOOKED_AT; i++) {
+		tl__client *client = serve->last_client;
+
+		if (!tl__sync_find_peer(sync, &client->key)) {
+			drop(sync, client);
+			return true;
+		}
+		unlink_client(serve, client);
+		link_first(serve, client);
+	}
+	if (for_peer)
+		drop(sync, serve->last_client);
+	return for_peer;
+}
+
+static tl__client *client_for(tl__sync *sync, const tl_key *key)
+{
+	tl__client *client = find(sync, key);
+
+	if (client)
+		return client;
+	if (sync->serve->clients.count >= TL__SERVE_MAX_CLIENTS &&
+		!make_room(sync, tl__sync_find_peer(sync, key) != NULL))
+		return NULL;
+	client = tl__alloc_zero(1, sizeof *client);
+	if (!client || tl__map_set(&sync->serve->clients, map_key(key), client) != TL_OK) {
+		tl__free(client);
+		return NULL;
+	}
+	client->key = *key;
+	tl_key_format(key, client->text);
+	link_first(sync->serve, client);
+	return client;
+}
+
+/* --- what is heard of it ---------------------------------------------------------------------- */
+
+void tl__client_heard(tl__sync *sync, const tl__incoming *in)
+{
+	tl__client *client = client_for(sync, &in->from);
+	const tl__peer *peer = tl__sync_find_peer(sync, &in->from);
+
+	if (!client)
+		return;
+	unlink_client(sync->serve, client);
+	link_first(sync->serve, client);
+	if (!client->came)
+		client->first_seen = sync->wall;
+	client->came = true;
+	client->heard = sync->now;
+	client->last_seen = sync->wall;
+	snprintf(client->remote, sizeof client->remote, "%.*s:%.*s", TL__STR_ARG(in->transport),
+		TL__STR_ARG(in->remote));
+	if (client->connected)
+		return;
+	client->connected = true;
+	if (sync->serve->next_client == UINT64_MAX)
+		sync->serve->next_client = sync->now + TL__SERVE_CLIENT_LOOK_MS;
+	/* One that we reached was told of then. */
+	if (!peer || peer->state != TL__PEER_CONNECTED)
+		tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, &in->from, NULL, 0, client->remote);
+}
+
+void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name)
+{
+	tl__client *client = find(sync, key);
+	char text[TL__V1_MAX_TEXT + 1];
+
+	if (!client || name.len == 0)
+		return;
+	tl_text_escape(name, text, sizeof text);
+	tl__free(client->said_name);
+	client->said_name = tl__copy_bytes(text, strlen(text));
+}
+
+/* The one heard of longest ago gives way. */
+static client_db *db_of(tl__client *client, const tl_id *id)
+{
+	client_db *oldest = &client->dbs[0];
+
+	for (size_t i = 0; i < client->db_count; i++) {
+		if (memcmp(&client->dbs[i].id, id, sizeof *id) == 0)
+			return &client->dbs[i];
+		if (client->dbs[i].heard < oldest->heard)
+			oldest = &client->dbs[i];
+	}
+	if (client->db_count < CLIENT_DBS)
+		oldest = &client->dbs[client->db_count++];
+	*oldest = (client_db){.id = *id};
+	return oldest;
+}
+
+void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged)
+{
+	tl__client *client = find(sync, key);
+	client_db *to = client ? db_of(client, db) : NULL;
+
+	if (!to)
+		return;
+	to->heard = sync->now;
+	if (acknowledged > to->acknowledged)
+		to->acknowledged = acknowledged;
+}
+
+void tl__clients_timer(tl__sync *sync)
+{
+	bool any = false;
+
+	if (sync->now < sync->serve->next_client)
+		return;
+	for (tl__client *client = sync->serve->client_list; client; client = client->next) {
+		if (!client->connected)
+			continue;
+		client->connected = is_here(sync, client);
+		any = any || client->connected;
+		if (!client->connected)
+			tl__sync_tell(sync, TL_EVENT_PEER_DISCONNECTED, &client->key, NULL, 0,
+				client->remote);
+	}
+	sync->serve->next_client = any ? sync->now + TL__SERVE_CLIENT_LOOK_MS : UINT64_MAX;
+}
+
+void tl__clients_free(tl__sync *sync)
+{
+	while (sync->serve->client_list) {
+		tl__client *client = sync->serve->client_list;
+
+		sync->serve->client_list = client->next;
+		free_client(client);
+	}
+	tl__map_free(&sync->serve->clients);
+}
+
+/* --- what is remembered of exchanges ---------------------------------------------------------- */
+
+const tl__sync_metadata *tl__client_metadata(const tl__sync *sync, const tl_key *key)
+{
+	const tl__client *client = find(sync, key);
+
+	return client && client->metadata.has ? &client->metadata : NULL;
+}
+
+tl__sync_metadata *tl__client_count(tl__sync *sync, const tl_key *key)
+{
+	tl__client *client = client_for(sync, key);
+
+	return client ? &client->metadata : NULL;
+}
+
+int tl__client_load_metadata(tl__sync *sync, const tl_key *key, tl_str document)
+{
+	tl__client *client = client_for(sync, key);
+	int rc;
+
+	if (!client)
+		return TL_E_NOMEM;
+	rc = tl__record_load_metadata(&client->metadata, document);
+	client->metadata.records = client->metadata.ok_count + client->metadata.failed_count;
+	return rc;
+}
+
+void tl__client_joins(tl__sync *sync, tl__peer *peer)
+{
+	tl__client *client = find(sync, &peer->key);
+
+	if (!client || !client->metadata.has || peer->metadata.has)
+		return;
+	peer->metadata = client->metadata;
+	peer->local_changed = true;
+	client->metadata = (tl__sync_metadata){0};
+}
+
+size_t tl__client_texts_with_state(const tl__sync *sync, const char **texts, size_t cap)
+{
+	size_t count = 0;
+
+	for (const tl__client *client = sync->serve->client_list; client && count < cap;
+		client = client->next)
+		if (client->metadata.has)
+			texts[count++] = client->text;
+	return count;
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static void put_db(tl__buf *out, const tl__sync *sync, const client_db *at)
+{
+	const tl__sync_db *db = tl__sync_find_db(sync, &at->id);
+	char id[TL_ID_TEXT_LEN + 1];
+
+	tl_id_format(&at->id, id);
+	tl__buf_format(out, "{\"id\":\"%s\",\"acknowledged\":%llu,\"arrivals\":%llu}", id,
+		(unsigned long long)at->acknowledged, (unsigned long long)(db ? db->arrivals : 0));
+}
+
+static void put_client(tl__buf *out, const tl__sync *sync, const tl__client *client)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, &client->key);
+
+	tl__buf_format(out, "{\"pubkey\":\"%s\"", client->text);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "said_name", client->said_name);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "status", peer ? tl__peer_status_name(peer->status) : NULL);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "remote", client->remote);
+	tl__buf_text(out, ",");
+	tl__put_time(out, "first_seen", client->first_seen);
+	tl__buf_text(out, ",");
+	tl__put_time(out, "last_seen", client->last_seen);
+	tl__buf_format(out, ",\"connected\":%s,\"watches\":%u,\"databases\":[",
+		client->connected ? "true" : "false", tl__serve_watches_of(sync, &client->key));
+	for (size_t i = 0; i < client->db_count; i++) {
+		tl__buf_text(out, i > 0 ? "," : "");
+		put_db(out, sync, &client->dbs[i]);
+	}
+	tl__buf_text(out, "]}");
+}
+
+bool tl__sync_put_client(const tl__sync *sync, const tl_key *key, tl__buf *out)
+{
+	const tl__client *client = find(sync, key);
+
+	if (client && client->came)
+		put_client(out, sync, client);
+	return client && client->came;
+}
+
+void tl__sync_put_clients(const tl__sync *sync, tl__buf *out)
+{
+	bool any = false;
+
+	tl__buf_text(out, "[");
+	for (const tl__client *client = sync->serve->client_list; client; client = client->next) {
+		if (!client->came)
+			continue;
+		tl__buf_text(out, any ? "," : "");
+		put_client(out, sync, client);
+		any = true;
+	}
+	tl__buf_text(out, "]");
+}
+
+size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t cap)
+{
+	size_t count = 0;
+
+	for (const tl__client *client = sync->serve->client_list; client && count < cap;
+		client = client->next)
+		if (client->came)
+			texts[count++] = client->text;
+	return count;
+}

@@ -1,0 +1,408 @@
+#include "sync/out/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sync/in/serve.h"
+
+#define PAIR_KEY_BYTES (TL_KEY_BYTES + TL_ID_BYTES)
+
+static void pair_key(const tl_key *peer, const tl_id *db, char out[PAIR_KEY_BYTES])
+{
+	memcpy(out, peer->b, TL_KEY_BYTES);
+	memcpy(out + TL_KEY_BYTES, db->b, TL_ID_BYTES);
+}
+
+tl__sync_local_key tl__peer_local_key(const char *kind, const tl__peer *peer)
+{
+	tl__sync_local_key out;
+
+	snprintf(out.text, sizeof out.text, "%s/%s", kind, peer->text);
+	return out;
+}
+
+tl__sync_local_key tl__pair_key(const char *kind, const tl__peer *peer, const tl_id *db)
+{
+	tl__sync_local_key out;
+	char id[TL_ID_TEXT_LEN + 1];
+
+	tl_id_format(db, id);
+	snprintf(out.text, sizeof out.text, "%s/%s/%s", kind, peer->text, id);
+	return out;
+}
+
+/* --- databases -------------------------------------------------------------------------------- */
+
+tl__sync_db *tl__sync_find_db(const tl__sync *sync, const tl_id *id)
+{
+	return tl__map_get(&sync->db_map, tl__map_key_id(id));
+}
+
+tl__sync_db *tl__sync_db_for(tl__sync *sync, const tl_id *id)
+{
+	tl__sync_db *db = tl__sync_find_db(sync, id);
+
+	if (db)
+		return db;
+	db = tl__alloc_zero(1, sizeof *db);
+	if (!db || tl__map_set(&sync->db_map, tl__map_key_id(id), db) != TL_OK) {
+		tl__free(db);
+		return NULL;
+	}
+	db->id = *id;
+	if (sync->last_db)
+		sync->last_db->next = db;
+	else
+		sync->dbs = db;
+	sync->last_db = db;
+	return db;
+}
+
+/* --- relations -------------------------------------------------------------------------------- */
+
+tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	char key[PAIR_KEY_BYTES];
+
+	pair_key(peer, db, key);
+	return tl__map_get(&sync->pair_map, (tl_str){key, sizeof key});
+}
+
+tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, peer, db);
+
+	return pair && pair->peer->status == TL__PEER_ACTIVE ? pair : NULL;
+}
+
+bool tl__pair_has_tag(const tl__pair *pair, tl_str tag)
+{
+	for (const tl__pair_tag *t = pair->tags; t; t = t->next)
+		if (tl__str_eq(tag, tl__str_z(t->text)))
+			return true;
+	return false;
+}
+
+tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	tl__pair *pair = tl__sync_related(sync, peer, db);
+
+	return pair && !pair->pull_only ? pair : NULL;
+}
+
+static void judge_direction(tl__pair *pair)
+{
+	pair->pull_only =
+		pair->tags && !pair->tags->next && tl__pair_has_tag(pair, TL__STR("delegated"));
+}
+
+static int add_tag(tl__pair *pair, tl_str tag)
+{
+	tl__pair_tag *t, **end = &pair->tags;
+
+	if (tl__pair_has_tag(pair, tag))
+		return TL_OK;
+	t = tl__alloc_zero(1, sizeof *t);
+	if (!t)
+		return TL_E_NOMEM;
+	t->text = tl__copy_bytes(tag.ptr, tag.len);
+	if (!t->text) {
+		tl__free(t);
+		return TL_E_NOMEM;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = t;
+	judge_direction(pair);
+	return TL_OK;
+}
+
+void tl__pair_free(tl__pair *pair)
+{
+	while (pair->tags) {
+		tl__pair_tag *t = pair->tags;
+
+		pair->tags = t->next;
+		tl__free(t->text);
+		tl__free(t);
+	}
+	tl__map_free(&pair->left.ids);
+	tl__free(pair);
+}
+
+static int enlist(tl__sync *sync, tl__pair *pair)
+{
+	char key[PAIR_KEY_BYTES];
+	tl__pair **end;
+
+	pair_key(&pair->peer->key, &pair->db->id, key);
+	if (tl__map_set(&sync->pair_map, (tl_str){key, sizeof key}, pair) != TL_OK)
+		return TL_E_NOMEM;
+	for (end = &pair->peer->pairs; *end; end = &(*end)->next_of_peer)
+		;
+	*end = pair;
+	for (end = &pair->db->pairs; *end; end = &(*end)->next_of_db)
+		;
+	*end = pair;
+	if (sync->last_pair)
+		sync->last_pair->next = pair;
+	else
+		sync->pairs = pair;
+	sync->last_pair = pair;
+	sync->pair_count++;
+	return TL_OK;
+}
+
+int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag, tl__pair **out)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, &peer->key, id);
+	tl__sync_db *db;
+	int rc;
+
+	if (pair) {
+		if (out)
+			*out = pair;
+		if (tl__pair_has_tag(pair, tag))
+			return TL_OK;
+		pair->local_changed = true;
+		pair->offered = pair->ack;
+		pair->from_sure = pair->wanted = true;
+		return add_tag(pair, tag);
+	}
+	db = tl__sync_db_for(sync, id);
+	pair = db ? tl__alloc_zero(1, sizeof *pair) : NULL;
+	if (!pair)
+		return TL_E_NOMEM;
+	tl__map_init(&pair->left.ids);
+	pair->peer = peer;
+	pair->db = db;
+	pair->wanted = true;
+	pair->local_changed = true;
+	rc = add_tag(pair, tag);
+	if (rc == TL_OK)
+		rc = enlist(sync, pair);
+	if (rc != TL_OK) {
+		tl__pair_free(pair);
+		return rc;
+	}
+	tl__serve_end_watches(sync, &peer->key); /* it comes again with other rights */
+	if (out)
+		*out = pair;
+	return TL_OK;
+}
+
+static void unlink_pair(tl__sync *sync, tl__pair *pair)
+{
+	char key[PAIR_KEY_BYTES];
+	tl__pair **at, *before = NULL;
+
+	pair_key(&pair->peer->key, &pair->db->id, key);
+	tl__map_remove(&sync->pair_map, (tl_str){key, sizeof key});
+	for (at = &pair->peer->pairs; *at != pair; at = &(*at)->next_of_peer)
+		;
+	*at = pair->next_of_peer;
+	for (at = &pair->db->pairs; *at != pair; at = &(*at)->next_of_db)
+		;
+	*at = pair->next_of_db;
+	for (tl__pair *p = sync->pairs; p != pair; p = p->next)
+		before = p;
+	if (before)
+		before->next = pair->next;
+	else
+		sync->pairs = pair->next;
+	if (sync->last_pair == pair)
+		sync->last_pair = before;
+	sync->pair_count--;
+}
+
+static void remove_tag(tl__pair *pair, tl_str tag)
+{
+	tl__pair_tag **at = &pair->tags;
+
+	while (*at) {
+		tl__pair_tag *t = *at;
+
+		if (tag.ptr && !tl__str_eq(tag, tl__str_z(t->text))) {
+			at = &t->next;
+			continue;
+		}
+		*at = t->next;
+		tl__free(t->text);
+		tl__free(t);
+	}
+	judge_direction(pair);
+}
+
+void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag)
+{
+	static const char *const kinds[] = {"sync/pair", "sync/pull", "sync/cursor"};
+
+	remove_tag(pair, tag);
+	pair->local_changed = true;
+	pair->offered = pair->ack;
+	pair->from_sure = true;
+	if (pair->tags)
+		return;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		tl__sync_local_key key = tl__pair_key(kinds[i], pair->peer, &pair->db->id);
+
+		tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
+	}
+	tl__serve_end_watches(sync, &pair->peer->key);
+	if (pair->session)
+		tl__session_cancel(sync, pair->session, TL_E_CANCELLED,
+			"the relation was taken away during the exchange");
+	tl__watch_end(sync, pair->peer);
+	tl__waiters_pair_gone(sync, pair);
+	unlink_pair(sync, pair);
+	tl__pair_free(pair);
+}
+
+/* --- what happens to it ----------------------------------------------------------------------- */
+
+bool tl__pair_dirty(const tl__pair *pair)
+{
+	uint64_t told = pair->offered > pair->ack ? pair->offered : pair->ack;
+
+	return !pair->pull_only && pair->db->arrivals > told;
+}
+
+bool tl__pair_is_sure(const tl__pair *pair)
+{
+	const tl__v1_cursor *a = &pair->sure, *b = &pair->seen;
+
+	return pair->has_sure && pair->has_seen && a->n == b->n &&
+	       memcmp(a->c, b->c, sizeof a->c) == 0 &&
+	       memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
+}
+
+void tl__pair_acknowledge(tl__pair *pair, uint64_t upto)
+{
+	uint64_t before;
+
+	if (!pair)
+		return;
+	before = pair->ack;
+	if (upto > pair->ack)
+		pair->ack = upto;
+	pair->ack = tl__came_after(&pair->came, pair->ack);
+	if (pair->offered < pair->ack)
+		pair->offered = pair->ack;
+	if (pair->ack != before)
+		pair->local_changed = true;
+}
+
+void tl__pair_restart(tl__sync *sync, tl__pair *pair)
+{
+	(void)sync;
+	if (!pair)
+		return;
+	pair->ack = pair->offered = 0;
+	pair->came.count = 0;
+	pair->level = false;
+	pair->local_changed = true;
+}
+
+/* At a pace: pages may arrive one after the other for a long time. */
+static void look_again(const tl__sync *sync, tl__pair *pair)
+{
+	uint64_t at = pair->sure_tried + TL__SYNC_AGAIN_PACE_MS;
+
+	if (pair->again_at == 0)
+		pair->again_at = at > sync->now ? at : sync->now;
+}
+
+/* Something arrived by another pair: there may be room now, or what entries wait for. */
+static void gaps_again(tl__sync *sync, const tl__pair *by)
+{
+	for (tl__pair *p = sync->pairs; p; p = p->next)
+		if (p != by && (p->gap || (p->session && p->session->gap)))
+			look_again(sync, p);
+}
+
+void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair)
+{
+	(void)sync;
+	if (pair)
+		pair->ingesting++;
+}
+
+/* What it sent need not be told to it. */
+static void note_came(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
+{
+	const tl__work_ingest *in = &work->ingest;
+	tl__sync_db *db = in->result.entered > 0 ? tl__sync_find_db(sync, &work->db) : NULL;
+	tl__came *came = pair ? &pair->came : peer && db ? tl__serve_came(sync, peer, db) : NULL;
+
+	for (size_t i = 0; came && in->result.fates && i < in->page.count; i++)
+		if (in->result.fates[i].arrival > in->before)
+			tl__came_add(came, in->result.fates[i].arrival);
+	tl__pair_acknowledge(pair, 0);
+}
+
+void tl__pair_unstore(tl__sync *sync, const tl__work *work)
+{
+	const tl__ingest_page *page = &work->ingest.page;
+	tl_key peer;
+
+	memcpy(peer.b, work->party.name, sizeof peer.b);
+	if (tl__sync_find_pair(sync, &peer, &work->db))
+		return;
+	for (size_t i = 0; i < page->local_count; i++)
+		tl__sync_put_local(sync, page->locals[i].key, TL__STR_NULL);
+}
+
+void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
+{
+	const tl__work_ingest *in = &work->ingest;
+	tl__sync_db *db;
+
+	if (pair && pair->ingesting > 0)
+		pair->ingesting--;
+	tl__pair_unstore(sync, work);
+	if (work->code != TL_OK)
+		return;
+	for (size_t i = 0; peer && i < in->result.missing_database_count; i++)
+		tl__sync_want_delegated(sync, peer, &in->result.missing_databases[i]);
+	/* What made room is unknown again: `seen` no longer vouches for it. */
+	for (tl__pair *p = in->result.evicted > 0 ? sync->pairs : NULL; p; p = p->next)
+		p->from_sure = true;
+	if (in->result.entered > 0) {
+		gaps_again(sync, pair);
+		tl__sync_tell(
+			sync, TL_EVENT_ENTRIES_RECEIVED, peer, &work->db, in->result.entered, NULL);
+	}
+	db = in->after > 0 ? tl__sync_db_for(sync, &work->db) : NULL;
+	note_came(sync, pair, peer, work);
+	if (db && in->after > db->arrivals)
+		db->arrivals = in->after;
+	if (db)
+		tl__serve_moved(sync, db);
+	if (!pair || in->after <= in->before)
+		return;
+	/* Nobody else wrote meanwhile and it was level: it stays level. */
+	if (in->after - in->before == in->result.entered) {
+		if (pair->ack == in->before)
+			pair->ack = in->after;
+		if (pair->offered == in->before)
+			pair->offered = in->after;
+		pair->local_changed = true;
+	}
+}
+
+void tl__sync_want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)
+{
+	tl__peer *peer = tl__sync_find_peer(sync, key);
+	tl_policy_question question = {.kind = TL_POLICY_DELEGATED, .peer = key, .db = db};
+	tl__pair *pair;
+
+	if (!peer || tl__sync_find_pair(sync, key, db))
+		return;
+	question.outbound = true;
+	question.otherwise = true;
+	if (tl__sync_ask_policy(sync, &question, NULL) != TL_POLICY_ALLOW)
+		return;
+	if (tl__pair_relate(sync, peer, db, TL__STR("delegated"), &pair) == TL_OK)
+		tl__pair_save_relation(sync, db);
+}

@@ -1,0 +1,275 @@
+/* A relation as it is stored: the list of peers in `_sync`, and local documents for the outbox and
+ * the places in the peer's order. */
+#include "sync/out/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/fields.h"
+#include "base/str.h"
+
+void tl__pair_save_relation(tl__sync *sync, const tl_id *id)
+{
+	tl__sync_db *db = tl__sync_find_db(sync, id);
+	tl__work_record record = {.store = "trees", .path_len = 1, .text = TL__STR_NULL};
+	tl__buf list = TL__BUF_INIT;
+	char text[TL_ID_TEXT_LEN + 1];
+
+	tl_id_format(id, text);
+	record.path[0] = tl__str_z(text);
+	if (!db || !db->pairs) {
+		tl__sync_put_record(sync, &record);
+		return;
+	}
+	tl__buf_text(&list, "[");
+	for (const tl__pair *pair = db->pairs; pair; pair = pair->next_of_db) {
+		tl__json_put_string(&list, tl__str_z(pair->peer->text));
+		if (pair->next_of_db)
+			tl__buf_text(&list, ",");
+	}
+	tl__buf_text(&list, "]");
+	record.path_len = 2;
+	record.path[1] = TL__STR("tree_id");
+	record.text = record.path[0];
+	tl__sync_put_record(sync, &record);
+	record.path[1] = TL__STR("peer_pubkeys");
+	record.text = tl__buf_view(&list);
+	if (tl__buf_status(&list) == TL_OK)
+		tl__sync_put_record(sync, &record);
+	else
+		tl__sync_put_lost(sync);
+	tl__buf_free(&list);
+}
+
+void tl__pair_save(tl__sync *sync, tl__pair *pair)
+{
+	tl__sync_local_key key = tl__pair_key("sync/pair", pair->peer, &pair->db->id);
+	tl__buf out = TL__BUF_INIT;
+
+	tl__buf_format(&out,
+		"{\"ack\":%llu,\"attempts\":%u,\"stalled\":%s,\"received\":%llu,\"sent\":%llu,",
+		(unsigned long long)pair->ack, pair->attempts, pair->stalled ? "true" : "false",
+		(unsigned long long)pair->received, (unsigned long long)pair->sent);
+	/* What it was sent without a word counts again after a restart; else it is offered anew. */
+	if (pair->untold)
+		tl__buf_format(&out, "\"offered\":%llu,", (unsigned long long)pair->offered);
+	tl__buf_text(&out, "\"error\":");
+	if (pair->last_code != TL_OK)
+		tl__json_put_string(&out, tl__str_z(pair->last_error));
+	else
+		tl__buf_text(&out, "null");
+	tl__buf_format(&out, ",\"code\":%d,\"tags\":[", -pair->last_code);
+	for (const tl__pair_tag *t = pair->tags; t; t = t->next) {
+		tl__json_put_string(&out, tl__str_z(t->text));
+		if (t->next)
+			tl__buf_text(&out, ",");
+	}
+	tl__buf_text(&out, "]}");
+	if (tl__buf_status(&out) == TL_OK)
+		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
+	else
+		tl__sync_put_lost(sync);
+	tl__buf_free(&out);
+	pair->local_changed = false;
+}
+
+/* What the members of a pair document say, before it is believed. */
+typedef struct pair_document {
+	uint64_t ack, offered, received, sent;
+	uint32_t attempts, code;
+	bool stalled, untold;
+	tl_str error, *tags;
+	size_t tag_count;
+} pair_document;
+
+static int read_pair(pair_document *out, tl_str document, tl__arena *arena)
+{
+	static const char *const names[] = {"ack", "attempts", "stalled", "received", "sent",
+		"error", "code", "tags", "offered"};
+	tl__fields f;
+	uint32_t seen = 0;
+	size_t at;
+
+	tl__fields_open(&f, document, arena, "pair document", TL_E_BAD_MESSAGE);
+	tl__fields_enter(&f, TL__JSON_OBJECT);
+	while (tl__fields_member(&f, names, 9, &seen, &at)) {
+		switch (at) {
+		case 0: tl__fields_u64(&f, &out->ack); break;
+		case 1: tl__fields_u32(&f, &out->attempts); break;
+		case 2: tl__fields_bool(&f, &out->stalled); break;
+		case 3: tl__fields_u64(&f, &out->received); break;
+		case 4: tl__fields_u64(&f, &out->sent); break;
+		case 5: tl__fields_optional_text(&f, &out->error); break;
+		case 6: tl__fields_u32(&f, &out->code); break;
+		case 7: tl__fields_texts(&f, &out->tags, &out->tag_count, 1024, "tags"); break;
+		default: tl__fields_u64(&f, &out->offered); out->untold = true;
+		}
+	}
+	return tl__fields_whole(&f);
+}
+
+/* `pair` has the tag "manual" from its record of `_sync`; the document knows better. */
+int tl__pair_load_local(tl__sync *sync, tl__pair *pair, tl_str document)
+{
+	tl__arena arena = TL__ARENA_INIT;
+	pair_document read = {0};
+	int rc = read_pair(&read, document, &arena);
+	bool manual = false;
+
+	for (size_t i = 0; rc == TL_OK && i < read.tag_count; i++) {
+		if (tl__str_eq(read.tags[i], TL__STR("manual")))
+			manual = true;
+		rc = tl__pair_relate(sync, pair->peer, &pair->db->id, read.tags[i], NULL);
+	}
+	if (rc == TL_OK) {
+		if (read.tag_count > 0 && !manual)
+			tl__pair_unrelate(sync, pair, TL__STR("manual"));
+		/* A store that was rolled back has fewer arrivals than were acknowledged. */
+		pair->ack = read.ack > pair->db->arrivals ? 0 : read.ack;
+		pair->untold = read.untold;
+		pair->offered = read.untold && read.offered > pair->ack &&
+						read.offered <= pair->db->arrivals
+					? read.offered
+					: pair->ack;
+		pair->attempts = read.attempts;
+		pair->stalled = read.stalled;
+		pair->received = read.received;
+		pair->sent = read.sent;
+		if (read.error.ptr) {
+			pair->last_code = -(int)(read.code & 0xffff);
+			tl__text_copy(pair->last_error, sizeof pair->last_error, read.error);
+		}
+		pair->local_changed = false;
+	}
+	tl__arena_free(&arena);
+	return rc;
+}
+
+/* --- places in the peer's order --------------------------------------------------------------- */
+
+static void put_hex(tl__buf *out, const uint8_t *bytes, size_t len)
+{
+	tl__buf_text(out, "\"");
+	for (size_t i = 0; i < len; i++)
+		tl__buf_format(out, "%02x", bytes[i]);
+	tl__buf_text(out, "\"");
+}
+
+static void put_cursor(tl__buf *out, bool has, const tl__v1_cursor *cursor)
+{
+	if (!has) {
+		tl__buf_text(out, "null");
+		return;
+	}
+	tl__buf_text(out, "{\"incarnation\":");
+	put_hex(out, cursor->incarnation, sizeof cursor->incarnation);
+	tl__buf_format(out, ",\"n\":%llu,\"c\":", (unsigned long long)cursor->n);
+	put_hex(out, cursor->c, sizeof cursor->c);
+	tl__buf_text(out, "}");
+}
+
+void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *sure, bool has_seen,
+	const tl__v1_cursor *seen, int64_t since)
+{
+	tl__buf_text(out, "{\"sure\":");
+	put_cursor(out, has_sure, sure);
+	tl__buf_text(out, ",\"seen\":");
+	put_cursor(out, has_seen, seen);
+	tl__buf_format(out, ",\"since\":%lld}", (long long)(since < 0 ? 0 : since));
+}
+
+void tl__pair_save_cursors(tl__sync *sync, tl__pair *pair)
+{
+	tl__sync_local_key key = tl__pair_key("sync/pull", pair->peer, &pair->db->id);
+	tl__buf out = TL__BUF_INIT;
+
+	tl__pair_write_cursors(
+		&out, pair->has_sure, &pair->sure, pair->has_seen, &pair->seen, pair->sure_since);
+	if (tl__buf_status(&out) == TL_OK)
+		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
+	tl__buf_free(&out);
+}
+
+static bool hex_bytes(tl_str text, uint8_t *out, size_t len)
+{
+	if (text.len != 2 * len)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		int digit = c >= '0' && c <= '9'   ? c - '0'
+			    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+						   : -1;
+
+		if (digit < 0)
+			return false;
+		out[i / 2] = (uint8_t)(i % 2 == 0 ? digit << 4 : out[i / 2] | digit);
+	}
+	return true;
+}
+
+static int read_cursor(tl_str text, bool *has, tl__v1_cursor *out, tl__arena *arena)
+{
+	static const char *const names[] = {"incarnation", "n", "c"};
+	tl_str incarnation = TL__STR_NULL, c = TL__STR_NULL;
+	uint32_t seen = 0;
+	tl__fields f;
+	size_t at;
+	int rc;
+
+	*has = false;
+	if (tl__str_eq(text, TL__STR("null")))
+		return TL_OK;
+	tl__fields_open(&f, text, arena, "cursor", TL_E_BAD_MESSAGE);
+	tl__fields_enter(&f, TL__JSON_OBJECT);
+	while (tl__fields_member(&f, names, 3, &seen, &at)) {
+		if (at == 0)
+			tl__fields_text(&f, &incarnation);
+		else if (at == 1)
+			tl__fields_u64(&f, &out->n);
+		else
+			tl__fields_text(&f, &c);
+	}
+	tl__fields_need(&f, names, seen, 7);
+	rc = tl__fields_whole(&f);
+	if (rc != TL_OK)
+		return rc;
+	if (!hex_bytes(incarnation, out->incarnation, sizeof out->incarnation) ||
+		!hex_bytes(c, out->c, sizeof out->c))
+		return tl__fail(TL_E_BAD_MESSAGE, "a stored cursor is no cursor");
+	*has = true;
+	return TL_OK;
+}
+
+int tl__pair_load_cursors(tl__pair *pair, tl_str document)
+{
+	static const char *const names[] = {"sure", "seen", "since"};
+	tl__arena arena = TL__ARENA_INIT;
+	tl_str sure = TL__STR("null"), seen_text = TL__STR("null");
+	uint64_t since = 0;
+	uint32_t seen = 0;
+	tl__fields f;
+	size_t at;
+	int rc;
+
+	tl__fields_open(&f, document, &arena, "cursor document", TL_E_BAD_MESSAGE);
+	tl__fields_enter(&f, TL__JSON_OBJECT);
+	while (tl__fields_member(&f, names, 3, &seen, &at)) {
+		if (at == 0)
+			tl__fields_verbatim(&f, &sure);
+		else if (at == 1)
+			tl__fields_verbatim(&f, &seen_text);
+		else
+			tl__fields_u64(&f, &since);
+	}
+	rc = tl__fields_whole(&f);
+	if (rc == TL_OK)
+		rc = read_cursor(sure, &pair->has_sure, &pair->sure, &arena);
+	if (rc == TL_OK)
+		rc = read_cursor(seen_text, &pair->has_seen, &pair->seen, &arena);
+	pair->sure_since = (int64_t)since;
+	if (rc != TL_OK)
+		pair->has_sure = pair->has_seen = false;
+	/* Policy, rules and room may be others than those of the last process. */
+	pair->from_sure = pair->has_seen && !tl__pair_is_sure(pair);
+	tl__arena_free(&arena);
+	return rc;
+}

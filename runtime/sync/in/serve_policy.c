@@ -1,0 +1,132 @@
+/* Decisions of wire/README.md §6: what the default answers, with the policy before it. Blocked
+ * peers and system databases were refused earlier and are never asked about. */
+#include <string.h>
+#include "sync/in/serve.h"
+
+static tl_policy_question question(
+	const tl__sync *sync, const tl__incoming *in, tl_policy_kind kind, const tl_id *db)
+{
+	tl_policy_question q = {.kind = kind, .db = db, .protocol = in->v0 ? 0 : 1};
+
+	q.address = in->remote.ptr;
+	q.encrypted = tl__sync_encrypted(in->channel);
+	if (in->v0) {
+		q.claimed_key = in->has_request && in->request.kind == TL__V0_SYNC_TREE
+					? in->request.sync_tree.requesting_key
+					: TL__STR_NULL;
+		return q;
+	}
+	q.peer = &in->from;
+	q.keys = in->proven + 1;
+	q.key_count = in->proven_count - 1;
+	q.related = db && tl__sync_gives(sync, &in->from, db) != NULL;
+	return q;
+}
+
+/* Any relation lets its peer carry entries to us, also one that gives it nothing. */
+static bool may_carry(const tl__sync *sync, const tl__incoming *in)
+{
+	return tl__sync_related(sync, &in->from, &in->db) != NULL;
+}
+
+static bool allows(tl__sync *sync, tl_policy_question *q)
+{
+	return tl__sync_ask_policy(sync, q, NULL) == TL_POLICY_ALLOW;
+}
+
+/* --- what keys hold --------------------------------------------------------------------------- */
+
+/* A key found only under the device record of 0.2.0 never grants reading: such nodes sign whatever
+ * they are asked to. */
+static bool grants_read(const tl__work_rights *rights)
+{
+	if (rights->is_public)
+		return true;
+	for (size_t i = 0; i < rights->key_count; i++)
+		if (rights->keys[i].active &&
+			!tl__str_eq(rights->keys[i].name, TL__STR(TL__DEVICE_KEY_NAME)))
+			return true;
+	return false;
+}
+
+static bool grants_write(const tl__work_rights *rights)
+{
+	if (rights->is_public && rights->public_permission.kind != TL_READ)
+		return true;
+	for (size_t i = 0; i < rights->key_count; i++)
+		if (rights->keys[i].active && rights->keys[i].permission.kind != TL_READ)
+			return true;
+	return false;
+}
+
+bool tl__serve_any_relation(const tl__sync *sync, const tl_id *db)
+{
+	const tl__sync_db *known = tl__sync_find_db(sync, db);
+
+	for (const tl__pair *pair = known ? known->pairs : NULL; pair; pair = pair->next_of_db)
+		if (pair->tags && pair->peer->status == TL__PEER_ACTIVE)
+			return true;
+	return false;
+}
+
+/* --- decisions -------------------------------------------------------------------------------- */
+
+bool tl__serve_may_connect(tl__sync *sync, tl__incoming *in)
+{
+	tl_policy_question q = question(sync, in, TL_POLICY_CONNECT, NULL);
+
+	q.otherwise = true;
+	return allows(sync, &q);
+}
+
+bool tl__serve_may_list(tl__sync *sync, tl__incoming *in, const tl_id *db)
+{
+	tl_policy_question q = question(sync, in, TL_POLICY_LIST, db);
+
+	q.otherwise = true; /* the list holds what may be read */
+	return allows(sync, &q);
+}
+
+bool tl__serve_may_read(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
+{
+	tl_policy_question q = question(sync, in, TL_POLICY_READ, &in->db);
+
+	q.granted = in->v0 && !sync->options.v0_claims ? rights->is_public : grants_read(rights);
+	q.otherwise = q.related || q.granted;
+	return allows(sync, &q);
+}
+
+bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
+{
+	tl_policy_question q = question(sync, in, TL_POLICY_WRITE, &in->db);
+
+	if (in->v0) {
+		q.granted = rights->is_public;
+		q.otherwise = q.granted || tl__serve_any_relation(sync, &in->db);
+	} else {
+		q.granted = grants_write(rights);
+		q.otherwise = may_carry(sync, in) || q.granted;
+	}
+	return allows(sync, &q);
+}
+
+bool tl__serve_may_create(tl__sync *sync, tl__incoming *in)
+{
+	tl_policy_question q = question(sync, in, TL_POLICY_CREATE, &in->db);
+
+	/* Asked for: a relation waits for it. */
+	q.otherwise = in->v0 ? tl__serve_any_relation(sync, &in->db) : may_carry(sync, in);
+	for (size_t i = 0; !in->v0 && i < sync->accepted_count; i++)
+		for (size_t k = 0; k < in->proven_count; k++)
+			q.otherwise |=
+				memcmp(&sync->accepted[i], &in->proven[k], sizeof(tl_key)) == 0;
+	return allows(sync, &q);
+}
+
+tl_policy_answer tl__serve_may_ask(tl__sync *sync, tl__incoming *in)
+{
+	tl_policy_question q = question(sync, in, TL_POLICY_REQUEST, &in->db);
+
+	q.otherwise = true;
+	return tl__sync_ask_policy(sync, &q, NULL);
+}

@@ -1,0 +1,420 @@
+/* One request to a peer: address by address until one answers. What must come first at an address
+ * (hello, or the v0 handshake) is put before by itself; what the answer tells about epoch, clock
+ * and channel is taken up, and the request repeated once for each. */
+#include "sync/out/call.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define NONE ((size_t)-1)
+
+tl__call *tl__call_new(tl__sync *sync, tl__call_kind kind, tl__peer *peer)
+{
+	tl__call *call = tl__alloc_zero(1, sizeof *call);
+
+	if (!call)
+		return NULL;
+	call->kind = kind;
+	call->most_bytes = sync->options.max_response_bytes;
+	call->peer = peer;
+	call->number = tl__sync_number(sync);
+	return call;
+}
+
+void tl__call_free(tl__call *call)
+{
+	if (!call)
+		return;
+	tl__buf_free(&call->args);
+	tl__buf_free(&call->body);
+	tl__free(call);
+}
+
+static void unlink_call(tl__sync *sync, tl__call *call)
+{
+	tl__call **at = &sync->call_list;
+
+	while (*at && *at != call)
+		at = &(*at)->next;
+	if (*at)
+		*at = call->next;
+	sync->exchanges--;
+	if (call->peer) {
+		call->peer->exchanges--;
+		tl__peer_release(sync, call->peer);
+	}
+}
+
+void tl__call_finish(tl__sync *sync, tl__call *call, tl__call_result *result)
+{
+	tl__call_done done = call->done;
+	void *ud = call->ud;
+	uint64_t owner = call->owner;
+
+	result->bytes = call->bytes;
+	/* The peer outlives `done`: it may only go when the call lets it. */
+	if (done)
+		done(sync, ud, owner, result);
+	else
+		tl__intake_free(result->intake);
+	unlink_call(sync, call);
+	tl__call_free(call);
+}
+
+void tl__call_give_up(tl__sync *sync, tl__call *call)
+{
+	tl__call_result result = {.code = call->code, .error = call->error, .cut = call->cut};
+
+	result.address = call->address;
+	tl__call_finish(sync, call, &result);
+}
+
+void tl__call_note(tl__call *call, int code, const char *error)
+{
+	call->code = code;
+	tl__text_copy(call->error, sizeof call->error, tl__str_z(error));
+}
+
+void tl__call_note_last(tl__call *call, int code)
+{
+	const tl_error *error = tl_last_error();
+
+	tl__call_note(call, code, error ? tl_error_message(error) : tl_error_name(code));
+}
+
+/* --- which address ---------------------------------------------------------------------------- */
+
+static bool transport_enabled(const tl__sync *sync, const char *type, bool *encrypted)
+{
+	for (size_t i = 0; i < sync->transport_count; i++)
+		if (strcmp(sync->transports[i].type, type) == 0) {
+			*encrypted = sync->transports[i].encrypted;
+			return true;
+		}
+	return false;
+}
+
+/* Whether this address may be dialled at all; else the call knows why. */
+static bool may_dial(tl__sync *sync, tl__call *call, const tl_address *address)
+{
+	tl_policy_question question = {.kind = TL_POLICY_DIAL, .otherwise = true};
+	char text[530];
+	const char *reason;
+
+	if (!transport_enabled(sync, address->type, &question.encrypted)) {
+		tl__call_note(call,
+			sync->transport_count == 0 ? TL_E_NO_TRANSPORT_ENABLED
+						   : TL_E_UNSUPPORTED_TRANSPORT,
+			"no transport for this address is enabled");
+		return false;
+	}
+	if (sync->options.require_encryption && !question.encrypted &&
+		!tl__sync_loopback(tl__str_z(address->text))) {
+		tl__call_note(call, TL_E_CLEARTEXT_REFUSED,
+			"a connection in the clear beyond this machine is refused "
+			"(require_encryption)");
+		return false;
+	}
+	tl_address_format(address, text);
+	question.address = text;
+	question.peer = call->peer ? &call->peer->key : NULL;
+	question.outbound = true;
+	question.protocol = call->kind == TL__CALL_V1;
+	if (tl__sync_ask_policy(sync, &question, &reason) == TL_POLICY_ALLOW)
+		return true;
+	tl__call_note(call, TL_E_REFUSED, reason ? reason : "the policy refuses to dial it");
+	return false;
+}
+
+static bool better(const tl__peer_address *a, const tl__peer_address *b)
+{
+	if (a->success != b->success)
+		return a->success > b->success;
+	if (a->proven != b->proven)
+		return a->proven;
+	return a->failures < b->failures;
+}
+
+static bool was_tried(const tl__call *call, uint32_t number)
+{
+	for (size_t i = 0; i < call->tried_count; i++)
+		if (call->tried[i] == number)
+			return true;
+	return false;
+}
+
+/* The best of the addresses not tried yet. */
+static size_t best_address(tl__sync *sync, tl__call *call)
+{
+	const tl__peer *peer = call->peer;
+	size_t best = NONE;
+
+	if (call->tried_count == sizeof call->tried / sizeof *call->tried)
+		return NONE;
+	for (size_t i = 0; peer && i < peer->address_count; i++)
+		if (!was_tried(call, peer->addresses[i].number) &&
+			(best == NONE || better(&peer->addresses[i], &peer->addresses[best])))
+			best = i;
+	if (best == NONE)
+		return NONE;
+	call->tried[call->tried_count++] = peer->addresses[best].number;
+	if (!may_dial(sync, call, &peer->addresses[best].address))
+		return best_address(sync, call);
+	return best;
+}
+
+static bool next_address(tl__sync *sync, tl__call *call)
+{
+	size_t index;
+
+	if (call->fixed) {
+		if (call->tried_count > 0)
+			return false;
+		call->tried_count = 1;
+		return may_dial(sync, call, &call->address);
+	}
+	index = best_address(sync, call);
+	if (index == NONE) {
+		if (call->code == TL_OK)
+			tl__call_note(call, TL_E_NETWORK,
+				"the peer has no address; add one or connect to it");
+		return false;
+	}
+	call->address = call->peer->addresses[index].address;
+	return true;
+}
+
+/* Where the peer's record of the address dialled is; NULL for a first contact. */
+tl__peer_address *tl__call_address(const tl__call *call)
+{
+	int at = call->peer ? tl__peer_address_at(call->peer, &call->address) : -1;
+
+	return at < 0 ? NULL : &call->peer->addresses[at];
+}
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+static bool needs_greeting(const tl__call *call)
+{
+	const tl__peer_address *at = tl__call_address(call);
+
+	if (call->kind == TL__CALL_HANDSHAKE ||
+		(call->kind == TL__CALL_V1 && call->method == TL__V1_HELLO))
+		return false;
+	if (!at || !at->proven)
+		return true;
+	if (call->kind == TL__CALL_V1)
+		return !call->peer->epoch_known || !call->peer->hello_heard;
+	return !call->peer->greeted;
+}
+
+static size_t gather_secrets(const tl__sync *sync, const tl__call *call, const tl_secret **out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < call->key_count; i++)
+		for (size_t k = 0; k < sync->key_count; k++)
+			if (memcmp(sync->keys[k].key.b, call->keys[i].b, TL_KEY_BYTES) == 0) {
+				out[count++] = &sync->keys[k].secret;
+				break;
+			}
+	if (call->extra && count < TL__V1_MAX_KEYS)
+		out[count++] = call->extra;
+	return count;
+}
+
+/* Our clock was set since its offset was learnt, when the two give no time: it is learnt anew. */
+static int64_t time_towards(const tl__sync *sync, tl__peer *peer)
+{
+	int64_t time = tl__sync_time(sync);
+
+	if (time + peer->clock_offset < 0 || time + peer->clock_offset > TL__V1_MAX_TIME)
+		peer->clock_offset = 0;
+	return time + peer->clock_offset;
+}
+
+static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
+{
+	tl__v1_method method = call->greeting ? TL__V1_HELLO : call->method;
+	bool hello = method == TL__V1_HELLO;
+	tl__v1_request request = {0};
+	const tl_secret *secrets[TL__V1_MAX_KEYS];
+	tl__buf hello_args = TL__BUF_INIT;
+	size_t count = hello ? 0 : gather_secrets(sync, call, secrets);
+	const tl__peer_address *at = tl__call_address(call);
+	int rc = tl__nonce_next(sync, &call->peer->key, request.nonce);
+
+	request.has_to = true;
+	request.to = call->peer->key;
+	request.from = sync->key;
+	request.method = tl__str_z(tl__v1_method_name(method));
+	request.has_db = !hello && call->has_db;
+	request.db = call->db;
+	request.time = time_towards(sync, call->peer);
+	request.has_epoch = !hello && call->peer->epoch_known;
+	memcpy(request.epoch, call->peer->epoch, sizeof request.epoch);
+	if (call->channel[0] == 0)
+		snprintf(call->channel, sizeof call->channel, "%s",
+			at && at->channel[0] ? at->channel : "none");
+	request.channel = tl__str_z(call->channel);
+	if (hello)
+		tl__hello_write(sync, &hello_args);
+	request.args = tl__buf_view(hello ? &hello_args : &call->args);
+	if (rc == TL_OK)
+		rc = tl__buf_status(&hello_args);
+	if (rc == TL_OK)
+		rc = tl__v1_request_write(out, &request, sync->device, secrets, count,
+			hello ? (tl_str){"", 0} : tl__buf_view(&call->body), call->re);
+	tl__buf_free(&hello_args);
+	return rc;
+}
+
+static int write_v0(tl__sync *sync, tl__call *call, tl__buf *out)
+{
+	if (call->greeting || call->kind == TL__CALL_HANDSHAKE) {
+		sync->random.fill(sync->random.ud, call->challenge, sizeof call->challenge);
+		tl__handshake_write(sync, out, call->challenge);
+	} else {
+		tl__buf_str(out, tl__buf_view(&call->body));
+	}
+	return tl__buf_status(out);
+}
+
+bool tl__call_repeat(tl__sync *sync, tl__call *call)
+{
+	tl__sync_action action = {.kind = TL__SYNC_SEND};
+	bool v1 = call->kind == TL__CALL_V1;
+	bool tree = call->kind == TL__CALL_TREE && !call->greeting;
+	int rc;
+
+	action.send.body = TL__BUF_INIT;
+	rc = v1 ? write_v1(sync, call, &action.send.body) : write_v0(sync, call, &action.send.body);
+	if (rc != TL_OK) {
+		tl__buf_free(&action.send.body);
+		tl__call_note_last(call, rc);
+		return false;
+	}
+	call->exchange = tl__sync_number(sync);
+	call->sent_at = sync->now;
+	call->sent_wall = tl__sync_time(sync);
+	call->request_bytes = action.send.body.len;
+	call->bytes += call->request_bytes;
+	action.send.exchange = call->exchange;
+	action.send.address = call->address;
+	snprintf(action.send.path, sizeof action.send.path, "%s%s",
+		v1 ? TL__V1_PATH_PREFIX : TL__V0_PATH,
+		!v1              ? ""
+		: call->greeting ? tl__v1_method_name(TL__V1_HELLO)
+				 : tl__v1_method_name(call->method));
+	action.send.content_type = v1 ? TL__V1_CONTENT_TYPE : TL__V0_CONTENT_TYPE;
+	action.send.read = tree ? TL__SYNC_READ_TREE : TL__SYNC_READ_WHOLE;
+	action.send.limit = tree ? call->most_bytes
+			    : v1 ? TL__SYNC_MAX_FRAME
+				 : TL__V0_MAX_MEMBER_BYTES;
+	action.send.db = call->db;
+	action.send.hold_ms = call->greeting ? 0 : call->hold_ms;
+	if (tl__sync_act(sync, &action))
+		return true;
+	tl__call_note(call, TL_E_NOMEM, "out of memory");
+	call->exchange = 0;
+	return false;
+}
+
+/* The next address, or the end. From tl__call_start the end waits for the next event. */
+bool tl__call_dial(tl__sync *sync, tl__call *call)
+{
+	while (next_address(sync, call)) {
+		call->channel[0] = 0;
+		call->greeting = needs_greeting(call);
+		if (tl__call_repeat(sync, call))
+			return true;
+	}
+	call->exchange = 0;
+	return false;
+}
+
+void tl__call_start(tl__sync *sync, tl__call *call)
+{
+	tl__call **end = &sync->call_list;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = call;
+	sync->exchanges++;
+	if (call->peer)
+		call->peer->exchanges++;
+	(void)tl__call_dial(sync, call);
+}
+
+void tl__calls_fail(tl__sync *sync)
+{
+	tl__call *call = sync->call_list;
+
+	while (call) {
+		if (call->exchange != 0) {
+			call = call->next;
+			continue;
+		}
+		tl__call_give_up(sync, call);
+		call = sync->call_list; /* `done` may have changed the list */
+	}
+}
+
+bool tl__calls_failed(const tl__sync *sync)
+{
+	for (const tl__call *call = sync->call_list; call; call = call->next)
+		if (call->exchange == 0)
+			return true;
+	return false;
+}
+
+void tl__calls_free(tl__sync *sync)
+{
+	while (sync->call_list) {
+		tl__call *call = sync->call_list;
+
+		sync->call_list = call->next;
+		if (call->peer && --call->peer->exchanges == 0 && call->peer->removed)
+			tl__peer_free(call->peer);
+		tl__call_free(call);
+	}
+}
+
+void tl__call_cancel(tl__sync *sync, uint64_t number)
+{
+	tl__sync_action action = {.kind = TL__SYNC_CANCEL_SEND};
+	tl__call *call = sync->call_list;
+
+	while (call && call->number != number)
+		call = call->next;
+	if (!call)
+		return;
+	call->done = NULL;
+	if (call->exchange == 0)
+		return; /* tl__calls_fail frees it */
+	action.exchange = call->exchange;
+	tl__sync_act(sync, &action);
+}
+
+/* --- proofs ----------------------------------------------------------------------------------- */
+
+static void add_proof(tl__call *call, const tl_key *key)
+{
+	for (size_t i = 0; i < call->key_count; i++)
+		if (memcmp(call->keys[i].b, key->b, TL_KEY_BYTES) == 0)
+			return;
+	if (call->key_count < TL__V1_MAX_KEYS)
+		call->keys[call->key_count++] = *key;
+}
+
+void tl__call_prove(tl__sync *sync, tl__call *call, const tl__sync_db *db, uint32_t key_mask)
+{
+	for (size_t i = 0; db && db->has_access && i < sync->key_count; i++)
+		if (memcmp(sync->keys[i].key.b, db->access_key.b, TL_KEY_BYTES) == 0)
+			add_proof(call, &db->access_key);
+	for (size_t i = 0; i < sync->key_count && i < 32; i++)
+		if (key_mask & (1u << i))
+			add_proof(call, &sync->keys[i].key);
+}

@@ -1,0 +1,500 @@
+/* What the files of the outbound half share. */
+#ifndef TL_SYNC_OUTBOUND_H
+#define TL_SYNC_OUTBOUND_H
+
+#include "sync/core/state.h"
+
+#define TL__SYNC_MAX_ROUNDS      8    /* of asking for what is missing, in one exchange */
+#define TL__SYNC_MAX_ASIDE       4096 /* ids remembered in one exchange */
+#define TL__SYNC_SURE_AGAIN_MS   (24 * 3600 * 1000) /* the next pull starts from `sure` */
+#define TL__SYNC_AGAIN_PACE_MS   1000 /* between pulls from `sure` because something arrived */
+#define TL__SYNC_MAX_PAGE_CUTS   16   /* smaller pages tried, in one exchange */
+#define TL__SYNC_WAIT_PACE_MS    100  /* between exchanges that a waiting command asks for */
+#define TL__SYNC_WAIT_RETRY_MS   1000 /* the same, after one that failed */
+#define TL__SYNC_STALLED_PACE_MS 1000 /* between attempts of a pair that gave up, at commits */
+#define TL__SYNC_PROGRESS_MS     1000 /* between events of an exchange that runs */
+#define TL__SYNC_REFUSED_PACE_MS                                                                   \
+	(5 * 60 * 1000) /* and of one that gave up because it was refused */
+
+/* --- action.c, save.c, load.c ----------------------------------------------------------------- */
+
+int tl__sync_queue_new(tl__sync *sync) TL_MUST_USE;
+void tl__sync_queue_free(tl__sync *sync);
+/* Before each event: what an event asks for must not be lost when memory runs out. */
+void tl__sync_queue_fill(tl__sync *sync);
+int tl__sync_save_new(tl__sync *sync) TL_MUST_USE;
+void tl__sync_save_free(tl__sync *sync);
+/* Something that was to be put could not even be formed: memory ran out. */
+void tl__sync_put_lost(tl__sync *sync);
+/* Writes what has been gathered when its time has come. */
+void tl__sync_save_timer(tl__sync *sync);
+uint64_t tl__sync_save_due(const tl__sync *sync);
+void tl__sync_load(tl__sync *sync);  /* hands out the load; sets `loaded` when it is back */
+void tl__sync_go_on(tl__sync *sync); /* starts whatever can start now: at the end of each event */
+/* knock.c */
+int tl__knock_load(tl__sync *sync, tl_str key, tl_str document) TL_MUST_USE;
+void tl__knock_drop(tl__sync *sync, const tl_key *key); /* it is a peer now */
+void tl__knocks_free(tl__sync *sync);
+
+/* nonce.c: a new name for this process, under which it counts; then each request has the next
+ * number of its responder. */
+void tl__nonce_begin(tl__sync *sync);
+int tl__nonce_next(tl__sync *sync, const tl_key *to, uint8_t nonce[TL__V1_NONCE_BYTES]) TL_MUST_USE;
+
+/* --- peer.c ----------------------------------------------------------------------------------- */
+
+/* A peer that is in no list yet: first contact. NULL when memory ran out. */
+tl__peer *tl__peer_new(const tl_key *key, tl_str name);
+void tl__peer_free(tl__peer *peer); /* NULL is fine */
+/* Makes it known. On failure it stays the caller's. */
+int tl__peer_enlist(tl__sync *sync, tl__peer *peer) TL_MUST_USE;
+/* Out of the lists; its pairs are dropped. Freed once no exchange is about it. */
+void tl__peer_remove(tl__sync *sync, tl__peer *peer);
+void tl__peer_release(tl__sync *sync, tl__peer *peer); /* after an exchange of a removed peer */
+/* Of its owner here, and of itself; empty: none. */
+int tl__peer_set_name(tl__peer *peer, tl_str name) TL_MUST_USE;
+int tl__peer_set_said_name(tl__peer *peer, tl_str name) TL_MUST_USE;
+const char *tl__peer_status_name(tl__peer_status status);
+bool tl__peer_status_parse(tl__peer_status *out, tl_str name);
+const char *tl__peer_protocol_name(tl__peer_protocol protocol); /* NULL: unknown */
+/* Index of an address or -1. */
+int tl__peer_address_at(const tl__peer *peer, const tl_address *address);
+/* Index of the address, which is the owner's from now on; added when it is new. It takes the place
+ * of a learnt one when the peer has 16, TL_E_TOO_LARGE when all are the owner's. */
+int tl__peer_add_address(tl__peer *peer, const tl_address *address, size_t *index) TL_MUST_USE;
+/* What the peer's hello told, instead of what an earlier one did, as far as there is room beside
+ * the owner's. Whether anything changed. */
+bool tl__peer_learn_addresses(tl__peer *peer, const tl_address *told, size_t count);
+void tl__peer_drop_address(tl__peer *peer, size_t index);
+/* Stores the record in `_sync` and the local document. */
+void tl__peer_save(tl__sync *sync, tl__peer *peer);
+void tl__peer_save_local(tl__sync *sync, const tl__peer *peer);
+void tl__peer_forget(tl__sync *sync, const tl__peer *peer); /* removes both */
+int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document) TL_MUST_USE;
+void tl__peer_failed(tl__sync *sync, tl__peer *peer, int code, const char *error);
+void tl__peer_succeeded(tl__sync *sync, tl__peer *peer, const tl_address *address);
+/* Something changed that makes another attempt worth it: stalled pairs leave that state, waits are
+ * over. */
+void tl__peer_wake(tl__sync *sync, tl__peer *peer);
+/* Another process answers there, or what it knows of us may have changed: declined entries are
+ * offered again. */
+void tl__peer_offer_again(tl__peer *peer);
+
+/* --- pair.c ----------------------------------------------------------------------------------- */
+
+tl__sync_db *tl__sync_db_for(tl__sync *sync, const tl_id *id); /* made when new; NULL: no memory */
+/* The relation gets this tag; made when it is new. */
+int tl__pair_relate(
+	tl__sync *sync, tl__peer *peer, const tl_id *db, tl_str tag, tl__pair **out) TL_MUST_USE;
+/* Takes a tag away (ptr NULL: all). The pair goes when none is left. */
+void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag);
+/* Places that were stored with a page after the relation had ended: works of a peer and our own
+ * take turns. */
+void tl__pair_unstore(tl__sync *sync, const tl__work *work);
+void tl__pair_free(tl__pair *pair);
+bool tl__pair_has_tag(const tl__pair *pair, tl_str tag);
+bool tl__pair_dirty(const tl__pair *pair);
+bool tl__pair_is_sure(const tl__pair *pair);        /* nothing up to `seen` was declined */
+void tl__pair_save(tl__sync *sync, tl__pair *pair); /* its local document */
+/* The relation in `_sync`. */
+void tl__pair_save_relation(tl__sync *sync, const tl_id *db);
+int tl__pair_load_local(tl__sync *sync, tl__pair *pair, tl_str document) TL_MUST_USE;
+int tl__pair_load_cursors(tl__pair *pair, tl_str document) TL_MUST_USE;
+/* Keys of local documents. */
+typedef struct tl__sync_local_key {
+	char text[192];
+} tl__sync_local_key;
+tl__sync_local_key tl__peer_local_key(const char *kind, const tl__peer *peer);
+tl__sync_local_key tl__pair_key(const char *kind, const tl__peer *peer, const tl_id *db);
+/* The document of the places in the peer's order. */
+void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *sure, bool has_seen,
+	const tl__v1_cursor *seen, int64_t since);
+void tl__pair_save_cursors(tl__sync *sync, tl__pair *pair);
+
+/* --- record.c: README.md, Stored records -------------------------------------------------------
+ */
+
+typedef struct tl__sync_outcome {
+	int64_t started; /* wall */
+	uint64_t milliseconds, entries, bytes;
+	int code;
+	const char *error;
+	bool has_entry;
+	tl_id entry; /* the newest that moved */
+} tl__sync_outcome;
+
+void tl__record_exchange(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome);
+/* One that the other side began; it need be neither a peer nor related. */
+void tl__record_served(
+	tl__sync *sync, const tl_key *key, const tl_id *db, const tl__sync_outcome *outcome);
+/* Adds what a page brought. */
+void tl__outcome_took(tl__sync_outcome *outcome, const tl__work_ingest *in);
+/* Metadata and history of a key, of which `kept` records stay, are removed. */
+void tl__record_forget(
+	tl__sync *sync, const char *key, const tl__sync_metadata *metadata, unsigned kept);
+int tl__record_load_cursor(tl__pair *pair, tl_str document) TL_MUST_USE;
+int tl__record_load_metadata(tl__sync_metadata *out, tl_str document) TL_MUST_USE;
+
+/* --- call.c: one request to a peer ------------------------------------------------------------ */
+
+typedef enum tl__call_kind {
+	TL__CALL_HANDSHAKE, /* v0; peer may be NULL */
+	TL__CALL_TREE,      /* v0 SyncTree: the body is given */
+	TL__CALL_SEND,      /* v0 SendEntries: the body is given */
+	TL__CALL_V1
+} tl__call_kind;
+
+typedef struct tl__call_result {
+	int code;          /* TL_OK: the peer's answer, verified as far as the protocol lets it */
+	const char *error; /* sentence */
+	tl__v1_status status; /* v1 refusals: which; TL__V1_OK otherwise */
+	bool put_off;         /* busy: what it was about waits as long as the peer says */
+	tl_str args, body;    /* v1 */
+	tl_str document;      /* v0, whole */
+	tl__intake *intake;   /* v0 tree: the receiver's from now on */
+	/* Handshake. */
+	tl_key key;
+	tl_str name;
+	bool tidelock;
+	const tl__v0_tree_info *trees;
+	size_t tree_count;
+	tl_address address; /* that answered */
+	char channel[TL__V1_MAX_TEXT + 1];
+	uint64_t bytes;   /* both ways */
+	bool cut;         /* failed where less might have passed */
+	uint64_t wait_ms; /* v1 refusals: not before */
+} tl__call_result;
+
+typedef void (*tl__call_done)(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
+
+struct tl__call {
+	/* Filled by the caller. `body` is the call's from tl__call_start on. */
+	tl__call_kind kind;
+	tl__peer *peer; /* stays alive while the call is under way */
+	bool fixed;     /* this address and no other */
+	tl_address address;
+	tl__v1_method method;
+	bool has_db;
+	tl_id db;
+	tl__buf args, body;
+	tl_key keys[TL__V1_MAX_KEYS]; /* proofs */
+	size_t key_count;
+	tl__call_done done; /* exactly once, never from within tl__call_start */
+	void *ud;
+	uint64_t owner;
+	uint32_t hold_ms;       /* watch: the answer may take so long */
+	uint64_t most_bytes;    /* tree: of the answer */
+	const tl_secret *extra; /* one more proof, by a key that need not be the node's; its
+				   owner's, which lives as long as the call. NULL: none */
+	/* Private. */
+	uint64_t number, exchange;
+	bool greeting; /* the request under way is a hello or handshake put before */
+	uint32_t tried[2 * TL__SYNC_MAX_ADDRESSES]; /* numbers: the list may change meanwhile */
+	size_t tried_count;
+	char channel[TL__V1_MAX_TEXT + 1];
+	bool cut;
+	uint64_t request_bytes; /* of the request under way */
+	bool epoch_again, clock_again, channel_again, replay_again;
+	uint8_t re[32], challenge[TL__V0_CHALLENGE_BYTES];
+	uint64_t sent_at;
+	int64_t sent_wall;
+	int code; /* of the last address that failed */
+	char error[TL__SYNC_ERROR_TEXT];
+	uint64_t bytes;
+	tl__call *next;
+};
+
+/* NULL when memory ran out. */
+tl__call *tl__call_new(tl__sync *sync, tl__call_kind kind, tl__peer *peer);
+/* Starts it; the call frees itself after `done`. A failure to start is told by `done` too, with the
+ * next event (or timer). */
+void tl__call_start(tl__sync *sync, tl__call *call);
+void tl__call_free(tl__call *call); /* one that was not started */
+/* `done` comes no more; the exchange is cancelled. */
+void tl__call_cancel(tl__sync *sync, uint64_t number);
+void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered);
+/* Tells failures that arose while starting. */
+void tl__calls_fail(tl__sync *sync);
+bool tl__calls_failed(const tl__sync *sync); /* there are some */
+void tl__calls_free(tl__sync *sync);
+/* Fills proofs: those of our keys whose bit is set, and the key that asked for access there. */
+void tl__call_prove(tl__sync *sync, tl__call *call, const tl__sync_db *db, uint32_t key_mask);
+
+/* page_size.c: what fits the way to a peer. */
+
+/* Bytes of entry lines for the next page; one entry goes whatever this is. */
+size_t tl__page_bytes(const tl__sync *sync, const tl__peer *peer);
+/* So many bytes of a call did not pass; `said`: HTTP status 413 told so. Calls without pages are
+ * passed over. */
+void tl__page_cut(tl__sync *sync, tl__call *call, uint64_t bytes, bool said);
+void tl__page_passed(tl__sync *sync, const tl__call *call);
+/* Nothing passed at all: what was not said need not have been a limit. */
+void tl__page_unsure(tl__peer *peer);
+/* Another process answers there: what was cut off may have been the end of the one before. */
+void tl__page_other_process(tl__peer *peer);
+/* Whether to try a smaller page; `divisible`: the one that failed was more than one entry. */
+bool tl__page_again(tl__session *session, const tl__call_result *result, bool divisible);
+
+/* v1_answer.c: the checks of a v1 answer. */
+typedef struct tl__v1_answer {
+	tl__v1_response header;
+	tl_str body;
+} tl__v1_answer;
+/* TL_OK: it answers this call's request, by its peer's key. Else why it counts for nothing. */
+int tl__call_read_v1(
+	tl__call *call, const tl__sync_answered *answered, tl__v1_answer *out) TL_MUST_USE;
+int tl__call_status_code(tl__v1_status status);
+
+/* hello.c */
+void tl__hello_write(tl__sync *sync, tl__buf *args);
+/* What a proven peer says of itself goes into its record; its addresses count as unproven until it
+ * answers there. True: its addresses are others now, to be stored. Either half. */
+bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello);
+/* What the peer's hello says goes into its record; `index` is the address dialled. */
+int tl__hello_read(
+	tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16]) TL_MUST_USE;
+void tl__handshake_write(tl__sync *sync, tl__buf *body, const uint8_t challenge[32]);
+/* Checks of the v0 handshake; fills key, name and tidelock of the result. The name
+ * lives in `memory`. */
+int tl__handshake_read(tl_str document, const uint8_t challenge[32], tl__call_result *out,
+	tl__v0_reader **memory) TL_MUST_USE;
+
+/* --- contact.c -------------------------------------------------------------------------------- */
+
+/* What happens once the peer is known and registered (code TL_OK), or not (peer NULL). */
+typedef void (*tl__contact_done)(tl__sync *sync, void *ud, int code, const char *error,
+	tl__peer *peer, const tl_address *address);
+/* Proves who is at this address. `done` comes once, later; `ud` is released with tl__free after it
+ * (also when it is dropped). */
+void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *pin,
+	tl__contact_done done, void *ud, uint64_t op);
+void tl__contact_cancel(tl__sync *sync, uint64_t op);
+/* acquaint.c: a peer that was registered without contact: which protocol does it speak? When it
+ * cannot be told, its relations have failed. */
+void tl__acquaint(tl__sync *sync, tl__peer *peer);
+void tl__contacts_free(tl__sync *sync);
+
+/* --- session.c, pull.c, push.c, tree_v0.c: one exchange of a pair ------------------------------
+ */
+
+/* What the pages of an exchange brought since the last one that entered. */
+typedef struct tl__gain {
+	unsigned idle, barren; /* pages: of no use, declined by us */
+	uint64_t lines, invalid, waiting, declined, no_room;
+	uint64_t known; /* ever */
+} tl__gain;
+
+struct tl__session {
+	uint64_t number;
+	tl__pair *pair; /* NULL: the relation was taken away */
+	tl__peer *peer;
+	tl__session *next;
+	/* Under way. */
+	uint64_t call; /* number; 0 = none */
+	unsigned ingests, works;
+	/* How it went. */
+	int code;
+	uint64_t started;
+	uint64_t told; /* monotonic: when its progress was told last, or it began */
+	int64_t started_wall;
+	uint64_t received, sent, bytes;
+	/* Pull. */
+	tl_id *tips; /* ours, as told in this exchange */
+	size_t tip_count;
+	tl__v1_tips tips_told;
+	tl__v1_cursor cursor; /* of the last page */
+	tl_id *theirs;        /* tips of the last answer that told them */
+	size_t their_count;
+	tl_id *wants; /* to be asked for, or (push) to be sent */
+	size_t want_count;
+	tl__map asked; /* ids already wanted, sent on request, or declined */
+	uint64_t declined;
+	int declined_code;
+	int refused_code; /* reading was refused: what the exchange ends with, once it has pushed */
+	unsigned rounds;
+	unsigned empty_pages; /* one after the other */
+	tl__gain gain;
+	unsigned page_cuts;
+	bool page_smallest; /* it was asked for single entries */
+	uint32_t key_mask;
+	/* Push. */
+	unsigned sends;     /* v0 messages */
+	uint64_t push_from; /* told so far */
+	uint64_t open_from; /* smallest arrival without a final fate; UINT64_MAX: none */
+	uint64_t plan_to, plan_head;
+	uint64_t *plan_arrivals; /* of the page under way */
+	tl_id *plan_ids;
+	size_t plan_count;
+	tl_id last; /* the newest that moved */
+	bool has_last;
+	bool failing; /* ends when nothing is under way any more */
+	bool has_cursor;
+	bool held;         /* we hold the root */
+	bool answered_all; /* the last page said more = false */
+	bool fruitless;    /* fails because what was given is of no use */
+	bool skips;        /* what lies before `seen` is of no use: it goes on from there */
+	bool skipped;
+	bool from_sure;    /* `sure` may follow */
+	bool gap;          /* nor does it: there was no room, or too much is missing */
+	bool pulling;      /* a pull of this exchange is under way */
+	bool pulled;       /* it came to its end */
+	bool theirs_known; /* listed completely */
+	bool same_tips;
+	bool left_out;      /* v0: something cannot be sent */
+	bool unsettled;     /* something was declined or stays pending */
+	bool was_unsettled; /* already before this exchange */
+	bool offer_again;   /* what was declined so far is to be offered again afterwards */
+	bool by_tips_tried;
+	bool wanted;      /* by a command or a tick, not by a commit alone */
+	bool ahead, even; /* the last push said that it is ahead of our place, or that it is not */
+	bool all_ours;    /* and that all it holds came in this exchange */
+	bool looked;      /* pulled because a push was refused, or said that the peer is ahead */
+	bool put_off;     /* the peer was busy and said for how long: no failure */
+	bool took;        /* the peer took a page */
+	bool reread;      /* reading was refused, a page was taken, and it was asked for again */
+	bool plan_more, plan_wanted;
+	size_t wanted_count; /* of `wants` in that page */
+	bool whole;          /* v0: asked with no tips */
+	bool confirm;        /* v0: what was sent should show now */
+	bool confirm_later;  /* v0: a commit is sent; whether it shows is asked when it is quiet */
+	bool blind;          /* v0: it does not say what it holds */
+	bool retold;         /* v0: it gave all of it to somebody who holds some; asked again */
+	char error[TL__SYNC_ERROR_TEXT];
+	char refused_error[TL__SYNC_ERROR_TEXT];
+};
+
+/* Starts an exchange of this pair; TL_E_NOMEM. */
+int tl__session_start(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
+/* By number; NULL when it is over. */
+tl__session *tl__session_find(tl__sync *sync, uint64_t number);
+/* Remembers the failure; the session ends once nothing is under way. error NULL: the last error. */
+void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error);
+/* The same for what the peer refused; the text says what it was sent all the same. */
+void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error);
+/* Well done: ends it. */
+void tl__session_finish(tl__sync *sync, tl__session *session);
+/* Ends a failing session that has nothing under way. */
+void tl__session_settle(tl__sync *sync, tl__session *session);
+void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const char *error);
+void tl__sessions_free(tl__sync *sync);
+/* An event of each one that runs, every TL__SYNC_PROGRESS_MS. */
+void tl__sessions_tell(tl__sync *sync);
+uint64_t tl__sessions_due(const tl__sync *sync); /* UINT64_MAX: none runs */
+/* A work of this session; counted. NULL: the session fails. */
+tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind kind,
+	void (*done)(void *sync, tl__work *work));
+/* Takes a work back: the session it belongs to, or NULL (over, or the work failed and so does the
+ * session): then it has been freed. */
+tl__session *tl__session_worked(tl__sync *sync, tl__work *work);
+void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work);
+tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call_kind kind);
+void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
+/* The session of a call's result, whatever it is; NULL: over. */
+tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
+bool tl__session_note(tl__session *session, const tl_id *id); /* false: known, or no room */
+const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
+void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);
+
+/* gain.c: after each page that was stored. TL_OK; TL_E_SYNC_PROTOCOL_ERROR: so many in a row were
+ * of no use that the exchange is to end. */
+int tl__gain_page(tl__gain *gain, const tl__work_ingest *in) TL_MUST_USE;
+/* The session fails, and this counts against the peer. error NULL: the last error. */
+void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error);
+void tl__gain_concluded(tl__sync *sync, tl__session *session);
+
+/* left_out.c: at the begin of an exchange, and around each plan of it. */
+void tl__left_out_begin(tl__pair *pair);
+void tl__left_out_lend(tl__pair *pair, tl__work_plan *plan);
+/* The session says what is left out. */
+void tl__left_out_return(tl__session *session, tl__work_plan *plan);
+
+void tl__pull_start(tl__sync *sync, tl__session *session);
+void tl__push_start(tl__sync *sync, tl__session *session);
+void tl__tree_v0_start(tl__sync *sync, tl__session *session);
+
+/* What both a pull and a watch do with a page: its lines and our place behind it, in one batch. */
+int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
+	size_t count) TL_MUST_USE;
+
+/* --- watch.c, watch_answer.c: requests held by peers ---------------------------------------------
+ */
+
+#define TL__WATCH_HOLD_MS      50000
+#define TL__WATCH_MIN_HOLD_MS  5000
+#define TL__WATCH_FULL_TO_RISE 10   /* held to the end before the hold time doubles */
+#define TL__WATCH_CUTS         4    /* one after the other, asked again at once */
+#define TL__WATCH_AGAIN_MS     1000 /* behind an answer that tells nothing before its time */
+#define TL__WATCH_CHANGE_MS    50   /* between two that name other databases */
+#define TL__WATCH_MAX_IDLE     8    /* answers that bring nothing, one after the other; then … */
+#define TL__WATCH_IDLE_MS      100  /* … between them */
+#define TL__WATCH_PULLS_MS     2000 /* that a watch waits for pulls of the same peer */
+
+void tl__watch_run(tl__sync *sync);
+unsigned tl__watches_held(const tl__peer *peer); /* requests of ours, held there now */
+uint64_t tl__watch_due(const tl__sync *sync);
+void tl__watch_end(tl__sync *sync, tl__peer *peer); /* its calls are cancelled */
+uint8_t tl__watch_number(const tl__peer *peer, const tl__peer_watch *watch); /* as pairs name it */
+/* None of its databases is named any more. */
+void tl__watch_unname(tl__peer *peer, const tl__peer_watch *watch);
+bool tl__watch_is_pulled(const tl__pair *pair);
+void tl__watch_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
+void tl__watches_end(tl__sync *sync);
+
+/* --- schedule.c ------------------------------------------------------------------------------- */
+
+void tl__schedule_run(tl__sync *sync);
+uint64_t tl__schedule_due(const tl__sync *sync);
+void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *error);
+/* Whether this is how a peer, or a policy, says no: trying again changes nothing by itself. */
+bool tl__sync_is_refusal(int code);
+/* The peer was busy and says how long: no attempt has failed, the same is wanted then. */
+void tl__schedule_put_off(tl__sync *sync, tl__pair *pair, int code, const char *error);
+uint64_t tl__pair_waits_until(const tl__pair *pair); /* monotonic; 0 or past: it need not */
+void tl__schedule_succeeded(tl__sync *sync, tl__pair *pair);
+void tl__schedule_timers(tl__sync *sync); /* periodic and connection check, from now on */
+
+/* --- command.c, wait.c ------------------------------------------------------------------------ */
+
+void tl__sync_command_do(tl__sync *sync, const tl__sync_command *command);
+/* Commands that came before the load was done: kept, then done; or all refused with this thread's
+ * last error. */
+void tl__sync_command_keep(tl__sync *sync, const tl__sync_command *command);
+void tl__sync_do_waiting(tl__sync *sync);
+void tl__sync_refuse_waiting(tl__sync *sync, int code);
+/* A pair's exchange is over; called before the pair may be freed. */
+void tl__waiters_session(
+	tl__sync *sync, tl__pair *pair, int code, const char *error, const tl__session *session);
+/* Both sides hold the same, found without an exchange. */
+void tl__waiters_level(tl__sync *sync, tl__pair *pair);
+void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair);
+void tl__waiters_run(tl__sync *sync);
+uint64_t tl__waiters_due(const tl__sync *sync);
+bool tl__waiters_cancel(tl__sync *sync, uint64_t op);
+void tl__waiters_free(tl__sync *sync);
+void tl__wait_pair(tl__sync *sync, uint64_t op, tl__peer *peer, const tl_id *db);
+/* One exchange of this pair, completing with `text` (or the counts when NULL). */
+void tl__wait_exchange(tl__sync *sync, uint64_t op, tl__pair *pair, const char *text);
+/* All that is dirty is sent; unless `send_only`, each peer is asked what it has, too. */
+void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms, bool send_only);
+/* Somebody waits for this pair: failures in a row are of his making. */
+bool tl__waiters_wait_for(const tl__sync *sync, const tl__pair *pair);
+void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeout_ms);
+/* ask.c: list and access. */
+void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer);
+void tl__ask_access(tl__sync *sync, const tl__sync_command *command);
+/* Requests about this database prove this key of ours from now on, which stays so. */
+void tl__access_use(tl__sync *sync, tl__sync_db *db, const tl_key *key, const char *name);
+void tl__sync_set_waiting(tl__sync *sync, tl__sync_db *db, bool waits);
+/* Requests that wait for an owner are repeated, at a pace. */
+void tl__asks_again(tl__sync *sync);
+uint64_t tl__asks_due(const tl__sync *sync); /* monotonic; UINT64_MAX: none waits */
+void tl__ask_cancel(tl__sync *sync, uint64_t op);
+void tl__asks_free(tl__sync *sync);
+
+/* --- sync.c ----------------------------------------------------------------------------------- */
+
+/* Fields of 0 or NULL keep what is set. */
+int tl__sync_set_options(tl__sync *sync, const tl_sync_options *options) TL_MUST_USE;
+void tl__sync_wipe_keys(tl__sync *sync);
+
+#endif

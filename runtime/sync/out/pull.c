@@ -1,0 +1,544 @@
+/* v1 pull: pages by cursor until the responder has no more, then the end check. The next page is
+ * asked for while the last one is being stored. */
+#include "sync/out/outbound.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define MAX_INGESTS 3 /* pages waiting to be stored */
+
+static void ask(tl__sync *sync, tl__session *session);
+static void go_on(tl__sync *sync, tl__session *session);
+
+static bool is_ahead(const tl__v1_cursor *a, const tl__v1_cursor *b)
+{
+	return a->n > b->n || memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) != 0;
+}
+
+/* --- what we hold ----------------------------------------------------------------------------- */
+
+static void tips_done(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	tl__session *session = tl__session_worked(sync, work);
+	const tl__work_tips *in;
+
+	if (!session)
+		return;
+	in = &work->tips;
+	session->held = in->held;
+	session->key_mask = session->pair->key_mask = in->key_mask;
+	session->tips_told.count = in->tip_count;
+	session->tips_told.hashed = in->tip_count > TL__V1_MAX_TIPS;
+	memcpy(session->tips_told.sha256, in->tips_hash, sizeof in->tips_hash);
+	tl__free(session->tips); /* of a pull before this one */
+	session->tips = NULL;
+	session->tip_count = 0;
+	if (!session->tips_told.hashed && in->id_count > 0) {
+		session->tips = tl__alloc(in->id_count * sizeof *session->tips);
+		if (!session->tips) {
+			tl__work_free(work);
+			tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+			return;
+		}
+		memcpy(session->tips, in->ids, in->id_count * sizeof *session->tips);
+		session->tip_count = in->id_count;
+	}
+	tl__work_free(work);
+	ask(sync, session);
+}
+
+void tl__pull_start(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	tl__work *work;
+
+	/* A time still to come was noted before the clock was set back. */
+	bool long_ago = sync->wall < pair->sure_since ||
+			sync->wall - pair->sure_since > TL__SYNC_SURE_AGAIN_MS;
+
+	session->pulling = true;
+	session->gain = (tl__gain){0};
+	if (long_ago || pair->from_sure) {
+		session->from_sure = true;
+		pair->from_sure = false;
+		pair->sure_tried = sync->now;
+		pair->sure_since = sync->wall;
+	}
+	session->has_cursor = session->from_sure ? pair->has_sure : pair->has_seen;
+	session->cursor = session->from_sure ? pair->sure : pair->seen;
+	/* `sure` follows only when this exchange covers everything above it. */
+	if (!pair->has_seen || tl__pair_is_sure(pair))
+		session->from_sure = true;
+	work = tl__session_work(sync, session, TL__WORK_TIPS, tips_done);
+	if (!work)
+		return;
+	work->tips.max_tips = TL__V1_MAX_TIPS;
+	work->tips.keys = tl__session_keys(sync, work, &work->tips.key_count);
+	tl__session_give(sync, session, work);
+}
+
+/* --- asking for a page ------------------------------------------------------------------------ */
+
+static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
+
+static int compare_ids(const void *a, const void *b)
+{
+	return memcmp(((const tl_id *)a)->b, ((const tl_id *)b)->b, TL_ID_BYTES);
+}
+
+/* Once, what was given from `sure` on is of no use again: `seen` is behind it. */
+static bool may_skip(const tl__session *session)
+{
+	const tl__pair *pair = session->pair;
+
+	return session->from_sure && !session->skipped && pair->has_seen && session->has_cursor &&
+	       !session->answered_all && session->cursor.n < pair->seen.n &&
+	       memcmp(session->cursor.incarnation, pair->seen.incarnation,
+		       sizeof pair->seen.incarnation) == 0;
+}
+
+static void skip(tl__session *session)
+{
+	if (!session->skips)
+		return;
+	session->skips = false;
+	if (!may_skip(session))
+		return;
+	session->skipped = session->gap = true;
+	session->cursor = session->pair->seen;
+	session->gain = (tl__gain){.known = session->gain.known};
+}
+
+/* What was pushed just before need not come back: a commit since hides that behind its tip. */
+static void write_have(tl__session *session, tl__buf *body)
+{
+	size_t count = session->took ? session->plan_count : 0;
+
+	if (count > 1)
+		qsort(session->plan_ids, count, sizeof *session->plan_ids, compare_ids);
+	for (size_t i = 0; i < count && i < TL__V1_MAX_HAVE; i++)
+		tl__v1_write_id(body, TL__V1_LINE_HAVE, &session->plan_ids[i]);
+}
+
+static void ask(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	tl__call *call = tl__session_call(sync, session, TL__CALL_V1);
+	tl__v1_pull pull = {0};
+
+	if (!call)
+		return;
+	skip(session);
+	call->method = TL__V1_PULL;
+	call->done = page_done;
+	/* Which of our keys opens what is not held cannot be known: the one that asked, or all. */
+	tl__call_prove(sync, call, pair->db,
+		session->held || pair->db->has_access ? session->key_mask : UINT32_MAX);
+	pull.has_cursor = session->has_cursor;
+	pull.cursor = session->cursor;
+	pull.has_seen = pair->has_seen;
+	pull.seen = pair->seen;
+	pull.budget = tl__page_bytes(sync, session->peer);
+	pull.tips = session->tips_told;
+	pull.state = session->peer->takes_state;
+	tl__v1_write_pull(&call->args, &pull);
+	for (size_t i = 0; !pull.tips.hashed && i < session->tip_count; i++)
+		tl__v1_write_id(&call->body, TL__V1_LINE_TIP, &session->tips[i]);
+	write_have(session, &call->body);
+	if (session->want_count > 1)
+		qsort(session->wants, session->want_count, sizeof *session->wants, compare_ids);
+	for (size_t i = 0; i < session->want_count; i++)
+		tl__v1_write_id(&call->body, TL__V1_LINE_WANT, &session->wants[i]);
+	session->wanted_count = session->want_count;
+	session->want_count = 0;
+	session->page_smallest = pull.budget == 1;
+	tl__session_send(sync, session, call);
+}
+
+/* --- a page ----------------------------------------------------------------------------------- */
+
+typedef struct page {
+	tl__v1_page args;
+	tl_str *lines;
+	size_t count, absent;
+	tl_id *tips;
+	size_t tip_count;
+} page;
+
+static int read_lines(page *out, const tl__call_result *result, tl__arena *arena)
+{
+	size_t line_cap = 0, tip_cap = 0;
+	tl__v1_body body;
+	tl__v1_line line;
+	bool end = false;
+	int rc = tl__v1_body_open(
+		&body, TL__V1_BODY_PAGE, result->body, out->args.has_tips ? &out->args.tips : NULL);
+
+	while (rc == TL_OK && (rc = tl__v1_body_next(&body, &line, &end)) == TL_OK && !end) {
+		if (line.kind == TL__V1_LINE_ENTRY) {
+			rc = tl__arena_grow(arena, (void **)&out->lines, &line_cap, out->count,
+				sizeof *out->lines);
+			if (rc == TL_OK)
+				out->lines[out->count++] = tl__arena_str(arena, line.entry);
+		} else if (line.kind == TL__V1_LINE_TIP) {
+			rc = tl__arena_grow(arena, (void **)&out->tips, &tip_cap, out->tip_count,
+				sizeof *out->tips);
+			if (rc == TL_OK)
+				out->tips[out->tip_count++] = line.id;
+		} else {
+			out->absent++;
+		}
+	}
+	return rc;
+}
+
+/* A responder must get somewhere, or it could keep us for ever. */
+static int check_progress(tl__session *session, const page *p)
+{
+	session->empty_pages = p->count == 0 ? session->empty_pages + 1 : 0;
+	if (p->args.more && session->empty_pages > TL__SYNC_MAX_EMPTY_PAGES)
+		return tl__fail(TL_E_SYNC_PROTOCOL_ERROR,
+			"the peer says again and again that there is more and gives nothing");
+	if (p->args.more && session->has_cursor && p->args.cursor_valid && p->count == 0 &&
+		!is_ahead(&p->args.cursor, &session->cursor))
+		return tl__fail(
+			TL_E_SYNC_PROTOCOL_ERROR, "the peer says there is more and gives nothing");
+	if (!p->args.more && !p->args.has_tips)
+		return tl__fail(TL_E_SYNC_PROTOCOL_ERROR, "the peer's last page tells no tips");
+	return TL_OK;
+}
+
+static int keep_tips(tl__session *session, const page *p)
+{
+	if (!p->args.has_tips)
+		return TL_OK;
+	tl__free(session->theirs);
+	session->theirs = NULL;
+	session->their_count = 0;
+	session->theirs_known = !p->args.tips.hashed;
+	session->same_tips = p->args.tips.count == session->tips_told.count &&
+			     memcmp(p->args.tips.sha256, session->tips_told.sha256, 32) == 0;
+	if (p->tip_count == 0)
+		return TL_OK;
+	session->theirs = tl__alloc(p->tip_count * sizeof *p->tips);
+	if (!session->theirs)
+		return TL_E_NOMEM;
+	memcpy(session->theirs, p->tips, p->tip_count * sizeof *p->tips);
+	session->their_count = p->tip_count;
+	return TL_OK;
+}
+
+/* The peer's store, or our memory of it, was rolled back: what it holds of ours is unknown, and our
+ * place in its order too. */
+static void judge_cursors(tl__sync *sync, tl__session *session, const page *p)
+{
+	tl__pair *pair = session->pair;
+
+	if (p->args.cursor_valid && p->args.seen_valid)
+		return;
+	tl__log_about(sync->log, TL_LOG_WARNING, "sync", tl__str_z(pair->peer->text),
+		"the store of %s was rolled back: exchanging from the start", pair->peer->text);
+	tl__pair_restart(sync, pair);
+	pair->has_seen = pair->has_sure = false;
+	session->from_sure = true;
+}
+
+static void stored(void *ud, tl__work *work);
+
+/* The page and our place behind it are written together: `seen` moves now, `sure` when it turns out
+ * that nothing was declined. */
+static int write_cursor(const tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work)
+{
+	tl__sync_local_key key = tl__pair_key("sync/pull", pair->peer, &pair->db->id);
+	tl__put_local *local = tl__arena_alloc(&work->arena, 1, sizeof *local);
+	tl__buf text = TL__BUF_INIT;
+	int rc;
+
+	if (!local)
+		return TL_E_NOMEM;
+	tl__pair_write_cursors(&text, pair->has_sure, &pair->sure, true, cursor, pair->sure_since);
+	rc = tl__buf_status(&text);
+	if (rc == TL_OK) {
+		local->key = tl__arena_str(&work->arena, tl__str_z(key.text));
+		local->value = tl__arena_str(&work->arena, tl__buf_view(&text));
+		work->ingest.page.locals = local;
+		work->ingest.page.local_count = 1;
+	}
+	tl__buf_free(&text);
+	return rc;
+}
+
+int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
+	size_t count)
+{
+	tl__ingest_page *to = &work->ingest.page;
+
+	to->db = pair->db->id;
+	to->lines = lines;
+	to->count = count;
+	to->form = TL_ENTRY_CANONICAL;
+	to->sender = tl__arena_str(&work->arena, tl__str_z(pair->peer->text));
+	to->related = true;
+	to->accept_unknown = true; /* the relation asks for it */
+	return write_cursor(pair, cursor, work);
+}
+
+/* Takes the page apart; the work's memory holds it. */
+static int take_page(
+	tl__sync *sync, tl__session *session, tl__work *work, const tl__call_result *result)
+{
+	page p = {0};
+	int rc = tl__v1_read_page(&p.args, result->args);
+
+	if (rc == TL_OK)
+		rc = read_lines(&p, result, &work->arena);
+	if (rc == TL_OK)
+		rc = check_progress(session, &p);
+	if (rc == TL_OK)
+		rc = keep_tips(session, &p);
+	if (rc != TL_OK)
+		return rc;
+	judge_cursors(sync, session, &p);
+	session->has_cursor = true;
+	session->cursor = p.args.cursor;
+	session->answered_all = !p.args.more;
+	session->pair->progress_left = p.args.has_left ? p.args.left : 0;
+	session->pair->progress_told = p.args.has_left || !p.args.more;
+	if (p.count > 0)
+		rc = tl__pull_store(session->pair, &session->cursor, work, p.lines, p.count);
+	if (p.count > 0 && rc == TL_OK)
+		tl__session_give(sync, session, work);
+	if (p.count > 0)
+		return rc;
+	tl__work_free(work);
+	return TL_OK;
+}
+
+/* What was wanted there is asked for in the next exchange. */
+static void ask_smaller(tl__sync *sync, tl__session *session)
+{
+	session->gap = session->gap || session->wanted_count > 0;
+	ask(sync, session);
+}
+
+/* A peer that gives nothing may still take: it may lack the database. The refusal is kept, as what
+ * the exchange ends with unless it gives after that. */
+static void refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
+{
+	bool lacking =
+		result->status == TL__V1_NOT_AVAILABLE || result->status == TL__V1_NOT_PERMITTED;
+
+	if (tl__page_again(session, result, !session->page_smallest)) {
+		ask_smaller(sync, session);
+		return;
+	}
+	if (!lacking || !session->held || session->pair->pull_only || session->ingests > 0 ||
+		session->reread) {
+		tl__session_refused(sync, session, result->code, result->error);
+		return;
+	}
+	session->refused_code = result->code;
+	tl__text_copy(
+		session->refused_error, sizeof session->refused_error, tl__str_z(result->error));
+	session->pulling = false;
+	tl__push_start(sync, session);
+}
+
+static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+{
+	tl__session *session = tl__session_back(sync, owner, result);
+	tl__work *work;
+	int rc;
+
+	(void)ud;
+	if (!session)
+		return;
+	if (result->code != TL_OK) {
+		refused(sync, session, result);
+		return;
+	}
+	work = tl__session_work(sync, session, TL__WORK_INGEST, stored);
+	if (!work)
+		return;
+	rc = take_page(sync, session, work, result);
+	if (rc != TL_OK) {
+		tl__work_free(work);
+		if (rc == TL_E_NOMEM)
+			tl__session_fail(sync, session, rc, NULL);
+		else
+			tl__session_fruitless(sync, session, NULL);
+		return;
+	}
+	go_on(sync, session);
+}
+
+/* --- stored ----------------------------------------------------------------------------------- */
+
+static int add_want(tl__session *session, const tl_id *id)
+{
+	tl_id *bigger;
+
+	if (session->want_count >= TL__V1_MAX_WANT || session->asked.count >= TL__SYNC_MAX_ASIDE) {
+		session->gap = true;
+		return TL_OK;
+	}
+	if (!tl__session_note(session, id))
+		return TL_OK;
+	bigger = tl__resize(session->wants, session->want_count + 1, sizeof *bigger);
+	if (!bigger)
+		return TL_E_NOMEM;
+	session->wants = bigger;
+	session->wants[session->want_count++] = *id;
+	return TL_OK;
+}
+
+static void stored(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	tl__session *session = tl__session_worked(sync, work);
+	int rc = TL_OK;
+
+	if (!session)
+		return;
+	tl__session_ingested(sync, session, work);
+	for (size_t i = 0; rc == TL_OK && i < work->ingest.result.missing_count; i++)
+		rc = add_want(session, &work->ingest.result.missing[i]);
+	/* What else is asked for by name ends by itself. */
+	if (rc == TL_OK && tl__gain_page(&session->gain, &work->ingest) != TL_OK &&
+		!session->answered_all) {
+		session->skips = may_skip(session);
+		rc = session->skips ? TL_OK : TL_E_SYNC_PROTOCOL_ERROR;
+	}
+	tl__work_free(work);
+	if (rc == TL_E_SYNC_PROTOCOL_ERROR)
+		tl__session_fruitless(sync, session, NULL);
+	else if (rc != TL_OK)
+		tl__session_fail(sync, session, rc, NULL);
+	else
+		go_on(sync, session);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void finish(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	if (!session->held && session->declined == 0 && pair->db->arrivals == 0) {
+		tl__session_fail(sync, session, TL_E_WRONG_ROOT,
+			"the peer answered without the root entry of the database, which nothing "
+			"can "
+			"be kept without");
+		return;
+	}
+	if (session->has_cursor) {
+		pair->has_seen = true;
+		pair->seen = session->cursor;
+		pair->gap = session->gap || (pair->gap && !session->from_sure);
+		if (session->declined == 0 && session->from_sure && !session->gap) {
+			pair->has_sure = true;
+			pair->sure = session->cursor;
+		}
+		tl__pair_save_cursors(sync, pair);
+	}
+	session->pulling = false;
+	session->pulled = true;
+	tl__push_start(sync, session);
+}
+
+/* A tip that nobody gives: its word counts for nothing, the next exchange starts anew. */
+static void lying(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	pair->has_seen = pair->has_sure = false;
+	tl__pair_save_cursors(sync, pair);
+	session->has_cursor = false;
+	tl__session_fruitless(
+		sync, session, "the peer names entries as its newest that it does not give");
+}
+
+static void checked(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	tl__session *session = tl__session_worked(sync, work);
+	bool lacking = false;
+	int rc = TL_OK;
+
+	if (!session)
+		return;
+	for (size_t i = 0; rc == TL_OK && i < work->lookup.count; i++) {
+		const tl_id *id = &work->lookup.ids[i];
+
+		if (work->lookup.found[i] != TL__FOUND_NOT)
+			continue;
+		/* What was declined or asked for already stays away for a reason. */
+		lacking = lacking || !tl__map_has(&session->asked, tl__map_key_id(id));
+		if (session->declined == 0 && tl__map_has(&session->asked, tl__map_key_id(id)))
+			rc = TL_E_SYNC_PROTOCOL_ERROR;
+		else
+			rc = add_want(session, id);
+	}
+	session->same_tips = work->lookup.same_tips;
+	tl__work_free(work);
+	if (rc == TL_E_SYNC_PROTOCOL_ERROR || (lacking && session->rounds >= TL__SYNC_MAX_ROUNDS))
+		lying(sync, session);
+	else if (rc != TL_OK)
+		tl__session_fail(sync, session, rc, NULL);
+	else if (session->want_count > 0)
+		go_on(sync, session);
+	else
+		finish(sync, session);
+}
+
+/* Every tip of the answer must be in our DAG or set aside. */
+static void end_check(tl__sync *sync, tl__session *session)
+{
+	tl__work *work;
+	tl_id *ids;
+
+	if (!session->theirs_known || session->their_count == 0) {
+		finish(sync, session);
+		return;
+	}
+	work = tl__session_work(sync, session, TL__WORK_LOOKUP, checked);
+	if (!work)
+		return;
+	ids = tl__arena_alloc(&work->arena, session->their_count, sizeof *ids);
+	if (!ids) {
+		tl__work_free(work);
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return;
+	}
+	memcpy(ids, session->theirs, session->their_count * sizeof *ids);
+	work->lookup.ids = ids;
+	work->lookup.count = session->their_count;
+	tl__session_give(sync, session, work);
+}
+
+/* Called whenever something came back. */
+static void go_on(tl__sync *sync, tl__session *session)
+{
+	if (session->failing || session->call != 0 || session->works > 0)
+		return;
+	if (!session->answered_all) {
+		if (session->ingests < MAX_INGESTS)
+			ask(sync, session);
+		return;
+	}
+	if (session->ingests > 0)
+		return;
+	if (session->want_count > 0 && session->rounds < TL__SYNC_MAX_ROUNDS) {
+		session->rounds++;
+		ask(sync, session);
+		return;
+	}
+	/* Its entries wait for more than one exchange asks for. */
+	session->gap = session->gap || session->want_count > 0;
+	session->want_count = 0;
+	end_check(sync, session);
+}

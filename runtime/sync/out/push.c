@@ -1,0 +1,446 @@
+/* v1 push: pages of what the peer lacks, the fate of each entry, what its pending ones wait for. */
+#include "sync/out/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static void plan(tl__sync *sync, tl__session *session);
+
+/* --- planning --------------------------------------------------------------------------------- */
+
+static bool copy_ids(
+	tl__work *work, const tl_id **out, size_t *out_count, const tl_id *ids, size_t count)
+{
+	tl_id *copy = tl__arena_alloc(&work->arena, count > 0 ? count : 1, sizeof *copy);
+
+	if (!copy)
+		return false;
+	if (count > 0)
+		memcpy(copy, ids, count * sizeof *copy);
+	*out = copy;
+	*out_count = count;
+	return true;
+}
+
+/* Without memory some of it is sent back, which does no harm. */
+static void copy_came(tl__work *work, const tl__pair *pair)
+{
+	size_t count = pair->came.count;
+	tl__arrivals *skip = tl__arena_alloc(&work->arena, count > 0 ? count : 1, sizeof *skip);
+
+	if (!skip)
+		return;
+	memcpy(skip, pair->came.ranges, count * sizeof *skip);
+	work->plan.skip = skip;
+	work->plan.skip_count = count;
+}
+
+static void planned(void *ud, tl__work *work);
+
+static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
+{
+	tl__work *work = tl__session_work(sync, session, TL__WORK_PLAN, planned);
+	tl__work_plan *to;
+
+	if (!work)
+		return;
+	to = &work->plan;
+	to->from = session->push_from;
+	to->by_tips = by_tips;
+	to->max_bytes = tl__page_bytes(sync, session->peer);
+	to->max_entries = session->pair->takes_nothing ? 1 : session->peer->max_page_entries;
+	to->keys = tl__session_keys(sync, work, &to->key_count);
+	copy_came(work, session->pair);
+	if (!copy_ids(work, &to->theirs, &to->their_count, session->theirs, session->their_count) ||
+		!copy_ids(work, &to->want, &to->want_count, session->wants, session->want_count)) {
+		tl__work_free(work);
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return;
+	}
+	session->plan_wanted = session->want_count > 0;
+	session->wanted_count = session->want_count;
+	session->want_count = 0;
+	tl__session_give(sync, session, work);
+}
+
+static void plan(tl__sync *sync, tl__session *session)
+{
+	give_plan(sync, session, false);
+}
+
+void tl__push_start(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	if (pair->pull_only) {
+		tl__session_finish(sync, session);
+		return;
+	}
+	session->push_from = pair->offered > pair->ack ? pair->offered : pair->ack;
+	session->open_from = UINT64_MAX;
+	session->unsettled = session->was_unsettled = pair->offered > pair->ack;
+	session->want_count = 0;
+	plan(sync, session);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+/* Acknowledged is what lies below the first entry without a final fate. */
+static void acknowledge(tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	uint64_t upto = session->push_from;
+
+	if (session->open_from != UINT64_MAX && session->open_from - 1 < upto)
+		upto = session->open_from - 1;
+	if (session->was_unsettled)
+		return;
+	tl__pair_acknowledge(pair, upto);
+}
+
+/* It would not let us read. What it took may have changed that: it had not held the database. */
+static void end_refused(tl__sync *sync, tl__session *session)
+{
+	if (session->took && !session->reread) {
+		session->reread = true;
+		tl__pull_start(sync, session);
+		return;
+	}
+	tl__session_refused(sync, session, session->refused_code, session->refused_error);
+}
+
+static void finish(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	if (!session->unsettled)
+		session->open_from = UINT64_MAX; /* what was pending has got what it waited for */
+	acknowledge(session);
+	if (!session->offer_again && pair->offered < session->push_from)
+		pair->offered = session->push_from;
+	pair->level = (session->pulled || session->all_ours ||
+			      (session->even && tl__pair_is_sure(pair))) &&
+		      !session->unsettled && session->declined == 0 && !session->gap;
+	pair->level_at = session->push_from;
+	/* Where all that it holds came in this exchange, there is nothing to read. */
+	if (session->refused_code != TL_OK && !session->pulled && !session->all_ours)
+		end_refused(sync, session);
+	else
+		tl__session_finish(sync, session);
+}
+
+/* Both sides named their tips, everything is acknowledged, all of theirs is here, and still they
+ * differ: what it was given is gone there. */
+static bool suspicious(const tl__session *session)
+{
+	return session->pulled && session->theirs_known && !session->same_tips &&
+	       !session->unsettled && session->declined == 0 && !session->gap &&
+	       !session->by_tips_tried;
+}
+
+static void nothing_left(tl__sync *sync, tl__session *session)
+{
+	if (suspicious(session) && session->sent == 0) {
+		session->by_tips_tried = true;
+		give_plan(sync, session, true);
+		return;
+	}
+	finish(sync, session);
+}
+
+/* --- a page ----------------------------------------------------------------------------------- */
+
+static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
+
+static int remember(tl__session *session, const tl__work_plan *in)
+{
+	tl__free(session->plan_ids);
+	tl__free(session->plan_arrivals);
+	session->plan_ids = tl__alloc(in->count * sizeof *in->ids);
+	session->plan_arrivals = tl__alloc(in->count * sizeof *in->arrivals);
+	if (!session->plan_ids || !session->plan_arrivals)
+		return TL_E_NOMEM;
+	memcpy(session->plan_ids, in->ids, in->count * sizeof *in->ids);
+	memcpy(session->plan_arrivals, in->arrivals, in->count * sizeof *in->arrivals);
+	session->plan_count = in->count;
+	session->plan_to = in->to;
+	session->plan_more = in->more;
+	return TL_OK;
+}
+
+/* Where the peer's place in our order may go when it takes this page. */
+static void tell_place(const tl__sync *sync, tl__v1_push *push, const tl__work_plan *in)
+{
+	push->has_place = push->state && !in->by_tips && in->want_count == 0;
+	if (!push->has_place)
+		return;
+	push->from = in->from;
+	push->to.n = in->place.n;
+	memcpy(push->to.incarnation, sync->incarnation, sizeof push->to.incarnation);
+	memcpy(push->to.c, in->place.c, sizeof push->to.c);
+}
+
+static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan *in)
+{
+	const tl__pair *pair = session->pair; /* without a call the session is gone */
+	tl__call *call = tl__session_call(sync, session, TL__CALL_V1);
+	tl__v1_push push = {0};
+
+	if (!call)
+		return;
+	call->method = TL__V1_PUSH;
+	call->done = fates_done;
+	tl__call_prove(sync, call, pair->db, in->key_mask);
+	session->pair->key_mask = in->key_mask;
+	push.has_seen = pair->has_seen;
+	push.seen = pair->seen;
+	push.state = session->peer->takes_state;
+	tell_place(sync, &push, in);
+	tl__v1_write_push(&call->args, &push);
+	for (size_t i = 0; i < in->count; i++)
+		tl__v1_write_entry(&call->body, in->lines[i]);
+	tl__session_send(sync, session, call);
+}
+
+/* It is pulling, or was just given what there is; unless somebody waits until it is sent. */
+static bool takes_by_itself(const tl__sync *sync, const tl__session *session)
+{
+	const tl__pair *pair = session->pair;
+
+	return pair->pulling_until > sync->now ||
+	       (pair->told_until > sync->now && session->refused_code == TL_OK &&
+		       !tl__waiters_wait_for(sync, pair));
+}
+
+/* What is left afterwards is pushed. Who could not be read is about to hold the database: then it
+ * is read. */
+static void put_off(const tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	if (pair->pulling_until > sync->now)
+		pair->look_first = true;
+	if (session->refused_code == TL_OK)
+		return;
+	session->refused_code = TL_OK;
+	pair->wanted = true;
+}
+
+static void planned(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	tl__session *session = tl__session_worked(sync, work);
+	tl__work_plan *in;
+
+	if (!session)
+		return;
+	in = &work->plan;
+	session->plan_head = in->head;
+	if (in->head > session->pair->db->arrivals)
+		session->pair->db->arrivals = in->head;
+	if (in->count == 0) {
+		bool more = in->more && in->to > session->push_from;
+
+		if (session->plan_wanted)
+			session->unsettled = true; /* nobody here has what it waits for */
+		else if (!in->by_tips && in->to > session->push_from)
+			session->push_from = in->to;
+		tl__work_free(work);
+		if (more)
+			plan(sync, session);
+		else
+			nothing_left(sync, session);
+		return;
+	}
+	if (session->plan_wanted && in->count < in->want_count)
+		session->unsettled = true;
+	if (takes_by_itself(sync, session)) {
+		put_off(sync, session);
+		tl__work_free(work);
+		finish(sync, session);
+		return;
+	}
+	if (remember(session, in) != TL_OK)
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+	else
+		send_page(sync, session, in);
+	tl__work_free(work);
+}
+
+/* --- fates ------------------------------------------------------------------------------------ */
+
+static void take_place(tl__session *session, const tl__v1_fates *fates)
+{
+	tl__pair *pair = session->pair;
+	bool sure = !pair->has_seen || (pair->has_sure && pair->sure.n == pair->seen.n);
+
+	if (!fates->has_cursor || (pair->has_seen && fates->cursor.n < pair->seen.n))
+		return;
+	pair->has_seen = true;
+	pair->seen = fates->cursor;
+	if (sure) {
+		pair->has_sure = true;
+		pair->sure = fates->cursor;
+	}
+}
+
+static int want(tl__session *session, const tl_id *id)
+{
+	tl_id *bigger;
+
+	if (session->want_count >= TL__V1_MAX_WANT || !tl__session_note(session, id)) {
+		session->unsettled = true;
+		return TL_OK;
+	}
+	bigger = tl__resize(session->wants, session->want_count + 1, sizeof *bigger);
+	if (!bigger)
+		return TL_E_NOMEM;
+	session->wants = bigger;
+	session->wants[session->want_count++] = *id;
+	return TL_OK;
+}
+
+static void not_settled(tl__session *session, size_t index)
+{
+	if (session->plan_arrivals[index] < session->open_from)
+		session->open_from = session->plan_arrivals[index];
+}
+
+static int take_fate(tl__session *session, const tl__v1_line *line, size_t index)
+{
+	char text[sizeof session->error];
+	int rc = TL_OK;
+
+	switch (line->fate) {
+	case TL__V1_FATE_DECLINED:
+		not_settled(session, index);
+		session->unsettled = true;
+		session->declined_code = TL_E_DECLINED;
+		snprintf(text, sizeof text, "the peer declined entries: %.*s",
+			TL__STR_ARG(line->code));
+		tl__text_copy(session->error, sizeof session->error, tl__str_z(text));
+		return TL_OK;
+	case TL__V1_FATE_PENDING:
+		not_settled(session, index);
+		/* Without a word what for it cannot be helped. */
+		if (line->waits_count == 0)
+			session->unsettled = true;
+		for (size_t i = 0; rc == TL_OK && i < line->waits_count; i++)
+			rc = want(session, &line->waits_for[i]);
+		return rc;
+	default:
+		session->sent += line->fate != TL__V1_FATE_KNOWN;
+		session->has_last = true;
+		session->last = session->plan_ids[index];
+		return TL_OK;
+	}
+}
+
+static int read_fates(tl__session *session, const tl__call_result *result)
+{
+	tl__v1_body body;
+	tl__v1_line line;
+	bool end = false;
+	size_t index = 0;
+	int rc = tl__v1_body_open(&body, TL__V1_BODY_FATES, result->body, NULL);
+
+	while (rc == TL_OK && (rc = tl__v1_body_next(&body, &line, &end)) == TL_OK && !end) {
+		if (index >= session->plan_count ||
+			(line.has_id &&
+				memcmp(line.id.b, session->plan_ids[index].b, TL_ID_BYTES) != 0))
+			return tl__fail(TL_E_SYNC_PROTOCOL_ERROR,
+				"the peer tells fates of other entries than were sent");
+		rc = take_fate(session, &line, index++);
+	}
+	if (rc == TL_OK && index != session->plan_count)
+		return tl__fail(
+			TL_E_SYNC_PROTOCOL_ERROR, "the peer does not tell every entry's fate");
+	return rc;
+}
+
+/* What it has is asked for in the same exchange; then we come back here. */
+static void look(tl__sync *sync, tl__session *session)
+{
+	session->looked = true;
+	tl__pull_start(sync, session);
+}
+
+static void page_settled(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	if (session->by_tips_tried) {
+		/* It had lost entries: look again with its tips of then. */
+		pair->wanted = pair->wanted || session->sent > 0;
+		finish(sync, session);
+		return;
+	}
+	if (!session->plan_wanted) {
+		session->push_from = session->plan_to;
+		acknowledge(session);
+	}
+	if (session->want_count > 0 || session->plan_more || session->plan_wanted)
+		plan(sync, session);
+	else if (session->ahead && !session->pulled && !session->looked && !pair->watched)
+		look(sync, session);
+	else
+		finish(sync, session);
+}
+
+/* It takes nothing from us. One that may only read, and was stopped before it noted how far it had
+ * got, holds nothing but what the peer has: look, before calling it a failure. */
+static void refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
+{
+	if (result->status == TL__V1_NOT_PERMITTED && !session->pulled && !session->looked) {
+		look(sync, session);
+	} else if (tl__page_again(session, result, session->plan_count > 1)) {
+		session->want_count = session->plan_wanted ? session->wanted_count : 0;
+		give_plan(sync, session, session->by_tips_tried);
+	} else {
+		session->pair->takes_nothing = tl__sync_is_refusal(result->code);
+		tl__session_refused(sync, session, result->code, result->error);
+	}
+}
+
+static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+{
+	tl__session *session = tl__session_back(sync, owner, result);
+	tl__v1_fates fates;
+	int rc;
+
+	(void)ud;
+	if (!session)
+		return;
+	if (result->code != TL_OK) {
+		refused(sync, session, result);
+		return;
+	}
+	rc = tl__v1_read_fates(&fates, result->args);
+	if (rc == TL_OK && !fates.seen_valid) {
+		/* Its store was rolled back: next time from the start. */
+		tl__pair_restart(sync, session->pair);
+		session->pair->has_seen = session->pair->has_sure = false;
+		session->pair->wanted = true;
+		tl__pair_save_cursors(sync, session->pair);
+		tl__session_finish(sync, session);
+		return;
+	}
+	if (rc == TL_OK)
+		rc = read_fates(session, result);
+	if (rc != TL_OK) {
+		tl__session_fail(
+			sync, session, rc == TL_E_NOMEM ? rc : TL_E_SYNC_PROTOCOL_ERROR, NULL);
+		return;
+	}
+	session->took = true;
+	session->pair->takes_nothing = false;
+	take_place(session, &fates);
+	session->ahead = fates.has_state && fates.arrivals > session->pair->seen.n;
+	session->even = fates.has_state && !session->ahead;
+	session->all_ours = session->even && fates.arrivals == session->sent;
+	tl__pair_save_cursors(sync, session->pair);
+	session->pair->progress_entries = session->received + session->sent;
+	page_settled(sync, session);
+}

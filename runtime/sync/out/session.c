@@ -1,0 +1,404 @@
+/* One exchange of one pair: what it has in flight, and how it ends. */
+#include "sync/out/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static void free_session(tl__session *session)
+{
+	tl__free(session->tips);
+	tl__free(session->theirs);
+	tl__free(session->wants);
+	tl__free(session->plan_arrivals);
+	tl__free(session->plan_ids);
+	tl__map_free(&session->asked);
+	tl__free(session);
+}
+
+static void unlink_session(tl__sync *sync, tl__session *session)
+{
+	tl__session **at = &sync->sessions;
+
+	while (*at && *at != session)
+		at = &(*at)->next;
+	if (*at)
+		*at = session->next;
+	session->peer->exchanges--;
+	session->peer->sessions--;
+	sync->session_count--;
+	if (session->pair)
+		session->pair->session = NULL;
+	tl__peer_release(sync, session->peer);
+}
+
+tl__session *tl__session_find(tl__sync *sync, uint64_t number)
+{
+	tl__session *session = sync->sessions;
+
+	while (session && session->number != number)
+		session = session->next;
+	return session;
+}
+
+int tl__session_start(tl__sync *sync, tl__pair *pair)
+{
+	tl__session *session = tl__alloc_zero(1, sizeof *session);
+	bool outbox_only;
+
+	if (!session)
+		return TL_E_NOMEM;
+	if (pair->again_at > 0 && pair->again_at <= sync->now) {
+		pair->again_at = 0;
+		pair->from_sure = pair->wanted = true;
+	}
+	outbox_only = !pair->wanted && !pair->look_first && tl__pair_dirty(pair) && pair->has_seen;
+	tl__map_init(&session->asked);
+	session->number = tl__sync_number(sync);
+	session->pair = pair;
+	session->peer = pair->peer;
+	session->started = session->told = sync->now;
+	session->started_wall = sync->wall;
+	session->next = sync->sessions;
+	sync->sessions = session;
+	pair->peer->exchanges++;
+	pair->peer->sessions++;
+	sync->session_count++;
+	pair->session = session;
+	session->wanted = pair->wanted;
+	pair->wanted = pair->look_first = false;
+	pair->progress_entries = pair->progress_bytes = pair->progress_left = 0;
+	pair->progress_told = false;
+	pair->tried = sync->now;
+	pair->not_before = sync->now + sync->options.commit_gap_ms;
+	if (pair->peer->protocol == TL__PROTOCOL_V0)
+		tl__tree_v0_start(sync, session);
+	else if (outbox_only)
+		tl__push_start(sync, session);
+	else
+		tl__pull_start(sync, session);
+	return TL_OK;
+}
+
+void tl__sessions_free(tl__sync *sync)
+{
+	while (sync->sessions) {
+		tl__session *session = sync->sessions;
+
+		sync->sessions = session->next;
+		session->peer->exchanges--;
+		if (session->peer->removed && session->peer->exchanges == 0)
+			tl__peer_free(session->peer);
+		free_session(session);
+	}
+}
+
+/* --- while it runs ---------------------------------------------------------------------------- */
+
+void tl__sessions_tell(tl__sync *sync)
+{
+	for (tl__session *session = sync->sessions; session; session = session->next) {
+		tl__buf text = TL__BUF_INIT;
+
+		if (!session->pair || sync->now < session->told + TL__SYNC_PROGRESS_MS)
+			continue;
+		session->told = sync->now;
+		tl__pair_put_progress(&text, session->pair);
+		tl__buf_byte(&text, 0);
+		if (tl__buf_status(&text) == TL_OK)
+			tl__sync_tell(sync, TL_EVENT_SYNC_PROGRESS, &session->peer->key,
+				&session->pair->db->id, session->pair->progress_entries, text.ptr);
+		tl__buf_free(&text);
+	}
+}
+
+uint64_t tl__sessions_due(const tl__sync *sync)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (const tl__session *session = sync->sessions; session; session = session->next)
+		if (session->pair && session->told + TL__SYNC_PROGRESS_MS < least)
+			least = session->told + TL__SYNC_PROGRESS_MS;
+	return least;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static bool network_failure(int code)
+{
+	return code == TL_E_CONNECTION_FAILED || code == TL_E_NETWORK || code == TL_E_TIMEOUT ||
+	       code == TL_E_TLS || code == TL_E_KEY_MISMATCH || code == TL_E_CHANNEL_MISMATCH ||
+	       code == TL_E_NO_TRANSPORT_ENABLED || code == TL_E_UNSUPPORTED_TRANSPORT;
+}
+
+/* What moved before counts; the rest comes when the peer has time. */
+static void put_off(tl__sync *sync, tl__session *session, tl__sync_outcome *outcome)
+{
+	outcome->code = TL_OK;
+	if (outcome->entries > 0)
+		tl__record_exchange(sync, session->pair, outcome);
+	tl__schedule_put_off(sync, session->pair, session->code, session->error);
+	tl__waiters_session(sync, session->pair, session->code, session->error, session);
+}
+
+static void conclude(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	tl__sync_outcome outcome = {0};
+	const char *error = session->code == TL_OK ? NULL : session->error;
+
+	outcome.started = session->started_wall;
+	outcome.milliseconds = sync->now - session->started;
+	outcome.entries = session->received + session->sent;
+	outcome.bytes = session->bytes;
+	outcome.code = session->code;
+	outcome.error = session->error;
+	outcome.has_entry = session->has_last;
+	outcome.entry = session->last;
+	pair->received += session->received;
+	pair->sent += session->sent;
+	tl__gain_concluded(sync, session);
+	if (session->put_off) {
+		put_off(sync, session, &outcome);
+		return;
+	}
+	tl__record_exchange(sync, pair, &outcome);
+	if (session->code == TL_OK) {
+		tl__schedule_succeeded(sync, pair);
+		pair->watch_barred = pair->watch_barred && !session->pulled;
+		if (session->unsettled && session->declined_code != TL_OK) {
+			pair->last_code = session->declined_code;
+			tl__text_copy(pair->last_error, sizeof pair->last_error,
+				tl__str_z(session->error));
+		}
+		tl__sync_tell(sync, TL_EVENT_SYNC_FINISHED, &pair->peer->key, &pair->db->id,
+			outcome.entries, NULL);
+	} else {
+		tl__page_unsure(pair->peer);
+		if (network_failure(session->code))
+			tl__peer_failed(sync, pair->peer, session->code, error);
+		tl__schedule_failed(sync, pair, session->code, error);
+	}
+	tl__waiters_session(sync, pair, session->code, error, session);
+}
+
+static void end(tl__sync *sync, tl__session *session)
+{
+	if (session->pair)
+		conclude(sync, session);
+	unlink_session(sync, session);
+	free_session(session);
+}
+
+void tl__session_settle(tl__sync *sync, tl__session *session)
+{
+	if (session->failing && session->call == 0 && session->works == 0 && session->ingests == 0)
+		end(sync, session);
+}
+
+void tl__session_finish(tl__sync *sync, tl__session *session)
+{
+	end(sync, session);
+}
+
+void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error)
+{
+	if (!session->failing) {
+		const tl_error *last = tl_last_error();
+
+		session->failing = true;
+		session->code = code;
+		if (!error)
+			error = last ? tl_error_message(last) : tl_error_name(code);
+		tl__text_copy(session->error, sizeof session->error, tl__str_z(error));
+		if (session->call) {
+			tl__call_cancel(sync, session->call);
+			session->call = 0;
+		}
+	}
+	tl__session_settle(sync, session);
+}
+
+void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error)
+{
+	char text[TL__SYNC_ERROR_TEXT];
+
+	if (code == TL_E_NOT_AVAILABLE && session->sent == 0) {
+		snprintf(text, sizeof text,
+			"%.80s; it is not there or our keys may not read it: ask with "
+			"request_database_access, or have our key in its accept_databases_from",
+			error);
+		tl__session_fail(sync, session, code, text);
+		return;
+	}
+	if (session->sent == 0) {
+		tl__session_fail(sync, session, code, error);
+		return;
+	}
+	snprintf(text, sizeof text, "%.200s; %llu entries were sent all the same", error,
+		(unsigned long long)session->sent);
+	tl__session_fail(sync, session, code, text);
+}
+
+/* The pair is about to go: nothing may come back to it. */
+void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const char *error)
+{
+	tl__pair *pair = session->pair;
+
+	tl__waiters_session(sync, pair, code, error, session);
+	pair->session = NULL;
+	session->pair = NULL;
+	if (session->failing) {
+		tl__session_settle(sync, session);
+		return;
+	}
+	tl__session_fail(sync, session, code, error);
+}
+
+/* --- what is in flight ------------------------------------------------------------------------ */
+
+tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind kind,
+	void (*done)(void *sync, tl__work *work))
+{
+	tl__work *work =
+		tl__sync_new_work(sync, kind, &session->pair->db->id, done, session->number);
+
+	if (work)
+		work->party = tl__sync_party(session->peer);
+	else
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+	return work;
+}
+
+void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work)
+{
+	if (work->kind == TL__WORK_INGEST) {
+		session->ingests++;
+		tl__sync_ingest_begins(sync, session->pair);
+	} else {
+		session->works++;
+	}
+	tl__sync_give_work(sync, work);
+}
+
+tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
+{
+	tl__session *session = tl__session_find(sync, work->owner);
+
+	if (!session) {
+		tl__work_free(work);
+		return NULL;
+	}
+	if (work->kind == TL__WORK_INGEST) {
+		session->ingests--;
+		tl__sync_ingest_ends(sync, session->pair, &session->peer->key, work);
+	} else {
+		session->works--;
+	}
+	if (session->failing || work->code != TL_OK) {
+		int code = work->code;
+
+		/* The place behind it was not stored. */
+		if (code != TL_OK && work->kind == TL__WORK_INGEST)
+			session->has_cursor = false;
+		(void)tl__error_raise(work->error, code);
+		tl__work_free(work);
+		if (session->failing)
+			tl__session_settle(sync, session);
+		else
+			tl__session_fail(sync, session, code, NULL);
+		return NULL;
+	}
+	return session;
+}
+
+tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call_kind kind)
+{
+	tl__call *call = tl__call_new(sync, kind, session->peer);
+
+	if (!call) {
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return NULL;
+	}
+	call->has_db = true;
+	call->db = session->pair->db->id;
+	call->owner = session->number;
+	return call;
+}
+
+void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call)
+{
+	if (tl__buf_status(&call->args) != TL_OK || tl__buf_status(&call->body) != TL_OK) {
+		tl__call_free(call);
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return;
+	}
+	session->call = call->number;
+	tl__call_start(sync, call);
+}
+
+tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result)
+{
+	tl__session *session = tl__session_find(sync, owner);
+
+	if (!session)
+		return NULL;
+	session->call = 0;
+	session->bytes += result->bytes;
+	if (session->pair)
+		session->pair->progress_bytes = session->bytes;
+	session->put_off = result->put_off && !session->failing;
+	if (!session->failing)
+		return session;
+	tl__session_settle(sync, session);
+	return NULL;
+}
+
+/* --- small helpers ---------------------------------------------------------------------------- */
+
+bool tl__session_note(tl__session *session, const tl_id *id)
+{
+	tl_str key = tl__map_key_id(id);
+
+	if (tl__map_has(&session->asked, key) || session->asked.count >= TL__SYNC_MAX_ASIDE)
+		return false;
+	return tl__map_set(&session->asked, key, session) == TL_OK;
+}
+
+const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count)
+{
+	size_t n = sync->key_count > 32 ? 32 : sync->key_count;
+	tl_key *keys = tl__arena_alloc(&work->arena, n > 0 ? n : 1, sizeof *keys);
+
+	*count = keys ? n : 0;
+	for (size_t i = 0; i < *count; i++)
+		keys[i] = sync->keys[i].key;
+	return keys;
+}
+
+void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work)
+{
+	const tl__work_ingest *in = &work->ingest;
+	uint64_t newest = 0;
+
+	(void)sync;
+	session->received += in->result.entered;
+	session->pair->progress_entries = session->received;
+	session->declined += in->fates[TL__FATE_DECLINED];
+	if (session->declined_code == TL_OK)
+		session->declined_code = in->declined_code;
+	for (size_t i = 0; in->result.fates && i < in->page.count; i++) {
+		const tl__fate *fate = &in->result.fates[i];
+
+		if (fate->kind == TL__FATE_DECLINED && fate->has_id)
+			(void)tl__session_note(session, &fate->id);
+		if (fate->kind == TL__FATE_DECLINED && fate->code == TL_E_SET_ASIDE_FULL)
+			session->gap = true;
+		if (fate->has_id && fate->arrival > newest) {
+			newest = fate->arrival;
+			session->has_last = true;
+			session->last = fate->id;
+		}
+	}
+}

@@ -1,0 +1,541 @@
+/* One exchange with a 0.2.0 peer: SyncTree for what it has, SendEntries for what it lacks, and
+ * SyncTree again, because its Ack says nothing about the entries' fate. Such a node stores an entry
+ * for every SyncTree: behind commits it is asked once it is quiet, or from time to time. */
+#include "sync/out/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+/* Room for the message around the entries. */
+#define MAX_SEND_BYTES (TL__V0_MAX_REQUEST_BYTES - 1024)
+/* A 0.2.0 server ends an Iroh stream over 1 MiB without a word. */
+#define MAX_STREAM_BYTES (1024 * 1024 - 1024)
+#define MAX_SENDS        10000 /* messages in one exchange */
+/* What commits brought there is asked about after so long without another, at the latest after … */
+#define QUIET_MS 1000
+#define MIN_ANSWER_BYTES                                                                           \
+	(16u * 1024 * 1024) /* where the limit of answers ends up that do not end */
+#define CONFIRM_MS 10000
+
+static void ask_tips(tl__sync *sync, tl__session *session);
+static void plan(tl__sync *sync, tl__session *session);
+static void finish(tl__sync *sync, tl__session *session, uint64_t head);
+
+void tl__tree_v0_start(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	bool late = pair->confirm_by > 0 && sync->now >= pair->confirm_by;
+	bool push;
+
+	tl__left_out_begin(pair);
+	push = tl__pair_dirty(pair) && (pair->ack > 0 || pair->untold) && !pair->stalled;
+	session->push_from = pair->offered > pair->ack ? pair->offered : pair->ack;
+	session->open_from = UINT64_MAX;
+	session->unsettled = session->was_unsettled =
+		pair->offered > pair->ack && pair->confirm_by == 0;
+	session->confirm_later = push && !session->wanted && !late;
+	if (push)
+		plan(sync, session);
+	else
+		ask_tips(sync, session);
+}
+
+/* --- SyncTree --------------------------------------------------------------------------------- */
+
+static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
+
+static void write_tree(tl__sync *sync, const tl__session *session, const tl__work_tips *in,
+	tl__arena *arena, tl__buf *out)
+{
+	const tl__sync_db *db = session->pair->db;
+	size_t count = session->whole || !in->held ? 0 : in->id_count;
+	char(*texts)[TL_ID_TEXT_LEN + 1] = tl__arena_alloc(arena, count + 1, sizeof *texts);
+	tl_str *tips = tl__arena_alloc(arena, count + 1, sizeof *tips);
+	tl__v0_sync_tree message = {0};
+	char id[TL_ID_TEXT_LEN + 1], key[TL_KEY_TEXT_LEN + 1];
+
+	if (!texts || !tips) {
+		out->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		tl_id_format(&in->ids[i], texts[i]);
+		tips[i] = tl__str_z(texts[i]);
+	}
+	tl_id_format(&db->id, id);
+	message.tree_id = tl__str_z(id);
+	message.our_tips = tips;
+	message.tip_count = count;
+	message.peer_pubkey = tl__str_z(sync->key_text);
+	if (db->has_access) {
+		tl_key_format(&db->access_key, key);
+		message.requesting_key = tl__str_z(key);
+		message.requesting_key_name = tl__str_z(db->access_name);
+		message.has_permission = true;
+		message.permission = db->access_permission;
+	}
+	tl__v0_write_sync_tree(out, &message);
+}
+
+static uint64_t most_bytes(const tl__sync *sync, const tl__pair *pair)
+{
+	uint64_t most = sync->options.max_response_bytes;
+	uint64_t halved = pair->halved < 64 ? most >> pair->halved : 0;
+
+	if (halved < MIN_ANSWER_BYTES)
+		halved = MIN_ANSWER_BYTES;
+	return halved < most ? halved : most;
+}
+
+static void tips_done(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	tl__session *session = tl__session_worked(sync, work);
+	tl__call *call;
+
+	if (!session)
+		return;
+	session->held = work->tips.held;
+	call = tl__session_call(sync, session, TL__CALL_TREE);
+	if (call) {
+		call->done = tree_done;
+		call->most_bytes = most_bytes(sync, session->pair);
+		write_tree(sync, session, &work->tips, &work->arena, &call->body);
+		tl__session_send(sync, session, call);
+	}
+	tl__work_free(work);
+}
+
+static void ask_tips(tl__sync *sync, tl__session *session)
+{
+	tl__work *work = tl__session_work(sync, session, TL__WORK_TIPS, tips_done);
+
+	if (!work)
+		return;
+	work->tips.max_tips = TL__V0_MAX_TIPS - TL__WORK_OUR_ANCESTORS;
+	work->tips.with_ancestors = true;
+	tl__session_give(sync, session, work);
+}
+
+/* --- its answer ------------------------------------------------------------------------------- */
+
+static int check_tree_id(const tl__session *session, const tl__v0_response *response)
+{
+	char id[TL_ID_TEXT_LEN + 1];
+
+	tl_id_format(&session->pair->db->id, id);
+	if (tl__str_eq(response->tree_id, tl__str_z(id)))
+		return TL_OK;
+	return tl__fail(TL_E_WRONG_ROOT, "the peer answered about another database than asked for");
+}
+
+static int check_answer(const tl__session *session, const tl__intake *intake)
+{
+	const tl__v0_response *response = tl__intake_response(intake);
+	tl_id root;
+	int rc;
+
+	switch (response->kind) {
+	case TL__V0_RESPONSE_BOOTSTRAP:
+		rc = check_tree_id(session, response);
+		if (rc == TL_OK &&
+			(!tl__intake_root(intake, &root) ||
+				memcmp(root.b, session->pair->db->id.b, TL_ID_BYTES) != 0))
+			rc = tl__fail(TL_E_WRONG_ROOT,
+				"the root entry given is not the one of the database asked for");
+		return rc;
+	case TL__V0_RESPONSE_INCREMENTAL: return check_tree_id(session, response);
+	case TL__V0_RESPONSE_PENDING:
+		return tl__fail(TL_E_BOOTSTRAP_PENDING,
+			"access waits for the peer's approval (request %.*s)",
+			TL__STR_ARG(response->request_id));
+	case TL__V0_RESPONSE_ERROR:
+		return tl__fail(TL_E_SYNC_PROTOCOL_ERROR, "the peer answered with an error: %.*s",
+			(int)(response->text.len > 160 ? 160 : response->text.len),
+			response->text.ptr ? response->text.ptr : "");
+	default:
+		return tl__fail(TL_E_UNEXPECTED_RESPONSE,
+			"the peer answered a request for entries with something else");
+	}
+}
+
+/* What it says it has: whatever of it we hold need not be sent. */
+static int keep_tips(tl__session *session, const tl__v0_response *response)
+{
+	size_t count =
+		response->tip_count > TL__V0_MAX_TIPS ? TL__V0_MAX_TIPS : response->tip_count;
+
+	tl__free(session->theirs);
+	session->theirs = NULL;
+	session->their_count = 0;
+	session->theirs_known = response->kind == TL__V0_RESPONSE_INCREMENTAL;
+	if (count == 0)
+		return TL_OK;
+	session->theirs = tl__alloc(count * sizeof *session->theirs);
+	if (!session->theirs)
+		return TL_E_NOMEM;
+	for (size_t i = 0; i < count; i++)
+		if (tl_id_parse(&session->theirs[session->their_count], response->their_tips[i]) ==
+			TL_OK)
+			session->their_count++;
+	return TL_OK;
+}
+
+/* No failure: it takes what it is sent, but what it keeps of it cannot be known. */
+static void untold(tl__sync *sync, tl__session *session)
+{
+	session->pair->untold = true;
+	session->unsettled = true;
+	if (session->declined_code == TL_OK) {
+		session->declined_code = TL_E_NOT_AVAILABLE;
+		snprintf(session->error, sizeof session->error,
+			"the peer is sent what is new here but does not say what it holds: its "
+			"user has to enable sync for this database there");
+	}
+	finish(sync, session, session->push_from);
+}
+
+/* It refuses also because it lacks the database, which nobody can tell: what was not offered yet is
+ * offered once, and its tips are asked for again. */
+static bool offer_blindly(tl__sync *sync, tl__session *session, const tl__intake *intake)
+{
+	if (tl__intake_response(intake)->kind != TL__V0_RESPONSE_ERROR || !session->held ||
+		session->pair->pull_only)
+		return false;
+	if (session->blind || session->sends > 0) {
+		untold(sync, session);
+	} else {
+		session->blind = true;
+		plan(sync, session);
+	}
+	return true;
+}
+
+/* The first answer after a time without: everything since the last acknowledged is looked at. */
+static void it_tells(tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	session->confirm = session->sends > 0 || (pair->confirm_by > 0 && !pair->untold);
+	if (pair->untold)
+		session->unsettled = session->was_unsettled = false;
+	pair->untold = false;
+}
+
+static void stored(void *ud, tl__work *work);
+
+/* One that does not end is spooled again at each attempt: half of it, and less often. */
+static void too_long(tl__sync *sync, tl__session *session, const char *error)
+{
+	tl__pair *pair = session->pair;
+	char text[TL__SYNC_ERROR_TEXT];
+
+	snprintf(text, sizeof text,
+		"%.120s (%llu bytes); until an answer fits, half as many are read at each attempt",
+		error, (unsigned long long)most_bytes(sync, pair));
+	if (pair->halved < UINT32_MAX && most_bytes(sync, pair) > MIN_ANSWER_BYTES)
+		pair->halved++;
+	pair->useless_until = tl__peer_fruitless(sync, session->peer);
+	tl__session_fail(sync, session, TL_E_TOO_LARGE, text);
+}
+
+static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+{
+	tl__session *session = tl__session_back(sync, owner, result);
+	tl__work *work;
+	int rc;
+
+	(void)ud;
+	if (session && result->code == TL_E_TOO_LARGE) {
+		too_long(sync, session, result->error);
+		return;
+	}
+	if (session && result->code != TL_OK) {
+		tl__session_fail(sync, session, result->code, result->error);
+		return;
+	}
+	if (!session || !result->intake) {
+		tl__intake_free(result->intake);
+		if (session)
+			tl__session_fail(sync, session, TL_E_NETWORK, "the answer was lost");
+		return;
+	}
+	if (offer_blindly(sync, session, result->intake)) {
+		tl__intake_free(result->intake);
+		return;
+	}
+	rc = check_answer(session, result->intake);
+	if (rc == TL_OK)
+		rc = keep_tips(session, tl__intake_response(result->intake));
+	work = rc == TL_OK ? tl__session_work(sync, session, TL__WORK_INGEST, stored) : NULL;
+	if (!work) {
+		if (rc != TL_OK)
+			tl__session_fail(sync, session, rc, NULL);
+		tl__intake_free(result->intake);
+		return;
+	}
+	session->gain = (tl__gain){0};
+	session->pair->halved = 0;
+	work->ingest.intake = result->intake;
+	work->ingest.page.db = session->pair->db->id;
+	work->ingest.page.form = TL_ENTRY_FOREIGN;
+	work->ingest.page.sender = tl__arena_str(&work->arena, tl__str_z(session->peer->text));
+	work->ingest.page.related = true;
+	work->ingest.page.accept_unknown = true;
+	tl__session_give(sync, session, work);
+}
+
+/* A bootstrap tells no tips: without them everything it gave would be pushed back. */
+static void ask_after_all(tl__sync *sync, tl__session *session)
+{
+	if (!session->retold) {
+		session->retold = true;
+		ask_tips(sync, session);
+		return;
+	}
+	session->unsettled = true;
+	finish(sync, session, session->push_from);
+}
+
+static void stored(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	tl__session *session = tl__session_worked(sync, work);
+	bool whole, rootless, useless;
+	size_t missing;
+
+	if (!session)
+		return;
+	tl__session_ingested(sync, session, work);
+	useless = tl__gain_page(&session->gain, &work->ingest) != TL_OK;
+	if (work->ingest.more && !useless) {
+		tl__ingest_result_free(&work->ingest.result);
+		memset(&work->ingest.result, 0, sizeof work->ingest.result);
+		tl__session_give(sync, session, work);
+		return;
+	}
+	whole = tl__intake_response(work->ingest.intake)->kind == TL__V0_RESPONSE_BOOTSTRAP;
+	missing = work->ingest.result.missing_count;
+	rootless = !session->held && work->ingest.after == 0;
+	tl__work_free(work);
+	/* A single entry cannot be asked for: the whole database is, once. */
+	session->whole = false;
+	if (missing > 0 && !whole && session->rounds++ == 0) {
+		session->whole = true;
+		ask_tips(sync, session);
+		return;
+	}
+	if (useless) {
+		tl__session_fruitless(sync, session, NULL);
+		return;
+	}
+	if (rootless) {
+		tl__session_fail(sync, session, TL_E_WRONG_ROOT,
+			"the peer answered without the root of the database, and nothing can be "
+			"kept without it");
+		return;
+	}
+	session->pulled = true;
+	it_tells(session);
+	if (session->pair->pull_only)
+		tl__session_finish(sync, session);
+	else if (whole && session->held)
+		ask_after_all(sync, session);
+	else
+		plan(sync, session);
+}
+
+/* --- SendEntries ------------------------------------------------------------------------------ */
+
+static void planned(void *ud, tl__work *work);
+
+static void plan(tl__sync *sync, tl__session *session)
+{
+	tl__work *work = tl__session_work(sync, session, TL__WORK_PLAN, planned);
+	tl__work_plan *to;
+	tl_id *theirs;
+
+	if (!work)
+		return;
+	to = &work->plan;
+	/* Confirming looks at everything since the last acknowledged one. */
+	to->from = session->pulled && !session->was_unsettled ? session->pair->ack
+							      : session->push_from;
+	to->max_entry_bytes =
+		session->pair->peer->address_count > 0 &&
+				strcmp(session->pair->peer->addresses[0].address.type, "iroh") == 0
+			? MAX_STREAM_BYTES
+			: MAX_SEND_BYTES;
+	to->max_bytes = tl__page_bytes(sync, session->peer);
+	to->max_entries = SIZE_MAX;
+	tl__left_out_lend(session->pair, to);
+	theirs = tl__arena_alloc(&work->arena, session->their_count + 1, sizeof *theirs);
+	if (!theirs) {
+		tl__work_free(work);
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return;
+	}
+	if (session->their_count > 0)
+		memcpy(theirs, session->theirs, session->their_count * sizeof *theirs);
+	to->theirs = theirs;
+	to->their_count = session->their_count;
+	tl__session_give(sync, session, work);
+}
+
+static void finish(tl__sync *sync, tl__session *session, uint64_t head)
+{
+	tl__pair *pair = session->pair;
+
+	if (!session->unsettled && head > pair->ack)
+		pair->ack = head;
+	if (!session->offer_again && head > pair->offered)
+		pair->offered = head;
+	if (pair->confirm_by > 0)
+		pair->confirm_by = pair->again_at = 0;
+	pair->local_changed = true;
+	pair->level = session->pulled && !session->unsettled && session->declined == 0;
+	pair->level_at = head;
+	tl__session_finish(sync, session);
+}
+
+static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
+
+static void send_entries(tl__sync *sync, tl__session *session, const tl__work_plan *in)
+{
+	tl__call *call = tl__session_call(sync, session, TL__CALL_SEND);
+
+	if (!call)
+		return;
+	call->done = sent;
+	tl__v0_write_send_entries(&call->body, in->lines, in->count);
+	session->plan_count = in->count;
+	session->plan_to = in->to;
+	session->plan_more = in->more;
+	session->has_last = true;
+	session->last = in->ids[in->count - 1];
+	session->sends++;
+	tl__session_send(sync, session, call);
+}
+
+/* After the tips have been asked for again, whatever is left was not kept there. */
+static void not_kept(tl__sync *sync, tl__session *session, uint64_t head)
+{
+	session->unsettled = true;
+	session->declined_code = TL_E_DECLINED;
+	snprintf(session->error, sizeof session->error,
+		"the peer did not keep entries that were sent to it");
+	finish(sync, session, head);
+}
+
+static void planned(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	tl__session *session = tl__session_worked(sync, work);
+	tl__work_plan *in;
+
+	if (!session)
+		return;
+	in = &work->plan;
+	session->plan_head = in->head;
+	if (in->head > session->pair->db->arrivals)
+		session->pair->db->arrivals = in->head;
+	tl__left_out_return(session, in);
+	if (in->count == 0 && in->more && in->to > session->push_from) {
+		session->push_from = in->to;
+		plan(sync, session);
+	} else if (in->count == 0 && session->blind && session->sends == 0) {
+		untold(sync, session);
+	} else if (in->count == 0 && session->pulled) {
+		finish(sync, session, in->head);
+	} else if (in->count == 0) {
+		ask_tips(sync, session);
+	} else if (session->confirm && in->arrivals[0] > session->push_from) {
+		finish(sync, session, session->push_from); /* committed meanwhile */
+	} else if (session->confirm) {
+		not_kept(sync, session, session->push_from);
+	} else if (session->sends >= MAX_SENDS) {
+		tl__session_fail(sync, session, TL_E_TOO_LARGE, "too much for one exchange");
+	} else {
+		send_entries(sync, session, in);
+	}
+	tl__work_free(work);
+}
+
+static int entry_ignored(void *ud, tl_str text, bool is_root)
+{
+	(void)ud;
+	(void)text;
+	(void)is_root;
+	return tl__fail(TL_E_UNEXPECTED_RESPONSE, "the answer to a push holds entries");
+}
+
+/* Ack and Count say that the message arrived, nothing about the entries. */
+static int check_ack(tl_str document)
+{
+	tl__v0_reader *reader;
+	tl__v0_response_kind kind = TL__V0_RESPONSE_NONE;
+	int rc = tl__v0_reader_new(&reader, entry_ignored, NULL);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__v0_reader_feed(reader, document.ptr, document.len);
+	if (rc == TL_OK)
+		rc = tl__v0_reader_finish(reader);
+	if (rc == TL_OK)
+		kind = tl__v0_reader_response(reader)->kind;
+	if (rc == TL_OK && kind == TL__V0_RESPONSE_ERROR)
+		rc = tl__fail(TL_E_SYNC_PROTOCOL_ERROR, "the peer refused what was sent");
+	else if (rc == TL_OK && kind != TL__V0_RESPONSE_ACK && kind != TL__V0_RESPONSE_COUNT)
+		rc = tl__fail(TL_E_UNEXPECTED_RESPONSE, "the peer answered a push with something "
+							"else");
+	tl__v0_reader_free(reader);
+	return rc;
+}
+
+static void leave_unconfirmed(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	pair->offered = session->push_from;
+	if (pair->confirm_by == 0)
+		pair->confirm_by = sync->now + CONFIRM_MS;
+	pair->again_at = sync->now + QUIET_MS;
+	if (pair->again_at > pair->confirm_by)
+		pair->again_at = pair->confirm_by;
+	tl__session_finish(sync, session);
+}
+
+static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+{
+	tl__session *session = tl__session_back(sync, owner, result);
+	int rc;
+
+	(void)ud;
+	if (!session)
+		return;
+	if (result->code != TL_OK) {
+		if (tl__page_again(session, result, session->plan_count > 1))
+			plan(sync, session);
+		else
+			tl__session_fail(sync, session, result->code, result->error);
+		return;
+	}
+	rc = check_ack(result->document);
+	if (rc != TL_OK) {
+		tl__session_fail(sync, session, rc, NULL);
+		return;
+	}
+	session->sent += session->plan_count;
+	session->pair->progress_entries = session->received + session->sent;
+	session->push_from = session->plan_to;
+	if (session->plan_more) {
+		session->pulled = false; /* go on behind this page */
+		plan(sync, session);
+	} else if (session->confirm_later) {
+		leave_unconfirmed(sync, session);
+	} else {
+		ask_tips(sync, session);
+	}
+}

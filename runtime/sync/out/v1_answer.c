@@ -1,0 +1,80 @@
+/* What makes bytes from the network an answer of the peer to this very request. */
+#include "sync/out/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/str.h"
+
+/* No frame: a refusal before our signature was looked at, or something else altogether. Nobody
+ * signed it, so it only ever counts as a failed attempt. */
+static int unsigned_answer(const tl__sync_answered *answered)
+{
+	tl__v1_status status;
+
+	if (answered->body.len < 4 ||
+		!tl__v1_read_unsigned(&status, answered->body.ptr, answered->body.len))
+		return tl__fail(TL_E_NETWORK,
+			"the answer (HTTP status %d) is none of tidelock's protocol",
+			answered->status);
+	if (status == TL__V1_WRONG_RECIPIENT)
+		return tl__fail(TL_E_KEY_MISMATCH,
+			"another node than the one with this key answers at that address");
+	return tl__fail(TL_E_NETWORK, "the peer refused, unsigned: %s", tl__v1_status_name(status));
+}
+
+static int check_body(const tl__v1_response *header, tl_str rest)
+{
+	uint8_t digest[32];
+
+	if (header->body_len != rest.len)
+		return tl__fail(TL_E_NETWORK, "the answer's body has another length than signed");
+	tl_sha256(rest.ptr, rest.len, digest);
+	if (memcmp(digest, header->body_sha256, sizeof digest) != 0)
+		return tl__fail(TL_E_NETWORK, "the answer's body is not the one that was signed");
+	return TL_OK;
+}
+
+int tl__call_read_v1(tl__call *call, const tl__sync_answered *answered, tl__v1_answer *out)
+{
+	tl_str body = answered->body;
+	tl__v1_frame frame;
+	size_t need;
+	int rc = tl__v1_frame_need(body.ptr, body.len, &need);
+
+	if (rc != TL_OK || need > body.len)
+		return unsigned_answer(answered);
+	rc = tl__v1_frame_read(&frame, body.ptr, body.len);
+	if (rc == TL_OK)
+		rc = tl__v1_response_read(&out->header, frame.header);
+	if (rc != TL_OK || frame.signature_count != 1)
+		return tl__fail(TL_E_NETWORK, "the answer is no well-formed response");
+	if (tl__v1_verify_response(&frame, &call->peer->key) != TL_OK)
+		return tl__fail(TL_E_KEY_MISMATCH,
+			"the answer is not signed by the peer's key: another node answers at that "
+			"address, or somebody changed it on the way");
+	if (memcmp(out->header.re, call->re, sizeof call->re) != 0)
+		return tl__fail(TL_E_NETWORK, "the answer belongs to another request");
+	out->body = (tl_str){body.ptr + frame.size, body.len - frame.size};
+	return check_body(&out->header, out->body);
+}
+
+int tl__call_status_code(tl__v1_status status)
+{
+	switch (status) {
+	case TL__V1_OK: return TL_OK;
+	case TL__V1_VERSION:
+	case TL__V1_UNKNOWN_METHOD: return TL_E_PROTOCOL_MISMATCH;
+	case TL__V1_CLOCK_SKEW: return TL_E_CLOCK_SKEW;
+	case TL__V1_BUSY: return TL_E_BUSY;
+	case TL__V1_TOO_LARGE: return TL_E_TOO_LARGE;
+	case TL__V1_NOT_AVAILABLE: return TL_E_NOT_AVAILABLE;
+	case TL__V1_NOT_PERMITTED: return TL_E_NOT_PERMITTED;
+	case TL__V1_DECLINED: return TL_E_DECLINED;
+	case TL__V1_KEY_MISMATCH:
+	case TL__V1_WRONG_RECIPIENT: return TL_E_KEY_MISMATCH;
+	case TL__V1_CHANNEL_MISMATCH: return TL_E_CHANNEL_MISMATCH;
+	case TL__V1_V0_KEY: return TL_E_V0_KEY;
+	case TL__V1_DOWNGRADE_REFUSED: return TL_E_DOWNGRADE_REFUSED;
+	default: return TL_E_SYNC_PROTOCOL_ERROR;
+	}
+}

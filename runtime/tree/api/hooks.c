@@ -1,0 +1,197 @@
+/* Hooks: lists that may change while a round runs. A hook of one database lies in the node's list
+ * and not in a handle: handles come and go. */
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/sized.h"
+#include "tree/api/database.h"
+
+struct tl__hook_node {
+	atomic_uint owners; /* the list and each round that runs it */
+	tl_hook hook;
+	uint64_t handle;
+	bool of_db; /* only commits to that database */
+	tl_id db;
+	tl__hook_node *next;
+};
+
+static void release(tl__hook_node *node)
+{
+	if (atomic_fetch_sub(&node->owners, 1) != 1)
+		return;
+	if (node->hook.drop)
+		node->hook.drop(node->hook.ud);
+	tl__free(node);
+}
+
+int tl__hooks_init(tl__hooks *hooks)
+{
+	memset(hooks, 0, sizeof *hooks);
+	if (pthread_mutex_init(&hooks->mutex, NULL) != 0)
+		return tl__fail(TL_E_NOMEM, "the system gives no more locks");
+	return TL_OK;
+}
+
+void tl__hooks_free(tl__hooks *hooks)
+{
+	while (hooks->first) {
+		tl__hook_node *node = hooks->first;
+
+		hooks->first = node->next;
+		release(node);
+	}
+	pthread_mutex_destroy(&hooks->mutex);
+}
+
+int tl__hooks_add(tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64_t *handle)
+{
+	tl__hook_node *node, **end;
+	tl_hook full = TL_HOOK_INIT;
+	int rc = tl__sized_read(&full, hook, tl_hook, ud);
+
+	if (rc != TL_OK)
+		return rc;
+	node = tl__alloc_zero(1, sizeof *node);
+	if (!node)
+		return TL_E_NOMEM;
+	node->hook = full;
+	node->of_db = db != NULL;
+	if (db)
+		node->db = *db;
+	atomic_init(&node->owners, 1);
+	pthread_mutex_lock(&hooks->mutex);
+	node->handle = ++hooks->last_handle;
+	for (end = &hooks->first; *end; end = &(*end)->next)
+		;
+	*end = node;
+	if (handle)
+		*handle = node->handle;
+	pthread_mutex_unlock(&hooks->mutex);
+	return TL_OK;
+}
+
+static bool belongs_to(const tl__hook_node *node, const tl_id *db)
+{
+	return node->of_db == (db != NULL) && (!db || memcmp(&node->db, db, sizeof *db) == 0);
+}
+
+void tl__hooks_remove(tl__hooks *hooks, const tl_id *db, uint64_t handle)
+{
+	tl__hook_node *found = NULL;
+
+	pthread_mutex_lock(&hooks->mutex);
+	for (tl__hook_node **at = &hooks->first; *at && !found;) {
+		if ((*at)->handle == handle && belongs_to(*at, db)) {
+			found = *at;
+			*at = found->next;
+		} else {
+			at = &(*at)->next;
+		}
+	}
+	pthread_mutex_unlock(&hooks->mutex);
+	if (found)
+		release(found);
+}
+
+/* Under the lock: adds the hooks of one owner to a round, which holds them. */
+static void take_part(tl__hooks *hooks, const tl_id *db, tl__hook_node **round, size_t *count)
+{
+	for (tl__hook_node *node = hooks->first; node; node = node->next) {
+		if (!belongs_to(node, db))
+			continue;
+		atomic_fetch_add(&node->owners, 1);
+		round[(*count)++] = node;
+	}
+}
+
+/* The hooks of one list as of now that a commit to this database concerns, its own last. *out is
+ * NULL when there are none. */
+static int gather(tl__hooks *hooks, const tl_id *db, tl__hook_node ***out, size_t *count)
+{
+	size_t all = 0;
+
+	*out = NULL;
+	*count = 0;
+	pthread_mutex_lock(&hooks->mutex);
+	for (tl__hook_node *node = hooks->first; node; node = node->next)
+		all++;
+	if (all > 0)
+		*out = tl__alloc_zero(all, sizeof(tl__hook_node *));
+	if (*out) {
+		take_part(hooks, NULL, *out, count);
+		take_part(hooks, db, *out, count);
+	}
+	pthread_mutex_unlock(&hooks->mutex);
+	return all == 0 || *out ? TL_OK : TL_E_NOMEM;
+}
+
+static void let_go(tl__hook_node **nodes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		release(nodes[i]);
+	tl__free(nodes);
+}
+
+static int ask(const tl_hook *hook, const tl_hook_context *context)
+{
+	const char *why;
+
+	if (!hook->before_commit)
+		return TL_OK;
+	(void)tl_error_set(TL_E_HOOK_FAILED, "the hook gave no reason");
+	if (hook->before_commit(hook->ud, context) == TL_OK)
+		return TL_OK;
+	why = tl_error_message(tl_last_error()); /* the cause says all of it, tracebacks too */
+	return tl__fail_cause(TL_E_HOOK_FAILED, "a before_commit hook refused the commit: %.*s",
+		(int)strcspn(why, "\n"), why);
+}
+
+int tl__hooks_before(tl__hooks *const *lists, size_t count, const tl_hook_context *context)
+{
+	int code = TL_OK;
+
+	for (size_t i = 0; i < count && code == TL_OK; i++) {
+		tl__hook_node **nodes;
+		size_t node_count;
+
+		code = gather(lists[i], context->tree_id, &nodes, &node_count);
+		for (size_t n = 0; n < node_count && code == TL_OK; n++)
+			code = ask(&nodes[n]->hook, context);
+		if (nodes)
+			let_go(nodes, node_count);
+	}
+	return code;
+}
+
+static void tell(const tl_hook *hook, const tl_hook_context *context, const tl__log *log)
+{
+	int code;
+
+	if (!hook->on_entry_committed)
+		return;
+	(void)tl_error_set(TL_E_HOOK_FAILED, "no reason given");
+	code = hook->on_entry_committed(hook->ud, context);
+	if (code != TL_OK)
+		tl__log_write(log, TL_LOG_ERROR, "hook",
+			"on_entry_committed failed (%s); the commit stands: %s",
+			tl_error_name(code), tl_error_message(tl_last_error()));
+}
+
+void tl__hooks_committed(
+	tl__hooks *const *lists, size_t count, const tl_hook_context *context, const tl__log *log)
+{
+	for (size_t i = 0; i < count; i++) {
+		tl__hook_node **nodes;
+		size_t node_count;
+
+		if (gather(lists[i], context->tree_id, &nodes, &node_count) != TL_OK)
+			tl__log_write(log, TL_LOG_ERROR, "hook",
+				"no memory to call on_entry_committed; the commit stands");
+		for (size_t n = 0; nodes && n < node_count; n++)
+			tell(&nodes[n]->hook, context, log);
+		if (nodes)
+			let_go(nodes, node_count);
+	}
+}

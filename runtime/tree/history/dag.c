@@ -1,0 +1,238 @@
+/* Loading of nodes and members, and walks. */
+#include "tree/history/dag.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+int tl__dag_init(tl__dag *dag, tl__snapshot *s, const tl_id *db)
+{
+	memset(dag, 0, sizeof *dag);
+	dag->snapshot = s;
+	dag->db = *db;
+	tl__map_init(&dag->nodes);
+	tl__map_init(&dag->stores);
+	tl__map_init(&dag->sets);
+	tl__map_init(&dag->numbers);
+	return tl__dag_store_of(dag, TL__STR(TL__STORE_SETTINGS), &dag->settings);
+}
+
+void tl__dag_free(tl__dag *dag)
+{
+	size_t at = 0;
+	tl_str key;
+	void *value;
+
+	while (tl__map_next(&dag->stores, &at, &key, &value))
+		tl__map_free(&((tl__dag_store *)value)->members);
+	for (at = 0; tl__map_next(&dag->sets, &at, &key, &value);)
+		tl__settings_release(((tl__dag_set *)value)->settings);
+	tl__map_free(&dag->nodes);
+	tl__map_free(&dag->stores);
+	tl__map_free(&dag->sets);
+	tl__map_free(&dag->numbers);
+	tl__arena_free(&dag->arena);
+}
+
+/* The ids that the map does not know and that are not of the plan, in memory of the caller's;
+ * *count is updated. *out is NULL when there are none. */
+static int unknown_ids(
+	const tl__dag *dag, const tl__map *map, const tl_id *ids, size_t *count, tl_id **out)
+{
+	size_t found = 0;
+
+	*out = NULL;
+	for (size_t i = 0; i < *count; i++) {
+		const tl__dag_node *node;
+
+		if (tl__map_has(map, tl__map_key_id(&ids[i])))
+			continue;
+		node = map == &dag->nodes ? NULL : tl__dag_node_of(dag, &ids[i]);
+		if (node && node->order > 0)
+			continue; /* planned: all its memberships are remembered */
+		if (!*out && !(*out = tl__alloc((*count - i) * sizeof **out)))
+			return TL_E_NOMEM;
+		(*out)[found++] = ids[i];
+	}
+	*count = found;
+	return TL_OK;
+}
+
+/* --- nodes
+ * ---------------------------------------------------------------------------------------- */
+
+static int remember_node(tl__dag *dag, const tl_id *id, const tl__entry_row *row)
+{
+	tl__dag_node *node = tl__arena_alloc(&dag->arena, 1, sizeof *node);
+
+	if (!node)
+		return TL_E_NOMEM;
+	if (row) {
+		node->there = true;
+		node->verdict = row->verdict;
+		node->height = row->height;
+		node->frontier = row->frontier;
+	}
+	return tl__map_set(&dag->nodes, tl__map_key_id(id), node);
+}
+
+static int on_entry(void *ud, const tl__entry_row *row)
+{
+	return remember_node(ud, &row->id, row);
+}
+
+int tl__dag_load(tl__dag *dag, const tl_id *ids, size_t count)
+{
+	tl_id *unknown;
+	int code = unknown_ids(dag, &dag->nodes, ids, &count, &unknown);
+
+	if (code == TL_OK && count > 0)
+		code = tl__read_entries(dag->snapshot, &dag->db, unknown, count, 0, on_entry, dag);
+	for (size_t i = 0; code == TL_OK && i < count; i++)
+		if (!tl__map_has(&dag->nodes, tl__map_key_id(&unknown[i])))
+			code = remember_node(dag, &unknown[i], NULL);
+	tl__free(unknown);
+	return code;
+}
+
+tl__dag_node *tl__dag_node_of(const tl__dag *dag, const tl_id *id)
+{
+	tl__dag_node *node = tl__map_get(&dag->nodes, tl__map_key_id(id));
+
+	return node && node->there ? node : NULL;
+}
+
+int tl__dag_need(tl__dag *dag, const tl_id *ids, size_t count)
+{
+	char text[TL_ID_TEXT_LEN + 1];
+	int code = tl__dag_load(dag, ids, count);
+
+	for (size_t i = 0; code == TL_OK && i < count; i++) {
+		if (tl__dag_node_of(dag, &ids[i]))
+			continue;
+		tl_id_format(&ids[i], text);
+		code = tl__fail(TL_E_ENTRY_NOT_FOUND, "the database holds no entry %s", text);
+	}
+	return code;
+}
+
+/* --- members
+ * -------------------------------------------------------------------------------------- */
+
+int tl__dag_store_of(tl__dag *dag, tl_str name, tl__dag_store **out)
+{
+	*out = tl__map_get(&dag->stores, name);
+	if (*out)
+		return TL_OK;
+	*out = tl__arena_alloc(&dag->arena, 1, sizeof **out);
+	if (!*out)
+		return TL_E_NOMEM;
+	tl__map_init(&(*out)->members);
+	(*out)->name = tl__arena_str(&dag->arena, name);
+	return (*out)->name.ptr ? tl__map_set(&dag->stores, name, *out) : TL_E_NOMEM;
+}
+
+typedef struct member_reader {
+	tl__dag *dag;
+	tl__dag_store *store;
+} member_reader;
+
+static int remember_member(member_reader *r, const tl_id *id, const tl__member_row *row)
+{
+	tl__arena *arena = &r->dag->arena;
+	tl__dag_member *member = tl__arena_alloc(arena, 1, sizeof *member);
+	tl_id *parents = NULL;
+
+	if (!member)
+		return TL_E_NOMEM;
+	if (row) {
+		parents = tl__arena_alloc(arena, row->parent_count, sizeof *parents);
+		if (!parents)
+			return TL_E_NOMEM;
+		if (row->parent_count)
+			memcpy(parents, row->parents, row->parent_count * sizeof *parents);
+		*member = (tl__dag_member){.there = true,
+			.unreadable = row->unreadable,
+			.verdict = row->verdict,
+			.stamp = {row->height, row->id},
+			.parents = parents,
+			.parent_count = row->parent_count};
+	}
+	return tl__map_set(&r->store->members, tl__map_key_id(id), member);
+}
+
+static int on_member(void *ud, const tl__member_row *row)
+{
+	return remember_member(ud, &row->id, row);
+}
+
+int tl__dag_load_members(tl__dag *dag, tl__dag_store *store, const tl_id *ids, size_t count)
+{
+	member_reader r = {dag, store};
+	tl_id *unknown;
+	int code = unknown_ids(dag, &store->members, ids, &count, &unknown);
+
+	if (code == TL_OK && count > 0)
+		code = tl__read_members(
+			dag->snapshot, &dag->db, store->name, unknown, count, on_member, &r);
+	for (size_t i = 0; code == TL_OK && i < count; i++)
+		if (!tl__map_has(&store->members, tl__map_key_id(&unknown[i])))
+			code = remember_member(&r, &unknown[i], NULL);
+	tl__free(unknown);
+	return code;
+}
+
+tl__dag_member *tl__dag_member_of(const tl__dag_store *store, const tl_id *id)
+{
+	tl__dag_member *member = tl__map_get(&store->members, tl__map_key_id(id));
+
+	return member && member->there ? member : NULL;
+}
+
+/* --- walks
+ * ---------------------------------------------------------------------------------------- */
+
+/* Sees one generation; the parents to see next go to `next`. */
+static int see(tl__dag *dag, tl__dag_store *store, const tl_id *ids, size_t count,
+	tl__dag_seen seen, void *ud, tl__buf *next)
+{
+	int code = tl__dag_load_members(dag, store, ids, count);
+
+	for (size_t i = 0; code == TL_OK && i < count; i++) {
+		tl__dag_member *member = tl__dag_member_of(store, &ids[i]);
+
+		if (!member || member->walk == dag->walk)
+			continue;
+		member->walk = dag->walk;
+		code = seen ? seen(ud, member) : TL_OK;
+		if (code == TL_OK)
+			tl__buf_append(next, member->parents,
+				member->parent_count * sizeof *member->parents);
+		if (code == TL__STORE_STOP)
+			code = TL_OK;
+	}
+	return code == TL_OK ? tl__buf_status(next) : code;
+}
+
+int tl__dag_walk(tl__dag *dag, tl__dag_store *store, const tl_id *ids, size_t count,
+	tl__dag_seen seen, void *ud)
+{
+	tl__buf now = TL__BUF_INIT, next = TL__BUF_INIT;
+	int code;
+
+	dag->walk++;
+	code = see(dag, store, ids, count, seen, ud, &next);
+	while (code == TL_OK && next.len > 0) {
+		tl__buf swap = now;
+
+		now = next;
+		next = swap;
+		tl__buf_clear(&next);
+		code = see(dag, store, (const tl_id *)(const void *)now.ptr, now.len / TL_ID_BYTES,
+			seen, ud, &next);
+	}
+	tl__buf_free(&now);
+	tl__buf_free(&next);
+	return code;
+}

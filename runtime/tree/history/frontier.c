@@ -1,0 +1,310 @@
+/* Settings frontiers: which entries carrying `_settings` speak at a place of the DAG. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tree/history/dag.h"
+
+/* --- sets
+ * ----------------------------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(a, b, TL_ID_BYTES);
+}
+
+/* ids are ascending and differ. */
+static int intern(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out)
+{
+	tl_str key = {(const char *)ids, count * sizeof *ids};
+	tl_str copy;
+
+	*out = tl__map_get(&dag->sets, key);
+	if (*out)
+		return TL_OK;
+	copy = tl__arena_str(&dag->arena, count > 0 ? key : TL__STR(""));
+	*out = tl__arena_alloc(&dag->arena, 1, sizeof **out);
+	if (!*out || !copy.ptr)
+		return TL_E_NOMEM;
+	(*out)->ids = (const tl_id *)(const void *)copy.ptr;
+	(*out)->count = count;
+	if (count < 2)
+		(*out)->reduced = *out;
+	return tl__map_set(&dag->sets, key, *out);
+}
+
+int tl__dag_set_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out)
+{
+	tl_id *sorted;
+	size_t kept = 0;
+	int code;
+
+	if (count < 2)
+		return intern(dag, ids, count, out);
+	sorted = tl__alloc(count * sizeof *sorted);
+	if (!sorted)
+		return TL_E_NOMEM;
+	memcpy(sorted, ids, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, by_id);
+	for (size_t i = 1; i < count; i++)
+		if (memcmp(&sorted[kept], &sorted[i], sizeof *sorted) != 0)
+			sorted[++kept] = sorted[i];
+	code = intern(dag, sorted, kept + 1, out);
+	tl__free(sorted);
+	return code;
+}
+
+/* --- reducing
+ * ------------------------------------------------------------------------------------- */
+
+/* Members of a set that may still be ancestors of others. */
+typedef struct candidates {
+	tl__dag_member **at;
+	size_t count;
+	uint64_t lowest, highest; /* heights */
+} candidates;
+
+static int gather(tl__dag *dag, const tl__dag_set *set, candidates *c)
+{
+	int code = tl__dag_load_members(dag, dag->settings, set->ids, set->count);
+
+	for (size_t i = 0; code == TL_OK && i < set->count; i++) {
+		c->at[i] = tl__dag_member_of(dag->settings, &set->ids[i]);
+		if (!c->at[i])
+			code = tl__fail(TL_E_ENTRY_NOT_FOUND, "an entry of a settings frontier is "
+							      "not there or carries no settings");
+	}
+	c->count = set->count;
+	return code;
+}
+
+/* Leaves out those that the last walk met. */
+static void drop_met(const tl__dag *dag, candidates *c)
+{
+	size_t kept = 0;
+
+	c->lowest = UINT64_MAX;
+	c->highest = 0;
+	for (size_t i = 0; i < c->count; i++) {
+		tl__dag_member *member = c->at[i];
+
+		if (member->walk == dag->walk)
+			continue;
+		c->at[kept++] = member;
+		if (member->stamp.height < c->lowest)
+			c->lowest = member->stamp.height;
+		if (member->stamp.height > c->highest)
+			c->highest = member->stamp.height;
+	}
+	c->count = kept;
+}
+
+/* Mostly the newest entry names all the others: no walk then. */
+static void drop_named(tl__dag *dag, candidates *c)
+{
+	dag->walk++;
+	for (size_t i = 0; i < c->count; i++) {
+		for (size_t k = 0; k < c->at[i]->parent_count; k++) {
+			tl__dag_member *named =
+				tl__dag_member_of(dag->settings, &c->at[i]->parents[k]);
+
+			if (named)
+				named->walk = dag->walk;
+		}
+	}
+	drop_met(dag, c);
+}
+
+static int not_below(void *ud, tl__dag_member *member)
+{
+	return member->stamp.height > *(const uint64_t *)ud ? TL_OK : TL__STORE_STOP;
+}
+
+static int drop_ancestors(tl__dag *dag, candidates *c)
+{
+	uint64_t lowest = c->lowest;
+	tl__buf parents = TL__BUF_INIT;
+	int code;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (c->at[i]->stamp.height > lowest)
+			tl__buf_append(&parents, c->at[i]->parents,
+				c->at[i]->parent_count * sizeof *c->at[i]->parents);
+	code = tl__buf_status(&parents);
+	if (code == TL_OK)
+		code = tl__dag_walk(dag, dag->settings, (const tl_id *)(const void *)parents.ptr,
+			parents.len / TL_ID_BYTES, not_below, &lowest);
+	if (code == TL_OK)
+		drop_met(dag, c);
+	tl__buf_free(&parents);
+	return code;
+}
+
+int tl__dag_reduce(tl__dag *dag, tl__dag_set *set, tl__dag_set **out)
+{
+	candidates c = {0};
+	tl_id *ids = NULL;
+	int code = TL_OK;
+
+	*out = set->reduced;
+	if (set->reduced)
+		return TL_OK;
+	c.at = tl__alloc(set->count * sizeof(tl__dag_member *));
+	ids = tl__alloc(set->count * sizeof *ids);
+	code = c.at && ids ? gather(dag, set, &c) : TL_E_NOMEM;
+	if (code == TL_OK) {
+		drop_named(dag, &c);
+		if (c.lowest < c.highest)
+			code = drop_ancestors(dag, &c);
+	}
+	for (size_t i = 0; code == TL_OK && i < c.count; i++)
+		ids[i] = c.at[i]->stamp.id;
+	if (code == TL_OK)
+		code = intern(dag, ids, c.count, out);
+	if (code == TL_OK)
+		set->reduced = (*out)->reduced = *out;
+	tl__free(ids);
+	tl__free((void *)c.at);
+	return code;
+}
+
+/* --- frontiers
+ * ------------------------------------------------------------------------------------ */
+
+static int on_id(void *ud, const tl_id *id)
+{
+	tl__buf_append(ud, id, sizeof *id);
+	return TL_OK;
+}
+
+/* The frontier a stored entry carries. */
+static int load_frontier(tl__dag *dag, tl__dag_node *node)
+{
+	tl_str number = {(const char *)&node->frontier, sizeof node->frontier};
+	tl__buf ids = TL__BUF_INIT;
+	int code;
+
+	node->at = tl__map_get(&dag->numbers, number);
+	if (node->at)
+		return TL_OK;
+	code = tl__read_frontier(dag->snapshot, &dag->db, node->frontier, on_id, &ids);
+	if (code == TL_OK)
+		code = tl__buf_status(&ids);
+	if (code == TL_OK)
+		code = intern(dag, (const tl_id *)(const void *)ids.ptr, ids.len / TL_ID_BYTES,
+			&node->at);
+	if (code == TL_OK) {
+		node->at->reduced = node->at;
+		code = tl__map_set(&dag->numbers, number, node->at);
+	}
+	tl__buf_free(&ids);
+	return code;
+}
+
+/* The set and one more id, reduced. */
+static int with_id(tl__dag *dag, const tl__dag_set *set, const tl_id *id, tl__dag_set **out)
+{
+	tl_id *ids = tl__alloc((set->count + 1) * sizeof *ids);
+	tl__dag_set *both;
+	int code;
+
+	if (!ids)
+		return TL_E_NOMEM;
+	memcpy(ids, set->ids, set->count * sizeof *ids);
+	ids[set->count] = *id;
+	code = tl__dag_set_of(dag, ids, set->count + 1, &both);
+	if (code == TL_OK)
+		code = tl__dag_reduce(dag, both, out);
+	tl__free(ids);
+	return code;
+}
+
+/* What an entry hands to its children: its frontier, and itself when it is good and carries
+ * settings. A void entry hands on what it got. */
+static int find_after(tl__dag *dag, const tl_id *id, tl__dag_node *node)
+{
+	tl__dag_set *set;
+	int code = node->at ? TL_OK : load_frontier(dag, node);
+
+	if (node->after || code != TL_OK)
+		return code;
+	set = node->at;
+	if (node->verdict == TL__VERIFIED) {
+		code = tl__dag_load_members(dag, dag->settings, id, 1);
+		if (code == TL_OK && tl__dag_member_of(dag->settings, id))
+			code = with_id(dag, node->at, id, &set);
+	}
+	if (code == TL_OK)
+		node->after = set;
+	return code;
+}
+
+/* Appends what the parents hand on, each different set once; returns how many there were. */
+static size_t gather_sets(
+	tl__dag *dag, const tl_id *parents, size_t count, tl__dag_set **last, tl__buf *ids)
+{
+	size_t different = 0;
+
+	dag->walk++;
+	for (size_t i = 0; i < count; i++) {
+		tl__dag_set *set = tl__dag_node_of(dag, &parents[i])->after;
+
+		if (set->walk == dag->walk)
+			continue;
+		set->walk = dag->walk;
+		different++;
+		*last = set;
+		tl__buf_append(ids, set->ids, set->count * sizeof *set->ids);
+	}
+	return different;
+}
+
+int tl__dag_frontier(tl__dag *dag, const tl_id *parents, size_t count, tl__dag_set **out)
+{
+	tl__buf ids = TL__BUF_INIT;
+	tl__dag_set *all = NULL;
+	int code = TL_OK;
+
+	for (size_t i = 0; code == TL_OK && i < count; i++)
+		code = find_after(dag, &parents[i], tl__dag_node_of(dag, &parents[i]));
+	if (code == TL_OK && gather_sets(dag, parents, count, &all, &ids) != 1)
+		code = tl__buf_status(&ids) != TL_OK
+			       ? TL_E_NOMEM
+			       : tl__dag_set_of(dag, (const tl_id *)(const void *)ids.ptr,
+					 ids.len / TL_ID_BYTES, &all);
+	if (code == TL_OK)
+		code = tl__dag_reduce(dag, all, out);
+	tl__buf_free(&ids);
+	return code;
+}
+
+int tl__frontier_of_parents(
+	tl__snapshot *s, const tl_id *db, const tl_id *parents, size_t count, tl__frontier *out)
+{
+	tl__dag dag;
+	tl__dag_set *set;
+	int code = tl__dag_init(&dag, s, db);
+
+	*out = (tl__frontier){NULL, 0};
+	if (code == TL_OK)
+		code = tl__dag_need(&dag, parents, count);
+	if (code == TL_OK)
+		code = tl__dag_frontier(&dag, parents, count, &set);
+	if (code == TL_OK) {
+		out->ids = tl__alloc(set->count * sizeof *out->ids);
+		code = out->ids ? TL_OK : TL_E_NOMEM;
+	}
+	if (code == TL_OK && set->count > 0)
+		memcpy(out->ids, set->ids, set->count * sizeof *out->ids);
+	if (code == TL_OK)
+		out->count = set->count;
+	tl__dag_free(&dag);
+	return code;
+}
+
+void tl__frontier_free(tl__frontier *frontier)
+{
+	tl__free(frontier->ids);
+	*frontier = (tl__frontier){NULL, 0};
+}

@@ -1,0 +1,222 @@
+/* Rows of what is kept outside the DAG, and the bounds of pending ones. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/str.h"
+#include "model/entry_impl.h"
+#include "tree/ingest/ingest_run.h"
+
+int tl__run_drop(tl__run *run, const tl_id *id)
+{
+	void *array = run->drops;
+
+	if (tl__arena_grow(&run->arena, &array, &run->drop_cap, run->drop_count,
+		    sizeof *run->drops) != TL_OK)
+		return TL_E_NOMEM;
+	run->drops = array;
+	run->drops[run->drop_count++] = *id;
+	return TL_OK;
+}
+
+/* What it names and cites, of whatever database: nothing of it in quarantine goes while the entry
+ * is pending. */
+static int gather_needs(tl__run *run, const tl__item *item, tl__put_aside *row)
+{
+	size_t name_count, count = 0;
+	const tl_id *names = tl__entry_names(item->entry, &name_count);
+	tl__buf ids = TL__BUF_INIT;
+	tl_id *needs;
+	int code;
+
+	tl__buf_append(&ids, names, name_count * sizeof *names);
+	code = tl__buf_status(&ids);
+	for (size_t step = 0; step < tl_entry_step_count(item->entry) && code == TL_OK; step++) {
+		tl_id *tips;
+
+		code = tl__judge_tips(item->entry, step, &run->arena, &tips, &count);
+		if (code == TL_OK)
+			tl__buf_append(&ids, tips, count * sizeof *tips);
+		else if (code == TL_E_INVALID_TIP)
+			code = TL_OK;
+	}
+	if (code == TL_OK)
+		code = tl__buf_status(&ids);
+	count = ids.len / TL_ID_BYTES;
+	needs = code == TL_OK ? tl__arena_alloc(&run->arena, count + 1, sizeof *needs) : NULL;
+	if (needs && count > 0)
+		memcpy(needs, ids.ptr, ids.len);
+	row->needs = needs;
+	row->needs_count = needs ? count : 0;
+	tl__buf_free(&ids);
+	return needs ? TL_OK : TL_E_NOMEM;
+}
+
+static int put_row(tl__run *run, const tl__item *item, tl__verdict verdict)
+{
+	void *array = run->asides;
+	tl__put_aside *row;
+
+	if (tl__arena_grow(&run->arena, &array, &run->aside_cap, run->aside_count,
+		    sizeof *run->asides) != TL_OK)
+		return TL_E_NOMEM;
+	run->asides = array;
+	row = &run->asides[run->aside_count++];
+	*row = (tl__put_aside){.id = *tl_entry_id(item->entry),
+		.bytes = tl_entry_bytes(item->entry),
+		.verdict = verdict,
+		.sender = item->sender,
+		.related = item->related,
+		.reason = item->reason,
+		.rules = TL__RULES_VERSION,
+		.waits_for = verdict == TL__PENDING ? item->waits : NULL,
+		.waits_count = verdict == TL__PENDING ? item->wait_count : 0};
+	return verdict == TL__PENDING ? gather_needs(run, item, row) : TL_OK;
+}
+
+/* --- pending ------------------------------------------------------------------------------------
+ */
+
+/* What the sender of the page, and strangers together, have pending. */
+typedef struct usage {
+	uint64_t count, bytes, stranger_bytes;
+} usage;
+
+static int read_usage(const tl__run *run, usage *out)
+{
+	uint64_t strangers;
+	int code = tl__read_aside_usage(
+		run->snapshot, TL__PENDING, run->page->sender, &out->count, &out->bytes);
+
+	if (code == TL_OK)
+		code = tl__read_aside_usage(
+			run->snapshot, TL__PENDING, TL__STR_NULL, &strangers, &out->stranger_bytes);
+	return code;
+}
+
+static uint64_t limit(uint64_t set, uint64_t otherwise)
+{
+	return set ? set : otherwise;
+}
+
+static bool has_room(const tl__run *run, const usage *u, size_t bytes)
+{
+	const tl__aside_limits *l = &run->tree->limits;
+
+	if (u->count + 1 > limit(l->pending_entries, TL__PENDING_MAX_ENTRIES) ||
+		u->bytes + bytes > limit(l->pending_bytes, TL__PENDING_MAX_BYTES))
+		return false;
+	return run->page->related ||
+	       u->stranger_bytes + bytes <=
+		       limit(l->stranger_bytes, TL__PENDING_MAX_STRANGER_BYTES);
+}
+
+static bool stands_on_declined(const tl__run *run, const tl__item *item)
+{
+	for (size_t i = 0; i < item->name_count; i++)
+		if (tl__run_find(run, &item->names[i])->state == TL__ITEM_DECLINED)
+			return true;
+	return false;
+}
+
+static void decline(tl__item *item, int reason)
+{
+	item->state = TL__ITEM_DECLINED;
+	item->reason = reason;
+}
+
+/* When there is no room the newcomer is declined, never an old one dropped. */
+static int put_newcomer(tl__run *run, tl__item *item, usage *u)
+{
+	size_t bytes = tl_entry_bytes(item->entry).len;
+
+	if (stands_on_declined(run, item)) {
+		decline(item, TL_E_PARENT_DECLINED);
+		return TL_OK;
+	}
+	if (!has_room(run, u, bytes)) {
+		decline(item, TL_E_SET_ASIDE_FULL);
+		return TL_OK;
+	}
+	u->count++;
+	u->bytes += bytes;
+	u->stranger_bytes += run->page->related ? 0 : bytes;
+	return put_row(run, item, TL__PENDING);
+}
+
+static int on_wait(void *ud, const tl_id *id)
+{
+	tl__buf_append(ud, id, sizeof *id);
+	return TL_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(a, b, TL_ID_BYTES);
+}
+
+/* One that goes on waiting is written again when it waits for something else now. */
+static int put_waiting(tl__run *run, const tl__item *item)
+{
+	tl__buf before = TL__BUF_INIT;
+	bool same;
+	int code =
+		tl__read_waits(run->snapshot, &run->db, tl_entry_id(item->entry), on_wait, &before);
+
+	if (code == TL_OK)
+		code = tl__buf_status(&before);
+	if (code == TL_OK) {
+		size_t count = before.len / TL_ID_BYTES;
+
+		if (count > 1)
+			qsort(before.ptr, count, TL_ID_BYTES, by_id);
+		same = count == item->wait_count &&
+		       (count == 0 || memcmp(before.ptr, item->waits, before.len) == 0);
+		code = same ? TL_OK : put_row(run, item, TL__PENDING);
+	}
+	tl__buf_free(&before);
+	return code;
+}
+
+static int put_pending(tl__run *run)
+{
+	usage u = {0};
+	bool known = false;
+	int code = TL_OK;
+
+	for (size_t i = 0; i < run->order_count && code == TL_OK; i++) {
+		tl__item *item = run->order[i];
+
+		if (item->state != TL__ITEM_PENDING)
+			continue;
+		if (item->origin != TL__FROM_LINE) {
+			code = put_waiting(run, item);
+			continue;
+		}
+		if (!known)
+			code = read_usage(run, &u);
+		known = true;
+		if (code == TL_OK)
+			code = put_newcomer(run, item, &u);
+	}
+	return code;
+}
+
+/* --- all ----------------------------------------------------------------------------------------
+ */
+
+int tl__run_set_aside(tl__run *run)
+{
+	size_t quarantined;
+	int code = put_pending(run);
+
+	quarantined = run->aside_count;
+	for (size_t i = 0; i < run->order_count && code == TL_OK; i++) {
+		const tl__item *item = run->order[i];
+
+		if (item->state == TL__ITEM_BAD && !item->enters && !item->fixed)
+			code = put_row(run, item, TL__INVALID);
+	}
+	if (code == TL_OK && run->aside_count > quarantined)
+		code = tl__run_make_room(run, quarantined);
+	return code;
+}

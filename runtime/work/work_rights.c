@@ -1,0 +1,183 @@
+/* What keys may do in a database, and which databases they may know of. */
+#include <stdlib.h>
+#include <string.h>
+#include "tree/trust/rights.h"
+#include "work/work_serve.h"
+
+static int fill_right(
+	const tl__rights *rights, const tl_key *key, tl__arena *arena, struct tl__work_right *out)
+{
+	const tl__right *right = tl__rights_of_key(rights, key);
+
+	*out = (struct tl__work_right){0};
+	if (!right)
+		return TL_OK;
+	out->active = true;
+	out->permission = right->permission;
+	out->name = tl__arena_str(arena, right->name);
+	return out->name.ptr ? TL_OK : TL_E_NOMEM;
+}
+
+static int fill_rights(const tl__rights *rights, const tl_key *keys, size_t count, tl__arena *arena,
+	tl__work_rights *out)
+{
+	int rc = TL_OK;
+
+	out->held = true;
+	out->system = rights->system;
+	out->is_public = rights->is_public;
+	out->public_permission = rights->public_permission;
+	out->keys = tl__arena_alloc(arena, count, sizeof *out->keys);
+	if (!out->keys)
+		return TL_E_NOMEM;
+	out->key_count = count;
+	for (size_t i = 0; i < count && rc == TL_OK; i++)
+		rc = fill_right(rights, &keys[i], arena, &out->keys[i]);
+	return rc;
+}
+
+int tl__work_rights_of(tl__tree *tree, const tl_id *db, const tl_key *keys, size_t count,
+	tl__arena *arena, tl__work_rights *out)
+{
+	tl__rights *rights;
+	int rc = tl__rights_now(tree, db, &rights);
+
+	*out = (tl__work_rights){0};
+	if (rc == TL_OK && rights)
+		rc = fill_rights(rights, keys, count, arena, out);
+	tl__rights_release(rights);
+	return rc;
+}
+
+int tl__work_access_run(tl__tree *tree, tl__work *work)
+{
+	tl__work_access *access = &work->access;
+	tl__snapshot *s = NULL;
+	tl__db_row row;
+	int rc = tl__work_rights_of(
+		tree, &work->db, access->keys, access->key_count, &work->arena, &access->rights);
+
+	if (rc != TL_OK || !access->rights.held)
+		return rc;
+	rc = tl__snapshot_open(tree->store, &s);
+	if (rc == TL_OK)
+		rc = tl__read_database(s, &work->db, &row);
+	access->arrivals = rc == TL_OK ? row.arrivals : 0;
+	tl__snapshot_close(s);
+	return rc;
+}
+
+/* --- list ------------------------------------------------------------------------------------- */
+
+static int take_tip(void *ud, const tl_id *id)
+{
+	tl__work_db *db = ud;
+
+	if (db->tip_count == sizeof db->tips / sizeof *db->tips)
+		return TL__STORE_STOP;
+	db->tips[db->tip_count++] = *id;
+	return TL_OK;
+}
+
+static int read_db(tl__snapshot *s, const tl_id *id, tl__work_db *out)
+{
+	tl__db_row row;
+	int rc = tl__read_database(s, id, &row);
+
+	if (rc != TL_OK)
+		return rc;
+	*out = (tl__work_db){.id = *id, .arrivals = row.arrivals};
+	return tl__read_tips(s, id, TL__STR(""), take_tip, out);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(a, b, TL_ID_BYTES);
+}
+
+static int find_listed(tl__tree *tree, tl__work *work, tl_id *ids, size_t *count)
+{
+	tl__work_list *list = &work->list;
+	tl__rights_query query = {.keys = list->keys,
+		.key_count = list->key_count,
+		.named_count = list->related_count,
+		.after = list->has_after ? &list->after : NULL,
+		.max = list->max};
+	tl_id *related = tl__arena_alloc(&work->arena, list->related_count, sizeof *related);
+
+	if (!related)
+		return TL_E_NOMEM;
+	if (list->related_count > 0)
+		memcpy(related, list->related, list->related_count * sizeof *related);
+	qsort(related, list->related_count, sizeof *related, by_id);
+	query.named = related;
+	tl__rights_list(tree, &query, ids, count, &list->more);
+	return TL_OK;
+}
+
+/* The snapshot comes after the rights: it holds what they tell. */
+int tl__work_list_run(tl__tree *tree, tl__work *work)
+{
+	tl__work_list *list = &work->list;
+	tl__snapshot *s = NULL;
+	size_t count = 0;
+	tl_id *ids;
+	int rc = tl__rights_settle(tree, &work->again);
+
+	if (rc != TL_OK || work->again)
+		return rc;
+	ids = tl__arena_alloc(&work->arena, list->max, sizeof *ids);
+	if (!list->dbs)
+		list->dbs = tl__arena_alloc(&work->arena, list->max, sizeof *list->dbs);
+	list->db_count = 0;
+	rc = ids && list->dbs ? find_listed(tree, work, ids, &count) : TL_E_NOMEM;
+	if (rc == TL_OK)
+		rc = tl__snapshot_open(tree->store, &s);
+	for (size_t i = 0; i < count && rc == TL_OK; i++)
+		rc = read_db(s, &ids[i], &list->dbs[list->db_count++]);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+/* --- proofs ----------------------------------------------------------------------------------- */
+
+int tl__work_matters_run(tl__tree *tree, tl__work *work)
+{
+	tl__work_matters *matters = &work->matters;
+	tl__rights *rights = NULL;
+	int rc;
+
+	if (!matters->named)
+		matters->named =
+			tl__arena_alloc(&work->arena, matters->count, sizeof *matters->named);
+	if (!matters->named)
+		return TL_E_NOMEM;
+	if (matters->anywhere)
+		rc = tl__rights_settle(tree, &work->again);
+	else
+		rc = tl__rights_now(tree, &work->db, &rights);
+	for (size_t i = 0; rc == TL_OK && !work->again && i < matters->count; i++)
+		matters->named[i] =
+			matters->anywhere ? tl__rights_name_key(tree, &matters->keys[i])
+					  : rights && tl__rights_of_key(rights, &matters->keys[i]);
+	tl__rights_release(rights);
+	return rc;
+}
+
+int tl__work_verify_run(tl__work *work)
+{
+	tl__work_verify *verify = &work->verify;
+	uint8_t sha256[32];
+
+	verify->good = tl__arena_alloc(&work->arena, verify->count, sizeof *verify->good);
+	if (!verify->good)
+		return TL_E_NOMEM;
+	for (size_t i = 0; i < verify->count; i++)
+		verify->good[i] = tl__v1_verify_proof(&verify->frame, verify->proofs[i],
+					  &verify->keys[i]) == TL_OK;
+	if (!verify->body.ptr)
+		return TL_OK;
+	tl_sha256(verify->body.ptr, verify->body.len, sha256);
+	verify->body_good = memcmp(sha256, verify->sha256, sizeof sha256) == 0;
+	return TL_OK;
+}
