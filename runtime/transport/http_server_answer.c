@@ -5,6 +5,8 @@
 
 /* Bytes asked from an answer's body at a time. */
 #define BLOCK_BYTES 32768
+/* An answer up to this length goes out together with its headers. */
+#define WHOLE_BYTES 16384
 
 /* A connection that ends without a reset would pass for the end of an answer that has neither a
  * length nor chunks. */
@@ -24,19 +26,31 @@ static ssize_t abort_answer(tl_incoming *in)
 	return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+static ptrdiff_t read_body(tl_incoming *in, char *out, size_t cap)
+{
+	uint64_t left = (uint64_t)in->body.length - in->body_given;
+	size_t ahead = in->ahead_len - in->ahead_given;
+
+	if (in->body.length >= 0 && cap > left)
+		cap = (size_t)left;
+	if (ahead == 0)
+		return in->body.read(in->body.ud, out, cap);
+	cap = cap < ahead ? cap : ahead;
+	memcpy(out, in->ahead + in->ahead_given, cap);
+	in->ahead_given += cap;
+	return (ptrdiff_t)cap;
+}
+
 static ssize_t on_read(void *ud, uint64_t at, char *out, size_t cap)
 {
 	tl_incoming *in = ud;
-	uint64_t left = (uint64_t)in->body.length - in->body_given;
 	ptrdiff_t got;
 
 	(void)at;
 	in->conn->server->achieved = true;
 	if (in->conn->cut)
 		return abort_answer(in);
-	if (in->body.length >= 0 && cap > left)
-		cap = (size_t)left;
-	got = in->body.read(in->body.ud, out, cap);
+	got = read_body(in, out, cap);
 	if (got == TL_BODY_WAIT) {
 		tl__request_suspend(in);
 		return 0;
@@ -50,10 +64,44 @@ static ssize_t on_read(void *ud, uint64_t at, char *out, size_t cap)
 	return got;
 }
 
+/* Reads what is there of a short body. *whole: that is all of it. False: it failed. */
+static bool read_ahead(tl_incoming *in, bool *whole)
+{
+	size_t length = (size_t)in->body.length;
+	ptrdiff_t got = 1;
+
+	*whole = false;
+	if (in->body.length < 0 || in->body.length > WHOLE_BYTES)
+		return true;
+	in->ahead = tl__alloc(length);
+	if (!in->ahead)
+		return false;
+	while (got > 0 && in->ahead_len < length) {
+		size_t left = length - in->ahead_len;
+
+		got = in->body.read(in->body.ud, in->ahead + in->ahead_len, left);
+		if (got > 0 && (size_t)got > left)
+			got = TL_BODY_ABORT;
+		if (got > 0)
+			in->ahead_len += (size_t)got;
+	}
+	*whole = in->ahead_len == length;
+	return *whole || got == TL_BODY_WAIT;
+}
+
 static struct MHD_Response *new_response(tl_incoming *in)
 {
+	bool whole;
+
 	if (!in->body.read || in->body.length == 0)
 		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	if (!read_ahead(in, &whole))
+		return NULL;
+	if (whole) {
+		in->conn->server->achieved = true;
+		return MHD_create_response_from_buffer(
+			in->ahead_len, in->ahead, MHD_RESPMEM_PERSISTENT);
+	}
 	return MHD_create_response_from_callback(
 		in->body.length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)in->body.length, BLOCK_BYTES,
 		on_read, in, NULL);

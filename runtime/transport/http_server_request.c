@@ -184,6 +184,7 @@ static void free_incoming(tl_incoming *in)
 {
 	if (in->body.drop)
 		in->body.drop(in->body.ud);
+	tl__free(in->ahead);
 	tl__free(in->content_type);
 	tl__free(in);
 }

@@ -71,6 +71,8 @@ struct tl_incoming {
 	char *content_type;
 	tl_body body;
 	uint64_t body_given;
+	char *ahead; /* read of it before it was asked for; stays as long as the request */
+	size_t ahead_len, ahead_given;
 };
 
 struct tl_server {
