@@ -62,6 +62,9 @@ int tl__sq_open_place(sqlite3 **out, const char *place)
 	return sqlite3_open_v2(place, out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs.zName);
 }
 
+/* A name in a directory that is open. */
+#define FOLDERS "/proc/self/fd/"
+
 /* --- places ----------------------------------------------------------------------------------- */
 
 static bool leads_to(const char *path, int directory)
@@ -90,10 +93,10 @@ static char *place_by_path(int directory, const char *path, const char *name)
 
 int tl__sq_place(int directory, const char *path, const char *name, char **out)
 {
-	char through[sizeof "/proc/self/fd/" + 12];
+	char through[sizeof FOLDERS + 12];
 	size_t size = sizeof through + strlen(name) + 1;
 
-	snprintf(through, sizeof through, "/proc/self/fd/%d", directory);
+	snprintf(through, sizeof through, FOLDERS "%d", directory);
 	if (!leads_to(through, directory)) {
 		*out = place_by_path(directory, path, name);
 		return *out ? TL_OK
@@ -112,9 +115,11 @@ int tl__sq_place(int directory, const char *path, const char *name, char **out)
 int tl__sq_still_there(const tl__sqlite *store)
 {
 	struct stat now;
+	bool through = tl__str_starts(tl__str_z(store->place), TL__STR(FOLDERS));
+	int rc = through ? fstatat(store->folder_fd, TL__SQ_FILE, &now, AT_SYMLINK_NOFOLLOW)
+			 : lstat(store->place, &now);
 
-	if (lstat(store->place, &now) == 0 && now.st_dev == store->device &&
-		now.st_ino == store->inode)
+	if (rc == 0 && now.st_dev == store->device && now.st_ino == store->inode)
 		return TL_OK;
 	return tl__fail(TL_E_IO,
 		"%s was removed, replaced or moved while it was open; close it, and open what is "
