@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include "base/system/env.h"
+#include "base/map.h"
 #include "store/store.h"
 
 /* One write waiting for its turn, on the stack of the thread that waits. */
@@ -90,6 +91,7 @@ struct tl__store {
 	bool leading; /* somebody has the turn */
 	bool last_was_local;
 	size_t snapshots;
+	tl__map newest; /* database -> its newest arrival, of those written lately */
 	unsigned forks; /* tl__fork_count of its opening */
 };
 

@@ -23,11 +23,13 @@ int tl__store_base_init(tl__store *store, const tl__backend *backend, const tl__
 		pthread_mutex_destroy(&store->lock);
 		return tl__fail(TL_E_NOMEM, "no memory for the store's queue");
 	}
+	tl__map_init(&store->newest);
 	return TL_OK;
 }
 
 void tl__store_base_free(tl__store *store)
 {
+	tl__map_free(&store->newest);
 	pthread_cond_destroy(&store->turn);
 	pthread_mutex_destroy(&store->lock);
 }
@@ -126,6 +128,35 @@ static void forget_arrivals(tl__batch *batch)
 		batch->entries[i].arrival = 0;
 }
 
+/* Under the lock. */
+static void note_newest(tl__store *store, const tl__batch *batch)
+{
+	tl_str key = tl__map_key_id(&batch->db);
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < batch->entry_count; i++)
+		if (batch->entries[i].arrival > newest)
+			newest = batch->entries[i].arrival;
+	if (newest == 0)
+		return;
+	if (store->newest.count >= TL__STORE_MAX_NEWEST) {
+		tl__map_free(&store->newest);
+		tl__map_init(&store->newest);
+	}
+	if (tl__map_set(&store->newest, key, (void *)(uintptr_t)newest) != TL_OK)
+		(void)tl__map_remove(&store->newest, key);
+}
+
+uint64_t tl__store_newest(tl__store *store, const tl_id *db)
+{
+	uint64_t newest;
+
+	pthread_mutex_lock(&store->lock);
+	newest = (uint64_t)(uintptr_t)tl__map_get(&store->newest, tl__map_key_id(db));
+	pthread_mutex_unlock(&store->lock);
+	return newest;
+}
+
 /* Hands out the results. What was applied and could not be made durable has failed too. */
 static void finish(tl__store *store, tl__write *done, int commit_result)
 {
@@ -140,6 +171,8 @@ static void finish(tl__store *store, tl__write *done, int commit_result)
 		tl__write *write = done;
 
 		done = write->next; /* its memory is gone once its thread sees `done` */
+		if (write->result == TL_OK && write->batch)
+			note_newest(store, write->batch);
 		write->done = true;
 	}
 	store->leading = false;

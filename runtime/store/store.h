@@ -317,6 +317,9 @@ int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name) TL_MUS
 /* Told of bytes; false ends it with TL_E_CANCELLED and nothing is left. May be NULL. */
 typedef bool (*tl__copied)(void *ud, uint64_t done, uint64_t total);
 int tl__store_backup(tl__store *store, const char *file, tl__copied copied, void *ud) TL_MUST_USE;
+/* The newest arrival of a database, as every later snapshot shows it (or a newer one), without a
+ * snapshot; 0: not at hand, as of what was not written since the opening. Any thread. */
+uint64_t tl__store_newest(tl__store *store, const tl_id *db);
 /* A process forked from the one that opened the store must not use it: TL_E_BAD_STATE, here and
  * from every call. Closing it, and its snapshots, touches nothing there. Neither takes a lock. */
 int tl__store_own(const tl__store *store) TL_MUST_USE;
@@ -345,5 +348,6 @@ void tl__store_close(tl__store *store);
 /* Limits of this layer. */
 #define TL__STORE_MAX_LOCAL_BYTES (1024u * 1024)
 #define TL__STORE_MAX_SNAPSHOTS   256
+#define TL__STORE_MAX_NEWEST      4096 /* databases of which the newest arrival is at hand */
 
 #endif

@@ -153,8 +153,12 @@ TL__PUBLIC(tl_database_arrival, db && out, (tl_database *db, uint64_t *out), (db
 {
 	tl__snapshot *s;
 	tl__db_row row = {0};
-	int code = tl__database_snapshot(db, &s);
+	int code = tl__database_check(db);
 
+	*out = code == TL_OK ? tl__store_newest(db->host->tree->store, &db->id) : 0;
+	if (code != TL_OK || *out > 0)
+		return code;
+	code = tl__database_snapshot(db, &s);
 	if (code == TL_OK)
 		code = tl__read_database(s, &db->id, &row);
 	tl__snapshot_close(s);
