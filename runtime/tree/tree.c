@@ -18,6 +18,7 @@ int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const
 	tree->clock = clock;
 	tree->random = random;
 	tree->log = log;
+	atomic_init(&tree->pendings, 1);
 	code = tl__settings_cache_new(&tree->settings);
 	if (code == TL_OK)
 		code = tl__rights_cache_new(&tree->rights);

@@ -58,6 +58,9 @@ typedef struct tl__tree {
 	atomic_bool resumed;            /* tl__ingest_resume has run */
 	atomic_bool fruitless;          /* little of the page before entered the DAG */
 	atomic_size_t ahead;            /* pages prepared, not judged yet */
+	/* Writes that set something pending aside, from 1; and how many there were when nothing was
+	 * pending in any database. */
+	atomic_uint_fast64_t pendings, none_pending;
 } tl__tree;
 
 /* Borrows everything it is given. TL_OK or TL_E_NOMEM. */
@@ -241,7 +244,8 @@ typedef struct tl__ingest_result {
 	tl_id *missing_databases;
 	size_t missing_database_count;
 	uint64_t entered; /* entries that entered this database's DAG, promoted ones included */
-	size_t evicted;   /* quarantined entries, of any database, that made room */
+	uint64_t before, after; /* its newest arrival before and after; nobody else wrote between */
+	size_t evicted;         /* quarantined entries, of any database, that made room */
 } tl__ingest_result;
 
 /* Begins to read the page's lines, and to verify their signatures, on the threads of the pool, so

@@ -90,19 +90,20 @@ static int ingest_page(tl__tree *tree, tl__work *work)
 		rc = next_page(tree, in, &done);
 	if (rc == TL_OK && in->intake && in->fates[TL__FATE_DECLINED] == 0)
 		in->fates[TL__FATE_DECLINED] = tl__intake_refused(in->intake, &in->declined_code);
-	if (rc == TL_OK)
+	if (rc == TL_OK && done && in->page.local_count == 0) {
 		rc = arrivals_now(tree, &work->db, &in->before);
-	in->after = in->before;
-	if (rc != TL_OK || (done && in->page.local_count == 0))
+		in->after = in->before;
+		return rc;
+	}
+	if (rc != TL_OK)
 		return rc;
 	rc = tl__ingest(tree, &in->page, &in->result);
 	if (rc != TL_OK)
 		return rc;
 	count_fates(in);
-	rc = arrivals_now(tree, &work->db, &in->after);
-	if (rc == TL_OK && in->has_since)
-		rc = tl__work_since(tree, work);
-	return rc;
+	in->before = in->result.before;
+	in->after = in->result.after;
+	return in->has_since ? tl__work_since(tree, work) : TL_OK;
 }
 
 /* Nobody reads the page's lines any more when the work is given back, whatever became of it. */

@@ -18,13 +18,6 @@ typedef struct followup {
 /* --- may the page come in? ----------------------------------------------------------------------
  */
 
-static int on_root(void *ud, const tl__entry_row *row)
-{
-	(void)row;
-	*(bool *)ud = true;
-	return TL_OK;
-}
-
 static int on_aside_root(void *ud, const tl__aside_row *row)
 {
 	(void)row;
@@ -46,10 +39,10 @@ static bool brings_root(const tl__ingest_page *page, const tl__line *lines)
 static int check_database(const tl__run *run, tl__line *lines)
 {
 	const tl__ingest_page *page = run->page;
-	bool known = false;
-	int code = tl__read_entries(run->snapshot, &run->db, &run->db, 1, 0, on_root, &known);
+	bool known = run->before > 0; /* the root arrives first */
+	int code = TL_OK;
 
-	if (code == TL_OK && !known && page->accept_unknown)
+	if (!known && page->accept_unknown)
 		code = tl__read_asides(
 			run->snapshot, &run->db, &run->db, 1, 0, on_aside_root, &known);
 	if (code != TL_OK || known || (page->accept_unknown && brings_root(page, lines)))
@@ -58,6 +51,15 @@ static int check_database(const tl__run *run, tl__line *lines)
 		if (lines[i].declined == TL_OK)
 			lines[i].declined = TL_E_UNKNOWN_DATABASE;
 	return TL_OK;
+}
+
+static int read_before(tl__run *run)
+{
+	tl__db_row row = {0};
+	int code = tl__read_database(run->snapshot, &run->db, &row);
+
+	run->before = row.arrivals;
+	return code == TL_E_DATABASE_NOT_FOUND ? TL_OK : code;
 }
 
 /* --- after the turn -----------------------------------------------------------------------------
@@ -117,16 +119,30 @@ static int on_any(void *ud, const tl__aside_row *row)
 	return TL__STORE_STOP;
 }
 
-/* Pending entries of other databases that cite what this turn judged. */
+static int is_any_pending(tl__snapshot *s, tl__tree *tree, uint64_t pendings, bool *any)
+{
+	int code = tl__read_aside_list(s, NULL, TL__PENDING, 0, 1, 0, on_any, any);
+
+	if (code == TL_OK && !*any)
+		atomic_store(&tree->none_pending, pendings);
+	return code;
+}
+
+/* Pending entries of other databases that cite what this turn judged. One that is set aside after
+ * this look finds what it cites by itself (look_again): it is counted before that. */
 static int find_followups(tl__run *run, followup *after)
 {
 	waiter_search w = {after, &run->db};
+	uint64_t pendings = atomic_load(&run->tree->pendings);
 	tl__snapshot *s;
 	bool any = false;
-	int code = tl__snapshot_open(run->tree->store, &s);
+	int code;
 
+	if (tl__none_pending(run->tree))
+		return TL_OK;
+	code = tl__snapshot_open(run->tree->store, &s);
 	if (code == TL_OK)
-		code = tl__read_aside_list(s, NULL, TL__PENDING, 0, 1, 0, on_any, &any);
+		code = is_any_pending(s, run->tree, pendings, &any);
 	for (size_t i = 0; any && i < run->order_count && code == TL_OK; i++) {
 		const tl__item *item = run->order[i];
 
@@ -276,6 +292,8 @@ static int turn(tl__run *run, tl__tree *tree, const tl_id *db, const tl__ingest_
 
 	tl__tree_lock(tree, db, TL__WRITES_INGEST);
 	code = tl__run_init(run, tree, db, page);
+	if (code == TL_OK && page)
+		code = read_before(run);
 	if (code == TL_OK)
 		code = take_in(run, lines, seeds, seed_count);
 	tl__tree_unlock(tree, db);

@@ -457,9 +457,11 @@ static int order_anew(tl__run *run)
 int tl__run_arrange(tl__run *run)
 {
 	size_t before;
-	int code = tl__read_aside_list(
-		run->snapshot, &run->db, TL__PENDING, 0, 1, 0, on_any, &run->has_pending);
+	int code = TL_OK;
 
+	if (!tl__none_pending(run->tree)) /* what is pending here is counted under the lock */
+		code = tl__read_aside_list(
+			run->snapshot, &run->db, TL__PENDING, 0, 1, 0, on_any, &run->has_pending);
 	do {
 		if (code == TL_OK)
 			code = order_anew(run);

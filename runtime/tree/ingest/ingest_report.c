@@ -182,6 +182,8 @@ int tl__run_report(tl__run *run, const tl__line *lines, tl__ingest_result *out)
 	for (size_t i = 0; i < run->page->count; i++)
 		out->fates[i] = fate_of(run, &lines[i]);
 	out->entered = run->entered;
+	out->before = run->before;
+	out->after = run->entered > 0 ? run->last_arrival : run->before;
 	out->evicted = run->evicted;
 	return find_missing(run, out, run->page->count);
 }

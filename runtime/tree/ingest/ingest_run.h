@@ -90,7 +90,7 @@ typedef struct tl__run {
 	size_t aside_count, aside_cap;
 	tl_id *drops;
 	size_t drop_count, drop_cap;
-	uint64_t entered, last_arrival;
+	uint64_t before, entered, last_arrival;
 	size_t evicted;
 	/* For after the turn, when the lock is free. */
 	tl__foreign_list evict, pin;
@@ -102,6 +102,12 @@ extern tl__item tl__mark_in_dag, tl__mark_pending, tl__mark_unknown, tl__mark_de
 static inline bool tl__item_real(const tl__item *item)
 {
 	return item && item->entry;
+}
+
+/* Nothing is pending in any database. */
+static inline bool tl__none_pending(tl__tree *tree)
+{
+	return atomic_load(&tree->none_pending) == atomic_load(&tree->pendings);
 }
 
 int tl__run_init(

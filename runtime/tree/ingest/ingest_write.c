@@ -78,6 +78,14 @@ static void note_arrivals(tl__run *run, const tl__batch *batch)
 	}
 }
 
+static bool sets_pending(const tl__batch *batch)
+{
+	for (size_t i = 0; i < batch->aside_count; i++)
+		if (batch->asides[i].verdict == TL__PENDING)
+			return true;
+	return false;
+}
+
 int tl__run_write(tl__run *run)
 {
 	tl__batch batch;
@@ -105,6 +113,8 @@ int tl__run_write(tl__run *run)
 	if (batch.entry_count + batch.aside_count + batch.drop_aside_count + batch.local_count == 0)
 		return TL_OK;
 	code = tl__store_write(run->tree->store, &batch);
+	if (sets_pending(&batch))
+		atomic_fetch_add(&run->tree->pendings, 1);
 	tl__rights_wrote(run->tree, &batch);
 	if (code == TL_OK) {
 		tl__quarantine_wrote(run->tree, &batch);
