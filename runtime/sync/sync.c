@@ -345,7 +345,7 @@ void tl__sync_go_on(tl__sync *sync)
 	tl__sync_save_timer(sync);
 }
 
-void tl__sync_handle(
+void tl__sync_take(
 	tl__sync *sync, const tl__sync_event *event, uint64_t now_mono_ms, int64_t now_wall_ms)
 {
 	if (now_mono_ms > sync->now)
@@ -353,6 +353,12 @@ void tl__sync_handle(
 	sync->wall = now_wall_ms;
 	tl__sync_queue_fill(sync);
 	dispatch(sync, event);
+}
+
+void tl__sync_handle(
+	tl__sync *sync, const tl__sync_event *event, uint64_t now_mono_ms, int64_t now_wall_ms)
+{
+	tl__sync_take(sync, event, now_mono_ms, now_wall_ms);
 	tl__sync_go_on(sync);
 }
 

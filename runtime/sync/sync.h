@@ -183,6 +183,11 @@ uint64_t tl__sync_max_request(tl_str path);
  * becomes an action. Memory running out is logged and costs at worst an exchange. */
 void tl__sync_handle(
 	tl__sync *sync, const tl__sync_event *event, uint64_t now_mono_ms, int64_t now_wall_ms);
+/* Its two halves: what follows from the event itself, and whatever can start now. A driver may
+ * carry out the actions of the first before the second, which signs requests. */
+void tl__sync_take(
+	tl__sync *sync, const tl__sync_event *event, uint64_t now_mono_ms, int64_t now_wall_ms);
+void tl__sync_go_on(tl__sync *sync);
 
 /* --- actions ---------------------------------------------------------------------------------- */
 

@@ -193,7 +193,7 @@ static void arm_timer(tl__engine *e)
 
 /* Carrying out an action may bring another event at once: it is told, and its actions wait for
  * their turn. */
-static void pump(tl__engine *e)
+static void carry_out_all(tl__engine *e)
 {
 	tl__sync_action action;
 
@@ -205,15 +205,25 @@ static void pump(tl__engine *e)
 		tell_failed(e);
 	}
 	e->pumping = false;
+}
+
+static void pump(tl__engine *e)
+{
+	if (e->pumping)
+		return;
+	carry_out_all(e);
 	arm_timer(e);
 	tl__engine_maybe_end(e);
 }
 
+/* What an application waits for is told before requests are made and signed. */
 void tl__engine_tell(tl__engine *engine, const tl__sync_event *event)
 {
 	if (engine->ended)
 		return;
-	tl__sync_handle(engine->sync, event, mono_now(), wall_now());
+	tl__sync_take(engine->sync, event, mono_now(), wall_now());
+	carry_out_all(engine);
+	tl__sync_go_on(engine->sync);
 	pump(engine);
 }
 

@@ -29,8 +29,7 @@ void tl__sync_put_lost(tl__sync *sync);
 /* Writes what has been gathered when its time has come. */
 void tl__sync_save_timer(tl__sync *sync);
 uint64_t tl__sync_save_due(const tl__sync *sync);
-void tl__sync_load(tl__sync *sync);  /* hands out the load; sets `loaded` when it is back */
-void tl__sync_go_on(tl__sync *sync); /* starts whatever can start now: at the end of each event */
+void tl__sync_load(tl__sync *sync); /* hands out the load; sets `loaded` when it is back */
 /* knock.c */
 int tl__knock_load(tl__sync *sync, tl_str key, tl_str document) TL_MUST_USE;
 void tl__knock_drop(tl__sync *sync, const tl_key *key); /* it is a peer now */
