@@ -167,18 +167,18 @@ bool tl__conn_any_input(const tl_server *server)
 	return false;
 }
 
+/* Connections that a sweep asks the system about at a time. */
+#define SWEEP_TOGETHER 64
+
 /* Whether the peer has closed and nobody would read what may be left of it. libmicrohttpd does not
  * look at what is suspended, and misses an end that comes together with the last bytes. */
-static bool is_gone(const http_conn *conn)
+static bool is_gone(const http_conn *conn, short events)
 {
-	struct pollfd end = {.fd = conn->fd, .events = POLLRDHUP};
 	char byte;
 
-	if (conn->in && conn->in->answered && (conn->in->ended || conn->in->early))
-		return false; /* sending will tell */
-	if (poll(&end, 1, 0) != 1)
+	if (events == 0)
 		return false;
-	if ((end.revents & (POLLHUP | POLLERR)) || (conn->in && conn->in->ended))
+	if ((events & (POLLHUP | POLLERR)) || (conn->in && conn->in->ended))
 		return true;
 	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
@@ -201,23 +201,51 @@ static bool is_late(http_conn *conn, uint64_t now)
 	return tl__pace_look(&conn->pace, now, server->idle_ms, server->min_rate) != TL__PACE_GOOD;
 }
 
+static void look_at(http_conn *conn, short events, bool stalled, uint64_t now)
+{
+	if (is_gone(conn, events)) {
+		tl__conn_cut(conn);
+	} else if (!stalled && is_late(conn, now)) {
+		tl__log_write(conn->server->http->log, TL_LOG_DEBUG, "http",
+			"%s is too slow: connection closed", conn->remote);
+		tl__conn_cut(conn);
+	}
+}
+
+/* Looks at some from `first` on, which costs one call of the system; gives the one behind them. */
+static http_conn *look_at_some(http_conn *first, bool stalled, uint64_t now)
+{
+	http_conn *conns[SWEEP_TOGETHER];
+	struct pollfd ends[SWEEP_TOGETHER];
+	size_t count = 0;
+
+	for (; first && count < SWEEP_TOGETHER; first = first->next) {
+		const tl_incoming *in = first->in;
+		bool sends = in && in->answered && (in->ended || in->early);
+
+		if (first->cut)
+			continue;
+		conns[count] = first;
+		/* Sending will tell: what is below 0 is passed over. */
+		ends[count++] = (struct pollfd){.fd = sends ? -1 : first->fd, .events = POLLRDHUP};
+	}
+	if (poll(ends, count, 0) < 0)
+		count = 0; /* looked at the next time */
+	for (size_t i = 0; i < count; i++)
+		look_at(conns[i], ends[i].revents, stalled, now);
+	return first;
+}
+
 void tl__conn_sweep(void *ud)
 {
 	tl_server *server = ud;
 	tl_loop *loop = server->http->loop;
 	uint64_t now = loop->now_ms(loop);
-
 	bool stalled = tl__pace_stalled(server->sweep_due, now, tl__pace_sweep_ms(server->idle_ms));
 
 	tl__linger_sweep(server);
-	for (http_conn *at = server->conns; at; at = at->next)
-		if (!at->cut && is_gone(at)) {
-			tl__conn_cut(at);
-		} else if (!at->cut && !stalled && is_late(at, now)) {
-			tl__log_write(server->http->log, TL_LOG_DEBUG, "http",
-				"%s is too slow: connection closed", at->remote);
-			tl__conn_cut(at);
-		}
+	for (http_conn *at = server->conns; at;)
+		at = look_at_some(at, stalled, now);
 	if (server->conns || server->lingers)
 		sweep_later(server);
 }
