@@ -207,14 +207,27 @@ void bare_await(bare_line *line, bare_answer *out)
 	need_that(state == BARE_WHOLE, "a whole answer of the hub");
 }
 
-void bare_hear(bare_heard *out, const bare_hub *hub, tl_str bytes)
+void bare_read(bare_heard *out, tl_str bytes)
 {
 	tl__v1_frame frame;
 
 	need(tl__v1_frame_read(&frame, bytes.ptr, bytes.len), "a frame");
 	need(tl__v1_response_read(&out->header, frame.header), "an answer of v1");
-	need(tl__v1_verify_response(&frame, &hub->key), "an answer by the hub's key");
 	out->body = (tl_str){bytes.ptr + frame.size, bytes.len - frame.size};
+}
+
+void bare_verify(const bare_hub *hub, tl_str bytes)
+{
+	tl__v1_frame frame;
+
+	need(tl__v1_frame_read(&frame, bytes.ptr, bytes.len), "a frame");
+	need(tl__v1_verify_response(&frame, &hub->key), "an answer by the hub's key");
+}
+
+void bare_hear(bare_heard *out, const bare_hub *hub, tl_str bytes)
+{
+	bare_read(out, bytes);
+	bare_verify(hub, bytes);
 }
 
 /* --- first contact ---------------------------------------------------------------------------- */

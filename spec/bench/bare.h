@@ -73,5 +73,8 @@ typedef struct bare_heard {
 	tl_str body;
 } bare_heard;
 void bare_hear(bare_heard *out, const bare_hub *hub, tl_str frame);
+/* Its two halves. */
+void bare_read(bare_heard *out, tl_str frame);
+void bare_verify(const bare_hub *hub, tl_str frame);
 
 #endif

@@ -55,7 +55,8 @@ static void one_client(size_t n)
 typedef struct client {
 	bare who;
 	bare_line line;
-	double got; /* when the last page was there and its signature checked; 0: it waits */
+	bare_answer answer; /* with the last page */
+	double got;         /* when that was there and its signature checked; 0: it waits */
 } client;
 
 typedef struct crowd {
@@ -129,8 +130,8 @@ static void watch(crowd *c, client *who, const tl__v1_cursor *place, uint64_t ho
 }
 
 /* An answer: the end of the hold time, behind which the next watch follows at once, or a page.
- * Behind that it follows when all have theirs, since what a client does is no work of the hub's
- * machine. */
+ * Behind that it follows when all have theirs, and so does the look at the signature: what a client
+ * does is no work of the hub's machine, nor of the other clients'. */
 static void take_answer(crowd *c, client *who)
 {
 	bare_answer answer;
@@ -141,18 +142,28 @@ static void take_answer(crowd *c, client *who)
 	if (state == BARE_WAITS)
 		return;
 	need_that(state == BARE_WHOLE, "an answer to a watch");
-	bare_hear(&heard, &c->hub.bare, answer.body);
+	bare_read(&heard, answer.body);
 	need_that(heard.header.status == TL__V1_OK, "a watch that the hub holds");
 	need(tl__v1_read_watched(&told, heard.header.args), "what a watch tells");
 	if (told.has_page) {
 		need_that(who->got == 0 && told.cursor.n == c->place.n + 1, "one entry, once");
 		who->got = now_s();
+		who->answer = answer;
 		c->have++;
 		if (c->have == c->count)
 			c->place = told.cursor;
 	} else {
+		bare_verify(&c->hub.bare, answer.body);
 		watch(c, who, &c->place, HOLD_MS);
 	}
+}
+
+static void verify_page(const crowd *c, client *who)
+{
+	double start = now_s();
+
+	bare_verify(&c->hub.bare, who->answer.body);
+	who->got += now_s() - start;
 }
 
 /* Takes what comes until all have what they wait for (`wanted`), or for so long. */
@@ -210,6 +221,7 @@ static double commit_once(crowd *c, double *seconds)
 	listen_for(c, WAIT_S, c->count);
 	need_that(c->have == c->count, "a commit at every client");
 	for (size_t i = 0; i < c->count; i++) {
+		verify_page(c, &c->clients[i]);
 		seconds[i] = c->clients[i].got - start;
 		last = seconds[i] > last ? seconds[i] : last;
 	}
