@@ -70,30 +70,37 @@ static void proofs_of_strangers_are_bounded_together(void)
 	CHECK_SIGNED(pull_proving(&notes, named, 1, false), OK);
 }
 
-/* A stranger's long body is hashed apart from the loop, and counts for what strangers may cost. */
+static heard pull_with(tl_str body, bool changed)
+{
+	tl__v1_request m = request_of("pull", &notes, PULL_ARGS);
+	tl__buf frame = TL__BUF_INIT;
+	heard h;
+
+	write_frame(&frame, &m, NULL, 0, body);
+	if (changed)
+		frame.ptr[frame.len - 20] = (char)(frame.ptr[frame.len - 20] ^ 1);
+	h = say_bytes("pull", tl__buf_view(&frame));
+	tl__buf_free(&frame);
+	return h;
+}
+
+/* It is hashed apart from the loop, and a stranger's counts for what strangers may cost. */
 static void a_long_body_is_the_one_that_was_signed_for(void)
 {
-	tl__v1_request m;
-	tl__buf frame = TL__BUF_INIT, body = TL__BUF_INIT;
+	tl__buf body = TL__BUF_INIT;
 	tl_id id = {{'s'}};
 
 	with_notes();
 	for (; body.len <= TL__SERVE_HASHED_BYTES; id.b[1]++) /* ascending */
 		tl__v1_write_id(&body, TL__V1_LINE_HAVE, &id);
-	m = request_of("pull", &notes, PULL_ARGS);
-	write_frame(&frame, &m, NULL, 0, tl__buf_view(&body));
-	frame.ptr[frame.len - 20] = (char)(frame.ptr[frame.len - 20] ^ 1);
-	CHECK_SIGNED(say_bytes("pull", tl__buf_view(&frame)), BAD_REQUEST);
-	m = request_of("pull", &notes, PULL_ARGS);
-	tl__buf_clear(&frame);
-	write_frame(&frame, &m, NULL, 0, tl__buf_view(&body));
-	CHECK_SIGNED(say_bytes("pull", tl__buf_view(&frame)), OK);
-	m = request_of("pull", &notes, PULL_ARGS);
-	tl__buf_clear(&frame);
-	write_frame(&frame, &m, NULL, 0, tl__buf_view(&body));
+	CHECK_SIGNED(pull_with(tl__buf_view(&body), true), BAD_REQUEST);
+	CHECK_SIGNED(pull_with(tl__buf_view(&body), false), OK);
 	spend(TL__SHARE_PROOFS);
-	CHECK_SIGNED(say_bytes("pull", tl__buf_view(&frame)), BUSY);
-	tl__buf_free(&frame);
+	CHECK_SIGNED(pull_with(tl__buf_view(&body), false), BUSY);
+	relate_alice(&notes);
+	spend(TL__SHARE_PROOFS);
+	CHECK_SIGNED(pull_with(tl__buf_view(&body), false), OK);
+	CHECK_SIGNED(pull_with(tl__buf_view(&body), true), BAD_REQUEST);
 	tl__buf_free(&body);
 }
 

@@ -25,7 +25,7 @@
 #define TL__SERVE_PROOFS_BURST      1600 /* proofs of strangers that are verified */
 #define TL__SERVE_PROOFS_PER_S      400
 #define TL__SERVE_PROOF_BYTES       (16u * 1024) /* hashing so many counts as one */
-#define TL__SERVE_HASHED_BYTES      (16u * 1024) /* of a stranger's body on the loop's thread */
+#define TL__SERVE_HASHED_BYTES      (16u * 1024) /* of a body on the loop's thread */
 #define TL__SERVE_WISHES_BURST      100          /* access requests of strangers */
 #define TL__SERVE_WISHES_PER_S      10
 #define TL__SERVE_SOURCE_WISH_BURST 20 /* of them from one source */

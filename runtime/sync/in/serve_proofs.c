@@ -159,15 +159,15 @@ static void ask_settings(tl__sync *sync, tl__incoming *in)
 
 /* --- begin ------------------------------------------------------------------------------------ */
 
-static tl__v1_status look_at_body(const tl__sync *sync, tl__incoming *in, struct tl__shown *shown,
-	const tl__v1_request *request)
+static tl__v1_status look_at_body(
+	const tl__incoming *in, struct tl__shown *shown, const tl__v1_request *request)
 {
 	uint8_t sha256[32];
 
 	if (in->body.len != request->body_len)
 		return TL__V1_BAD_REQUEST;
 	memcpy(shown->sha256, request->body_sha256, sizeof shown->sha256);
-	shown->hashed = !is_stranger(sync, in) || in->body.len <= TL__SERVE_HASHED_BYTES;
+	shown->hashed = in->body.len <= TL__SERVE_HASHED_BYTES;
 	if (!shown->hashed)
 		return TL__V1_OK;
 	tl_sha256(in->body.ptr, in->body.len, sha256);
@@ -184,7 +184,7 @@ void tl__serve_shown(tl__sync *sync, tl__incoming *in, const tl__v1_frame *frame
 	in->body = tl__arena_str(&in->arena, body);
 	in->args = tl__arena_str(&in->arena, request->args);
 	if (shown && in->body.ptr && in->args.ptr && copy_frame(in, frame, &shown->frame))
-		status = look_at_body(sync, in, shown, request);
+		status = look_at_body(in, shown, request);
 	/* Its own reader says what is wrong with it. */
 	if (status == TL__V1_OK && in->method == TL__V1_ACCESS &&
 		tl__v1_read_access(&in->access, in->args, &in->arena) != TL_OK)
