@@ -54,10 +54,22 @@
 ---@field proven boolean      its key was proven there
 ---@field last_error? string
 
+---@alias tidelock.PairState
+---| 'idle'
+---| 'due'
+---| 'syncing'
+---| 'waiting'
+---| 'refused'
+---| 'stalled'
+---| 'no_address'
+---| 'no_transport' # none is enabled for an address of its peer
+---| 'inactive'
+---| 'blocked'
+
 ---@class tidelock.SyncPair   one database with one peer
 ---@field peer tidelock.Key
 ---@field db tidelock.Id
----@field state 'idle'|'due'|'syncing'|'waiting'|'refused'|'stalled'|'no_address'|'inactive'|'blocked'
+---@field state tidelock.PairState
 ---@field dirty boolean       there is something that the peer has not acknowledged
 ---@field attempts integer    that failed since the last success
 ---@field next_attempt_ms? integer  until the next attempt, while it waits for one

@@ -244,7 +244,7 @@ bool tl__sync_own_db(const tl__sync *sync, tl_id *out)
 
 /* --- pairs ------------------------------------------------------------------------------------ */
 
-static const char *pair_state(const tl__pair *pair, uint64_t now)
+static const char *pair_state(const tl__sync *sync, const tl__pair *pair, uint64_t now)
 {
 	if (pair->peer->status != TL__PEER_ACTIVE)
 		return tl__peer_status_name(pair->peer->status);
@@ -254,6 +254,8 @@ static const char *pair_state(const tl__pair *pair, uint64_t now)
 		return "refused";
 	if (pair->peer->address_count == 0 && pair->held == 0)
 		return "no_address";
+	if (!tl__peer_has_way(sync, pair->peer) && pair->held == 0)
+		return "no_transport";
 	if (pair->stalled)
 		return "stalled";
 	if (pair->attempts > 0 || tl__pair_waits_until(pair) > now)
@@ -308,7 +310,7 @@ void tl__pair_put_progress(tl__buf *out, const tl__pair *pair)
 	tl__buf_text(out, "}");
 }
 
-static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
+static void put_pair(tl__buf *out, const tl__sync *sync, const tl__pair *pair, uint64_t now)
 {
 	uint64_t until = pair->attempts > 0 ? pair->next_attempt : 0;
 	bool waiting;
@@ -323,7 +325,7 @@ static void put_pair(tl__buf *out, const tl__pair *pair, uint64_t now)
 	tl__buf_text(out, ",");
 	tl__put_text(out, "db", id);
 	tl__buf_text(out, ",");
-	tl__put_text(out, "state", pair_state(pair, now));
+	tl__put_text(out, "state", pair_state(sync, pair, now));
 	tl__buf_format(out, ",\"dirty\":%s,\"attempts\":%u,\"next_attempt_ms\":",
 		tl__pair_dirty(pair) ? "true" : "false", pair->attempts);
 	if (waiting)
@@ -360,7 +362,7 @@ void tl__sync_status(const tl__sync *sync, uint64_t now_mono_ms, tl__buf *out)
 	}
 	tl__buf_text(out, "],\"pairs\":[");
 	for (const tl__pair *pair = sync->pairs; pair; pair = pair->next) {
-		put_pair(out, pair, now_mono_ms);
+		put_pair(out, sync, pair, now_mono_ms);
 		tl__buf_text(out, pair->next ? "," : "");
 	}
 	tl__buf_text(out, "],\"refusals\":");

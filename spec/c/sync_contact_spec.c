@@ -588,12 +588,12 @@ static void knocking_peers_are_bounded(void)
 	for (unsigned i = 0; i < TL__SYNC_MAX_KNOCKING + 5; i++) {
 		tl_key key = {{(uint8_t)i, (uint8_t)(i >> 8), 7}};
 
-		tl__sync_knocked(r.core, &key, TL__STR("x"), TL__STR("1.2.3.4:5"));
+		tl__sync_knocked(r.core, &key, TL__STR("x"), "http:1.2.3.4:5");
 	}
 	CHECK(r.core->knock_count == TL__SYNC_MAX_KNOCKING);
 	/* A week later they are gone. */
 	r.core->wall += (int64_t)8 * 24 * 3600 * 1000;
-	tl__sync_knocked(r.core, &bob.key, TL__STR("x"), TL__STR("1.2.3.4:5"));
+	tl__sync_knocked(r.core, &bob.key, TL__STR("x"), "http:1.2.3.4:5");
 	CHECK(r.core->knock_count == 1);
 	r.wall = r.core->wall;
 	rig_pass(1000);

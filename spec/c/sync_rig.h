@@ -22,9 +22,10 @@ typedef struct rig {
 	int64_t wall;
 	const char *told[TL__V1_MAX_ADDRESSES][2]; /* type and text in hellos of others */
 	size_t told_count;
-	uint64_t stands; /* arrivals in answers to pushes; 0: they do not tell */
-	uint64_t left;   /* told in pages with more to come; 0: it is not told */
-	bool hold_works; /* keep works instead of running them */
+	uint64_t stands;   /* arrivals in answers to pushes; 0: they do not tell */
+	uint64_t left;     /* told in pages with more to come; 0: it is not told */
+	bool no_transport; /* none is enabled when the core starts */
+	bool hold_works;   /* keep works instead of running them */
 	tl__work *held[64];
 	size_t held_count;
 	tl__sync_action sends[128]; /* not answered yet, oldest first */
@@ -165,7 +166,8 @@ static inline bool rig_start(const tl_sync_options *options)
 	if (rc != TL_OK)
 		return false;
 	rig_drain();
-	rig_event(&event);
+	if (!r.no_transport)
+		rig_event(&event);
 	return true;
 }
 

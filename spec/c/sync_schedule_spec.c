@@ -166,7 +166,7 @@ static void a_stalled_pair_leaves_by_a_command(void)
 static void a_stalled_pair_leaves_by_contact_of_the_peer(void)
 {
 	stall();
-	tl__sync_heard_from(r.core, &bob.key, TL__STR("1.2.3.4:5"));
+	tl__sync_heard_from(r.core, &bob.key, "http:1.2.3.4:5");
 	tick();
 	CHECK(!pair()->stalled && r.send_count == 1);
 	done();
@@ -315,6 +315,53 @@ static void every_switch_goes_both_ways(void)
 		*given = TL_OFF + 1;
 		CHECK_DONE(rig_command(command), TL_E_BAD_ARGUMENT);
 	}
+	done();
+}
+
+/* --- before a transport is enabled ------------------------------------------------------------ */
+
+static bool pair_is(const char *state)
+{
+	tl__buf out = TL__BUF_INIT;
+	char text[40];
+	bool is;
+
+	snprintf(text, sizeof text, "\"state\":\"%s\"", state);
+	tl__sync_status(r.core, r.now, &out);
+	is = out.ptr && strstr(out.ptr, text);
+	tl__buf_free(&out);
+	return is;
+}
+
+/* A process that begins where the last one left something to send. */
+static void nothing_is_tried_before_a_transport_is_enabled(void)
+{
+	tl__sync_event wire = {.kind = TL__SYNC_TRANSPORT, .transport.type = TL__STR("wire")};
+	tl__sync_event http = {.kind = TL__SYNC_TRANSPORT, .transport.type = TL__STR("http")};
+	char before[4096];
+
+	in_step();
+	snprintf(before, sizeof before, "%s", local("sync/metadata", &bob, NULL));
+	rig_stop();
+	r.no_transport = true;
+	REQUIRE(rig_start(NULL));
+	(void)write_text(db, "data", "n", "x");
+	rig_pass(3600000); /* with many a tick */
+	CHECK(pair_is("no_transport"));
+	CHECK_DONE(
+		pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL), TL_E_NO_TRANSPORT_ENABLED);
+	rig_event(&wire); /* which is none for the address of bob */
+	CHECK_DONE(pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL),
+		TL_E_UNSUPPORTED_TRANSPORT);
+	rig_pass(3600000);
+	CHECK(r.send_count == 0 && pair_is("no_transport"));
+	CHECK(pair()->attempts == 0 && pair()->last_code == TL_OK);
+	CHECK(r.events[TL_EVENT_SYNC_FAILED] == 0 && r.events[TL_EVENT_PEER_UNREACHABLE] == 0);
+	CHECK(strcmp(before, local("sync/metadata", &bob, NULL)) == 0);
+	rig_event(&http);
+	rig_pass(50);
+	CHECK(r.send_count == 1);
+	drop_send(0);
 	done();
 }
 
@@ -838,6 +885,7 @@ int main(void)
 	RUN_RIG(nothing_is_sent_on_commit_when_that_is_off);
 	RUN_RIG(sending_on_commit_is_switched_off_and_on);
 	RUN_RIG(every_switch_goes_both_ways);
+	RUN_RIG(nothing_is_tried_before_a_transport_is_enabled);
 	RUN_RIG(flush_with_nothing_to_send_is_done_at_once);
 	RUN_RIG(flush_asks_for_what_the_peer_has_too);
 	RUN_RIG(flush_looks_behind_a_push_that_began_before_it);

@@ -304,13 +304,13 @@ static void a_knock_is_remembered_so_many_days(void)
 	const int64_t kept_ms = (int64_t)TL__SYNC_KNOCKING_DAYS * 24 * 3600 * 1000;
 	tl_key other = {{9}};
 
-	tl__sync_knocked(r.core, &bob.key, TL__STR("bob"), TL__STR("192.0.2.1:5"));
+	tl__sync_knocked(r.core, &bob.key, TL__STR("bob"), "http:192.0.2.1:5");
 	CHECK(r.core->knock_count == 1);
 	r.core->wall += kept_ms;
-	tl__sync_knocked(r.core, &carol.key, TL__STR("carol"), TL__STR("192.0.2.2:5"));
+	tl__sync_knocked(r.core, &carol.key, TL__STR("carol"), "http:192.0.2.2:5");
 	CHECK(r.core->knock_count == 2);
 	r.core->wall += 1;
-	tl__sync_knocked(r.core, &other, TL__STR("other"), TL__STR("192.0.2.3:5"));
+	tl__sync_knocked(r.core, &other, TL__STR("other"), "http:192.0.2.3:5");
 	CHECK(r.core->knock_count == 2); /* bob is forgotten, carol is not */
 }
 

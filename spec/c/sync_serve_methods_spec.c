@@ -66,7 +66,7 @@ static void knocking_peers_are_bounded(void)
 	begin_serve(NULL);
 	for (uint32_t i = 0; i < TL__SYNC_MAX_KNOCKING + 5; i++) {
 		memcpy(key.b + 4, &i, sizeof i);
-		tl__sync_knocked(core_of(bob), &key, TL__STR("x"), TL__STR(REMOTE));
+		tl__sync_knocked(core_of(bob), &key, TL__STR("x"), REMOTE);
 	}
 	CHECK(core_of(bob)->knock_count == TL__SYNC_MAX_KNOCKING);
 }

@@ -547,6 +547,7 @@ static tl_policy_answer nobody(void *ud, const tl_policy_question *question, con
 {
 	(void)ud;
 	(void)reason;
+	CHECK(strncmp(question->address, "http:", 5) == 0 && strlen(question->address) > 5);
 	return question->kind == TL_POLICY_CONNECT ? TL_POLICY_DENY : TL_POLICY_PASS;
 }
 

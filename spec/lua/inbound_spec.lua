@@ -76,6 +76,28 @@ end)
 describe('the side that is dialled', function()
 	teardown(H.clean)
 
+	it('shows who comes to people, a line for each', function()
+		local path = H.folder() .. '/hub'
+		local hub = assert(tl.open { path = path })
+		assert(hub:sync():enable_http_transport())
+		assert(hub:sync():start_server '127.0.0.1:0')
+		local lines = {}
+		for index, name in ipairs { 'ann', 'bob' } do
+			local guest, sync = open(name)
+			assert(sync:connect_to_peer(hub:sync():get_server_address()))
+			lines[index] = 'client     ' .. guest:device_key() .. '  ' .. name
+			guest:close(0)
+		end
+		local _, out, err = H.run('status', '-d', path)
+		assert.are.equal('', err)
+		for _, line in ipairs(lines) do
+			local _, last = out:find(line, 1, true)
+			assert.is_truthy(last, out)
+			assert.matches('^ *here, from http:127%.0%.0%.1:%d+, 0 databases\n', out:sub(last + 1))
+		end
+		hub:close(0)
+	end)
+
 	it('sees who comes, and can block one that was never registered', function()
 		local guest, sync = open 'guest'
 		assert(guest:add_private_key 'k')

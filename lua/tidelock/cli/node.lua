@@ -49,6 +49,14 @@ local function say_relation(pair)
 	say_line(('relation   %s with %s: %s%s'):format(graph.short(pair.db), pair.peer, pair.state, reason))
 end
 
+-- Who came to this node, registered or not.
+local function say_client(client)
+	say_line(('client     %s  %-16s %s, from %s, %d databases'):format(client.pubkey,
+		escape(client.said_name or '(no name)'),
+		client.connected and 'here' or 'last seen ' .. client.last_seen, escape(client.remote),
+		#client.databases))
+end
+
 local function say_status(status, databases)
 	say('%s  tidelock %s  %s', status.name, status.version,
 		status.state == 'running' and ('running, pid %d'):format(status.pid) or 'stopped')
@@ -65,6 +73,9 @@ local function say_status(status, databases)
 	end
 	for _, pair in ipairs(status.sync and status.sync.pairs or {}) do
 		say_relation(pair)
+	end
+	for _, client in ipairs(status.sync and status.sync.inbound or {}) do
+		say_client(client)
 	end
 end
 

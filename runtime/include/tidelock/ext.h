@@ -236,7 +236,7 @@ typedef struct tl_policy_question {
 	size_t key_count;
 	tl_str claimed_key;  /* v0: what it says of itself, unproven; ptr NULL when nothing */
 	const tl_id *db;     /* NULL when not about one */
-	const char *address; /* where it is, or what is to be dialled ("type:text") */
+	const char *address; /* where it comes from, or what is to be dialled: "type:text" */
 	unsigned protocol;   /* 0 or 1 */
 	bool outbound;       /* we are the ones who ask */
 	bool related;        /* a relation that gives, with the proven device key */

@@ -203,7 +203,8 @@ TL_API int tl_sync_reject_bootstrap_request(
  * sync_progress has the same each second. "watched": changes there are told to us as they come,
  * "watches_us": ours are told so. The state of a pair is "idle", "due", "syncing", "waiting" (for
  * another attempt), "refused" (by the peer or a policy: last_code says how), "stalled",
- * "no_address", or the status of its peer when that is not active. */
+ * "no_address", "no_transport" (none for an address of its peer is enabled yet: nothing is tried),
+ * or the status of its peer when that is not active. */
 TL_API int tl_sync_status(tl_node *node, char **json) TL_MUST_USE;
 /* JSON, written by the engine after every exchange, whoever began it; with zeroes, and times null,
  * when there was none. What others begin counts when it moved something, once it has been quiet for

@@ -133,8 +133,7 @@ void tl__client_heard(tl__sync *sync, const tl__incoming *in)
 	client->came = true;
 	client->heard = sync->now;
 	client->last_seen = sync->wall;
-	snprintf(client->remote, sizeof client->remote, "%.*s:%.*s", TL__STR_ARG(in->transport),
-		TL__STR_ARG(in->remote));
+	tl__text_copy(client->remote, sizeof client->remote, tl__str_z(in->address));
 	if (client->connected)
 		return;
 	client->connected = true;

@@ -261,16 +261,15 @@ void tl__peer_wake(tl__sync *sync, tl__peer *peer)
 	}
 }
 
-void tl__peer_came(tl__sync *sync, tl__peer *peer, tl_str remote)
+void tl__peer_came(tl__sync *sync, tl__peer *peer, const char *address)
 {
 	if (peer->came_told != 0 && sync->now - peer->came_told < TL__SYNC_CAME_AGAIN_MS)
 		return;
 	peer->came_told = sync->now + (sync->now == 0);
-	tl__log_write(sync->log, TL_LOG_INFO, "peer", "%s came from %.*s", peer->text,
-		TL__STR_ARG(remote));
+	tl__log_write(sync->log, TL_LOG_INFO, "peer", "%s came from %s", peer->text, address);
 }
 
-void tl__sync_heard_from(tl__sync *sync, const tl_key *key, tl_str remote)
+void tl__sync_heard_from(tl__sync *sync, const tl_key *key, const char *address)
 {
 	tl__peer *peer = tl__sync_find_peer(sync, key);
 
@@ -278,7 +277,7 @@ void tl__sync_heard_from(tl__sync *sync, const tl_key *key, tl_str remote)
 		return;
 	peer->last_seen = sync->wall;
 	if (peer->came_told == 0)
-		tl__peer_came(sync, peer, remote);
+		tl__peer_came(sync, peer, address);
 	if (peer->status != TL__PEER_ACTIVE)
 		return;
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)

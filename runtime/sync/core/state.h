@@ -337,13 +337,13 @@ tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *
 
 /* A proven peer (signature good) contacted us: its stalled pairs may try again, `last_seen` moves.
  * Does nothing for a key that is no peer. The first time in this process the log tells. */
-void tl__sync_heard_from(tl__sync *sync, const tl_key *key, tl_str remote);
+void tl__sync_heard_from(tl__sync *sync, const tl_key *key, const char *address);
 /* The log tells that the peer came, said hello: once in TL__SYNC_CAME_AGAIN_MS. */
-void tl__peer_came(tl__sync *sync, tl__peer *peer, tl_str remote);
+void tl__peer_came(tl__sync *sync, tl__peer *peer, const char *address);
 /* A key that proved itself inbound and is no peer: kept as a local document, at most
- * TL__SYNC_MAX_KNOCKING (the newcomer is not kept when full) and TL__SYNC_KNOCKING_DAYS. `remote`
- * is shown, never dialled. */
-void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, tl_str remote);
+ * TL__SYNC_MAX_KNOCKING (the newcomer is not kept when full) and TL__SYNC_KNOCKING_DAYS. `address`,
+ * where it came from, is shown, never dialled. */
+void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, const char *address);
 /* The peer holds all of ours up to `upto`, and what it sent itself behind that. NULL is fine. */
 void tl__pair_acknowledge(tl__pair *pair, uint64_t upto);
 /* The peer's last place in our order proved invalid (its store or ours was rolled back): what it

@@ -72,8 +72,9 @@ static tl__sync_knock *find(tl__sync *sync, const tl_key *key)
 	return knock;
 }
 
-void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, tl_str remote)
+void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, const char *address)
 {
+	tl_str remote = tl__str_z(address);
 	tl__sync_knock *knock;
 	tl__buf out = TL__BUF_INIT;
 	char text[80], time[30];
@@ -101,8 +102,8 @@ void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, tl_str rem
 		remote.len > TL__V1_MAX_TEXT || !tl__utf8_valid(remote) ? TL__STR("") : remote);
 	tl__buf_text(&out, "}");
 	local_key(key, text);
-	tl__log_write(sync->log, TL_LOG_INFO, "peer", "%s, no peer yet, came from %.*s",
-		text + strlen(LOCAL_PREFIX), TL__STR_ARG(remote));
+	tl__log_write(sync->log, TL_LOG_INFO, "peer", "%s, no peer yet, came from %s",
+		text + strlen(LOCAL_PREFIX), address);
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(text), tl__buf_view(&out));
 	tl__buf_free(&out);

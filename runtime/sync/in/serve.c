@@ -37,6 +37,22 @@ void tl__serve_end(tl__sync *sync, tl__incoming *in)
 	settle(sync, in);
 }
 
+bool tl__incoming_from(tl__incoming *in, tl__arena *memory, tl_str transport, tl_str remote)
+{
+	char *text = tl__arena_alloc(memory, transport.len + remote.len + 2, 1);
+
+	if (!text)
+		return false;
+	memcpy(text, transport.ptr, transport.len);
+	text[transport.len] = ':';
+	memcpy(text + transport.len + 1, remote.ptr, remote.len);
+	text[transport.len + 1 + remote.len] = 0;
+	in->address = text;
+	in->transport = (tl_str){text, transport.len};
+	in->remote = (tl_str){text + transport.len + 1, remote.len};
+	return true;
+}
+
 static tl__incoming *new_incoming(tl__sync *sync, const tl__sync_request *request)
 {
 	tl__incoming *in = tl__alloc_zero(1, sizeof *in);
@@ -45,10 +61,9 @@ static tl__incoming *new_incoming(tl__sync *sync, const tl__sync_request *reques
 		return NULL;
 	in->number = request->incoming;
 	in->arena = TL__ARENA_INIT;
-	in->remote = tl__arena_str(&in->arena, request->remote);
 	in->channel = tl__arena_str(&in->arena, request->channel);
-	in->transport = tl__arena_str(&in->arena, request->transport);
-	if (!in->remote.ptr || !in->channel.ptr || !in->transport.ptr ||
+	if (!in->channel.ptr ||
+		!tl__incoming_from(in, &in->arena, request->transport, request->remote) ||
 		tl__map_set(&sync->serve->incoming, number_key(&in->number), in) != TL_OK) {
 		free_incoming(in);
 		return NULL;
@@ -149,8 +164,7 @@ void tl__serve_internal(tl__sync *sync, tl__incoming *in, const tl__work *work)
 {
 	if (work)
 		tl__log_about(sync->log, TL_LOG_ERROR, "sync", who_asks(sync, in),
-			"a request of %.*s failed: %s", TL__STR_ARG(in->remote),
-			tl_error_message(work->error));
+			"a request of %s failed: %s", in->address, tl_error_message(work->error));
 	if (in->v0)
 		tl__serve_v0_error(sync, in, "internal error");
 	else

@@ -72,9 +72,11 @@
 /* --- a request under way ---------------------------------------------------------------------- */
 
 typedef struct tl__incoming {
-	uint64_t number; /* the driver's */
-	tl__arena arena; /* everything below lives here */
-	tl_str remote, channel, transport;
+	uint64_t number;          /* the driver's */
+	tl__arena arena;          /* everything below lives here */
+	const char *address;      /* where it comes from: "type:text" */
+	tl_str transport, remote; /* the parts of that */
+	tl_str channel;
 	unsigned works; /* under way; the request is freed once there are none and it is done */
 	bool done;      /* answered, or the requester is gone */
 	struct tl__asker *asker; /* counted there as long as it is under way; NULL: not */
@@ -195,6 +197,9 @@ tl__party tl__serve_party(const tl__sync *sync, const tl__incoming *in);
 /* Before its first work: whether there is room for one more request of whoever asks, who is told
  * `busy` if not. */
 bool tl__serve_admit(tl__sync *sync, tl__incoming *in);
+/* Says where it comes from, in this memory; false without any: then nothing has changed. */
+bool tl__incoming_from(
+	tl__incoming *in, tl__arena *memory, tl_str transport, tl_str remote) TL_MUST_USE;
 void tl__serve_leave(tl__sync *sync, tl__incoming *in); /* it is under way no longer */
 void tl__serve_askers_free(tl__sync *sync);
 

@@ -62,10 +62,10 @@ static void note_hello(tl__sync *sync, tl__incoming *in, const tl__v1_hello *hel
 
 	tl__client_said(sync, &in->from, hello->name);
 	if (!peer) {
-		tl__sync_knocked(sync, &in->from, hello->name, in->remote);
+		tl__sync_knocked(sync, &in->from, hello->name, in->address);
 		return;
 	}
-	tl__peer_came(sync, peer, in->remote);
+	tl__peer_came(sync, peer, in->address);
 	(void)tl__hello_heard(sync, peer, hello);
 	tl__peer_save(sync, peer);
 	tl__peer_wake(sync, peer);

@@ -8,7 +8,7 @@ static tl_policy_question question(
 {
 	tl_policy_question q = {.kind = kind, .db = db, .protocol = in->v0 ? 0 : 1};
 
-	q.address = in->remote.ptr;
+	q.address = in->address;
 	q.encrypted = tl__sync_encrypted(in->channel);
 	if (in->v0) {
 		q.claimed_key = in->has_request && in->request.kind == TL__V0_SYNC_TREE

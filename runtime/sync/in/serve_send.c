@@ -32,7 +32,7 @@ static void group_ingested(void *core, tl__work *work)
 		in->stored += work->ingest.result.fates[i].kind < TL__FATE_INVALID;
 	if (work->code != TL_OK && work->code != TL_E_DATABASE_NOT_FOUND)
 		tl__log_about(sync->log, TL_LOG_ERROR, "sync", TL__STR(""),
-			"entries of %.*s were not stored: %s", TL__STR_ARG(in->remote),
+			"entries of %s were not stored: %s", in->address,
 			tl_error_message(work->error));
 	tl__work_free(work);
 	group_done(sync, in);

@@ -232,7 +232,7 @@ void tl__serve_proven(tl__sync *sync, tl__incoming *in)
 {
 	if (!in->anonymous) {
 		tl__client_heard(sync, in);
-		tl__sync_heard_from(sync, &in->from, in->remote);
+		tl__sync_heard_from(sync, &in->from, in->address);
 	}
 	tl__serve_method(sync, in);
 }

@@ -693,19 +693,15 @@ static bool take_lines(tl__sync *sync, tl__hold *hold, tl__work *work)
 static bool let_go(tl__incoming *in)
 {
 	tl__arena kept = TL__ARENA_INIT;
-	tl_str remote = tl__arena_str(&kept, in->remote);
 	tl_str channel = tl__arena_str(&kept, in->channel);
-	tl_str transport = tl__arena_str(&kept, in->transport);
 
-	if (!remote.ptr || !channel.ptr || !transport.ptr) {
+	if (!channel.ptr || !tl__incoming_from(in, &kept, in->transport, in->remote)) {
 		tl__arena_free(&kept);
 		return false;
 	}
 	tl__arena_free(&in->arena);
 	in->arena = kept;
-	in->remote = remote;
 	in->channel = channel;
-	in->transport = transport;
 	in->args = in->body = TL__STR("");
 	return true;
 }

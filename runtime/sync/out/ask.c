@@ -575,7 +575,8 @@ void tl__asks_again(tl__sync *sync)
 		db->access_next = sync->now + again_after(db->access_asked++);
 		peer = tl__sync_find_peer(sync, &db->access_peer);
 		secret = secret_of(sync, &db->access_key);
-		if (peer && secret && peer->status == TL__PEER_ACTIVE && peer->address_count > 0)
+		if (peer && secret && peer->status == TL__PEER_ACTIVE &&
+			tl__peer_has_way(sync, peer))
 			ask_again(sync, db, peer, secret);
 	}
 }

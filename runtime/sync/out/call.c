@@ -96,6 +96,21 @@ static bool transport_enabled(const tl__sync *sync, const char *type, bool *encr
 	return false;
 }
 
+int tl__sync_no_transport(const tl__sync *sync)
+{
+	return sync->transport_count == 0 ? TL_E_NO_TRANSPORT_ENABLED : TL_E_UNSUPPORTED_TRANSPORT;
+}
+
+bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer)
+{
+	bool encrypted;
+
+	for (size_t i = 0; i < peer->address_count; i++)
+		if (transport_enabled(sync, peer->addresses[i].address.type, &encrypted))
+			return true;
+	return false;
+}
+
 /* Whether this address may be dialled at all; else the call knows why. */
 static bool may_dial(tl__sync *sync, tl__call *call, const tl_address *address)
 {
@@ -104,9 +119,7 @@ static bool may_dial(tl__sync *sync, tl__call *call, const tl_address *address)
 	const char *reason;
 
 	if (!transport_enabled(sync, address->type, &question.encrypted)) {
-		tl__call_note(call,
-			sync->transport_count == 0 ? TL_E_NO_TRANSPORT_ENABLED
-						   : TL_E_UNSUPPORTED_TRANSPORT,
+		tl__call_note(call, tl__sync_no_transport(sync),
 			"no transport for this address is enabled");
 		return false;
 	}

@@ -125,7 +125,8 @@ static void check_peer(tl__sync *sync, tl__peer *peer)
 	bool v1 = peer->protocol == TL__PROTOCOL_V1;
 	tl__call *call;
 
-	if (peer->protocol == TL__PROTOCOL_UNKNOWN || peer->check != 0)
+	if (peer->protocol == TL__PROTOCOL_UNKNOWN || peer->check != 0 ||
+		!tl__peer_has_way(sync, peer))
 		return;
 	call = tl__call_new(sync, v1 ? TL__CALL_V1 : TL__CALL_HANDSHAKE, peer);
 	if (!call)
@@ -173,10 +174,10 @@ static void ticks(tl__sync *sync)
 
 /* --- who is due ------------------------------------------------------------------------------- */
 
-static bool idle(const tl__pair *pair)
+static bool idle(const tl__sync *sync, const tl__pair *pair)
 {
 	return !pair->session && pair->ingesting == 0 && pair->peer->status == TL__PEER_ACTIVE &&
-	       pair->peer->address_count > 0 &&
+	       tl__peer_has_way(sync, pair->peer) &&
 	       (pair->peer->protocol != TL__PROTOCOL_UNKNOWN || pair->peer->check == 0);
 }
 
@@ -196,7 +197,7 @@ static uint64_t due(const tl__sync *sync, const tl__pair *pair)
 {
 	uint64_t at = UINT64_MAX;
 
-	if (!idle(pair))
+	if (!idle(sync, pair))
 		return UINT64_MAX;
 	if (pair->stalled && !pair->wanted)
 		return UINT64_MAX;

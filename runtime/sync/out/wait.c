@@ -109,7 +109,7 @@ static void want(tl__sync *sync, tl__pair *pair)
 
 /* --- starting --------------------------------------------------------------------------------- */
 
-static int usable(const tl__peer *peer)
+static int usable(const tl__sync *sync, const tl__peer *peer)
 {
 	if (peer->status == TL__PEER_BLOCKED)
 		return tl__fail(
@@ -118,12 +118,15 @@ static int usable(const tl__peer *peer)
 		return tl__fail(TL_E_REFUSED, "the peer is inactive; make it active to talk to it");
 	if (peer->address_count == 0)
 		return tl__fail(TL_E_NETWORK, "the peer has no address; add one or connect to it");
+	if (!tl__peer_has_way(sync, peer))
+		return tl__fail(tl__sync_no_transport(sync),
+			"no transport for an address of the peer is enabled; enable one");
 	return TL_OK;
 }
 
 void tl__wait_exchange(tl__sync *sync, uint64_t op, tl__pair *pair, const char *text)
 {
-	int rc = usable(pair->peer);
+	int rc = usable(sync, pair->peer);
 	tl__sync_waiter *waiter;
 
 	if (rc != TL_OK) {
@@ -146,7 +149,7 @@ void tl__wait_pair(tl__sync *sync, uint64_t op, tl__peer *peer, const tl_id *db)
 {
 	tl__pair *one = db ? tl__sync_find_pair(sync, &peer->key, db) : NULL;
 	tl__sync_waiter *waiter;
-	int rc = usable(peer);
+	int rc = usable(sync, peer);
 
 	if (rc == TL_OK && db && !one)
 		rc = tl__fail(TL_E_UNKNOWN_DATABASE,
@@ -208,7 +211,7 @@ void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms, bool send_
 
 void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeout_ms)
 {
-	int rc = usable(pair->peer);
+	int rc = usable(sync, pair->peer);
 	tl__sync_waiter *waiter;
 
 	if (rc != TL_OK) {
@@ -372,12 +375,21 @@ static void try_again(tl__sync *sync, tl__sync_waiter *waiter)
 		waiter->kind == WAIT_FLUSH ? sync->now + TL__SYNC_WAIT_RETRY_MS : UINT64_MAX;
 }
 
+/* Why it is no further; "" when nothing is known. */
+static const char *reason(const tl__sync *sync, const tl__pair *pair)
+{
+	if (pair->peer->address_count > 0 && !tl__peer_has_way(sync, pair->peer))
+		return "no transport for an address of the peer is enabled";
+	return pair->last_code == TL_OK ? "" : pair->last_error;
+}
+
 /* What a flush still waits for, and of the first why. */
 static void tell_flush(const tl__sync *sync, const tl__sync_waiter *waiter, char *text, size_t room)
 {
 	const tl__pair *first = NULL;
 	size_t unasked = 0, left = 0;
 	char id[TL_ID_TEXT_LEN + 1];
+	const char *why;
 
 	for (size_t i = 0; i < waiter->count; i++)
 		if (waiter->pairs[i].pair && !waiter->pairs[i].done && ++unasked == 1)
@@ -388,21 +400,21 @@ static void tell_flush(const tl__sync *sync, const tl__sync_waiter *waiter, char
 	if (!first)
 		return;
 	tl_id_format(&first->db->id, id);
+	why = reason(sync, first);
 	snprintf(text, room,
 		"time is over: %zu databases have entries to send, %zu are still to be asked for; "
 		"the first is %.20s… for %.24s…%s%.100s",
-		left, unasked, id, first->peer->text, first->last_code == TL_OK ? "" : ": ",
-		first->last_code == TL_OK ? "" : first->last_error);
+		left, unasked, id, first->peer->text, *why ? ": " : "", why);
 }
 
 static void time_over(tl__sync *sync, tl__sync_waiter *waiter)
 {
 	const tl__pair *pair = waiter->count > 0 ? waiter->pairs[0].pair : NULL;
-	bool failed = pair && pair->last_code != TL_OK;
+	const char *why = pair ? reason(sync, pair) : "";
 
 	waiter->code = TL_E_TIMEOUT;
-	snprintf(waiter->error, sizeof waiter->error, "not in step yet%s%.180s", failed ? ": " : "",
-		failed ? pair->last_error : "");
+	snprintf(waiter->error, sizeof waiter->error, "not in step yet%s%.180s", *why ? ": " : "",
+		why);
 	if (waiter->kind == WAIT_FLUSH)
 		tell_flush(sync, waiter, waiter->error, sizeof waiter->error);
 	complete(sync, waiter);

@@ -24,19 +24,10 @@ static bool is_eligible(const tl__pair *pair)
 	       !tl__watch_is_pulled(pair);
 }
 
-static bool may_dial(const tl__sync *sync, const tl__peer *peer)
-{
-	for (size_t i = 0; i < peer->address_count; i++)
-		for (size_t k = 0; k < sync->transport_count; k++)
-			if (strcmp(peer->addresses[i].address.type, sync->transports[k].type) == 0)
-				return true;
-	return false;
-}
-
 static bool is_usable(const tl__sync *sync, const tl__peer *peer)
 {
 	return peer->watch_offered && peer->status == TL__PEER_ACTIVE &&
-	       peer->protocol == TL__PROTOCOL_V1 && may_dial(sync, peer);
+	       peer->protocol == TL__PROTOCOL_V1 && tl__peer_has_way(sync, peer);
 }
 
 /* The first one with room takes in what belongs to none. */
