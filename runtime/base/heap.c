@@ -39,14 +39,13 @@ static void sink(tl__heap *heap, tl__heap_node *node)
 
 int tl__heap_set(tl__heap *heap, tl__heap_node *node, uint64_t when)
 {
-	if (node->place == 0 && heap->count == heap->cap) {
-		size_t cap = heap->cap > 0 ? 2 * heap->cap : 16;
-		tl__heap_node **bigger = tl__resize(heap->nodes, cap, sizeof(void *));
+	if (node->place == 0) {
+		tl__heap_node **bigger =
+			tl__grow(heap->nodes, heap->count, &heap->cap, sizeof(void *));
 
 		if (!bigger)
 			return TL_E_NOMEM;
 		heap->nodes = bigger;
-		heap->cap = cap;
 	}
 	node->at = when;
 	if (node->place == 0)

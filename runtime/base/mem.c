@@ -7,6 +7,8 @@
 #include <tidelock/entry.h>
 #include "base/fail.h"
 
+#define FIRST_CAP 4 /* elements of an array that grows */
+
 static _Thread_local size_t fail_countdown;
 static _Thread_local int fail_fired;
 static _Thread_local long balance;
@@ -82,6 +84,19 @@ void *tl__resize(void *ptr, size_t count, size_t size)
 	moved = must_fail() ? NULL : realloc(ptr, total);
 	balance -= ptr && moved;
 	return checked(moved, total);
+}
+
+void *tl__grow(void *array, size_t count, size_t *cap, size_t size)
+{
+	size_t more = *cap > 0 ? *cap * 2 : FIRST_CAP;
+	void *grown;
+
+	if (count < *cap)
+		return array;
+	grown = tl__resize(array, more, size);
+	if (grown)
+		*cap = more;
+	return grown;
 }
 
 char *tl__copy_bytes(const char *ptr, size_t len)

@@ -8,6 +8,9 @@
 void *tl__alloc(size_t size);                           /* not zeroed; size 0 is legal */
 void *tl__alloc_zero(size_t count, size_t size);        /* zeroed; overflow is a failure */
 void *tl__resize(void *ptr, size_t count, size_t size); /* realloc; ptr stays valid on failure */
+/* Room for one more behind `count` elements of an array that grows by doubling, from NULL on: the
+ * array, which may have moved, with *cap as it is then. Take it over at once. */
+void *tl__grow(void *array, size_t count, size_t *cap, size_t size);
 char *tl__copy_bytes(const char *ptr, size_t len);      /* copy with a closing NUL */
 void tl__free(void *ptr);                               /* NULL is fine */
 

@@ -101,23 +101,19 @@ void tl_value_free(tl_value *value)
 	tl__free(value);
 }
 
-/* Both containers are arrays that grow by doubling. */
 int tl__value_grow(tl_value *value)
 {
 	bool doc = value->type == TL_DOC;
-	size_t cap = value->cap ? value->cap * 2 : 4;
 	void *array = doc ? (void *)value->as.members : (void *)value->as.items;
 
-	if (value->count < value->cap)
-		return TL_OK;
-	array = tl__resize(array, cap, doc ? sizeof(tl__member) : sizeof(tl__item));
+	array = tl__grow(array, value->count, &value->cap,
+		doc ? sizeof(tl__member) : sizeof(tl__item));
 	if (!array)
 		return TL_E_NOMEM;
 	if (doc)
 		value->as.members = array;
 	else
 		value->as.items = array;
-	value->cap = cap;
 	return TL_OK;
 }
 

@@ -69,17 +69,13 @@ static carried *find(tl__sim_link *link, const uint8_t hash[HASH_BYTES])
 
 static carried *append(tl__sim *sim, tl__sim_link *link, const uint8_t hash[HASH_BYTES])
 {
-	if (link->count == link->cap) {
-		size_t cap = link->cap ? 2 * link->cap : 64;
-		carried *more = tl__resize(link->items, cap, sizeof *more);
+	carried *more = tl__grow(link->items, link->count, &link->cap, sizeof *more);
 
-		if (!more) {
-			tl__sim_broken(sim, TL_E_NOMEM);
-			return NULL;
-		}
-		link->items = more;
-		link->cap = cap;
+	if (!more) {
+		tl__sim_broken(sim, TL_E_NOMEM);
+		return NULL;
 	}
+	link->items = more;
 	link->items[link->count] = (carried){0};
 	memcpy(link->items[link->count].hash, hash, HASH_BYTES);
 	return &link->items[link->count++];

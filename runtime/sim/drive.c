@@ -120,17 +120,12 @@ static tl__sim_commit *commit_of(tl__sim_peer *peer, const tl_id *db)
 	for (size_t i = 0; i < peer->commit_count; i++)
 		if (memcmp(&peer->commits[i].db, db, sizeof *db) == 0)
 			return &peer->commits[i];
-	if (peer->commit_count == peer->commit_cap) {
-		size_t cap = peer->commit_cap ? 2 * peer->commit_cap : 8;
-
-		more = tl__resize(peer->commits, cap, sizeof *more);
-		if (!more) {
-			tl__sim_broken(peer->sim, TL_E_NOMEM);
-			return NULL;
-		}
-		peer->commits = more;
-		peer->commit_cap = cap;
+	more = tl__grow(peer->commits, peer->commit_count, &peer->commit_cap, sizeof *more);
+	if (!more) {
+		tl__sim_broken(peer->sim, TL_E_NOMEM);
+		return NULL;
 	}
+	peer->commits = more;
 	more = &peer->commits[peer->commit_count++];
 	*more = (tl__sim_commit){.db = *db};
 	return more;

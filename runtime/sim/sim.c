@@ -146,20 +146,13 @@ void *tl__sim_plan(tl__sim *sim, size_t size, uint64_t at, void (*happen)(tl__si
 	void (*drop)(tl__sim_item *item))
 {
 	tl__sim_item *item = tl__alloc_zero(1, size);
+	tl__sim_item **more = tl__grow(
+		sim->items, sim->item_count, &sim->item_cap, sizeof(tl__sim_item *));
 
-	if (item && sim->item_count == sim->item_cap) {
-		size_t cap = sim->item_cap ? 2 * sim->item_cap : 64;
-		tl__sim_item **more = tl__resize(sim->items, cap, sizeof(tl__sim_item *));
-
-		if (!more) {
-			tl__free(item);
-			item = NULL;
-		} else {
-			sim->items = more;
-			sim->item_cap = cap;
-		}
-	}
-	if (!item) {
+	if (more)
+		sim->items = more;
+	if (!item || !more) {
+		tl__free(item);
 		tl__sim_broken(sim, TL_E_NOMEM);
 		return NULL;
 	}

@@ -116,15 +116,11 @@ static int keep_row(void *ud, const tl__db_row *row)
 {
 	db_rows *rows = ud;
 
-	if (rows->count == rows->cap) {
-		size_t cap = rows->cap ? rows->cap * 2 : 16;
-		tl__db_row *grown = tl__resize(rows->at, cap, sizeof *grown);
+	tl__db_row *grown = tl__grow(rows->at, rows->count, &rows->cap, sizeof *grown);
 
-		if (!grown)
-			return TL_E_NOMEM;
-		rows->at = grown;
-		rows->cap = cap;
-	}
+	if (!grown)
+		return TL_E_NOMEM;
+	rows->at = grown;
 	rows->at[rows->count++] = *row;
 	return TL_OK;
 }
@@ -322,15 +318,11 @@ typedef struct state_walk {
 
 static tl_store_part *next_part(state_walk *walk, size_t count)
 {
-	if (count == walk->cap) {
-		size_t cap = walk->cap ? walk->cap * 2 : 16;
-		tl_store_part *grown = tl__resize(walk->parts, cap, sizeof *grown);
+	tl_store_part *grown = tl__grow(walk->parts, count, &walk->cap, sizeof *grown);
 
-		if (!grown)
-			return NULL;
-		walk->parts = grown;
-		walk->cap = cap;
-	}
+	if (!grown)
+		return NULL;
+	walk->parts = grown;
 	return &walk->parts[count];
 }
 

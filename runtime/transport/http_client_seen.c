@@ -21,15 +21,10 @@ static http_seen *find_or_add(http_client *c, const char *local)
 
 	if (seen)
 		return seen;
-	if (c->seen_count == c->seen_cap) {
-		size_t cap = c->seen_cap ? c->seen_cap * 2 : 8;
-
-		seen = tl__resize(c->seen, cap, sizeof *seen);
-		if (!seen)
-			return NULL;
-		c->seen = seen;
-		c->seen_cap = cap;
-	}
+	seen = tl__grow(c->seen, c->seen_count, &c->seen_cap, sizeof *seen);
+	if (!seen)
+		return NULL;
+	c->seen = seen;
 	seen = &c->seen[c->seen_count++];
 	memset(seen, 0, sizeof *seen);
 	memcpy(seen->local, local, strlen(local) + 1);

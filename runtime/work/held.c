@@ -8,29 +8,19 @@
 
 #define LOOK_UP 64 /* ids asked for at once */
 
-/* For one number more. */
-static bool has_room(uint64_t **numbers, size_t count, size_t *cap)
-{
-	size_t more = *cap ? *cap * 2 : 64;
-	uint64_t *grown = count == *cap ? tl__resize(*numbers, more, sizeof *grown) : *numbers;
-
-	if (!grown)
-		return false;
-	*cap = count == *cap ? more : *cap;
-	*numbers = grown;
-	return true;
-}
-
 /* --- numbers to be met ------------------------------------------------------------------------ */
 
 static int push(tl__held *h, uint64_t arrival)
 {
 	size_t i = h->open_count;
+	uint64_t *open;
 
 	if (h->open_count == TL__HELD_MAX)
 		return TL_OK;
-	if (!has_room(&h->open, h->open_count, &h->open_cap))
+	open = tl__grow(h->open, h->open_count, &h->open_cap, sizeof *open);
+	if (!open)
 		return TL_E_NOMEM;
+	h->open = open;
 	h->open_count++;
 	for (; i > 0 && h->open[(i - 1) / 2] < arrival; i = (i - 1) / 2)
 		h->open[i] = h->open[(i - 1) / 2];
@@ -98,8 +88,11 @@ static int take_parents(void *ud, const tl__entry_row *row)
 
 static int note(tl__held *h, uint64_t arrival)
 {
-	if (!has_room(&h->arrivals, h->count, &h->cap))
+	uint64_t *arrivals = tl__grow(h->arrivals, h->count, &h->cap, sizeof *arrivals);
+
+	if (!arrivals)
 		return TL_E_NOMEM;
+	h->arrivals = arrivals;
 	h->arrivals[h->count++] = arrival;
 	return TL_OK;
 }

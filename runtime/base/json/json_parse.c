@@ -58,16 +58,11 @@ static bool is_borrowed(const tl_json_reader *r, tl_str name)
 static int note_name(tl_json_reader *r)
 {
 	tl_str name = r->json.text;
+	tl_str *grown = tl__grow(r->names, r->count, &r->cap, sizeof *grown);
 
-	if (r->count == r->cap) {
-		size_t cap = r->cap > 0 ? r->cap * 2 : 16;
-		tl_str *grown = tl__resize(r->names, cap, sizeof *grown);
-
-		if (!grown)
-			return TL_E_NOMEM;
-		r->names = grown;
-		r->cap = cap;
-	}
+	if (!grown)
+		return TL_E_NOMEM;
+	r->names = grown;
 	if (!is_borrowed(r, name))
 		name = tl__arena_str(&r->decoded, name);
 	if (!name.ptr)

@@ -37,15 +37,11 @@ static tl__commit *find(tl__commits *commits, const tl_id *db)
 
 static bool add(tl__commits *commits, const tl__commit *commit)
 {
-	if (commits->count == commits->cap) {
-		size_t cap = commits->cap ? commits->cap * 2 : 8;
-		tl__commit *grown = tl__resize(commits->at, cap, sizeof *grown);
+	tl__commit *grown = tl__grow(commits->at, commits->count, &commits->cap, sizeof *grown);
 
-		if (!grown)
-			return false;
-		commits->at = grown;
-		commits->cap = cap;
-	}
+	if (!grown)
+		return false;
+	commits->at = grown;
 	commits->at[commits->count++] = *commit;
 	return true;
 }

@@ -251,15 +251,11 @@ static uint64_t now_ms(tl_loop *base)
 
 static int push(posts *to, tl_post_call call, void *ud)
 {
-	if (to->count == to->cap) {
-		size_t cap = to->cap ? to->cap * 2 : 16;
-		posted *grown = tl__resize(to->at, cap, sizeof *grown);
+	posted *grown = tl__grow(to->at, to->count, &to->cap, sizeof *grown);
 
-		if (!grown)
-			return TL_E_NOMEM;
-		to->at = grown;
-		to->cap = cap;
-	}
+	if (!grown)
+		return TL_E_NOMEM;
+	to->at = grown;
 	to->at[to->count++] = (posted){call, ud};
 	return TL_OK;
 }

@@ -163,15 +163,12 @@ tl__came *tl__serve_came(tl__sync *sync, const tl_key *from, const tl__sync_db *
 /* The line behind the last one. */
 static bool list_hold(tl__sync_db *db, tl__hold *hold)
 {
-	if (db->hold_count == db->hold_cap) {
-		size_t cap = db->hold_cap > 0 ? 2 * db->hold_cap : 4;
-		struct tl__named *bigger = tl__resize(db->holds, cap, sizeof *bigger);
+	struct tl__named *bigger =
+		tl__grow(db->holds, db->hold_count, &db->hold_cap, sizeof *bigger);
 
-		if (!bigger)
-			return false;
-		db->holds = bigger;
-		db->hold_cap = cap;
-	}
+	if (!bigger)
+		return false;
+	db->holds = bigger;
 	hold->lines[hold->count].place = db->hold_count;
 	db->holds[db->hold_count++] = (struct tl__named){hold, hold->count};
 	return true;

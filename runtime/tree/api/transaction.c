@@ -288,19 +288,15 @@ tl__staged *tl__transaction_staged(tl_transaction *tx, tl_str name)
 
 static int make_room(tl_transaction *tx)
 {
-	size_t cap = tx->staged_cap > 0 ? tx->staged_cap * 2 : 4;
 	tl__staged *grown;
 
 	if (tx->staged_count == TL_WRITE_MAX_STORES)
 		return tl__fail(
 			TL_E_TOO_LARGE, "an entry holds at most %u stores", TL_WRITE_MAX_STORES);
-	if (tx->staged_count < tx->staged_cap)
-		return TL_OK;
-	grown = tl__resize(tx->staged, cap, sizeof *tx->staged);
+	grown = tl__grow(tx->staged, tx->staged_count, &tx->staged_cap, sizeof *grown);
 	if (!grown)
 		return TL_E_NOMEM;
 	tx->staged = grown;
-	tx->staged_cap = cap;
 	return TL_OK;
 }
 

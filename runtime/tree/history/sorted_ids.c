@@ -27,18 +27,14 @@ static bool has_id(const tl__sorted_ids *list, size_t place, const tl_id *id)
 bool tl__sorted_ids_add(tl__sorted_ids *list, const tl_id *id)
 {
 	size_t place = place_of(list, id);
+	tl_id *at;
 
 	if (has_id(list, place, id))
 		return true;
-	if (list->count == list->cap) {
-		size_t cap = list->cap ? list->cap * 2 : 4;
-		tl_id *at = tl__resize(list->at, cap, sizeof *at);
-
-		if (!at)
-			return false;
-		list->at = at;
-		list->cap = cap;
-	}
+	at = tl__grow(list->at, list->count, &list->cap, sizeof *at);
+	if (!at)
+		return false;
+	list->at = at;
 	memmove(&list->at[place + 1], &list->at[place], (list->count - place) * sizeof *id);
 	list->at[place] = *id;
 	list->count++;
