@@ -11,8 +11,8 @@ void *tl__resize(void *ptr, size_t count, size_t size); /* realloc; ptr stays va
 /* Room for one more behind `count` elements of an array that grows by doubling, from NULL on: the
  * array, which may have moved, with *cap as it is then. Take it over at once. */
 void *tl__grow(void *array, size_t count, size_t *cap, size_t size);
-char *tl__copy_bytes(const char *ptr, size_t len);      /* copy with a closing NUL */
-void tl__free(void *ptr);                               /* NULL is fine */
+char *tl__copy_bytes(const char *ptr, size_t len); /* copy with a closing NUL */
+void tl__free(void *ptr);                          /* NULL is fine */
 
 /* Whole pages, zeroed. Freed they go back to the system at once, whichever thread frees them; what
  * tl__free frees stays with the heap of the thread that allocated it. For large blocks that live

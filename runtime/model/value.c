@@ -106,8 +106,8 @@ int tl__value_grow(tl_value *value)
 	bool doc = value->type == TL_DOC;
 	void *array = doc ? (void *)value->as.members : (void *)value->as.items;
 
-	array = tl__grow(array, value->count, &value->cap,
-		doc ? sizeof(tl__member) : sizeof(tl__item));
+	array = tl__grow(
+		array, value->count, &value->cap, doc ? sizeof(tl__member) : sizeof(tl__item));
 	if (!array)
 		return TL_E_NOMEM;
 	if (doc)

@@ -146,8 +146,8 @@ void *tl__sim_plan(tl__sim *sim, size_t size, uint64_t at, void (*happen)(tl__si
 	void (*drop)(tl__sim_item *item))
 {
 	tl__sim_item *item = tl__alloc_zero(1, size);
-	tl__sim_item **more = tl__grow(
-		sim->items, sim->item_count, &sim->item_cap, sizeof(tl__sim_item *));
+	tl__sim_item **more =
+		tl__grow(sim->items, sim->item_count, &sim->item_cap, sizeof(tl__sim_item *));
 
 	if (more)
 		sim->items = more;
