@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/fields.h"
 #include "base/str.h"
+#include "wire/v1_header.h"
 
 void tl__pair_save_relation(tl__sync *sync, const tl_id *id)
 {
@@ -146,34 +147,11 @@ int tl__pair_load_local(tl__sync *sync, tl__pair *pair, tl_str document)
 
 /* --- places in the peer's order --------------------------------------------------------------- */
 
-static void put_hex(tl__buf *out, const uint8_t *bytes, size_t len)
-{
-	tl__buf_text(out, "\"");
-	for (size_t i = 0; i < len; i++)
-		tl__buf_format(out, "%02x", bytes[i]);
-	tl__buf_text(out, "\"");
-}
-
-static void put_cursor(tl__buf *out, bool has, const tl__v1_cursor *cursor)
-{
-	if (!has) {
-		tl__buf_text(out, "null");
-		return;
-	}
-	tl__buf_text(out, "{\"incarnation\":");
-	put_hex(out, cursor->incarnation, sizeof cursor->incarnation);
-	tl__buf_format(out, ",\"n\":%llu,\"c\":", (unsigned long long)cursor->n);
-	put_hex(out, cursor->c, sizeof cursor->c);
-	tl__buf_text(out, "}");
-}
-
 void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *sure, bool has_seen,
 	const tl__v1_cursor *seen, int64_t since)
 {
-	tl__buf_text(out, "{\"sure\":");
-	put_cursor(out, has_sure, sure);
-	tl__buf_text(out, ",\"seen\":");
-	put_cursor(out, has_seen, seen);
+	tl__v1_put_cursor(out, "{\"sure\":", has_sure, sure);
+	tl__v1_put_cursor(out, ",\"seen\":", has_seen, seen);
 	tl__buf_format(out, ",\"since\":%lld}", (long long)(since < 0 ? 0 : since));
 }
 
