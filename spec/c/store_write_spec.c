@@ -55,6 +55,25 @@ static void known_entries_are_skipped(void)
 	CHECK(seen.count == 1 && same_id(&seen.ids[0], &entries[1].id));
 }
 
+static void the_newest_arrival_is_at_hand_once_it_is_written(void)
+{
+	tl_id db = id_number(DB), other = id_number(OTHER), stranger = id_number(98);
+	spec_entry memory;
+	tl__put_entry entry = put_number(9, &memory, 2, &stranger, 1);
+	tl__batch batch = {.db = db, .entries = &entry, .entry_count = 1};
+
+	CHECK(tl__store_newest(store, &db) == 0);
+	CHECK_OK(write_chain(DB, 1, 3, NULL));
+	CHECK_OK(write_chain(OTHER, 101, 5, NULL));
+	CHECK(tl__store_newest(store, &db) == 3 && tl__store_newest(store, &other) == 5);
+	/* neither a batch that fails nor one that brings nothing new moves it */
+	CHECK(tl__store_write(store, &batch) == TL_E_BAD_ARGUMENT);
+	CHECK_OK(write_chain(DB, 1, 3, NULL));
+	CHECK(tl__store_newest(store, &db) == 3);
+	CHECK_OK(write_entry(DB, 4, 3, NULL, 0, NULL));
+	CHECK(tl__store_newest(store, &db) == arrivals_of(DB) && arrivals_of(DB) == 4);
+}
+
 static void tips_follow_parents_in_database_and_store(void)
 {
 	tl_id root = id_number(1), left = id_number(2), right = id_number(3), none = id_number(99);
@@ -363,6 +382,7 @@ int main(void)
 {
 	RUN_EACH(arrivals_have_no_gaps_and_a_chain);
 	RUN_EACH(known_entries_are_skipped);
+	RUN_EACH(the_newest_arrival_is_at_hand_once_it_is_written);
 	RUN_EACH(tips_follow_parents_in_database_and_store);
 	RUN_EACH(a_store_without_a_name_is_not_the_database);
 	RUN_EACH(void_entries_are_counted);
