@@ -201,7 +201,8 @@ describe('the program', function()
 			local node <close> = tl.open { path = arg[1] .. '/d' }
 			node:sync():enable_http_transport()
 			assert(node:sync():start_server '127.0.0.1:0')
-			print 'serving' io.stdout:flush()]],
+			print 'serving' io.stdout:flush()
+			tl.run()]],
 			[[local tl = require 'tidelock'
 			tl.task(function() tl.sleep '1h' end)
 			print 'task' io.stdout:flush()]],
