@@ -44,17 +44,20 @@ int tl__verify_pool_new(tl__verify_pool **out, unsigned threads)
 	return TL_OK;
 }
 
+bool tl__pool_some(tl__pool_batch *b)
+{
+	size_t from = atomic_fetch_add_explicit(&b->next, CHUNK, memory_order_relaxed);
+
+	for (size_t i = from; i < from + CHUNK && i < b->count; i++)
+		b->run(b->ud, i);
+	return from < b->count;
+}
+
 /* Takes chunks until none is left. */
 static void work_on(tl__pool_batch *b)
 {
-	for (;;) {
-		size_t from = atomic_fetch_add_explicit(&b->next, CHUNK, memory_order_relaxed);
-
-		if (from >= b->count)
-			return;
-		for (size_t i = from; i < from + CHUNK && i < b->count; i++)
-			b->run(b->ud, i);
-	}
+	while (tl__pool_some(b))
+		;
 }
 
 /* A batch with work left, or NULL. Under the lock. */

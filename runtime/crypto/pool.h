@@ -40,6 +40,8 @@ typedef struct tl__pool_batch {
 /* The threads begin with it, once what was started before is done. Never blocks, never fails: with
  * few indices or without threads all of it is left to tl__pool_finish. */
 void tl__pool_start(tl__verify_pool *pool, tl__pool_batch *batch);
+/* Does a few of those that nobody has begun; false: there are none. */
+bool tl__pool_some(tl__pool_batch *batch);
 /* Does what nobody has begun, waits for what others have. May be called again. */
 void tl__pool_finish(tl__verify_pool *pool, tl__pool_batch *batch);
 /* The same, but what nobody has begun is not done. */

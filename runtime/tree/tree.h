@@ -55,6 +55,7 @@ typedef struct tl__tree {
 	tl__quarantine *quarantine;
 	tl__signers *signers;
 	struct tl__aside_limits limits; /* of setting aside; a member that is 0 has its default */
+	size_t piece_entries;           /* 0: TL__INGEST_PIECE_ENTRIES */
 	atomic_bool resumed;            /* tl__ingest_resume has run */
 	atomic_bool fruitless;          /* little of the page before entered the DAG */
 	atomic_size_t ahead;            /* pages prepared, not judged yet */
@@ -221,6 +222,12 @@ typedef struct tl__fate {
 /* What can be done with a page before its turn comes. */
 typedef struct tl__prepared tl__prepared;
 
+/* Whether somebody waits for the thread that does something long. NULL: nobody ever does. */
+typedef struct tl__others {
+	bool (*wait)(void *ud);
+	void *ud;
+} tl__others;
+
 typedef struct tl__ingest_page {
 	tl_id db;
 	const tl_str *lines; /* entry texts */
@@ -232,6 +239,7 @@ typedef struct tl__ingest_page {
 	const tl__put_local *locals; /* written in the same batch (cursors) */
 	size_t local_count;
 	tl__prepared *prepared; /* of these lines, borrowed; or NULL */
+	tl__others others;      /* asked all along; see tl__ingest_piece */
 } tl__ingest_page;
 
 typedef struct tl__ingest_result {
@@ -244,7 +252,8 @@ typedef struct tl__ingest_result {
 	tl_id *missing_databases;
 	size_t missing_database_count;
 	uint64_t entered; /* entries that entered this database's DAG, promoted ones included */
-	uint64_t before, after; /* its newest arrival before and after; nobody else wrote between */
+	uint64_t before, after; /* its newest arrival before the first piece and after the last one:
+				   equal to `entered` apart when nobody else wrote between */
 	size_t evicted;         /* quarantined entries, of any database, that made room */
 } tl__ingest_result;
 
@@ -258,18 +267,34 @@ int tl__ingest_prepare(tl__prepared **out, tl__tree *tree, const tl__ingest_page
 void tl__prepared_free(tl__prepared *prepared);
 
 /* Judges and stores a page; lines may come in any order. Entries of other pages that became ready
- * are promoted in the same batch; those of other databases, which cite an entry of this page, right
- * behind it. Blocks on the store; any thread, without a tl__tree_lock held. An error means that
- * nothing of the page was written, or only that memory for the answer ran out: send it again. *out
- * is then empty. Entries that became visible are told to the
- * tree's listener. Release *out with tl__ingest_result_free. */
+ * are promoted with it; those of other databases, which cite an entry of this page, right behind
+ * it. Blocks on the store; any thread, without a tl__tree_lock held. On an error what was written
+ * is a part of the page without its locals, or only memory for the answer ran out: send it again.
+ * *out is then empty. Entries that became visible are told to the tree's listener. Release *out
+ * with tl__ingest_result_free. */
 int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *out) TL_MUST_USE;
 void tl__ingest_result_free(tl__ingest_result *result);
 
-/* Looks again at everything set aside: entries whose wait is over (a crash came between a database
- * and the ones that cite it), verdicts of an older TL__RULES_VERSION. The first tl__ingest of a
- * tree calls it; call it yourself to have it done at opening. */
+/* The same piece by piece. While nobody waits it goes on, and a page is one batch. When somebody
+ * does, it ends after TL__INGEST_PIECE_ENTRIES or TL__INGEST_PIECE_BYTES more, parents first, each
+ * piece a batch of its own and the last one with the page's locals; fates are those of the end.
+ * *state is NULL at first. When it is not NULL afterwards, more is to be done: call it again with
+ * the same page and result, from any thread, whatever others wrote meanwhile. *out is complete at
+ * the end. An error ends it. */
+typedef struct tl__ingesting tl__ingesting;
+int tl__ingest_piece(tl__tree *tree, const tl__ingest_page *page, tl__ingesting **state,
+	tl__ingest_result *out) TL_MUST_USE;
+/* Gives it up between two pieces; NULL is fine. */
+void tl__ingesting_free(tl__ingesting *state);
+
+/* Looks again at everything set aside: entries whose wait is over (a crash came between two pieces,
+ * or between a database and the ones that cite it), verdicts of an older TL__RULES_VERSION. The
+ * first page of a tree begins with it; call it yourself to have it done at opening. */
 int tl__ingest_resume(tl__tree *tree) TL_MUST_USE;
+
+/* Of a piece, when somebody waits; one entry always comes. */
+#define TL__INGEST_PIECE_ENTRIES 16
+#define TL__INGEST_PIECE_BYTES   (32u * 1024)
 
 /* Limits of setting aside. */
 #define TL__PENDING_MAX_ENTRIES        10000

@@ -26,6 +26,7 @@ void tl__work_free(tl__work *work)
 		tl_value_free(work->load.trees);
 		break;
 	case TL__WORK_INGEST:
+		tl__ingesting_free(work->ingest.ingesting);
 		tl__prepared_free(work->ingest.page.prepared);
 		tl__prepared_free(work->ingest.ahead.prepared);
 		tl__ingest_result_free(&work->ingest.result);
@@ -101,6 +102,11 @@ void tl__work_run(tl__host *host, tl__work *work)
 {
 	while (tl__work_slice(host, work))
 		;
+}
+
+bool tl__work_keeps_place(const tl__work *work)
+{
+	return work->kind == TL__WORK_INGEST;
 }
 
 bool tl__work_is_apart(const tl__work *work)

@@ -163,6 +163,7 @@ typedef struct tl__work_ingest {
 	/* Out */
 	tl__ingest_result result; /* freed with the work */
 	bool more;                /* the intake holds more: run the same work again */
+	tl__ingesting *ingesting; /* private: between two pieces of a page */
 	tl__ingest_page ahead;    /* private: the intake's page after this one, when has_ahead */
 	bool has_ahead, more_ahead;
 	uint64_t before, after; /* arrival numbers around it: after − before == result.entered
@@ -390,6 +391,9 @@ typedef struct tl__work {
 	/* Whose it is inside the core. */
 	void (*done)(void *sync, struct tl__work *work);
 	uint64_t owner; /* number that `done` finds its state with */
+	/* By whoever runs it, optional: whether somebody waits meanwhile. Then a page is taken in
+	 * pieces (a slice each), else at once. */
+	tl__others others;
 	/* Result: TL_OK, or a code with its kept error (may be NULL when memory ran out). */
 	int code;
 	tl_error *error;
@@ -427,6 +431,9 @@ void tl__work_prepare(tl__host *host, tl__work *work);
  * the commits to `_sync`: give one without hooks. */
 bool tl__work_slice(tl__host *host, tl__work *work) TL_MUST_USE;
 void tl__work_run(tl__host *host, tl__work *work); /* all slices */
+/* Whether works of the same party wait until it is done, also between its slices: pages are taken
+ * in the order they came. */
+bool tl__work_keeps_place(const tl__work *work);
 /* Whether it may be run by any thread at any time, beside all others, in one slice. */
 bool tl__work_is_apart(const tl__work *work);
 

@@ -79,38 +79,54 @@ void tl__work_ingest_prepare(tl__tree *tree, tl__work *work)
 		prepare(tree, &work->ingest.page);
 }
 
-static int ingest_page(tl__tree *tree, tl__work *work)
+static int begin_page(tl__tree *tree, tl__work *work, bool *done)
 {
 	tl__work_ingest *in = &work->ingest;
-	bool done = false;
 	int rc = TL_OK;
 
 	in->more = false;
 	if (in->intake)
-		rc = next_page(tree, in, &done);
+		rc = next_page(tree, in, done);
 	if (rc == TL_OK && in->intake && in->fates[TL__FATE_DECLINED] == 0)
 		in->fates[TL__FATE_DECLINED] = tl__intake_refused(in->intake, &in->declined_code);
 	if (rc == TL_OK && done && in->page.local_count == 0) {
 		rc = arrivals_now(tree, &work->db, &in->before);
 		in->after = in->before;
-		return rc;
 	}
-	if (rc != TL_OK)
-		return rc;
-	rc = tl__ingest(tree, &in->page, &in->result);
-	if (rc != TL_OK)
-		return rc;
+	in->page.others = work->others;
+	return rc;
+}
+
+static int end_page(tl__tree *tree, tl__work *work)
+{
+	tl__work_ingest *in = &work->ingest;
+
 	count_fates(in);
 	in->before = in->result.before;
 	in->after = in->result.after;
 	return in->has_since ? tl__work_since(tree, work) : TL_OK;
 }
 
+static int ingest_some(tl__tree *tree, tl__work *work)
+{
+	tl__work_ingest *in = &work->ingest;
+	bool done = false;
+	int rc = in->ingesting ? TL_OK : begin_page(tree, work, &done);
+
+	if (rc != TL_OK || (done && in->page.local_count == 0))
+		return rc;
+	rc = tl__ingest_piece(tree, &in->page, &in->ingesting, &in->result);
+	work->again = in->ingesting != NULL;
+	return rc == TL_OK && !work->again ? end_page(tree, work) : rc;
+}
+
 /* Nobody reads the page's lines any more when the work is given back, whatever became of it. */
 int tl__work_ingest_run(tl__tree *tree, tl__work *work)
 {
-	int rc = ingest_page(tree, work);
+	int rc = ingest_some(tree, work);
 
+	if (work->again)
+		return rc;
 	tl__prepared_free(work->ingest.page.prepared);
 	work->ingest.page.prepared = NULL;
 	return rc;

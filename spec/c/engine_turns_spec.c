@@ -88,6 +88,65 @@ static void who_comes_later_waits_for_one_turn_of_each_other(void)
 	CHECK(tl__turns_waits(&turns, &waiting[0].party));
 }
 
+/* What is taken in pieces goes on before the others of its party, in its party's turn. */
+static void what_is_begun_goes_on_first(void)
+{
+	tl__turn *next, *turn;
+
+	wait_for_turns("aabbc");
+	turn = tl__turns_take(&turns, &next);
+	REQUIRE(turn == &waiting[0] && next == &waiting[1]);
+	tl__turns_put_first(&turns, turn);
+	CHECK(take_one(0) && order[0] == 'b');
+	CHECK(take_one(0) && order[0] == 'c');
+	CHECK(tl__turns_take(&turns, &next) == &waiting[0] && next == &waiting[1]);
+	CHECK(take_one(0) && order[0] == 'b');
+	/* Alone in its party, and in the middle of the others. */
+	turn = tl__turns_take(&turns, &next);
+	REQUIRE(turn == &waiting[1] && !next);
+	tl__turns_put_first(&turns, turn);
+	CHECK(tl__turns_take(&turns, &next) == &waiting[1]);
+	CHECK(!tl__turns_take(&turns, &next));
+	wait_for_turns("aabbcc");
+	turn = tl__turns_take(&turns, &next);
+	CHECK(take_one(0) && order[0] == 'b');
+	CHECK(take_one(0) && order[0] == 'c');
+	tl__turns_put_first(&turns, turn);
+	CHECK(tl__turns_take(&turns, &next) == turn);
+	CHECK(take_one(0) && order[0] == 'b');
+	CHECK(take_one(0) && order[0] == 'c');
+	CHECK(take_one(0) && order[0] == 'a');
+	CHECK(!tl__turns_take(&turns, &next));
+}
+
+static bool others_before(const char *names, char party)
+{
+	tl__party own = party_of(party);
+
+	wait_for_turns(names);
+	return tl__turns_others(&turns, &own);
+}
+
+static void who_would_come_before_is_told(void)
+{
+	tl__turn *next;
+
+	CHECK(!others_before("", 'a') && !others_before("aaa", 'a') && !others_before("AA", 'A'));
+	CHECK(others_before("b", 'a') && others_before("aab", 'a') && others_before("!", 'a'));
+	CHECK(others_before("B", 'A') && others_before("a", 'A') && others_before("!", 'A'));
+	CHECK(!others_before("!aA", '!'));
+	/* Strangers wait for peers, but not for ever. */
+	CHECK(!others_before("A", 'a'));
+	wait_for_turns("Aaaaaaaaaaaa");
+	for (size_t i = 0; i < TL__TURNS_OF_PEERS; i++)
+		CHECK(take_one(0) && order[0] == 'a');
+	CHECK(tl__turns_others(&turns, &waiting[1].party));
+	CHECK(take_one(0) && order[0] == 'A');
+	CHECK(!tl__turns_others(&turns, &waiting[1].party));
+	while (tl__turns_take(&turns, &next))
+		;
+}
+
 /* Names that are alike but for their rank, and many at once, in few buckets. */
 static void many_parties_are_told_apart(void)
 {
@@ -200,6 +259,8 @@ int main(void)
 	RUN(the_node_itself_comes_first_and_peers_before_strangers);
 	RUN(strangers_get_one_turn_in_so_many_of_peers);
 	RUN(who_comes_later_waits_for_one_turn_of_each_other);
+	RUN(what_is_begun_goes_on_first);
+	RUN(who_would_come_before_is_told);
 	RUN(many_parties_are_told_apart);
 	RUN(the_worker_takes_turns_and_prepares_what_is_next_of_each);
 	return spec_end();

@@ -292,8 +292,8 @@ static void a_work_that_fails_lets_go_of_its_lines(void)
 
 int main(void)
 {
-	RUN_BOTH(fates_are_the_same);
-	RUN_BOTH(a_wrong_guess_decides_nothing);
+	RUN_EACH_WAY(fates_are_the_same);
+	RUN_EACH_WAY(a_wrong_guess_decides_nothing);
 	RUN(signers_are_guessed_by_what_was_judged);
 	RUN(lines_of_every_kind_are_told_apart);
 	RUN(what_is_prepared_may_be_dropped);

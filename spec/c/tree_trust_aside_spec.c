@@ -723,27 +723,27 @@ static void memory_that_runs_out_loses_nothing(void)
 
 int main(void)
 {
-	RUN_BOTH(an_entry_waits_for_what_it_names);
-	RUN_BOTH(promotion_goes_on_in_the_same_batch);
-	RUN_BOTH(promotion_may_end_in_quarantine);
-	RUN_BOTH(repeated_lines_and_two_waits);
-	RUN_BOTH(a_parent_of_another_database_is_missing);
-	RUN_BOTH(locals_are_written_with_the_page);
+	RUN_EACH_WAY(an_entry_waits_for_what_it_names);
+	RUN_EACH_WAY(promotion_goes_on_in_the_same_batch);
+	RUN_EACH_WAY(promotion_may_end_in_quarantine);
+	RUN_EACH_WAY(repeated_lines_and_two_waits);
+	RUN_EACH_WAY(a_parent_of_another_database_is_missing);
+	RUN_EACH_WAY(locals_are_written_with_the_page);
 	RUN(pending_entries_of_a_sender_are_bounded);
 	RUN(pending_bytes_of_a_sender_are_bounded);
 	RUN(strangers_share_their_room);
-	RUN_BOTH(options_set_the_bounds);
-	RUN_BOTH(children_of_declined_ones_are_declined);
+	RUN_EACH_WAY(options_set_the_bounds);
+	RUN_EACH_WAY(children_of_declined_ones_are_declined);
 	RUN(the_quarantine_is_bounded);
-	RUN_BOTH(bytes_of_the_quarantine_are_bounded);
-	RUN_BOTH(shares_of_the_quarantine_are_fair);
-	RUN_BOTH(the_quarantine_is_shared_by_databases);
-	RUN_BOTH(what_pending_entries_name_stays);
-	RUN_BOTH(a_pinned_quarantine_takes_no_more);
-	RUN_BOTH(a_full_quarantine_is_not_read_for_a_page);
-	RUN_BOTH(an_evicted_ancestor_is_asked_for_again);
-	RUN_BOTH(verdicts_of_older_rules_are_taken_again);
-	RUN_BOTH(several_threads_feed_one_database);
+	RUN_EACH_WAY(bytes_of_the_quarantine_are_bounded);
+	RUN_EACH_WAY(shares_of_the_quarantine_are_fair);
+	RUN_EACH_WAY(the_quarantine_is_shared_by_databases);
+	RUN_EACH_WAY(what_pending_entries_name_stays);
+	RUN_EACH_WAY(a_pinned_quarantine_takes_no_more);
+	RUN_EACH_WAY(a_full_quarantine_is_not_read_for_a_page);
+	RUN_EACH_WAY(an_evicted_ancestor_is_asked_for_again);
+	RUN_EACH_WAY(verdicts_of_older_rules_are_taken_again);
+	RUN_EACH_WAY(several_threads_feed_one_database);
 	RUN(memory_that_runs_out_loses_nothing);
 	return spec_end();
 }

@@ -608,20 +608,20 @@ static void memory_that_runs_out_changes_no_verdict(void)
 
 int main(void)
 {
-	RUN_BOTH(a_delegated_key_writes);
-	RUN_BOTH(wrong_delegations_are_invalid);
-	RUN_BOTH(h16_longer_paths_are_declined);
-	RUN_BOTH(h15_a_missing_database_is_waited_for);
-	RUN_BOTH(h15_tips_are_of_the_database_named);
-	RUN_BOTH(h15_settings_at_the_tips_count);
-	RUN_BOTH(h15_older_tips_than_an_ancestors_are_refused);
-	RUN_BOTH(citations_of_bad_ancestors_do_not_count);
-	RUN_BOTH(a_forged_tip_is_pinned_by_the_void_entry_that_cites_it);
-	RUN_BOTH(paths_lead_through_several_databases);
-	RUN_BOTH(a_database_may_cite_itself);
-	RUN_BOTH(an_own_state_that_comes_late_is_waited_for);
-	RUN_BOTH(promotion_is_resumed_after_a_crash);
-	RUN_BOTH(citing_and_cited_come_at_once);
+	RUN_EACH_WAY(a_delegated_key_writes);
+	RUN_EACH_WAY(wrong_delegations_are_invalid);
+	RUN_EACH_WAY(h16_longer_paths_are_declined);
+	RUN_EACH_WAY(h15_a_missing_database_is_waited_for);
+	RUN_EACH_WAY(h15_tips_are_of_the_database_named);
+	RUN_EACH_WAY(h15_settings_at_the_tips_count);
+	RUN_EACH_WAY(h15_older_tips_than_an_ancestors_are_refused);
+	RUN_EACH_WAY(citations_of_bad_ancestors_do_not_count);
+	RUN_EACH_WAY(a_forged_tip_is_pinned_by_the_void_entry_that_cites_it);
+	RUN_EACH_WAY(paths_lead_through_several_databases);
+	RUN_EACH_WAY(a_database_may_cite_itself);
+	RUN_EACH_WAY(an_own_state_that_comes_late_is_waited_for);
+	RUN_EACH_WAY(promotion_is_resumed_after_a_crash);
+	RUN_EACH_WAY(citing_and_cited_come_at_once);
 	RUN(memory_that_runs_out_changes_no_verdict);
 	return spec_end();
 }

@@ -673,26 +673,26 @@ static void h29_settings_tips_in_metadata_are_not_trusted(void)
 
 int main(void)
 {
-	RUN_BOTH(a_good_entry_is_verified_and_visible);
-	RUN_BOTH(permission_is_needed);
-	RUN_BOTH(signatures_are_checked);
-	RUN_BOTH(a_root_is_judged_by_its_own_settings);
-	RUN_BOTH(a_good_entry_draws_bad_ones_in_as_void);
-	RUN_BOTH(a_page_is_decided_in_order);
-	RUN_BOTH(a_store_parent_carries_the_store);
-	RUN_BOTH(h2_h3_what_is_not_good_is_not_visible);
-	RUN_BOTH(h4_unknown_databases_are_taken_only_if_wanted);
-	RUN_BOTH(h9_unsigned_entries_are_invalid);
-	RUN_BOTH(h10_without_a_key_record_nobody_writes);
-	RUN_BOTH(h11_h12_settings_of_the_past_count);
-	RUN_BOTH(h13_h14_priorities_do_not_split_histories);
-	RUN_BOTH(h17_a_name_speaks_for_its_own_key);
-	RUN_BOTH(h21_h22_impossible_structures_are_declined);
-	RUN_BOTH(h25_lines_that_are_no_entries_are_declined);
+	RUN_EACH_WAY(a_good_entry_is_verified_and_visible);
+	RUN_EACH_WAY(permission_is_needed);
+	RUN_EACH_WAY(signatures_are_checked);
+	RUN_EACH_WAY(a_root_is_judged_by_its_own_settings);
+	RUN_EACH_WAY(a_good_entry_draws_bad_ones_in_as_void);
+	RUN_EACH_WAY(a_page_is_decided_in_order);
+	RUN_EACH_WAY(a_store_parent_carries_the_store);
+	RUN_EACH_WAY(h2_h3_what_is_not_good_is_not_visible);
+	RUN_EACH_WAY(h4_unknown_databases_are_taken_only_if_wanted);
+	RUN_EACH_WAY(h9_unsigned_entries_are_invalid);
+	RUN_EACH_WAY(h10_without_a_key_record_nobody_writes);
+	RUN_EACH_WAY(h11_h12_settings_of_the_past_count);
+	RUN_EACH_WAY(h13_h14_priorities_do_not_split_histories);
+	RUN_EACH_WAY(h17_a_name_speaks_for_its_own_key);
+	RUN_EACH_WAY(h21_h22_impossible_structures_are_declined);
+	RUN_EACH_WAY(h25_lines_that_are_no_entries_are_declined);
 	RUN(h23_an_answer_brings_the_root_that_was_asked_for);
-	RUN_BOTH(h24_unreadable_settings_do_not_block);
-	RUN_BOTH(h26_order_of_arrival_does_not_choose_settings);
-	RUN_BOTH(h28_small_order_keys_are_refused);
-	RUN_BOTH(h29_settings_tips_in_metadata_are_not_trusted);
+	RUN_EACH_WAY(h24_unreadable_settings_do_not_block);
+	RUN_EACH_WAY(h26_order_of_arrival_does_not_choose_settings);
+	RUN_EACH_WAY(h28_small_order_keys_are_refused);
+	RUN_EACH_WAY(h29_settings_tips_in_metadata_are_not_trusted);
 	return spec_end();
 }

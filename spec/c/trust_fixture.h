@@ -25,6 +25,8 @@ typedef struct world {
 
 /* Where the next worlds keep what they hold. */
 static bool worlds_on_disk;
+/* Whether pages come in as many pieces as they have entries, as if somebody always waited. */
+static bool worlds_in_pieces;
 
 static inline int open_store(world *w)
 {
@@ -50,9 +52,12 @@ static inline int remove_file(const char *path, const struct stat *info, int kin
 static inline bool world_open(world *w)
 {
 	memset(w, 0, sizeof *w);
-	return open_store(w) == TL_OK && tl__verify_pool_new(&w->pool, 2) == TL_OK &&
-	       tl__tree_init(&w->tree, w->store, w->pool, &tl__system_clock,
-		       tl__random_seeded(&w->seeded, 1), NULL) == TL_OK;
+	if (open_store(w) != TL_OK || tl__verify_pool_new(&w->pool, 2) != TL_OK ||
+		tl__tree_init(&w->tree, w->store, w->pool, &tl__system_clock,
+			tl__random_seeded(&w->seeded, 1), NULL) != TL_OK)
+		return false;
+	w->tree.piece_entries = worlds_in_pieces ? 1 : 0;
+	return true;
 }
 
 static inline void world_close(world *w)
@@ -64,15 +69,24 @@ static inline void world_close(world *w)
 		nftw(w->folder, remove_file, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A case with the histories in memory, and again with them on disk. */
-#define RUN_BOTH(function)                                                                         \
-	do {                                                                                       \
+static inline bool somebody_waits(void *ud)
+{
+	(void)ud;
+	return worlds_in_pieces;
+}
+
+/* A case with the histories in memory, and again with them on disk; both also in pieces. */
+#define RUN_EACH_WAY(function)                                                                     \
+	for (int spec_way = 0; spec_way < 4; spec_way++) {                                         \
+		worlds_on_disk = (spec_way & 1) != 0;                                              \
+		worlds_in_pieces = (spec_way & 2) != 0;                                            \
+		if (worlds_on_disk)                                                                \
+			printf("on disk: ");                                                       \
+		if (worlds_in_pieces)                                                              \
+			printf("in pieces: ");                                                     \
 		RUN(function);                                                                     \
-		worlds_on_disk = true;                                                             \
-		printf("on disk: ");                                                               \
-		RUN(function);                                                                     \
-		worlds_on_disk = false;                                                            \
-	} while (0)
+		worlds_on_disk = worlds_in_pieces = false;                                         \
+	}
 
 /* --- keys ---------------------------------------------------------------------------------------
  */
@@ -342,7 +356,8 @@ static inline int feed_as(world *w, const tl_entry *root, tl_entry *const *entri
 		.form = TL_ENTRY_CANONICAL,
 		.sender = how.sender.ptr ? how.sender : PEER,
 		.related = !how.stranger,
-		.accept_unknown = !how.known_only};
+		.accept_unknown = !how.known_only,
+		.others.wait = somebody_waits};
 	int code;
 
 	if (!lines)

@@ -41,6 +41,13 @@ static void run_work(tl__job *job)
 	job->again = tl__work_slice(&w->engine->host, w->work);
 }
 
+static bool others_wait(void *ud)
+{
+	const work_job *w = ud;
+
+	return tl__worker_others_wait(w->engine->worker, &w->job);
+}
+
 static void prepare_work(tl__job *job)
 {
 	work_job *w = (work_job *)job;
@@ -117,9 +124,11 @@ static void do_work(tl__engine *e, tl__work *work)
 	w->job = (tl__job){.task.call = on_worked,
 		.work = run_work,
 		.prepare = prepare_work,
+		.keeps_place = tl__work_keeps_place(work),
 		.turn.party = work->party};
 	w->engine = e;
 	w->work = work;
+	work->others = (tl__others){others_wait, w};
 	w->apart.run = run_apart;
 	e->jobs++;
 	if (tl__work_is_apart(work) && tl__pool_hand(e->host.tree->pool, &w->apart))

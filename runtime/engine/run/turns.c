@@ -63,6 +63,7 @@ static void await_turn(tl__turns *turns, tl__turn *first)
 	tl__party_rank rank = first->party.rank;
 
 	first->later = NULL;
+	first->earlier = turns->ranks[rank].last;
 	if (turns->ranks[rank].last)
 		turns->ranks[rank].last->later = first;
 	else
@@ -86,6 +87,47 @@ void tl__turns_put(tl__turns *turns, tl__turn *turn)
 	turn->beside = turns->buckets[bucket];
 	turns->buckets[bucket] = turn;
 	await_turn(turns, turn);
+}
+
+static void take_turn_of(tl__turns *turns, tl__turn *first, tl__turn *now)
+{
+	tl__party_rank rank = first->party.rank;
+
+	now->later = first->later;
+	now->earlier = first->earlier;
+	*(first->earlier ? &first->earlier->later : &turns->ranks[rank].first) = now;
+	*(first->later ? &first->later->earlier : &turns->ranks[rank].last) = now;
+}
+
+void tl__turns_put_first(tl__turns *turns, tl__turn *turn)
+{
+	tl__turn *first = find_line(turns, &turn->party);
+
+	if (!first) {
+		tl__turns_put(turns, turn);
+		return;
+	}
+	turn->behind = first;
+	turn->last = first->last;
+	replace_line(turns, first, turn);
+	take_turn_of(turns, first, turn);
+}
+
+static bool another_waits(const tl__turns *turns, tl__party_rank rank, const tl__party *party)
+{
+	const tl__turn *first = turns->ranks[rank].first;
+
+	return first && (first->later || !same_party(&first->party, party));
+}
+
+bool tl__turns_others(const tl__turns *turns, const tl__party *party)
+{
+	for (int rank = TL__PARTY_SELF; rank <= (int)party->rank; rank++)
+		if (another_waits(turns, (tl__party_rank)rank, party))
+			return true;
+	/* Of peers: strangers have waited for long. */
+	return party->rank == TL__PARTY_PEER && turns->of_peers >= TL__TURNS_OF_PEERS &&
+	       turns->ranks[TL__PARTY_STRANGER].first;
 }
 
 static tl__party_rank next_rank(tl__turns *turns)
@@ -112,8 +154,7 @@ tl__turn *tl__turns_take(tl__turns *turns, tl__turn **next)
 	if (!turn)
 		return NULL;
 	turns->ranks[rank].first = turn->later;
-	if (!turn->later)
-		turns->ranks[rank].last = NULL;
+	*(turn->later ? &turn->later->earlier : &turns->ranks[rank].last) = NULL;
 	*next = turn->behind;
 	replace_line(turns, turn, turn->behind);
 	if (turn->behind) {

@@ -17,8 +17,9 @@ struct tl__turn {
 	tl__party party;
 	/* private */
 	tl__turn *behind; /* in the line of its party */
-	tl__turn *last;   /* of that line; at its first only, as the next two */
+	tl__turn *last;   /* of that line; at its first only, as the next three */
 	tl__turn *later;  /* first of the line whose turn is next */
+	tl__turn *earlier;
 	tl__turn *beside; /* first of another line, in the same bucket */
 };
 
@@ -35,6 +36,10 @@ void tl__turns_init(tl__turns *turns);
 /* Whether somebody of this party waits. */
 bool tl__turns_waits(const tl__turns *turns, const tl__party *party);
 void tl__turns_put(tl__turns *turns, tl__turn *turn);
+/* Before the others of its party. */
+void tl__turns_put_first(tl__turns *turns, tl__turn *turn);
+/* Whether another party's turn would come before that of this one, if it waited from now on. */
+bool tl__turns_others(const tl__turns *turns, const tl__party *party);
 /* Whose turn it is, NULL: nobody waits. *next (NULL: none) is the first of the same line now. */
 tl__turn *tl__turns_take(tl__turns *turns, tl__turn **next);
 

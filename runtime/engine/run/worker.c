@@ -50,7 +50,10 @@ static bool put(tl__worker *worker, tl__job *job)
 	pthread_mutex_lock(&worker->lock);
 	taken = !job->again || !worker->hurried;
 	if (taken) {
-		tl__turns_put(&worker->turns, &job->turn);
+		if (job->again && job->keeps_place)
+			tl__turns_put_first(&worker->turns, &job->turn);
+		else
+			tl__turns_put(&worker->turns, &job->turn);
 		pthread_cond_signal(&worker->work);
 	}
 	pthread_mutex_unlock(&worker->lock);
@@ -109,6 +112,16 @@ void tl__worker_do(tl__worker *worker, tl__job *job)
 	if (next)
 		prepare(job);
 	(void)put(worker, job); /* a new one always */
+}
+
+bool tl__worker_others_wait(tl__worker *worker, const tl__job *job)
+{
+	bool wait;
+
+	pthread_mutex_lock(&worker->lock);
+	wait = worker->hurried || tl__turns_others(&worker->turns, &job->turn.party);
+	pthread_mutex_unlock(&worker->lock);
+	return wait;
 }
 
 void tl__worker_hurry(tl__worker *worker)

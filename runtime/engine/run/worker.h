@@ -13,6 +13,7 @@ struct tl__job {
 	void (*prepare)(tl__job *job); /* NULL: nothing is. When it becomes the next of its party;
 					  never blocks; either thread */
 	tl__turn turn;                 /* turn.party: on whose behalf */
+	bool keeps_place;              /* until it is done, the others of its party wait */
 	bool again;    /* set by `work`: it is not done, and is called once more in its next turn */
 	bool prepared; /* private */
 };
@@ -24,6 +25,8 @@ int tl__worker_new(tl__worker **out, tl__inbox *inbox) TL_MUST_USE;
 /* On the loop's thread; jobs of one party are done in order. The job must live until task.call, and
  * may be freed there. */
 void tl__worker_do(tl__worker *worker, tl__job *job);
+/* Within `work`: whether it is to end soon, because others wait or all is to end. */
+bool tl__worker_others_wait(tl__worker *worker, const tl__job *job);
 /* From now on a job that is not done is told all the same, with `again` set. */
 void tl__worker_hurry(tl__worker *worker);
 /* Ends the thread after the jobs that wait; what they tell comes with the closing of the inbox.

@@ -1,4 +1,5 @@
-/* Ingest: pages of received lines, and what follows from them in other databases. */
+/* Turns of ingest: some lines of a page, or what was set aside; and what follows from one in other
+ * databases. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
@@ -8,12 +9,6 @@
 #include "tree/trust/quarantine.h"
 #include "tree/history/dag.h"
 #include "tree/ingest/ingest_run.h"
-
-/* What is to be looked at when a turn is over: pending entries whose wait may have ended. */
-typedef struct followup {
-	tl__arena arena;
-	tl__foreign_list list;
-} followup;
 
 /* --- may the page come in? ----------------------------------------------------------------------
  */
@@ -36,9 +31,10 @@ static bool brings_root(const tl__ingest_page *page, const tl__line *lines)
 }
 
 /* A database is known when its root is; a new one comes with its root, if the caller wants it. */
-static int check_database(const tl__run *run, tl__line *lines)
+static int check_database(const tl__run *run)
 {
 	const tl__ingest_page *page = run->page;
+	tl__line *lines = run->take->lines;
 	bool known = run->before > 0; /* the root arrives first */
 	int code = TL_OK;
 
@@ -66,7 +62,7 @@ static int read_before(tl__run *run)
  */
 
 typedef struct waiter_search {
-	followup *after;
+	tl__followup *after;
 	const tl_id *db; /* of the turn: its own waiters were seen to */
 } waiter_search;
 
@@ -94,7 +90,8 @@ static int on_judged(void *ud, const tl__aside_row *row)
 }
 
 /* What it cites may have come in while the turn looked elsewhere. */
-static int look_again(const tl__run *run, tl__snapshot *s, const tl__item *item, followup *after)
+static int look_again(
+	const tl__run *run, tl__snapshot *s, const tl__item *item, tl__followup *after)
 {
 	bool found = false;
 	int code;
@@ -130,7 +127,7 @@ static int is_any_pending(tl__snapshot *s, tl__tree *tree, uint64_t pendings, bo
 
 /* Pending entries of other databases that cite what this turn judged. One that is set aside after
  * this look finds what it cites by itself (look_again): it is counted before that. */
-static int find_followups(tl__run *run, followup *after)
+static int find_followups(tl__run *run, tl__followup *after)
 {
 	waiter_search w = {after, &run->db};
 	uint64_t pendings = atomic_load(&run->tree->pendings);
@@ -254,14 +251,16 @@ static int tidy_up(tl__run *run)
 /* --- turns --------------------------------------------------------------------------------------
  */
 
-static int take_in(tl__run *run, tl__line *lines, const tl_id *seeds, size_t seed_count)
+static int take_in(tl__run *run)
 {
-	int code = run->page ? check_database(run, lines) : TL_OK;
+	tl__take *take = run->take;
+	int code = run->page && !take->admitted ? check_database(run) : TL_OK;
 
+	take->admitted = code == TL_OK;
 	if (code == TL_OK && run->page)
-		code = tl__run_take_lines(run, lines, run->page->count);
-	for (size_t i = 0; i < seed_count && code == TL_OK; i++)
-		code = tl__run_take_aside(run, &seeds[i]);
+		code = tl__run_take_lines(run);
+	for (size_t i = 0; i < take->seed_count && code == TL_OK; i++)
+		code = tl__run_take_seed(run, &take->seeds[i]);
 	if (code == TL_OK)
 		code = tl__run_arrange(run);
 	if (code == TL_OK)
@@ -269,41 +268,59 @@ static int take_in(tl__run *run, tl__line *lines, const tl_id *seeds, size_t see
 	return code == TL_OK ? tl__run_write(run) : code;
 }
 
-/* What follows a turn can be done later: it never makes the turn fail. */
-static void follow_up(tl__run *run, followup *after)
+static int try_turn(tl__run *run, tl__take *take)
 {
-	int code = tidy_up(run);
+	int code = tl__run_init(run, take);
 
-	if (code == TL_OK)
-		code = find_followups(run, after);
-	if (code == TL_OK)
-		return;
-	atomic_store(&run->tree->resumed, false);
-	tl__log_about(run->tree->log, TL_LOG_WARNING, "trust", TL__STR(""),
+	if (code == TL_OK && take->page)
+		code = read_before(run);
+	return code == TL_OK ? take_in(run) : code;
+}
+
+int tl__run_turn(tl__run *run, tl__take *take)
+{
+	tl__tree *tree = take->tree;
+	int code;
+
+	tl__tree_lock(tree, &take->db, TL__WRITES_INGEST);
+	code = try_turn(run, take);
+	if (code == TL__RUN_CROWDED) {
+		tl__run_free(run);
+		take->widened = true;
+		code = try_turn(run, take);
+	}
+	tl__tree_unlock(tree, &take->db);
+	if (code == TL_OK && run->entered > 0 && tree->listener.committed)
+		tree->listener.committed(tree->listener.ud, &take->db, run->last_arrival);
+	return code;
+}
+
+/* --- what follows -------------------------------------------------------------------------------
+ */
+
+static void put_off(tl__tree *tree)
+{
+	atomic_store(&tree->resumed, false);
+	tl__log_about(tree->log, TL_LOG_WARNING, "trust", TL__STR(""),
 		"entries set aside are looked at again with the next page: %s",
 		tl_error_message(tl_last_error()));
 }
 
-/* One database's lock is held from the snapshot to the end of the write. */
-static int turn(tl__run *run, tl__tree *tree, const tl_id *db, const tl__ingest_page *page,
-	tl__line *lines, const tl_id *seeds, size_t seed_count)
+void tl__run_follow(tl__run *run, tl__followup *after)
 {
-	int code;
+	int code = tidy_up(run);
 
-	tl__tree_lock(tree, db, TL__WRITES_INGEST);
-	code = tl__run_init(run, tree, db, page);
-	if (code == TL_OK && page)
-		code = read_before(run);
+	for (size_t i = 0; i < run->later.count && code == TL_OK; i++)
+		code = tl__foreign_add(
+			&after->arena, &after->list, &run->later.at[i].db, &run->later.at[i].id);
 	if (code == TL_OK)
-		code = take_in(run, lines, seeds, seed_count);
-	tl__tree_unlock(tree, db);
-	if (code == TL_OK && run->entered > 0 && tree->listener.committed)
-		tree->listener.committed(tree->listener.ud, db, run->last_arrival);
-	return code;
+		code = find_followups(run, after);
+	if (code != TL_OK)
+		put_off(run->tree);
 }
 
 /* Takes all of one database off the list. */
-static int take_group(followup *after, tl_id *db, tl__buf *ids)
+static int take_group(tl__followup *after, tl_id *db, tl__buf *ids)
 {
 	size_t kept = 0;
 
@@ -318,164 +335,58 @@ static int take_group(followup *after, tl_id *db, tl__buf *ids)
 	return tl__buf_status(ids);
 }
 
-static int promote(tl__tree *tree, followup *after)
+/* What is too much for one turn is left for others. */
+static int follow_some(tl__run *run, tl__take *take, size_t count, tl__followup *after)
 {
-	int code = TL_OK;
-
-	while (code == TL_OK && after->list.count > 0) {
-		tl__buf ids = TL__BUF_INIT;
-		tl__run run;
-		tl_id db;
-
-		code = take_group(after, &db, &ids);
-		if (code == TL_OK) {
-			code = turn(&run, tree, &db, NULL, NULL,
-				(const tl_id *)(const void *)ids.ptr, ids.len / TL_ID_BYTES);
-			if (code == TL_OK)
-				follow_up(&run, after);
-			tl__run_free(&run);
-		}
-		tl__buf_free(&ids);
-	}
-	return code;
-}
-
-/* --- pages --------------------------------------------------------------------------------------
- */
-
-static void promote_others(tl__tree *tree, followup *after)
-{
-	if (promote(tree, after) == TL_OK)
-		return;
-	atomic_store(&tree->resumed, false);
-	tl__log_about(tree->log, TL_LOG_WARNING, "trust", TL__STR(""),
-		"entries set aside are looked at again with the next page: %s",
-		tl_error_message(tl_last_error()));
-}
-
-static int ingest(
-	tl__tree *tree, const tl__ingest_page *page, tl__line *lines, tl__ingest_result *out)
-{
-	followup after = {.arena = TL__ARENA_INIT};
-	tl__run run;
-	int code = turn(&run, tree, &page->db, page, lines, NULL, 0);
-
-	if (code == TL_OK)
-		code = tl__run_report(&run, lines, out);
-	if (code == TL_OK)
-		follow_up(&run, &after);
-	tl__run_free(&run);
-	if (code == TL_OK)
-		promote_others(tree, &after);
-	tl__arena_free(&after.arena);
-	return code;
-}
-
-/* As this page was, the next one may well be. */
-static void note_use(tl__tree *tree, const tl__ingest_page *page, const tl__ingest_result *r)
-{
-	size_t entered = 0;
-
-	for (size_t i = 0; i < page->count; i++)
-		entered +=
-			r->fates[i].kind == TL__FATE_VERIFIED || r->fates[i].kind == TL__FATE_VOID;
-	if (page->count > 0)
-		atomic_store(&tree->fruitless, entered < page->count / 2);
-}
-
-int tl__ingest(tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *out)
-{
-	tl__prepared *own = NULL;
-	tl__line *lines = NULL;
-	int code = TL_OK;
-
-	memset(out, 0, sizeof *out);
-	if (!atomic_load(&tree->resumed))
-		code = tl__ingest_resume(tree);
-	if (code == TL_OK) {
-		out->fates = tl__alloc_zero(page->count + 1, sizeof *out->fates);
-		code = out->fates ? TL_OK : TL_E_NOMEM;
-	}
-	if (code == TL_OK && !page->prepared)
-		code = tl__prepared_now(&own, tree, page);
-	if (code == TL_OK)
-		code = tl__prepared_lines(own ? own : page->prepared, &lines);
-	if (code == TL_OK)
-		code = ingest(tree, page, lines, out);
-	if (code == TL_OK)
-		note_use(tree, page, out);
-	tl__prepared_free(own);
-	if (code != TL_OK)
-		tl__ingest_result_free(out);
-	return code;
-}
-
-void tl__ingest_result_free(tl__ingest_result *result)
-{
-	tl__free(result->fates);
-	tl__free(result->missing);
-	tl__free(result->missing_databases);
-	memset(result, 0, sizeof *result);
-}
-
-/* --- resuming -----------------------------------------------------------------------------------
- */
-
-typedef struct resumption {
-	followup *after;
-	tl_id db;
-} resumption;
-
-static int on_database(void *ud, const tl__db_row *row)
-{
-	tl__buf_append(ud, &row->db, sizeof row->db);
-	return TL_OK;
-}
-
-static int on_set_aside(void *ud, const tl__aside_row *row)
-{
-	const resumption *r = ud;
-
-	if (row->verdict == TL__PENDING ? row->reason != TL_E_WAITS_FOR_DATABASE
-					: row->rules == TL__RULES_VERSION)
-		return TL_OK;
-	return tl__foreign_add(&r->after->arena, &r->after->list, &r->db, &row->id);
-}
-
-static int find_set_aside(tl__tree *tree, followup *after)
-{
-	tl__buf dbs = TL__BUF_INIT;
-	tl__snapshot *s;
-	resumption r = {.after = after};
-	int code = tl__snapshot_open(tree->store, &s);
-
-	if (code == TL_OK)
-		code = tl__read_databases(s, on_database, &dbs);
-	if (code == TL_OK)
-		code = tl__buf_status(&dbs);
-	for (size_t at = 0; code == TL_OK && at < dbs.len; at += TL_ID_BYTES) {
-		memcpy(&r.db, dbs.ptr + at, sizeof r.db);
-		code = tl__read_aside_list(s, &r.db, TL__PENDING, 0, SIZE_MAX, 0, on_set_aside, &r);
-		if (code == TL_OK)
-			code = tl__read_aside_list(
-				s, &r.db, TL__INVALID, 0, SIZE_MAX, 0, on_set_aside, &r);
-	}
-	tl__snapshot_close(s);
-	tl__buf_free(&dbs);
-	return code;
-}
-
-int tl__ingest_resume(tl__tree *tree)
-{
-	followup after = {.arena = TL__ARENA_INIT};
+	const tl_id *ids = take->seeds;
+	size_t most = tl__piece_entries(take);
 	int code;
 
-	atomic_store(&tree->resumed, true);
-	code = find_set_aside(tree, &after);
+	take->seed_count = take->brief && count > most ? most : count;
+	code = tl__run_turn(run, take);
+	for (size_t i = take->seed_count; i < count && code == TL_OK; i++)
+		code = tl__foreign_add(&after->arena, &after->list, &take->db, &ids[i]);
 	if (code == TL_OK)
-		code = promote(tree, &after);
-	if (code != TL_OK)
-		atomic_store(&tree->resumed, false);
-	tl__arena_free(&after.arena);
+		tl__run_follow(run, after);
 	return code;
+}
+
+static int follow(tl__followup *after, tl__take *take, tl__run_told told, void *ud)
+{
+	tl__buf ids = TL__BUF_INIT;
+	tl__run run = {.tree = NULL};
+	int code = take_group(after, &take->db, &ids);
+
+	take->seeds = (const tl_id *)(const void *)ids.ptr;
+	if (code == TL_OK)
+		code = follow_some(&run, take, ids.len / TL_ID_BYTES, after);
+	if (code == TL__RUN_INTERRUPTED) {
+		tl__run_free(&run);
+		take->brief = true;
+		code = follow_some(&run, take, ids.len / TL_ID_BYTES, after);
+	}
+	if (code == TL_OK && told)
+		told(ud, &run);
+	tl__run_free(&run);
+	tl__buf_free(&ids);
+	return code;
+}
+
+void tl__followup_step(
+	tl__tree *tree, tl__followup *after, tl__others others, tl__run_told told, void *ud)
+{
+	tl__take take = {.tree = tree, .others = others, .brief = tl__others_wait(&others)};
+
+	if (follow(after, &take, told, ud) != TL_OK) {
+		put_off(tree);
+		after->list.count = 0;
+	}
+	if (after->list.count == 0)
+		tl__followup_free(after);
+}
+
+void tl__followup_free(tl__followup *after)
+{
+	tl__arena_free(&after->arena);
+	*after = (tl__followup){.arena = TL__ARENA_INIT};
 }

@@ -1,4 +1,5 @@
-/* States of the items of a turn.
+/* States of the items of a turn: of all at once or, where somebody may come to wait, of a piece at
+ * a time.
  *
  * First every entry is judged as if the signatures before it were good; then all signatures are
  * verified at once; then verdicts are taken in order. From the first that proves wrong on, entries
@@ -161,13 +162,13 @@ static int plan_named(tl__run *run, tl__item *from)
 	return code;
 }
 
-/* Takes back everything from this item's turn on. */
-static void take_back(tl__run *run, size_t from)
+/* Takes back everything from this item's turn on, as far as the order is judged. */
+static void take_back(tl__run *run, size_t from, size_t to)
 {
 	size_t keep = run->order[from]->planned_before;
 
 	tl__plan_undo(run->plan, tl__plan_count(run->plan) - keep);
-	for (size_t i = from; i < run->order_count; i++) {
+	for (size_t i = from; i < to; i++) {
 		tl__item *item = run->order[i];
 
 		item->planned = false;
@@ -290,13 +291,13 @@ static int add_job(signatures *s, tl__item *item)
 	return TL_OK;
 }
 
-static int verify_all(tl__run *run)
+static int verify_all(tl__run *run, size_t from, size_t to)
 {
-	signatures s = {.jobs = tl__alloc((run->order_count + 1) * sizeof *s.jobs),
-		.items = tl__alloc((run->order_count + 1) * sizeof(tl__item *))};
+	signatures s = {.jobs = tl__alloc((to - from + 1) * sizeof *s.jobs),
+		.items = tl__alloc((to - from + 1) * sizeof(tl__item *))};
 	int code = s.jobs && s.items ? TL_OK : TL_E_NOMEM;
 
-	for (size_t i = 0; i < run->order_count && code == TL_OK; i++)
+	for (size_t i = from; i < to && code == TL_OK; i++)
 		if (run->order[i]->state == TL__ITEM_GOOD && !run->order[i]->checked)
 			code = add_job(&s, run->order[i]);
 	if (code == TL_OK)
@@ -333,11 +334,11 @@ static int prefetch(tl__run *run)
  */
 
 /* From here on every verdict is final when it is taken. */
-static int judge_strictly(tl__run *run, size_t from)
+static int judge_strictly(tl__run *run, size_t from, size_t to)
 {
 	int code = TL_OK;
 
-	for (size_t i = from; i < run->order_count && code == TL_OK; i++) {
+	for (size_t i = from; i < to && code == TL_OK; i++) {
 		tl__item *item = run->order[i];
 
 		code = judge(run, item);
@@ -346,6 +347,64 @@ static int judge_strictly(tl__run *run, size_t from)
 		if (code == TL_OK && item->state == TL__ITEM_GOOD)
 			code = tl__run_plan(run, item);
 	}
+	return code;
+}
+
+/* Judges some of the order, behind those that are judged. */
+static int judge_some(tl__run *run, size_t from, size_t to)
+{
+	int code = TL_OK;
+
+	for (size_t i = from; i < to && code == TL_OK; i++) {
+		code = judge(run, run->order[i]);
+		if (code == TL_OK && run->order[i]->state == TL__ITEM_GOOD)
+			code = tl__run_plan(run, run->order[i]);
+	}
+	if (code == TL_OK)
+		code = verify_all(run, from, to);
+	for (size_t i = from; i < to && code == TL_OK; i++) {
+		if (run->order[i]->state != TL__ITEM_GOOD)
+			continue;
+		code = confirm(run, run->order[i]);
+		if (code == TL_OK && run->order[i]->state != TL__ITEM_GOOD) {
+			take_back(run, i, to);
+			return judge_strictly(run, i, to);
+		}
+	}
+	return code;
+}
+
+/* Where a piece that begins here ends. What only comes along, being judged before, counts for
+ * nothing: else there would be no progress. */
+static size_t piece_end(const tl__run *run, size_t from)
+{
+	size_t bytes = 0, count = 0, to = from;
+
+	while (to < run->order_count && count < tl__piece_entries(run->take) &&
+		bytes < TL__INGEST_PIECE_BYTES) {
+		const tl__item *item = run->order[to++];
+
+		count += !item->fixed;
+		bytes += item->fixed ? 0 : tl_entry_bytes(item->entry).len;
+	}
+	return to;
+}
+
+/* The rest is for a later turn. */
+static int leave_rest(tl__run *run, size_t from)
+{
+	int code = TL_OK;
+
+	for (size_t i = from; i < run->order_count && code == TL_OK; i++) {
+		tl__item *item = run->order[i];
+
+		item->left = true;
+		if (item->origin == TL__FROM_PENDING)
+			code = tl__foreign_add(
+				&run->arena, &run->later, &run->db, tl_entry_id(item->entry));
+	}
+	run->order_count = from;
+	run->cut = true;
 	return code;
 }
 
@@ -362,21 +421,11 @@ int tl__run_judge(tl__run *run)
 	j->ud = run;
 	if (code == TL_OK)
 		code = prefetch(run);
-	for (size_t i = 0; i < run->order_count && code == TL_OK; i++) {
-		code = judge(run, run->order[i]);
-		if (code == TL_OK && run->order[i]->state == TL__ITEM_GOOD)
-			code = tl__run_plan(run, run->order[i]);
-	}
-	if (code == TL_OK)
-		code = verify_all(run);
-	for (size_t i = 0; i < run->order_count && code == TL_OK; i++) {
-		if (run->order[i]->state != TL__ITEM_GOOD)
-			continue;
-		code = confirm(run, run->order[i]);
-		if (code == TL_OK && run->order[i]->state != TL__ITEM_GOOD) {
-			take_back(run, i);
-			return judge_strictly(run, i);
-		}
+	for (size_t from = 0, to; from < run->order_count && code == TL_OK; from = to) {
+		if (from > 0 && tl__others_wait(&run->take->others))
+			return leave_rest(run, from);
+		to = run->take->others.wait ? piece_end(run, from) : run->order_count;
+		code = judge_some(run, from, to);
 	}
 	return code;
 }

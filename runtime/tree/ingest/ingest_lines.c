@@ -98,6 +98,11 @@ int tl__prepared_now(tl__prepared **out, tl__tree *tree, const tl__ingest_page *
 	return start(out, tree, page, false);
 }
 
+bool tl__prepared_some(tl__prepared *p)
+{
+	return tl__pool_some(&p->batch);
+}
+
 int tl__prepared_lines(tl__prepared *p, tl__line **out)
 {
 	tl__pool_finish(p->tree->pool, &p->batch);

@@ -6,24 +6,24 @@
 #include "model/entry_impl.h"
 #include "tree/ingest/ingest_run.h"
 
+#define ASKED_AT_ONCE 64 /* ids, before somebody who waits is seen */
+
 tl__item tl__mark_in_dag = {.ready = true};
 tl__item tl__mark_pending;
 tl__item tl__mark_unknown;
 tl__item tl__mark_declined;
 
-int tl__run_init(tl__run *run, tl__tree *tree, const tl_id *db, const tl__ingest_page *page)
+int tl__run_init(tl__run *run, tl__take *take)
 {
-	int code;
-
 	memset(run, 0, sizeof *run);
-	run->tree = tree;
-	run->db = *db;
-	run->page = page;
+	run->tree = take->tree;
+	run->db = take->db;
+	run->take = take;
+	run->page = take->page;
 	run->arena = TL__ARENA_INIT;
 	tl__map_init(&run->by_id);
 	tl__judge_init(&run->judge);
-	code = tl__snapshot_open(tree->store, &run->snapshot);
-	return code;
+	return tl__snapshot_open(take->tree->store, &run->snapshot);
 }
 
 void tl__run_free(tl__run *run)
@@ -164,6 +164,30 @@ static int on_aside(void *ud, const tl__aside_row *row)
 	return add_aside(run, row);
 }
 
+/* Nothing is judged yet: less can be looked at instead. */
+static bool interrupted(const tl__run *run)
+{
+	return !run->take->brief && tl__others_wait(&run->take->others);
+}
+
+/* Which of them are in the DAG, and which aside. */
+static int look_up(
+	tl__run *run, const tl_id *ids, size_t count, unsigned with, tl__aside_visit on_set_aside)
+{
+	int code = TL_OK;
+
+	for (size_t at = 0, n; at < count && code == TL_OK; at += n) {
+		n = count - at < ASKED_AT_ONCE ? count - at : ASKED_AT_ONCE;
+		if (interrupted(run))
+			return TL__RUN_INTERRUPTED;
+		code = tl__read_entries(run->snapshot, &run->db, ids + at, n, 0, on_entry, run);
+		if (code == TL_OK)
+			code = tl__read_asides(
+				run->snapshot, &run->db, ids + at, n, with, on_set_aside, run);
+	}
+	return code;
+}
+
 /* Makes sure that something is known of each id; what is in quarantine becomes an item. */
 static int find_out(tl__run *run, const tl_id *ids, size_t count)
 {
@@ -178,11 +202,8 @@ static int find_out(tl__run *run, const tl_id *ids, size_t count)
 	code = tl__buf_status(&unknown);
 	asked = (const tl_id *)(const void *)unknown.ptr;
 	n = unknown.len / TL_ID_BYTES;
-	if (code == TL_OK && n > 0)
-		code = tl__read_entries(run->snapshot, &run->db, asked, n, 0, on_entry, run);
-	if (code == TL_OK && n > 0)
-		code = tl__read_asides(
-			run->snapshot, &run->db, asked, n, TL__WITH_BYTES, on_aside, run);
+	if (code == TL_OK)
+		code = look_up(run, asked, n, TL__WITH_BYTES, on_aside);
 	for (size_t i = 0; i < n && code == TL_OK; i++)
 		if (!tl__run_find(run, &asked[i]))
 			code = tl__map_set(
@@ -294,29 +315,36 @@ static int on_own_aside(void *ud, const tl__aside_row *row)
 		       : tl__map_set(&run->by_id, tl__map_key_id(&row->id), &tl__mark_pending);
 }
 
-/* Marks which of the entries are held already, and those that were declined. */
-static int look_for_lines(tl__run *run, const tl__line *lines, size_t count)
+/* Marks the lines that were declined, whichever turn they belong to. */
+static int mark_declined(tl__run *run)
 {
-	tl__buf ids = TL__BUF_INIT;
-	const tl_id *list;
-	size_t n;
+	const tl__line *lines = run->take->lines;
 	int code = TL_OK;
 
-	for (size_t i = 0; i < count && code == TL_OK; i++) {
-		if (lines[i].entry && lines[i].declined == TL_OK)
-			tl__buf_append(&ids, tl_entry_id(lines[i].entry), TL_ID_BYTES);
-		else if (lines[i].entry)
+	for (size_t i = 0; i < run->page->count && code == TL_OK; i++)
+		if (lines[i].entry && lines[i].declined != TL_OK)
 			code = tl__map_set(&run->by_id, tl__map_key_id(tl_entry_id(lines[i].entry)),
 				&tl__mark_declined);
+	return code;
+}
+
+/* Marks which of the entries are held already. */
+static int look_for_lines(tl__run *run)
+{
+	const tl__take *take = run->take;
+	tl__buf ids = TL__BUF_INIT;
+	int code;
+
+	for (size_t i = 0; i < take->window_count; i++) {
+		const tl__line *line = &take->lines[take->window[i]];
+
+		if (line->declined == TL_OK)
+			tl__buf_append(&ids, tl_entry_id(line->entry), TL_ID_BYTES);
 	}
+	code = tl__buf_status(&ids);
 	if (code == TL_OK)
-		code = tl__buf_status(&ids);
-	list = (const tl_id *)(const void *)ids.ptr;
-	n = ids.len / TL_ID_BYTES;
-	if (code == TL_OK && n > 0)
-		code = tl__read_entries(run->snapshot, &run->db, list, n, 0, on_entry, run);
-	if (code == TL_OK && n > 0)
-		code = tl__read_asides(run->snapshot, &run->db, list, n, 0, on_own_aside, run);
+		code = look_up(run, (const tl_id *)(const void *)ids.ptr, ids.len / TL_ID_BYTES, 0,
+			on_own_aside);
 	tl__buf_free(&ids);
 	return code;
 }
@@ -334,37 +362,48 @@ static int add_line(tl__run *run, const tl__line *line)
 	return TL_OK;
 }
 
-int tl__run_take_lines(tl__run *run, const tl__line *lines, size_t count)
-{
-	tl__item *item;
-	int code = look_for_lines(run, lines, count);
-
-	for (size_t i = 0; i < count && code == TL_OK; i++) {
-		const tl_id *id;
-
-		if (!lines[i].entry || lines[i].declined != TL_OK)
-			continue;
-		id = tl_entry_id(lines[i].entry);
-		/* What was set aside before is looked at again. */
-		if (tl__run_find(run, id) == &tl__mark_pending)
-			code = tl__run_take_aside(run, id);
-		item = tl__run_find(run, id);
-		if (code == TL_OK && (!item || item == &tl__mark_unknown))
-			code = add_line(run, &lines[i]);
-	}
-	return code;
-}
-
 static int on_taken(void *ud, const tl__aside_row *row)
 {
 	return add_aside(ud, row);
 }
 
-int tl__run_take_aside(tl__run *run, const tl_id *id)
+/* Whatever it waits for. */
+static int take_aside(tl__run *run, const tl_id *id)
 {
 	if (tl__item_real(tl__run_find(run, id)))
 		return TL_OK;
 	return tl__read_asides(run->snapshot, &run->db, id, 1, TL__WITH_BYTES, on_taken, run);
+}
+
+static int take_line(tl__run *run, const tl__line *line)
+{
+	const tl_id *id = tl_entry_id(line->entry);
+	const tl__item *item;
+	int code = TL_OK;
+
+	/* What was set aside before is looked at again. */
+	if (tl__run_find(run, id) == &tl__mark_pending)
+		code = take_aside(run, id);
+	item = tl__run_find(run, id);
+	if (code == TL_OK && (!item || item == &tl__mark_unknown))
+		code = add_line(run, line);
+	return code;
+}
+
+int tl__run_take_lines(tl__run *run)
+{
+	const tl__take *take = run->take;
+	int code = mark_declined(run);
+
+	if (code == TL_OK)
+		code = look_for_lines(run);
+	for (size_t i = 0; i < take->window_count && code == TL_OK; i++) {
+		const tl__line *line = &take->lines[take->window[i]];
+
+		if (line->declined == TL_OK)
+			code = take_line(run, line);
+	}
+	return code;
 }
 
 /* --- promotion ----------------------------------------------------------------------------------
@@ -414,8 +453,15 @@ static int wait_is_over(tl__run *run, const tl_id *pending, bool *over)
 	return code;
 }
 
+/* Somebody waits, and what is here is enough for a piece: the rest gets turns of its own. */
+static bool is_full(const tl__run *run)
+{
+	return run->item_count >= tl__piece_entries(run->take) &&
+	       tl__others_wait(&run->take->others);
+}
+
 /* Takes those that wait for this one and for nothing else. */
-static int take_waiters(tl__run *run, const tl__item *item)
+static int take_waiters(tl__run *run, tl__item *item)
 {
 	waiters w = {run, TL__BUF_INIT};
 	int code = tl__read_waiters(run->snapshot, tl_entry_id(item->entry), on_waiter, &w);
@@ -423,15 +469,36 @@ static int take_waiters(tl__run *run, const tl__item *item)
 	size_t count = w.ids.len / TL_ID_BYTES;
 	bool over;
 
+	item->awaited = count > 0;
 	if (code == TL_OK)
 		code = tl__buf_status(&w.ids);
 	for (size_t i = 0; i < count && code == TL_OK; i++) {
+		if (is_full(run)) {
+			code = tl__foreign_add(&run->arena, &run->later, &run->db, &ids[i]);
+			continue;
+		}
 		code = wait_is_over(run, &ids[i], &over);
 		if (code == TL_OK && over)
-			code = tl__run_take_aside(run, &ids[i]);
+			code = take_aside(run, &ids[i]);
 	}
 	tl__buf_free(&w.ids);
 	return code == TL_OK ? order_all(run) : code;
+}
+
+static int on_reason(void *ud, const tl__aside_row *row)
+{
+	*(bool *)ud = row->verdict == TL__PENDING && row->reason == TL_E_WAITS_FOR_PARENT;
+	return TL_OK;
+}
+
+int tl__run_take_seed(tl__run *run, const tl_id *id)
+{
+	bool waits_here = false, over = true;
+	int code = tl__read_asides(run->snapshot, &run->db, id, 1, 0, on_reason, &waits_here);
+
+	if (code == TL_OK && waits_here)
+		code = wait_is_over(run, id, &over);
+	return code == TL_OK && over ? take_aside(run, id) : code;
 }
 
 static int on_any(void *ud, const tl__aside_row *row)

@@ -31,7 +31,7 @@ static void discount(room *m)
 		const tl__item *item = run->items[i];
 		tl__resident *r;
 
-		if (!tl__item_real(item) || (!item->enters && item->fixed))
+		if (!tl__item_real(item) || item->left || (!item->enters && item->fixed))
 			continue;
 		r = tl__quarantine_find(m->q, &run->db, tl_entry_id(item->entry));
 		if (!r || r->leaves == m->q->turn)
@@ -192,12 +192,29 @@ static int evict_resident(room *m, tl__share *share)
 	return tl__foreign_add(&run->arena, &run->evict, &r->db, &r->id);
 }
 
+/* Whether a later turn may want it in the DAG. */
+static bool is_stood_on(const tl__run *run, const tl__item *item)
+{
+	if (item->awaited && run->later.count > 0)
+		return true;
+	for (size_t i = 0; run->cut && i < run->item_count; i++) {
+		const tl__item *other = run->items[i];
+
+		for (size_t k = 0; other->left && k < other->name_count; k++)
+			if (memcmp(&other->names[k], tl_entry_id(item->entry), TL_ID_BYTES) == 0)
+				return true;
+	}
+	return false;
+}
+
 static int turn_away(room *m, tl__share *share, size_t at)
 {
 	tl__run *run = m->run;
 	tl__put_aside *row = &run->asides[at];
 	tl__item *item = tl__run_find(run, &row->id);
 
+	if (!run->take->widened && is_stood_on(run, item))
+		return TL__RUN_CROWDED;
 	give_up(m, share, row->bytes.len);
 	/* A row of it that is there already would tell of another verdict. */
 	row->bytes = TL__STR_NULL;

@@ -1,4 +1,4 @@
-/* What a page's sender is told: fates, and what to send next. */
+/* What a page's sender is told after a turn: fates, and what to send next. */
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
@@ -15,7 +15,7 @@ static const tl__fate_kind kinds[] = {
 	[TL__ITEM_DECLINED] = TL__FATE_DECLINED,
 };
 
-static tl__fate fate_of(const tl__run *run, const tl__line *line)
+tl__fate tl__run_fate(const tl__run *run, const tl__line *line)
 {
 	tl__fate fate = {.kind = TL__FATE_DECLINED, .code = line->declined};
 	const tl__item *item;
@@ -24,9 +24,9 @@ static tl__fate fate_of(const tl__run *run, const tl__line *line)
 		return fate;
 	fate.id = *tl_entry_id(line->entry);
 	fate.has_id = true;
-	item = tl__run_find(run, &fate.id);
 	if (line->declined != TL_OK)
 		return fate;
+	item = tl__run_find(run, &fate.id);
 	if (item == &tl__mark_in_dag) {
 		fate.kind = TL__FATE_KNOWN;
 		return fate;
@@ -44,27 +44,26 @@ static tl__fate fate_of(const tl__run *run, const tl__line *line)
 typedef struct search {
 	const tl__run *run;
 	tl__map seen;
-	tl__buf ids;       /* to be looked at */
-	tl__buf missing;   /* ids */
-	tl__buf databases; /* ids */
+	tl__buf ids;        /* to be looked at */
+	tl__buf *missing;   /* ids, also of turns before */
+	tl__buf *databases; /* likewise */
 	bool held, pending;
 } search;
 
-static int want(search *s, tl__buf *list, const tl_id *id)
+static int want(tl__buf *list, const tl_id *id)
 {
 	if (list->len / TL_ID_BYTES >= TL__INGEST_MAX_MISSING)
 		return TL_OK;
 	tl__buf_append(list, id, sizeof *id);
-	(void)s;
 	return tl__buf_status(list);
 }
 
 static int want_database(search *s, const tl_id *db)
 {
-	for (size_t at = 0; at < s->databases.len; at += TL_ID_BYTES)
-		if (memcmp(s->databases.ptr + at, db, TL_ID_BYTES) == 0)
+	for (size_t at = 0; at < s->databases->len; at += TL_ID_BYTES)
+		if (memcmp(s->databases->ptr + at, db, TL_ID_BYTES) == 0)
 			return TL_OK;
-	return want(s, &s->databases, db);
+	return want(s->databases, db);
 }
 
 static int on_wait(void *ud, const tl_id *id)
@@ -105,7 +104,7 @@ static int look_in_store(search *s, const tl_id *id)
 	if (code == TL_OK && s->pending)
 		code = tl__read_waits(snapshot, db, id, on_wait, s);
 	if (code == TL_OK && !s->held)
-		code = want(s, &s->missing, id);
+		code = want(s->missing, id);
 	return code;
 }
 
@@ -120,7 +119,7 @@ static int look_at(search *s, const tl_id *id)
 	if (code != TL_OK)
 		return code;
 	if (item == &tl__mark_unknown)
-		return want(s, &s->missing, id);
+		return want(s->missing, id);
 	if (!tl__item_real(item))
 		return item == &tl__mark_in_dag ? TL_OK : look_in_store(s, id);
 	if (item->state == TL__ITEM_DECLINED)
@@ -131,15 +130,11 @@ static int look_at(search *s, const tl_id *id)
 	return tl__buf_status(&s->ids);
 }
 
-/* From the pending entries of the page up to what nobody has. */
-static int search_from(search *s, const tl__fate *fates, size_t count)
+/* From the pending entries up to what nobody has. */
+static int search_from(search *s)
 {
-	int code = TL_OK;
+	int code = tl__buf_status(&s->ids);
 
-	for (size_t i = 0; i < count; i++)
-		if (fates[i].kind == TL__FATE_PENDING)
-			tl__buf_append(&s->ids, &fates[i].id, TL_ID_BYTES);
-	code = tl__buf_status(&s->ids);
 	while (code == TL_OK && s->ids.len > 0) {
 		tl_id id;
 
@@ -150,40 +145,18 @@ static int search_from(search *s, const tl__fate *fates, size_t count)
 	return code;
 }
 
-static tl_id *take_ids(tl__buf *list, size_t *count)
+int tl__run_missing(tl__run *run, const tl__fate *fates, const size_t *window, size_t count,
+	tl__buf *missing, tl__buf *databases)
 {
-	*count = list->len / TL_ID_BYTES;
-	return *count > 0 ? (tl_id *)(void *)tl__buf_take(list, &(size_t){0}) : NULL;
-}
-
-static int find_missing(tl__run *run, tl__ingest_result *out, size_t count)
-{
-	search s = {.run = run};
+	search s = {.run = run, .missing = missing, .databases = databases};
 	int code;
 
 	tl__map_init(&s.seen);
-	code = search_from(&s, out->fates, count);
-	if (code == TL_OK) {
-		out->missing = take_ids(&s.missing, &out->missing_count);
-		out->missing_databases = take_ids(&s.databases, &out->missing_database_count);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (fates[window[i]].kind == TL__FATE_PENDING)
+			tl__buf_append(&s.ids, &fates[window[i]].id, TL_ID_BYTES);
+	code = search_from(&s);
 	tl__map_free(&s.seen);
 	tl__buf_free(&s.ids);
-	tl__buf_free(&s.missing);
-	tl__buf_free(&s.databases);
 	return code;
-}
-
-/* --- both ---------------------------------------------------------------------------------------
- */
-
-int tl__run_report(tl__run *run, const tl__line *lines, tl__ingest_result *out)
-{
-	for (size_t i = 0; i < run->page->count; i++)
-		out->fates[i] = fate_of(run, &lines[i]);
-	out->entered = run->entered;
-	out->before = run->before;
-	out->after = run->entered > 0 ? run->last_arrival : run->before;
-	out->evicted = run->evicted;
-	return find_missing(run, out, run->page->count);
 }

@@ -29,6 +29,8 @@ typedef struct tl__item {
 	bool ordered;  /* has its place in the order */
 	bool planned;  /* is in the plan */
 	bool enters;   /* enters the DAG in this turn */
+	bool left;     /* for a later turn */
+	bool awaited;  /* something in this database waits for it */
 	/* Ids in this database that it comes after: what it names, then what it cites. */
 	const tl_id *names;
 	size_t name_count;
@@ -70,10 +72,28 @@ typedef struct tl__foreign_list {
 	size_t count, cap;
 } tl__foreign_list;
 
+/* What a turn looks at. */
+typedef struct tl__take {
+	tl__tree *tree;
+	tl_id db;
+	const tl__ingest_page *page; /* NULL: only what was set aside */
+	tl__line *lines;             /* all of the page */
+	const size_t *window;        /* those of this turn, by place in the page */
+	size_t window_count;
+	bool last;          /* no line is left behind them */
+	bool admitted;      /* the page may come in: seen to in its first turn */
+	const tl_id *seeds; /* set aside: their wait may be over */
+	size_t seed_count;
+	tl__others others;
+	bool brief;   /* somebody waits: else the turn ends early when somebody comes */
+	bool widened; /* nothing to stand on was kept for later turns: with more in this one */
+} tl__take;
+
 typedef struct tl__run {
 	tl__tree *tree;
 	tl_id db;
-	const tl__ingest_page *page; /* NULL when only what was set aside is looked at */
+	tl__take *take;
+	const tl__ingest_page *page; /* as in `take` */
 	tl__snapshot *snapshot;
 	tl__arena arena;
 	tl__item **items;
@@ -94,7 +114,21 @@ typedef struct tl__run {
 	size_t evicted;
 	/* For after the turn, when the lock is free. */
 	tl__foreign_list evict, pin;
+	/* Set aside in this database: for turns of their own. */
+	tl__foreign_list later;
+	bool cut; /* some of the items are left for later turns */
 } tl__run;
+
+/* What is to be looked at when a turn is over: pending entries whose wait may have ended. */
+typedef struct tl__followup {
+	tl__arena arena;
+	tl__foreign_list list;
+} tl__followup;
+
+/* Ends a turn, as an error would, in which nothing was judged yet: somebody waits. */
+#define TL__RUN_INTERRUPTED (-1)
+/* Likewise: there is no room in quarantine for what is left to stand on. */
+#define TL__RUN_CROWDED (-2)
 
 /* What by_id says of ids that are no items. */
 extern tl__item tl__mark_in_dag, tl__mark_pending, tl__mark_unknown, tl__mark_declined;
@@ -110,26 +144,68 @@ static inline bool tl__none_pending(tl__tree *tree)
 	return atomic_load(&tree->none_pending) == atomic_load(&tree->pendings);
 }
 
-int tl__run_init(
-	tl__run *run, tl__tree *tree, const tl_id *db, const tl__ingest_page *page) TL_MUST_USE;
+int tl__run_init(tl__run *run, tl__take *take) TL_MUST_USE;
 void tl__run_free(tl__run *run);
+
+static inline bool tl__others_wait(const tl__others *others)
+{
+	return others->wait && others->wait(others->ud);
+}
+
+/* Entries of a piece, when somebody waits. */
+#define TL__RUN_WIDENED 16 /* times as much */
+static inline size_t tl__piece_entries(const tl__take *take)
+{
+	size_t set = take->tree->piece_entries;
+
+	return (set ? set : TL__INGEST_PIECE_ENTRIES) * (take->widened ? TL__RUN_WIDENED : 1);
+}
+
+/* ingest.c: one database's lock is held from the snapshot to the end of the write. Also on an error
+ * the run is to be freed. */
+int tl__run_turn(tl__run *run, tl__take *take) TL_MUST_USE;
+/* What follows from it; cannot fail: what could not be done now is looked at with the next page. */
+void tl__run_follow(tl__run *run, tl__followup *after);
+/* A turn for entries of one database on the list, which is not empty; told (may be NULL) sees it
+ * before it is freed. Cannot fail: see tl__run_follow. */
+typedef void (*tl__run_told)(void *ud, tl__run *run);
+void tl__followup_step(
+	tl__tree *tree, tl__followup *after, tl__others others, tl__run_told told, void *ud);
+void tl__followup_free(tl__followup *after);
+
+/* ingest_resume.c: what a crash may have left behind, some rows at a time. */
+typedef struct tl__resumption {
+	tl__buf dbs; /* ids */
+	size_t at;
+	bool begun, invalid; /* of the database at `at` the pending ones come first */
+	uint64_t sequence;   /* seen up to here */
+} tl__resumption;
+int tl__resume_step(tl__tree *tree, tl__resumption *r, tl__followup *after, bool *done) TL_MUST_USE;
+void tl__resumption_free(tl__resumption *r);
 
 /* What is known of an id: an item, a mark, or NULL when nobody asked. */
 tl__item *tl__run_find(const tl__run *run, const tl_id *id);
 /* ingest_lines.c: the lines of a page whose turn has come: as tl__ingest_prepare, without
  * signatures. */
 int tl__prepared_now(tl__prepared **out, tl__tree *tree, const tl__ingest_page *page) TL_MUST_USE;
+/* Reads a few of them; false: none is left that nobody has begun. */
+bool tl__prepared_some(tl__prepared *prepared);
 /* Waits until all is done. TL_E_NOMEM. The lines belong to `prepared`. */
 int tl__prepared_lines(tl__prepared *prepared, tl__line **out) TL_MUST_USE;
+/* Places of the lines that are entries, root first, then parents before children; of one that comes
+ * twice the first. `first` of each line: that place. Both have room for all lines. */
+int tl__lines_order(const tl__line *lines, size_t count, size_t *order, size_t *ordered,
+	size_t *first) TL_MUST_USE;
 
 /* Takes the received entries that are new. */
-int tl__run_take_lines(tl__run *run, const tl__line *lines, size_t count) TL_MUST_USE;
-/* Loads an entry set aside, whatever it waits for, unless it is an item already. */
-int tl__run_take_aside(tl__run *run, const tl_id *id) TL_MUST_USE;
+int tl__run_take_lines(tl__run *run) TL_MUST_USE;
+/* Loads an entry set aside, unless it goes on waiting for others of this database or is an item
+ * already. */
+int tl__run_take_seed(tl__run *run, const tl_id *id) TL_MUST_USE;
 /* Brings all items in order, and behind them the pending ones whose wait is over. */
 int tl__run_arrange(tl__run *run) TL_MUST_USE;
 
-/* Gives every item in order its state. */
+/* Gives the items in order their states: all, or the first ones when somebody waits. */
 int tl__run_judge(tl__run *run) TL_MUST_USE;
 
 /* Adds a judged item to the plan. */
@@ -143,8 +219,12 @@ int tl__run_set_aside(tl__run *run) TL_MUST_USE;
 int tl__run_make_room(tl__run *run, size_t newcomers_from) TL_MUST_USE;
 int tl__run_drop(tl__run *run, const tl_id *id) TL_MUST_USE;
 
-/* Fates, missing ids and databases. */
-int tl__run_report(tl__run *run, const tl__line *lines, tl__ingest_result *out) TL_MUST_USE;
+/* What became of a line that was looked at, or (run NULL) that was declined before. */
+tl__fate tl__run_fate(const tl__run *run, const tl__line *line);
+/* Adds the ids that the pending ones among these lines wait for in the end, and databases: up to
+ * TL__INGEST_MAX_MISSING each. */
+int tl__run_missing(tl__run *run, const tl__fate *fates, const size_t *window, size_t count,
+	tl__buf *missing, tl__buf *databases) TL_MUST_USE;
 
 int tl__foreign_add(
 	tl__arena *arena, tl__foreign_list *list, const tl_id *db, const tl_id *id) TL_MUST_USE;

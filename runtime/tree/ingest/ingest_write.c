@@ -106,7 +106,7 @@ int tl__run_write(tl__run *run)
 	batch.aside_count = run->aside_count;
 	batch.drop_asides = run->drops;
 	batch.drop_aside_count = run->drop_count;
-	if (run->page) {
+	if (run->page && run->take->last && !run->cut) {
 		batch.locals = run->page->locals;
 		batch.local_count = run->page->local_count;
 	}
