@@ -300,9 +300,10 @@ typedef struct tl__work_watched {
 typedef struct tl__work_watch {
 	tl__work_watched *lines;
 	size_t count;
-	bool shared;  /* in: the lines are readers of one database, at one place: the page is all
-			 theirs */
-	size_t paged; /* in: SIZE_MAX. Out: the first line that is held, valid and ahead */
+	bool shared; /* in: the lines are readers of one database, at one place: the page is all
+			theirs */
+	size_t looked_up; /* private: lines whose rights are at hand */
+	size_t paged;     /* in: SIZE_MAX. Out: the first line that is held, valid and ahead */
 	/* Of that line; in: max_bytes, max_entries. */
 	tl__work_page page;
 } tl__work_watch;

@@ -1,6 +1,25 @@
 /* Which databases of a watch are ahead of the place told, with a page of the first.
  */
+#include "tree/trust/rights.h"
 #include "work/work_serve.h"
+
+/* Rights that nobody asked for since they changed take long to look at: some in a slice, so that
+ * they are at hand when all are read at once. */
+static int look_up_rights(tl__tree *tree, tl__work *work)
+{
+	tl__work_watch *watch = &work->watch;
+	int rc = TL_OK;
+
+	for (size_t i = 0; rc == TL_OK && i < TL__RIGHTS_SLICE && watch->looked_up < watch->count;
+		i++) {
+		tl__rights *rights = NULL;
+
+		rc = tl__rights_now(tree, &watch->lines[watch->looked_up++].db, &rights);
+		tl__rights_release(rights);
+	}
+	work->again = rc == TL_OK && watch->looked_up < watch->count;
+	return rc;
+}
 
 /* Before the snapshot, so that it holds what they tell. */
 static int read_rights(tl__tree *tree, tl__work *work)
@@ -70,8 +89,12 @@ int tl__work_watch_run(tl__tree *tree, tl__work *work)
 {
 	tl__work_watch *watch = &work->watch;
 	tl__snapshot *s = NULL;
-	int rc = watch->paged == SIZE_MAX ? read_rights(tree, work) : TL_OK;
+	int rc = watch->paged == SIZE_MAX ? look_up_rights(tree, work) : TL_OK;
 
+	if (rc != TL_OK || work->again)
+		return rc;
+	if (watch->paged == SIZE_MAX)
+		rc = read_rights(tree, work);
 	if (rc == TL_OK)
 		rc = tl__snapshot_open(tree->store, &s);
 	if (rc == TL_OK && watch->paged == SIZE_MAX)

@@ -173,6 +173,41 @@ static void a_list_begins_with_what_is_held(void)
 		tl_database_free(dbs[i]);
 }
 
+/* --- watches ---------------------------------------------------------------------------------- */
+
+/* Others have their turn while the rights of many databases are looked up. */
+static void a_watch_looks_up_some_rights_in_a_slice(void)
+{
+	const tl_key key = public_of("admin");
+	tl__work_watched lines[DATABASES];
+	tl_database *dbs[DATABASES];
+	size_t slices = 1;
+	tl__work *work = NULL;
+
+	memset(lines, 0, sizeof lines);
+	for (size_t i = 0; i < DATABASES; i++) {
+		dbs[i] = new_database("admin");
+		lines[i] = (tl__work_watched){
+			.db = *tl_database_root_id(dbs[i]), .keys = &key, .key_count = 1};
+	}
+	REQUIRE(tl__work_new(&work, TL__WORK_WATCH, NULL) == TL_OK);
+	work->watch.lines = lines;
+	work->watch.count = DATABASES;
+	work->watch.paged = SIZE_MAX;
+	work->watch.page.max_bytes = 1024 * 1024;
+	work->watch.page.max_entries = 100;
+	while (tl__work_slice(&w.host, work))
+		slices++;
+	CHECK_OK(work->code);
+	CHECK(slices > DATABASES / TL__RIGHTS_SLICE);
+	CHECK(work->watch.paged == 0 && work->watch.page.count == 1);
+	for (size_t i = 0; i < DATABASES; i++)
+		CHECK(lines[i].rights.held && lines[i].rights.keys[0].active && lines[i].valid);
+	tl__work_free(work);
+	for (size_t i = 0; i < DATABASES; i++)
+		tl_database_free(dbs[i]);
+}
+
 /* --- bound ------------------------------------------------------------------------------------ */
 
 /* Rights that are said to take so much; nobody holds them beside the cache. */
@@ -225,6 +260,7 @@ int main(void)
 	RUN_EACH(nothing_outdated_is_kept);
 	RUN_EACH(a_list_follows_the_settings);
 	RUN_EACH(a_list_begins_with_what_is_held);
+	RUN_EACH(a_watch_looks_up_some_rights_in_a_slice);
 	RUN_EACH(what_is_kept_is_bounded);
 	return spec_end();
 }
