@@ -4,19 +4,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/mem.h"
 #include "base/str.h"
 
 /* Those of the thread outside of every public call, and those of the innermost call. */
 static _Thread_local tl__errors outside;
 static _Thread_local tl__errors *innermost;
 
-static tl__errors *now(void)
+tl__errors *tl__errors_now(void)
 {
 	return innermost ? innermost : &outside;
 }
 
-static void link_chain(tl__errors *errors)
+void tl__errors_link(tl__errors *errors)
 {
 	for (size_t i = 0; i < errors->count; i++)
 		errors->chain[i].cause = i + 1 < errors->count ? &errors->chain[i + 1] : NULL;
@@ -36,7 +35,7 @@ static void set_message(
 
 int tl__fail_at(const char *where, int code, const char *format, ...)
 {
-	tl__errors *errors = now();
+	tl__errors *errors = tl__errors_now();
 	tl_error fresh; /* the arguments may point into the error being replaced */
 	va_list args;
 
@@ -45,13 +44,13 @@ int tl__fail_at(const char *where, int code, const char *format, ...)
 	va_end(args);
 	errors->chain[0] = fresh;
 	errors->count = 1;
-	link_chain(errors);
+	tl__errors_link(errors);
 	return code;
 }
 
 int tl__fail_cause_at(const char *where, int code, const char *format, ...)
 {
-	tl__errors *errors = now();
+	tl__errors *errors = tl__errors_now();
 	tl_error fresh;
 	va_list args;
 
@@ -63,7 +62,7 @@ int tl__fail_cause_at(const char *where, int code, const char *format, ...)
 	memmove(&errors->chain[1], &errors->chain[0], errors->count * sizeof errors->chain[0]);
 	errors->chain[0] = fresh;
 	errors->count++;
-	link_chain(errors);
+	tl__errors_link(errors);
 	return code;
 }
 
@@ -75,7 +74,7 @@ int tl__fail_needs(const char *call, const char *needs)
 
 void tl__errors_begin(tl__errors *errors)
 {
-	errors->outer = now();
+	errors->outer = tl__errors_now();
 	errors->count = 0;
 	innermost = errors;
 }
@@ -91,7 +90,7 @@ int tl__errors_end(tl__errors *errors, int code)
 		return tl__fail(code, "a function of the caller's ended this and gave no reason");
 	memcpy(outer->chain, errors->chain, errors->count * sizeof errors->chain[0]);
 	outer->count = errors->count;
-	link_chain(outer);
+	tl__errors_link(outer);
 	return code;
 }
 
@@ -102,7 +101,7 @@ int tl_error_set(int code, const char *message)
 
 const tl_error *tl_last_error(void)
 {
-	for (tl__errors *at = now(); at; at = at->outer)
+	for (tl__errors *at = tl__errors_now(); at; at = at->outer)
 		if (at->count)
 			return &at->chain[0];
 	return NULL;
@@ -140,43 +139,3 @@ const char *tl_error_name(int code)
 	}
 }
 
-tl_error *tl__error_keep(void)
-{
-	const tl__errors *errors = now();
-	size_t count = errors->count;
-	tl_error *kept = tl__alloc_zero(count ? count : 1, sizeof *kept);
-
-	if (!kept)
-		return NULL;
-	memcpy(kept, errors->chain, count * sizeof *kept);
-	for (size_t i = 0; i < count; i++)
-		kept[i].cause = i + 1 < count ? &kept[i + 1] : NULL;
-	return kept;
-}
-
-void tl__error_drop(tl_error *error)
-{
-	tl__free(error);
-}
-
-int tl__error_raise(const tl_error *kept, int code)
-{
-	tl__errors *errors = now();
-
-	if (code == TL_OK)
-		return code;
-	if (!kept)
-		return tl__fail(code, "it failed, and no memory was left to say why");
-	errors->count = 0;
-	for (const tl_error *at = kept; at && errors->count < TL__ERROR_MAX_CAUSES; at = at->cause)
-		errors->chain[errors->count++] = *at;
-	link_chain(errors);
-	return code;
-}
-
-int tl__error_restore(tl_error *kept, int code)
-{
-	(void)tl__error_raise(kept, code);
-	tl__error_drop(kept);
-	return code;
-}

@@ -52,4 +52,8 @@ int tl__error_raise(const tl_error *kept, int code);
 /* The same, and releases it. */
 int tl__error_restore(tl_error *kept, int code);
 
+/* fail.c, fail_kept.c: the chain that an error of this thread goes into now; sets its causes. */
+tl__errors *tl__errors_now(void);
+void tl__errors_link(tl__errors *errors);
+
 #endif

@@ -67,15 +67,6 @@ void tl__connection_drop(tl__connection *c)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-bool tl__control_progress(void *job, uint64_t done, uint64_t total)
-{
-	tl__control_job *j = job;
-
-	atomic_store(&j->done, done);
-	atomic_store(&j->total, total);
-	return !atomic_load(&j->cancelled);
-}
-
 /* Takes no part of a line when there is no room for it: the client has not read the last ones. */
 static void tell(tl__connection *c)
 {

@@ -134,16 +134,6 @@ tl_str tl_entry_store_parent(const tl_entry *entry, size_t store, size_t index)
 	return entry->texts[entry->stores[store].first_parent + index];
 }
 
-ptrdiff_t tl_entry_find_store(const tl_entry *entry, tl_str name)
-{
-	if (!entry)
-		return -1;
-	for (size_t i = 0; i < entry->store_count; i++)
-		if (tl__str_eq(entry->stores[i].name, name))
-			return (ptrdiff_t)i;
-	return -1;
-}
-
 tl_str tl_entry_signature(const tl_entry *entry)
 {
 	if (!entry)

@@ -360,3 +360,13 @@ int tl__entry_read(tl_entry **out, tl_str text)
 	*out = fill.entry;
 	return TL_OK;
 }
+
+ptrdiff_t tl_entry_find_store(const tl_entry *entry, tl_str name)
+{
+	if (!entry)
+		return -1;
+	for (size_t i = 0; i < entry->store_count; i++)
+		if (tl__str_eq(entry->stores[i].name, name))
+			return (ptrdiff_t)i;
+	return -1;
+}

@@ -1,4 +1,5 @@
 /* What the application asks for. */
+#include "sync/in/serve.h"
 #include "sync/out/outbound.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* What the core remembers from earlier runs. Nothing is asked for and nobody is answered before it
  * is there. */
+#include "sync/in/serve.h"
 #include "sync/out/outbound.h"
 
 #include <string.h>

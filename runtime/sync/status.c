@@ -8,23 +8,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-void tl__put_text(tl__buf *out, const char *name, const char *text)
-{
-	tl__buf_format(out, "\"%s\":", name);
-	if (text && text[0])
-		tl__json_put_string(out, tl__str_z(text));
-	else
-		tl__buf_text(out, "null");
-}
-
-void tl__put_time(tl__buf *out, const char *name, int64_t time)
-{
-	char text[30];
-
-	tl__time_format(time, text);
-	tl__put_text(out, name, time != 0 ? text : NULL);
-}
-
 /* --- peers ------------------------------------------------------------------------------------ */
 
 static void put_addresses(tl__buf *out, const tl__peer *peer)
@@ -263,53 +246,6 @@ static const char *pair_state(const tl__sync *sync, const tl__pair *pair, uint64
 	return tl__pair_dirty(pair) || pair->wanted ? "due" : "idle";
 }
 
-/* What a peer already has of others counts until it says so. */
-static uint64_t to_send(const tl__pair *pair)
-{
-	return tl__pair_dirty(pair) ? pair->db->arrivals - pair->ack : 0;
-}
-
-/* An exchange runs, and its peer did not say what is to come. */
-static bool is_unknown(const tl__pair *pair)
-{
-	return pair->session && !pair->progress_told;
-}
-
-/* How many bytes so many entries will be: by those of this exchange, else of all with this peer. */
-static void put_bytes(tl__buf *out, const char *name, const tl__pair *pair, uint64_t entries)
-{
-	const tl__sync_metadata *all = &pair->peer->metadata;
-	bool now = pair->session && pair->progress_entries > 0;
-	uint64_t count = now ? pair->progress_entries : all->entries;
-	double bytes = (double)(now ? pair->progress_bytes : all->bytes);
-
-	tl__buf_format(out, "\"%s\":", name);
-	if (entries > 0 && count == 0)
-		tl__buf_text(out, "null");
-	else
-		tl__buf_format(
-			out, "%.0f", entries > 0 ? bytes / (double)count * (double)entries : 0);
-}
-
-void tl__pair_put_progress(tl__buf *out, const tl__pair *pair)
-{
-	uint64_t left = pair->session ? pair->progress_left : 0;
-
-	tl__buf_format(out, "{\"entries\":%llu,\"bytes\":%llu,",
-		(unsigned long long)pair->progress_entries,
-		(unsigned long long)pair->progress_bytes);
-	if (is_unknown(pair)) {
-		tl__buf_text(out, "\"left\":null,\"left_bytes\":null,");
-	} else {
-		tl__buf_format(out, "\"left\":%llu,", (unsigned long long)left);
-		put_bytes(out, "left_bytes", pair, left);
-		tl__buf_text(out, ",");
-	}
-	tl__buf_format(out, "\"to_send\":%llu,", (unsigned long long)to_send(pair));
-	put_bytes(out, "to_send_bytes", pair, to_send(pair));
-	tl__buf_text(out, "}");
-}
-
 static void put_pair(tl__buf *out, const tl__sync *sync, const tl__pair *pair, uint64_t now)
 {
 	uint64_t until = pair->attempts > 0 ? pair->next_attempt : 0;
@@ -342,7 +278,7 @@ static void put_pair(tl__buf *out, const tl__sync *sync, const tl__pair *pair, u
 		"\"to_send\":%llu,\"watched\":%s,\"watches_us\":%s,\"progress\":",
 		(unsigned long long)pair->ack, (unsigned long long)pair->db->arrivals,
 		(unsigned long long)pair->received, (unsigned long long)pair->sent,
-		(unsigned long long)to_send(pair), pair->watched ? "true" : "false",
+		(unsigned long long)tl__pair_to_send(pair), pair->watched ? "true" : "false",
 		pair->held > 0 ? "true" : "false");
 	tl__pair_put_progress(out, pair);
 	tl__buf_text(out, ",\"tags\":[");

@@ -1,3 +1,4 @@
+#include "sync/in/serve.h"
 #include "sync/out/outbound.h"
 
 #include <string.h>
@@ -113,13 +114,6 @@ static void default_options(tl_sync_options *to)
 	to->on_commit = true;
 }
 
-int64_t tl__sync_time(const tl__sync *sync)
-{
-	int64_t most = TL__V1_MAX_TIME / 2; /* an offset has room beside it */
-
-	return sync->wall < 0 ? 0 : sync->wall > most ? most : sync->wall;
-}
-
 /* --- making and unmaking ---------------------------------------------------------------------- */
 
 static int set_up(tl__sync *sync, const tl__sync_config *config)
@@ -159,6 +153,9 @@ int tl__sync_new(tl__sync **out, const tl__sync_config *config)
 	sync->random.fill(sync->random.ud, sync->epoch, sizeof sync->epoch);
 	sync->log = config->log;
 	sync->next_periodic = sync->next_check = UINT64_MAX;
+	sync->out = &tl__outbound_half;
+	sync->in = &tl__inbound_half;
+	tl__clients_init(&sync->clients);
 	tl__map_init(&sync->nonce_numbers);
 	tl__nonce_begin(sync);
 	tl__map_init(&sync->peer_map);
@@ -220,6 +217,7 @@ void tl__sync_free(tl__sync *sync)
 	tl__contacts_free(sync);
 	tl__sessions_free(sync);
 	tl__calls_free(sync);
+	tl__clients_free(sync);
 	free_model(sync);
 	tl__knocks_free(sync);
 	tl__sync_save_free(sync);

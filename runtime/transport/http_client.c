@@ -189,15 +189,6 @@ int tl__http_send(tl_transport *transport, const tl_request *request, const tl_r
 	return TL_OK;
 }
 
-void tl__exchange_fail(tl_exchange *exchange, int code)
-{
-	if (exchange->failure != TL_OK)
-		return;
-	exchange->failure = code;
-	exchange->cause = tl__error_keep();
-	tl__exchange_queue(exchange);
-}
-
 void tl__http_resume(tl_exchange *exchange)
 {
 	if (!exchange->paused)

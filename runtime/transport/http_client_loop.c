@@ -473,3 +473,12 @@ void tl__http_client_free(http *h)
 	h->loop->timer_free(c->sweep);
 	tl__free(c->seen);
 }
+
+void tl__exchange_fail(tl_exchange *exchange, int code)
+{
+	if (exchange->failure != TL_OK)
+		return;
+	exchange->failure = code;
+	exchange->cause = tl__error_keep();
+	tl__exchange_queue(exchange);
+}

@@ -2,7 +2,7 @@
 #include <dirent.h>
 #include "scratch.h"
 #include "sim_help.h"
-#include "sync/core/state.h"
+#include "sync/core/core.h"
 
 static tl__sim_peer *a, *b;
 static tl_id db;

@@ -3,7 +3,7 @@
 #ifndef SPEC_SYNC_RIG_H
 #define SPEC_SYNC_RIG_H
 
-#include "sync/core/state.h"
+#include "sync/core/core.h"
 #include "tree_help.h"
 
 #define START_WALL 1767225600000

@@ -244,7 +244,7 @@ static void comes(const party *by)
 
 	r.now++;
 	r.core->now = r.now;
-	tl__client_heard(r.core, &in);
+	tl__client_heard(r.core, &in.from, in.transport, in.remote);
 }
 
 static bool is_shown(const party *by)
@@ -276,7 +276,7 @@ static void strangers_take_no_place_of_peers_among_those_who_came(void)
 			comes(&carol);
 	}
 	CHECK(is_shown(&bob) && is_shown(&carol));
-	CHECK(r.core->serve->clients.count == TL__SERVE_MAX_CLIENTS);
+	CHECK(r.core->clients.map.count == TL__SERVE_MAX_CLIENTS);
 	make_stranger(&p, 0);
 	CHECK(!is_shown(&p));
 	/* What was remembered of it goes with it. */
@@ -298,7 +298,7 @@ static void among_peers_alone_a_stranger_finds_no_place(void)
 	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, NULL), TL_OK);
 	comes(&bob);
 	CHECK(is_shown(&bob));
-	CHECK(r.core->serve->clients.count == TL__SERVE_MAX_CLIENTS);
+	CHECK(r.core->clients.map.count == TL__SERVE_MAX_CLIENTS);
 }
 
 /* --- the numbers of our requests -------------------------------------------------------------- */

@@ -20,23 +20,6 @@ bool tl__hub_inherited(const tl__hub *hub)
 	return tl__fork_inherited(hub->forks);
 }
 
-void tl__hub_raise(int fd)
-{
-	const uint64_t one = 1;
-
-	/* Can only fail because it is readable already. */
-	if (write(fd, &one, sizeof one) < 0)
-		return;
-}
-
-void tl__hub_lower(int fd)
-{
-	uint64_t count;
-
-	if (read(fd, &count, sizeof count) < 0)
-		return;
-}
-
 static void close_fd(int fd)
 {
 	if (fd >= 0)

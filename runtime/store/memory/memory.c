@@ -7,59 +7,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-uint64_t tl__k_read_long(tl_str key, size_t at)
-{
-	uint64_t number = 0;
-
-	for (size_t i = 0; i < 8; i++)
-		number = number << 8 | (uint8_t)key.ptr[at + i];
-	return number;
-}
-
-tl_str tl__m_split(const tl__row *row, void *fixed, size_t size)
-{
-	tl_str value = tl__row_value(row);
-
-	memcpy(fixed, value.ptr, size);
-	return (tl_str){value.ptr + size, value.len - size};
-}
-
-bool tl__m_find_db(const tl__m_view *view, const tl_id *db, tl__m_db *out)
-{
-	const tl__row *row = tl__rows_get(
-		view->roots[TL__T_DATABASE], (tl_str){(const char *)db->b, TL_ID_BYTES});
-
-	if (row)
-		tl__m_split(row, out, sizeof *out);
-	return row;
-}
-
-bool tl__m_find_scope(
-	const tl__m_view *view, tl__buf *key, uint32_t db, tl_str name, uint32_t *scope)
-{
-	const tl__row *row;
-
-	tl__k_str(tl__k_number(tl__k_start(key), db), name);
-	row = tl__rows_get(view->roots[TL__T_SCOPE], tl__buf_view(key));
-	if (row)
-		tl__m_split(row, scope, sizeof *scope);
-	return row;
-}
-
-const tl__row *tl__m_entry_row(
-	const tl__m_view *view, tl__buf *key, uint32_t db, const tl_id *id, uint64_t *arrival)
-{
-	const tl__row *row;
-
-	tl__k_id(tl__k_number(tl__k_start(key), db), id);
-	row = tl__rows_get(view->roots[TL__T_ARRIVAL], tl__buf_view(key));
-	if (!row)
-		return NULL;
-	tl__m_split(row, arrival, sizeof *arrival);
-	tl__k_long(tl__k_number(tl__k_start(key), db), *arrival);
-	return tl__rows_get(view->roots[TL__T_ENTRY], tl__buf_view(key));
-}
-
 /* --- snapshots -------------------------------------------------------------------------------- */
 
 static int snapshot_open(tl__store *store, bool warm, tl__snapshot **out)

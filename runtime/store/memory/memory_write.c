@@ -8,32 +8,6 @@
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-int tl__m_put(tl__m_change *change, tl__table table, tl_str key, const void *fixed, size_t size,
-	const tl_str *more, size_t more_count)
-{
-	size_t total = size;
-	tl__row *row;
-	char *at;
-
-	for (size_t i = 0; i < more_count; i++)
-		total += more[i].len;
-	row = tl__row_new(&change->edit, key, total);
-	if (!row)
-		return TL_E_NOMEM;
-	at = row->data + key.len;
-	if (size)
-		memcpy(at, fixed, size);
-	at += size;
-	for (size_t i = 0; i < more_count; i++) {
-		if (more[i].len)
-			memcpy(at, more[i].ptr, more[i].len);
-		at += more[i].len;
-	}
-	if (table == TL__T_KEY)
-		row->block.wipe = key.len + total;
-	return tl__rows_put(&change->edit, &change->view.roots[table], row);
-}
-
 static int put_fixed(tl__m_change *change, tl__table table, const void *fixed, size_t size)
 {
 	return tl__m_put(change, table, tl__buf_view(&change->key), fixed, size, NULL, 0);

@@ -249,3 +249,10 @@ void tl__sync_complete_failed(tl__sync *sync, uint64_t op, int code)
 		tl__str_z(error ? tl_error_message(error) : tl_error_name(code)));
 	tl__sync_complete(sync, op, code, text, NULL);
 }
+
+int64_t tl__sync_time(const tl__sync *sync)
+{
+	int64_t most = TL__V1_MAX_TIME / 2; /* an offset has room beside it */
+
+	return sync->wall < 0 ? 0 : sync->wall > most ? most : sync->wall;
+}

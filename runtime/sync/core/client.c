@@ -5,8 +5,7 @@
 #include "base/json/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "sync/out/outbound.h"
-#include "sync/in/serve.h"
+#include "sync/core/core.h"
 
 #define CLIENT_DBS 16 /* databases shown of one: the last that it came about */
 #define LOOKED_AT  16 /* of those heard of longest ago, for one that gives way */
@@ -39,13 +38,13 @@ static tl_str map_key(const tl_key *key)
 
 static tl__client *find(const tl__sync *sync, const tl_key *key)
 {
-	return tl__map_get(&sync->serve->clients, map_key(key));
+	return tl__map_get(&sync->clients.map, map_key(key));
 }
 
 static bool is_here(const tl__sync *sync, const tl__client *client)
 {
 	return sync->now - client->heard < TL__SERVE_CLIENT_GONE_MS ||
-	       tl__serve_watches_of(sync, &client->key) > 0;
+	       sync->in->watches_of(sync, &client->key) > 0;
 }
 
 static void free_client(tl__client *client)
@@ -54,25 +53,25 @@ static void free_client(tl__client *client)
 	tl__free(client);
 }
 
-static void unlink_client(tl__serve *serve, tl__client *client)
+static void unlink_client(tl__clients *clients, tl__client *client)
 {
-	*(client->prev ? &client->prev->next : &serve->client_list) = client->next;
-	*(client->next ? &client->next->prev : &serve->last_client) = client->prev;
+	*(client->prev ? &client->prev->next : &clients->first) = client->next;
+	*(client->next ? &client->next->prev : &clients->last) = client->prev;
 }
 
-static void link_first(tl__serve *serve, tl__client *client)
+static void link_first(tl__clients *clients, tl__client *client)
 {
 	client->prev = NULL;
-	client->next = serve->client_list;
-	*(client->next ? &client->next->prev : &serve->last_client) = client;
-	serve->client_list = client;
+	client->next = clients->first;
+	*(client->next ? &client->next->prev : &clients->last) = client;
+	clients->first = client;
 }
 
 static void drop(tl__sync *sync, tl__client *client)
 {
 	tl__record_forget(sync, client->text, &client->metadata, TL__SERVE_CLIENT_HISTORY);
-	unlink_client(sync->serve, client);
-	tl__map_remove(&sync->serve->clients, map_key(&client->key));
+	unlink_client(&sync->clients, client);
+	tl__map_remove(&sync->clients.map, map_key(&client->key));
 	free_client(client);
 }
 
@@ -80,20 +79,20 @@ static void drop(tl__sync *sync, tl__client *client)
  * are to be seen and a stranger comes. */
 static bool make_room(tl__sync *sync, bool for_peer)
 {
-	tl__serve *serve = sync->serve;
+	tl__clients *clients = &sync->clients;
 
 	for (int i = 0; i < LOOKED_AT; i++) {
-		tl__client *client = serve->last_client;
+		tl__client *client = clients->last;
 
 		if (!tl__sync_find_peer(sync, &client->key)) {
 			drop(sync, client);
 			return true;
 		}
-		unlink_client(serve, client);
-		link_first(serve, client);
+		unlink_client(clients, client);
+		link_first(clients, client);
 	}
 	if (for_peer)
-		drop(sync, serve->last_client);
+		drop(sync, clients->last);
 	return for_peer;
 }
 
@@ -103,45 +102,45 @@ static tl__client *client_for(tl__sync *sync, const tl_key *key)
 
 	if (client)
 		return client;
-	if (sync->serve->clients.count >= TL__SERVE_MAX_CLIENTS &&
+	if (sync->clients.map.count >= TL__SERVE_MAX_CLIENTS &&
 		!make_room(sync, tl__sync_find_peer(sync, key) != NULL))
 		return NULL;
 	client = tl__alloc_zero(1, sizeof *client);
-	if (!client || tl__map_set(&sync->serve->clients, map_key(key), client) != TL_OK) {
+	if (!client || tl__map_set(&sync->clients.map, map_key(key), client) != TL_OK) {
 		tl__free(client);
 		return NULL;
 	}
 	client->key = *key;
 	tl_key_format(key, client->text);
-	link_first(sync->serve, client);
+	link_first(&sync->clients, client);
 	return client;
 }
 
 /* --- what is heard of it ---------------------------------------------------------------------- */
 
-void tl__client_heard(tl__sync *sync, const tl__incoming *in)
+void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address)
 {
-	tl__client *client = client_for(sync, &in->from);
-	const tl__peer *peer = tl__sync_find_peer(sync, &in->from);
+	tl__client *client = client_for(sync, key);
+	const tl__peer *peer = tl__sync_find_peer(sync, key);
 
 	if (!client)
 		return;
-	unlink_client(sync->serve, client);
-	link_first(sync->serve, client);
+	unlink_client(&sync->clients, client);
+	link_first(&sync->clients, client);
 	if (!client->came)
 		client->first_seen = sync->wall;
 	client->came = true;
 	client->heard = sync->now;
 	client->last_seen = sync->wall;
-	tl__text_copy(client->remote, sizeof client->remote, tl__str_z(in->address));
+	tl__text_copy(client->remote, sizeof client->remote, tl__str_z(address));
 	if (client->connected)
 		return;
 	client->connected = true;
-	if (sync->serve->next_client == UINT64_MAX)
-		sync->serve->next_client = sync->now + TL__SERVE_CLIENT_LOOK_MS;
+	if (sync->clients.next_look == UINT64_MAX)
+		sync->clients.next_look = sync->now + TL__SERVE_CLIENT_LOOK_MS;
 	/* One that we reached was told of then. */
 	if (!peer || peer->state != TL__PEER_CONNECTED)
-		tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, &in->from, NULL, 0, client->remote);
+		tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, key, NULL, 0, client->remote);
 }
 
 void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name)
@@ -189,9 +188,9 @@ void tl__clients_timer(tl__sync *sync)
 {
 	bool any = false;
 
-	if (sync->now < sync->serve->next_client)
+	if (sync->now < sync->clients.next_look)
 		return;
-	for (tl__client *client = sync->serve->client_list; client; client = client->next) {
+	for (tl__client *client = sync->clients.first; client; client = client->next) {
 		if (!client->connected)
 			continue;
 		client->connected = is_here(sync, client);
@@ -200,18 +199,24 @@ void tl__clients_timer(tl__sync *sync)
 			tl__sync_tell(sync, TL_EVENT_PEER_DISCONNECTED, &client->key, NULL, 0,
 				client->remote);
 	}
-	sync->serve->next_client = any ? sync->now + TL__SERVE_CLIENT_LOOK_MS : UINT64_MAX;
+	sync->clients.next_look = any ? sync->now + TL__SERVE_CLIENT_LOOK_MS : UINT64_MAX;
+}
+
+void tl__clients_init(tl__clients *clients)
+{
+	tl__map_init(&clients->map);
+	clients->next_look = UINT64_MAX;
 }
 
 void tl__clients_free(tl__sync *sync)
 {
-	while (sync->serve->client_list) {
-		tl__client *client = sync->serve->client_list;
+	while (sync->clients.first) {
+		tl__client *client = sync->clients.first;
 
-		sync->serve->client_list = client->next;
+		sync->clients.first = client->next;
 		free_client(client);
 	}
-	tl__map_free(&sync->serve->clients);
+	tl__map_free(&sync->clients.map);
 }
 
 /* --- what is remembered of exchanges ---------------------------------------------------------- */
@@ -257,7 +262,7 @@ size_t tl__client_texts_with_state(const tl__sync *sync, const char **texts, siz
 {
 	size_t count = 0;
 
-	for (const tl__client *client = sync->serve->client_list; client && count < cap;
+	for (const tl__client *client = sync->clients.first; client && count < cap;
 		client = client->next)
 		if (client->metadata.has)
 			texts[count++] = client->text;
@@ -292,7 +297,7 @@ static void put_client(tl__buf *out, const tl__sync *sync, const tl__client *cli
 	tl__buf_text(out, ",");
 	tl__put_time(out, "last_seen", client->last_seen);
 	tl__buf_format(out, ",\"connected\":%s,\"watches\":%u,\"databases\":[",
-		client->connected ? "true" : "false", tl__serve_watches_of(sync, &client->key));
+		client->connected ? "true" : "false", sync->in->watches_of(sync, &client->key));
 	for (size_t i = 0; i < client->db_count; i++) {
 		tl__buf_text(out, i > 0 ? "," : "");
 		put_db(out, sync, &client->dbs[i]);
@@ -314,7 +319,7 @@ void tl__sync_put_clients(const tl__sync *sync, tl__buf *out)
 	bool any = false;
 
 	tl__buf_text(out, "[");
-	for (const tl__client *client = sync->serve->client_list; client; client = client->next) {
+	for (const tl__client *client = sync->clients.first; client; client = client->next) {
 		if (!client->came)
 			continue;
 		tl__buf_text(out, any ? "," : "");
@@ -328,7 +333,7 @@ size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t ca
 {
 	size_t count = 0;
 
-	for (const tl__client *client = sync->serve->client_list; client && count < cap;
+	for (const tl__client *client = sync->clients.first; client && count < cap;
 		client = client->next)
 		if (client->came)
 			texts[count++] = client->text;

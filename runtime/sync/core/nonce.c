@@ -1,6 +1,6 @@
 /* The numbers of our requests: counted up for each responder. */
 #include "base/fail.h"
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 
 void tl__nonce_begin(tl__sync *sync)
 {

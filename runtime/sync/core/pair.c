@@ -1,10 +1,10 @@
-#include "sync/out/outbound.h"
+/* Databases and relations: one pair for each database that is kept in step with a peer. */
+#include "sync/core/core.h"
 
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "sync/in/serve.h"
 
 #define PAIR_KEY_BYTES (TL_KEY_BYTES + TL_ID_BYTES)
 
@@ -186,7 +186,7 @@ int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag,
 		tl__pair_free(pair);
 		return rc;
 	}
-	tl__serve_end_watches(sync, &peer->key); /* it comes again with other rights */
+	sync->in->rights_changed(sync, &peer->key); /* it comes again with others */
 	if (out)
 		*out = pair;
 	return TL_OK;
@@ -249,12 +249,8 @@ void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag)
 
 		tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
 	}
-	tl__serve_end_watches(sync, &pair->peer->key);
-	if (pair->session)
-		tl__session_cancel(sync, pair->session, TL_E_CANCELLED,
-			"the relation was taken away during the exchange");
-	tl__watch_end(sync, pair->peer);
-	tl__waiters_pair_gone(sync, pair);
+	sync->in->rights_changed(sync, &pair->peer->key);
+	sync->out->pair_goes(sync, pair);
 	unlink_pair(sync, pair);
 	tl__pair_free(pair);
 }
@@ -304,105 +300,17 @@ void tl__pair_restart(tl__sync *sync, tl__pair *pair)
 	pair->local_changed = true;
 }
 
-/* At a pace: pages may arrive one after the other for a long time. */
-static void look_again(const tl__sync *sync, tl__pair *pair)
+uint64_t tl__pair_waits_until(const tl__pair *pair)
 {
-	uint64_t at = pair->sure_tried + TL__SYNC_AGAIN_PACE_MS;
+	uint64_t told = pair->peer->wait_until > pair->wait_until ? pair->peer->wait_until
+								  : pair->wait_until;
 
-	if (pair->again_at == 0)
-		pair->again_at = at > sync->now ? at : sync->now;
+	return told > pair->useless_until ? told : pair->useless_until;
 }
 
-/* Something arrived by another pair: there may be room now, or what entries wait for. */
-static void gaps_again(tl__sync *sync, const tl__pair *by)
+bool tl__sync_is_refusal(int code)
 {
-	for (tl__pair *p = sync->pairs; p; p = p->next)
-		if (p != by && (p->gap || (p->session && p->session->gap)))
-			look_again(sync, p);
-}
-
-void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair)
-{
-	(void)sync;
-	if (pair)
-		pair->ingesting++;
-}
-
-/* What it sent need not be told to it. */
-static void note_came(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
-{
-	const tl__work_ingest *in = &work->ingest;
-	tl__sync_db *db = in->result.entered > 0 ? tl__sync_find_db(sync, &work->db) : NULL;
-	tl__came *came = pair ? &pair->came : peer && db ? tl__serve_came(sync, peer, db) : NULL;
-
-	for (size_t i = 0; came && in->result.fates && i < in->page.count; i++)
-		if (in->result.fates[i].arrival > in->before)
-			tl__came_add(came, in->result.fates[i].arrival);
-	tl__pair_acknowledge(pair, 0);
-}
-
-void tl__pair_unstore(tl__sync *sync, const tl__work *work)
-{
-	const tl__ingest_page *page = &work->ingest.page;
-	tl_key peer;
-
-	memcpy(peer.b, work->party.name, sizeof peer.b);
-	if (tl__sync_find_pair(sync, &peer, &work->db))
-		return;
-	for (size_t i = 0; i < page->local_count; i++)
-		tl__sync_put_local(sync, page->locals[i].key, TL__STR_NULL);
-}
-
-void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
-{
-	const tl__work_ingest *in = &work->ingest;
-	tl__sync_db *db;
-
-	if (pair && pair->ingesting > 0)
-		pair->ingesting--;
-	tl__pair_unstore(sync, work);
-	if (work->code != TL_OK)
-		return;
-	for (size_t i = 0; peer && i < in->result.missing_database_count; i++)
-		tl__sync_want_delegated(sync, peer, &in->result.missing_databases[i]);
-	/* What made room is unknown again: `seen` no longer vouches for it. */
-	for (tl__pair *p = in->result.evicted > 0 ? sync->pairs : NULL; p; p = p->next)
-		p->from_sure = true;
-	if (in->result.entered > 0) {
-		gaps_again(sync, pair);
-		tl__sync_tell(
-			sync, TL_EVENT_ENTRIES_RECEIVED, peer, &work->db, in->result.entered, NULL);
-	}
-	db = in->after > 0 ? tl__sync_db_for(sync, &work->db) : NULL;
-	note_came(sync, pair, peer, work);
-	if (db && in->after > db->arrivals)
-		db->arrivals = in->after;
-	if (db)
-		tl__serve_moved(sync, db);
-	if (!pair || in->after <= in->before)
-		return;
-	/* Nobody else wrote meanwhile and it was level: it stays level. */
-	if (in->after - in->before == in->result.entered) {
-		if (pair->ack == in->before)
-			pair->ack = in->after;
-		if (pair->offered == in->before)
-			pair->offered = in->after;
-		pair->local_changed = true;
-	}
-}
-
-void tl__sync_want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)
-{
-	tl__peer *peer = tl__sync_find_peer(sync, key);
-	tl_policy_question question = {.kind = TL_POLICY_DELEGATED, .peer = key, .db = db};
-	tl__pair *pair;
-
-	if (!peer || tl__sync_find_pair(sync, key, db))
-		return;
-	question.outbound = true;
-	question.otherwise = true;
-	if (tl__sync_ask_policy(sync, &question, NULL) != TL_POLICY_ALLOW)
-		return;
-	if (tl__pair_relate(sync, peer, db, TL__STR("delegated"), &pair) == TL_OK)
-		tl__pair_save_relation(sync, db);
+	return code == TL_E_NOT_AVAILABLE || code == TL_E_NOT_PERMITTED || code == TL_E_DECLINED ||
+	       code == TL_E_REFUSED || code == TL_E_PEER_BLOCKED || code == TL_E_V0_KEY ||
+	       code == TL_E_CLEARTEXT_REFUSED;
 }

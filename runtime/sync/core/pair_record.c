@@ -1,6 +1,6 @@
 /* A relation as it is stored: the list of peers in `_sync`, and local documents for the outbox and
  * the places in the peer's order. */
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 
 #include <string.h>
 #include "base/fail.h"

@@ -1,4 +1,4 @@
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 
 #include <string.h>
 #include "base/fail.h"
@@ -116,7 +116,7 @@ void tl__peer_remove(tl__sync *sync, tl__peer *peer)
 		sync->last_peer = before;
 	peer->next = NULL;
 	peer->removed = true;
-	tl__serve_peer_left(sync, &peer->key);
+	sync->in->peer_left(sync, &peer->key);
 	tl__peer_release(sync, peer);
 }
 
@@ -236,15 +236,6 @@ void tl__peer_drop_address(tl__peer *peer, size_t index)
 }
 
 /* --- what happens to it ----------------------------------------------------------------------- */
-
-void tl__peer_offer_again(tl__peer *peer)
-{
-	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer) {
-		pair->offered = pair->ack;
-		if (pair->session)
-			pair->session->offer_again = true;
-	}
-}
 
 void tl__peer_wake(tl__sync *sync, tl__peer *peer)
 {

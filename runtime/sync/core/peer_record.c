@@ -1,6 +1,6 @@
 /* A peer as it is stored: a record of `_sync` in the form of 0.2.0, and a local document for what
  * is ours alone. */
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 
 #include "base/fail.h"
 #include "base/fields.h"

@@ -1,11 +1,10 @@
 /* Cursor, metadata and history in the form of 0.2.0 (README.md), written after each exchange,
  * whoever began it. */
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 
 #include <string.h>
 #include "base/fields.h"
 #include "base/str.h"
-#include "sync/in/serve.h"
 
 static void put_time(tl__buf *out, const char *name, bool has, int64_t time)
 {

@@ -1,7 +1,7 @@
 /* What is to be written: gathered, then handed out as one work. A newer value of a local document
  * or of a record's path replaces the one that waits. What could not be gathered or written is
  * gathered again from the peers and pairs themselves. */
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 
 #include <string.h>
 #include "base/arena.h"

@@ -263,7 +263,34 @@ typedef struct tl__sync_ask tl__sync_ask;         /* ask.c */
 typedef struct tl__sync_early tl__sync_early;     /* early.c */
 typedef struct tl__sync_knock tl__sync_knock;     /* knock.c */
 
+/* What the halves are told of what happens in the model below them. */
+typedef struct tl__sync_outbound {
+	/* The relation was taken away: the pair is freed behind this. */
+	void (*pair_goes)(tl__sync *sync, tl__pair *pair);
+	/* An exchange of it runs that found no room, or too much missing. */
+	bool (*lacks)(const tl__pair *pair);
+} tl__sync_outbound;
+
+typedef struct tl__sync_inbound {
+	/* What this peer (NULL: everybody) may do has changed. */
+	void (*rights_changed)(tl__sync *sync, const tl_key *peer);
+	void (*peer_left)(tl__sync *sync, const tl_key *peer); /* it is none any more */
+	/* The database may have moved. */
+	void (*moved)(tl__sync *sync, tl__sync_db *db);
+	/* Where arrivals that came from this key are noted while it is no peer; NULL: nowhere. */
+	tl__came *(*came)(tl__sync *sync, const tl_key *from, const tl__sync_db *db);
+	unsigned (*watches_of)(const tl__sync *sync, const tl_key *peer); /* held now */
+} tl__sync_inbound;
+
+typedef struct tl__clients {      /* client.c */
+	tl__map map;              /* key -> tl__client */
+	tl__client *first, *last; /* the one heard of last first */
+	uint64_t next_look;       /* monotonic; UINT64_MAX: nobody is here */
+} tl__clients;
+
 struct tl__sync {
+	const tl__sync_outbound *out;
+	const tl__sync_inbound *in;
 	tl_secret *device; /* in the vault, as the secrets of `keys` */
 	tl_key key;        /* its public key */
 	char key_text[TL_KEY_TEXT_LEN + 1];
@@ -318,140 +345,8 @@ struct tl__sync {
 	uint64_t next_periodic, next_check; /* UINT64_MAX = off */
 	tl__sync_save *save;
 	tl__sync_queue *queue;
+	tl__clients clients;
 	tl__serve *serve;
 };
-
-/* --- looking up (peer.c, pair.c) -------------------------------------------------------------- */
-
-tl__peer *tl__sync_find_peer(const tl__sync *sync, const tl_key *key); /* NULL: not known */
-tl__sync_db *tl__sync_find_db(const tl__sync *sync, const tl_id *id);
-tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_id *db);
-/* The relation's pair when the peer is active, else NULL: what wire/README.md §6 calls a
- * relation. */
-tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
-/* The same when the relation gives to that peer, too. One that only takes lets it carry entries to
- * us, and no more: it is made because somebody cites the database, whoever that is. */
-tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *db);
-
-/* --- changing --------------------------------------------------------------------------------- */
-
-/* A proven peer (signature good) contacted us: its stalled pairs may try again, `last_seen` moves.
- * Does nothing for a key that is no peer. The first time in this process the log tells. */
-void tl__sync_heard_from(tl__sync *sync, const tl_key *key, const char *address);
-/* The log tells that the peer came, said hello: once in TL__SYNC_CAME_AGAIN_MS. */
-void tl__peer_came(tl__sync *sync, tl__peer *peer, const char *address);
-/* A key that proved itself inbound and is no peer: kept as a local document, at most
- * TL__SYNC_MAX_KNOCKING (the newcomer is not kept when full) and TL__SYNC_KNOCKING_DAYS. `address`,
- * where it came from, is shown, never dialled. */
-void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, const char *address);
-/* The peer holds all of ours up to `upto`, and what it sent itself behind that. NULL is fine. */
-void tl__pair_acknowledge(tl__pair *pair, uint64_t upto);
-/* The peer's last place in our order proved invalid (its store or ours was rolled back): what it
- * has is unknown. NULL is fine. */
-void tl__pair_restart(tl__sync *sync, tl__pair *pair);
-/* Around every ingest of entries that this peer sent: while one is under way nothing is pushed to
- * it; afterwards its acknowledged number follows if it was level before. `pair` may be NULL. The
- * database's arrival number and the ENTRIES_RECEIVED event are taken care of. */
-void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair);
-void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work);
-bool tl__ingest_is_junk(const tl__work_ingest *in); /* more of it is invalid than entered */
-/* What it gave was of no use, which is counted; until when it is asked for no more of it. */
-uint64_t tl__peer_fruitless(tl__sync *sync, tl__peer *peer);
-/* A database we cannot verify without: asks this peer for it, if the policy lets it. */
-void tl__sync_want_delegated(tl__sync *sync, const tl_key *peer, const tl_id *db);
-
-/* Our clock as it is told to others: one that stands before 1970 or beyond all reason is brought
- * to the nearest time there is (sync.c). */
-int64_t tl__sync_time(const tl__sync *sync);
-
-/* --- looking (status.c) ----------------------------------------------------------------------- */
-
-/* A member of an object in JSON; null without a text, or for the time 0. */
-void tl__put_text(tl__buf *out, const char *name, const char *text);
-void tl__put_time(tl__buf *out, const char *name, int64_t time);
-/* What an exchange of this pair has done and has to do (tidelock/sync.h). */
-void tl__pair_put_progress(tl__buf *out, const tl__pair *pair);
-
-/* --- asking for actions (action.c, save.c) ---------------------------------------------------- */
-
-uint64_t tl__sync_number(tl__sync *sync); /* fresh, never 0 */
-/* The last of its kind in line. What the action holds is the queue's; dropped when memory runs out
- * (false). */
-bool tl__sync_act(tl__sync *sync, tl__sync_action *action);
-/* Makes a work whose `done` is called when it was run, with the work (freed afterwards by the
- * caller of done). It is the node's own unless its party is set. NULL when memory ran out. */
-tl__work *tl__sync_new_work(tl__sync *sync, tl__work_kind kind, const tl_id *db,
-	void (*done)(void *sync, tl__work *work), uint64_t owner);
-tl__party tl__sync_party(const tl__peer *peer);
-void tl__sync_give_work(tl__sync *sync, tl__work *work);
-void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
-	uint64_t number, const char *text);
-void tl__sync_tell_failure(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
-	int code, const char *error);
-/* op 0 does nothing. text, error may be NULL. */
-void tl__sync_complete(tl__sync *sync, uint64_t op, int code, const char *error, const char *text);
-/* The same with the calling thread's last error. */
-void tl__sync_complete_failed(tl__sync *sync, uint64_t op, int code);
-/* A local document (`value` ptr NULL removes) or a record of `_sync` to be written soon: both are
- * copied, gathered, and written by one SAVE after TL__SYNC_SAVE_MS, or at once when `op` is not 0:
- * that command completes when it is durable, with `text`. */
-#define TL__SYNC_SAVE_MS 200
-void tl__sync_put_local(tl__sync *sync, tl_str key, tl_str value);
-void tl__sync_put_record(tl__sync *sync, const tl__work_record *record);
-void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text);
-/* Calls done(sync, owner, code) once all that was put is durable, which may be at once; or code
- * tells why it is not (this thread's last error). Not called when the core is freed first. */
-typedef void (*tl__sync_saved)(tl__sync *sync, uint64_t owner, int code);
-void tl__sync_save_then(tl__sync *sync, tl__sync_saved done, uint64_t owner);
-
-/* The policy's answer, or what question->otherwise says. size is filled here. DEFER is only told
- * for TL_POLICY_REQUEST, else it counts as DENY. *reason (may be NULL) as the policy's. What it
- * denies is kept for the status. */
-tl_policy_answer tl__sync_ask_policy(
-	tl__sync *sync, tl_policy_question *question, const char **reason);
-/* JSON array of what the policy refused, newest first. */
-void tl__sync_put_refusals(const tl__sync *sync, tl__buf *out);
-/* Whether a channel is encrypted: anything but "none". */
-bool tl__sync_encrypted(tl_str channel);
-/* Whether "host:port" names this machine itself: 127.0.0.0/8, [::1], localhost. */
-bool tl__sync_loopback(tl_str host_port);
-
-/* Bytes of entry lines in a page of ours, whoever asks (page_size.c). */
-size_t tl__page_most(const tl__sync *sync);
-
-/* --- inbound (serve.c) ------------------------------------------------------------------------ */
-
-int tl__serve_new(tl__sync *sync) TL_MUST_USE; /* sets sync->serve */
-void tl__serve_free(tl__sync *sync);
-void tl__serve_request(tl__sync *sync, const tl__sync_request *request);
-void tl__serve_drained(tl__sync *sync, uint64_t incoming);
-void tl__serve_gone(tl__sync *sync, uint64_t incoming);
-void tl__serve_peer_left(tl__sync *sync, const tl_key *key); /* no peer any more */
-void tl__serve_timer(tl__sync *sync);
-/* What others began is over: the node is being closed. */
-void tl__served_end(tl__sync *sync);
-uint64_t tl__serve_due(const tl__sync *sync); /* UINT64_MAX: none */
-/* The database may have moved: watches that wait for it are answered. */
-void tl__serve_moved(tl__sync *sync, tl__sync_db *db);
-/* What this peer (NULL: everybody) may do has changed: its watches end, and it comes again. */
-unsigned tl__serve_watches_of(const tl__sync *sync, const tl_key *peer); /* held now */
-/* Who came to us, as JSON: one (false: it did not), all, or the texts of their keys. */
-bool tl__sync_put_client(const tl__sync *sync, const tl_key *key, tl__buf *out);
-void tl__sync_put_clients(const tl__sync *sync, tl__buf *out);
-size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t cap);
-/* The texts of those that are no peers and have metadata. */
-size_t tl__client_texts_with_state(const tl__sync *sync, const char **texts, size_t cap);
-/* What is remembered of exchanges with a key that is no peer; NULL: nothing is. */
-const tl__sync_metadata *tl__client_metadata(const tl__sync *sync, const tl_key *key);
-int tl__client_load_metadata(tl__sync *sync, const tl_key *key, tl_str document) TL_MUST_USE;
-/* It is a peer from now on, which what is remembered goes over to. */
-void tl__client_joins(tl__sync *sync, tl__peer *peer);
-void tl__serve_end_watches(tl__sync *sync, const tl_key *peer);
-/* The owner approved or rejected an access request of another: it counts for no limit any more.
- * `hint` is a sentence where an approval alone gives nothing, because the key was only named; else
- * empty. */
-void tl__serve_decided(tl__sync *sync, tl_str id, bool approved, char hint[TL__SYNC_ERROR_TEXT]);
-/* A local document of the load that begins with "sync/serve/". */
-void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value);
 
 #endif

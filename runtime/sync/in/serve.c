@@ -258,7 +258,7 @@ uint64_t tl__serve_due(const tl__sync *sync)
 		least = watches;
 	if (sync->serve->next_served < least)
 		least = sync->serve->next_served;
-	return sync->serve->next_client < least ? sync->serve->next_client : least;
+	return sync->clients.next_look < least ? sync->clients.next_look : least;
 }
 
 /* --- object ----------------------------------------------------------------------------------- */
@@ -277,8 +277,6 @@ int tl__serve_new(tl__sync *sync)
 	tl__map_init(&sync->serve->watchers);
 	tl__map_init(&sync->serve->served);
 	sync->serve->next_served = UINT64_MAX;
-	tl__map_init(&sync->serve->clients);
-	sync->serve->next_client = UINT64_MAX;
 	return TL_OK;
 }
 
@@ -291,7 +289,6 @@ void tl__serve_free(tl__sync *sync)
 	if (!sync->serve)
 		return;
 	tl__serve_watches_free(sync);
-	tl__clients_free(sync);
 	tl__served_free(sync);
 	while (tl__map_next(&sync->serve->incoming, &at, &key, &in))
 		free_incoming(in);
@@ -303,3 +300,11 @@ void tl__serve_free(tl__sync *sync)
 	tl__free(sync->serve);
 	sync->serve = NULL;
 }
+
+const tl__sync_inbound tl__inbound_half = {
+	.rights_changed = tl__serve_end_watches,
+	.peer_left = tl__serve_peer_left,
+	.moved = tl__serve_moved,
+	.came = tl__serve_came,
+	.watches_of = tl__serve_watches_of,
+};

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/system/source.h"
 #include "base/str.h"
-#include "sync/core/state.h"
+#include "sync/core/core.h"
 
 /* Limits. */
 #define TL__SERVE_REMOTE_BURST      4000 /* requests of one source at once */
@@ -63,11 +63,6 @@
 #define TL__SERVED_QUIET_MS 1000  /* an exchange that another began is over then … */
 #define TL__SERVED_MOST_MS  10000 /* … or after so long */
 #define TL__SERVED_MOST     1024  /* at once; over that the oldest is over */
-
-#define TL__SERVE_MAX_CLIENTS    1000  /* keys that came to us, shown */
-#define TL__SERVE_CLIENT_HISTORY 100   /* exchanges remembered of one that is no peer */
-#define TL__SERVE_CLIENT_GONE_MS 90000 /* without a request or a held watch */
-#define TL__SERVE_CLIENT_LOOK_MS 5000  /* between two looks who has gone */
 
 /* --- a request under way ---------------------------------------------------------------------- */
 
@@ -137,11 +132,7 @@ typedef struct tl__bucket_list {
 } tl__bucket_list;
 
 struct tl__serve {
-	/* client.c */
-	tl__map clients;                       /* key -> tl__client */
-	tl__client *client_list, *last_client; /* the one heard of last first */
-	uint64_t next_client;                  /* monotonic; UINT64_MAX: nobody is here */
-	tl__map incoming;                      /* number -> tl__incoming */
+	tl__map incoming; /* number -> tl__incoming */
 	/* serve_admit.c */
 	tl__map askers; /* name of a party -> struct tl__asker */
 	size_t under_way[TL__PARTY_RANKS];
@@ -234,18 +225,6 @@ int tl__serve_keep_nonce(tl__sync *sync, const tl__v1_request *request) TL_MUST_
 void tl__serve_nonces_expire(tl__sync *sync);
 uint64_t tl__serve_nonces_due(const tl__sync *sync);
 void tl__serve_nonces_free(tl__sync *sync);
-
-/* --- client.c --------------------------------------------------------------------------------- */
-
-/* A proven request came; then what its hello says, and how far it says it is. Unknown keys are
- * passed over by the latter two. */
-void tl__client_heard(tl__sync *sync, const tl__incoming *in);
-void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name);
-void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged);
-void tl__clients_timer(tl__sync *sync); /* tells who has gone */
-/* For counting; NULL: no memory. */
-tl__sync_metadata *tl__client_count(tl__sync *sync, const tl_key *key);
-void tl__clients_free(tl__sync *sync);
 
 /* --- served.c --------------------------------------------------------------------------------- */
 
@@ -355,5 +334,32 @@ void tl__serve_access_free(tl__sync *sync);
  * stays whatever a crash has lost. */
 void tl__serve_access_expire(tl__sync *sync);
 uint64_t tl__serve_access_due(const tl__sync *sync);
+
+/* --- inbound (serve.c) ------------------------------------------------------------------------ */
+
+int tl__serve_new(tl__sync *sync) TL_MUST_USE; /* sets sync->serve */
+void tl__serve_free(tl__sync *sync);
+void tl__serve_request(tl__sync *sync, const tl__sync_request *request);
+void tl__serve_drained(tl__sync *sync, uint64_t incoming);
+void tl__serve_gone(tl__sync *sync, uint64_t incoming);
+void tl__serve_peer_left(tl__sync *sync, const tl_key *key); /* no peer any more */
+void tl__serve_timer(tl__sync *sync);
+/* What others began is over: the node is being closed. */
+void tl__served_end(tl__sync *sync);
+uint64_t tl__serve_due(const tl__sync *sync); /* UINT64_MAX: none */
+/* The database may have moved: watches that wait for it are answered. */
+void tl__serve_moved(tl__sync *sync, tl__sync_db *db);
+/* What this peer (NULL: everybody) may do has changed: its watches end, and it comes again. */
+unsigned tl__serve_watches_of(const tl__sync *sync, const tl_key *peer); /* held now */
+void tl__serve_end_watches(tl__sync *sync, const tl_key *peer);
+/* The owner approved or rejected an access request of another: it counts for no limit any more.
+ * `hint` is a sentence where an approval alone gives nothing, because the key was only named; else
+ * empty. */
+void tl__serve_decided(tl__sync *sync, tl_str id, bool approved, char hint[TL__SYNC_ERROR_TEXT]);
+/* A local document of the load that begins with "sync/serve/". */
+void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value);
+
+/* What the model tells the inbound half. */
+extern const tl__sync_inbound tl__inbound_half;
 
 #endif

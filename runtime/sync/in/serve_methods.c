@@ -1,6 +1,6 @@
 /* v1 methods: what they share, hello, list and access. */
 #include <string.h>
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 #include "sync/in/serve.h"
 
 void tl__serve_not_available(tl__sync *sync, tl__incoming *in)

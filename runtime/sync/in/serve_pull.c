@@ -1,6 +1,6 @@
 /* v1 pull: pages, and the cursors that pull and push exchange. */
 #include <string.h>
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 #include "sync/in/serve.h"
 
 /* --- cursors ---------------------------------------------------------------------------------- */

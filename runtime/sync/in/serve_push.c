@@ -1,6 +1,6 @@
 /* v1 push: entries that a peer sends, and the fate of each. */
 #include <string.h>
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 #include "sync/in/serve.h"
 
 static tl__v1_fate wire_fate(tl__fate_kind kind)

@@ -231,7 +231,7 @@ static void adopt(tl__incoming *in, const struct check *check)
 void tl__serve_proven(tl__sync *sync, tl__incoming *in)
 {
 	if (!in->anonymous) {
-		tl__client_heard(sync, in);
+		tl__client_heard(sync, &in->from, in->address);
 		tl__sync_heard_from(sync, &in->from, in->address);
 	}
 	tl__serve_method(sync, in);

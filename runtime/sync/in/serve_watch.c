@@ -2,7 +2,7 @@
  * places told, and what wakes it. */
 #include <stddef.h>
 #include <string.h>
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 #include "sync/in/serve.h"
 
 typedef struct hold_line {

@@ -1,7 +1,7 @@
 /* Exchanges that others begin: what a key gave or took of one database, request by request, until
  * it is quiet for a second. They are written down then, as ours are. */
 #include <string.h>
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 #include "sync/in/serve.h"
 
 #define KEY_BYTES (TL_KEY_BYTES + TL_ID_BYTES)

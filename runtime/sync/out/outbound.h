@@ -2,12 +2,12 @@
 #ifndef TL_SYNC_OUTBOUND_H
 #define TL_SYNC_OUTBOUND_H
 
-#include "sync/core/state.h"
+#include "sync/core/core.h"
 
-#define TL__SYNC_MAX_ROUNDS      8    /* of asking for what is missing, in one exchange */
-#define TL__SYNC_MAX_ASIDE       4096 /* ids remembered in one exchange */
-#define TL__SYNC_SURE_AGAIN_MS   (24 * 3600 * 1000) /* the next pull starts from `sure` */
-#define TL__SYNC_AGAIN_PACE_MS   1000 /* between pulls from `sure` because something arrived */
+#define TL__SYNC_MAX_ROUNDS    8    /* of asking for what is missing, in one exchange */
+#define TL__SYNC_MAX_ASIDE     4096 /* ids remembered in one exchange */
+#define TL__SYNC_SURE_AGAIN_MS (24 * 3600 * 1000) /* the next pull starts from `sure` */
+
 #define TL__SYNC_MAX_PAGE_CUTS   16   /* smaller pages tried, in one exchange */
 #define TL__SYNC_WAIT_PACE_MS    100  /* between exchanges that a waiting command asks for */
 #define TL__SYNC_WAIT_RETRY_MS   1000 /* the same, after one that failed */
@@ -15,127 +15,6 @@
 #define TL__SYNC_PROGRESS_MS     1000 /* between events of an exchange that runs */
 #define TL__SYNC_REFUSED_PACE_MS                                                                   \
 	(5 * 60 * 1000) /* and of one that gave up because it was refused */
-
-/* --- action.c, save.c, load.c ----------------------------------------------------------------- */
-
-int tl__sync_queue_new(tl__sync *sync) TL_MUST_USE;
-void tl__sync_queue_free(tl__sync *sync);
-/* Before each event: what an event asks for must not be lost when memory runs out. */
-void tl__sync_queue_fill(tl__sync *sync);
-int tl__sync_save_new(tl__sync *sync) TL_MUST_USE;
-void tl__sync_save_free(tl__sync *sync);
-/* Something that was to be put could not even be formed: memory ran out. */
-void tl__sync_put_lost(tl__sync *sync);
-/* Writes what has been gathered when its time has come. */
-void tl__sync_save_timer(tl__sync *sync);
-uint64_t tl__sync_save_due(const tl__sync *sync);
-void tl__sync_load(tl__sync *sync); /* hands out the load; sets `loaded` when it is back */
-/* knock.c */
-int tl__knock_load(tl__sync *sync, tl_str key, tl_str document) TL_MUST_USE;
-void tl__knock_drop(tl__sync *sync, const tl_key *key); /* it is a peer now */
-void tl__knocks_free(tl__sync *sync);
-
-/* nonce.c: a new name for this process, under which it counts; then each request has the next
- * number of its responder. */
-void tl__nonce_begin(tl__sync *sync);
-int tl__nonce_next(tl__sync *sync, const tl_key *to, uint8_t nonce[TL__V1_NONCE_BYTES]) TL_MUST_USE;
-
-/* --- peer.c ----------------------------------------------------------------------------------- */
-
-/* A peer that is in no list yet: first contact. NULL when memory ran out. */
-tl__peer *tl__peer_new(const tl_key *key, tl_str name);
-void tl__peer_free(tl__peer *peer); /* NULL is fine */
-/* Makes it known. On failure it stays the caller's. */
-int tl__peer_enlist(tl__sync *sync, tl__peer *peer) TL_MUST_USE;
-/* Out of the lists; its pairs are dropped. Freed once no exchange is about it. */
-void tl__peer_remove(tl__sync *sync, tl__peer *peer);
-void tl__peer_release(tl__sync *sync, tl__peer *peer); /* after an exchange of a removed peer */
-/* Of its owner here, and of itself; empty: none. */
-int tl__peer_set_name(tl__peer *peer, tl_str name) TL_MUST_USE;
-int tl__peer_set_said_name(tl__peer *peer, tl_str name) TL_MUST_USE;
-const char *tl__peer_status_name(tl__peer_status status);
-bool tl__peer_status_parse(tl__peer_status *out, tl_str name);
-const char *tl__peer_protocol_name(tl__peer_protocol protocol); /* NULL: unknown */
-/* Index of an address or -1. */
-int tl__peer_address_at(const tl__peer *peer, const tl_address *address);
-/* Index of the address, which is the owner's from now on; added when it is new. It takes the place
- * of a learnt one when the peer has 16, TL_E_TOO_LARGE when all are the owner's. */
-int tl__peer_add_address(tl__peer *peer, const tl_address *address, size_t *index) TL_MUST_USE;
-/* What the peer's hello told, instead of what an earlier one did, as far as there is room beside
- * the owner's. Whether anything changed. */
-bool tl__peer_learn_addresses(tl__peer *peer, const tl_address *told, size_t count);
-void tl__peer_drop_address(tl__peer *peer, size_t index);
-/* Stores the record in `_sync` and the local document. */
-void tl__peer_save(tl__sync *sync, tl__peer *peer);
-void tl__peer_save_local(tl__sync *sync, const tl__peer *peer);
-void tl__peer_forget(tl__sync *sync, const tl__peer *peer); /* removes both */
-int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document) TL_MUST_USE;
-void tl__peer_failed(tl__sync *sync, tl__peer *peer, int code, const char *error);
-void tl__peer_succeeded(tl__sync *sync, tl__peer *peer, const tl_address *address);
-/* Something changed that makes another attempt worth it: stalled pairs leave that state, waits are
- * over. */
-void tl__peer_wake(tl__sync *sync, tl__peer *peer);
-/* Whether it has an address whose transport is enabled; without one nothing is tried. */
-bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer);
-int tl__sync_no_transport(const tl__sync *sync); /* the error of having none for an address */
-/* Another process answers there, or what it knows of us may have changed: declined entries are
- * offered again. */
-void tl__peer_offer_again(tl__peer *peer);
-
-/* --- pair.c ----------------------------------------------------------------------------------- */
-
-tl__sync_db *tl__sync_db_for(tl__sync *sync, const tl_id *id); /* made when new; NULL: no memory */
-/* The relation gets this tag; made when it is new. */
-int tl__pair_relate(
-	tl__sync *sync, tl__peer *peer, const tl_id *db, tl_str tag, tl__pair **out) TL_MUST_USE;
-/* Takes a tag away (ptr NULL: all). The pair goes when none is left. */
-void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag);
-/* Places that were stored with a page after the relation had ended: works of a peer and our own
- * take turns. */
-void tl__pair_unstore(tl__sync *sync, const tl__work *work);
-void tl__pair_free(tl__pair *pair);
-bool tl__pair_has_tag(const tl__pair *pair, tl_str tag);
-bool tl__pair_dirty(const tl__pair *pair);
-bool tl__pair_is_sure(const tl__pair *pair);        /* nothing up to `seen` was declined */
-void tl__pair_save(tl__sync *sync, tl__pair *pair); /* its local document */
-/* The relation in `_sync`. */
-void tl__pair_save_relation(tl__sync *sync, const tl_id *db);
-int tl__pair_load_local(tl__sync *sync, tl__pair *pair, tl_str document) TL_MUST_USE;
-int tl__pair_load_cursors(tl__pair *pair, tl_str document) TL_MUST_USE;
-/* Keys of local documents. */
-typedef struct tl__sync_local_key {
-	char text[192];
-} tl__sync_local_key;
-tl__sync_local_key tl__peer_local_key(const char *kind, const tl__peer *peer);
-tl__sync_local_key tl__pair_key(const char *kind, const tl__peer *peer, const tl_id *db);
-/* The document of the places in the peer's order. */
-void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *sure, bool has_seen,
-	const tl__v1_cursor *seen, int64_t since);
-void tl__pair_save_cursors(tl__sync *sync, tl__pair *pair);
-
-/* --- record.c: README.md, Stored records -------------------------------------------------------
- */
-
-typedef struct tl__sync_outcome {
-	int64_t started; /* wall */
-	uint64_t milliseconds, entries, bytes;
-	int code;
-	const char *error;
-	bool has_entry;
-	tl_id entry; /* the newest that moved */
-} tl__sync_outcome;
-
-void tl__record_exchange(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome);
-/* One that the other side began; it need be neither a peer nor related. */
-void tl__record_served(
-	tl__sync *sync, const tl_key *key, const tl_id *db, const tl__sync_outcome *outcome);
-/* Adds what a page brought. */
-void tl__outcome_took(tl__sync_outcome *outcome, const tl__work_ingest *in);
-/* Metadata and history of a key, of which `kept` records stay, are removed. */
-void tl__record_forget(
-	tl__sync *sync, const char *key, const tl__sync_metadata *metadata, unsigned kept);
-int tl__record_load_cursor(tl__pair *pair, tl_str document) TL_MUST_USE;
-int tl__record_load_metadata(tl__sync_metadata *out, tl_str document) TL_MUST_USE;
 
 /* --- call.c: one request to a peer ------------------------------------------------------------ */
 
@@ -247,11 +126,7 @@ int tl__call_read_v1(
 	tl__call *call, const tl__sync_answered *answered, tl__v1_answer *out) TL_MUST_USE;
 int tl__call_status_code(tl__v1_status status);
 
-/* hello.c */
-void tl__hello_write(tl__sync *sync, tl__buf *args);
-/* What a proven peer says of itself goes into its record; its addresses count as unproven until it
- * answers there. True: its addresses are others now, to be stored. Either half. */
-bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello);
+/* handshake.c */
 /* What the peer's hello says goes into its record; `index` is the address dialled. */
 int tl__hello_read(
 	tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16]) TL_MUST_USE;
@@ -260,6 +135,9 @@ void tl__handshake_write(tl__sync *sync, tl__buf *body, const uint8_t challenge[
  * lives in `memory`. */
 int tl__handshake_read(tl_str document, const uint8_t challenge[32], tl__call_result *out,
 	tl__v0_reader **memory) TL_MUST_USE;
+
+/* What the model tells the outbound half. */
+extern const tl__sync_outbound tl__outbound_half;
 
 /* --- contact.c -------------------------------------------------------------------------------- */
 
@@ -278,13 +156,6 @@ void tl__contacts_free(tl__sync *sync);
 
 /* --- session.c, pull.c, push.c, tree_v0.c: one exchange of a pair ------------------------------
  */
-
-/* What the pages of an exchange brought since the last one that entered. */
-typedef struct tl__gain {
-	unsigned idle, barren; /* pages: of no use, declined by us */
-	uint64_t lines, invalid, waiting, declined, no_room;
-	uint64_t known; /* ever */
-} tl__gain;
 
 struct tl__session {
 	uint64_t number;
@@ -393,13 +264,14 @@ tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call_kind k
 void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
 /* The session of a call's result, whatever it is; NULL: over. */
 tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
+/* Another process answers there, or what it knows of us may have changed: declined entries are
+ * offered again. */
+void tl__peer_offer_again(tl__peer *peer);
 bool tl__session_note(tl__session *session, const tl_id *id); /* false: known, or no room */
 const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
 void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);
 
-/* gain.c: after each page that was stored. TL_OK; TL_E_SYNC_PROTOCOL_ERROR: so many in a row were
- * of no use that the exchange is to end. */
-int tl__gain_page(tl__gain *gain, const tl__work_ingest *in) TL_MUST_USE;
+/* fruitless.c */
 /* The session fails, and this counts against the peer. error NULL: the last error. */
 void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error);
 void tl__gain_concluded(tl__sync *sync, tl__session *session);
@@ -447,11 +319,8 @@ void tl__watches_end(tl__sync *sync);
 void tl__schedule_run(tl__sync *sync);
 uint64_t tl__schedule_due(const tl__sync *sync);
 void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *error);
-/* Whether this is how a peer, or a policy, says no: trying again changes nothing by itself. */
-bool tl__sync_is_refusal(int code);
 /* The peer was busy and says how long: no attempt has failed, the same is wanted then. */
 void tl__schedule_put_off(tl__sync *sync, tl__pair *pair, int code, const char *error);
-uint64_t tl__pair_waits_until(const tl__pair *pair); /* monotonic; 0 or past: it need not */
 void tl__schedule_succeeded(tl__sync *sync, tl__pair *pair);
 void tl__schedule_timers(tl__sync *sync); /* periodic and connection check, from now on */
 
@@ -493,8 +362,10 @@ uint64_t tl__asks_due(const tl__sync *sync); /* monotonic; UINT64_MAX: none wait
 void tl__ask_cancel(tl__sync *sync, uint64_t op);
 void tl__asks_free(tl__sync *sync);
 
-/* --- sync.c ----------------------------------------------------------------------------------- */
+/* --- load.c, sync.c
+ * ----------------------------------------------------------------------------------- */
 
+void tl__sync_load(tl__sync *sync); /* hands out the load; sets `loaded` when it is back */
 /* Fields of 0 or NULL keep what is set. */
 int tl__sync_set_options(tl__sync *sync, const tl_sync_options *options) TL_MUST_USE;
 void tl__sync_wipe_keys(tl__sync *sync);

@@ -31,13 +31,6 @@ static uint64_t retry_delay(tl__sync *sync, uint32_t attempts)
 	return longest / 2 + tl__random_below(&sync->random, longest - longest / 2 + 1);
 }
 
-bool tl__sync_is_refusal(int code)
-{
-	return code == TL_E_NOT_AVAILABLE || code == TL_E_NOT_PERMITTED || code == TL_E_DECLINED ||
-	       code == TL_E_REFUSED || code == TL_E_PEER_BLOCKED || code == TL_E_V0_KEY ||
-	       code == TL_E_CLEARTEXT_REFUSED;
-}
-
 void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *error)
 {
 	uint32_t most = sync->options.max_attempts;
@@ -56,14 +49,6 @@ void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *e
 		tl__sync_tell_failure(
 			sync, TL_EVENT_SYNC_STALLED, &pair->peer->key, &pair->db->id, code, error);
 	}
-}
-
-uint64_t tl__pair_waits_until(const tl__pair *pair)
-{
-	uint64_t told = pair->peer->wait_until > pair->wait_until ? pair->peer->wait_until
-								  : pair->wait_until;
-
-	return told > pair->useless_until ? told : pair->useless_until;
 }
 
 void tl__schedule_put_off(tl__sync *sync, tl__pair *pair, int code, const char *error)

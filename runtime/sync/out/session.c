@@ -402,3 +402,28 @@ void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *
 		}
 	}
 }
+
+void tl__peer_offer_again(tl__peer *peer)
+{
+	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer) {
+		pair->offered = pair->ack;
+		if (pair->session)
+			pair->session->offer_again = true;
+	}
+}
+
+static void pair_goes(tl__sync *sync, tl__pair *pair)
+{
+	if (pair->session)
+		tl__session_cancel(sync, pair->session, TL_E_CANCELLED,
+			"the relation was taken away during the exchange");
+	tl__watch_end(sync, pair->peer);
+	tl__waiters_pair_gone(sync, pair);
+}
+
+static bool lacks(const tl__pair *pair)
+{
+	return pair->session && pair->session->gap;
+}
+
+const tl__sync_outbound tl__outbound_half = {.pair_goes = pair_goes, .lacks = lacks};

@@ -6,18 +6,6 @@
 #include "model/entry_impl.h"
 #include "tree/ingest/ingest_run.h"
 
-int tl__run_drop(tl__run *run, const tl_id *id)
-{
-	void *array = run->drops;
-
-	if (tl__arena_grow(&run->arena, &array, &run->drop_cap, run->drop_count,
-		    sizeof *run->drops) != TL_OK)
-		return TL_E_NOMEM;
-	run->drops = array;
-	run->drops[run->drop_count++] = *id;
-	return TL_OK;
-}
-
 /* What it names and cites, of whatever database: nothing of it in quarantine goes while the entry
  * is pending. */
 static int gather_needs(tl__run *run, const tl__item *item, tl__put_aside *row)

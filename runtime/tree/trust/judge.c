@@ -34,28 +34,6 @@ static int by_id(const void *a, const void *b)
 	return memcmp(a, b, TL_ID_BYTES);
 }
 
-int tl__judge_tips(const tl_entry *entry, size_t step, tl__arena *arena, tl_id **out, size_t *count)
-{
-	ptrdiff_t given = tl_entry_step_tip_count(entry, step);
-	size_t kept = 0, n = given > 0 ? (size_t)given : 0;
-	tl_id *ids = tl__arena_alloc(arena, n + 1, sizeof *ids);
-
-	*out = ids;
-	*count = 0;
-	if (!ids)
-		return TL_E_NOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (tl_id_parse(&ids[i], tl_entry_step_tip(entry, step, i)) != TL_OK)
-			return tl__fail_cause(
-				TL_E_INVALID_TIP, "a tip cited by a delegation step is no id");
-	qsort(ids, n, sizeof *ids, by_id);
-	for (size_t i = 0; i < n; i++)
-		if (kept == 0 || memcmp(&ids[kept - 1], &ids[i], sizeof *ids) != 0)
-			ids[kept++] = ids[i];
-	*count = kept;
-	return TL_OK;
-}
-
 /* Standing of the cited entries, by their place among the tips. */
 typedef struct standing {
 	const tl__cite *cite;

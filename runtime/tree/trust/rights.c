@@ -202,18 +202,3 @@ int tl__rights_compute(tl__tree *tree, const tl_id *db, tl__rights **out)
 	tl__snapshot_close(s);
 	return rc;
 }
-
-/* What was written meanwhile is not kept from before it: the snapshot comes after the look. */
-int tl__rights_now(tl__tree *tree, const tl_id *db, tl__rights **out)
-{
-	uint64_t generation;
-	int rc;
-
-	*out = tl__rights_kept(tree->rights, db, &generation);
-	if (*out)
-		return TL_OK;
-	rc = tl__rights_compute(tree, db, out);
-	if (*out)
-		tl__rights_keep(tree->rights, db, generation, *out);
-	return rc;
-}

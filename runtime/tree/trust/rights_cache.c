@@ -418,3 +418,18 @@ void tl__rights_list(
 	}
 	pthread_mutex_unlock(&cache->mutex);
 }
+
+/* What was written meanwhile is not kept from before it: the snapshot comes after the look. */
+int tl__rights_now(tl__tree *tree, const tl_id *db, tl__rights **out)
+{
+	uint64_t generation;
+	int rc;
+
+	*out = tl__rights_kept(tree->rights, db, &generation);
+	if (*out)
+		return TL_OK;
+	rc = tl__rights_compute(tree, db, out);
+	if (*out)
+		tl__rights_keep(tree->rights, db, generation, *out);
+	return rc;
+}

@@ -77,11 +77,15 @@ int tl__verify_verdicts(tl__host *host, const tl_id *db, uint64_t *differing) TL
 
 /* Whether to go on: TL_E_CANCELLED when the task's caller says no, TL_E_CLOSED when its node
  * closes. Asks only now and then. */
-int tl__verify_ask(tl__verify_task *task) TL_MUST_USE;
+int tl__verify_ask(tl__verify_task *task) TL_MUST_USE; /* at a pace */
+int tl__verify_ask_now(tl__verify_task *task) TL_MUST_USE;
+/* A finding; the sentence may hold names that others chose. */
+void tl__verify_tell(tl__verify_task *task, const tl_id *db, const tl_id *entry, tl_str sentence);
 void tl__verify_report(tl__verify *v, const tl_id *entry, const char *format, ...) TL_FORMAT(3, 4);
 
 /* Begins to judge: what the judge and its plan remember of the history goes with each call. */
 int tl__verify_judge_anew(tl__verify *v) TL_MUST_USE;
+void tl__verify_judge_end(tl__verify *v);
 
 /* verify.c. Walks all entries in arrival order. */
 int tl__verify_entries(tl__verify *v) TL_MUST_USE;

@@ -11,62 +11,11 @@
 #include "base/str.h"
 #include "tree/verify/verify.h"
 
-#define ASK_EVERY_MS 100
-
-/* --- the caller ------------------------------------------------------------------------------- */
-
-static int ask_now(tl__verify_task *task)
-{
-	const tl_verify_options *options = &task->options;
-
-	if (!options->progress || options->progress(options->ud, task->result.entries, task->total))
-		return TL_OK;
-	return tl__fail(TL_E_CANCELLED, "the check was stopped after %llu of %llu entries",
-		(unsigned long long)task->result.entries, (unsigned long long)task->total);
-}
-
-int tl__verify_ask(tl__verify_task *task)
-{
-	const tl__clock *clock = task->host->tree->clock;
-	uint64_t now = clock->monotonic_ms(clock->ud);
-
-	int code = TL_OK;
-
-	if (now < task->asked_at + ASK_EVERY_MS)
-		return TL_OK;
-	task->asked_at = now;
-	if (task->host->check)
-		code = task->host->check(task->host->ud);
-	return code == TL_OK ? ask_now(task) : code;
-}
-
-/* A sentence may hold names that others chose. */
-static void report(tl__verify_task *task, const tl_id *db, const tl_id *entry, tl_str sentence)
-{
-	char text[512];
-
-	tl_text_escape(sentence, text, sizeof text);
-	task->result.findings++;
-	if (task->options.finding)
-		task->options.finding(task->options.ud, db, entry, tl__str_z(text));
-}
-
-void tl__verify_report(tl__verify *v, const tl_id *entry, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	report(v->task, &v->db, entry, tl__str_z(text));
-}
-
 /* --- the file --------------------------------------------------------------------------------- */
 
 static void store_finding(void *ud, tl_str sentence)
 {
-	report(ud, NULL, NULL, sentence);
+	tl__verify_tell(ud, NULL, NULL, sentence);
 }
 
 static bool go_on(void *ud)
@@ -75,42 +24,6 @@ static bool go_on(void *ud)
 }
 
 /* --- one database ----------------------------------------------------------------------------- */
-
-/* The judge is asked about entries of the snapshot's DAG alone. */
-static tl__place nowhere(void *ud, const tl_id *id, tl_entry **entry)
-{
-	(void)ud;
-	(void)id;
-	*entry = NULL;
-	return TL__PLACE_STORED;
-}
-
-static void end_judge(tl__verify *v)
-{
-	if (!v->judge.plan)
-		return;
-	tl__judge_free(&v->judge);
-	tl__plan_free(v->judge.plan);
-	v->judge.plan = NULL;
-}
-
-int tl__verify_judge_anew(tl__verify *v)
-{
-	tl__plan *plan;
-	int code;
-
-	end_judge(v);
-	code = tl__plan_new(&plan, v->tree, v->snapshot, &v->db);
-	if (code != TL_OK)
-		return code;
-	v->judge = (tl__judge){.tree = v->tree,
-		.snapshot = v->snapshot,
-		.db = v->db,
-		.plan = plan,
-		.place = nowhere};
-	tl__judge_init(&v->judge);
-	return TL_OK;
-}
 
 static int count_asides(tl__verify *v)
 {
@@ -136,7 +49,7 @@ static void begin(tl__verify *v)
 
 static void end(tl__verify *v)
 {
-	end_judge(v);
+	tl__verify_judge_end(v);
 	tl__snapshot_close(v->snapshot);
 	tl__verify_forget(v);
 	tl__map_free(&v->stores);
@@ -187,14 +100,14 @@ static int run(tl__verify_task *task, const tl_id *dbs, size_t count)
 	int code = count_entries(task, dbs, count);
 
 	if (code == TL_OK)
-		code = ask_now(task);
+		code = tl__verify_ask_now(task);
 	if (code == TL_OK)
 		code = tl__store_check(task->host->tree->store, store_finding, go_on, task);
 	for (size_t i = 0; i < count && code == TL_OK; i++)
 		code = check_database(task, &dbs[i], true, &verdicts);
 	if (code == TL_OK && task->total < task->result.entries)
 		task->total = task->result.entries; /* more arrived meanwhile */
-	return code == TL_OK ? ask_now(task) : code;
+	return code == TL_OK ? tl__verify_ask_now(task) : code;
 }
 
 static int take_options(tl__verify_task *task, const tl_verify_options *options)

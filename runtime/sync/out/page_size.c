@@ -7,8 +7,6 @@
 
 /* Below it entries go one by one. */
 #define SMALLEST_PAGE TL__SYNC_MIN_PAGE_BYTES
-/* Room for frame, header and signatures around the entries. */
-#define PAGE_ROOM 8192u
 
 static bool carries_pages(const tl__call *call)
 {
@@ -17,11 +15,6 @@ static bool carries_pages(const tl__call *call)
 	return call->kind == TL__CALL_SEND ||
 	       (call->kind == TL__CALL_V1 &&
 		       (call->method == TL__V1_PULL || call->method == TL__V1_PUSH));
-}
-
-size_t tl__page_most(const tl__sync *sync)
-{
-	return sync->options.max_page_bytes - PAGE_ROOM;
 }
 
 size_t tl__page_bytes(const tl__sync *sync, const tl__peer *peer)
@@ -36,7 +29,7 @@ size_t tl__page_bytes(const tl__sync *sync, const tl__peer *peer)
 		if (at->page_bytes > 0 && at->page_bytes < limit)
 			limit = at->page_bytes;
 	}
-	limit -= PAGE_ROOM;
+	limit -= TL__PAGE_ROOM;
 	return (size_t)(limit < peer->max_body_bytes ? limit : peer->max_body_bytes);
 }
 

@@ -1,5 +1,5 @@
 /* Peers that only knocked: local documents, never dialled, gone after a week. */
-#include "sync/out/outbound.h"
+#include "sync/core/core.h"
 
 #include <stdlib.h>
 #include <string.h>

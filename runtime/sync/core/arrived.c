@@ -1,0 +1,109 @@
+/* What an ingest brought, whichever half began it. */
+#include <string.h>
+#include "base/str.h"
+#include "sync/core/core.h"
+
+#define AGAIN_PACE_MS 1000 /* between pulls from `sure` because something arrived */
+
+/* At a pace: pages may arrive one after the other for a long time. */
+static void look_again(const tl__sync *sync, tl__pair *pair)
+{
+	uint64_t at = pair->sure_tried + AGAIN_PACE_MS;
+
+	if (pair->again_at == 0)
+		pair->again_at = at > sync->now ? at : sync->now;
+}
+
+/* Something arrived by another pair: there may be room now, or what entries wait for. */
+static void gaps_again(tl__sync *sync, const tl__pair *by)
+{
+	for (tl__pair *p = sync->pairs; p; p = p->next)
+		if (p != by && (p->gap || sync->out->lacks(p)))
+			look_again(sync, p);
+}
+
+void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair)
+{
+	(void)sync;
+	if (pair)
+		pair->ingesting++;
+}
+
+/* What it sent need not be told to it. */
+static void note_came(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
+{
+	const tl__work_ingest *in = &work->ingest;
+	tl__sync_db *db = in->result.entered > 0 ? tl__sync_find_db(sync, &work->db) : NULL;
+	tl__came *came = pair ? &pair->came : peer && db ? sync->in->came(sync, peer, db) : NULL;
+
+	for (size_t i = 0; came && in->result.fates && i < in->page.count; i++)
+		if (in->result.fates[i].arrival > in->before)
+			tl__came_add(came, in->result.fates[i].arrival);
+	tl__pair_acknowledge(pair, 0);
+}
+
+void tl__pair_unstore(tl__sync *sync, const tl__work *work)
+{
+	const tl__ingest_page *page = &work->ingest.page;
+	tl_key peer;
+
+	memcpy(peer.b, work->party.name, sizeof peer.b);
+	if (tl__sync_find_pair(sync, &peer, &work->db))
+		return;
+	for (size_t i = 0; i < page->local_count; i++)
+		tl__sync_put_local(sync, page->locals[i].key, TL__STR_NULL);
+}
+
+void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
+{
+	const tl__work_ingest *in = &work->ingest;
+	tl__sync_db *db;
+
+	if (pair && pair->ingesting > 0)
+		pair->ingesting--;
+	tl__pair_unstore(sync, work);
+	if (work->code != TL_OK)
+		return;
+	for (size_t i = 0; peer && i < in->result.missing_database_count; i++)
+		tl__sync_want_delegated(sync, peer, &in->result.missing_databases[i]);
+	/* What made room is unknown again: `seen` no longer vouches for it. */
+	for (tl__pair *p = in->result.evicted > 0 ? sync->pairs : NULL; p; p = p->next)
+		p->from_sure = true;
+	if (in->result.entered > 0) {
+		gaps_again(sync, pair);
+		tl__sync_tell(
+			sync, TL_EVENT_ENTRIES_RECEIVED, peer, &work->db, in->result.entered, NULL);
+	}
+	db = in->after > 0 ? tl__sync_db_for(sync, &work->db) : NULL;
+	note_came(sync, pair, peer, work);
+	if (db && in->after > db->arrivals)
+		db->arrivals = in->after;
+	if (db)
+		sync->in->moved(sync, db);
+	if (!pair || in->after <= in->before)
+		return;
+	/* Nobody else wrote meanwhile and it was level: it stays level. */
+	if (in->after - in->before == in->result.entered) {
+		if (pair->ack == in->before)
+			pair->ack = in->after;
+		if (pair->offered == in->before)
+			pair->offered = in->after;
+		pair->local_changed = true;
+	}
+}
+
+void tl__sync_want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)
+{
+	tl__peer *peer = tl__sync_find_peer(sync, key);
+	tl_policy_question question = {.kind = TL_POLICY_DELEGATED, .peer = key, .db = db};
+	tl__pair *pair;
+
+	if (!peer || tl__sync_find_pair(sync, key, db))
+		return;
+	question.outbound = true;
+	question.otherwise = true;
+	if (tl__sync_ask_policy(sync, &question, NULL) != TL_POLICY_ALLOW)
+		return;
+	if (tl__pair_relate(sync, peer, db, TL__STR("delegated"), &pair) == TL_OK)
+		tl__pair_save_relation(sync, db);
+}

@@ -1,0 +1,282 @@
+/* What stands below both halves: the model of peers, databases and relations, what is stored of it,
+ * and how both halves ask for actions. */
+#ifndef TL_SYNC_CORE_H
+#define TL_SYNC_CORE_H
+
+#include "sync/core/state.h"
+
+#define TL__SERVE_MAX_CLIENTS    1000  /* keys that came to us, shown */
+#define TL__SERVE_CLIENT_HISTORY 100   /* exchanges remembered of one that is no peer */
+#define TL__SERVE_CLIENT_GONE_MS 90000 /* without a request or a held watch */
+#define TL__SERVE_CLIENT_LOOK_MS 5000  /* between two looks who has gone */
+
+/* --- looking up (peer.c, pair.c) -------------------------------------------------------------- */
+
+tl__peer *tl__sync_find_peer(const tl__sync *sync, const tl_key *key); /* NULL: not known */
+tl__sync_db *tl__sync_find_db(const tl__sync *sync, const tl_id *id);
+tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* The relation's pair when the peer is active, else NULL: what wire/README.md §6 calls a
+ * relation. */
+tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* The same when the relation gives to that peer, too. One that only takes lets it carry entries to
+ * us, and no more: it is made because somebody cites the database, whoever that is. */
+tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+
+/* --- changing --------------------------------------------------------------------------------- */
+
+/* A proven peer (signature good) contacted us: its stalled pairs may try again, `last_seen` moves.
+ * Does nothing for a key that is no peer. The first time in this process the log tells. */
+void tl__sync_heard_from(tl__sync *sync, const tl_key *key, const char *address);
+/* The log tells that the peer came, said hello: once in TL__SYNC_CAME_AGAIN_MS. */
+void tl__peer_came(tl__sync *sync, tl__peer *peer, const char *address);
+/* A key that proved itself inbound and is no peer: kept as a local document, at most
+ * TL__SYNC_MAX_KNOCKING (the newcomer is not kept when full) and TL__SYNC_KNOCKING_DAYS. `address`,
+ * where it came from, is shown, never dialled. */
+void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, const char *address);
+/* The peer holds all of ours up to `upto`, and what it sent itself behind that. NULL is fine. */
+void tl__pair_acknowledge(tl__pair *pair, uint64_t upto);
+/* The peer's last place in our order proved invalid (its store or ours was rolled back): what it
+ * has is unknown. NULL is fine. */
+void tl__pair_restart(tl__sync *sync, tl__pair *pair);
+/* Around every ingest of entries that this peer sent: while one is under way nothing is pushed to
+ * it; afterwards its acknowledged number follows if it was level before. `pair` may be NULL. The
+ * database's arrival number and the ENTRIES_RECEIVED event are taken care of. */
+void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair);
+void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work);
+bool tl__ingest_is_junk(const tl__work_ingest *in); /* more of it is invalid than entered */
+/* What it gave was of no use, which is counted; until when it is asked for no more of it. */
+uint64_t tl__peer_fruitless(tl__sync *sync, tl__peer *peer);
+/* A database we cannot verify without: asks this peer for it, if the policy lets it. */
+void tl__sync_want_delegated(tl__sync *sync, const tl_key *peer, const tl_id *db);
+
+/* Our clock as it is told to others: one that stands before 1970 or beyond all reason is brought
+ * to the nearest time there is (action.c). */
+int64_t tl__sync_time(const tl__sync *sync);
+
+/* --- looking (show.c) ----------------------------------------------------------------------- */
+
+/* A member of an object in JSON; null without a text, or for the time 0. */
+void tl__put_text(tl__buf *out, const char *name, const char *text);
+void tl__put_time(tl__buf *out, const char *name, int64_t time);
+/* What an exchange of this pair has done and has to do (tidelock/sync.h). */
+void tl__pair_put_progress(tl__buf *out, const tl__pair *pair);
+uint64_t tl__pair_to_send(const tl__pair *pair); /* entries */
+
+/* --- asking for actions (action.c, save.c) ---------------------------------------------------- */
+
+uint64_t tl__sync_number(tl__sync *sync); /* fresh, never 0 */
+/* The last of its kind in line. What the action holds is the queue's; dropped when memory runs out
+ * (false). */
+bool tl__sync_act(tl__sync *sync, tl__sync_action *action);
+/* Makes a work whose `done` is called when it was run, with the work (freed afterwards by the
+ * caller of done). It is the node's own unless its party is set. NULL when memory ran out. */
+tl__work *tl__sync_new_work(tl__sync *sync, tl__work_kind kind, const tl_id *db,
+	void (*done)(void *sync, tl__work *work), uint64_t owner);
+tl__party tl__sync_party(const tl__peer *peer);
+void tl__sync_give_work(tl__sync *sync, tl__work *work);
+void tl__sync_tell(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
+	uint64_t number, const char *text);
+void tl__sync_tell_failure(tl__sync *sync, tl_event_kind kind, const tl_key *peer, const tl_id *db,
+	int code, const char *error);
+/* op 0 does nothing. text, error may be NULL. */
+void tl__sync_complete(tl__sync *sync, uint64_t op, int code, const char *error, const char *text);
+/* The same with the calling thread's last error. */
+void tl__sync_complete_failed(tl__sync *sync, uint64_t op, int code);
+/* A local document (`value` ptr NULL removes) or a record of `_sync` to be written soon: both are
+ * copied, gathered, and written by one SAVE after TL__SYNC_SAVE_MS, or at once when `op` is not 0:
+ * that command completes when it is durable, with `text`. */
+#define TL__SYNC_SAVE_MS 200
+void tl__sync_put_local(tl__sync *sync, tl_str key, tl_str value);
+void tl__sync_put_record(tl__sync *sync, const tl__work_record *record);
+void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text);
+/* Calls done(sync, owner, code) once all that was put is durable, which may be at once; or code
+ * tells why it is not (this thread's last error). Not called when the core is freed first. */
+typedef void (*tl__sync_saved)(tl__sync *sync, uint64_t owner, int code);
+void tl__sync_save_then(tl__sync *sync, tl__sync_saved done, uint64_t owner);
+
+/* The policy's answer, or what question->otherwise says. size is filled here. DEFER is only told
+ * for TL_POLICY_REQUEST, else it counts as DENY. *reason (may be NULL) as the policy's. What it
+ * denies is kept for the status. */
+tl_policy_answer tl__sync_ask_policy(
+	tl__sync *sync, tl_policy_question *question, const char **reason);
+/* JSON array of what the policy refused, newest first. */
+void tl__sync_put_refusals(const tl__sync *sync, tl__buf *out);
+/* Whether a channel is encrypted: anything but "none". */
+bool tl__sync_encrypted(tl_str channel);
+/* Whether "host:port" names this machine itself: 127.0.0.0/8, [::1], localhost. */
+bool tl__sync_loopback(tl_str host_port);
+
+/* Room in a page for frame, header and signatures around the entries. */
+#define TL__PAGE_ROOM 8192u
+/* Bytes of entry lines in a page of ours, whoever asks. */
+static inline size_t tl__page_most(const tl__sync *sync)
+{
+	return sync->options.max_page_bytes - TL__PAGE_ROOM;
+}
+
+/* --- action.c, save.c, load.c ----------------------------------------------------------------- */
+
+int tl__sync_queue_new(tl__sync *sync) TL_MUST_USE;
+void tl__sync_queue_free(tl__sync *sync);
+/* Before each event: what an event asks for must not be lost when memory runs out. */
+void tl__sync_queue_fill(tl__sync *sync);
+int tl__sync_save_new(tl__sync *sync) TL_MUST_USE;
+void tl__sync_save_free(tl__sync *sync);
+/* Something that was to be put could not even be formed: memory ran out. */
+void tl__sync_put_lost(tl__sync *sync);
+/* Writes what has been gathered when its time has come. */
+void tl__sync_save_timer(tl__sync *sync);
+uint64_t tl__sync_save_due(const tl__sync *sync);
+/* knock.c */
+int tl__knock_load(tl__sync *sync, tl_str key, tl_str document) TL_MUST_USE;
+void tl__knock_drop(tl__sync *sync, const tl_key *key); /* it is a peer now */
+void tl__knocks_free(tl__sync *sync);
+
+/* nonce.c: a new name for this process, under which it counts; then each request has the next
+ * number of its responder. */
+void tl__nonce_begin(tl__sync *sync);
+int tl__nonce_next(tl__sync *sync, const tl_key *to, uint8_t nonce[TL__V1_NONCE_BYTES]) TL_MUST_USE;
+
+/* --- peer.c ----------------------------------------------------------------------------------- */
+
+/* A peer that is in no list yet: first contact. NULL when memory ran out. */
+tl__peer *tl__peer_new(const tl_key *key, tl_str name);
+void tl__peer_free(tl__peer *peer); /* NULL is fine */
+/* Makes it known. On failure it stays the caller's. */
+int tl__peer_enlist(tl__sync *sync, tl__peer *peer) TL_MUST_USE;
+/* Out of the lists; its pairs are dropped. Freed once no exchange is about it. */
+void tl__peer_remove(tl__sync *sync, tl__peer *peer);
+void tl__peer_release(tl__sync *sync, tl__peer *peer); /* after an exchange of a removed peer */
+/* Of its owner here, and of itself; empty: none. */
+int tl__peer_set_name(tl__peer *peer, tl_str name) TL_MUST_USE;
+int tl__peer_set_said_name(tl__peer *peer, tl_str name) TL_MUST_USE;
+const char *tl__peer_status_name(tl__peer_status status);
+bool tl__peer_status_parse(tl__peer_status *out, tl_str name);
+const char *tl__peer_protocol_name(tl__peer_protocol protocol); /* NULL: unknown */
+/* Index of an address or -1. */
+int tl__peer_address_at(const tl__peer *peer, const tl_address *address);
+/* Index of the address, which is the owner's from now on; added when it is new. It takes the place
+ * of a learnt one when the peer has 16, TL_E_TOO_LARGE when all are the owner's. */
+int tl__peer_add_address(tl__peer *peer, const tl_address *address, size_t *index) TL_MUST_USE;
+/* What the peer's hello told, instead of what an earlier one did, as far as there is room beside
+ * the owner's. Whether anything changed. */
+bool tl__peer_learn_addresses(tl__peer *peer, const tl_address *told, size_t count);
+void tl__peer_drop_address(tl__peer *peer, size_t index);
+/* Stores the record in `_sync` and the local document. */
+void tl__peer_save(tl__sync *sync, tl__peer *peer);
+void tl__peer_save_local(tl__sync *sync, const tl__peer *peer);
+void tl__peer_forget(tl__sync *sync, const tl__peer *peer); /* removes both */
+int tl__peer_load_local(tl__sync *sync, tl__peer *peer, tl_str document) TL_MUST_USE;
+void tl__peer_failed(tl__sync *sync, tl__peer *peer, int code, const char *error);
+void tl__peer_succeeded(tl__sync *sync, tl__peer *peer, const tl_address *address);
+/* Something changed that makes another attempt worth it: stalled pairs leave that state, waits are
+ * over. */
+void tl__peer_wake(tl__sync *sync, tl__peer *peer);
+/* Whether it has an address whose transport is enabled; without one nothing is tried. */
+bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer);
+int tl__sync_no_transport(const tl__sync *sync); /* the error of having none for an address */
+
+/* --- pair.c ----------------------------------------------------------------------------------- */
+
+tl__sync_db *tl__sync_db_for(tl__sync *sync, const tl_id *id); /* made when new; NULL: no memory */
+/* The relation gets this tag; made when it is new. */
+int tl__pair_relate(
+	tl__sync *sync, tl__peer *peer, const tl_id *db, tl_str tag, tl__pair **out) TL_MUST_USE;
+/* Takes a tag away (ptr NULL: all). The pair goes when none is left. */
+void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag);
+/* Places that were stored with a page after the relation had ended: works of a peer and our own
+ * take turns. */
+void tl__pair_unstore(tl__sync *sync, const tl__work *work);
+void tl__pair_free(tl__pair *pair);
+bool tl__pair_has_tag(const tl__pair *pair, tl_str tag);
+bool tl__pair_dirty(const tl__pair *pair);
+bool tl__pair_is_sure(const tl__pair *pair);        /* nothing up to `seen` was declined */
+void tl__pair_save(tl__sync *sync, tl__pair *pair); /* its local document */
+/* The relation in `_sync`. */
+void tl__pair_save_relation(tl__sync *sync, const tl_id *db);
+int tl__pair_load_local(tl__sync *sync, tl__pair *pair, tl_str document) TL_MUST_USE;
+int tl__pair_load_cursors(tl__pair *pair, tl_str document) TL_MUST_USE;
+/* Keys of local documents. */
+typedef struct tl__sync_local_key {
+	char text[192];
+} tl__sync_local_key;
+tl__sync_local_key tl__peer_local_key(const char *kind, const tl__peer *peer);
+tl__sync_local_key tl__pair_key(const char *kind, const tl__peer *peer, const tl_id *db);
+/* The document of the places in the peer's order. */
+void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *sure, bool has_seen,
+	const tl__v1_cursor *seen, int64_t since);
+void tl__pair_save_cursors(tl__sync *sync, tl__pair *pair);
+
+/* --- record.c: README.md, Stored records -------------------------------------------------------
+ */
+
+typedef struct tl__sync_outcome {
+	int64_t started; /* wall */
+	uint64_t milliseconds, entries, bytes;
+	int code;
+	const char *error;
+	bool has_entry;
+	tl_id entry; /* the newest that moved */
+} tl__sync_outcome;
+
+void tl__record_exchange(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome);
+/* One that the other side began; it need be neither a peer nor related. */
+void tl__record_served(
+	tl__sync *sync, const tl_key *key, const tl_id *db, const tl__sync_outcome *outcome);
+/* Adds what a page brought. */
+void tl__outcome_took(tl__sync_outcome *outcome, const tl__work_ingest *in);
+/* Metadata and history of a key, of which `kept` records stay, are removed. */
+void tl__record_forget(
+	tl__sync *sync, const char *key, const tl__sync_metadata *metadata, unsigned kept);
+int tl__record_load_cursor(tl__pair *pair, tl_str document) TL_MUST_USE;
+int tl__record_load_metadata(tl__sync_metadata *out, tl_str document) TL_MUST_USE;
+
+/* Whether this is how a peer, or a policy, says no: trying again changes nothing by itself. */
+bool tl__sync_is_refusal(int code);
+uint64_t tl__pair_waits_until(const tl__pair *pair); /* monotonic; 0 or past: it need not */
+
+/* "0.0.0.0:…" and "[::]:…" are places to listen at, nowhere to dial. */
+bool tl__address_is_wildcard(const tl_address *address);
+/* hello.c */
+void tl__hello_write(tl__sync *sync, tl__buf *args);
+/* What a proven peer says of itself goes into its record; its addresses count as unproven until it
+ * answers there. True: its addresses are others now, to be stored. Either half. */
+bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello);
+
+/* What the pages of an exchange brought since the last one that entered. */
+typedef struct tl__gain {
+	unsigned idle, barren; /* pages: of no use, declined by us */
+	uint64_t lines, invalid, waiting, declined, no_room;
+	uint64_t known; /* ever */
+} tl__gain;
+
+/* gain.c: after each page that was stored. TL_OK; TL_E_SYNC_PROTOCOL_ERROR: so many in a row were
+ * of no use that the exchange is to end. */
+int tl__gain_page(tl__gain *gain, const tl__work_ingest *in) TL_MUST_USE;
+
+/* --- client.c --------------------------------------------------------------------------------- */
+
+/* A proven request came; then what its hello says, and how far it says it is. Unknown keys are
+ * passed over by the latter two. */
+void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address);
+void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name);
+void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged);
+void tl__clients_timer(tl__sync *sync); /* tells who has gone */
+/* For counting; NULL: no memory. */
+tl__sync_metadata *tl__client_count(tl__sync *sync, const tl_key *key);
+void tl__clients_init(tl__clients *clients);
+void tl__clients_free(tl__sync *sync);
+
+/* Who came to us, as JSON: one (false: it did not), all, or the texts of their keys. */
+bool tl__sync_put_client(const tl__sync *sync, const tl_key *key, tl__buf *out);
+void tl__sync_put_clients(const tl__sync *sync, tl__buf *out);
+size_t tl__sync_client_texts(const tl__sync *sync, const char **texts, size_t cap);
+/* The texts of those that are no peers and have metadata. */
+size_t tl__client_texts_with_state(const tl__sync *sync, const char **texts, size_t cap);
+/* What is remembered of exchanges with a key that is no peer; NULL: nothing is. */
+const tl__sync_metadata *tl__client_metadata(const tl__sync *sync, const tl_key *key);
+int tl__client_load_metadata(tl__sync *sync, const tl_key *key, tl_str document) TL_MUST_USE;
+/* It is a peer from now on, which what is remembered goes over to. */
+void tl__client_joins(tl__sync *sync, tl__peer *peer);
+
+#endif
