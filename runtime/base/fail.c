@@ -138,4 +138,3 @@ const char *tl_error_name(int code)
 	default: return "unknown";
 	}
 }
-

@@ -12,7 +12,7 @@
 #include "base/system/descriptors.h"
 #include "base/system/env.h"
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/mem.h"
 #include "base/public.h"
 #include "base/sized.h"

@@ -1,7 +1,7 @@
 /* Reading requests of the control socket, and what many of them name: databases and keys. */
 #include "control/control_request.h"
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/mem.h"
 #include "base/str.h"
 

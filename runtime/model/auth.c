@@ -3,7 +3,7 @@
 #include <string.h>
 #include <tidelock/auth.h>
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/mem.h"
 #include "base/public.h"
 #include "base/str.h"

@@ -4,6 +4,8 @@
 #include <string.h>
 #include "sim/sim_impl.h"
 
+#define OPENING_MS 60000
+
 /* --- store work ------------------------------------------------------------------------------- */
 
 /* Works of one peer are run in their order, and told in it: first the one, later the other. */
@@ -242,12 +244,25 @@ static bool is_complete(tl__sim *sim, void *ud)
 	return result->complete;
 }
 
+/* Whether commands go there, or nobody is there to take them. */
+static bool is_open(tl__sim *sim, void *ud)
+{
+	const tl__sim_peer *peer = ud;
+	tl_id own;
+
+	(void)sim;
+	return !peer->core || tl__sync_own_db(peer->core, &own);
+}
+
+/* As who opens a node does, it first waits for the load. */
 void tl__sim_command(
 	tl__sim_peer *peer, tl__sync_command *command, tl__sim_result *result, uint64_t ms)
 {
 	tl__sync_event event = {.kind = TL__SYNC_COMMAND};
 	tl__sim_waiting *waiting = NULL;
 
+	if (!is_open(peer->sim, peer))
+		(void)tl__sim_run_until(peer->sim, is_open, peer, 0, OPENING_MS);
 	if (result) {
 		memset(result, 0, sizeof *result);
 		waiting = tl__alloc_zero(1, sizeof *waiting);

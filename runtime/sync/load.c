@@ -5,7 +5,7 @@
 
 #include <string.h>
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -299,13 +299,12 @@ static int take(tl__sync *sync, const tl__work_load *load)
 	return rc;
 }
 
-/* Commands are told, and the load is tried again: nothing works without. */
-static void failed(tl__sync *sync, int code)
+/* It is tried again: nothing works without. */
+static void failed(tl__sync *sync)
 {
 	tl__log_write(sync->log, TL_LOG_ERROR, "sync",
 		"the state of earlier runs cannot be read, nothing is synchronised yet: %s",
 		tl_error_message(tl_last_error()));
-	tl__sync_refuse_waiting(sync, code);
 	sync->load_at = sync->now + AGAIN_MS;
 }
 
@@ -320,7 +319,7 @@ static void loaded(void *ud, tl__work *work)
 	}
 	tl__work_free(work);
 	if (rc != TL_OK) {
-		failed(sync, rc);
+		failed(sync);
 		return;
 	}
 	sync->loaded = true;
@@ -328,7 +327,6 @@ static void loaded(void *ud, tl__work *work)
 		if (pair->attempts > 0)
 			pair->next_attempt = sync->now;
 	tl__schedule_timers(sync);
-	tl__sync_go_on(sync);
 }
 
 void tl__sync_load(tl__sync *sync)
@@ -339,5 +337,5 @@ void tl__sync_load(tl__sync *sync)
 	if (work)
 		tl__sync_give_work(sync, work);
 	else
-		failed(sync, TL_E_NOMEM);
+		failed(sync);
 }

@@ -2,7 +2,7 @@
 #ifndef TL_WIRE_V0_FIELDS_H
 #define TL_WIRE_V0_FIELDS_H
 
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "wire/v0.h"
 
 /* null gives *has = false. */

@@ -1,6 +1,6 @@
 /* Access requests of `_sync` that nobody decided in time: their rows are taken away. */
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "work/work.h"

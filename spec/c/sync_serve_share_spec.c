@@ -239,12 +239,9 @@ static void who_names_a_peers_key_shares_with_his_like(void)
 
 static void comes(const party *by)
 {
-	const tl__incoming in = {
-		.from = by->key, .remote = TL__STR(SOMEWHERE), .transport = TL__STR("http")};
-
 	r.now++;
 	r.core->now = r.now;
-	tl__client_heard(r.core, &in.from, in.transport, in.remote);
+	tl__client_heard(r.core, &by->key, "http:" SOMEWHERE);
 }
 
 static bool is_shown(const party *by)

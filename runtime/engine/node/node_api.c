@@ -9,7 +9,7 @@
 #include "engine/run/engine.h"
 #include "engine/parts/names.h"
 #include "engine/parts/node_impl.h"
-#include "store/access.h"
+#include "store/access/access.h"
 
 /* For calls that return nothing and so have nothing to do in a node that is closed. */
 static bool enter(tl__visit *visit, tl_node *node)

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include "base/arena.h"
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/parts/node_impl.h"

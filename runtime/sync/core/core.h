@@ -172,9 +172,6 @@ void tl__peer_succeeded(tl__sync *sync, tl__peer *peer, const tl_address *addres
 /* Something changed that makes another attempt worth it: stalled pairs leave that state, waits are
  * over. */
 void tl__peer_wake(tl__sync *sync, tl__peer *peer);
-/* Whether it has an address whose transport is enabled; without one nothing is tried. */
-bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer);
-int tl__sync_no_transport(const tl__sync *sync); /* the error of having none for an address */
 
 /* --- pair.c ----------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/mem.h"
 #include "base/str.h"
 

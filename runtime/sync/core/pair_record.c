@@ -4,7 +4,7 @@
 
 #include <string.h>
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/str.h"
 #include "wire/v1_header.h"
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/mem.h"
 #include "base/str.h"
 

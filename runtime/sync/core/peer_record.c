@@ -3,7 +3,7 @@
 #include "sync/core/core.h"
 
 #include "base/fail.h"
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/str.h"
 
 static void put_address(tl__buf *out, const tl_address *address)

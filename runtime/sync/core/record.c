@@ -3,7 +3,7 @@
 #include "sync/core/core.h"
 
 #include <string.h>
-#include "base/fields.h"
+#include "base/json/fields.h"
 #include "base/str.h"
 
 static void put_time(tl__buf *out, const char *name, bool has, int64_t time)

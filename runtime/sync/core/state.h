@@ -260,7 +260,6 @@ typedef struct tl__sync_queue tl__sync_queue;     /* action.c */
 typedef struct tl__sync_waiter tl__sync_waiter;   /* command.c */
 typedef struct tl__sync_contact tl__sync_contact; /* contact.c */
 typedef struct tl__sync_ask tl__sync_ask;         /* ask.c */
-typedef struct tl__sync_early tl__sync_early;     /* early.c */
 typedef struct tl__sync_knock tl__sync_knock;     /* knock.c */
 
 /* What the halves are told of what happens in the model below them. */
@@ -337,7 +336,6 @@ struct tl__sync {
 	tl__sync_waiter *waiters;
 	tl__sync_ask *asks;
 	size_t access_waiting; /* databases whose access request waits for an owner */
-	tl__sync_early *early; /* commands that came before the load was done */
 	tl__sync_refusal refusals[TL__SYNC_MAX_REFUSALS]; /* of our policy, oldest first */
 	size_t refusal_count;
 	tl__sync_knock *knocks;

@@ -98,6 +98,9 @@ void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered);
 void tl__calls_fail(tl__sync *sync);
 bool tl__calls_failed(const tl__sync *sync); /* there are some */
 void tl__calls_free(tl__sync *sync);
+/* Whether it has an address whose transport is enabled; without one nothing is tried. */
+bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer);
+int tl__sync_no_transport(const tl__sync *sync); /* the error of having none for an address */
 /* Fills proofs: those of our keys whose bit is set, and the key that asked for access there. */
 void tl__call_prove(tl__sync *sync, tl__call *call, const tl__sync_db *db, uint32_t key_mask);
 
@@ -327,11 +330,6 @@ void tl__schedule_timers(tl__sync *sync); /* periodic and connection check, from
 /* --- command.c, wait.c ------------------------------------------------------------------------ */
 
 void tl__sync_command_do(tl__sync *sync, const tl__sync_command *command);
-/* Commands that came before the load was done: kept, then done; or all refused with this thread's
- * last error. */
-void tl__sync_command_keep(tl__sync *sync, const tl__sync_command *command);
-void tl__sync_do_waiting(tl__sync *sync);
-void tl__sync_refuse_waiting(tl__sync *sync, int code);
 /* A pair's exchange is over; called before the pair may be freed. */
 void tl__waiters_session(
 	tl__sync *sync, tl__pair *pair, int code, const char *error, const tl__session *session);
@@ -368,6 +366,7 @@ void tl__asks_free(tl__sync *sync);
 void tl__sync_load(tl__sync *sync); /* hands out the load; sets `loaded` when it is back */
 /* Fields of 0 or NULL keep what is set. */
 int tl__sync_set_options(tl__sync *sync, const tl_sync_options *options) TL_MUST_USE;
+void tl__sync_default_options(tl_sync_options *to);
 void tl__sync_wipe_keys(tl__sync *sync);
 
 #endif

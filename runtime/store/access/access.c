@@ -1,5 +1,5 @@
 /* The public store (tidelock/backend.h): snapshots and batches behind calls of one step each. */
-#include "store/access.h"
+#include "store/access/access.h"
 
 #include <string.h>
 #include "base/fail.h"

@@ -1,4 +1,4 @@
-#include "base/fields.h"
+#include "base/json/fields.h"
 
 #include <string.h>
 #include "base/fail.h"
