@@ -20,7 +20,7 @@ typedef struct tl__serve tl__serve;     /* serve.c */
 typedef struct tl__call tl__call;       /* call.h */
 typedef struct tl__session tl__session; /* session.h */
 typedef struct tl__client tl__client;   /* client.c */
-typedef struct tl__hold tl__hold;       /* serve_watch.c */
+typedef struct tl__hold tl__hold;       /* serve_watch.h */
 typedef struct tl__served tl__served;   /* served.c */
 
 /* --- peers ------------------------------------------------------------------------------------ */

@@ -151,7 +151,7 @@ struct tl__serve {
 		double tokens;
 		uint64_t at;
 	} shares[TL__SHARES];
-	/* serve_watch.c */
+	/* serve_watch.h */
 	tl__hold *holds;
 	size_t hold_count, stranger_holds;
 	tl__map watchers; /* key -> struct tl__watcher */
@@ -256,7 +256,7 @@ void tl__serve_shown(tl__sync *sync, tl__incoming *in, const tl__v1_frame *frame
 void tl__serve_method(tl__sync *sync, tl__incoming *in);
 void tl__serve_pull(tl__sync *sync, tl__incoming *in);
 void tl__serve_push(tl__sync *sync, tl__incoming *in);
-/* serve_watch.c */
+/* serve_watch.c, serve_hold.c, serve_watcher.c */
 void tl__serve_watch(tl__sync *sync, tl__incoming *in);
 /* Not held any more. NULL is fine. */
 void tl__serve_watch_drop(tl__sync *sync, tl__hold *hold);
