@@ -195,6 +195,52 @@ static void one_that_never_rests_is_written_down_too(void)
 	CHECK(remembered().ok_count >= first + 2 && remembered().ok_count <= first + 4);
 }
 
+#define MANY (5 * TL__SERVED_PER_S)
+
+static tl_key key_of(uint32_t number)
+{
+	tl_key key = {{0}};
+
+	memcpy(key.b, &number, sizeof number);
+	return key;
+}
+
+static found remembered_of_many(void)
+{
+	found f = {0};
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		const tl_key key = key_of(i);
+		const tl__sync_metadata *m = tl__client_metadata(tl__sim_core(hub), &key);
+
+		f.records += m ? (unsigned)m->ok_count : 0;
+		f.entries += m ? m->entries : 0;
+	}
+	return f;
+}
+
+/* Nothing is lost by that: each record has whatever was given since the last one. */
+static void many_are_written_down_more_rarely(void)
+{
+	enum { SECONDS = 20 };
+	unsigned written;
+
+	hub_and_one();
+	for (int second = 0; second < SECONDS; second++) {
+		for (uint32_t i = 0; i < MANY; i++) {
+			const tl_key key = key_of(i);
+
+			tl__served_gave(tl__sim_core(hub), &key, &db, 1, 10);
+		}
+		put(hub, &db, "k", second % 2 ? "odd" : "even");
+		tl__sim_run(sim, TL__SERVED_QUIET_MS + 1);
+	}
+	written = remembered_of_many().records;
+	CHECK(written >= MANY && written <= SECONDS * TL__SERVED_PER_S + MANY);
+	tl__sim_run(sim, TL__SERVED_MOST_MS);
+	CHECK(remembered_of_many().entries == (uint64_t)SECONDS * MANY);
+}
+
 int main(void)
 {
 	RUN_SIM(for_one_that_only_comes);
@@ -203,5 +249,6 @@ int main(void)
 	RUN_SIM(it_outlives_the_process_and_goes_over_to_the_peer);
 	RUN_SIM(it_is_bounded);
 	RUN_SIM(one_that_never_rests_is_written_down_too);
+	RUN_SIM(many_are_written_down_more_rarely);
 	return spec_end();
 }

@@ -63,6 +63,7 @@
 #define TL__SERVED_QUIET_MS 1000  /* an exchange that another began is over then … */
 #define TL__SERVED_MOST_MS  10000 /* … or after so long */
 #define TL__SERVED_MOST     1024  /* at once; over that the oldest is over */
+#define TL__SERVED_PER_S    100   /* of them written down: with so many each rests in between */
 
 /* --- a request under way ---------------------------------------------------------------------- */
 
@@ -137,8 +138,8 @@ struct tl__serve {
 	tl__map askers; /* name of a party -> struct tl__asker */
 	size_t under_way[TL__PARTY_RANKS];
 	/* served.c */
-	tl__map served; /* key bytes ‖ id -> tl__served */
-	tl__served *served_list;
+	tl__map served;                        /* key bytes ‖ id -> tl__served */
+	tl__served *served_list, *served_last; /* the latter only where there is one */
 	uint64_t next_served; /* monotonic: when one of them may be over; UINT64_MAX: none is */
 	/* serve_nonce.c */
 	tl__map senders;                    /* key -> which of its requests came */

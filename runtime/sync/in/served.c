@@ -1,5 +1,6 @@
 /* Exchanges that others begin: what a key gave or took of one database, request by request, until
- * it is quiet for a second. They are written down then, as ours are. */
+ * it is quiet for a second. They are written down then, as ours are. Where many take part each is
+ * written down more rarely, or every commit would write for everybody who is told of it. */
 #include <string.h>
 #include "sync/core/core.h"
 #include "sync/in/serve.h"
@@ -10,8 +11,9 @@ struct tl__served {
 	char name[KEY_BYTES]; /* in the map */
 	tl_key key;
 	tl_id db;
-	uint64_t began, last; /* monotonic */
-	tl__sync_outcome outcome;
+	uint64_t began, last;     /* monotonic */
+	uint64_t rests;           /* it is not written down before: it was a moment ago */
+	tl__sync_outcome outcome; /* no entries: nothing since then */
 	tl__served *next;
 };
 
@@ -20,27 +22,53 @@ static tl_str name_of(const tl__served *served)
 	return (tl_str){served->name, sizeof served->name};
 }
 
-/* Oldest first. */
 static void enlist(tl__serve *serve, tl__served *served)
 {
-	tl__served **end = &serve->served_list;
-
-	while (*end)
-		end = &(*end)->next;
-	*end = served;
+	served->next = NULL;
+	*(serve->served_list ? &serve->served_last->next : &serve->served_list) = served;
+	serve->served_last = served;
 }
 
-static void end_first(tl__sync *sync)
+static tl__served *unlist_first(tl__serve *serve)
 {
-	tl__served *served = sync->serve->served_list;
+	tl__served *served = serve->served_list;
 
-	sync->serve->served_list = served->next;
-	(void)tl__map_remove(&sync->serve->served, name_of(served));
+	serve->served_list = served->next;
+	return served;
+}
+
+static void wake_at(tl__serve *serve, uint64_t at)
+{
+	if (at < serve->next_served)
+		serve->next_served = at;
+}
+
+static void write_down(tl__sync *sync, tl__served *served)
+{
+	const tl__sync_outcome none = {0};
+
 	served->outcome.milliseconds = served->last - served->began;
 	tl__record_served(sync, &served->key, &served->db, &served->outcome);
 	tl__sync_tell(sync, TL_EVENT_SYNC_FINISHED, &served->key, &served->db,
 		served->outcome.entries, NULL);
+	served->outcome = none;
+	served->rests = sync->now + sync->serve->served.count * 1000 / TL__SERVED_PER_S;
+}
+
+/* Of those that are in no list. */
+static void forget(tl__serve *serve, tl__served *served)
+{
+	(void)tl__map_remove(&serve->served, name_of(served));
 	tl__free(served);
+}
+
+static void end_first(tl__sync *sync)
+{
+	tl__served *served = unlist_first(sync->serve);
+
+	if (served->outcome.entries > 0)
+		write_down(sync, served);
+	forget(sync->serve, served);
 }
 
 /* NULL: no memory. */
@@ -58,11 +86,7 @@ static tl__served *begin(tl__sync *sync, const tl_key *key, const tl_id *db)
 	}
 	served->key = *key;
 	served->db = *db;
-	served->began = sync->now;
-	served->outcome.started = sync->wall;
 	enlist(sync->serve, served);
-	if (sync->serve->next_served > sync->now + TL__SERVED_QUIET_MS)
-		sync->serve->next_served = sync->now + TL__SERVED_QUIET_MS;
 	if (sync->serve->served.count > TL__SERVED_MOST)
 		end_first(sync);
 	return served;
@@ -78,8 +102,14 @@ static tl__served *served_for(tl__sync *sync, const tl_key *key, const tl_id *db
 	served = tl__map_get(&sync->serve->served, (tl_str){name, sizeof name});
 	if (!served)
 		served = begin(sync, key, db);
-	if (served)
-		served->last = sync->now;
+	if (!served)
+		return NULL;
+	served->last = sync->now;
+	if (served->outcome.entries == 0) {
+		served->began = sync->now;
+		served->outcome.started = sync->wall;
+		wake_at(sync->serve, sync->now + TL__SERVED_QUIET_MS);
+	}
 	return served;
 }
 
@@ -120,37 +150,44 @@ void tl__served_took(tl__sync *sync, const tl_key *key, const tl__work *work)
 	tl__outcome_took(&served->outcome, &work->ingest);
 }
 
+/* When it is to be written down, or has rested. */
 static uint64_t ends_at(const tl__served *served)
 {
 	uint64_t quiet = served->last + TL__SERVED_QUIET_MS;
 	uint64_t most = served->began + TL__SERVED_MOST_MS;
 
+	if (served->outcome.entries == 0)
+		return served->rests;
+	quiet = quiet > served->rests ? quiet : served->rests;
 	return quiet < most ? quiet : most;
+}
+
+/* A rest shorter than the quiet that is waited for changes nothing. */
+static bool has_rested(const tl__sync *sync, const tl__served *served)
+{
+	return served->rests <= sync->now + TL__SERVED_QUIET_MS;
 }
 
 void tl__served_timer(tl__sync *sync)
 {
-	tl__served *rest = NULL, **end = &rest;
+	tl__serve *serve = sync->serve;
+	tl__served *served = serve->served_list, *next;
 
-	if (sync->now < sync->serve->next_served)
+	if (sync->now < serve->next_served)
 		return;
-	sync->serve->next_served = UINT64_MAX;
-	while (sync->serve->served_list) {
-		tl__served *served = sync->serve->served_list;
-		uint64_t at = ends_at(served);
-
-		if (at <= sync->now) {
-			end_first(sync);
-			continue;
+	serve->next_served = UINT64_MAX;
+	serve->served_list = NULL;
+	for (; served; served = next) {
+		next = served->next;
+		if (served->outcome.entries > 0 && ends_at(served) <= sync->now)
+			write_down(sync, served);
+		if (served->outcome.entries == 0 && has_rested(sync, served)) {
+			forget(serve, served);
+		} else {
+			wake_at(serve, ends_at(served));
+			enlist(serve, served);
 		}
-		if (at < sync->serve->next_served)
-			sync->serve->next_served = at;
-		sync->serve->served_list = served->next;
-		served->next = NULL;
-		*end = served;
-		end = &served->next;
 	}
-	sync->serve->served_list = rest;
 }
 
 void tl__served_end(tl__sync *sync)
@@ -162,11 +199,7 @@ void tl__served_end(tl__sync *sync)
 
 void tl__served_free(tl__sync *sync)
 {
-	while (sync->serve->served_list) {
-		tl__served *served = sync->serve->served_list;
-
-		sync->serve->served_list = served->next;
-		tl__free(served);
-	}
+	while (sync->serve->served_list)
+		tl__free(unlist_first(sync->serve));
 	tl__map_free(&sync->serve->served);
 }
