@@ -289,6 +289,11 @@ void tl__pull_start(tl__sync *sync, tl__session *session);
 void tl__push_start(tl__sync *sync, tl__session *session);
 void tl__tree_v0_start(tl__sync *sync, tl__session *session);
 
+/* pull_page.c */
+/* A page of the peer's: the session knows from then on what it says; the work stores its lines and
+ * has been given for that, or freed where there are none. On an error it stays the caller's. */
+int tl__pull_take(tl__sync *sync, tl__session *session, tl__work *work,
+	const tl__call_result *result) TL_MUST_USE;
 /* What both a pull and a watch do with a page: its lines and our place behind it, in one batch. */
 int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
 	size_t count) TL_MUST_USE;
@@ -348,7 +353,7 @@ void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms, bool send_
 /* Somebody waits for this pair: failures in a row are of his making. */
 bool tl__waiters_wait_for(const tl__sync *sync, const tl__pair *pair);
 void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeout_ms);
-/* ask.c: list and access. */
+/* ask.c, ask_access.c */
 void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer);
 void tl__ask_access(tl__sync *sync, const tl__sync_command *command);
 /* Requests about this database prove this key of ours from now on, which stays so. */
