@@ -32,8 +32,9 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fstack-protector
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 ALL_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -pthread
 
-SOURCES := $(sort $(wildcard runtime/*/*.c runtime/*/*/*.c))
+SOURCES := $(filter-out runtime/sim/%,$(sort $(wildcard runtime/*/*.c runtime/*/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+SIM     := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard runtime/sim/*.c)))
 SPECS   := $(sort $(wildcard spec/c/*_spec.c))
 VECTORS := $(sort $(wildcard spec/vectors/*.c))
 BENCHES := $(sort $(wildcard spec/bench/*.c))
@@ -128,6 +129,11 @@ $(BUILD)/libtidelock.a: $(OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# The simulator is no part of the library: programs that play stories link it beside.
+$(BUILD)/libtidelock-sim.a: $(SIM)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
 $(BUILD)/$(SONAME): $(OBJECTS) runtime/exports.map
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=runtime/exports.map \
@@ -153,9 +159,9 @@ $(BUILD)/examples/embed/lua/%: examples/embed/lua/%.c $(BUILD)/lua/tidelock.so $
 $(BUILD)/spec/c/binding_%: MORE = $(BINDING_OBJECTS) $(LUA_LIBS)
 $(BUILD)/spec/c/binding_%.o: ALL_CFLAGS += -Ibindings/lua -Ibindings/lua/include $(LUA_CFLAGS)
 $(filter $(BUILD)/spec/c/binding_%,$(PROGRAMS)): $(BINDING_OBJECTS)
-$(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock.a
+$(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock-sim.a $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $< $(MORE) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $< $(MORE) $(BUILD)/libtidelock-sim.a $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
 
 $(BUILD)/spec/vectors/check: $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
@@ -292,5 +298,5 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(BINDINGS:%.c=$(BUILD)/%.d) $(SPECS:%.c=$(BUILD)/%.d) $(VECTORS:%.c=$(BUILD)/%.d) \
+-include $(OBJECTS:.o=.d) $(SIM:.o=.d) $(BINDINGS:%.c=$(BUILD)/%.d) $(SPECS:%.c=$(BUILD)/%.d) $(VECTORS:%.c=$(BUILD)/%.d) \
 	$(BENCHES:%.c=$(BUILD)/%.d)

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,12 @@
 #include "base/fail.h"
 
 #define FIRST_CAP 4 /* elements of an array that grows */
+
+/* The host's, or the C library's. Read by all threads, written before the first of them allocates.
+ */
+static tl_allocator host;
+static bool has_host;
+static atomic_bool in_use;
 
 static _Thread_local size_t fail_countdown;
 static _Thread_local int fail_fired;
@@ -31,6 +38,38 @@ long tl__alloc_balance(void)
 {
 	return balance;
 }
+
+/* --- whose it is ------------------------------------------------------------------------------ */
+
+bool tl__alloc_take(const tl_allocator *allocator)
+{
+	if (atomic_load(&in_use))
+		return false;
+	host = *allocator;
+	has_host = true;
+	return true;
+}
+
+static void *take(void *ptr, size_t size)
+{
+	if (!atomic_load_explicit(&in_use, memory_order_relaxed))
+		atomic_store(&in_use, true);
+	if (has_host)
+		return host.resize(host.ud, ptr, size);
+	return ptr ? realloc(ptr, size) : malloc(size);
+}
+
+static void *take_zero(size_t size)
+{
+	void *ptr;
+
+	if (!has_host && atomic_load_explicit(&in_use, memory_order_relaxed))
+		return calloc(1, size);
+	ptr = take(NULL, size);
+	return ptr ? memset(ptr, 0, size) : NULL;
+}
+
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 /* Whether this allocation is the one a test wants to fail. */
 static int must_fail(void)
@@ -62,7 +101,7 @@ static int product(size_t count, size_t size, size_t *out)
 
 void *tl__alloc(size_t size)
 {
-	return checked(must_fail() ? NULL : malloc(size ? size : 1), size);
+	return checked(must_fail() ? NULL : take(NULL, size ? size : 1), size);
 }
 
 void *tl__alloc_zero(size_t count, size_t size)
@@ -71,7 +110,7 @@ void *tl__alloc_zero(size_t count, size_t size)
 
 	if (!product(count, size, &total))
 		return checked(NULL, SIZE_MAX);
-	return checked(must_fail() ? NULL : calloc(1, total), total);
+	return checked(must_fail() ? NULL : take_zero(total), total);
 }
 
 void *tl__resize(void *ptr, size_t count, size_t size)
@@ -81,7 +120,7 @@ void *tl__resize(void *ptr, size_t count, size_t size)
 
 	if (!product(count, size, &total))
 		return checked(NULL, SIZE_MAX);
-	moved = must_fail() ? NULL : realloc(ptr, total);
+	moved = must_fail() ? NULL : take(ptr, total);
 	balance -= ptr && moved;
 	return checked(moved, total);
 }
@@ -114,7 +153,10 @@ char *tl__copy_bytes(const char *ptr, size_t len)
 void tl__free(void *ptr)
 {
 	balance -= ptr != NULL;
-	free(ptr);
+	if (!has_host)
+		free(ptr);
+	else if (ptr)
+		host.release(host.ud, ptr);
 }
 
 void *tl__pages_alloc(size_t size)

@@ -3,7 +3,9 @@
 #ifndef TL_BASE_MEM_H
 #define TL_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <tidelock/memory.h>
 
 void *tl__alloc(size_t size);                           /* not zeroed; size 0 is legal */
 void *tl__alloc_zero(size_t count, size_t size);        /* zeroed; overflow is a failure */
@@ -13,6 +15,9 @@ void *tl__resize(void *ptr, size_t count, size_t size); /* realloc; ptr stays va
 void *tl__grow(void *array, size_t count, size_t *cap, size_t size);
 char *tl__copy_bytes(const char *ptr, size_t len); /* copy with a closing NUL */
 void tl__free(void *ptr);                          /* NULL is fine */
+
+/* Memory comes from there from now on; false: some was given out already. */
+bool tl__alloc_take(const tl_allocator *allocator);
 
 /* Whole pages, zeroed. Freed they go back to the system at once, whichever thread frees them; what
  * tl__free frees stays with the heap of the thread that allocated it. For large blocks that live

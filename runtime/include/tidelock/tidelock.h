@@ -12,7 +12,7 @@
  * ORDER OF CALLS. Open a node, make or load databases, enable a transport, connect to peers, add
  * relations (tl_sync_add_tree_sync); from then on what is committed is kept in step in the
  *background. Free transactions, stores and databases, close the node. No global set-up: the first
- *call does it.
+ *call does it. A host with memory of its own sets that first of all (memory.h).
  *
  * OWNERSHIP. What a call hands out in `**out`, and every `char *` of it, is yours: a handle is
  *given back with the free of its type, a text with tl_free; nodes, stores of backend.h and servers
@@ -135,6 +135,7 @@
 #include <tidelock/ext.h>
 #include <tidelock/json.h>
 #include <tidelock/log.h>
+#include <tidelock/memory.h>
 #include <tidelock/node.h>
 #include <tidelock/stores.h>
 #include <tidelock/sync.h>
