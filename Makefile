@@ -240,7 +240,7 @@ LUA_TO   := $(call under_prefix,$(LUA_DIR))
 DOC_TO   := $(PREFIX)/share/doc/tidelock
 MAN_TO   := $(PREFIX)/share/man
 # The texts on formats and trust that the headers speak of.
-FORMATS  := model tree crypto engine wire
+FORMATS  := model tree/trust crypto control wire
 
 # How one installed folder is reached from another.
 from_to = $(shell realpath -m --relative-to=$(1) $(2))
@@ -270,7 +270,7 @@ install-lib: lib
 	$(fill) runtime/install/tidelockConfigVersion.cmake.in \
 		> $(DESTDIR)$(LIB_TO)/cmake/tidelock/tidelockConfigVersion.cmake
 	install -m 644 LICENSE runtime/include/README.md $(DESTDIR)$(DOC_TO)/
-	for name in $(FORMATS); do install -m 644 runtime/$$name/README.md $(DESTDIR)$(DOC_TO)/$$name.md || exit 1; done
+	for name in $(FORMATS); do install -m 644 runtime/$$name/README.md $(DESTDIR)$(DOC_TO)/$${name##*/}.md || exit 1; done
 	install -m 644 $(wildcard examples/embed/*.c) $(DESTDIR)$(DOC_TO)/examples/
 	install -m 644 runtime/install/tidelock.3 $(DESTDIR)$(MAN_TO)/man3/
 

@@ -277,7 +277,7 @@ void tl__sync_tree_peers(const tl__sync *sync, const tl_id *db, tl__buf *out);
 bool tl__sync_is_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
 /* Members `"peers":[…],"pairs":[…]` of the status, without braces around. */
 void tl__sync_status(const tl__sync *sync, uint64_t now_mono_ms, tl__buf *out);
-/* Cursor and metadata in the form of 0.2.0 (README.md, "Stored records"); a fresh default when
+/* Cursor and metadata in the form of 0.2.0 (core/README.md, "Stored records"); a fresh default when
  * there was no exchange. */
 void tl__sync_cursor_json(const tl__sync *sync, const tl_key *peer, const tl_id *db, tl__buf *out);
 void tl__sync_metadata_json(const tl__sync *sync, const tl_key *peer, tl__buf *out);

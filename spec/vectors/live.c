@@ -125,7 +125,7 @@ size_t http_complete(tl_str bytes, bool head_only)
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 
-/* A stored key, as runtime/engine/README.md has it: version 1, kind 0, public key, seed. */
+/* A stored key, as runtime/engine/parts/README.md has it: version 1, kind 0, public key, seed. */
 static int put_device_key(const char *folder, tl_str seed)
 {
 	uint8_t record[2 + TL_KEY_BYTES + TL_SEED_BYTES] = {1, 0};

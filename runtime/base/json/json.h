@@ -81,7 +81,7 @@ int tl__json_double(tl_str number, double *out) TL_MUST_USE;
 /* Whether the text is one JSON value by the rules of tidelock/json.h. TL_OK or an error code. */
 int tl__json_check(tl_str document) TL_MUST_USE;
 
-/* Canonical writer: compact, the escapes that base/README.md lists, nothing sorted. */
+/* Canonical writer: compact, the escapes that README.md lists, nothing sorted. */
 void tl__json_put_string(tl__buf *out, tl_str text); /* with the quotes */
 void tl__json_put_u64(tl__buf *out, uint64_t value);
 void tl__json_put_i64(tl__buf *out, int64_t value);

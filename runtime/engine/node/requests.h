@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "tidelock/tidelock.h"
 
-/* In the form of sync/README.md. */
+/* In the form of sync/core/README.md. */
 typedef struct tl__request {
 	tl_id db;
 	tl_str tree_id, pubkey, name, permission_json, timestamp, status, address;

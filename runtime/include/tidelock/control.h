@@ -2,7 +2,7 @@
  *
  * A node with a data directory listens on the socket `control.sock` in it (mode 0600): one JSON
  * object a line as the request, one as the answer. Calls and their members are listed in
- * doc/tidelock/engine.md. */
+ * doc/tidelock/control.md. */
 #ifndef TIDELOCK_CONTROL_H
 #define TIDELOCK_CONTROL_H
 

@@ -67,7 +67,7 @@ typedef struct tl_entry_info {
 	uint64_t arrival; /* local number: 1, 2, 3 … in the order of entering, parents first */
 	uint64_t height;  /* 0 for the root */
 	uint32_t bytes;
-	bool is_void; /* kept for its descendants, contributes nothing (doc/tidelock/tree.md) */
+	bool is_void; /* kept for its descendants, contributes nothing (doc/tidelock/trust.md) */
 	const tl_id *parents; /* main parents */
 	size_t parent_count;
 } tl_entry_info;

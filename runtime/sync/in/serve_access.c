@@ -1,4 +1,4 @@
-/* Access requests: kept for the owner as records of `_sync` (README.md), bounded by
+/* Access requests: kept for the owner as records of `_sync` (core/README.md), bounded by
  * key, number and age. What is needed for the bounds is remembered as local documents. */
 #include <stdio.h>
 #include <string.h>
@@ -126,7 +126,7 @@ static void put_member(tl__buf *out, const char *name, tl_str text)
 	tl__json_put_string(out, text);
 }
 
-/* Members and order as README.md lists them; the address is where it was asked from. */
+/* Members and order as core/README.md lists them; the address is where it was asked from. */
 static void put_record(tl__sync *sync, const struct access_row *row, const tl__access_wish *wish)
 {
 	tl__work_record record = {.store = TL__SYNC_REQUESTS, .path_len = 1};

@@ -1,5 +1,5 @@
 /* good(E): a pure function of an entry's bytes, its ancestry and the ancestry of the delegation
- * tips it cites (runtime/tree/README.md, trust). The signature is left to the caller, who verifies
+ * tips it cites (README.md). The signature is left to the caller, who verifies
  * many at once. */
 #ifndef TL_TREE_JUDGE_H
 #define TL_TREE_JUDGE_H
