@@ -28,8 +28,7 @@ struct tl_auth {
 	record_list nested; /* in Docs inside `auth`: reached by names with dots */
 };
 
-/* --- records
- * -------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static void take_permission(tl__fields *f, tl_str text, tl_permission *out)
 {
@@ -166,8 +165,7 @@ static int parse_record(tl_auth *auth, const tl_value *value, record *out)
 	return TL_OK;
 }
 
-/* --- making
- * --------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int add_record(tl_auth *auth, record_list *list, tl_str name, const tl_value *value)
 {
@@ -259,8 +257,7 @@ void tl_auth_free(tl_auth *auth)
 	tl__free(auth);
 }
 
-/* --- asking
- * --------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static const record *search(const record_list *list, tl_str name)
 {

@@ -12,8 +12,7 @@ __extension__ typedef __int128 signed_wide;
 
 #define POSITION_BYTES (TL__PATH_ITEM_BYTES - 1 - 16)
 
-/* --- encoding
- * ------------------------------------------------------------------------------------- */
+/* --- encoding --------------------------------------------------------------------------------- */
 
 void tl__path_key(tl__buf *path, tl_str key)
 {
@@ -94,8 +93,7 @@ void tl__path_bound(tl__buf *out, tl_str prefix)
 	tl__buf_byte(out, (uint8_t)(prefix.ptr[prefix.len - 1] + 1));
 }
 
-/* --- decoding
- * ------------------------------------------------------------------------------------- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 /* Length of a key component, closing bytes included; 0 when it is not closed. */
 static size_t key_length(tl_str path)
@@ -204,8 +202,7 @@ int tl__path_take(tl_str *path, tl__path_part *part, tl__buf *scratch)
 	return code;
 }
 
-/* --- walking
- * -------------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------- */
 
 typedef struct walk {
 	tl__node_visit visit;

@@ -47,8 +47,7 @@ static bool skip(doc_reader *r)
 	return r->code == TL_OK;
 }
 
-/* --- lists
- * ---------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static void read_position_member(doc_reader *r, size_t which, tl_position *out)
 {
@@ -154,8 +153,7 @@ static tl_value *read_list(doc_reader *r)
 	return NULL;
 }
 
-/* --- values
- * --------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static tl_value *made(doc_reader *r, tl_value *value)
 {
@@ -235,8 +233,7 @@ static tl_value *read_value(doc_reader *r, tl__json_token token)
 	return value;
 }
 
-/* --- docs
- * ----------------------------------------------------------------------------------------- */
+/* --- docs ------------------------------------------------------------------------------------- */
 
 static void read_member(doc_reader *r, tl_value *doc)
 {

@@ -8,8 +8,7 @@
 #include "base/str.h"
 #include "model/value.h"
 
-/* --- UUIDs
- * ---------------------------------------------------------------------------------------- */
+/* --- UUIDs ------------------------------------------------------------------------------------ */
 
 void tl__uuid_format(const uint8_t u[16], char out[37])
 {
@@ -57,8 +56,7 @@ bool tl__uuid_parse(uint8_t uuid[16], tl_str text)
 	return text.len == 32 && take_uuid(uuid, text, false);
 }
 
-/* --- Doc text
- * ------------------------------------------------------------------------------------- */
+/* --- Doc text --------------------------------------------------------------------------------- */
 
 /* Levels of containers left: what is written must be readable. */
 static int write_value(tl__buf *out, const tl_value *value, int levels);
@@ -163,8 +161,7 @@ TL__PUBLIC(tl_doc_write, doc && out,
 	return finish(&text, write_children(&text, doc, TL_DOC_MAX_NESTING), out, len);
 }
 
-/* --- plain JSON
- * ----------------------------------------------------------------------------------- */
+/* --- plain JSON ------------------------------------------------------------------------------- */
 
 static void export_value(tl__buf *out, const tl_value *value);
 

@@ -45,8 +45,7 @@ void tl_entry_free(tl_entry *entry)
 		tl__free(entry);
 }
 
-/* --- accessors ----------------------------------------------------------------------------------
- */
+/* --- accessors -------------------------------------------------------------------------------- */
 
 const tl_id *tl_entry_id(const tl_entry *entry)
 {
@@ -218,8 +217,7 @@ const tl_id *tl__entry_tree_id(const tl_entry *entry)
 	return &entry->database;
 }
 
-/* --- signature ----------------------------------------------------------------------------------
- */
+/* --- signature -------------------------------------------------------------------------------- */
 
 TL__PUBLIC(tl_entry_signing_bytes, entry && out,
 	(const tl_entry *entry, char **out, size_t *len), (entry, out, len))

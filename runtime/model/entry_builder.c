@@ -177,8 +177,7 @@ void tl_entry_builder_step(tl_entry_builder *b, tl_str key, const tl_str *tips, 
 	b->key_name = TL__STR_NULL;
 }
 
-/* --- order
- * ---------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 static int by_text(const void *a, const void *b)
 {
@@ -212,8 +211,7 @@ static void sort_drafts(tl_entry_builder *b)
 		sort_unique(&b->stores[i].parents);
 }
 
-/* --- writing
- * -------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void put_text(tl__buf *out, const char *before, tl_str text)
 {

@@ -41,8 +41,7 @@ static void expect(cursor *c, const char *literal, size_t len)
 		c->bad = true;
 }
 
-/* --- texts --------------------------------------------------------------------------------------
- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 /* Whether one of eight bytes is a quote, a backslash or below 0x20. */
 static bool has_special(uint64_t word)
@@ -166,8 +165,7 @@ static tl_str read_text_or_null(cursor *c)
 	return ACCEPT(c, "null") ? TL__STR_NULL : read_text(c);
 }
 
-/* --- structures ---------------------------------------------------------------------------------
- */
+/* --- structures ------------------------------------------------------------------------------- */
 
 static size_t read_id_texts(cursor *c)
 {
@@ -289,8 +287,7 @@ static bool walk(cursor *c, tl_str text, tl_entry *e)
 	return !c->bad && c->at == c->end;
 }
 
-/* --- the block ----------------------------------------------------------------------------------
- */
+/* --- the block -------------------------------------------------------------------------------- */
 
 static tl_entry *new_block(const struct counts *n, tl_str text)
 {

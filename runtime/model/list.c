@@ -20,8 +20,7 @@ int tl_position_compare(const tl_position *a, const tl_position *b)
 	return memcmp(a->uuid, b->uuid, sizeof a->uuid);
 }
 
-/* --- items
- * ---------------------------------------------------------------------------------------- */
+/* --- items ------------------------------------------------------------------------------------ */
 
 size_t tl__list_search(const tl_value *list, const tl_position *position, bool *found)
 {
@@ -172,8 +171,7 @@ int tl_list_remove(tl_value *list, size_t index)
 	return tl_list_set(list, index, tl_value_deleted());
 }
 
-/* --- adding
- * ---------------------------------------------------------------------------------------- */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 #define NOWHERE SIZE_MAX
 

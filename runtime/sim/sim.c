@@ -173,8 +173,7 @@ static void happen_next(tl__sim *sim)
 	item->happen(item);
 }
 
-/* --- memory that runs out ----------------------------------------------------------------------
- */
+/* --- memory that runs out --------------------------------------------------------------------- */
 
 bool tl__sim_fail_alloc(tl__sim *sim, size_t n)
 {

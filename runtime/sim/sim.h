@@ -116,8 +116,7 @@ typedef struct tl__sim_result {
 void tl__sim_command(
 	tl__sim_peer *peer, tl__sync_command *command, tl__sim_result *result, uint64_t ms);
 
-/* --- memory that runs out ----------------------------------------------------------------------
- */
+/* --- memory that runs out --------------------------------------------------------------------- */
 
 /* The n-th allocation from now on that a core, its store work or an arriving answer makes fails,
  * and only that one (0: off); those of the simulator itself do not count. Returns whether the one

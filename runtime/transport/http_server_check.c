@@ -47,9 +47,9 @@ static bool is_named(const char *key, size_t len, const char *name)
 	return len == strlen(name) && strncasecmp(key, name, len) == 0;
 }
 
-/* --- lines -------------------------------------------------------------------------------------
- *
- * libmicrohttpd hands out texts where they stand in the head as received, each closed by zeros over
+/* --- lines ------------------------------------------------------------------------------------ */
+
+/* libmicrohttpd hands out texts where they stand in the head as received, each closed by zeros over
  * the CR and the LF of its line. So the places tell what the texts no longer do: a line that ended
  * with a bare LF, a zero byte within one, and a line folded over two, whose name was copied away. A
  * library that copies everything shows nothing of that, and nothing is judged. */

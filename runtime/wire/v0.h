@@ -108,8 +108,7 @@ void tl__v0_end_bootstrap(tl__buf *out, bool key_approved, const tl_permission *
 void tl__v0_begin_incremental(tl__buf *out, tl_str tree_id, const tl_str *their_tips, size_t count);
 void tl__v0_end_incremental(tl__buf *out);
 
-/* --- reading a response as a stream ------------------------------------------------------------
- */
+/* --- reading a response as a stream ----------------------------------------------------------- */
 
 typedef enum tl__v0_response_kind {
 	TL__V0_RESPONSE_NONE = 0, /* not known yet */

@@ -170,9 +170,9 @@ void tl__v1_write_unsigned(tl__buf *out, tl__v1_status status);
 /* Whether these bytes are one. */
 bool tl__v1_read_unsigned(tl__v1_status *out, const void *bytes, size_t len);
 
-/* --- args --------------------------------------------------------------------------------------
- *
- * Writers append one compact object; callers ask tl__buf_status. Readers take exactly that form:
+/* --- args ------------------------------------------------------------------------------------- */
+
+/* Writers append one compact object; callers ask tl__buf_status. Readers take exactly that form:
  * the members in their order, nothing else (TL_E_BAD_MESSAGE; TL_E_TOO_LARGE over a limit named
  * above). Texts without escapes are views into `args`, others are copied into `memory`. */
 
@@ -341,9 +341,9 @@ typedef struct tl__v1_refusal {
 void tl__v1_write_refusal(tl__buf *args, const tl__v1_refusal *refusal);
 int tl__v1_read_refusal(tl__v1_refusal *out, tl_str args) TL_MUST_USE;
 
-/* --- bodies ------------------------------------------------------------------------------------
- *
- * A body is lines, each closed by a line feed. An entry line holds canonical bytes and begins with
+/* --- bodies ----------------------------------------------------------------------------------- */
+
+/* A body is lines, each closed by a line feed. An entry line holds canonical bytes and begins with
  * `{"tree"`; the others are objects whose first member names the kind. */
 typedef enum tl__v1_line_kind {
 	TL__V1_LINE_TIP,

@@ -245,8 +245,7 @@ static inline size_t pulled(const tl_id *db, const char *const *keys, size_t cou
 	return entries;
 }
 
-/* --- entries that somebody else makes ----------------------------------------------------------
- */
+/* --- entries that somebody else makes --------------------------------------------------------- */
 
 typedef struct made {
 	tl_str text; /* of `bytes` */

@@ -30,8 +30,7 @@ static inline void close_all(void)
 	tl__store_close(store);
 }
 
-/* --- making entries
- * ------------------------------------------------------------------------------- */
+/* --- making entries --------------------------------------------------------------------------- */
 
 typedef struct item {
 	tl_entry *entry;

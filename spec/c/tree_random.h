@@ -40,8 +40,7 @@ static inline size_t below(history *h, size_t bound)
 
 static const tl_str store_name = {"s", 1};
 
-/* --- random deltas
- * -------------------------------------------------------------------------------- */
+/* --- random deltas ---------------------------------------------------------------------------- */
 
 static inline tl_value *random_value(history *h, int depth);
 
@@ -88,8 +87,7 @@ static inline tl_value *random_value(history *h, int depth)
 	}
 }
 
-/* --- random histories
- * ----------------------------------------------------------------------------- */
+/* --- random histories ------------------------------------------------------------------------- */
 
 static inline void free_history(history *h)
 {
@@ -206,8 +204,7 @@ static inline void make_history(history *h, uint64_t seed)
 		add_item(h);
 }
 
-/* --- the plain fold
- * ------------------------------------------------------------------------------- */
+/* --- the plain fold --------------------------------------------------------------------------- */
 
 /* Items of the store behind these, themselves included. */
 static inline unsigned closure(const history *h, unsigned tips)

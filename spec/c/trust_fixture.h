@@ -88,8 +88,7 @@ static inline bool somebody_waits(void *ud)
 		worlds_on_disk = worlds_in_pieces = false;                                         \
 	}
 
-/* --- keys ---------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 typedef struct signer {
 	tl_secret secret;
@@ -111,8 +110,7 @@ static inline signer signer_of(uint8_t number)
 	return s;
 }
 
-/* --- settings -----------------------------------------------------------------------------------
- */
+/* --- settings --------------------------------------------------------------------------------- */
 
 static inline bool put_text(tl_value *settings, const char *name, tl_str text)
 {
@@ -165,8 +163,7 @@ static inline tl_permission writing(uint32_t priority)
 	return (tl_permission){TL_WRITE, priority};
 }
 
-/* --- entries ------------------------------------------------------------------------------------
- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 #define DRAFT_MAX 24
 
@@ -337,8 +334,7 @@ static inline tl_entry *make_note(const tl_entry *root, const tl_entry *parent,
 		.by = by});
 }
 
-/* --- feeding ------------------------------------------------------------------------------------
- */
+/* --- feeding ---------------------------------------------------------------------------------- */
 
 typedef struct feeding {
 	tl_str sender;
@@ -401,8 +397,7 @@ static inline tl__fate feed_one(world *w, const tl_entry *root, tl_entry *entry)
 	} while (0)
 #define CHECK_VERIFIED(expression) CHECK_FATE(expression, TL__FATE_VERIFIED, TL_OK)
 
-/* --- looking ------------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 typedef struct look {
 	bool found;

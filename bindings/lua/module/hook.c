@@ -20,8 +20,7 @@ struct lua_hook {
 	int functions; /* registry reference */
 };
 
-/* --- the state ---------------------------------------------------------------------------------
- */
+/* --- the state -------------------------------------------------------------------------------- */
 
 static void release_home(struct home *home)
 {

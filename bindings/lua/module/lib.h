@@ -61,9 +61,9 @@ uint64_t tlua_option_duration(lua_State *L, int arg, const char *name, uint64_t 
 uint64_t tlua_option_size(lua_State *L, int arg, const char *name, uint64_t otherwise);
 uint64_t tlua_option_count(lua_State *L, int arg, const char *name, uint64_t otherwise);
 
-/* --- texts of people (text.c) -------------------------------------------------------------------
- *
- * False when the text is not what is needed; the thread's last error says why, and the caller gives
+/* --- texts of people (text.c) ----------------------------------------------------------------- */
+
+/* False when the text is not what is needed; the thread's last error says why, and the caller gives
  * tlua_fail. A value of another type raises. */
 
 /* Without a zero byte: names, paths, bound addresses. bad_argument. */
@@ -98,8 +98,7 @@ void *tlua_check_handle(lua_State *L, int arg, const char *type);
  * Leaves nothing on the stack. */
 void tlua_new_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_CFunction drop);
 
-/* --- where in a table (place.c) ----------------------------------------------------------------
- */
+/* --- where in a table (place.c) --------------------------------------------------------------- */
 
 /* Where a value stands that is being walked; NULL is the outermost one. Each place knows the one
  * above and lives on the C stack. */

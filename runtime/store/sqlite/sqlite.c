@@ -10,8 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-/* --- snapshots: a read transaction on a connection of its own ----------------------------------
- */
+/* --- snapshots: a read transaction on a connection of its own --------------------------------- */
 
 static int run(tl__sq_conn *conn, tl__sql which)
 {

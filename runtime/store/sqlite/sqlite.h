@@ -121,8 +121,7 @@ typedef struct tl__sq_snapshot {
 	tl__sq_conn *conn;
 } tl__sq_snapshot;
 
-/* --- sqlite_place.c: the same files whatever becomes of their path -----------------------------
- */
+/* --- sqlite_place.c: the same files whatever becomes of their path ---------------------------- */
 
 /* Opens a file by a name from tl__sq_place. *out is to be closed also after a failure. */
 int tl__sq_open_place(sqlite3 **out, const char *place) TL_MUST_USE;
@@ -227,8 +226,7 @@ void tl__sq_unlock(tl__sqlite *store);
 /* Creates the schema in an empty file, or checks what is there; fills the checksum key. */
 int tl__sq_schema(tl__sqlite *store, tl__sq_conn *conn) TL_MUST_USE;
 
-/* --- sqlite_upgrade.c ---------------------------------------------------------------------------
- */
+/* --- sqlite_upgrade.c ------------------------------------------------------------------------- */
 
 /* Brings a file of an older version up to TL__SQ_VERSION, in one transaction. */
 int tl__sq_upgrade(tl__sqlite *store, tl__sq_conn *conn, int64_t version) TL_MUST_USE;
@@ -256,8 +254,7 @@ int tl__sq_aside_drop(tl__sq_change *change, const tl_id *id) TL_MUST_USE;
 /* Number of an entry in the DAG, 0 when it is not there. */
 int tl__sq_entry_number(tl__sq_conn *conn, int64_t db, const tl_id *id, int64_t *n) TL_MUST_USE;
 
-/* --- sqlite_log.c: the log back into the file --------------------------------------------------
- */
+/* --- sqlite_log.c: the log back into the file ------------------------------------------------- */
 
 void tl__sq_log_init(tl__sq_log *log);
 void tl__sq_log_end(tl__sqlite *store); /* waits for a copy that runs */

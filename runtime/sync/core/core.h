@@ -204,8 +204,7 @@ void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *su
 	const tl__v1_cursor *seen, int64_t since);
 void tl__pair_save_cursors(tl__sync *sync, tl__pair *pair);
 
-/* --- record.c: README.md, Stored records -------------------------------------------------------
- */
+/* --- record.c: README.md, Stored records ------------------------------------------------------ */
 
 typedef struct tl__sync_outcome {
 	int64_t started; /* wall */

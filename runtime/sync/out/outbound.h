@@ -157,8 +157,7 @@ void tl__contact_cancel(tl__sync *sync, uint64_t op);
 void tl__acquaint(tl__sync *sync, tl__peer *peer);
 void tl__contacts_free(tl__sync *sync);
 
-/* --- session.c, pull.c, push.c, tree_v0.c: one exchange of a pair ------------------------------
- */
+/* --- session.c, pull.c, push.c, tree_v0.c: one exchange of a pair ----------------------------- */
 
 struct tl__session {
 	uint64_t number;
@@ -298,8 +297,7 @@ int tl__pull_take(tl__sync *sync, tl__session *session, tl__work *work,
 int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
 	size_t count) TL_MUST_USE;
 
-/* --- watch.c, watch_answer.c: requests held by peers ---------------------------------------------
- */
+/* --- watch.c, watch_answer.c: requests held by peers ------------------------------------------ */
 
 #define TL__WATCH_HOLD_MS      50000
 #define TL__WATCH_MIN_HOLD_MS  5000
@@ -365,8 +363,7 @@ uint64_t tl__asks_due(const tl__sync *sync); /* monotonic; UINT64_MAX: none wait
 void tl__ask_cancel(tl__sync *sync, uint64_t op);
 void tl__asks_free(tl__sync *sync);
 
-/* --- load.c, sync.c
- * ----------------------------------------------------------------------------------- */
+/* --- load.c, sync.c --------------------------------------------------------------------------- */
 
 void tl__sync_load(tl__sync *sync); /* hands out the load; sets `loaded` when it is back */
 /* Fields of 0 or NULL keep what is set. */

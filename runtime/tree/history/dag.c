@@ -59,8 +59,7 @@ static int unknown_ids(
 	return TL_OK;
 }
 
-/* --- nodes
- * ---------------------------------------------------------------------------------------- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 static int remember_node(tl__dag *dag, const tl_id *id, const tl__entry_row *row)
 {
@@ -117,8 +116,7 @@ int tl__dag_need(tl__dag *dag, const tl_id *ids, size_t count)
 	return code;
 }
 
-/* --- members
- * -------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 int tl__dag_store_of(tl__dag *dag, tl_str name, tl__dag_store **out)
 {
@@ -190,8 +188,7 @@ tl__dag_member *tl__dag_member_of(const tl__dag_store *store, const tl_id *id)
 	return member && member->there ? member : NULL;
 }
 
-/* --- walks
- * ---------------------------------------------------------------------------------------- */
+/* --- walks ------------------------------------------------------------------------------------ */
 
 /* Sees one generation; the parents to see next go to `next`. */
 static int see(tl__dag *dag, tl__dag_store *store, const tl_id *ids, size_t count,

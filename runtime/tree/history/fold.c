@@ -19,8 +19,7 @@ static int by_stamp(const void *a, const void *b)
 	return tl__stamp_compare(x, y);
 }
 
-/* --- one delta
- * ------------------------------------------------------------------------------------ */
+/* --- one delta -------------------------------------------------------------------------------- */
 
 static int merge_delta(const tl__dag_store *store, const tl_entry *entry, tl_value *doc)
 {
@@ -115,8 +114,7 @@ int tl__dag_merge(tl__dag *dag, tl__dag_store *store, tl__dag_member *member, tl
 	return merge_chunk(dag, store, &member, 1, doc);
 }
 
-/* --- all
- * ------------------------------------------------------------------------------------------ */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static int collect(void *ud, tl__dag_member *member)
 {

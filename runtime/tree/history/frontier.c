@@ -6,8 +6,7 @@
 #include "base/str.h"
 #include "tree/history/dag.h"
 
-/* --- sets
- * ----------------------------------------------------------------------------------------- */
+/* --- sets ------------------------------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b)
 {
@@ -55,8 +54,7 @@ int tl__dag_set_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **o
 	return code;
 }
 
-/* --- reducing
- * ------------------------------------------------------------------------------------- */
+/* --- reducing --------------------------------------------------------------------------------- */
 
 /* Members of a set that may still be ancestors of others. */
 typedef struct candidates {
@@ -169,8 +167,7 @@ int tl__dag_reduce(tl__dag *dag, tl__dag_set *set, tl__dag_set **out)
 	return code;
 }
 
-/* --- frontiers
- * ------------------------------------------------------------------------------------ */
+/* --- frontiers -------------------------------------------------------------------------------- */
 
 static int on_id(void *ud, const tl_id *id)
 {

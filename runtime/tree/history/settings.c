@@ -7,8 +7,7 @@
 #include "model/doc_path.h"
 #include "tree/history/dag.h"
 
-/* --- at a frontier
- * -------------------------------------------------------------------------------- */
+/* --- at a frontier ---------------------------------------------------------------------------- */
 
 static bool has_planned(const tl__dag *dag, const tl__dag_set *set)
 {
@@ -138,8 +137,7 @@ int tl__settings_of_set(tl__tree *tree, tl__dag *dag, tl__dag_set *set, tl__sett
 	return TL_OK;
 }
 
-/* --- for everybody
- * -------------------------------------------------------------------------------- */
+/* --- for everybody ---------------------------------------------------------------------------- */
 
 int tl__settings_at(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_id *frontier,
 	size_t count, tl__settings **out)

@@ -61,8 +61,7 @@ static int put_row(tl__run *run, const tl__item *item, tl__verdict verdict)
 	return verdict == TL__PENDING ? gather_needs(run, item, row) : TL_OK;
 }
 
-/* --- pending ------------------------------------------------------------------------------------
- */
+/* --- pending ---------------------------------------------------------------------------------- */
 
 /* What the sender of the page, and strangers together, have pending. */
 typedef struct usage {
@@ -189,8 +188,7 @@ static int put_pending(tl__run *run)
 	return code;
 }
 
-/* --- all ----------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 int tl__run_set_aside(tl__run *run)
 {

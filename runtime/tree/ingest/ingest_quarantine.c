@@ -19,8 +19,7 @@ typedef struct room {
 	size_t *next_new; /* of the same sender, by place among the run's asides */
 } room;
 
-/* --- who is there -------------------------------------------------------------------------------
- */
+/* --- who is there ----------------------------------------------------------------------------- */
 
 /* Those that leave or are written anew in this turn are not counted twice. */
 static void discount(room *m)
@@ -65,8 +64,7 @@ static int admit(room *m, size_t at)
 	return TL_OK;
 }
 
-/* --- who has to stay ----------------------------------------------------------------------------
- */
+/* --- who has to stay -------------------------------------------------------------------------- */
 
 static int note_needed(room *m)
 {
@@ -125,8 +123,7 @@ static int find_newcomer(room *m, tl__share *share)
 	return code;
 }
 
-/* --- who has to go ------------------------------------------------------------------------------
- */
+/* --- who has to go ---------------------------------------------------------------------------- */
 
 static bool is_over(const room *m)
 {

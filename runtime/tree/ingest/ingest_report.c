@@ -4,8 +4,7 @@
 #include "base/mem.h"
 #include "tree/ingest/ingest_run.h"
 
-/* --- fates --------------------------------------------------------------------------------------
- */
+/* --- fates ------------------------------------------------------------------------------------ */
 
 static const tl__fate_kind kinds[] = {
 	[TL__ITEM_OPEN] = TL__FATE_DECLINED,
@@ -38,8 +37,7 @@ tl__fate tl__run_fate(const tl__run *run, const tl__line *line)
 	return fate;
 }
 
-/* --- what is missing ----------------------------------------------------------------------------
- */
+/* --- what is missing -------------------------------------------------------------------------- */
 
 typedef struct search {
 	const tl__run *run;

@@ -9,8 +9,7 @@
 
 #define ASK_MAX 256 /* ids in one question for what is held */
 
-/* --- making -----------------------------------------------------------------------------------
- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static char *choose_directory(const char *directory)
 {
@@ -61,8 +60,7 @@ void tl__spool_free(tl__spool *spool)
 	tl__free(spool);
 }
 
-/* --- adding -------------------------------------------------------------------------------------
- */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 static int insert(tl__spool *spool, const tl_entry *entry)
 {
@@ -129,8 +127,7 @@ void tl__spool_finish(tl__spool *spool)
 	spool->finished = true;
 }
 
-/* --- giving out ---------------------------------------------------------------------------------
- */
+/* --- giving out ------------------------------------------------------------------------------- */
 
 /* The next of the ids that nobody has sent so far: their nodes to `numbers`. */
 static size_t next_absent(tl__spool *spool, uint32_t *numbers, tl_id *ids)
@@ -265,8 +262,7 @@ void tl__spool_measure(const tl__spool *spool, tl__spool_usage *out)
 	*out = spool->usage;
 }
 
-/* --- helpers ------------------------------------------------------------------------------------
- */
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 int tl__spool_expect_root(tl_str line, tl_entry_form form, const tl_id *asked)
 {

@@ -4,8 +4,7 @@
 #include "base/siphash.h"
 #include "tree/spool/spool_impl.h"
 
-/* --- shelves ------------------------------------------------------------------------------------
- */
+/* --- shelves ---------------------------------------------------------------------------------- */
 
 int tl__spool_grow(tl__spool *spool, void **array, uint32_t *cap, size_t size)
 {
@@ -90,8 +89,7 @@ static void take_back(tl__spool *spool, struct shelf *shelf, uint32_t number)
 		drop_block(spool, shelf, number / TL__SPOOL_BLOCK);
 }
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static size_t home_of(const tl__spool *spool, const tl_id *id)
 {
@@ -155,8 +153,7 @@ static void drop_table(tl__spool *spool)
 	spool->table_cap = spool->table_used = 0;
 }
 
-/* --- nodes --------------------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 uint32_t tl__spool_find(const tl__spool *spool, const tl_id *id)
 {
@@ -224,8 +221,7 @@ void tl__spool_index_free(tl__spool *spool)
 	drop_shelf(spool, &spool->edges);
 }
 
-/* --- waiting ------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 void tl__spool_make_ready(tl__spool *spool, uint32_t number)
 {

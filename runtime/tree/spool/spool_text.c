@@ -50,8 +50,7 @@ static int append_to_file(tl__spool *spool, tl_str bytes)
 	return TL_OK;
 }
 
-/* --- blocks -------------------------------------------------------------------------------------
- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 static void drop_first(tl__spool *spool)
 {
@@ -117,8 +116,7 @@ static char *place(const tl__spool *spool, uint64_t offset, size_t *len)
 	return spool->texts[offset / TL__SPOOL_WRITE_BYTES] + into;
 }
 
-/* --- for the spool ------------------------------------------------------------------------------
- */
+/* --- for the spool ---------------------------------------------------------------------------- */
 
 int tl__spool_keep(tl__spool *spool, tl_str text, uint64_t *offset)
 {

@@ -26,8 +26,7 @@ void tl__judge_free(tl__judge *judge)
 	tl__arena_free(&judge->arena);
 }
 
-/* --- delegation ---------------------------------------------------------------------------------
- */
+/* --- delegation ------------------------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b)
 {
@@ -189,8 +188,7 @@ static int resolve_path(tl__judge *j, tl_entry *entry, tl__opinion *out)
 	return TL_OK;
 }
 
-/* --- direct keys --------------------------------------------------------------------------------
- */
+/* --- direct keys ------------------------------------------------------------------------------ */
 
 /* What a direct name resolves to under the current settings. */
 typedef struct resolved {
@@ -233,8 +231,7 @@ static int resolve_name(tl__judge *j, tl_entry *entry, tl__opinion *out)
 	return TL_OK;
 }
 
-/* --- the whole ----------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int find_settings(tl__judge *j, tl_entry *entry)
 {
