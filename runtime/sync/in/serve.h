@@ -158,7 +158,7 @@ struct tl__serve {
 	tl__map watchers; /* key -> struct tl__watcher */
 	tl__heap hold_dues, watcher_dues;
 	/* serve_access.c */
-	tl__map access;       /* request id -> struct access_row */
+	tl__map access;       /* request id -> tl__access_row */
 	uint64_t next_expiry; /* monotonic: when the rows in `_sync` are looked at */
 	bool expiring;        /* a work does so */
 };

@@ -1,29 +1,9 @@
 /* Access requests: kept for the owner as records of `_sync` (core/README.md), bounded by
  * key, number and age. What is needed for the bounds is remembered as local documents. */
+#include "sync/in/serve_access.h"
+
 #include <stdio.h>
 #include <string.h>
-#include "sync/in/serve.h"
-
-#define LOCAL_PREFIX       "sync/serve/access/"
-#define LOCAL_CLAIM_PREFIX "sync/serve/claim/" /* of one that was not proven */
-
-typedef enum row_state { PENDING, APPROVED, REJECTED } row_state;
-
-static const char *const state_names[] = {"pending", "approved", "rejected"};
-
-struct access_row {
-	row_state state;
-	char id[37];
-	char key[TL_KEY_TEXT_LEN + 1];
-	char name[TL__V1_MAX_TEXT + 1];
-	char permission[24];
-	tl_id db;
-	int64_t time;    /* wall ms */
-	uint64_t number; /* of this process; 0: loaded */
-	bool proven;
-	bool known;                      /* keeps its place */
-	char source[TL__SOURCE_LEN + 1]; /* of a stranger; empty: it was not kept */
-};
 
 bool tl__serve_wish_name_valid(tl_str name)
 {
@@ -34,26 +14,21 @@ bool tl__serve_wish_name_valid(tl_str name)
 
 /* --- the rows kept ---------------------------------------------------------------------------- */
 
-static tl_str row_id(const struct access_row *row)
+static int keep_row(tl__sync *sync, const tl__access_row *row)
 {
-	return (tl_str){row->id, sizeof row->id - 1};
-}
-
-static int keep_row(tl__sync *sync, const struct access_row *row)
-{
-	struct access_row *kept = tl__alloc(sizeof *kept);
+	tl__access_row *kept = tl__alloc(sizeof *kept);
 	int rc;
 
 	if (!kept)
 		return TL_E_NOMEM;
 	*kept = *row;
-	rc = tl__map_set(&sync->serve->access, row_id(kept), kept);
+	rc = tl__map_set(&sync->serve->access, tl__access_id(kept), kept);
 	if (rc != TL_OK)
 		tl__free(kept);
 	return rc;
 }
 
-static bool is_same(const struct access_row *a, const struct access_row *b)
+static bool is_same(const tl__access_row *a, const tl__access_row *b)
 {
 	return a->proven == b->proven && strcmp(a->key, b->key) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->permission, b->permission) == 0 &&
@@ -61,7 +36,7 @@ static bool is_same(const struct access_row *a, const struct access_row *b)
 }
 
 /* Proven ones that keep their places, other proven ones, and claims do not share room. */
-static bool is_of_kind(const struct access_row *a, const struct access_row *b)
+static bool is_of_kind(const tl__access_row *a, const tl__access_row *b)
 {
 	return a->proven == b->proven && a->known == b->known;
 }
@@ -72,23 +47,23 @@ struct access_count {
 };
 
 /* Finds the same wish, and counts those of its kind. */
-static const struct access_row *find_same(
-	const tl__sync *sync, const struct access_row *row, struct access_count *count)
+static const tl__access_row *find_same(
+	const tl__sync *sync, const tl__access_row *row, struct access_count *count)
 {
-	const struct access_row *same = NULL;
+	const tl__access_row *same = NULL;
 	size_t at = 0;
 	tl_str id;
 	void *value;
 
 	*count = (struct access_count){0, 0};
 	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
-		const struct access_row *other = value;
+		const tl__access_row *other = value;
 
 		if (other->proven != row->proven)
 			continue;
 		if (is_same(other, row))
 			same = other;
-		if (other->state != PENDING)
+		if (other->state != TL__ACCESS_PENDING)
 			continue;
 		count->in_all += is_of_kind(other, row);
 		count->of_key += strcmp(other->key, row->key) == 0;
@@ -96,73 +71,38 @@ static const struct access_row *find_same(
 	return same;
 }
 
-static void local_key(const struct access_row *row, char out[64])
+static void drop_row(tl__sync *sync, tl__access_row *row)
 {
-	snprintf(out, 64, "%s%s", row->proven ? LOCAL_PREFIX : LOCAL_CLAIM_PREFIX, row->id);
+	tl__access_forget_local(sync, row);
+	tl__map_remove(&sync->serve->access, tl__access_id(row));
+	tl__free(row);
 }
 
-/* --- storing ---------------------------------------------------------------------------------- */
-
-static void put_local(tl__sync *sync, const struct access_row *row)
+static void forget_expired(tl__sync *sync)
 {
-	char key[64], db[TL_ID_TEXT_LEN + 1];
-	tl__buf value = TL__BUF_INIT;
+	size_t at = 0;
+	tl_str id;
+	void *value;
 
-	local_key(row, key);
-	tl_id_format(&row->db, db);
-	tl__buf_format(&value, "%s\n%s\n%s\n%lld %s", row->key, row->permission, db,
-		(long long)row->time, state_names[row->state]);
-	if (!row->known)
-		tl__buf_format(&value, " %s", row->source);
-	tl__buf_format(&value, "\n%s", row->name);
-	if (tl__buf_status(&value) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&value));
-	tl__buf_free(&value);
+	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
+		tl__access_row *row = value;
+
+		if (row->state == TL__ACCESS_PENDING &&
+			sync->wall - row->time > TL__SERVE_REQUEST_MS)
+			drop_row(sync, row);
+	}
 }
 
-static void put_member(tl__buf *out, const char *name, tl_str text)
-{
-	tl__buf_text(out, name);
-	tl__json_put_string(out, text);
-}
+/* --- told to the owner ------------------------------------------------------------------------ */
 
-/* Members and order as core/README.md lists them; the address is where it was asked from. */
-static void put_record(tl__sync *sync, const struct access_row *row, const tl__access_wish *wish)
-{
-	tl__work_record record = {.store = TL__SYNC_REQUESTS, .path_len = 1};
-	char db[TL_ID_TEXT_LEN + 1], permission[24], time[30];
-	tl__buf json = TL__BUF_INIT;
-
-	tl_id_format(&row->db, db);
-	tl_permission_to_json(wish->permission, permission);
-	tl__time_format(row->time, time);
-	put_member(&json, "{\"tree_id\":", tl__str_z(db));
-	put_member(&json, ",\"requesting_pubkey\":", tl__str_z(row->key));
-	put_member(&json, ",\"requesting_key_name\":", wish->name);
-	tl__buf_format(&json, ",\"requested_permission\":%s", permission);
-	put_member(&json, ",\"timestamp\":", tl__str_z(time));
-	tl__buf_text(&json, ",\"status\":\"Pending\",\"peer_address\":{");
-	put_member(&json, "\"transport_type\":", wish->transport);
-	put_member(&json, ",\"address\":", wish->remote);
-	tl__buf_text(&json, "}}");
-	record.path[0] = row_id(row);
-	record.text = tl__buf_view(&json);
-	if (tl__buf_status(&json) == TL_OK)
-		tl__sync_put_record(sync, &record);
-	tl__buf_free(&json);
-}
-
-static void forget_expired(tl__sync *sync);
-static void drop_row(tl__sync *sync, struct access_row *row);
-
-static struct access_row *row_numbered(const tl__sync *sync, uint64_t number)
+static tl__access_row *row_numbered(const tl__sync *sync, uint64_t number)
 {
 	size_t at = 0;
 	tl_str id;
 	void *row;
 
 	while (tl__map_next(&sync->serve->access, &at, &id, &row))
-		if (((struct access_row *)row)->number == number)
+		if (((tl__access_row *)row)->number == number)
 			return row;
 	return NULL;
 }
@@ -170,7 +110,7 @@ static struct access_row *row_numbered(const tl__sync *sync, uint64_t number)
 /* The owner hears of it only when it cannot be lost any more. */
 static void row_saved(tl__sync *sync, uint64_t number, int code)
 {
-	struct access_row *row = row_numbered(sync, number);
+	tl__access_row *row = row_numbered(sync, number);
 	tl_key key;
 
 	if (row && code != TL_OK)
@@ -182,7 +122,7 @@ static void row_saved(tl__sync *sync, uint64_t number, int code)
 /* --- room ------------------------------------------------------------------------------------- */
 
 /* Each is a commit: how often strangers may cause one is bounded, of a source and in all. */
-static bool may_come(tl__sync *sync, const struct access_row *row)
+static bool may_come(tl__sync *sync, const tl__access_row *row)
 {
 	static const tl__serve_rate of_source = {
 		TL__SERVE_SOURCE_WISH_BURST, TL__SERVE_SOURCE_WISH_PER_S};
@@ -197,34 +137,34 @@ static bool may_come(tl__sync *sync, const struct access_row *row)
 
 /* How many of its kind wait that came from where this one did; with the newcomer. */
 static size_t count_of_source(
-	const tl__sync *sync, const struct access_row *row, const struct access_row *newcomer)
+	const tl__sync *sync, const tl__access_row *row, const tl__access_row *newcomer)
 {
 	size_t at = 0, count = strcmp(row->source, newcomer->source) == 0;
 	tl_str id;
 	void *value;
 
 	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
-		const struct access_row *other = value;
+		const tl__access_row *other = value;
 
-		count += other->state == PENDING && is_of_kind(other, row) &&
+		count += other->state == TL__ACCESS_PENDING && is_of_kind(other, row) &&
 			 strcmp(other->source, row->source) == 0;
 	}
 	return count;
 }
 
 /* The oldest of the source that has most: who comes from one place takes none from another. */
-static struct access_row *first_to_go(const tl__sync *sync, const struct access_row *newcomer)
+static tl__access_row *first_to_go(const tl__sync *sync, const tl__access_row *newcomer)
 {
-	struct access_row *first = NULL;
+	tl__access_row *first = NULL;
 	size_t at = 0, most = 0;
 	tl_str id;
 	void *value;
 
 	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
-		struct access_row *row = value;
+		tl__access_row *row = value;
 		size_t count;
 
-		if (row->state != PENDING || !is_of_kind(row, newcomer))
+		if (row->state != TL__ACCESS_PENDING || !is_of_kind(row, newcomer))
 			continue;
 		count = count_of_source(sync, row, newcomer);
 		if (first && (count < most || (count == most && row->time >= first->time)))
@@ -236,20 +176,19 @@ static struct access_row *first_to_go(const tl__sync *sync, const struct access_
 }
 
 /* The owner is not asked about it any more. */
-static void displace(tl__sync *sync, struct access_row *row)
+static void displace(tl__sync *sync, tl__access_row *row)
 {
 	tl__work_record record = {.store = TL__SYNC_REQUESTS, .path_len = 1};
 
-	record.path[0] = row_id(row);
+	record.path[0] = tl__access_id(row);
 	tl__sync_put_record(sync, &record);
 	drop_row(sync, row);
 }
 
-static bool make_room(
-	tl__sync *sync, const struct access_row *row, const struct access_count *count)
+static bool make_room(tl__sync *sync, const tl__access_row *row, const struct access_count *count)
 {
 	static const size_t most[] = {TL__SERVE_MAX_CLAIMS, TL__SERVE_UNKNOWN_REQUESTS};
-	struct access_row *gone;
+	tl__access_row *gone;
 
 	if (count->of_key >= TL__SERVE_MAX_KEY_REQUESTS || !may_come(sync, row))
 		return false;
@@ -267,11 +206,11 @@ static bool make_room(
 
 int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37])
 {
-	struct access_row row = {.db = wish->db,
+	tl__access_row row = {.db = wish->db,
 		.time = sync->wall,
 		.proven = wish->proven,
 		.known = wish->proven && wish->known};
-	const struct access_row *same;
+	const tl__access_row *same;
 	struct access_count count;
 	int rc;
 
@@ -288,10 +227,10 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	if (same) {
 		memcpy(id, same->id, sizeof same->id);
 		/* What was approved and is asked for again was taken back since. */
-		return same->state == PENDING
+		return same->state == TL__ACCESS_PENDING
 			       ? TL_OK
 			       : tl__fail(TL_E_NOT_PERMITTED, "this access request is %s",
-					 state_names[same->state]);
+					 tl__access_states[same->state]);
 	}
 	if (!make_room(sync, &row, &count))
 		return tl__fail(TL_E_BUSY, "too many access requests are waiting");
@@ -300,8 +239,8 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	rc = keep_row(sync, &row);
 	if (rc != TL_OK)
 		return rc;
-	put_local(sync, &row);
-	put_record(sync, &row, wish);
+	tl__access_put_local(sync, &row);
+	tl__access_put_record(sync, &row, wish);
 	if (sync->serve->next_expiry == UINT64_MAX)
 		sync->serve->next_expiry = sync->now + TL__SERVE_EXPIRE_MS;
 	tl__sync_save_then(sync, row_saved, row.number);
@@ -312,100 +251,19 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 /* --- load, expiry ------------------------------------------------------------------------------
  */
 
-/* The next line of a local document; ptr NULL when there is none. */
-static tl_str take_line(tl_str *text)
-{
-	const char *end = text->ptr ? memchr(text->ptr, '\n', text->len) : NULL;
-	tl_str line = {text->ptr, end ? (size_t)(end - text->ptr) : text->len};
-
-	*text = end ? (tl_str){end + 1, text->len - line.len - 1} : TL__STR_NULL;
-	return line;
-}
-
-static bool copy_text(char *out, size_t cap, tl_str text)
-{
-	if (!text.ptr || text.len >= cap)
-		return false;
-	memcpy(out, text.ptr, text.len);
-	out[text.len] = 0;
-	return true;
-}
-
-/* The next word of a line; ptr NULL when there is none. */
-static tl_str take_word(tl_str *line)
-{
-	const char *end = line->ptr ? memchr(line->ptr, ' ', line->len) : NULL;
-	tl_str word = {line->ptr, end ? (size_t)(end - line->ptr) : line->len};
-
-	*line = end ? (tl_str){end + 1, line->len - word.len - 1} : TL__STR_NULL;
-	return word;
-}
-
-/* "1767225600000 rejected", of a stranger with its source; without a state it waits. */
-static bool read_time(struct access_row *row, tl_str line)
-{
-	tl_str time = take_word(&line), state = take_word(&line);
-
-	row->state = PENDING;
-	while (state.ptr && !tl__str_eq(state, tl__str_z(state_names[row->state])))
-		if (row->state++ == REJECTED)
-			return false;
-	row->known = row->proven && !line.ptr;
-	if (line.ptr && !copy_text(row->source, sizeof row->source, line))
-		return false;
-	return time.ptr && tl__json_i64(time, &row->time) == TL_OK;
-}
-
-static bool read_row(struct access_row *row, tl_str key, tl_str value)
-{
-	size_t prefix = row->proven ? sizeof LOCAL_PREFIX - 1 : sizeof LOCAL_CLAIM_PREFIX - 1;
-	tl_str id = {key.ptr + prefix, key.len - prefix}, db;
-	bool ok = copy_text(row->id, sizeof row->id, id) && id.len == sizeof row->id - 1 &&
-		  copy_text(row->key, sizeof row->key, take_line(&value)) &&
-		  copy_text(row->permission, sizeof row->permission, take_line(&value));
-
-	db = take_line(&value);
-	return ok && tl_id_parse(&row->db, db) == TL_OK && read_time(row, take_line(&value)) &&
-	       copy_text(row->name, sizeof row->name, value);
-}
-
 void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value)
 {
-	struct access_row row = {.proven = tl__str_starts(key, TL__STR(LOCAL_PREFIX))};
+	tl__access_row row = {.proven = tl__str_starts(key, TL__STR(TL__ACCESS_LOCAL))};
 
-	if (!row.proven && !tl__str_starts(key, TL__STR(LOCAL_CLAIM_PREFIX)))
+	if (!row.proven && !tl__str_starts(key, TL__STR(TL__ACCESS_CLAIM_LOCAL)))
 		return;
-	if (!read_row(&row, key, value))
+	if (!tl__access_read(&row, key, value))
 		tl__log_write(sync->log, TL_LOG_WARNING, "sync",
 			"the local document %.*s cannot be read and is passed over",
 			TL__STR_ARG(key));
 	else if (keep_row(sync, &row) != TL_OK)
 		tl__log_write(sync->log, TL_LOG_WARNING, "sync",
 			"an access request was not loaded: %s", tl_error_message(tl_last_error()));
-}
-
-static void drop_row(tl__sync *sync, struct access_row *row)
-{
-	char key[64];
-
-	local_key(row, key);
-	tl__sync_put_local(sync, tl__str_z(key), TL__STR_NULL);
-	tl__map_remove(&sync->serve->access, row_id(row));
-	tl__free(row);
-}
-
-static void forget_expired(tl__sync *sync)
-{
-	size_t at = 0;
-	tl_str id;
-	void *value;
-
-	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
-		struct access_row *row = value;
-
-		if (row->state == PENDING && sync->wall - row->time > TL__SERVE_REQUEST_MS)
-			drop_row(sync, row);
-	}
 }
 
 static void rows_expired(void *core, tl__work *work)
@@ -454,7 +312,7 @@ uint64_t tl__serve_access_due(const tl__sync *sync)
 									 : UINT64_MAX;
 }
 
-static void hint_of_claim(const tl__sync *sync, const struct access_row *row, char *hint)
+static void hint_of_claim(const tl__sync *sync, const tl__access_row *row, char *hint)
 {
 	char db[TL_ID_TEXT_LEN + 1];
 
@@ -471,15 +329,15 @@ static void hint_of_claim(const tl__sync *sync, const struct access_row *row, ch
 /* What was decided is remembered, so that it is not asked of the owner again: so many. */
 static void drop_oldest_decided(tl__sync *sync)
 {
-	struct access_row *oldest = NULL;
+	tl__access_row *oldest = NULL;
 	size_t at = 0, count = 0;
 	tl_str id;
 	void *value;
 
 	while (tl__map_next(&sync->serve->access, &at, &id, &value)) {
-		struct access_row *row = value;
+		tl__access_row *row = value;
 
-		if (row->state == PENDING)
+		if (row->state == TL__ACCESS_PENDING)
 			continue;
 		count++;
 		if (!oldest || row->time < oldest->time)
@@ -491,15 +349,15 @@ static void drop_oldest_decided(tl__sync *sync)
 
 void tl__serve_decided(tl__sync *sync, tl_str id, bool approved, char hint[TL__SYNC_ERROR_TEXT])
 {
-	struct access_row *row = tl__map_get(&sync->serve->access, id);
+	tl__access_row *row = tl__map_get(&sync->serve->access, id);
 
 	hint[0] = '\0';
 	if (!row)
 		return;
 	if (approved)
 		hint_of_claim(sync, row, hint);
-	row->state = approved ? APPROVED : REJECTED;
-	put_local(sync, row);
+	row->state = approved ? TL__ACCESS_APPROVED : TL__ACCESS_REJECTED;
+	tl__access_put_local(sync, row);
 	drop_oldest_decided(sync);
 }
 

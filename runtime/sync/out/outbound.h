@@ -287,6 +287,13 @@ void tl__left_out_return(tl__session *session, tl__work_plan *plan);
 void tl__pull_start(tl__sync *sync, tl__session *session);
 void tl__push_start(tl__sync *sync, tl__session *session);
 void tl__tree_v0_start(tl__sync *sync, tl__session *session);
+/* tree_v0.c, send_v0.c: the parts of such an exchange */
+void tl__tree_v0_ask(tl__sync *sync, tl__session *session);  /* what it has */
+void tl__send_v0_plan(tl__sync *sync, tl__session *session); /* and sends what it lacks */
+/* All up to `head` was offered. */
+void tl__tree_v0_finish(tl__sync *sync, tl__session *session, uint64_t head);
+/* No failure: it takes what it is sent, but what it keeps of it cannot be known. */
+void tl__tree_v0_untold(tl__sync *sync, tl__session *session);
 
 /* pull_page.c */
 /* A page of the peer's: the session knows from then on what it says; the work stores its lines and

@@ -1,0 +1,192 @@
+/* SendEntries of an exchange with a 0.2.0 peer: what it lacks, some at a time. Its Ack says that a
+ * message arrived and nothing about the entries, so that what a commit brought there is asked about
+ * later, by tree_v0.c. */
+#include "sync/out/outbound.h"
+
+#include <string.h>
+#include "base/fail.h"
+#include "base/str.h"
+
+/* Room for the message around the entries. */
+#define MAX_SEND_BYTES (TL__V0_MAX_REQUEST_BYTES - 1024)
+/* A 0.2.0 server ends an Iroh stream over 1 MiB without a word. */
+#define MAX_STREAM_BYTES (1024 * 1024 - 1024)
+#define MAX_SENDS        10000 /* messages in one exchange */
+/* What commits brought there is asked about after so long without another, at the latest after … */
+#define QUIET_MS   1000
+#define CONFIRM_MS 10000
+
+static void planned(void *ud, tl__work *work);
+
+void tl__send_v0_plan(tl__sync *sync, tl__session *session)
+{
+	tl__work *work = tl__session_work(sync, session, TL__WORK_PLAN, planned);
+	tl__work_plan *to;
+	tl_id *theirs;
+
+	if (!work)
+		return;
+	to = &work->plan;
+	/* Confirming looks at everything since the last acknowledged one. */
+	to->from = session->pulled && !session->was_unsettled ? session->pair->ack
+							      : session->push_from;
+	to->max_entry_bytes =
+		session->pair->peer->address_count > 0 &&
+				strcmp(session->pair->peer->addresses[0].address.type, "iroh") == 0
+			? MAX_STREAM_BYTES
+			: MAX_SEND_BYTES;
+	to->max_bytes = tl__page_bytes(sync, session->peer);
+	to->max_entries = SIZE_MAX;
+	tl__left_out_lend(session->pair, to);
+	theirs = tl__arena_alloc(&work->arena, session->their_count + 1, sizeof *theirs);
+	if (!theirs) {
+		tl__work_free(work);
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return;
+	}
+	if (session->their_count > 0)
+		memcpy(theirs, session->theirs, session->their_count * sizeof *theirs);
+	to->theirs = theirs;
+	to->their_count = session->their_count;
+	tl__session_give(sync, session, work);
+}
+
+static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
+
+static void send_entries(tl__sync *sync, tl__session *session, const tl__work_plan *in)
+{
+	tl__call *call = tl__session_call(sync, session, TL__CALL_SEND);
+
+	if (!call)
+		return;
+	call->done = sent;
+	tl__v0_write_send_entries(&call->body, in->lines, in->count);
+	session->plan_count = in->count;
+	session->plan_to = in->to;
+	session->plan_more = in->more;
+	session->has_last = true;
+	session->last = in->ids[in->count - 1];
+	session->sends++;
+	tl__session_send(sync, session, call);
+}
+
+/* After the tips have been asked for again, whatever is left was not kept there. */
+static void not_kept(tl__sync *sync, tl__session *session, uint64_t head)
+{
+	session->unsettled = true;
+	session->declined_code = TL_E_DECLINED;
+	snprintf(session->error, sizeof session->error,
+		"the peer did not keep entries that were sent to it");
+	tl__tree_v0_finish(sync, session, head);
+}
+
+static void planned(void *ud, tl__work *work)
+{
+	tl__sync *sync = ud;
+	tl__session *session = tl__session_worked(sync, work);
+	tl__work_plan *in;
+
+	if (!session)
+		return;
+	in = &work->plan;
+	session->plan_head = in->head;
+	if (in->head > session->pair->db->arrivals)
+		session->pair->db->arrivals = in->head;
+	tl__left_out_return(session, in);
+	if (in->count == 0 && in->more && in->to > session->push_from) {
+		session->push_from = in->to;
+		tl__send_v0_plan(sync, session);
+	} else if (in->count == 0 && session->blind && session->sends == 0) {
+		tl__tree_v0_untold(sync, session);
+	} else if (in->count == 0 && session->pulled) {
+		tl__tree_v0_finish(sync, session, in->head);
+	} else if (in->count == 0) {
+		tl__tree_v0_ask(sync, session);
+	} else if (session->confirm && in->arrivals[0] > session->push_from) {
+		tl__tree_v0_finish(sync, session, session->push_from); /* committed meanwhile */
+	} else if (session->confirm) {
+		not_kept(sync, session, session->push_from);
+	} else if (session->sends >= MAX_SENDS) {
+		tl__session_fail(sync, session, TL_E_TOO_LARGE, "too much for one exchange");
+	} else {
+		send_entries(sync, session, in);
+	}
+	tl__work_free(work);
+}
+
+static int entry_ignored(void *ud, tl_str text, bool is_root)
+{
+	(void)ud;
+	(void)text;
+	(void)is_root;
+	return tl__fail(TL_E_UNEXPECTED_RESPONSE, "the answer to a push holds entries");
+}
+
+/* Ack and Count say that the message arrived, nothing about the entries. */
+static int check_ack(tl_str document)
+{
+	tl__v0_reader *reader;
+	tl__v0_response_kind kind = TL__V0_RESPONSE_NONE;
+	int rc = tl__v0_reader_new(&reader, entry_ignored, NULL);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = tl__v0_reader_feed(reader, document.ptr, document.len);
+	if (rc == TL_OK)
+		rc = tl__v0_reader_finish(reader);
+	if (rc == TL_OK)
+		kind = tl__v0_reader_response(reader)->kind;
+	if (rc == TL_OK && kind == TL__V0_RESPONSE_ERROR)
+		rc = tl__fail(TL_E_SYNC_PROTOCOL_ERROR, "the peer refused what was sent");
+	else if (rc == TL_OK && kind != TL__V0_RESPONSE_ACK && kind != TL__V0_RESPONSE_COUNT)
+		rc = tl__fail(TL_E_UNEXPECTED_RESPONSE, "the peer answered a push with something "
+							"else");
+	tl__v0_reader_free(reader);
+	return rc;
+}
+
+static void leave_unconfirmed(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+
+	pair->offered = session->push_from;
+	if (pair->confirm_by == 0)
+		pair->confirm_by = sync->now + CONFIRM_MS;
+	pair->again_at = sync->now + QUIET_MS;
+	if (pair->again_at > pair->confirm_by)
+		pair->again_at = pair->confirm_by;
+	tl__session_finish(sync, session);
+}
+
+static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+{
+	tl__session *session = tl__session_back(sync, owner, result);
+	int rc;
+
+	(void)ud;
+	if (!session)
+		return;
+	if (result->code != TL_OK) {
+		if (tl__page_again(session, result, session->plan_count > 1))
+			tl__send_v0_plan(sync, session);
+		else
+			tl__session_fail(sync, session, result->code, result->error);
+		return;
+	}
+	rc = check_ack(result->document);
+	if (rc != TL_OK) {
+		tl__session_fail(sync, session, rc, NULL);
+		return;
+	}
+	session->sent += session->plan_count;
+	session->pair->progress_entries = session->received + session->sent;
+	session->push_from = session->plan_to;
+	if (session->plan_more) {
+		session->pulled = false; /* go on behind this page */
+		tl__send_v0_plan(sync, session);
+	} else if (session->confirm_later) {
+		leave_unconfirmed(sync, session);
+	} else {
+		tl__tree_v0_ask(sync, session);
+	}
+}
