@@ -68,7 +68,7 @@ static int store_open(lua_State *L)
 /* node:store() */
 int tlua_node_store(lua_State *L)
 {
-	tl_node *node = tlua_check_handle(L, 1, TLUA_NODE);
+	tl_node *node = tlua_check_node(L);
 	void **handle = tlua_new_handle(L, STORE_TYPE);
 	tl_store *store = NULL;
 	int rc = tl_node_store(node, &store);

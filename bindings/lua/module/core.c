@@ -93,6 +93,21 @@ static int push_name(lua_State *L)
 	return 0;
 }
 
+void tlua_push_address(lua_State *L, const tl_address *address)
+{
+	char text[530];
+
+	tl_address_format(address, text);
+	lua_pushstring(L, text);
+}
+
+static int push_address(lua_State *L)
+{
+	tlua_push_address(L, tlua_walk_item(L));
+	lua_rawseti(L, 2, lua_tointeger(L, 3));
+	return 0;
+}
+
 int tlua_visit_id(void *ud, const tl_id *id)
 {
 	return tlua_walk_step(ud, id);
@@ -103,6 +118,11 @@ int tlua_visit_name(void *ud, tl_str name)
 	return tlua_walk_step(ud, &name);
 }
 
+int tlua_visit_address(void *ud, const tl_address *address)
+{
+	return tlua_walk_step(ud, address);
+}
+
 void tlua_walk_ids(lua_State *L, tlua_walk *walk)
 {
 	tlua_walk_begin(L, walk, push_id);
@@ -111,4 +131,9 @@ void tlua_walk_ids(lua_State *L, tlua_walk *walk)
 void tlua_walk_names(lua_State *L, tlua_walk *walk)
 {
 	tlua_walk_begin(L, walk, push_name);
+}
+
+void tlua_walk_addresses(lua_State *L, tlua_walk *walk)
+{
+	tlua_walk_begin(L, walk, push_address);
 }

@@ -30,7 +30,17 @@ int tlua_control(lua_State *L);
 /* verify.c: methods verify([{ progress = function(done, total) -> boolean? }]) */
 int tlua_database_verify(lua_State *L);
 int tlua_node_verify(lua_State *L);
-void tlua_open_sync(lua_State *L); /* adds the sync functions to the node's methods */
+/* They add the sync functions to the node's methods. */
+void tlua_open_sync(lua_State *L);
+void tlua_open_sync_peers(lua_State *L);
+/* node.c: more methods of nodes. */
+void tlua_add_node_methods(lua_State *L, const luaL_Reg *methods);
+
+/* The open node at argument 1. */
+static inline tl_node *tlua_check_node(lua_State *L)
+{
+	return tlua_check_handle(L, 1, TLUA_NODE);
+}
 
 /* Like tlua_ok for calls that write by path: a way through a list, or a value of another type than
  * the call takes, is a mistake in the script and raises. */
@@ -91,7 +101,10 @@ const void *tlua_walk_item(lua_State *L);
 /* Ready-made visitors: ud is the walk. */
 int tlua_visit_id(void *ud, const tl_id *id);
 int tlua_visit_name(void *ud, tl_str name);
+int tlua_visit_address(void *ud, const tl_address *address);
 void tlua_walk_ids(lua_State *L, tlua_walk *walk);
 void tlua_walk_names(lua_State *L, tlua_walk *walk);
+void tlua_walk_addresses(lua_State *L, tlua_walk *walk); /* as texts */
+void tlua_push_address(lua_State *L, const tl_address *address);
 
 #endif

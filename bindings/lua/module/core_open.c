@@ -89,6 +89,7 @@ int luaopen_tidelock_core(lua_State *L)
 	tlua_open_op(L);
 	tlua_open_node(L);
 	tlua_open_sync(L);
+	tlua_open_sync_peers(L);
 	tlua_push_error_type(L);
 	lua_pop(L, 1);
 	luaL_newlib(L, functions);

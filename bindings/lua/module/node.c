@@ -24,11 +24,6 @@ static int drop(lua_State *L)
 	return let_go(L, 0);
 }
 
-static tl_node *check(lua_State *L)
-{
-	return tlua_check_handle(L, 1, TLUA_NODE);
-}
-
 static int core_open(lua_State *L)
 {
 	tl_node_config config;
@@ -57,58 +52,6 @@ static int node_closing(lua_State *L)
 	return node_close(L);
 }
 
-/* --- nodes of a host -------------------------------------------------------------------------- */
-
-static const char lent_key; /* of the table in the registry: a node's address -> its handle, weak */
-
-static void push_lent(lua_State *L)
-{
-	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &lent_key) == LUA_TTABLE)
-		return;
-	lua_pop(L, 1);
-	lua_newtable(L);
-	lua_createtable(L, 0, 1);
-	lua_pushliteral(L, "v");
-	lua_setfield(L, -2, "__mode");
-	lua_setmetatable(L, -2);
-	lua_pushvalue(L, -1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &lent_key);
-}
-
-/* A handle that a script has closed is no use any more. */
-static bool is_open(lua_State *L)
-{
-	void **handle = lua_touserdata(L, -1);
-
-	return handle && *handle;
-}
-
-int tlua_push_node(lua_State *L, tl_node *node)
-{
-	void **handle;
-
-	luaL_checkstack(L, 8, "a node");
-	if (!node) {
-		lua_pushnil(L);
-		return tl_error_set(TL_E_BAD_ARGUMENT, "tlua_push_node was called without a node");
-	}
-	luaL_requiref(L, "tidelock", luaopen_tidelock, false);
-	push_lent(L);
-	lua_rawgetp(L, -1, node);
-	if (!is_open(L)) {
-		lua_pop(L, 1);
-		handle = tlua_new_handle(L, TLUA_NODE);
-		lua_pushboolean(L, true);
-		lua_setiuservalue(L, -2, 1);
-		lua_pushvalue(L, -1);
-		lua_rawsetp(L, -3, node);
-		*handle = tl_node_retain(node);
-	}
-	lua_replace(L, -3);
-	lua_pop(L, 1);
-	return TL_OK;
-}
-
 /* --- keys ------------------------------------------------------------------------------------- */
 
 static int push_key_text(lua_State *L, int rc, const char *text)
@@ -122,7 +65,7 @@ static int push_key_text(lua_State *L, int rc, const char *text)
 static int node_device_key(lua_State *L)
 {
 	char key[TL_KEY_TEXT_LEN + 1];
-	int rc = tl_node_device_key(check(L), key);
+	int rc = tl_node_device_key(tlua_check_node(L), key);
 
 	return push_key_text(L, rc, key);
 }
@@ -130,7 +73,7 @@ static int node_device_key(lua_State *L)
 /* import_private_key(name, seed) -> public key */
 static int node_import_private_key(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	char key[TL_KEY_TEXT_LEN + 1];
 	uint8_t seed[TL_SEED_BYTES];
 	const char *name;
@@ -146,7 +89,7 @@ static int node_import_private_key(lua_State *L)
 /* add_private_key(name [, seed]) -> public key */
 static int node_add_private_key(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	char key[TL_KEY_TEXT_LEN + 1];
 	const char *name;
 
@@ -159,7 +102,7 @@ static int node_add_private_key(lua_State *L)
 
 static int node_get_public_key(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	char key[TL_KEY_TEXT_LEN + 1];
 	const char *name;
 
@@ -171,7 +114,7 @@ static int node_get_public_key(lua_State *L)
 /* export_private_key(name) -> its 32 bytes */
 static int node_export_private_key(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	uint8_t seed[TL_SEED_BYTES];
 	const char *name;
 
@@ -185,7 +128,7 @@ static int node_export_private_key(lua_State *L)
 /* export_private_key_text(name) -> the same for people, as import_private_key reads it */
 static int node_export_private_key_text(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	uint8_t seed[TL_SEED_BYTES];
 	char text[TL_SEED_TEXT_LEN + 1];
 	const char *name;
@@ -201,7 +144,7 @@ static int node_export_private_key_text(lua_State *L)
 
 static int node_remove_private_key(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *name;
 
 	if (!tlua_read_text(L, 2, &name))
@@ -211,7 +154,7 @@ static int node_remove_private_key(lua_State *L)
 
 static int node_list_private_keys(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	tlua_walk walk;
 
 	tlua_walk_names(L, &walk);
@@ -223,7 +166,7 @@ static int node_list_private_keys(lua_State *L)
 /* new_database(settings, key_name) */
 static int node_new_database(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *key_name;
 	tl_value *settings = NULL;
 	tl_database *db = NULL;
@@ -244,7 +187,7 @@ static int node_new_database(lua_State *L)
 
 static int node_load_database(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	tl_database *db = NULL;
 	void **handle;
 	tl_id root;
@@ -259,7 +202,7 @@ static int node_load_database(lua_State *L)
 
 static int node_find_database(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	tl_database *db = NULL;
 	const char *name;
 	void **handle;
@@ -275,7 +218,7 @@ static int node_find_database(lua_State *L)
 /* all_databases([with_system]) -> array of root ids */
 static int node_all_databases(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	bool with_system = lua_toboolean(L, 2);
 	tlua_walk walk;
 
@@ -329,7 +272,7 @@ static ptrdiff_t read_import(void *ud, void *out, size_t cap)
 /* import(fn): fn returns the next piece of text, nil at the end -> root id, entries entered */
 static int node_import(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	struct import import = {L, false, NULL, 0};
 	tl_id root;
 	uint64_t entered = 0;
@@ -349,7 +292,7 @@ static int node_import(lua_State *L)
 
 static int node_backup(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *file;
 
 	if (!tlua_read_text(L, 2, &file))
@@ -359,7 +302,7 @@ static int node_backup(lua_State *L)
 
 static int node_add_hook(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	tl_hook hook = tlua_check_hook(L, 2);
 	uint64_t handle = 0;
 	int rc = tl_node_add_hook(node, &hook, &handle);
@@ -372,7 +315,7 @@ static int node_add_hook(lua_State *L)
 
 static int node_remove_hook(lua_State *L)
 {
-	tl_node_remove_hook(check(L), (uint64_t)luaL_checkinteger(L, 2));
+	tl_node_remove_hook(tlua_check_node(L), (uint64_t)luaL_checkinteger(L, 2));
 	return 0;
 }
 
@@ -411,7 +354,7 @@ static void push_event(lua_State *L, const tl_event *event)
 static int node_next_event(lua_State *L)
 {
 	tl_event event = TL_EVENT_INIT;
-	int rc = tl_next_event(check(L), &event);
+	int rc = tl_next_event(tlua_check_node(L), &event);
 
 	if (rc < 0)
 		return tlua_fail(L);
@@ -423,7 +366,7 @@ static int node_next_event(lua_State *L)
 
 static int node_fd(lua_State *L)
 {
-	int fd = tl_node_fd(check(L));
+	int fd = tl_node_fd(tlua_check_node(L));
 
 	if (fd < 0)
 		return tlua_fail(L);
@@ -433,7 +376,7 @@ static int node_fd(lua_State *L)
 
 static int node_dispatch(lua_State *L)
 {
-	tl_node_dispatch(check(L));
+	tl_node_dispatch(tlua_check_node(L));
 	return 0;
 }
 
@@ -459,5 +402,13 @@ void tlua_open_node(lua_State *L)
 	lua_getfield(L, -1, "__index");
 	lua_pushcfunction(L, core_open);
 	lua_setfield(L, -2, "open_node");
+	lua_pop(L, 2);
+}
+
+void tlua_add_node_methods(lua_State *L, const luaL_Reg *more)
+{
+	luaL_getmetatable(L, TLUA_NODE);
+	lua_getfield(L, -1, "__index");
+	luaL_setfuncs(L, more, 0);
 	lua_pop(L, 2);
 }

@@ -1,22 +1,9 @@
 /* Synchronisation calls: methods `sync_…` of the node handle, which the Lua half turns into the
- * methods of node:sync(). Those that start something push an operation. Results in JSON go out as
- * texts; the Lua half decodes them. */
+ * methods of node:sync(). Here: how this node is reached, what it starts, which pushes an
+ * operation, and what its owner decides. About its peers: sync_peers.c. */
 #include <string.h>
 #include "module/core.h"
 #include "module/options.h"
-
-static tl_node *check(lua_State *L)
-{
-	return tlua_check_handle(L, 1, TLUA_NODE);
-}
-
-static void push_address(lua_State *L, const tl_address *address)
-{
-	char text[530];
-
-	tl_address_format(address, text);
-	lua_pushstring(L, text);
-}
 
 /* --- addresses: functions, fallible ----------------------------------------------------------- */
 
@@ -24,7 +11,7 @@ static int push_read(lua_State *L, int rc, const tl_address *address)
 {
 	if (rc != TL_OK)
 		return tlua_fail(L);
-	push_address(L, address);
+	tlua_push_address(L, address);
 	return 1;
 }
 
@@ -68,7 +55,7 @@ static int sync_enable_http(lua_State *L)
 	static const char *const names[] = {"certificate", "key", "ca", "proxy", "max_connections",
 		"max_connections_per_address", "idle", "dial", "min_rate", NULL};
 	tl_http_config config = TL_HTTP_CONFIG_INIT;
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 
 	tlua_check_options(L, 2, names);
 	if (!tlua_option_text(L, 2, "certificate", &config.certificate_file) ||
@@ -87,7 +74,7 @@ static int sync_enable_http(lua_State *L)
 
 static int sync_start_server(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *bind, *transport;
 
 	if (!tlua_read_text(L, 2, &bind) || !tlua_read_opt_text(L, 3, &transport))
@@ -97,12 +84,12 @@ static int sync_start_server(lua_State *L)
 
 static int sync_stop_server(lua_State *L)
 {
-	return tlua_ok(L, tl_sync_stop_server(check(L)));
+	return tlua_ok(L, tl_sync_stop_server(tlua_check_node(L)));
 }
 
 static int sync_is_server_running(lua_State *L)
 {
-	lua_pushboolean(L, tl_sync_is_server_running(check(L)));
+	lua_pushboolean(L, tl_sync_is_server_running(tlua_check_node(L)));
 	return 1;
 }
 
@@ -110,156 +97,20 @@ static int sync_get_server_address(lua_State *L)
 {
 	tl_address address;
 
-	if (tl_sync_get_server_address(check(L), &address) != TL_OK)
+	if (tl_sync_get_server_address(tlua_check_node(L), &address) != TL_OK)
 		return tlua_fail(L);
-	push_address(L, &address);
+	tlua_push_address(L, &address);
 	return 1;
-}
-
-static int push_address_item(lua_State *L)
-{
-	push_address(L, tlua_walk_item(L));
-	lua_rawseti(L, 2, lua_tointeger(L, 3));
-	return 0;
-}
-
-static int visit_address(void *ud, const tl_address *address)
-{
-	return tlua_walk_step(ud, address);
 }
 
 static int sync_get_server_addresses(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	tlua_walk walk;
 
-	tlua_walk_begin(L, &walk, push_address_item);
-	return tlua_walk_end(L, &walk, tl_sync_get_server_addresses(node, visit_address, &walk));
-}
-
-/* --- peers ------------------------------------------------------------------------------------ */
-
-static int sync_register_peer(lua_State *L)
-{
-	tl_node *node = check(L);
-	const char *peer, *name;
-
-	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_opt_text(L, 3, &name))
-		return tlua_fail(L);
-	return tlua_ok(L, tl_sync_register_peer(node, peer, name));
-}
-
-static int sync_rename_peer(lua_State *L)
-{
-	tl_node *node = check(L);
-	const char *peer, *name;
-
-	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_opt_text(L, 3, &name))
-		return tlua_fail(L);
-	return tlua_ok(L, tl_sync_rename_peer(node, peer, name));
-}
-
-static int sync_update_peer_status(lua_State *L)
-{
-	static const char *const statuses[] = {"active", "inactive", "blocked", NULL};
-	int status = tlua_check_choice(L, 3, NULL, statuses);
-	tl_node *node = check(L);
-	const char *peer;
-
-	if (!tlua_read_key_text(L, 2, &peer))
-		return tlua_fail(L);
-	return tlua_ok(L, tl_sync_update_peer_status(node, peer, statuses[status]));
-}
-
-static int sync_remove_peer(lua_State *L)
-{
-	tl_node *node = check(L);
-	const char *peer;
-
-	if (!tlua_read_key_text(L, 2, &peer))
-		return tlua_fail(L);
-	return tlua_ok(L, tl_sync_remove_peer(node, peer));
-}
-
-static int sync_add_peer_address(lua_State *L)
-{
-	tl_node *node = check(L);
-	tl_address address;
-	const char *peer;
-
-	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_address(L, 3, &address))
-		return tlua_fail(L);
-	return tlua_ok(L, tl_sync_add_peer_address(node, peer, &address));
-}
-
-static int sync_remove_peer_address(lua_State *L)
-{
-	tl_node *node = check(L);
-	tl_address address;
-	const char *peer;
-	bool removed = false;
-
-	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_address(L, 3, &address) ||
-		tl_sync_remove_peer_address(node, peer, &address, &removed) != TL_OK)
-		return tlua_fail(L);
-	lua_pushboolean(L, removed);
-	return 1;
-}
-
-static int sync_get_peer_addresses(lua_State *L)
-{
-	tl_node *node = check(L);
-	const char *peer, *type;
-	tlua_walk walk;
-
-	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_opt_text(L, 3, &type))
-		return tlua_fail(L);
-	tlua_walk_begin(L, &walk, push_address_item);
+	tlua_walk_addresses(L, &walk);
 	return tlua_walk_end(
-		L, &walk, tl_sync_get_peer_addresses(node, peer, type, visit_address, &walk));
-}
-
-/* --- relations -------------------------------------------------------------------------------- */
-
-static bool read_pair(lua_State *L, const char **peer, tl_id *db)
-{
-	return tlua_read_key_text(L, 2, peer) && tlua_read_id(L, 3, db);
-}
-
-static int sync_add_tree_sync(lua_State *L)
-{
-	tl_node *node = check(L);
-	const char *peer;
-	tl_id db;
-
-	if (!read_pair(L, &peer, &db))
-		return tlua_fail(L);
-	return tlua_ok(L, tl_sync_add_tree_sync(node, peer, &db));
-}
-
-static int sync_remove_tree_sync(lua_State *L)
-{
-	tl_node *node = check(L);
-	const char *peer;
-	tl_id db;
-
-	if (!read_pair(L, &peer, &db))
-		return tlua_fail(L);
-	return tlua_ok(L, tl_sync_remove_tree_sync(node, peer, &db));
-}
-
-static int sync_is_tree_synced(lua_State *L)
-{
-	tl_node *node = check(L);
-	const char *peer;
-	bool synced = false;
-	tl_id db;
-
-	if (!read_pair(L, &peer, &db) ||
-		tl_sync_is_tree_synced_with_peer(node, peer, &db, &synced) != TL_OK)
-		return tlua_fail(L);
-	lua_pushboolean(L, synced);
-	return 1;
+		L, &walk, tl_sync_get_server_addresses(node, tlua_visit_address, &walk));
 }
 
 /* --- what starts something -------------------------------------------------------------------- */
@@ -267,7 +118,7 @@ static int sync_is_tree_synced(lua_State *L)
 /* start_connect(address [, key]) */
 static int sync_connect(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	tl_address address;
 	const char *key = NULL;
 	tl_op *op = NULL;
@@ -285,7 +136,7 @@ static int sync_connect(lua_State *L)
 static int sync_tree_with_peer(lua_State *L)
 {
 	bool all = lua_isnoneornil(L, 3);
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *peer;
 	tl_op *op = NULL;
 	void **handle;
@@ -301,7 +152,7 @@ static int sync_tree_with_peer(lua_State *L)
 
 static int sync_with_peer(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *key_name;
 	tl_address address;
 	tl_op *op = NULL;
@@ -326,7 +177,7 @@ static uint32_t check_ms(lua_State *L, int arg, uint32_t otherwise)
 
 static int sync_flush(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	uint32_t timeout = check_ms(L, 2, 5000);
 	void **handle = tlua_new_handle(L, TLUA_OP);
 	tl_op *op = NULL;
@@ -338,7 +189,7 @@ static int sync_flush(lua_State *L)
 
 static int sync_wait_until_synced(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	uint32_t timeout = check_ms(L, 4, 30000);
 	const char *peer;
 	tl_op *op = NULL;
@@ -346,7 +197,7 @@ static int sync_wait_until_synced(lua_State *L)
 	tl_id db;
 	int rc;
 
-	if (!read_pair(L, &peer, &db))
+	if (!tlua_read_key_text(L, 2, &peer) || !tlua_read_id(L, 3, &db))
 		return tlua_fail(L);
 	handle = tlua_new_handle(L, TLUA_OP);
 	rc = tl_sync_wait_until_synced(node, peer, &db, timeout, &op);
@@ -355,7 +206,7 @@ static int sync_wait_until_synced(lua_State *L)
 
 static int sync_discover(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *peer;
 	tl_op *op = NULL;
 	void **handle;
@@ -371,7 +222,7 @@ static int sync_discover(lua_State *L)
 /* start_request_access(address, db, key_name, permission) */
 static int sync_request_access(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *key_name, *permission;
 	tl_address address;
 	tl_op *op = NULL;
@@ -390,7 +241,7 @@ static int sync_request_access(lua_State *L)
 static int sync_configure(lua_State *L)
 {
 	static const char *const names[] = {TLUA_SYNC_OPTIONS, NULL};
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	tl_sync_options options;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
@@ -404,7 +255,7 @@ static int sync_configure(lua_State *L)
 
 static int sync_approve(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *id, *key_name, *record_name;
 	char *hint = NULL;
 	int rc;
@@ -424,7 +275,7 @@ static int sync_approve(lua_State *L)
 
 static int sync_reject(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	const char *id, *key_name;
 
 	if (!tlua_read_text(L, 2, &id) || !tlua_read_text(L, 3, &key_name))
@@ -432,144 +283,9 @@ static int sync_reject(lua_State *L)
 	return tlua_ok(L, tl_sync_reject_bootstrap_request(node, id, key_name));
 }
 
-/* --- JSON ------------------------------------------------------------------------------------- */
-
-static int push_json(lua_State *L, int rc, char *json)
-{
-	if (rc != TL_OK)
-		return tlua_fail(L);
-	tlua_push_owned(L, json, strlen(json));
-	return 1;
-}
-
-/* What one peer's call gives. */
-static int push_of_peer(lua_State *L, int (*call)(tl_node *node, const char *peer, char **json))
-{
-	tl_node *node = check(L);
-	const char *peer;
-	char *json = NULL;
-	int rc;
-
-	if (!tlua_read_key_text(L, 2, &peer))
-		return tlua_fail(L);
-	rc = call(node, peer, &json);
-	return push_json(L, rc, json);
-}
-
-static int sync_get_peer_info(lua_State *L)
-{
-	return push_of_peer(L, tl_sync_get_peer_info);
-}
-
-static int sync_list_inbound(lua_State *L)
-{
-	char *json = NULL;
-	int rc = tl_sync_list_inbound_peers(check(L), &json);
-
-	return push_json(L, rc, json);
-}
-
-static int sync_list_peers(lua_State *L)
-{
-	char *json = NULL;
-	int rc = tl_sync_list_peers(check(L), &json);
-
-	return push_json(L, rc, json);
-}
-
-static int sync_get_peer_trees(lua_State *L)
-{
-	return push_of_peer(L, tl_sync_get_peer_trees);
-}
-
-static int sync_get_tree_peers(lua_State *L)
-{
-	tl_node *node = check(L);
-	char *json = NULL;
-	tl_id db;
-	int rc;
-
-	if (!tlua_read_id(L, 2, &db))
-		return tlua_fail(L);
-	rc = tl_sync_get_tree_peers(node, &db, &json);
-	return push_json(L, rc, json);
-}
-
-static int sync_bootstrap_requests(lua_State *L)
-{
-	static const char *const states[] = {"pending", "approved", "rejected", NULL};
-	int state = tlua_check_choice(L, 2, "pending", states);
-	char *json = NULL;
-	int rc = tl_sync_bootstrap_requests(check(L), states[state], &json);
-
-	return push_json(L, rc, json);
-}
-
-static int sync_status(lua_State *L)
-{
-	char *json = NULL;
-	int rc = tl_sync_status(check(L), &json);
-
-	return push_json(L, rc, json);
-}
-
-static int sync_get_cursor(lua_State *L)
-{
-	tl_node *node = check(L);
-	const char *peer;
-	char *json = NULL;
-	tl_id db;
-	int rc;
-
-	if (!read_pair(L, &peer, &db))
-		return tlua_fail(L);
-	rc = tl_sync_get_sync_cursor(node, peer, &db, &json);
-	return push_json(L, rc, json);
-}
-
-static int sync_get_metadata(lua_State *L)
-{
-	return push_of_peer(L, tl_sync_get_sync_metadata);
-}
-
-static int sync_get_history(lua_State *L)
-{
-	lua_Integer limit = luaL_optinteger(L, 3, 0);
-	tl_node *node = check(L);
-	const char *peer;
-	char *json = NULL;
-	int rc;
-
-	luaL_argcheck(L, limit >= 0, 3, "a limit is not negative");
-	if (!tlua_read_key_text(L, 2, &peer))
-		return tlua_fail(L);
-	rc = tl_sync_get_sync_history(node, peer, (size_t)limit, &json);
-	return push_json(L, rc, json);
-}
-
-static int sync_get_peers_with_state(lua_State *L)
-{
-	char *json = NULL;
-	int rc = tl_sync_get_peers_with_sync_state(check(L), &json);
-
-	return push_json(L, rc, json);
-}
-
-static int sync_cleanup_history(lua_State *L)
-{
-	lua_Integer days = luaL_checkinteger(L, 2);
-	uint64_t removed = 0;
-	int rc;
-
-	luaL_argcheck(L, days >= 0 && days <= 1000000, 2, "a number of days");
-	rc = tl_sync_cleanup_old_history(check(L), (uint32_t)days, &removed);
-	lua_pushinteger(L, (lua_Integer)removed);
-	return tlua_result(L, rc, 1);
-}
-
 static int sync_tree(lua_State *L)
 {
-	tl_node *node = check(L);
+	tl_node *node = tlua_check_node(L);
 	void **handle = tlua_new_handle(L, TLUA_DATABASE);
 	tl_database *db = NULL;
 	int rc = tl_sync_tree(node, &db);
@@ -583,32 +299,14 @@ static const luaL_Reg methods[] = {{"sync_address_parse", address_parse},
 	{"sync_stop_server", sync_stop_server}, {"sync_is_server_running", sync_is_server_running},
 	{"sync_get_server_address", sync_get_server_address},
 	{"sync_get_server_addresses", sync_get_server_addresses},
-	{"sync_register_peer", sync_register_peer}, {"sync_rename_peer", sync_rename_peer},
-	{"sync_update_peer_status", sync_update_peer_status},
-	{"sync_remove_peer", sync_remove_peer}, {"sync_add_peer_address", sync_add_peer_address},
-	{"sync_remove_peer_address", sync_remove_peer_address},
-	{"sync_get_peer_addresses", sync_get_peer_addresses},
-	{"sync_add_tree_sync", sync_add_tree_sync},
-	{"sync_remove_tree_sync", sync_remove_tree_sync},
-	{"sync_is_tree_synced_with_peer", sync_is_tree_synced},
 	{"sync_start_connect", sync_connect}, {"sync_start_tree", sync_tree_with_peer},
 	{"sync_start_with_peer", sync_with_peer}, {"sync_start_flush", sync_flush},
 	{"sync_start_wait", sync_wait_until_synced}, {"sync_start_discover", sync_discover},
 	{"sync_start_request_access", sync_request_access}, {"sync_configure", sync_configure},
-	{"sync_approve", sync_approve}, {"sync_reject", sync_reject},
-	{"sync_get_peer_info", sync_get_peer_info}, {"sync_list_peers", sync_list_peers},
-	{"sync_list_inbound", sync_list_inbound}, {"sync_get_peer_trees", sync_get_peer_trees},
-	{"sync_get_tree_peers", sync_get_tree_peers},
-	{"sync_bootstrap_requests", sync_bootstrap_requests}, {"sync_status", sync_status},
-	{"sync_get_sync_cursor", sync_get_cursor}, {"sync_get_sync_metadata", sync_get_metadata},
-	{"sync_get_sync_history", sync_get_history},
-	{"sync_get_peers_with_sync_state", sync_get_peers_with_state},
-	{"sync_cleanup_old_history", sync_cleanup_history}, {"sync_tree", sync_tree}, {NULL, NULL}};
+	{"sync_approve", sync_approve}, {"sync_reject", sync_reject}, {"sync_tree", sync_tree},
+	{NULL, NULL}};
 
 void tlua_open_sync(lua_State *L)
 {
-	luaL_getmetatable(L, TLUA_NODE);
-	lua_getfield(L, -1, "__index");
-	luaL_setfuncs(L, methods, 0);
-	lua_pop(L, 2);
+	tlua_add_node_methods(L, methods);
 }

@@ -123,7 +123,7 @@ int tlua_database_verify(lua_State *L)
 
 int tlua_node_verify(lua_State *L)
 {
-	tl_node *node = tlua_check_handle(L, 1, TLUA_NODE);
+	tl_node *node = tlua_check_node(L);
 	tl_verify_result result = TL_VERIFY_RESULT_INIT;
 	verifying v;
 	tl_verify_options options = begin(L, &v);
