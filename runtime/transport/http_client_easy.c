@@ -4,7 +4,6 @@
 #include <unistd.h>
 #include "base/fail.h"
 #include "transport/http_exchange.h"
-#include "transport/http_sockets.h"
 
 static uint64_t now_of(const tl_exchange *exchange)
 {

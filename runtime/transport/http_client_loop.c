@@ -5,7 +5,6 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "transport/http_exchange.h"
-#include "transport/http_sockets.h"
 
 #define MAX_IDLE_CONNECTIONS 64L
 #define MAX_PER_HOST         32L

@@ -1,7 +1,9 @@
-/* One exchange of the HTTP client. Everything here is the loop's thread. */
+/* One exchange of the HTTP client, and what its files share. Everything here is the loop's thread.
+ */
 #ifndef TL_TRANSPORT_HTTP_EXCHANGE_H
 #define TL_TRANSPORT_HTTP_EXCHANGE_H
 
+#include <curl/curl.h>
 #include "transport/http_impl.h"
 
 struct tl_exchange {
@@ -77,5 +79,19 @@ int tl__exchange_begin_again(tl_exchange *exchange) TL_MUST_USE;
 /* The channel of the connection from this local end, learnt from libcurl or remembered. */
 int tl__exchange_learn_channel(tl_exchange *exchange, const char *ip, int port) TL_MUST_USE;
 void tl__http_forget_channel(http *h, int fd); /* before the socket is closed */
+
+/* http_sockets.c: descriptors that libcurl opens. All of them are closed by exec. */
+
+/* Where libcurl may open descriptors. While it does no thread forks, so no child comes into being
+ * between their opening and what is done about them here. */
+void tl__sockets_begin(void);
+void tl__sockets_end(void);
+
+/* A CURLOPT_OPENSOCKETFUNCTION. */
+curl_socket_t tl__sockets_open(void *ud, curlsocktype purpose, struct curl_sockaddr *address);
+/* A socket that libcurl asks to be watched: those of its resolver are pairs, made by itself. */
+void tl__sockets_seen(curl_socket_t fd);
+/* The pair by which a new multi handle is woken. */
+void tl__sockets_of_multi(CURLM *multi);
 
 #endif

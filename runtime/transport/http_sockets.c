@@ -1,4 +1,4 @@
-#include "transport/http_sockets.h"
+#include "transport/http_exchange.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -10,33 +10,18 @@
  * is pending. */
 static int gather_needs(tl__run *run, const tl__item *item, tl__put_aside *row)
 {
-	size_t name_count, count = 0;
-	const tl_id *names = tl__entry_names(item->entry, &name_count);
-	tl__buf ids = TL__BUF_INIT;
-	tl_id *needs;
-	int code;
+	size_t count = item->name_count + item->tip_count;
+	tl_id *needs = tl__arena_alloc(&run->arena, count + 1, sizeof *needs);
 
-	tl__buf_append(&ids, names, name_count * sizeof *names);
-	code = tl__buf_status(&ids);
-	for (size_t step = 0; step < tl_entry_step_count(item->entry) && code == TL_OK; step++) {
-		tl_id *tips;
-
-		code = tl__judge_tips(item->entry, step, &run->arena, &tips, &count);
-		if (code == TL_OK)
-			tl__buf_append(&ids, tips, count * sizeof *tips);
-		else if (code == TL_E_INVALID_TIP)
-			code = TL_OK;
-	}
-	if (code == TL_OK)
-		code = tl__buf_status(&ids);
-	count = ids.len / TL_ID_BYTES;
-	needs = code == TL_OK ? tl__arena_alloc(&run->arena, count + 1, sizeof *needs) : NULL;
-	if (needs && count > 0)
-		memcpy(needs, ids.ptr, ids.len);
+	if (!needs)
+		return TL_E_NOMEM;
+	if (item->name_count > 0)
+		memcpy(needs, item->names, item->name_count * sizeof *needs);
+	if (item->tip_count > 0)
+		memcpy(needs + item->name_count, item->tips, item->tip_count * sizeof *needs);
 	row->needs = needs;
-	row->needs_count = needs ? count : 0;
-	tl__buf_free(&ids);
-	return needs ? TL_OK : TL_E_NOMEM;
+	row->needs_count = count;
+	return TL_OK;
 }
 
 static int put_row(tl__run *run, const tl__item *item, tl__verdict verdict)

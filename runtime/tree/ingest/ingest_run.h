@@ -34,7 +34,7 @@ typedef struct tl__item {
 	/* Ids in this database that it comes after: what it names, then what it cites. */
 	const tl_id *names;
 	size_t name_count;
-	const tl_id *tips;
+	tl_id *tips;
 	size_t tip_count;
 	size_t next; /* of both; private to ordering */
 	/* Judging. */
@@ -197,6 +197,20 @@ int tl__prepared_lines(tl__prepared *prepared, tl__line **out) TL_MUST_USE;
 int tl__lines_order(const tl__line *lines, size_t count, size_t *order, size_t *ordered,
 	size_t *first) TL_MUST_USE;
 
+/* ingest_items.c: */
+int tl__run_add(tl__run *run, tl_entry *entry, tl__origin origin, tl__item **out) TL_MUST_USE;
+/* An entry set aside becomes an item. Bytes that cannot be read any more are dropped: what was set
+ * aside can be asked for again. */
+int tl__run_add_aside(tl__run *run, const tl__aside_row *row) TL_MUST_USE;
+/* Which of them are in the DAG, and which aside. TL__RUN_INTERRUPTED: somebody waits. */
+int tl__run_look_up(tl__run *run, const tl_id *ids, size_t count, unsigned with,
+	tl__aside_visit on_set_aside) TL_MUST_USE;
+/* Makes sure that something is known of each id; what is in quarantine becomes an item. */
+int tl__run_find_out(tl__run *run, const tl_id *ids, size_t count) TL_MUST_USE;
+/* Puts the items that are new in order. */
+int tl__run_order(tl__run *run) TL_MUST_USE;
+
+/* ingest_load.c: */
 /* Takes the received entries that are new. */
 int tl__run_take_lines(tl__run *run) TL_MUST_USE;
 /* Loads an entry set aside, unless it goes on waiting for others of this database or is an item

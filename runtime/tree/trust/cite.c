@@ -16,25 +16,36 @@ static int by_id(const void *a, const void *b)
 	return memcmp(a, b, TL_ID_BYTES);
 }
 
-int tl__judge_tips(const tl_entry *entry, size_t step, tl__arena *arena, tl_id **out, size_t *count)
+/* Ascending, each once; how many are left. */
+static size_t sort_ids(tl_id *ids, size_t count)
 {
-	ptrdiff_t given = tl_entry_step_tip_count(entry, step);
-	size_t kept = 0, n = given > 0 ? (size_t)given : 0;
-	tl_id *ids = tl__arena_alloc(arena, n + 1, sizeof *ids);
+	size_t kept = 0;
 
-	*out = ids;
-	*count = 0;
-	if (!ids)
-		return TL_E_NOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (tl_id_parse(&ids[i], tl_entry_step_tip(entry, step, i)) != TL_OK)
-			return tl__fail_cause(
-				TL_E_INVALID_TIP, "a tip cited by a delegation step is no id");
-	qsort(ids, n, sizeof *ids, by_id);
-	for (size_t i = 0; i < n; i++)
+	qsort(ids, count, sizeof *ids, by_id);
+	for (size_t i = 0; i < count; i++)
 		if (kept == 0 || memcmp(&ids[kept - 1], &ids[i], sizeof *ids) != 0)
 			ids[kept++] = ids[i];
-	*count = kept;
+	return kept;
+}
+
+int tl__judge_add_tips(
+	const tl_entry *entry, size_t step, tl__arena *arena, tl_id **tips, size_t *count)
+{
+	ptrdiff_t given = tl_entry_step_tip_count(entry, step);
+	size_t n = given > 0 ? (size_t)given : 0;
+	tl_id *all = tl__arena_alloc(arena, *count + n + 1, sizeof *all), *added;
+
+	if (!all)
+		return TL_E_NOMEM;
+	if (*count > 0)
+		memcpy(all, *tips, *count * sizeof *all);
+	added = all + *count;
+	for (size_t i = 0; i < n; i++)
+		if (tl_id_parse(&added[i], tl_entry_step_tip(entry, step, i)) != TL_OK)
+			return tl__fail_cause(
+				TL_E_INVALID_TIP, "a tip cited by a delegation step is no id");
+	*tips = all;
+	*count += sort_ids(added, n);
 	return TL_OK;
 }
 
@@ -103,23 +114,11 @@ typedef struct climb {
 /* All tips of all steps, of whatever database. */
 static int gather_tips(tl__judge *j, const tl_entry *entry, seen *s)
 {
-	for (size_t step = 0; step < tl_entry_step_count(entry); step++) {
-		tl_id *tips, *all;
-		size_t count;
-		int code = tl__judge_tips(entry, step, &j->arena, &tips, &count);
+	int rc = TL_OK;
 
-		if (code != TL_OK)
-			return code == TL_E_NOMEM ? code : TL_OK;
-		all = tl__arena_alloc(&j->arena, s->tip_count + count + 1, sizeof *all);
-		if (!all)
-			return TL_E_NOMEM;
-		if (s->tip_count > 0)
-			memcpy(all, s->tips, s->tip_count * sizeof *all);
-		memcpy(all + s->tip_count, tips, count * sizeof *all);
-		s->tips = all;
-		s->tip_count += count;
-	}
-	return TL_OK;
+	for (size_t step = 0; step < tl_entry_step_count(entry) && rc == TL_OK; step++)
+		rc = tl__judge_add_tips(entry, step, &j->arena, &s->tips, &s->tip_count);
+	return rc == TL_E_NOMEM ? rc : TL_OK;
 }
 
 static int see(climb *c, const tl_entry *entry, bool good)
@@ -217,15 +216,10 @@ static int find_members(climb *c, seen *const *found, size_t count, tl__map *mem
 static int make_set(tl__judge *j, tl_id *ids, size_t count, const cited_set **out)
 {
 	cited_set *set = tl__arena_alloc(&j->arena, 1, sizeof *set);
-	size_t kept = 0;
 
 	if (!set)
 		return TL_E_NOMEM;
-	qsort(ids, count, sizeof *ids, by_id);
-	for (size_t i = 0; i < count; i++)
-		if (kept == 0 || memcmp(&ids[kept - 1], &ids[i], sizeof *ids) != 0)
-			ids[kept++] = ids[i];
-	*set = (cited_set){ids, kept};
+	*set = (cited_set){ids, sort_ids(ids, count)};
 	*out = set;
 	return TL_OK;
 }

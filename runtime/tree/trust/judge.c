@@ -167,7 +167,7 @@ static int look_up(void *ud, tl_str root, const tl_entry *entry, size_t step, co
 	if (tl_id_parse(&cite.db, root) != TL_OK)
 		return tl__fail_cause(
 			TL_E_INVALID_TIP, "a delegated tree record names no database");
-	code = tl__judge_tips(entry, step, &p->judge->arena, &cite.tips, &cite.count);
+	code = tl__judge_add_tips(entry, step, &p->judge->arena, &cite.tips, &cite.count);
 	if (code == TL_E_NOMEM)
 		p->failure = code;
 	return code == TL_OK ? follow(p, &cite, auth) : code;

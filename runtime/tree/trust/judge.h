@@ -74,8 +74,9 @@ int tl__judge_citations(
 /* Forgets what tl__judge_citations remembers of entries: for when verdicts were taken back. */
 void tl__judge_forget_citations(tl__judge *judge);
 
-/* The tips a step cites, ascending, each once, in the arena: TL_E_INVALID_TIP when one is no id. */
-int tl__judge_tips(const tl_entry *entry, size_t step, tl__arena *arena, tl_id **out,
+/* Puts the tips that a step cites, ascending and each once, behind those that are there, in the
+ * arena. TL_E_INVALID_TIP: one is no id, and nothing has changed. */
+int tl__judge_add_tips(const tl_entry *entry, size_t step, tl__arena *arena, tl_id **tips,
 	size_t *count) TL_MUST_USE;
 
 #endif
