@@ -57,7 +57,7 @@ LUA_LIBS   = $(shell pkg-config --libs lua5.4)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all lib help deps deps-interop demo test sim interop lint check-deps types format bench exports install install-lib install-lua \
+.PHONY: all lib help deps deps-interop demo test sim interop lint check-deps count types format bench exports install install-lib install-lua \
 	uninstall clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -74,7 +74,8 @@ help:
 	@echo 'make sim          simulated peers under faults; SEEDS=2000 stories of each kind'
 	@echo 'make interop      against the published eidetica 0.2.0, live; WORDS="bootstrap access" chooses'
 	@echo 'make lint         clang-tidy, luacheck and the format check'
-	@echo 'make check-deps   include arrows point down only'
+	@echo 'make check-deps   arrows point down only; no file and no folder is too large'
+	@echo 'make count        lines of C and Lua, without specs and blank lines'
 	@echo 'make types        the examples against lua/meta, where a checker is installed'
 	@echo 'make bench        figures, one JSON object a line; BENCH=quick, LINES="commit get"'
 	@echo 'make install      everything, to DESTDIR= PREFIX= ($(PREFIX)) LIBDIR= ($(LIBDIR))'
@@ -213,6 +214,9 @@ lint: deps
 
 check-deps:
 	@spec/check-deps
+
+count:
+	@spec/count
 
 # The examples against the types of lua/meta, where a checker of LuaCATS types is installed.
 types:
