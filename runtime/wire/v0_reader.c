@@ -90,8 +90,7 @@ static int wrong(const tl__v0_reader *r, const char *what)
 		what, (unsigned long long)r->json.offset);
 }
 
-/* --- taking the text of a value -----------------------------------------------------------------
- */
+/* --- taking the text of a value --------------------------------------------------------------- */
 
 static bool is_entry(const tl__v0_reader *r)
 {
@@ -121,8 +120,7 @@ static void fields_open(tl__v0_reader *r, tl__fields *f)
 		f, tl__buf_view(&r->captured), &r->arena, "the peer's answer", TL_E_BAD_MESSAGE);
 }
 
-/* --- what a taken value means -------------------------------------------------------------------
- */
+/* --- what a taken value means ----------------------------------------------------------------- */
 
 static void read_pending(tl__fields *f, tl__v0_response *out)
 {
@@ -198,8 +196,7 @@ static int taken(tl__v0_reader *r)
 	return code;
 }
 
-/* --- tokens -------------------------------------------------------------------------------------
- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 static int name_variant(tl__v0_reader *r)
 {

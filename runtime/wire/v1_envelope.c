@@ -64,8 +64,7 @@ int tl__v1_method_parse(tl__v1_method *out, tl_str name)
 	return tl__fail(TL_E_UNSUPPORTED, "protocol v1 has no method `%.*s`", TL__STR_ARG(name));
 }
 
-/* --- frame --------------------------------------------------------------------------------------
- */
+/* --- frame ------------------------------------------------------------------------------------ */
 
 static size_t header_length(const uint8_t *bytes)
 {
@@ -129,8 +128,7 @@ bool tl__v1_read_unsigned(tl__v1_status *out, const void *bytes, size_t len)
 	return find_status(out, (tl_str){(const char *)bytes + LENGTH_BYTES, len - LENGTH_BYTES});
 }
 
-/* --- headers ------------------------------------------------------------------------------------
- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 static void scan_to(tl__v1_scan *s, tl__v1_request *out)
 {
@@ -319,8 +317,7 @@ static void put_response(tl__buf *out, const tl__v1_response *m)
 	put_body(out, m->body_len, m->body_sha256, m->args);
 }
 
-/* --- signatures ---------------------------------------------------------------------------------
- */
+/* --- signatures ------------------------------------------------------------------------------- */
 
 /* domain with its NUL, then the key (proofs only), then the header. */
 static void signed_message(tl__buf *out, const char *domain, const tl_key *key, tl_str header)

@@ -35,8 +35,7 @@ int tl__piece_add(tl__piece *piece, tl_str bytes)
 	return TL_OK;
 }
 
-/* --- pull: what is wanted ----------------------------------------------------------------------
- */
+/* --- pull: what is wanted --------------------------------------------------------------------- */
 
 #define WANTED_AT_ONCE 64
 
@@ -125,8 +124,7 @@ static int give_wanted(struct page *p)
 	return rc;
 }
 
-/* --- pull: what arrived ------------------------------------------------------------------------
- */
+/* --- pull: what arrived ----------------------------------------------------------------------- */
 
 static int give_arrival(void *ud, const tl__entry_row *row)
 {
@@ -157,8 +155,7 @@ static int give_arrivals(struct page *p)
 	return tl__pass_on(&state->pass, p->s, p->work, TL__WITH_BYTES, give_arrival, p, &stopped);
 }
 
-/* --- pull: the answer --------------------------------------------------------------------------
- */
+/* --- pull: the answer ------------------------------------------------------------------------- */
 
 static int check_places(struct page *p)
 {
@@ -276,8 +273,7 @@ int tl__work_page_run(tl__tree *tree, tl__work *work)
 	return rc;
 }
 
-/* --- push: the place after it ------------------------------------------------------------------
- */
+/* --- push: the place after it ----------------------------------------------------------------- */
 
 struct since {
 	const tl__map *pushed;

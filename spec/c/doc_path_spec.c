@@ -164,8 +164,7 @@ static void a_bound_closes_a_prefix(void)
 	tl__buf_free(&out);
 }
 
-/* --- walking
- * -------------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------- */
 
 static int show(void *ud, tl_str path, tl__node_kind kind, tl_str value)
 {

@@ -264,8 +264,7 @@ static void a_giant_is_a_piece_of_its_own(void)
 	scene_close(&s);
 }
 
-/* --- ends that come too early ------------------------------------------------------------------
- */
+/* --- ends that come too early ----------------------------------------------------------------- */
 
 /* Closes the store as a kill would leave it, and opens it again. */
 static bool begin_anew(scene *s)

@@ -72,8 +72,7 @@ static void the_plan_knows_who_carries_a_store(void)
 	tear_down(&f);
 }
 
-/* --- readable and not
- * ----------------------------------------------------------------------------- */
+/* --- readable and not ------------------------------------------------------------------------- */
 
 static int on_flag(void *ud, const tl__member_row *row)
 {
@@ -132,8 +131,7 @@ static void unreadable_data_is_stored_without_effect(void)
 	tear_down(&f);
 }
 
-/* --- lack of memory
- * ------------------------------------------------------------------------------- */
+/* --- lack of memory --------------------------------------------------------------------------- */
 
 static void a_failed_addition_leaves_no_trace(void)
 {

@@ -37,8 +37,7 @@ static void make_history(history *h)
 	}
 }
 
-/* --- the definition
- * ------------------------------------------------------------------------------- */
+/* --- the definition --------------------------------------------------------------------------- */
 
 static unsigned ancestors(const history *h, unsigned of, bool in_settings)
 {
@@ -97,8 +96,7 @@ static tl_value *settings_by_definition(const history *h, unsigned parents)
 	return doc;
 }
 
-/* --- comparing
- * ------------------------------------------------------------------------------------ */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static size_t ids_of(const history *h, unsigned bits, tl_id *ids)
 {
@@ -223,8 +221,7 @@ static void settings_are_those_of_the_definition(void)
 	close_all();
 }
 
-/* --- single cases
- * --------------------------------------------------------------------------------- */
+/* --- single cases ----------------------------------------------------------------------------- */
 
 /* A forged entry may not erase what a good one said: its own settings count for nothing, and naming
  * it hides nothing that it names. */
@@ -281,8 +278,7 @@ static void a_root_brings_its_own_settings(void)
 	tear_down(&f);
 }
 
-/* --- cache
- * ---------------------------------------------------------------------------------------- */
+/* --- cache ------------------------------------------------------------------------------------ */
 
 static tl__settings *settings_of_size(size_t bytes)
 {

@@ -14,8 +14,7 @@ enum { HISTORIES = 2000, SQLITE_HISTORIES = 100 };
 enum { HISTORIES = 22000, SQLITE_HISTORIES = 400 };
 #endif
 
-/* --- comparing
- * ------------------------------------------------------------------------------------ */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static void expect_same(
 	const history *h, const tl_value *got, const tl_value *wanted, const char *what)
@@ -130,8 +129,7 @@ static void compare(history *h, tl__store *store)
 	tl_value_free(wanted);
 }
 
-/* --- cleaning
- * ------------------------------------------------------------------------------------- */
+/* --- cleaning --------------------------------------------------------------------------------- */
 
 static size_t rows_dropped;
 
@@ -150,8 +148,7 @@ static size_t clean(history *h, tl__tree *tree)
 	return all;
 }
 
-/* --- arriving
- * ------------------------------------------------------------------------------------- */
+/* --- arriving --------------------------------------------------------------------------------- */
 
 /* Writes the items in this order, `batch` at a time; now and then something is planned and taken
  * back. */
@@ -247,8 +244,7 @@ static void random_order(history *h, size_t *order)
 	}
 }
 
-/* --- cases
- * ---------------------------------------------------------------------------------------- */
+/* --- cases ------------------------------------------------------------------------------------ */
 
 static size_t orders_run;
 

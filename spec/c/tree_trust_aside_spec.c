@@ -52,8 +52,7 @@ static bool missing_is(const tl__ingest_result *r, const tl_entry *entry)
 	       memcmp(&r->missing[0], tl_entry_id(entry), sizeof(tl_id)) == 0;
 }
 
-/* --- pending ------------------------------------------------------------------------------------
- */
+/* --- pending ---------------------------------------------------------------------------------- */
 
 static void an_entry_waits_for_what_it_names(void)
 {
@@ -215,8 +214,7 @@ static void locals_are_written_with_the_page(void)
 	chain_close(&c);
 }
 
-/* --- bounds of pending --------------------------------------------------------------------------
- */
+/* --- bounds of pending ------------------------------------------------------------------------ */
 
 /* Entries that wait for one that never comes; distinct by number. */
 static tl_entry *make_waiting(const chain *c, const tl_entry *ghost, size_t number, size_t size)
@@ -339,8 +337,7 @@ static void children_of_declined_ones_are_declined(void)
 	chain_close(&c);
 }
 
-/* --- quarantine ---------------------------------------------------------------------------------
- */
+/* --- quarantine ------------------------------------------------------------------------------- */
 
 /* Notes by a key that the database does not know. */
 static void feed_bad(chain *c, size_t first, size_t count, tl_str sender, tl_entry **keep)
@@ -603,8 +600,7 @@ static void an_evicted_ancestor_is_asked_for_again(void)
 	chain_close(&c);
 }
 
-/* --- resuming -----------------------------------------------------------------------------------
- */
+/* --- resuming --------------------------------------------------------------------------------- */
 
 /* A verdict of older rules is taken again. */
 static void verdicts_of_older_rules_are_taken_again(void)
@@ -632,8 +628,7 @@ static void verdicts_of_older_rules_are_taken_again(void)
 	chain_close(&c);
 }
 
-/* --- several at once ----------------------------------------------------------------------------
- */
+/* --- several at once -------------------------------------------------------------------------- */
 
 typedef struct worker {
 	chain *c;
@@ -680,8 +675,7 @@ static void several_threads_feed_one_database(void)
 	chain_close(&c);
 }
 
-/* --- memory -------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 /* The n-th allocation fails: the page is written wholly or not at all. */
 static void memory_that_runs_out_loses_nothing(void)

@@ -529,8 +529,7 @@ static void promotion_is_resumed_after_a_crash(void)
 	delegation_close(&d);
 }
 
-/* --- at once ------------------------------------------------------------------------------------
- */
+/* --- at once ---------------------------------------------------------------------------------- */
 
 typedef struct sender {
 	delegation *d;

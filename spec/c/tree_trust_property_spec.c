@@ -31,8 +31,7 @@ static bool one_in(universe *u, size_t n)
 	return below(u, n) == 0;
 }
 
-/* --- making histories ---------------------------------------------------------------------------
- */
+/* --- making histories ------------------------------------------------------------------------- */
 
 static bool carries(const tl_entry *entry, tl_str store)
 {
@@ -215,8 +214,7 @@ static void universe_free(universe *u)
 		tl_entry_free(u->main.at[i]);
 }
 
-/* --- feeding ------------------------------------------------------------------------------------
- */
+/* --- feeding ---------------------------------------------------------------------------------- */
 
 /* What is still to be sent, of both databases mixed. */
 typedef struct queue {
@@ -313,8 +311,7 @@ static bool feed_all(universe *u, world *w, size_t order, size_t most)
 	return good && q.count == 0;
 }
 
-/* --- comparing ----------------------------------------------------------------------------------
- */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static int add_id(void *ud, const tl_id *id)
 {
@@ -453,8 +450,7 @@ static bool arrivals_are_sound(world *w, places *p)
 	return count == arrivals(w, p->of->at[0]);
 }
 
-/* --- the property -------------------------------------------------------------------------------
- */
+/* --- the property ----------------------------------------------------------------------------- */
 
 static bool agree(universe *u, size_t order, size_t most, const tl__buf *keys, const tl__buf *main)
 {
@@ -521,8 +517,7 @@ static void replicas_agree_in_every_order(void)
 	CHECK(t.good > 1000 && t.invalid > 150 && t.drawn_in > 100 && t.delegated > 50);
 }
 
-/* --- an answer of 0.2.0 -------------------------------------------------------------------------
- */
+/* --- an answer of 0.2.0 ----------------------------------------------------------------------- */
 
 static bool next_page(world *w, tl__spool *spool, const tl_id *db, bool *end, size_t *entered)
 {

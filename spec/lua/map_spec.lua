@@ -116,4 +116,16 @@ describe('the map', function()
 		end
 		assert.are.same({}, missing)
 	end)
+
+	it('keeps banners of sections on their line', function()
+		local broken = {}
+		for _, path in ipairs(list(folders .. "-name '*.[ch]'")) do
+			for line in read(path):gmatch '[^\n]+' do
+				if line:match '^%s*/%* %-%-%-' and not line:match '%-%-%- %*/$' then
+					broken[#broken + 1] = path .. ': ' .. line
+				end
+			end
+		end
+		assert.are.same({}, broken)
+	end)
 end)

@@ -108,8 +108,7 @@ void check_permissions(const node *section,
 	}
 }
 
-/* --- auth_checks
- * ---------------------------------------------------------------------------------- */
+/* --- auth_checks ------------------------------------------------------------------------------ */
 
 /* The databases that are present: their settings, each of one root entry. */
 typedef struct present {

@@ -11,8 +11,7 @@
 #include "base/buf.h"
 #include "history.h"
 
-/* --- structure
- * ------------------------------------------------------------------------------------ */
+/* --- structure -------------------------------------------------------------------------------- */
 
 typedef struct listing {
 	graph *g;
@@ -179,8 +178,7 @@ static int check_parents(void *ud, const tl__member_row *row)
 	return TL_OK;
 }
 
-/* --- state
- * ---------------------------------------------------------------------------------------- */
+/* --- state ------------------------------------------------------------------------------------ */
 
 /* Members of the store behind these ones, themselves included. */
 static bool *closure(const graph *g, const bool *from)
@@ -352,8 +350,7 @@ static void check_state(graph *g, tl_value *state, const bool *tips, const node 
 	tl_value_free(state);
 }
 
-/* --- sections
- * ------------------------------------------------------------------------------------- */
+/* --- sections --------------------------------------------------------------------------------- */
 
 static bool *tips_of(graph *g)
 {

@@ -123,8 +123,7 @@ void check_doc_reader(check *c, const node *section)
 	tl_value_free(doc);
 }
 
-/* --- doc_ops
- * -------------------------------------------------------------------------------------- */
+/* --- doc_ops ---------------------------------------------------------------------------------- */
 
 static bool has_dot(tl_str text)
 {
@@ -268,8 +267,7 @@ void check_doc_op(check *c, const node *section)
 	tl_value_free(doc);
 }
 
-/* --- list_ops
- * ------------------------------------------------------------------------------------- */
+/* --- list_ops --------------------------------------------------------------------------------- */
 
 static bool read_fraction(const node *pair, tl_position *out)
 {

@@ -8,8 +8,7 @@
 
 enum { ORDERS = 6 };
 
-/* --- reading the vector
- * --------------------------------------------------------------------------- */
+/* --- reading the vector ----------------------------------------------------------------------- */
 
 member *find_member(const graph *g, const tl_id *id)
 {
@@ -83,8 +82,7 @@ void free_graph(graph *g)
 		tl_entry_free(g->members[i].entry);
 }
 
-/* --- arriving
- * ------------------------------------------------------------------------------------- */
+/* --- arriving --------------------------------------------------------------------------------- */
 
 static bool is_ready(const graph *g, const bool *done, size_t at)
 {

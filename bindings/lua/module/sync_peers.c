@@ -129,8 +129,7 @@ static int sync_is_tree_synced(lua_State *L)
 	return 1;
 }
 
-/* --- told as JSON
- * ------------------------------------------------------------------------------------- */
+/* --- told as JSON ----------------------------------------------------------------------------- */
 
 static int push_json(lua_State *L, int rc, char *json)
 {

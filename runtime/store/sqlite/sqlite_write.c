@@ -7,8 +7,7 @@
 #include "base/str.h"
 #include "store/sqlite/sqlite.h"
 
-/* --- tips: gathered over the batch, since most entries of a page lose theirs at once -----------
- */
+/* --- tips: gathered over the batch, since most entries of a page lose theirs at once ---------- */
 
 enum { TIP_NEW = 1, TIP_GONE = 2 };
 

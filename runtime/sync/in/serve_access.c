@@ -248,8 +248,7 @@ int tl__serve_keep_wish(tl__sync *sync, const tl__access_wish *wish, char id[37]
 	return TL_OK;
 }
 
-/* --- load, expiry ------------------------------------------------------------------------------
- */
+/* --- load, expiry ----------------------------------------------------------------------------- */
 
 void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value)
 {

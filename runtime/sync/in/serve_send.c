@@ -5,8 +5,7 @@
 
 static void next_group(tl__sync *sync, tl__incoming *in);
 
-/* --- one database after the other --------------------------------------------------------------
- */
+/* --- one database after the other ------------------------------------------------------------- */
 
 static void group_done(tl__sync *sync, tl__incoming *in)
 {

@@ -93,8 +93,7 @@ static void serve_handshake(tl__sync *sync, tl__incoming *in)
 	tl__sync_give_work(sync, work);
 }
 
-/* --- tree answers, piece by piece --------------------------------------------------------------
- */
+/* --- tree answers, piece by piece ------------------------------------------------------------- */
 
 static void act_piece(tl__sync *sync, tl__incoming *in, tl__sync_action_kind kind, tl__buf *body)
 {

@@ -67,8 +67,7 @@ void tl__serve_v1_busy(tl__sync *sync, tl__incoming *in, const char *code, uint3
 	refuse_signed(sync, in, TL__V1_BUSY, &refusal);
 }
 
-/* --- checks, in their order --------------------------------------------------------------------
- */
+/* --- checks, in their order ------------------------------------------------------------------- */
 
 /* 1: lengths. */
 static int check_lengths(struct check *check, const tl__sync_request *request)

@@ -85,8 +85,7 @@ int tl__plan_carries(tl__plan *plan, tl_str store, const tl_id *id, bool *carrie
 	return code;
 }
 
-/* --- settings
- * ------------------------------------------------------------------------------------- */
+/* --- settings --------------------------------------------------------------------------------- */
 
 /* A root brings the settings it is judged by. */
 static int own_settings(const tl_entry *entry, tl__settings **out)
@@ -128,8 +127,7 @@ int tl__plan_settings_at(tl__plan *plan, const tl_id *ids, size_t count, tl__set
 	return code;
 }
 
-/* --- raises
- * --------------------------------------------------------------------------------------- */
+/* --- raises ----------------------------------------------------------------------------------- */
 
 typedef struct raiser {
 	tl__plan *plan;
@@ -178,8 +176,7 @@ static int raise_delta(
 	return *unreadable ? TL_OK : code;
 }
 
-/* --- stores
- * --------------------------------------------------------------------------------------- */
+/* --- stores ----------------------------------------------------------------------------------- */
 
 /* 0 without a parent that carries the store, else one more than the highest. */
 static int store_height(
@@ -237,8 +234,7 @@ static int add_store(
 	return code;
 }
 
-/* --- entries
- * -------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static int tree_height(tl__dag *dag, const tl_id *parents, size_t count, uint64_t *out)
 {

@@ -27,8 +27,7 @@ static int leaf_value(const tl__place *p, tl_value **out)
 	return code;
 }
 
-/* --- building a container
- * ------------------------------------------------------------------------- */
+/* --- building a container --------------------------------------------------------------------- */
 
 /* An open container: the path it stands at, what is inside lies above its floor. */
 typedef struct frame {
@@ -248,8 +247,7 @@ int tl__state_doc(tl__snapshot *s, const tl_id *db, tl_str store, tl_value **out
 	return code;
 }
 
-/* --- one path
- * ------------------------------------------------------------------------------------- */
+/* --- one path --------------------------------------------------------------------------------- */
 
 /* The path and the paths above it. */
 typedef struct lookup {

@@ -10,8 +10,7 @@
 #include "tree/history/dag.h"
 #include "tree/ingest/ingest_run.h"
 
-/* --- may the page come in? ----------------------------------------------------------------------
- */
+/* --- may the page come in? -------------------------------------------------------------------- */
 
 static int on_aside_root(void *ud, const tl__aside_row *row)
 {
@@ -58,8 +57,7 @@ static int read_before(tl__run *run)
 	return code == TL_E_DATABASE_NOT_FOUND ? TL_OK : code;
 }
 
-/* --- after the turn -----------------------------------------------------------------------------
- */
+/* --- after the turn --------------------------------------------------------------------------- */
 
 typedef struct waiter_search {
 	tl__followup *after;
@@ -152,8 +150,7 @@ static int find_followups(tl__run *run, tl__followup *after)
 	return code;
 }
 
-/* --- rows of other databases --------------------------------------------------------------------
- */
+/* --- rows of other databases ------------------------------------------------------------------ */
 
 typedef struct pinner {
 	tl__arena arena;
@@ -248,8 +245,7 @@ static int tidy_up(tl__run *run)
 	return code == TL_OK ? drop_all(run->tree, &run->evict) : code;
 }
 
-/* --- turns --------------------------------------------------------------------------------------
- */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static int take_in(tl__run *run)
 {
@@ -295,8 +291,7 @@ int tl__run_turn(tl__run *run, tl__take *take)
 	return code;
 }
 
-/* --- what follows -------------------------------------------------------------------------------
- */
+/* --- what follows ----------------------------------------------------------------------------- */
 
 static void put_off(tl__tree *tree)
 {

@@ -28,8 +28,7 @@ static tl__place place_of(void *ud, const tl_id *id, tl_entry **entry)
 	return item->state == TL__ITEM_GOOD ? TL__PLACE_GOOD : TL__PLACE_BAD;
 }
 
-/* --- what is missing ----------------------------------------------------------------------------
- */
+/* --- what is missing -------------------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b)
 {
@@ -114,8 +113,7 @@ static int wait_for_cited(tl__run *run, tl__item *item, const tl__cite *waits)
 	return code;
 }
 
-/* --- the plan -----------------------------------------------------------------------------------
- */
+/* --- the plan --------------------------------------------------------------------------------- */
 
 int tl__run_plan(tl__run *run, tl__item *item)
 {
@@ -187,8 +185,7 @@ static void take_back(tl__run *run, size_t from, size_t to)
 	}
 }
 
-/* --- one by one ---------------------------------------------------------------------------------
- */
+/* --- one by one ------------------------------------------------------------------------------- */
 
 static void refuse(tl__item *item, int reason)
 {
@@ -264,8 +261,7 @@ static int confirm(tl__run *run, tl__item *item)
 	return code;
 }
 
-/* --- signatures ---------------------------------------------------------------------------------
- */
+/* --- signatures ------------------------------------------------------------------------------- */
 
 typedef struct signatures {
 	tl__verify_job *jobs;
@@ -330,8 +326,7 @@ static int prefetch(tl__run *run)
 	return code;
 }
 
-/* --- the whole ----------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* From here on every verdict is final when it is taken. */
 static int judge_strictly(tl__run *run, size_t from, size_t to)

@@ -21,8 +21,7 @@ struct tl__ingesting {
 	tl__buf missing, databases; /* ids */
 };
 
-/* --- beginning and end --------------------------------------------------------------------------
- */
+/* --- beginning and end ------------------------------------------------------------------------ */
 
 static int begin(
 	tl__tree *tree, const tl__ingest_page *page, tl__ingest_result *result, tl__ingesting **out)
@@ -57,8 +56,7 @@ void tl__ingesting_free(tl__ingesting *in)
 	tl__free(in);
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* A few lines; what the pool's threads do meanwhile is not waited for before the end. */
 static int read_some(tl__ingesting *in)
@@ -80,8 +78,7 @@ static int read_some(tl__ingesting *in)
 	return code;
 }
 
-/* --- turns --------------------------------------------------------------------------------------
- */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static bool may_change(tl__fate_kind kind)
 {
@@ -204,8 +201,7 @@ static int take_turn(tl__ingesting *in)
 	return code;
 }
 
-/* --- what is told -------------------------------------------------------------------------------
- */
+/* --- what is told ----------------------------------------------------------------------------- */
 
 static int on_entry(void *ud, const tl__entry_row *row)
 {
@@ -290,8 +286,7 @@ static int end(tl__ingesting *in)
 	return TL_OK;
 }
 
-/* --- pieces -------------------------------------------------------------------------------------
- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 static int resume(tl__ingesting *in)
 {

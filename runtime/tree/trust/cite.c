@@ -101,8 +101,7 @@ static int cited_db_of(tl__judge *j, const tl_id *db, tl__cited_db **out)
 	return TL_OK;
 }
 
-/* --- going up -----------------------------------------------------------------------------------
- */
+/* --- going up --------------------------------------------------------------------------------- */
 
 typedef struct climb {
 	tl__judge *judge;
@@ -278,8 +277,7 @@ static int climb_from(tl__judge *j, tl__cited_db *of, const tl_id *ids, size_t c
 	return code;
 }
 
-/* --- coming down --------------------------------------------------------------------------------
- */
+/* --- coming down ------------------------------------------------------------------------------ */
 
 static seen *node_of(const tl__cited_db *of, const tl_id *id)
 {
@@ -348,8 +346,7 @@ static int settle(tl__judge *j, tl__cited_db *of, seen *from)
 	return code;
 }
 
-/* --- comparing ----------------------------------------------------------------------------------
- */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 /* Ids looked for among the ancestors of tips. */
 typedef struct hunt {

@@ -283,8 +283,7 @@ int tl__rights_keep(
 	return rc;
 }
 
-/* --- looking at what waits ---------------------------------------------------------------------
- */
+/* --- looking at what waits -------------------------------------------------------------------- */
 
 void tl__rights_held(tl__tree *tree, const tl_id *id)
 {
