@@ -1,10 +1,11 @@
 /* Every descriptor is closed by exec: programs started while nodes are opened, talk and are closed
- * find their standard descriptors and nothing else. */
+ * find their standard descriptors and nothing else. And how threads are named. */
 #include <dirent.h>
 #include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include "check.h"
 #include "duo_help.h"
@@ -116,11 +117,49 @@ static void programs_inherit_nothing(void)
 	CHECK(rounds > 0);
 }
 
+/* --- names of threads ------------------------------------------------------------------------- */
+
+static unsigned threads_called(const char *name)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	unsigned found = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		char path[300], text[32] = "";
+		FILE *file;
+
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+		file = fopen(path, "re");
+		if (file && fgets(text, sizeof text, file))
+			found += strncmp(text, name, strlen(name)) == 0;
+		if (file)
+			fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* They are given without a file, which a program started in that moment would inherit. */
+static void threads_have_their_names_and_the_hosts_keep_theirs(void)
+{
+	char mine[16] = "";
+	duo d;
+
+	REQUIRE(prctl(PR_SET_NAME, "host") == 0);
+	REQUIRE(duo_open(&d, true, NULL));
+	CHECK(threads_called("tl-sync") == 2 && threads_called("tl-store") == 2);
+	CHECK(prctl(PR_GET_NAME, mine) == 0 && strcmp(mine, "host") == 0);
+	duo_close(&d);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--strays") == 0)
 		return count_strays() == 0 ? 0 : STRAY;
 	snprintf(self, sizeof self, "%s", argv[0]);
 	RUN(programs_inherit_nothing);
+	RUN(threads_have_their_names_and_the_hosts_keep_theirs);
 	return spec_end();
 }

@@ -2,10 +2,12 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 
 /* Room for what recurs here, which is bounded; the usual 8 MiB a thread are address space that a
  * process with a limit lacks. */
 #define STACK_BYTES (1024 * 1024)
+#define NAME_BYTES  16 /* of the system's */
 
 static int start(pthread_t *out, void *(*run)(void *ud), void *ud)
 {
@@ -24,6 +26,7 @@ static int start(pthread_t *out, void *(*run)(void *ud), void *ud)
 int tl__thread_start(pthread_t *out, const char *name, void *(*run)(void *ud), void *ud)
 {
 	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+	char caller[NAME_BYTES] = "";
 	sigset_t all, before;
 	int rc;
 
@@ -31,9 +34,12 @@ int tl__thread_start(pthread_t *out, const char *name, void *(*run)(void *ud), v
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
 		sigdelset(&all, own[i]);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
+	/* A thread begins with the name of the one that starts it. To name it from outside the C
+	 * library opens a file, which a program that is run in that moment would inherit. */
+	(void)prctl(PR_GET_NAME, caller);
+	(void)prctl(PR_SET_NAME, name);
 	rc = start(out, run, ud);
-	if (rc == 0)
-		(void)pthread_setname_np(*out, name); /* without a name it works as well */
+	(void)prctl(PR_SET_NAME, caller);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return rc;
 }
