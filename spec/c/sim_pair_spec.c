@@ -306,6 +306,21 @@ static void a_commit_wakes_a_pair_that_gave_up(void)
 	CHECK(settle(a, b, &db, 5000));
 }
 
+/* Each hears of the other by its question, and refuses it. */
+static void two_that_lack_the_same_database_ask_each_other_seldom(void)
+{
+	uint64_t before;
+
+	two_in_step();
+	memset(db.b + 1, 7, sizeof db.b - 1);
+	CHECK_OK(relate(a, b, &db));
+	CHECK_OK(relate(b, a, &db));
+	tl__sim_run(sim, 20 * MINUTE);
+	before = requests_for("/tidelock/v1/pull");
+	tl__sim_run(sim, 60 * MINUTE);
+	CHECK(requests_for("/tidelock/v1/pull") - before < 150);
+}
+
 static bool state_is(tl__sim_peer *peer, const char *state)
 {
 	tl__buf status = TL__BUF_INIT;
@@ -370,6 +385,7 @@ int main(void)
 	RUN_SIM(retries_come_at_their_times);
 	RUN_SIM(a_stalled_pair_is_tried_at_the_tick);
 	RUN_SIM(a_commit_wakes_a_pair_that_gave_up);
+	RUN_SIM(two_that_lack_the_same_database_ask_each_other_seldom);
 	RUN_SIM(a_peer_without_an_address_is_waited_for);
 	RUN_SIM(clocks_may_differ_and_jump);
 	return spec_end();

@@ -260,6 +260,15 @@ void tl__peer_came(tl__sync *sync, tl__peer *peer, const char *address)
 	tl__log_write(sync->log, TL_LOG_INFO, "peer", "%s came from %s", peer->text, address);
 }
 
+/* It can be reached, which says nothing of what it refused: two that refuse each other would go on
+ * asking as fast as they can. */
+static uint64_t soonest(const tl__sync *sync, const tl__pair *pair)
+{
+	uint64_t paced = pair->tried + sync->options.retry_max_ms;
+
+	return tl__sync_is_refusal(pair->last_code) && paced > sync->now ? paced : sync->now;
+}
+
 void tl__sync_heard_from(tl__sync *sync, const tl_key *key, const char *address)
 {
 	tl__peer *peer = tl__sync_find_peer(sync, key);
@@ -276,7 +285,7 @@ void tl__sync_heard_from(tl__sync *sync, const tl_key *key, const char *address)
 			pair->stalled = false;
 			pair->local_changed = true;
 			pair->wanted = true;
-			pair->next_attempt = sync->now;
+			pair->next_attempt = soonest(sync, pair);
 		}
 }
 
