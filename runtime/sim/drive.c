@@ -62,6 +62,13 @@ static void plan_work(
 	w->work = work;
 }
 
+/* Pages are cut into pieces where the seed says so: nobody else is at the store meanwhile, but each
+ * piece is a turn of its own. */
+static bool others_wait(void *ud)
+{
+	return tl__sim_chance(ud, 300);
+}
+
 static void work_run(tl__sim_item *item)
 {
 	work_item *w = (work_item *)item;
@@ -71,6 +78,7 @@ static void work_run(tl__sim_item *item)
 		drop_work(item);
 		return;
 	}
+	w->work->others = (tl__others){others_wait, peer->sim};
 	peer->in_work = true;
 	tl__sim_core_begins(peer->sim);
 	tl__work_run(&peer->host, w->work);
