@@ -1,5 +1,5 @@
-/* What the halves of the core share: the model of peers, databases and relations, and how both ask
- * for actions. Outbound: contact, call, pull, push, tree_v0, schedule. Inbound: serve_*.c.
+/* What both halves stand on, as data: peers, databases and relations, the core itself, and what it
+ * tells its halves. The functions are in core.h, the halves in sync/out and sync/in.
  *
  * Everything here belongs to one tl__sync and one thread. Lists are kept in the order things became
  * known and walked in that order (never by map), so that a seed reproduces a run. */

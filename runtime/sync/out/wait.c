@@ -264,9 +264,10 @@ static bool is_enough(const tl__sync_waiter *waiter, const tl__pair *pair, int c
 	}
 }
 
-/* A peer that answered since a flush began, and was level with us then, may end: what it was given
- * it has, and nobody can tell what else it had. */
-static bool is_gone(awaited *at, int code)
+/* How a contact that a flush waits for went; true: there is nobody to wait for any more. Whoever
+ * answered since the flush began, and was level with us then, may end: what it was given it has,
+ * and nobody can tell what else it had. */
+static bool note_contact(awaited *at, int code)
 {
 	if (code == TL_OK)
 		at->met = level(at->pair);
@@ -294,7 +295,7 @@ static void note_session(tl__sync *sync, tl__sync_waiter *waiter, tl__pair *pair
 		if (waiter->pairs[i].pair != pair || waiter->pairs[i].done)
 			continue;
 		if (!is_enough(waiter, pair, code) &&
-			!(waiter->kind == WAIT_FLUSH && is_gone(&waiter->pairs[i], code))) {
+			!(waiter->kind == WAIT_FLUSH && note_contact(&waiter->pairs[i], code))) {
 			uint64_t pace =
 				code == TL_OK ? TL__SYNC_WAIT_PACE_MS : TL__SYNC_WAIT_RETRY_MS;
 
