@@ -14,7 +14,7 @@
 #include "base/map.h"
 #include "tree/api/database.h"
 #include "work/party.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 #include "wire/v1.h"
 
 /* Bounds of one work. */

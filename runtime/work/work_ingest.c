@@ -3,7 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "work/intake.h"
+#include "v0/work/intake.h"
 #include "work/work_serve.h"
 
 static int arrivals_now(tl__tree *tree, const tl_id *db, uint64_t *out)

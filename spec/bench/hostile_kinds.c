@@ -3,7 +3,7 @@
 #include "base/str.h"
 #include "forge.h"
 #include "hostile.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 #define PAGE 100 /* entries */
 

@@ -11,7 +11,7 @@
 #include "check.h"
 #include "crypto/pool.h"
 #include "model/doc_path.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 #include "wire/v1.h"
 
 /* Does something and describes the result in `out`. */

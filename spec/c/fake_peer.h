@@ -12,7 +12,7 @@
 #include <tidelock/tidelock.h>
 #include "base/buf.h"
 #include "base/str.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 typedef struct fake_peer fake_peer;
 

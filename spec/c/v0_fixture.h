@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 /* Not a real entry: the wire does not look into it. Full of what a careless scanner stumbles over.
  */

@@ -1,7 +1,7 @@
 #include "actor.h"
 
 #include <string.h>
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 /* --- answers ---------------------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
  * must say follows from the answer alone. Here: handshakes, redirects, addresses. */
 #include <string.h>
 #include "told.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 bool told(tl_str text, const char *words)
 {

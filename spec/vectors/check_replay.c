@@ -3,7 +3,7 @@
 #include <tidelock/entry.h>
 #include "actor.h"
 #include "play.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 typedef struct replay {
 	check *c;

@@ -3,7 +3,7 @@
 #include <tidelock/entry.h>
 #include "cast.h"
 #include "told.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 /* --- trees ------------------------------------------------------------------------------------ */
 

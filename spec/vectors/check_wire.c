@@ -3,7 +3,7 @@
 #include <tidelock/doc.h>
 #include <tidelock/entry.h>
 #include "live.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 static bool is_cut(tl_str text)
 {

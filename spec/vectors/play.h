@@ -4,7 +4,7 @@
 
 #include "live.h"
 #include "pool.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 /* A recorded exchange of this section, and what it takes to play it again. */
 typedef struct play {

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <tidelock/entry.h>
 #include "live.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 /* --- entries of messages ---------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include "base/sized.h"
 #include "base/str.h"
 #include "engine/run/engine_impl.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 #define STATUS_NOT_FOUND    404
 #define STATUS_METHOD       405

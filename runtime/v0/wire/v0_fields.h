@@ -3,7 +3,7 @@
 #define TL_WIRE_V0_FIELDS_H
 
 #include "base/json/fields.h"
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 
 /* null gives *has = false. */
 void tl__v0_optional_permission(tl__fields *f, bool *has, tl_permission *out);

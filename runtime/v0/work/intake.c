@@ -1,8 +1,8 @@
-#include "work/intake.h"
+#include "v0/work/intake.h"
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "tree/spool/spool.h"
+#include "v0/spool/spool.h"
 
 struct tl__intake {
 	tl__v0_reader *reader;

@@ -2,7 +2,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "wire/v0_fields.h"
+#include "v0/wire/v0_fields.h"
 
 static void read_sync_tree(tl__fields *f, tl__v0_sync_tree *out)
 {

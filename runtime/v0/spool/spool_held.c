@@ -1,6 +1,6 @@
 /* What the store holds already, for spools. */
 #include "base/map.h"
-#include "tree/spool/spool.h"
+#include "v0/spool/spool.h"
 
 struct held_search {
 	tl__map *wanted; /* id -> its bool */

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
-#include "tree/spool/spool_impl.h"
+#include "v0/spool/spool_impl.h"
 
 static int open_file(tl__spool *spool)
 {

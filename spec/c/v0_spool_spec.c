@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "check.h"
 #include "model/entry_impl.h"
-#include "tree/spool/spool_impl.h"
+#include "v0/spool/spool_impl.h"
 
 /* A chain (or a random DAG) of unsigned entries; the spool looks at no signature. */
 typedef struct dag {

@@ -1,5 +1,5 @@
 /* Writers of protocol v0 messages: members in 0.2.0's order, null where a value is absent. */
-#include "wire/v0.h"
+#include "v0/wire/v0.h"
 #include "base/str.h"
 
 static void put_optional(tl__buf *out, tl_str text)

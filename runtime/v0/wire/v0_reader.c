@@ -3,7 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "wire/v0_fields.h"
+#include "v0/wire/v0_fields.h"
 
 typedef enum place {
 	AT_DOCUMENT, /* before the variant */

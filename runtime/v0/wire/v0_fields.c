@@ -1,4 +1,4 @@
-#include "wire/v0_fields.h"
+#include "v0/wire/v0_fields.h"
 
 #include "base/fail.h"
 #include "base/str.h"

@@ -5,7 +5,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "model/entry_impl.h"
-#include "tree/spool/spool_impl.h"
+#include "v0/spool/spool_impl.h"
 
 #define ASK_MAX 256 /* ids in one question for what is held */
 

@@ -4,7 +4,7 @@
 #ifndef TL_TREE_SPOOL_IMPL_H
 #define TL_TREE_SPOOL_IMPL_H
 
-#include "tree/spool/spool.h"
+#include "v0/spool/spool.h"
 
 #define TL__SPOOL_NONE  UINT32_MAX
 #define TL__SPOOL_BLOCK 1024 /* items of a shelf allocated together: whole pages */

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/siphash.h"
-#include "tree/spool/spool_impl.h"
+#include "v0/spool/spool_impl.h"
 
 /* --- shelves ---------------------------------------------------------------------------------- */
 
