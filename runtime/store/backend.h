@@ -1,7 +1,7 @@
 /* What a backend implements behind store.h. Private to runtime/store.
  *
  * A walk returns what ended it: TL_OK at its end, or whatever the visitor returned
- * (TL__STORE_STOP included; the dispatcher turns that into TL_OK). */
+ * (TL__STORE_STOP included, which store.h turns into TL_OK). */
 #ifndef TL_STORE_BACKEND_H
 #define TL_STORE_BACKEND_H
 
@@ -38,37 +38,7 @@ typedef struct tl__backend {
 	void (*close)(tl__store *store);
 	int (*snapshot_open)(tl__store *store, bool warm, tl__snapshot **out);
 	void (*snapshot_close)(tl__snapshot *s);
-	int (*databases)(tl__snapshot *s, tl__db_visit visit, void *ud);
-	int (*database)(tl__snapshot *s, const tl_id *db, tl__db_row *out);
-	int (*entries)(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count,
-		unsigned with, tl__entry_visit visit, void *ud);
-	int (*arrivals)(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
-		unsigned with, tl__entry_visit visit, void *ud);
-	int (*by_height)(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
-		size_t limit, unsigned with, tl__entry_visit visit, void *ud);
-	int (*joint)(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out);
-	int (*children)(
-		tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
-	int (*members)(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids,
-		size_t count, tl__member_visit visit, void *ud);
-	int (*tips)(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud);
-	int (*store_names)(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud);
-	int (*frontier)(
-		tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud);
-	int (*state)(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths,
-		size_t count, tl__state_visit visit, void *ud);
-	int (*state_range)(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
-		tl_str after, size_t limit, tl__state_visit visit, void *ud);
-	int (*asides)(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count,
-		unsigned with, tl__aside_visit visit, void *ud);
-	int (*aside_list)(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
-		size_t limit, unsigned with, tl__aside_visit visit, void *ud);
-	int (*waiters)(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud);
-	int (*waits)(tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit,
-		void *ud);
-	int (*needed)(tl__snapshot *s, const tl_id *id, bool *needed);
-	int (*aside_usage)(tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count,
-		uint64_t *bytes);
+	tl__reads reads;
 	int (*local)(tl__store *store, tl_str key, char **value, size_t *len);
 	int (*locals)(tl__store *store, tl_str prefix, tl__local_visit visit, void *ud);
 	int (*key)(tl__store *store, tl_str name, char **value, size_t *len);
@@ -93,11 +63,6 @@ struct tl__store {
 	size_t snapshots;
 	tl__map newest; /* database -> its newest arrival, of those written lately */
 	unsigned forks; /* tl__fork_count of its opening */
-};
-
-/* First member of each backend's snapshot; the dispatcher fills it. */
-struct tl__snapshot {
-	tl__store *store;
 };
 
 /* Readies the common part; undone by tl__store_base_free (for a failed open; tl__store_close does

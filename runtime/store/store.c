@@ -354,6 +354,7 @@ static int open_snapshot(tl__store *store, bool warm, tl__snapshot **out)
 		return rc;
 	}
 	(*out)->store = store;
+	(*out)->reads = &store->backend->reads;
 	return TL_OK;
 }
 
@@ -380,6 +381,67 @@ void tl__snapshot_close(tl__snapshot *snapshot)
 	store->backend->snapshot_close(snapshot);
 	count_snapshot(store, -1);
 	(void)tl__errors_end(&errors, TL_OK);
+}
+
+/* --- at the present, and upkeep ----------------------------------------------------------------- */
+
+int tl__read_local(tl__store *store, tl_str key, char **value, size_t *len)
+{
+	int rc = tl__store_own(store);
+
+	return rc == TL_OK ? store->backend->local(store, key, value, len) : rc;
+}
+
+int tl__read_locals(tl__store *store, tl_str prefix, tl__local_visit visit, void *ud)
+{
+	int rc = tl__store_own(store);
+
+	return rc == TL_OK ? tl__walked(store->backend->locals(store, prefix, visit, ud)) : rc;
+}
+
+int tl__read_key(tl__store *store, tl_str name, char **value, size_t *len)
+{
+	int rc = tl__store_own(store);
+
+	return rc == TL_OK ? store->backend->key(store, name, value, len) : rc;
+}
+
+int tl__read_key_names(tl__store *store, tl__name_visit visit, void *ud)
+{
+	int rc = tl__store_own(store);
+
+	return rc == TL_OK ? tl__walked(store->backend->key_names(store, visit, ud)) : rc;
+}
+
+int tl__store_changes(tl__store *store, uint64_t *counter)
+{
+	int rc = tl__store_own(store);
+
+	return rc == TL_OK ? store->backend->changes(store, counter) : rc;
+}
+
+int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud)
+{
+	int rc = tl__store_own(store);
+
+	return rc == TL_OK ? store->backend->check(store, finding, go_on, ud) : rc;
+}
+
+int tl__store_backup(tl__store *store, const char *file, tl__copied copied, void *ud)
+{
+	int rc = tl__store_own(store);
+
+	if (rc != TL_OK)
+		return rc;
+	if (!store->backend->backup)
+		return tl__fail(TL_E_UNSUPPORTED,
+			"a store in memory has no backup; export its databases instead");
+	return store->backend->backup(store, file, copied, ud);
+}
+
+int tl__store_directory(tl__store *store)
+{
+	return store->backend->directory ? store->backend->directory(store) : -1;
 }
 
 int tl__store_own(const tl__store *store)

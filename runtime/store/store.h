@@ -155,10 +155,6 @@ typedef struct tl__db_row {
 } tl__db_row;
 typedef int (*tl__db_visit)(void *ud, const tl__db_row *row);
 
-int tl__read_databases(tl__snapshot *s, tl__db_visit visit, void *ud) TL_MUST_USE;
-/* TL_E_DATABASE_NOT_FOUND when nothing of it is held. */
-int tl__read_database(tl__snapshot *s, const tl_id *db, tl__db_row *out) TL_MUST_USE;
-
 /* Parts of an entry row that cost something; the rest is always filled. */
 enum { TL__WITH_BYTES = 1, TL__WITH_PARENTS = 2, TL__WITH_CHAIN = 4 };
 
@@ -176,25 +172,33 @@ typedef struct tl__entry_row {
 } tl__entry_row;
 typedef int (*tl__entry_visit)(void *ud, const tl__entry_row *row);
 
-/* The given ids that are in the DAG, each once, in no particular order; others are passed over. */
-int tl__read_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count,
-	unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
-/* Arrivals from..to (inclusive), ascending, at most `limit`. */
-int tl__read_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
-	unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
-/* In (height, id) order from after `after` (NULL: from the start), at most `limit`. With a
- * non-empty store name (tl__store_scope): the entries that carry that store, by their height in it
- * (row->height is that one). */
-int tl__read_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
-	size_t limit, unsigned with, tl__entry_visit visit, void *ud) TL_MUST_USE;
 /* A joint: an arrival after which the database had one tip alone, so that all before it are its
- * ancestors. One is noted with a batch when the last lies TL__STORE_JOINT_EVERY arrivals back. *out
- * is the last one noted up to `upto`; 0: there is none. */
+ * ancestors. One is noted with a batch when the last lies so many arrivals back. */
 #define TL__STORE_JOINT_EVERY 64
-int tl__read_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out) TL_MUST_USE;
-/* DAG entries that name `id` as a main parent. */
-int tl__read_children(tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit,
-	void *ud) TL_MUST_USE;
+
+/* The reads that a snapshot offers, by subject. Each is called by its name below. */
+typedef struct tl__entry_reads {
+	int (*databases)(tl__snapshot *s, tl__db_visit visit, void *ud);
+	/* TL_E_DATABASE_NOT_FOUND when nothing of it is held. */
+	int (*database)(tl__snapshot *s, const tl_id *db, tl__db_row *out);
+	/* The given ids that are in the DAG, each once, in no particular order; others are passed
+	 * over. */
+	int (*entries)(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count,
+		unsigned with, tl__entry_visit visit, void *ud);
+	/* Arrivals from..to (inclusive), ascending, at most `limit`. */
+	int (*arrivals)(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
+		unsigned with, tl__entry_visit visit, void *ud);
+	/* In (height, id) order from after `after` (NULL: from the start), at most `limit`. With a
+	 * non-empty store name (tl__store_scope): the entries that carry that store, by their
+	 * height in it (row->height is that one). */
+	int (*by_height)(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
+		size_t limit, unsigned with, tl__entry_visit visit, void *ud);
+	/* *out is the last joint noted up to `upto`; 0: there is none. */
+	int (*joint)(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out);
+	/* DAG entries that name `id` as a main parent. */
+	int (*children)(
+		tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
+} tl__entry_reads;
 
 /* An entry within one store. */
 typedef struct tl__member_row {
@@ -206,10 +210,6 @@ typedef struct tl__member_row {
 	size_t parent_count;
 } tl__member_row;
 typedef int (*tl__member_visit)(void *ud, const tl__member_row *row);
-
-/* Those of the given ids that carry the store, in no particular order. */
-int tl__read_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
-	tl__member_visit visit, void *ud) TL_MUST_USE;
 
 typedef int (*tl__id_visit)(void *ud, const tl_id *id);
 typedef int (*tl__name_visit)(void *ud, tl_str name);
@@ -229,16 +229,6 @@ static inline tl_str tl__store_called(tl_str scope)
 	return scope.len == 1 && scope.ptr[0] == TL__STORE_NAMELESS[0] ? (tl_str){"", 0} : scope;
 }
 
-/* Tips in ascending order; an empty store name means the database itself: tl__store_scope. */
-int tl__read_tips(
-	tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud) TL_MUST_USE;
-/* Names of the stores any entry carries, ascending; one that is called "" comes last. */
-int tl__read_store_names(
-	tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud) TL_MUST_USE;
-/* Ids of an interned frontier, ascending. */
-int tl__read_frontier(tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit,
-	void *ud) TL_MUST_USE;
-
 typedef struct tl__state_row {
 	tl_str path;
 	tl__stamp_kind kind;
@@ -247,14 +237,28 @@ typedef struct tl__state_row {
 } tl__state_row;
 typedef int (*tl__state_visit)(void *ud, const tl__state_row *row);
 
-/* Stamps at exactly these paths, in the order given, kinds ascending. */
-int tl__read_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths,
-	size_t count, tl__state_visit visit, void *ud) TL_MUST_USE;
-/* Stamps at all paths that begin with `prefix` and come after `after` (empty: from the first), in
- * (path, kind) order, at most `limit` rows; but the rows of one path stay together, so there may be
- * two more, and the last path seen is where to go on. */
-int tl__read_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
-	tl_str after, size_t limit, tl__state_visit visit, void *ud) TL_MUST_USE;
+/* Within a store of a database. */
+typedef struct tl__scope_reads {
+	/* Those of the given ids that carry the store, in no particular order. */
+	int (*members)(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids,
+		size_t count, tl__member_visit visit, void *ud);
+	/* Tips in ascending order; an empty store name means the database itself: tl__store_scope.
+	 */
+	int (*tips)(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud);
+	/* Names of the stores any entry carries, ascending; one that is called "" comes last. */
+	int (*store_names)(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud);
+	/* Ids of an interned frontier, ascending. */
+	int (*frontier)(
+		tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud);
+	/* Stamps at exactly these paths, in the order given, kinds ascending. */
+	int (*state)(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths,
+		size_t count, tl__state_visit visit, void *ud);
+	/* Stamps at all paths that begin with `prefix` and come after `after` (empty: from the
+	 * first), in (path, kind) order, at most `limit` rows; but the rows of one path stay
+	 * together, so there may be two more, and the last path seen is where to go on. */
+	int (*state_range)(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix,
+		tl_str after, size_t limit, tl__state_visit visit, void *ud);
+} tl__scope_reads;
 
 typedef struct tl__aside_row {
 	tl_id db;
@@ -270,26 +274,70 @@ typedef struct tl__aside_row {
 	uint32_t size;
 } tl__aside_row;
 typedef int (*tl__aside_visit)(void *ud, const tl__aside_row *row);
-
-int tl__read_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
-	tl__aside_visit visit, void *ud) TL_MUST_USE;
-/* All of one verdict, oldest first, after `sequence`, at most `limit`; db NULL: of every database.
- */
-int tl__read_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
-	size_t limit, unsigned with, tl__aside_visit visit, void *ud) TL_MUST_USE;
-/* Pending entries that wait for `id`, of any database (a cited entry may lie in another). */
 typedef int (*tl__waiter_visit)(void *ud, const tl_id *db, const tl_id *waiter);
-int tl__read_waiters(
-	tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud) TL_MUST_USE;
-/* What a pending entry waits for. */
-int tl__read_waits(tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit,
-	void *ud) TL_MUST_USE;
-/* Whether an entry set aside, of whatever database, needs this one. */
-int tl__read_needed(tl__snapshot *s, const tl_id *id, bool *needed) TL_MUST_USE;
-/* Count and bytes set aside with that verdict: of one sender (all databases), or of all senders
- * without relation together when `sender.ptr` is NULL. */
-int tl__read_aside_usage(tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count,
-	uint64_t *bytes) TL_MUST_USE;
+
+/* Of what is set aside. */
+typedef struct tl__aside_reads {
+	int (*asides)(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count,
+		unsigned with, tl__aside_visit visit, void *ud);
+	/* All of one verdict, oldest first, after `sequence`, at most `limit`; db NULL: of every
+	 * database. */
+	int (*aside_list)(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
+		size_t limit, unsigned with, tl__aside_visit visit, void *ud);
+	/* Pending entries that wait for `id`, of any database (a cited entry may lie in another).
+	 */
+	int (*waiters)(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud);
+	/* What a pending entry waits for. */
+	int (*waits)(tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit,
+		void *ud);
+	/* Whether an entry set aside, of whatever database, needs this one. */
+	int (*needed)(tl__snapshot *s, const tl_id *id, bool *needed);
+	/* Count and bytes set aside with that verdict: of one sender (all databases), or of all
+	 * senders without relation together when `sender.ptr` is NULL. */
+	int (*aside_usage)(tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count,
+		uint64_t *bytes);
+} tl__aside_reads;
+
+typedef struct tl__reads {
+	const tl__entry_reads *entry;
+	const tl__scope_reads *scope;
+	const tl__aside_reads *aside;
+} tl__reads;
+
+/* First member of each backend's snapshot; filled when it is opened. */
+struct tl__snapshot {
+	tl__store *store;
+	const tl__reads *reads;
+};
+
+/* A visitor that has seen enough ends a walk well. */
+static inline TL_MUST_USE int tl__walked(int rc)
+{
+	return rc == TL__STORE_STOP ? TL_OK : rc;
+}
+
+#define tl__read_databases(s, ...) tl__walked((s)->reads->entry->databases(s, __VA_ARGS__))
+#define tl__read_database(s, ...)  tl__walked((s)->reads->entry->database(s, __VA_ARGS__))
+#define tl__read_entries(s, ...)   tl__walked((s)->reads->entry->entries(s, __VA_ARGS__))
+#define tl__read_arrivals(s, ...)  tl__walked((s)->reads->entry->arrivals(s, __VA_ARGS__))
+#define tl__read_by_height(s, ...) tl__walked((s)->reads->entry->by_height(s, __VA_ARGS__))
+#define tl__read_joint(s, ...)     tl__walked((s)->reads->entry->joint(s, __VA_ARGS__))
+#define tl__read_children(s, ...)  tl__walked((s)->reads->entry->children(s, __VA_ARGS__))
+#define tl__read_members(s, db, store, ...)                                                        \
+	tl__walked((s)->reads->scope->members(s, db, tl__store_scope(store), __VA_ARGS__))
+#define tl__read_tips(s, ...)        tl__walked((s)->reads->scope->tips(s, __VA_ARGS__))
+#define tl__read_store_names(s, ...) tl__walked((s)->reads->scope->store_names(s, __VA_ARGS__))
+#define tl__read_frontier(s, ...)    tl__walked((s)->reads->scope->frontier(s, __VA_ARGS__))
+#define tl__read_state(s, db, store, ...)                                                          \
+	tl__walked((s)->reads->scope->state(s, db, tl__store_scope(store), __VA_ARGS__))
+#define tl__read_state_range(s, db, store, ...)                                                    \
+	tl__walked((s)->reads->scope->state_range(s, db, tl__store_scope(store), __VA_ARGS__))
+#define tl__read_asides(s, ...)      tl__walked((s)->reads->aside->asides(s, __VA_ARGS__))
+#define tl__read_aside_list(s, ...)  tl__walked((s)->reads->aside->aside_list(s, __VA_ARGS__))
+#define tl__read_waiters(s, ...)     tl__walked((s)->reads->aside->waiters(s, __VA_ARGS__))
+#define tl__read_waits(s, ...)       tl__walked((s)->reads->aside->waits(s, __VA_ARGS__))
+#define tl__read_needed(s, ...)      tl__walked((s)->reads->aside->needed(s, __VA_ARGS__))
+#define tl__read_aside_usage(s, ...) tl__walked((s)->reads->aside->aside_usage(s, __VA_ARGS__))
 
 /* Local documents and keys are read at the present, not at the snapshot's moment. *value is yours
  * (tl__free; keys: wipe first). TL_E_NOT_FOUND / TL_E_KEY_NOT_FOUND. */

@@ -463,7 +463,8 @@ static int count_listing(tl__snapshot *s, const tl_id *db, tl__verdict verdict, 
 	size_t limit, unsigned with, tl__aside_visit visit, void *ud)
 {
 	listings += limit > 1; /* whether there is one may be asked */
-	return listed_backend->aside_list(s, db, verdict, sequence, limit, with, visit, ud);
+	return listed_backend->reads.aside->aside_list(
+		s, db, verdict, sequence, limit, with, visit, ud);
 }
 
 /* Of a full quarantine, beside pending entries: nothing is listed for a page, and what is at hand
@@ -472,6 +473,7 @@ static void a_full_quarantine_is_not_read_for_a_page(void)
 {
 	chain c;
 	tl_entry *bad[1], *waits, *ghost;
+	tl__aside_reads reads;
 	tl__backend counting;
 	uint64_t bytes = 0;
 
@@ -486,7 +488,9 @@ static void a_full_quarantine_is_not_read_for_a_page(void)
 	feed_bad(&c, 100, 20, PEER, NULL);
 	listed_backend = c.w.tree.store->backend;
 	counting = *listed_backend;
-	counting.aside_list = count_listing;
+	reads = *counting.reads.aside;
+	reads.aside_list = count_listing;
+	counting.reads.aside = &reads;
 	c.w.tree.store->backend = &counting;
 	listings = 0;
 	feed_bad(&c, 200, 20, PEER, NULL);

@@ -179,13 +179,17 @@ static inline const tl__row *tl__m_get(tl__snapshot *s, tl__table table)
 }
 
 /* A walk over every row whose key starts with the first `prefix_len` bytes of the key buffer, from
- * the key buffer on; those bytes must stay. */
-static inline void tl__m_seek(
+ * the key buffer on; those bytes must stay. TL_E_NOMEM when the key found no room. */
+static inline TL_MUST_USE int tl__m_seek(
 	tl__snapshot *s, tl__table table, size_t prefix_len, tl__rows_walk *walk)
 {
 	tl_str from = tl__buf_view(tl__m_key_of(s));
+	int rc = tl__buf_status(tl__m_key_of(s));
 
-	tl__rows_seek(walk, tl__m_view_of(s)->roots[table], from, (tl_str){from.ptr, prefix_len});
+	if (rc == TL_OK)
+		tl__rows_seek(
+			walk, tl__m_view_of(s)->roots[table], from, (tl_str){from.ptr, prefix_len});
+	return rc;
 }
 
 /* memory_write.c */
@@ -207,37 +211,9 @@ int tl__m_put(tl__m_change *change, tl__table table, tl_str key, const void *fix
 int tl__m_aside_put(tl__m_change *change, const tl__put_aside *aside);
 int tl__m_aside_drop(tl__m_change *change, const tl_id *id);
 
-/* memory_read.c */
-int tl__m_databases(tl__snapshot *s, tl__db_visit visit, void *ud);
-int tl__m_database_row(tl__snapshot *s, const tl_id *db, tl__db_row *out);
-int tl__m_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
-	tl__entry_visit visit, void *ud);
-int tl__m_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
-	unsigned with, tl__entry_visit visit, void *ud);
-int tl__m_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
-	size_t limit, unsigned with, tl__entry_visit visit, void *ud);
-int tl__m_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out);
-int tl__m_children(
-	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
-int tl__m_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
-	tl__member_visit visit, void *ud);
-int tl__m_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud);
-int tl__m_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud);
-int tl__m_frontier(
-	tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud);
-int tl__m_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths, size_t count,
-	tl__state_visit visit, void *ud);
-int tl__m_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix, tl_str after,
-	size_t limit, tl__state_visit visit, void *ud);
-int tl__m_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
-	tl__aside_visit visit, void *ud);
-int tl__m_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
-	size_t limit, unsigned with, tl__aside_visit visit, void *ud);
-int tl__m_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud);
-int tl__m_waits(
-	tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit, void *ud);
-int tl__m_needed(tl__snapshot *s, const tl_id *id, bool *needed);
-int tl__m_aside_usage(
-	tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count, uint64_t *bytes);
+/* memory_read.c, memory_aside.c */
+extern const tl__entry_reads tl__m_entry_reads;
+extern const tl__scope_reads tl__m_scope_reads;
+extern const tl__aside_reads tl__m_aside_reads;
 
 #endif

@@ -230,7 +230,7 @@ static int show_aside(const tl__row *row, unsigned with, tl__aside_visit visit, 
 	return visit(ud, &out);
 }
 
-int tl__m_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
+static int asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
 	tl__aside_visit visit, void *ud)
 {
 	tl__m_db found;
@@ -248,7 +248,7 @@ int tl__m_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t coun
 	return rc;
 }
 
-int tl__m_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
+static int aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
 	size_t limit, unsigned with, tl__aside_visit visit, void *ud)
 {
 	tl__m_db found = {.number = 0};
@@ -260,10 +260,7 @@ int tl__m_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint
 	tl__buf_byte(tl__k_number(tl__m_key_start(s), found.number), (uint8_t)verdict);
 	tl__k_long(tl__m_key_of(s), sequence);
 	tl__buf_byte(tl__m_key_of(s), 0); /* after it */
-	rc = tl__buf_status(tl__m_key_of(s));
-	if (rc != TL_OK)
-		return rc;
-	tl__m_seek(s, TL__T_ASIDE_ORDER, 5, &walk);
+	rc = tl__m_seek(s, TL__T_ASIDE_ORDER, 5, &walk);
 	for (; rc == TL_OK && limit > 0; limit--) {
 		const tl__row *row = tl__rows_next(&walk);
 
@@ -276,16 +273,13 @@ int tl__m_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint
 	return rc;
 }
 
-int tl__m_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud)
+static int waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud)
 {
 	tl__rows_walk walk;
 	int rc;
 
 	tl__k_id(tl__m_key_start(s), id);
-	rc = tl__buf_status(tl__m_key_of(s));
-	if (rc != TL_OK)
-		return rc;
-	tl__m_seek(s, TL__T_WAITER, TL_ID_BYTES, &walk);
+	rc = tl__m_seek(s, TL__T_WAITER, TL_ID_BYTES, &walk);
 	for (const tl__row *row; rc == TL_OK && (row = tl__rows_next(&walk));) {
 		tl_id db, waiter;
 
@@ -296,7 +290,7 @@ int tl__m_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void
 	return rc;
 }
 
-int tl__m_waits(
+static int waits(
 	tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit, void *ud)
 {
 	tl__m_db found;
@@ -306,10 +300,7 @@ int tl__m_waits(
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
 	tl__k_id(tl__k_number(tl__m_key_start(s), found.number), pending);
-	rc = tl__buf_status(tl__m_key_of(s));
-	if (rc != TL_OK)
-		return rc;
-	tl__m_seek(s, TL__T_WAIT, 4 + TL_ID_BYTES, &walk);
+	rc = tl__m_seek(s, TL__T_WAIT, 4 + TL_ID_BYTES, &walk);
 	for (const tl__row *row; rc == TL_OK && (row = tl__rows_next(&walk));) {
 		tl_id awaited;
 
@@ -319,7 +310,7 @@ int tl__m_waits(
 	return rc;
 }
 
-int tl__m_aside_usage(
+static int aside_usage(
 	tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count, uint64_t *bytes)
 {
 	tl__m_usage usage = {0, 0};
@@ -336,15 +327,20 @@ int tl__m_aside_usage(
 	return tl__buf_status(tl__m_key_of(s));
 }
 
-int tl__m_needed(tl__snapshot *s, const tl_id *id, bool *needed)
+static int needed(tl__snapshot *s, const tl_id *id, bool *needed)
 {
 	tl__rows_walk walk;
+	int rc;
 
-	*needed = false;
 	tl__k_id(tl__m_key_start(s), id);
-	if (tl__buf_status(tl__m_key_of(s)) != TL_OK)
-		return TL_E_NOMEM;
-	tl__m_seek(s, TL__T_NEEDED, TL_ID_BYTES, &walk);
-	*needed = tl__rows_next(&walk) != NULL;
-	return TL_OK;
+	rc = tl__m_seek(s, TL__T_NEEDED, TL_ID_BYTES, &walk);
+	*needed = rc == TL_OK && tl__rows_next(&walk) != NULL;
+	return rc;
 }
+
+const tl__aside_reads tl__m_aside_reads = {.asides = asides,
+	.aside_list = aside_list,
+	.waiters = waiters,
+	.waits = waits,
+	.needed = needed,
+	.aside_usage = aside_usage};

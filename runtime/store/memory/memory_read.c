@@ -22,7 +22,7 @@ static bool is_held(const tl__m_db *db)
 	return db->row.arrivals > 0 || db->asides > 0;
 }
 
-int tl__m_databases(tl__snapshot *s, tl__db_visit visit, void *ud)
+static int databases(tl__snapshot *s, tl__db_visit visit, void *ud)
 {
 	tl__rows_walk walk;
 	int rc = TL_OK;
@@ -38,7 +38,7 @@ int tl__m_databases(tl__snapshot *s, tl__db_visit visit, void *ud)
 	return rc;
 }
 
-int tl__m_database_row(tl__snapshot *s, const tl_id *db, tl__db_row *out)
+static int database(tl__snapshot *s, const tl_id *db, tl__db_row *out)
 {
 	tl__m_db found;
 
@@ -86,7 +86,7 @@ static bool is_first(tl__map *seen, const tl_id *ids, size_t at, int *rc)
 	return *rc == TL_OK;
 }
 
-int tl__m_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
+static int entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
 	tl__entry_visit visit, void *ud)
 {
 	tl__m_db found;
@@ -114,7 +114,7 @@ int tl__m_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t cou
 	return rc;
 }
 
-int tl__m_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
+static int arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
 	unsigned with, tl__entry_visit visit, void *ud)
 {
 	tl__m_db found;
@@ -124,10 +124,7 @@ int tl__m_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to,
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
 	tl__k_long(tl__k_number(tl__m_key_start(s), found.number), from);
-	rc = tl__buf_status(tl__m_key_of(s));
-	if (rc != TL_OK)
-		return rc;
-	tl__m_seek(s, TL__T_ENTRY, 4, &walk);
+	rc = tl__m_seek(s, TL__T_ENTRY, 4, &walk);
 	for (; rc == TL_OK && limit > 0; limit--) {
 		const tl__row *row = tl__rows_next(&walk);
 		uint64_t arrival = row ? tl__k_read_long(tl__row_key(row), 4) : 0;
@@ -139,25 +136,23 @@ int tl__m_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to,
 	return rc;
 }
 
-int tl__m_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out)
+static int joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out)
 {
 	tl__m_db found;
 	tl__rows_walk walk;
-	const tl__row *row;
+	const tl__row *row = NULL;
 	int rc;
 
 	*out = 0;
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
 	tl__k_long(tl__k_number(tl__m_key_start(s), found.number), UINT64_MAX - upto);
-	rc = tl__buf_status(tl__m_key_of(s));
-	if (rc != TL_OK)
-		return rc;
-	tl__m_seek(s, TL__T_JOINT, 4, &walk);
-	row = tl__rows_next(&walk);
+	rc = tl__m_seek(s, TL__T_JOINT, 4, &walk);
+	if (rc == TL_OK)
+		row = tl__rows_next(&walk);
 	if (row)
 		*out = UINT64_MAX - tl__k_read_long(tl__row_key(row), 4);
-	return TL_OK;
+	return rc;
 }
 
 static const tl__row *entry_at(tl__snapshot *s, uint32_t db, uint64_t arrival)
@@ -166,7 +161,7 @@ static const tl__row *entry_at(tl__snapshot *s, uint32_t db, uint64_t arrival)
 	return tl__m_get(s, TL__T_ENTRY);
 }
 
-int tl__m_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
+static int by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
 	size_t limit, unsigned with, tl__entry_visit visit, void *ud)
 {
 	tl__m_db found;
@@ -182,11 +177,10 @@ int tl__m_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__st
 	tl__k_number(tl__m_key_start(s), scope);
 	if (after) /* the byte makes it greater than the row itself */
 		tl__buf_byte(tl__k_id(tl__k_long(tl__m_key_of(s), after->height), &after->id), 0);
-	rc = tl__buf_status(tl__m_key_of(s));
+	rc = tl__m_seek(s, TL__T_ORDER, 4, &walk);
 	if (rc != TL_OK)
 		return rc;
 	memcpy(prefix, tl__m_key_of(s)->ptr, sizeof prefix);
-	tl__m_seek(s, TL__T_ORDER, 4, &walk);
 	walk.prefix = (tl_str){prefix, sizeof prefix};
 	for (; rc == TL_OK && limit > 0; limit--) {
 		const tl__row *row = tl__rows_next(&walk), *entry;
@@ -203,7 +197,7 @@ int tl__m_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__st
 	return rc;
 }
 
-int tl__m_children(
+static int children(
 	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud)
 {
 	char prefix[4 + TL_ID_BYTES];
@@ -214,11 +208,10 @@ int tl__m_children(
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
 	tl__k_id(tl__k_number(tl__m_key_start(s), found.number), id);
-	rc = tl__buf_status(tl__m_key_of(s));
+	rc = tl__m_seek(s, TL__T_CHILD, sizeof prefix, &walk);
 	if (rc != TL_OK)
 		return rc;
 	memcpy(prefix, tl__m_key_of(s)->ptr, sizeof prefix);
-	tl__m_seek(s, TL__T_CHILD, sizeof prefix, &walk);
 	walk.prefix = (tl_str){prefix, sizeof prefix};
 	for (const tl__row *row; rc == TL_OK && (row = tl__rows_next(&walk));) {
 		uint64_t arrival = tl__k_read_long(tl__row_key(row), sizeof prefix);
@@ -232,7 +225,7 @@ int tl__m_children(
 
 /* --- stores ----------------------------------------------------------------------------------- */
 
-int tl__m_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
+static int members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
 	tl__member_visit visit, void *ud)
 {
 	uint32_t scope;
@@ -261,7 +254,7 @@ int tl__m_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *i
 	return rc;
 }
 
-int tl__m_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud)
+static int tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud)
 {
 	tl__rows_walk walk;
 	uint32_t scope;
@@ -270,10 +263,7 @@ int tl__m_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visi
 	if (!scope_of(s, db, store, &scope))
 		return tl__buf_status(tl__m_key_of(s));
 	tl__k_number(tl__m_key_start(s), scope);
-	rc = tl__buf_status(tl__m_key_of(s));
-	if (rc != TL_OK)
-		return rc;
-	tl__m_seek(s, TL__T_TIP, 4, &walk);
+	rc = tl__m_seek(s, TL__T_TIP, 4, &walk);
 	for (const tl__row *row; rc == TL_OK && (row = tl__rows_next(&walk));) {
 		tl_id id;
 
@@ -283,7 +273,7 @@ int tl__m_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visi
 	return rc;
 }
 
-int tl__m_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud)
+static int store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud)
 {
 	tl__m_db found;
 	tl__rows_walk walk;
@@ -292,17 +282,14 @@ int tl__m_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, vo
 	if (!tl__m_find_db(tl__m_view_of(s), db, &found))
 		return TL_OK;
 	tl__k_number(tl__m_key_start(s), found.number);
-	rc = tl__buf_status(tl__m_key_of(s));
-	if (rc != TL_OK)
-		return rc;
-	tl__m_seek(s, TL__T_SCOPE, 4, &walk);
+	rc = tl__m_seek(s, TL__T_SCOPE, 4, &walk);
 	for (const tl__row *row; rc == TL_OK && (row = tl__rows_next(&walk));)
 		if (row->key_len > 4) /* the empty name is the database itself */
 			rc = visit(ud, tl__store_called((tl_str){row->data + 4, row->key_len - 4}));
 	return rc;
 }
 
-int tl__m_frontier(
+static int frontier(
 	tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud)
 {
 	tl__m_db found;
@@ -349,7 +336,7 @@ static int show_state(const tl__row *row, size_t *shown, tl__state_visit visit, 
 	return rc;
 }
 
-int tl__m_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths, size_t count,
+static int state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths, size_t count,
 	tl__state_visit visit, void *ud)
 {
 	uint32_t scope;
@@ -370,7 +357,7 @@ int tl__m_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *pa
 	return rc;
 }
 
-int tl__m_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix, tl_str after,
+static int state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix, tl_str after,
 	size_t limit, tl__state_visit visit, void *ud)
 {
 	tl__rows_walk walk;
@@ -385,15 +372,27 @@ int tl__m_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str pre
 		tl__k_str(tl__k_number(tl__m_key_start(s), scope), after);
 		tl__buf_byte(tl__m_key_of(s), 0);
 	}
-	rc = tl__buf_status(tl__m_key_of(s));
-	if (rc != TL_OK)
-		return rc;
 	/* `from` is at or beyond the prefix; when it does not begin with it, nothing follows */
 	if (tl__m_key_of(s)->len < 4 + prefix.len ||
 		(prefix.len && memcmp(tl__m_key_of(s)->ptr + 4, prefix.ptr, prefix.len) != 0))
-		return TL_OK;
-	tl__m_seek(s, TL__T_STATE, 4 + prefix.len, &walk);
+		return tl__buf_status(tl__m_key_of(s));
+	rc = tl__m_seek(s, TL__T_STATE, 4 + prefix.len, &walk);
 	for (const tl__row *row; rc == TL_OK && shown < limit && (row = tl__rows_next(&walk));)
 		rc = show_state(row, &shown, visit, ud);
 	return rc;
 }
+
+const tl__entry_reads tl__m_entry_reads = {.databases = databases,
+	.database = database,
+	.entries = entries,
+	.arrivals = arrivals,
+	.by_height = by_height,
+	.joint = joint,
+	.children = children};
+
+const tl__scope_reads tl__m_scope_reads = {.members = members,
+	.tips = tips,
+	.store_names = store_names,
+	.frontier = frontier,
+	.state = state,
+	.state_range = state_range};

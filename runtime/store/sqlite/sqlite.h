@@ -167,6 +167,8 @@ void tl__sq_blob_free(tl__sq_query *q, tl_str bytes);
 void tl__sq_sum(tl__sq_query *q, char table);
 /* One row more: *row says whether there is one. After an error or the end the query has ended. */
 int tl__sq_step(tl__sq_query *q, bool *row) TL_MUST_USE;
+/* The same for a loop over all: false at the end, and once *rc is an error; then it has ended. */
+bool tl__sq_next(tl__sq_query *q, int *rc);
 /* Runs to the end. */
 int tl__sq_run(tl__sq_query *q) TL_MUST_USE;
 void tl__sq_end(tl__sq_query *q); /* may be called twice */
@@ -312,42 +314,15 @@ static inline int64_t tl__sq_clamp(uint64_t number)
 	return number > INT64_MAX ? INT64_MAX : (int64_t)number;
 }
 
-int tl__sq_databases(tl__snapshot *s, tl__db_visit visit, void *ud);
-int tl__sq_database_row(tl__snapshot *s, const tl_id *db, tl__db_row *out);
-int tl__sq_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
-	tl__entry_visit visit, void *ud);
-int tl__sq_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
-	unsigned with, tl__entry_visit visit, void *ud);
-int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
-	size_t limit, unsigned with, tl__entry_visit visit, void *ud);
-int tl__sq_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out);
-/* Of the database of this number. */
+/* The last joint of the database of this number. */
 int tl__sq_last_joint(tl__sq_conn *conn, int64_t db, uint64_t upto, uint64_t *out) TL_MUST_USE;
 /* After the batch's entries and tips are written. */
 int tl__sq_note_joint(tl__sq_change *change) TL_MUST_USE;
 int tl__sq_put_joint(tl__sq_conn *conn, int64_t db, uint64_t arrival) TL_MUST_USE;
-int tl__sq_children(
-	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud);
-int tl__sq_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
-	tl__member_visit visit, void *ud);
-int tl__sq_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud);
-int tl__sq_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud);
-int tl__sq_frontier(
-	tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud);
-int tl__sq_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths, size_t count,
-	tl__state_visit visit, void *ud);
-int tl__sq_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix, tl_str after,
-	size_t limit, tl__state_visit visit, void *ud);
-int tl__sq_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
-	tl__aside_visit visit, void *ud);
-int tl__sq_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
-	size_t limit, unsigned with, tl__aside_visit visit, void *ud);
-int tl__sq_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud);
-int tl__sq_waits(
-	tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit, void *ud);
-int tl__sq_needed(tl__snapshot *s, const tl_id *id, bool *needed);
-int tl__sq_aside_usage(
-	tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *count, uint64_t *bytes);
+
+extern const tl__entry_reads tl__sq_entry_reads;
+extern const tl__scope_reads tl__sq_scope_reads;
+extern const tl__aside_reads tl__sq_aside_reads;
 
 /* --- sqlite_local.c, sqlite_check.c, sqlite_backup.c ------------------------------------------ */
 

@@ -230,19 +230,14 @@ static int show(tl__sq_query *q, const tl_id *db, tl__aside_visit visit, void *u
 
 static int show_all(tl__sq_query *q, const tl_id *db, tl__aside_visit visit, void *ud)
 {
-	bool row;
-	int rc;
+	int rc = TL_OK;
 
-	while ((rc = tl__sq_step(q, &row)) == TL_OK && row) {
+	while (tl__sq_next(q, &rc))
 		rc = show(q, db, visit, ud);
-		if (rc != TL_OK)
-			break;
-	}
-	tl__sq_end(q);
 	return rc;
 }
 
-int tl__sq_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t id_count,
+static int asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t id_count,
 	unsigned with, tl__aside_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
@@ -261,13 +256,12 @@ int tl__sq_asides(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t id_
 	return rc;
 }
 
-int tl__sq_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
+static int aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uint64_t sequence,
 	size_t limit, unsigned with, tl__aside_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
 	int64_t number = 0, before;
-	bool row;
 	int rc = db ? tl__sq_database(conn, db, &number) : TL_OK;
 
 	if (rc != TL_OK || (db && !number))
@@ -280,47 +274,39 @@ int tl__sq_aside_list(tl__snapshot *s, const tl_id *db, tl__verdict verdict, uin
 	tl__sq_int(&q, verdict);
 	tl__sq_int(&q, tl__sq_clamp(sequence));
 	tl__sq_int(&q, tl__sq_clamp(limit));
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		int64_t at = tl__sq_col_int(&q, 0);
 
 		rc = at > before ? show(&q, db, visit, ud) : tl__sq_damaged(conn, 'A');
-		if (rc != TL_OK)
-			break;
 		before = at;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
 
-int tl__sq_waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud)
+static int waiters(tl__snapshot *s, const tl_id *id, tl__waiter_visit visit, void *ud)
 {
 	tl__sq_query q;
-	bool row;
-	int rc;
+	int rc = TL_OK;
 
 	tl__sq_start(&q, tl__sq_conn_of(s), TL__SQL_WAITERS);
 	tl__sq_id(&q, id);
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		tl_id db, waiter;
 
 		if (!tl__sq_col_id(&q, 0, &db) || !tl__sq_col_id(&q, 1, &waiter))
 			rc = tl__sq_damaged(q.conn, 'W');
 		else
 			rc = visit(ud, &db, &waiter);
-		if (rc != TL_OK)
-			break;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
 
-int tl__sq_waits(
+static int waits(
 	tl__snapshot *s, const tl_id *db, const tl_id *pending, tl__id_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
 	int64_t number;
-	bool row;
 	int rc = tl__sq_database(conn, db, &number);
 
 	if (rc != TL_OK || !number)
@@ -328,19 +314,16 @@ int tl__sq_waits(
 	tl__sq_start(&q, conn, TL__SQL_WAITS);
 	tl__sq_int(&q, number);
 	tl__sq_id(&q, pending);
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		tl_id awaited;
 
 		rc = tl__sq_col_id(&q, 0, &awaited) ? visit(ud, &awaited)
 						    : tl__sq_damaged(conn, 'W');
-		if (rc != TL_OK)
-			break;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
 
-int tl__sq_needed(tl__snapshot *s, const tl_id *id, bool *needed)
+static int needed(tl__snapshot *s, const tl_id *id, bool *needed)
 {
 	tl__sq_query q;
 	int rc;
@@ -352,7 +335,7 @@ int tl__sq_needed(tl__snapshot *s, const tl_id *id, bool *needed)
 	return rc;
 }
 
-int tl__sq_aside_usage(
+static int aside_usage(
 	tl__snapshot *s, tl__verdict verdict, tl_str sender, uint64_t *number, uint64_t *bytes)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
@@ -374,3 +357,10 @@ int tl__sq_aside_usage(
 	tl__sq_end(&q);
 	return rc;
 }
+
+const tl__aside_reads tl__sq_aside_reads = {.asides = asides,
+	.aside_list = aside_list,
+	.waiters = waiters,
+	.waits = waits,
+	.needed = needed,
+	.aside_usage = aside_usage};

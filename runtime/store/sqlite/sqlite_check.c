@@ -53,10 +53,9 @@ static int check_sqlite(checker *c)
 {
 	tl__sq_query q;
 	sqlite3_stmt *stmt;
-	bool row;
 	int rc = start(c, &q, &stmt, "PRAGMA integrity_check(20)");
 
-	while (rc == TL_OK && (rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		const char *text = (const char *)sqlite3_column_text(stmt, 0);
 
 		if (text && strcmp(text, "ok") != 0)
@@ -98,11 +97,10 @@ static int check_sums(checker *c, const summed *t)
 {
 	tl__sq_query q;
 	sqlite3_stmt *stmt;
-	bool row;
 	size_t number = 0;
 	int rc = start(c, &q, &stmt, t->sql);
 
-	while (rc == TL_OK && (rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		number++;
 		rc = tl__sq_row_check(&q, t->table, 0, t->columns);
 		if (rc != TL_E_STORE_DAMAGED)
@@ -132,10 +130,9 @@ static int check_asides(checker *c)
 {
 	tl__sq_query q;
 	sqlite3_stmt *stmt;
-	bool row;
 	int rc = start(c, &q, &stmt, "SELECT seq, id, size, bytes FROM aside");
 
-	while (rc == TL_OK && (rc = tl__sq_step(&q, &row)) == TL_OK && row)
+	while (tl__sq_next(&q, &rc))
 		if (!bytes_match(
 			    tl__sq_col_blob(&q, 1), tl__sq_col_int(&q, 2), tl__sq_col_blob(&q, 3)))
 			tell(c, "the bytes of entry %" PRId64 " set aside do not match its id",
@@ -198,7 +195,6 @@ static int tally_entries(checker *c, tally *t)
 {
 	tl__sq_query q;
 	sqlite3_stmt *stmt;
-	bool row;
 	int rc = start(c, &q, &stmt,
 		"SELECT n, id, chain, verdict, size, bytes, stores FROM entry "
 		"WHERE n BETWEEN ?1 AND ?2 ORDER BY n");
@@ -207,7 +203,7 @@ static int tally_entries(checker *c, tally *t)
 		tl__sq_int(&q, tl__sq_n(t->db, 0));
 		tl__sq_int(&q, tl__sq_n(t->db, TL__SQ_MAX_ARRIVAL));
 	}
-	while (rc == TL_OK && (rc = tl__sq_step(&q, &row)) == TL_OK && row)
+	while (tl__sq_next(&q, &rc))
 		add_entry(c, t, &q);
 	sqlite3_finalize(stmt);
 	return rc;
@@ -235,10 +231,9 @@ static int check_chains(checker *c)
 	int64_t places = 0;
 	tl__sq_query q;
 	sqlite3_stmt *stmt;
-	bool row;
 	int rc = start(c, &q, &stmt, "SELECT k, voids, void_bytes FROM database ORDER BY k");
 
-	while (rc == TL_OK && (rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		tally t = {.db = tl__sq_col_int(&q, 0)};
 
 		rc = tally_entries(c, &t);

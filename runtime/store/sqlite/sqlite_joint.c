@@ -22,16 +22,6 @@ int tl__sq_last_joint(tl__sq_conn *conn, int64_t db, uint64_t upto, uint64_t *ou
 	return rc;
 }
 
-int tl__sq_joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out)
-{
-	tl__sq_conn *conn = tl__sq_conn_of(s);
-	int64_t number;
-	int rc = tl__sq_database(conn, db, &number);
-
-	*out = 0;
-	return rc == TL_OK && number ? tl__sq_last_joint(conn, number, upto, out) : rc;
-}
-
 int tl__sq_put_joint(tl__sq_conn *conn, int64_t db, uint64_t arrival)
 {
 	tl__sq_query q;

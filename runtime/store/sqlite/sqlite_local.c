@@ -62,14 +62,13 @@ int tl__sq_locals(tl__store *base, tl_str prefix, tl__local_visit visit, void *u
 	tl__sqlite *store = (tl__sqlite *)base;
 	tl__sq_conn *conn;
 	tl__sq_query q;
-	bool row;
 	int rc = tl__sq_reader_take(store, false, &conn);
 
 	if (rc != TL_OK)
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_LOCALS);
 	tl__sq_blob(&q, prefix);
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		tl_str key = tl__sq_col_blob(&q, 0);
 
 		if (!tl__str_starts(key, prefix))
@@ -77,8 +76,6 @@ int tl__sq_locals(tl__store *base, tl_str prefix, tl__local_visit visit, void *u
 		rc = tl__sq_row_check(&q, 'L', 0, 2);
 		if (rc == TL_OK)
 			rc = visit(ud, key, tl__sq_col_blob(&q, 1));
-		if (rc != TL_OK)
-			break;
 	}
 	tl__sq_end(&q);
 	tl__sq_reader_give(store, conn);
@@ -90,20 +87,16 @@ int tl__sq_key_names(tl__store *base, tl__name_visit visit, void *ud)
 	tl__sqlite *store = (tl__sqlite *)base;
 	tl__sq_conn *conn;
 	tl__sq_query q;
-	bool row;
 	int rc = tl__sq_reader_take(store, false, &conn);
 
 	if (rc != TL_OK)
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_KEYS);
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		rc = tl__sq_row_check(&q, 'K', 0, 2);
 		if (rc == TL_OK)
 			rc = visit(ud, tl__sq_col_blob(&q, 0));
-		if (rc != TL_OK)
-			break;
 	}
-	tl__sq_end(&q);
 	tl__sq_reader_give(store, conn);
 	return rc;
 }

@@ -191,13 +191,23 @@ int tl__sq_step(tl__sq_query *q, bool *row)
 	return rc;
 }
 
+bool tl__sq_next(tl__sq_query *q, int *rc)
+{
+	bool row = false;
+
+	if (*rc == TL_OK)
+		*rc = tl__sq_step(q, &row);
+	else
+		tl__sq_end(q);
+	return row;
+}
+
 int tl__sq_run(tl__sq_query *q)
 {
-	bool row = true;
 	int rc = TL_OK;
 
-	while (rc == TL_OK && row)
-		rc = tl__sq_step(q, &row);
+	while (tl__sq_next(q, &rc))
+		;
 	return rc;
 }
 

@@ -73,27 +73,23 @@ static bool is_held(const tl__sq_known *db)
 	return db->row.arrivals > 0 || db->asides > 0;
 }
 
-int tl__sq_databases(tl__snapshot *s, tl__db_visit visit, void *ud)
+static int databases(tl__snapshot *s, tl__db_visit visit, void *ud)
 {
 	tl__sq_query q;
-	bool row;
-	int rc;
+	int rc = TL_OK;
 
 	tl__sq_start(&q, tl__sq_conn_of(s), TL__SQL_DATABASES);
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		tl__sq_known db;
 
 		rc = load_row(&q, &db);
 		if (rc == TL_OK && is_held(&db))
 			rc = visit(ud, &db.row);
-		if (rc != TL_OK)
-			break;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
 
-int tl__sq_database_row(tl__snapshot *s, const tl_id *db, tl__db_row *out)
+static int database(tl__snapshot *s, const tl_id *db, tl__db_row *out)
 {
 	tl__sq_known known;
 	int rc = tl__sq_load_database(tl__sq_conn_of(s), db, &known);
@@ -157,15 +153,10 @@ static int show(
 
 static int show_all(tl__sq_query *q, unsigned with, tl__entry_visit visit, void *ud)
 {
-	bool row;
-	int rc;
+	int rc = TL_OK;
 
-	while ((rc = tl__sq_step(q, &row)) == TL_OK && row) {
+	while (tl__sq_next(q, &rc))
 		rc = show(q, with, NULL, visit, ud);
-		if (rc != TL_OK)
-			break;
-	}
-	tl__sq_end(q);
 	return rc;
 }
 
@@ -180,7 +171,7 @@ static bool is_first(tl__map *shown, const tl_id *ids, size_t at, int *rc)
 	return *rc == TL_OK;
 }
 
-int tl__sq_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
+static int entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t count, unsigned with,
 	tl__entry_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
@@ -206,13 +197,12 @@ int tl__sq_entries(tl__snapshot *s, const tl_id *db, const tl_id *ids, size_t co
 	return rc;
 }
 
-int tl__sq_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
+static int arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to, size_t limit,
 	unsigned with, tl__entry_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
 	int64_t number, before;
-	bool row;
 	int rc = tl__sq_database(conn, db, &number);
 
 	if (rc != TL_OK || !number || from > TL__SQ_MAX_ARRIVAL)
@@ -223,15 +213,12 @@ int tl__sq_arrivals(tl__snapshot *s, const tl_id *db, uint64_t from, uint64_t to
 	tl__sq_int(&q, tl__sq_n(number, from));
 	tl__sq_int(&q, tl__sq_n(number, to > TL__SQ_MAX_ARRIVAL ? TL__SQ_MAX_ARRIVAL : to));
 	tl__sq_int(&q, tl__sq_clamp(limit));
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		int64_t n = tl__sq_col_int(&q, TL__E_N);
 
 		rc = n > before ? show(&q, with, NULL, visit, ud) : tl__sq_damaged(conn, 'E');
-		if (rc != TL_OK)
-			break;
 		before = n;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
 
@@ -246,7 +233,7 @@ static int check_place(tl__sq_query *q, int64_t height)
 	return tl__sq_order(q->conn, 'P', tl__sq_sort_key(&place), false);
 }
 
-int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
+static int by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__stamp *after,
 	size_t limit, unsigned with, tl__entry_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
@@ -254,7 +241,6 @@ int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__s
 	tl__sq_sortable place = tl__sq_sortable_of(
 		after ? tl__sq_clamp(after->height) : -1, after ? &after->id : NULL);
 	int64_t scope;
-	bool row;
 	int rc = tl__sq_scope_of(conn, db, store, &scope);
 
 	if (rc == TL_OK)
@@ -267,7 +253,7 @@ int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__s
 	tl__sq_int(&q, after ? tl__sq_clamp(after->height) : -1);
 	tl__sq_blob(&q, after ? (tl_str){(const char *)after->id.b, TL_ID_BYTES} : TL__STR(""));
 	tl__sq_int(&q, tl__sq_clamp(limit));
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		uint64_t height = (uint64_t)tl__sq_col_int(&q, TL__E_COUNT + 1);
 
 		rc = tl__sq_row_check(&q, 'P', TL__E_COUNT, 4);
@@ -275,20 +261,16 @@ int tl__sq_by_height(tl__snapshot *s, const tl_id *db, tl_str store, const tl__s
 			rc = check_place(&q, (int64_t)height);
 		if (rc == TL_OK)
 			rc = show(&q, with, &height, visit, ud);
-		if (rc != TL_OK)
-			break;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
 
-int tl__sq_children(
+static int children(
 	tl__snapshot *s, const tl_id *db, const tl_id *id, tl__entry_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
 	int64_t number, parent = 0;
-	bool row;
 	int rc = tl__sq_database(conn, db, &number);
 
 	if (rc == TL_OK && number)
@@ -298,13 +280,28 @@ int tl__sq_children(
 	tl__sq_start(&q, conn, TL__SQL_CHILDREN);
 	tl__sq_int(&q, 0);
 	tl__sq_int(&q, parent);
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		rc = tl__sq_row_check(&q, 'C', TL__E_COUNT, 2);
 		if (rc == TL_OK)
 			rc = show(&q, 0, NULL, visit, ud);
-		if (rc != TL_OK)
-			break;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
+
+static int joint(tl__snapshot *s, const tl_id *db, uint64_t upto, uint64_t *out)
+{
+	tl__sq_conn *conn = tl__sq_conn_of(s);
+	int64_t number;
+	int rc = tl__sq_database(conn, db, &number);
+
+	*out = 0;
+	return rc == TL_OK && number ? tl__sq_last_joint(conn, number, upto, out) : rc;
+}
+
+const tl__entry_reads tl__sq_entry_reads = {.databases = databases,
+	.database = database,
+	.entries = entries,
+	.arrivals = arrivals,
+	.by_height = by_height,
+	.joint = joint,
+	.children = children};

@@ -30,7 +30,7 @@ static int show_member(
 	return TL_OK;
 }
 
-int tl__sq_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
+static int members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *ids, size_t count,
 	tl__member_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
@@ -55,12 +55,11 @@ int tl__sq_members(tl__snapshot *s, const tl_id *db, tl_str store, const tl_id *
 	return rc;
 }
 
-int tl__sq_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud)
+static int tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
 	int64_t scope;
-	bool row;
 	int rc = tl__sq_scope_of(conn, db, store, &scope);
 
 	if (rc == TL_OK)
@@ -69,7 +68,7 @@ int tl__sq_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit vis
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_TIPS);
 	tl__sq_int(&q, scope);
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		tl_id id;
 
 		rc = tl__sq_row_check(&q, 'T', 0, 2);
@@ -77,19 +76,15 @@ int tl__sq_tips(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit vis
 			rc = tl__sq_order(conn, 'T', tl__sq_col_blob(&q, 1), false);
 		if (rc == TL_OK)
 			rc = tl__sq_col_id(&q, 1, &id) ? visit(ud, &id) : tl__sq_damaged(conn, 'T');
-		if (rc != TL_OK)
-			break;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
 
-int tl__sq_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud)
+static int store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
 	int64_t number;
-	bool row;
 	int rc = tl__sq_database(conn, db, &number);
 
 	if (rc == TL_OK)
@@ -98,7 +93,7 @@ int tl__sq_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, v
 		return rc;
 	tl__sq_start(&q, conn, TL__SQL_SCOPES);
 	tl__sq_int(&q, number);
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc)) {
 		tl_str name;
 
 		rc = tl__sq_row_check(&q, 'S', 0, 3);
@@ -107,10 +102,7 @@ int tl__sq_store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, v
 			rc = tl__sq_order(conn, 'S', name, false);
 		if (rc == TL_OK && name.len > 0)
 			rc = visit(ud, tl__store_called(name));
-		if (rc != TL_OK)
-			break;
 	}
-	tl__sq_end(&q);
 	return rc;
 }
 
@@ -132,7 +124,7 @@ static int show_frontier(tl__sq_query *q, tl__id_visit visit, void *ud)
 	return rc;
 }
 
-int tl__sq_frontier(
+static int frontier(
 	tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
@@ -168,7 +160,7 @@ static int show_state(tl__sq_query *q, tl_str path, tl__state_visit visit, void 
 	return rc == TL_OK ? visit(ud, &row) : rc;
 }
 
-int tl__sq_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths, size_t count,
+static int state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *paths, size_t count,
 	tl__state_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
@@ -177,17 +169,12 @@ int tl__sq_state(tl__snapshot *s, const tl_id *db, tl_str store, const tl_str *p
 
 	for (size_t i = 0; rc == TL_OK && scope && i < count; i++) {
 		tl__sq_query q;
-		bool row;
 
 		tl__sq_start(&q, conn, TL__SQL_STATE_AT);
 		tl__sq_int(&q, scope);
 		tl__sq_blob(&q, paths[i]);
-		while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+		while (tl__sq_next(&q, &rc))
 			rc = show_state(&q, tl__sq_col_blob(&q, 1), visit, ud);
-			if (rc != TL_OK)
-				break;
-		}
-		tl__sq_end(&q);
 	}
 	return rc;
 }
@@ -199,10 +186,9 @@ static int show_range(tl__sq_query *q, tl_str prefix, size_t limit, tl__buf *las
 {
 	size_t shown = 0;
 	int64_t kind = -1; /* of the row before */
-	bool row;
 	int rc = TL_OK;
 
-	while (limit > 0 && (rc = tl__sq_step(q, &row)) == TL_OK && row) {
+	while (limit > 0 && tl__sq_next(q, &rc)) {
 		tl_str path = tl__sq_col_blob(q, 1);
 
 		if (!tl__str_starts(path, prefix) ||
@@ -216,14 +202,12 @@ static int show_range(tl__sq_query *q, tl_str prefix, size_t limit, tl__buf *las
 		}
 		if (rc == TL_OK)
 			rc = show_state(q, path, visit, ud);
-		if (rc != TL_OK)
-			break;
 	}
 	tl__sq_end(q);
 	return rc;
 }
 
-int tl__sq_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix, tl_str after,
+static int state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str prefix, tl_str after,
 	size_t limit, tl__state_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
@@ -251,3 +235,10 @@ int tl__sq_state_range(tl__snapshot *s, const tl_id *db, tl_str store, tl_str pr
 	tl__buf_free(&last);
 	return rc;
 }
+
+const tl__scope_reads tl__sq_scope_reads = {.members = members,
+	.tips = tips,
+	.store_names = store_names,
+	.frontier = frontier,
+	.state = state,
+	.state_range = state_range};

@@ -41,18 +41,13 @@ static int join_database(tl__sq_conn *conn, sqlite3_stmt *entries, int64_t db)
 {
 	tl__sq_query q = {.conn = conn, .stmt = entries, .rc = SQLITE_OK};
 	tips t = {.db = db};
-	bool row;
-	int rc;
+	int rc = TL_OK;
 
 	tl__map_init(&t.ids);
 	tl__sq_int(&q, tl__sq_n(db, 0));
 	tl__sq_int(&q, tl__sq_n(db, TL__SQ_MAX_ARRIVAL));
-	while ((rc = tl__sq_step(&q, &row)) == TL_OK && row) {
+	while (tl__sq_next(&q, &rc))
 		rc = add_entry(conn, &t, &q);
-		if (rc != TL_OK)
-			break;
-	}
-	tl__sq_end(&q);
 	tl__map_free(&t.ids);
 	return rc;
 }
