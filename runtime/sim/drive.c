@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/sim_impl.h"
+#include "tree/api/fresh.h"
 
 #define OPENING_MS 60000
 
@@ -118,8 +119,10 @@ static void tell_commits(tl__sim_item *item)
 		peer->commit_count--;
 		memmove(peer->commits, peer->commits + 1,
 			peer->commit_count * sizeof *peer->commits);
-		event.committed = (tl__sync_committed){first.db, first.arrival, first.local};
+		event.committed =
+			(tl__sync_committed){first.db, first.arrival, first.local, first.fresh};
 		tl__sim_tell(peer, &event);
+		tl__fresh_free(first.fresh);
 	}
 }
 
@@ -141,14 +144,20 @@ static tl__sim_commit *commit_of(tl__sim_peer *peer, const tl_id *db)
 	return more;
 }
 
-static void note_commit(tl__sim_peer *peer, const tl_id *db, uint64_t arrival)
+static void note_commit(tl__sim_peer *peer, const tl_id *db, uint64_t arrival, tl__fresh *fresh)
 {
 	bool first = peer->commit_count == 0;
 	tl__sim_commit *commit = commit_of(peer, db);
 	commit_item *c;
 
+	if (!commit || commit->arrival > 0) { /* several are read together */
+		tl__fresh_free(fresh);
+		fresh = NULL;
+	}
 	if (!commit)
 		return;
+	tl__fresh_free(commit->fresh);
+	commit->fresh = fresh;
 	if (arrival > commit->arrival)
 		commit->arrival = arrival;
 	commit->local = commit->local || !peer->in_work;
@@ -161,14 +170,20 @@ static void note_commit(tl__sim_peer *peer, const tl_id *db, uint64_t arrival)
 	}
 }
 
+void tl__sim_forget_commits(tl__sim_peer *peer)
+{
+	while (peer->commit_count > 0)
+		tl__fresh_free(peer->commits[--peer->commit_count].fresh);
+}
+
 /* In the middle of a work, whose allocations count; the simulator's own do not. */
-void tl__sim_note_commit(void *ud, const tl_id *db, uint64_t arrival)
+void tl__sim_note_commit(void *ud, const tl_id *db, uint64_t arrival, tl__fresh *fresh)
 {
 	tl__sim_peer *peer = ud;
 
 	if (peer->in_work)
 		tl__sim_core_ends(peer->sim);
-	note_commit(peer, db, arrival);
+	note_commit(peer, db, arrival, fresh);
 	if (peer->in_work)
 		tl__sim_core_begins(peer->sim);
 }

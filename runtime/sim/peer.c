@@ -165,7 +165,7 @@ void tl__sim_kill(tl__sim_peer *peer)
 	tl__sim_note(peer->sim, "%s is killed", peer->name);
 	tl__sync_free(peer->core);
 	peer->core = NULL;
-	peer->commit_count = 0;
+	tl__sim_forget_commits(peer);
 	tl__sim_forget_waiting(peer);
 	tl__sim_cut(peer);
 	tl__host_free(&peer->host);
@@ -244,6 +244,7 @@ void tl__sim_peer_free(tl__sim_peer *peer)
 	tl__sim_forget_waiting(peer);
 	tl__store_close(peer->store);
 	tl_secret_wipe(&peer->device);
+	tl__sim_forget_commits(peer);
 	tl__free(peer->commits);
 	tl__free(peer->folder);
 	tl__free(peer);

@@ -34,6 +34,7 @@ typedef struct tl__sim_commit { /* told to the core soon */
 	tl_id db;
 	uint64_t arrival;
 	bool local;
+	struct tl__fresh *fresh;
 } tl__sim_commit;
 
 struct tl__sim_peer {
@@ -126,7 +127,8 @@ void tl__sim_core_ends(tl__sim *sim);
 
 void tl__sim_tell(tl__sim_peer *peer, const tl__sync_event *event);
 void tl__sim_peer_free(tl__sim_peer *peer);
-void tl__sim_note_commit(void *peer, const tl_id *db, uint64_t arrival);
+void tl__sim_forget_commits(tl__sim_peer *peer);
+void tl__sim_note_commit(void *peer, const tl_id *db, uint64_t arrival, struct tl__fresh *fresh);
 void tl__sim_forget_waiting(tl__sim_peer *peer);
 
 /* --- net.c, flight.c -------------------------------------------------------------------------- */

@@ -65,7 +65,8 @@ typedef struct tl__put_entry {
 	const tl__put_store *stores;
 	size_t store_count;
 	tl_str frontier; /* settings frontier: ids in ascending order, TL_ID_BYTES each; interned */
-	uint64_t arrival; /* result */
+	uint64_t arrival;  /* result */
+	uint8_t chain[32]; /* result: chain hash of that arrival */
 } tl__put_entry;
 
 typedef enum tl__stamp_kind {

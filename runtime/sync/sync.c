@@ -141,7 +141,7 @@ static void committed(tl__sync *sync, const tl__sync_committed *event)
 	if (db && event->local)
 		wake_stalled(sync, db);
 	if (db)
-		tl__serve_moved(sync, db);
+		tl__serve_committed(sync, db, event->fresh);
 }
 
 static void servers_changed(tl__sync *sync, const tl__sync_event *event)

@@ -26,9 +26,12 @@ typedef struct tl__quarantine tl__quarantine;
 struct tl__rights_cache;
 struct tl__tips_cache;
 
-/* Told after entries became visible, on the thread that wrote them; must only wake someone. */
+struct tl__fresh;
+
+/* Told after entries became visible, on the thread that wrote them; must only wake someone. `fresh`
+ * (tree/api/fresh.h) is the listener's; NULL: it has to be read. */
 typedef struct tl__tree_listener {
-	void (*committed)(void *ud, const tl_id *db, uint64_t arrival);
+	void (*committed)(void *ud, const tl_id *db, uint64_t arrival, struct tl__fresh *fresh);
 	void *ud;
 } tl__tree_listener;
 

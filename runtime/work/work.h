@@ -391,7 +391,8 @@ typedef struct tl__work {
 	tl__arena arena;
 	/* Whose it is inside the core. */
 	void (*done)(void *sync, struct tl__work *work);
-	uint64_t owner; /* number that `done` finds its state with */
+	uint64_t owner;        /* number that `done` finds its state with */
+	struct tl__work *next; /* the core's, while it has it */
 	/* By whoever runs it, optional: whether somebody waits meanwhile. Then a page is taken in
 	 * pieces (a slice each), else at once. */
 	tl__others others;
@@ -432,6 +433,11 @@ void tl__work_prepare(tl__host *host, tl__work *work);
  * the commits to `_sync`: give one without hooks. */
 bool tl__work_slice(tl__host *host, tl__work *work) TL_MUST_USE;
 void tl__work_run(tl__host *host, tl__work *work); /* all slices */
+struct tl__fresh;
+/* The result of a look at one database from what just became visible there, which is all that is
+ * behind the place of each reader, and its only tip. Touches no store. false: it is to be run, and
+ * is as it was. `fresh` outlives the work. */
+bool tl__work_watch_fresh(tl__work *work, const struct tl__fresh *fresh);
 /* Whether works of the same party wait until it is done, also between its slices: pages are taken
  * in the order they came. */
 bool tl__work_keeps_place(const tl__work *work);

@@ -18,8 +18,8 @@ static int fill_right(
 	return out->name.ptr ? TL_OK : TL_E_NOMEM;
 }
 
-static int fill_rights(const tl__rights *rights, const tl_key *keys, size_t count, tl__arena *arena,
-	tl__work_rights *out)
+int tl__work_rights_fill(const tl__rights *rights, const tl_key *keys, size_t count,
+	tl__arena *arena, tl__work_rights *out)
 {
 	int rc = TL_OK;
 
@@ -44,7 +44,7 @@ int tl__work_rights_of(tl__tree *tree, const tl_id *db, const tl_key *keys, size
 
 	*out = (tl__work_rights){0};
 	if (rc == TL_OK && rights)
-		rc = fill_rights(rights, keys, count, arena, out);
+		rc = tl__work_rights_fill(rights, keys, count, arena, out);
 	tl__rights_release(rights);
 	return rc;
 }

@@ -15,6 +15,10 @@ int tl__place_valid(
  * with its tree where they are many. None when nothing is held. */
 int tl__tips_read(tl__snapshot *s, tl__work *work, tl_id **ids, size_t *count,
 	uint8_t sha256[32]) TL_MUST_USE;
+/* What these keys may do by them. */
+struct tl__rights;
+int tl__work_rights_fill(const struct tl__rights *rights, const tl_key *keys, size_t count,
+	tl__arena *arena, tl__work_rights *out) TL_MUST_USE;
 /* Which of our keys hold an Active record there now: bit i says keys[i]. */
 int tl__key_mask(tl__tree *tree, tl__work *work, const tl_key *keys, size_t count,
 	uint32_t *mask) TL_MUST_USE;

@@ -1,6 +1,7 @@
 /* Which databases of a watch are ahead of the place told, with a page of the first.
  */
-#include "tree/trust/rights.h"
+#include <string.h>
+#include "tree/api/fresh.h"
 #include "work/work_serve.h"
 
 /* Rights that nobody asked for since they changed take long to look at: some in a slice, so that
@@ -103,4 +104,51 @@ int tl__work_watch_run(tl__tree *tree, tl__work *work)
 		rc = tl__page_slice(s, work, &watch->page, watch->lines[watch->paged].arrivals);
 	tl__snapshot_close(s);
 	return rc;
+}
+
+/* --- without the store ------------------------------------------------------------------------ */
+
+static bool is_just_behind(const tl__work_watched *line, const tl__fresh *fresh)
+{
+	return line->has_cursor && !line->checks && line->cursor.n + 1 == fresh->arrival &&
+	       line->skip_count == 0 && memcmp(&line->db, &fresh->db, sizeof line->db) == 0;
+}
+
+static void fill_page(tl__work_page *page, const tl__fresh *fresh, tl_str *line, tl_id *tip)
+{
+	*line = (tl_str){fresh->bytes, fresh->len};
+	*tip = fresh->id;
+	page->lines = line;
+	page->our_tips = tip;
+	page->count = page->our_tip_count = 1;
+	tl__v1_tips_hash(tip, 1, page->tips_hash);
+	page->next.n = fresh->arrival;
+	memcpy(page->next.c, fresh->chain, sizeof page->next.c);
+}
+
+bool tl__work_watch_fresh(tl__work *work, const tl__fresh *fresh)
+{
+	tl__work_watch *watch = &work->watch;
+	tl_str *line = tl__arena_alloc(&work->arena, 1, sizeof *line);
+	tl_id *tip = tl__arena_alloc(&work->arena, 1, sizeof *tip);
+	bool good = line && tip && !fresh->rights->system && watch->count > 0 &&
+		    (watch->shared || watch->count == 1) && fresh->len < watch->page.max_bytes;
+
+	for (size_t i = 0; good && i < watch->count; i++) {
+		tl__work_watched *to = &watch->lines[i];
+
+		good = is_just_behind(to, fresh) &&
+		       tl__work_rights_fill(fresh->rights, to->keys, to->key_count, &work->arena,
+			       &to->rights) == TL_OK;
+	}
+	if (!good)
+		return false;
+	for (size_t i = 0; i < watch->count; i++) {
+		watch->lines[i].arrivals = fresh->arrival;
+		watch->lines[i].valid = true;
+	}
+	watch->paged = 0;
+	work->db = fresh->db;
+	fill_page(&watch->page, fresh, line, tip);
+	return true;
 }

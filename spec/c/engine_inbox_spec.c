@@ -206,6 +206,50 @@ static void a_commit_told_at_the_very_end_harms_nobody(void)
 	tl__loop_free(loop);
 }
 
+static tl__commit commit_of(uint8_t number, uint64_t arrival)
+{
+	const tl_id db = {{number}};
+	tl__fresh *fresh = tl__alloc_zero(1, sizeof *fresh);
+
+	CHECK(fresh != NULL);
+	return (tl__commit){.db = db, .arrival = arrival, .fresh = fresh};
+}
+
+/* What is to be read anyway is not kept at hand. */
+static void only_a_single_commit_brings_its_entry(void)
+{
+	tl__commits commits;
+	tl__inbox *inbox = NULL;
+	tl__commit *at = NULL, commit;
+	tl_loop *loop = NULL;
+	size_t count, fresh = 0;
+
+	REQUIRE(tl__loop_new(&loop) == TL_OK);
+	REQUIRE(tl__inbox_new(&inbox, loop) == TL_OK);
+	tl__commits_init(&commits);
+	commit = commit_of(1, 1);
+	CHECK(tl__commits_note(&commits, &commit)); /* nobody listens yet */
+	tl__commits_attach(&commits, inbox, count_commits);
+	for (uint8_t i = 0; i <= TL__COMMITS_MAX_FRESH; i++) {
+		commit = commit_of(i, 1);
+		CHECK(tl__commits_note(&commits, &commit));
+	}
+	commit = commit_of(0, 2);
+	CHECK(tl__commits_note(&commits, &commit));
+	count = tl__commits_take(&commits, &at);
+	CHECK(count == TL__COMMITS_MAX_FRESH + 1);
+	CHECK(at[0].arrival == 2 && !at[0].fresh && at[1].fresh);
+	for (size_t i = 0; i < count; i++)
+		fresh += at[i].fresh != NULL;
+	CHECK(fresh == TL__COMMITS_MAX_FRESH - 1);
+	tl__commits_drop(at, count);
+	tl__commits_attach(&commits, NULL, NULL);
+	tl__inbox_close(inbox);
+	tl__commits_free(&commits);
+	tl__inbox_free(inbox);
+	tl__loop_free(loop);
+}
+
 int main(void)
 {
 	RUN(jobs_are_done_and_told_in_order);
@@ -213,5 +257,6 @@ int main(void)
 	RUN(a_hurried_worker_waits_for_no_further_slice);
 	RUN(the_worker_ends_after_its_queue_and_the_inbox_tells_the_rest);
 	RUN(a_commit_told_at_the_very_end_harms_nobody);
+	RUN(only_a_single_commit_brings_its_entry);
 	return spec_end();
 }

@@ -133,7 +133,7 @@ static inline void rig_drain(void)
 	}
 }
 
-static inline void rig_committed(void *ud, const tl_id *db, uint64_t arrival)
+static inline void rig_committed(void *ud, const tl_id *db, uint64_t arrival, tl__fresh *fresh)
 {
 	tl__sync_event event = {.kind = TL__SYNC_COMMITTED};
 
@@ -141,9 +141,11 @@ static inline void rig_committed(void *ud, const tl_id *db, uint64_t arrival)
 	r.committed_db = *db;
 	event.committed.db = *db;
 	event.committed.arrival = arrival;
+	event.committed.fresh = fresh;
 	/* During a work the core learns of it behind the work, as in the engine. */
 	if (r.core)
 		tl__sync_handle(r.core, &event, r.now, r.wall);
+	tl__fresh_free(fresh);
 }
 
 static inline bool rig_start(const tl_sync_options *options)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tree/api/database.h"
+#include "tree/api/fresh.h"
 
 typedef struct world {
 	char folder[256]; /* empty: in memory */
@@ -97,9 +98,11 @@ static inline int64_t world_wall(void *ud)
 	return 0;
 }
 
-static inline void world_committed(void *ud, const tl_id *db, uint64_t arrival)
+static inline void world_committed(
+	void *ud, const tl_id *db, uint64_t arrival, struct tl__fresh *fresh)
 {
 	(void)ud;
+	tl__fresh_free(fresh);
 	(void)db;
 	if (arrival > 0)
 		atomic_fetch_add(&w.committed, 1);

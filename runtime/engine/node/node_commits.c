@@ -6,12 +6,12 @@
 /* The arrival the store's listener told of, for the hook that follows it on the same thread. */
 static _Thread_local tl__commit last_commit;
 
-static void on_visible(void *ud, const tl_id *db, uint64_t arrival)
+static void on_visible(void *ud, const tl_id *db, uint64_t arrival, tl__fresh *fresh)
 {
 	tl_node *node = ud;
-	tl__commit commit = {*db, arrival, !tl__inside()};
+	const tl__commit commit = {*db, arrival, !tl__inside(), fresh};
 
-	last_commit = commit;
+	last_commit = (tl__commit){.db = *db, .arrival = arrival};
 	if (!tl__commits_note(&node->commits, &commit))
 		tl__log_write(&node->log, TL_LOG_WARNING, "node",
 			"no memory to note a commit; the next one or the next periodic sync sends "

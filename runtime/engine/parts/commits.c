@@ -9,6 +9,20 @@ void tl__commits_init(tl__commits *commits)
 	pthread_mutex_init(&commits->lock, NULL);
 }
 
+static void drop_fresh(tl__commit *at, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		tl__fresh_free(at[i].fresh);
+		at[i].fresh = NULL;
+	}
+}
+
+void tl__commits_drop(tl__commit *at, size_t count)
+{
+	drop_fresh(at, count);
+	tl__free(at);
+}
+
 void tl__commits_attach(tl__commits *commits, tl__inbox *inbox, void (*task)(tl__task *task))
 {
 	pthread_mutex_lock(&commits->lock);
@@ -16,13 +30,14 @@ void tl__commits_attach(tl__commits *commits, tl__inbox *inbox, void (*task)(tl_
 	if (inbox) /* else it may lie in the inbox before, to be run when that closes */
 		commits->task.call = task;
 	commits->put = false;
+	drop_fresh(commits->at, commits->count);
 	commits->count = 0;
 	pthread_mutex_unlock(&commits->lock);
 }
 
 void tl__commits_free(tl__commits *commits)
 {
-	tl__free(commits->at);
+	tl__commits_drop(commits->at, commits->count);
 	pthread_mutex_destroy(&commits->lock);
 }
 
@@ -42,7 +57,11 @@ static bool add(tl__commits *commits, const tl__commit *commit)
 	if (!grown)
 		return false;
 	commits->at = grown;
-	commits->at[commits->count++] = *commit;
+	commits->at[commits->count] = *commit;
+	if (commits->count++ < TL__COMMITS_MAX_FRESH)
+		return true;
+	tl__fresh_free(commit->fresh);
+	commits->at[commits->count - 1].fresh = NULL;
 	return true;
 }
 
@@ -54,13 +73,17 @@ bool tl__commits_note(tl__commits *commits, const tl__commit *commit)
 	pthread_mutex_lock(&commits->lock);
 	known = find(commits, &commit->db);
 	if (!commits->inbox) {
-		noted = true;
+		tl__fresh_free(commit->fresh);
 	} else if (known) {
+		tl__fresh_free(commit->fresh); /* several: they are read together */
+		drop_fresh(known, 1);
 		if (commit->arrival > known->arrival)
 			known->arrival = commit->arrival;
 		known->local = known->local || commit->local;
 	} else {
 		noted = add(commits, commit);
+		if (!noted)
+			tl__fresh_free(commit->fresh);
 	}
 	if (noted && commits->inbox && !commits->put)
 		commits->put = tl__inbox_put(commits->inbox, &commits->task);

@@ -253,10 +253,11 @@ void tl__engine_take_commits(tl__engine *engine)
 	for (size_t i = 0; i < count; i++) {
 		tl__sync_event event = {.kind = TL__SYNC_COMMITTED};
 
-		event.committed = (tl__sync_committed){at[i].db, at[i].arrival, at[i].local};
+		event.committed =
+			(tl__sync_committed){at[i].db, at[i].arrival, at[i].local, at[i].fresh};
 		tl__engine_tell(engine, &event);
 	}
-	tl__free(at);
+	tl__commits_drop(at, count);
 }
 
 /* --- upkeep ----------------------------------------------------------------------------------- */

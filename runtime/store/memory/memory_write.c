@@ -151,6 +151,7 @@ static int put_entry(tl__m_change *change, tl__put_entry *entry)
 		return TL_OK;
 	entry->arrival = ++db->arrivals;
 	tl__chain_next(db->chain, &entry->id);
+	memcpy(entry->chain, db->chain, sizeof entry->chain);
 	if (entry->verdict == TL__VOID) {
 		db->void_count++;
 		db->void_bytes += entry->bytes.len;

@@ -276,6 +276,7 @@ static int put_entry(tl__sq_change *change, tl__put_entry *entry)
 	if (rc != TL_OK || known)
 		return rc;
 	memcpy(db->chain, chain, sizeof chain);
+	memcpy(entry->chain, chain, sizeof chain);
 	entry->arrival = ++db->arrivals;
 	if (entry->verdict == TL__VOID) {
 		db->void_count++;

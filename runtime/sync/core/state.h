@@ -150,6 +150,9 @@ struct tl__sync_db {
 	tl_id id;
 	uint64_t arrivals; /* last arrival number heard of */
 	bool system;
+	/* The only tip there was after this arrival; 0: not known. */
+	uint64_t joined_at;
+	tl_id joined_tip;
 	struct tl__named *holds; /* lines of watches of others that name it */
 	size_t hold_count, hold_cap;
 	/* A key of ours that asked for access here. */

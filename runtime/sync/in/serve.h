@@ -157,6 +157,9 @@ struct tl__serve {
 	size_t hold_count, stranger_holds;
 	tl__map watchers; /* key -> struct tl__watcher */
 	tl__heap hold_dues, watcher_dues;
+	const struct tl__fresh *fresh; /* during its event: answers looks … */
+	size_t fresh_room;             /* … of so many more readers */
+	tl__work *answered;            /* such looks, by their `next` */
 	/* serve_access.c */
 	tl__map access;       /* request id -> tl__access_row */
 	uint64_t next_expiry; /* monotonic: when the rows in `_sync` are looked at */
@@ -350,6 +353,9 @@ void tl__served_end(tl__sync *sync);
 uint64_t tl__serve_due(const tl__sync *sync); /* UINT64_MAX: none */
 /* The database may have moved: watches that wait for it are answered. */
 void tl__serve_moved(tl__sync *sync, tl__sync_db *db);
+/* The same; where `fresh` (may be NULL) is all that a watch waits for it is told without a look at
+ * the store. */
+void tl__serve_committed(tl__sync *sync, tl__sync_db *db, const struct tl__fresh *fresh);
 /* What this peer (NULL: everybody) may do has changed: its watches end, and it comes again. */
 unsigned tl__serve_watches_of(const tl__sync *sync, const tl_key *peer); /* held now */
 void tl__serve_end_watches(tl__sync *sync, const tl_key *peer);

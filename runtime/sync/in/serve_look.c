@@ -1,6 +1,7 @@
 /* How a watch is looked at and answered. A work reads the rights and one page; what it found is
  * told only if it still fits what happened meanwhile. Many that wait at one place share a work. */
 #include "sync/in/serve_watch.h"
+#include "tree/api/fresh.h"
 
 #include <string.h>
 
@@ -156,6 +157,20 @@ static bool is_outdated(
 	       !tl__arrivals_hold(line->skip, line->skip_count, last);
 }
 
+/* The page ends with what the database had when its tips were read. */
+static void note_joined(tl__sync *sync, const tl__work_watch *work)
+{
+	const tl__work_page *page = &work->page;
+	tl__sync_db *db = work->paged < work->count
+				  ? tl__sync_find_db(sync, &work->lines[work->paged].db)
+				  : NULL;
+
+	if (!db || page->our_tip_count != 1 || page->left > 0 || page->next.n < db->joined_at)
+		return;
+	db->joined_at = page->next.n;
+	db->joined_tip = page->our_tips[0];
+}
+
 /* Lines [from, to) are of this hold, `paged` the one that there may be a page for. */
 static void conclude(
 	tl__sync *sync, tl__hold *hold, tl__work *work, size_t paged, size_t from, size_t to)
@@ -167,6 +182,7 @@ static void conclude(
 	if (work->code != TL_OK) {
 		tl__serve_fail_work(sync, in, work);
 	} else {
+		note_joined(sync, &work->watch);
 		t.outdated = is_outdated(sync, hold, &work->watch, paged) ||
 			     sync->now < hold->watcher->not_before;
 		for (size_t i = from; i < to; i++)
@@ -241,10 +257,26 @@ bool tl__look_add_line(tl__sync *sync, tl__hold *hold, tl__work *work, size_t in
 	return true;
 }
 
+/* What a fresh entry answers is taken back behind the walk over those who wait. Signing takes a
+ * while, and nothing is sent meanwhile: where very many wait most of them come by the store. */
+static void give(tl__sync *sync, tl__work *work)
+{
+	tl__serve *serve = sync->serve;
+
+	if (!serve->fresh || work->watch.count > serve->fresh_room ||
+		!tl__work_watch_fresh(work, serve->fresh)) {
+		tl__sync_give_work(sync, work);
+		return;
+	}
+	serve->fresh_room -= work->watch.count;
+	work->next = serve->answered;
+	serve->answered = work;
+}
+
 void tl__look_give(tl__sync *sync, tl__hold *hold, tl__work *work)
 {
 	hold->looking = true;
-	tl__sync_give_work(sync, work);
+	give(sync, work);
 }
 
 void tl__look_drop(tl__hold *hold, tl__work *work)
@@ -318,7 +350,7 @@ static void look_together(tl__sync *sync, together *group)
 		hold->in->works += i > 0;
 		hold->looking = true;
 	}
-	tl__sync_give_work(sync, work);
+	give(sync, work);
 }
 
 /* Nothing is to be left out for it, and nothing else to be told. */
@@ -370,6 +402,33 @@ void tl__serve_moved(tl__sync *sync, tl__sync_db *db)
 	}
 	look_together(sync, &groups[0]);
 	look_together(sync, &groups[1]);
+}
+
+/* Whether after it the fresh entry is the only tip: it stands on what was. */
+static bool is_joined(tl__sync_db *db, const tl__fresh *fresh)
+{
+	if (!fresh || fresh->arrival != db->arrivals || db->joined_at + 1 != fresh->arrival ||
+		memcmp(&db->joined_tip, &fresh->parent, sizeof db->joined_tip) != 0)
+		return false;
+	db->joined_at = fresh->arrival;
+	db->joined_tip = fresh->id;
+	return true;
+}
+
+void tl__serve_committed(tl__sync *sync, tl__sync_db *db, const tl__fresh *fresh)
+{
+	tl__serve *serve = sync->serve;
+
+	serve->fresh = is_joined(db, fresh) ? fresh : NULL;
+	serve->fresh_room = TL__SERVE_LOOK_TOGETHER;
+	tl__serve_moved(sync, db);
+	serve->fresh = NULL;
+	while (serve->answered) {
+		tl__work *work = serve->answered;
+
+		serve->answered = work->next;
+		work->done(sync, work);
+	}
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */

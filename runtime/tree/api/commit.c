@@ -7,6 +7,7 @@
 #include "base/public.h"
 #include "base/str.h"
 #include "model/doc_path.h"
+#include "tree/api/fresh.h"
 #include "tree/api/handles.h"
 #include "tree/trust/rights.h"
 
@@ -60,7 +61,7 @@ static int check_readable(const tl_entry *entry, const tl__put_entry *put)
 	return TL_OK;
 }
 
-static int write_entry(const tl__commit *commit, uint64_t *arrival)
+static int write_entry(const tl__commit *commit, uint64_t *arrival, tl__fresh **fresh)
 {
 	tl__tree *tree = commit->host->tree;
 	tl__plan *plan = NULL;
@@ -81,8 +82,10 @@ static int write_entry(const tl__commit *commit, uint64_t *arrival)
 		code = tl__store_write(tree->store, &batch);
 		tl__rights_wrote(tree, &batch);
 	}
-	if (code == TL_OK && batch.entry_count > 0)
+	if (code == TL_OK && batch.entry_count > 0) {
 		*arrival = batch.entries[0].arrival;
+		*fresh = tree->listener.committed ? tl__fresh_new(tree, &batch) : NULL;
+	}
 	tl__plan_free(plan);
 	tl__tree_unlock(tree, commit->db_id);
 	/* Equal bytes were written before: that entry is this one. */
@@ -93,6 +96,7 @@ int tl__commit_entry(tl__commit *commit)
 {
 	tl__tree *tree = commit->host->tree;
 	tl_hook_context context;
+	tl__fresh *fresh = NULL;
 	uint64_t arrival;
 	tl_str *names;
 	int code;
@@ -114,9 +118,9 @@ int tl__commit_entry(tl__commit *commit)
 	if (code == TL_OK) /* a hook may fork, and return in the child too */
 		code = tl__store_own(tree->store);
 	if (code == TL_OK)
-		code = write_entry(commit, &arrival);
+		code = write_entry(commit, &arrival, &fresh);
 	if (code == TL_OK && arrival > 0 && tree->listener.committed)
-		tree->listener.committed(tree->listener.ud, commit->db_id, arrival);
+		tree->listener.committed(tree->listener.ud, commit->db_id, arrival, fresh);
 	if (code == TL_OK)
 		tl__hooks_committed(commit->lists, commit->list_count, &context, tree->log);
 	tl__free(names);

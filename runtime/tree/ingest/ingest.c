@@ -287,7 +287,7 @@ int tl__run_turn(tl__run *run, tl__take *take)
 	}
 	tl__tree_unlock(tree, &take->db);
 	if (code == TL_OK && run->entered > 0 && tree->listener.committed)
-		tree->listener.committed(tree->listener.ud, &take->db, run->last_arrival);
+		tree->listener.committed(tree->listener.ud, &take->db, run->last_arrival, NULL);
 	return code;
 }
 
