@@ -186,6 +186,46 @@ static void of_very_many_some_are_looked_at(void)
 	end();
 }
 
+static void let_everybody_read(void)
+{
+	tl_transaction *tx = begin(db);
+	tl_settings_store *settings = NULL;
+
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_OK(
+		tl_settings_store_set_global(settings, (tl_permission){TL_READ, 0}, TL_KEY_ACTIVE));
+	tl_settings_store_free(settings);
+	CHECK_OK(finish(tx, NULL));
+}
+
+/* However many of these wait. */
+static void peers_are_told_before_strangers(void)
+{
+	uint64_t bobs;
+	size_t before;
+
+	bob_is_level();
+	let_everybody_read();
+	tell_commit(newest, NULL);
+	takes_a_look(1);
+	watch_by(&bob);
+	bobs = numbers;
+	for (unsigned i = 0; i <= TL__SERVE_LOOK_TOGETHER; i++) {
+		party p;
+
+		make_party(&p, (uint8_t)(i + 100));
+		watch_by(&p);
+	}
+	CHECK(r.core->serve->stranger_holds == TL__SERVE_LOOK_TOGETHER + 1);
+	before = heard_count;
+	(void)commit("for all");
+	tell_commit(newest, caught);
+	CHECK(looks() == 1 && heard_count == before + 1 + TL__SERVE_LOOK_TOGETHER);
+	CHECK(r.core->serve->hold_count == 1 && r.core->serve->stranger_holds == 1);
+	CHECK(heard.answer.incoming != bobs);
+	end();
+}
+
 static void several_are_read_together(void)
 {
 	bob_is_level();
@@ -280,6 +320,7 @@ int main(void)
 {
 	RUN_RIG(a_commit_is_told_without_a_look);
 	RUN_RIG(of_very_many_some_are_looked_at);
+	RUN_RIG(peers_are_told_before_strangers);
 	RUN_RIG(several_are_read_together);
 	RUN_RIG(a_gap_is_looked_at);
 	RUN_RIG(what_stands_beside_is_looked_at);

@@ -157,9 +157,11 @@ struct tl__serve {
 	size_t hold_count, stranger_holds;
 	tl__map watchers; /* key -> struct tl__watcher */
 	tl__heap hold_dues, watcher_dues;
-	const struct tl__fresh *fresh; /* during its event: answers looks … */
-	size_t fresh_room;             /* … of so many more readers */
-	tl__work *answered;            /* such looks, by their `next` */
+	const struct tl__fresh *fresh; /* during its event: answers looks */
+	struct tl__answered {
+		tl__work *first; /* such looks, by their `next` */
+		size_t room;     /* for so many more readers */
+	} answered[2];           /* [true]: of strangers, whose turn is behind peers */
 	/* serve_access.c */
 	tl__map access;       /* request id -> tl__access_row */
 	uint64_t next_expiry; /* monotonic: when the rows in `_sync` are looked at */

@@ -259,24 +259,24 @@ bool tl__look_add_line(tl__sync *sync, tl__hold *hold, tl__work *work, size_t in
 
 /* What a fresh entry answers is taken back behind the walk over those who wait. Signing takes a
  * while, and nothing is sent meanwhile: where very many wait most of them come by the store. */
-static void give(tl__sync *sync, tl__work *work)
+static void give(tl__sync *sync, const tl__hold *hold, tl__work *work)
 {
-	tl__serve *serve = sync->serve;
+	struct tl__answered *answered = &sync->serve->answered[hold->stranger];
 
-	if (!serve->fresh || work->watch.count > serve->fresh_room ||
-		!tl__work_watch_fresh(work, serve->fresh)) {
+	if (!sync->serve->fresh || work->watch.count > answered->room ||
+		!tl__work_watch_fresh(work, sync->serve->fresh)) {
 		tl__sync_give_work(sync, work);
 		return;
 	}
-	serve->fresh_room -= work->watch.count;
-	work->next = serve->answered;
-	serve->answered = work;
+	answered->room -= work->watch.count;
+	work->next = answered->first;
+	answered->first = work;
 }
 
 void tl__look_give(tl__sync *sync, tl__hold *hold, tl__work *work)
 {
 	hold->looking = true;
-	give(sync, work);
+	give(sync, hold, work);
 }
 
 void tl__look_drop(tl__hold *hold, tl__work *work)
@@ -350,7 +350,7 @@ static void look_together(tl__sync *sync, together *group)
 		hold->in->works += i > 0;
 		hold->looking = true;
 	}
-	give(sync, work);
+	give(sync, group->holds[0], work);
 }
 
 /* Nothing is to be left out for it, and nothing else to be told. */
@@ -415,20 +415,26 @@ static bool is_joined(tl__sync_db *db, const tl__fresh *fresh)
 	return true;
 }
 
+static void conclude_answered(tl__sync *sync, struct tl__answered *answered)
+{
+	while (answered->first) {
+		tl__work *work = answered->first;
+
+		answered->first = work->next;
+		work->done(sync, work);
+	}
+}
+
 void tl__serve_committed(tl__sync *sync, tl__sync_db *db, const tl__fresh *fresh)
 {
 	tl__serve *serve = sync->serve;
 
 	serve->fresh = is_joined(db, fresh) ? fresh : NULL;
-	serve->fresh_room = TL__SERVE_LOOK_TOGETHER;
+	serve->answered[false].room = serve->answered[true].room = TL__SERVE_LOOK_TOGETHER;
 	tl__serve_moved(sync, db);
 	serve->fresh = NULL;
-	while (serve->answered) {
-		tl__work *work = serve->answered;
-
-		serve->answered = work->next;
-		work->done(sync, work);
-	}
+	conclude_answered(sync, &serve->answered[false]);
+	conclude_answered(sync, &serve->answered[true]);
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */
