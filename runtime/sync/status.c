@@ -154,14 +154,14 @@ static text_list new_list(size_t most)
 
 static void list_peers(const tl__sync *sync, bool with_state, tl__buf *out)
 {
-	text_list list = new_list(sync->peer_map.count + TL__SERVE_MAX_CLIENTS);
+	text_list list = new_list(sync->peer_map.count + TL__SYNC_MAX_CLIENTS);
 
 	for (const tl__peer *peer = sync->peers; list.texts && peer; peer = peer->next)
 		if (!with_state || peer->metadata.has)
 			list.texts[list.count++] = peer->text;
 	if (list.texts && with_state)
 		list.count += tl__client_texts_with_state(
-			sync, list.texts + list.count, TL__SERVE_MAX_CLIENTS);
+			sync, list.texts + list.count, TL__SYNC_MAX_CLIENTS);
 	put_list(out, &list);
 }
 
@@ -172,10 +172,10 @@ void tl__sync_list_peers(const tl__sync *sync, tl__buf *out)
 
 void tl__sync_list_inbound(const tl__sync *sync, tl__buf *out)
 {
-	text_list list = new_list(TL__SERVE_MAX_CLIENTS);
+	text_list list = new_list(TL__SYNC_MAX_CLIENTS);
 
 	if (list.texts)
-		list.count = tl__sync_client_texts(sync, list.texts, TL__SERVE_MAX_CLIENTS);
+		list.count = tl__sync_client_texts(sync, list.texts, TL__SYNC_MAX_CLIENTS);
 	put_list(out, &list);
 }
 

@@ -169,15 +169,15 @@ static void it_is_bounded(void)
 	hub_and_one();
 	dials_in();
 	first = remembered().ok_count;
-	for (int i = 0; i < TL__SERVE_CLIENT_HISTORY + 5; i++) {
+	for (int i = 0; i < TL__SYNC_CLIENT_HISTORY + 5; i++) {
 		char text[16];
 
 		snprintf(text, sizeof text, "%d", i);
 		put(one, &db, "k", text);
 		tl__sim_run(sim, 2 * TL__SERVED_QUIET_MS);
 	}
-	CHECK(remembered().ok_count == first + TL__SERVE_CLIENT_HISTORY + 5);
-	CHECK(history().records == TL__SERVE_CLIENT_HISTORY);
+	CHECK(remembered().ok_count == first + TL__SYNC_CLIENT_HISTORY + 5);
+	CHECK(history().records == TL__SYNC_CLIENT_HISTORY);
 }
 
 /* Without a pause: written down now and then all the same. */

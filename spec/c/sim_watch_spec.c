@@ -190,6 +190,29 @@ static void whatever_cuts_the_connection_nothing_is_lost(void)
 	CHECK(watches(one) - before <= 13);
 }
 
+/* However often: the hub was reached each time. */
+static void a_cut_of_what_is_held_is_no_failed_attempt(void)
+{
+	tl__sim_net net = tl__sim_perfect;
+	const tl__peer *peer;
+	uint64_t before;
+
+	hub_and_two();
+	peer = tl__sync_find_peer(tl__sim_core(one), tl__sim_key(hub));
+	REQUIRE(peer);
+	net.cut_ms = 3000;
+	tl__sim_set_net(sim, &net);
+	before = watches(one);
+	tl__sim_run(sim, 10 * MINUTE);
+	CHECK(watches(one) - before >= 5);
+	CHECK(peer->attempts == 0 && peer->state == TL__PEER_CONNECTED);
+	put(hub, &db, "k", "through the cuts");
+	CHECK(arrives(one, "through the cuts") <= MINUTE);
+	tl__sim_kill(hub);
+	tl__sim_run(sim, 3 * MINUTE);
+	CHECK(peer->attempts > 0 && peer->state == TL__PEER_FAILED);
+}
+
 static void a_hub_that_comes_back_is_watched_again(void)
 {
 	hub_and_two();
@@ -363,6 +386,7 @@ int main(void)
 	RUN_SIM(a_quiet_watch_costs_a_request_in_fifty_seconds);
 	RUN_SIM(holds_that_are_nearly_over_end_together);
 	RUN_SIM(whatever_cuts_the_connection_nothing_is_lost);
+	RUN_SIM(a_cut_of_what_is_held_is_no_failed_attempt);
 	RUN_SIM(a_hub_that_comes_back_is_watched_again);
 	RUN_SIM(one_that_was_away_hears_what_it_missed);
 	RUN_SIM(a_revoked_key_hears_nothing_more);

@@ -265,7 +265,7 @@ static void strangers_take_no_place_of_peers_among_those_who_came(void)
 	tl__record_served(r.core, &p.key, &root, &outcome);
 	rig_pass(1000);
 	CHECK(*local("sync/metadata", &p, NULL) != 0);
-	for (unsigned i = 1; i < TL__SERVE_MAX_CLIENTS + 9; i++) {
+	for (unsigned i = 1; i < TL__SYNC_MAX_CLIENTS + 9; i++) {
 		make_stranger(&p, i);
 		comes(&p);
 		CHECK(is_shown(&p));
@@ -273,9 +273,13 @@ static void strangers_take_no_place_of_peers_among_those_who_came(void)
 			comes(&carol);
 	}
 	CHECK(is_shown(&bob) && is_shown(&carol));
-	CHECK(r.core->clients.map.count == TL__SERVE_MAX_CLIENTS);
+	CHECK(r.core->clients.map.count == TL__SYNC_MAX_CLIENTS);
 	make_stranger(&p, 0);
 	CHECK(!is_shown(&p));
+	/* Whoever gives way was told of when it came. */
+	rig_drain();
+	CHECK(r.events[TL_EVENT_PEER_DISCONNECTED] == 11);
+	CHECK(r.events[TL_EVENT_PEER_CONNECTED] == TL__SYNC_MAX_CLIENTS + 11);
 	/* What was remembered of it goes with it. */
 	rig_pass(1000);
 	CHECK(*local("sync/metadata", &p, NULL) == 0);
@@ -285,7 +289,7 @@ static void among_peers_alone_a_stranger_finds_no_place(void)
 {
 	party p;
 
-	for (unsigned i = 0; i < TL__SERVE_MAX_CLIENTS; i++) {
+	for (unsigned i = 0; i < TL__SYNC_MAX_CLIENTS; i++) {
 		make_stranger(&p, i);
 		CHECK_DONE(peer_command(TL__SYNC_REGISTER, &p.key, NULL), TL_OK);
 		comes(&p);
@@ -295,7 +299,7 @@ static void among_peers_alone_a_stranger_finds_no_place(void)
 	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, NULL), TL_OK);
 	comes(&bob);
 	CHECK(is_shown(&bob));
-	CHECK(r.core->clients.map.count == TL__SERVE_MAX_CLIENTS);
+	CHECK(r.core->clients.map.count == TL__SYNC_MAX_CLIENTS);
 }
 
 /* --- the numbers of our requests -------------------------------------------------------------- */

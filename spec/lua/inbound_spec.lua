@@ -82,10 +82,12 @@ describe('the side that is dialled', function()
 		assert(hub:sync():enable_http_transport())
 		assert(hub:sync():start_server '127.0.0.1:0')
 		local lines = {}
-		for index, name in ipairs { 'ann', 'bob' } do
-			local guest, sync = open(name)
+		-- As they call themselves, and how that is shown: escaped once.
+		for index, name in ipairs { { 'ann', 'ann' }, { 'b\27\\x', [[b\u001b\\x]] } } do
+			local guest, sync = open(name[1])
 			assert(sync:connect_to_peer(hub:sync():get_server_address()))
-			lines[index] = 'client     ' .. guest:device_key() .. '  ' .. name
+			lines[index] = 'client     ' .. guest:device_key() .. '  ' .. name[2]
+			assert.are.equal(name[1], hub:sync():get_peer_info(guest:device_key()).inbound.said_name)
 			guest:close(0)
 		end
 		local _, out, err = H.run('status', '-d', path)

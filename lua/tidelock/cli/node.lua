@@ -29,7 +29,7 @@ end
 
 local function connection_of(peer)
 	local failed = peer.connection_state == 'failed' and peer.last_error
-	return failed and 'failed: ' .. escape(peer.last_error) or peer.connection_state
+	return failed and 'failed: ' .. peer.last_error or peer.connection_state
 end
 
 -- Registered ones, also those that share nothing yet.
@@ -53,7 +53,7 @@ end
 local function say_client(client)
 	say_line(('client     %s  %-16s %s, from %s, %d databases'):format(client.pubkey,
 		escape(client.said_name or '(no name)'),
-		client.connected and 'here' or 'last seen ' .. client.last_seen, escape(client.remote),
+		client.connected and 'here' or 'last seen ' .. client.last_seen, client.remote,
 		#client.databases))
 end
 

@@ -43,7 +43,7 @@ static tl__client *find(const tl__sync *sync, const tl_key *key)
 
 static bool is_here(const tl__sync *sync, const tl__client *client)
 {
-	return sync->now - client->heard < TL__SERVE_CLIENT_GONE_MS ||
+	return sync->now - client->heard < TL__SYNC_CLIENT_GONE_MS ||
 	       sync->in->watches_of(sync, &client->key) > 0;
 }
 
@@ -67,9 +67,18 @@ static void link_first(tl__clients *clients, tl__client *client)
 	clients->first = client;
 }
 
-static void drop(tl__sync *sync, tl__client *client)
+static void tell_gone(tl__sync *sync, tl__client *client)
 {
-	tl__record_forget(sync, client->text, &client->metadata, TL__SERVE_CLIENT_HISTORY);
+	client->connected = false;
+	tl__sync_tell(sync, TL_EVENT_PEER_DISCONNECTED, &client->key, NULL, 0, client->remote);
+}
+
+/* For one that comes: nothing is known of it any more. */
+static void displace(tl__sync *sync, tl__client *client)
+{
+	if (client->connected)
+		tell_gone(sync, client);
+	tl__record_forget(sync, client->text, &client->metadata, TL__SYNC_CLIENT_HISTORY);
 	unlink_client(&sync->clients, client);
 	tl__map_remove(&sync->clients.map, map_key(&client->key));
 	free_client(client);
@@ -85,14 +94,14 @@ static bool make_room(tl__sync *sync, bool for_peer)
 		tl__client *client = clients->last;
 
 		if (!tl__sync_find_peer(sync, &client->key)) {
-			drop(sync, client);
+			displace(sync, client);
 			return true;
 		}
 		unlink_client(clients, client);
 		link_first(clients, client);
 	}
 	if (for_peer)
-		drop(sync, clients->last);
+		displace(sync, clients->last);
 	return for_peer;
 }
 
@@ -102,7 +111,7 @@ static tl__client *client_for(tl__sync *sync, const tl_key *key)
 
 	if (client)
 		return client;
-	if (sync->clients.map.count >= TL__SERVE_MAX_CLIENTS &&
+	if (sync->clients.map.count >= TL__SYNC_MAX_CLIENTS &&
 		!make_room(sync, tl__sync_find_peer(sync, key) != NULL))
 		return NULL;
 	client = tl__alloc_zero(1, sizeof *client);
@@ -137,7 +146,7 @@ void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address)
 		return;
 	client->connected = true;
 	if (sync->clients.next_look == UINT64_MAX)
-		sync->clients.next_look = sync->now + TL__SERVE_CLIENT_LOOK_MS;
+		sync->clients.next_look = sync->now + TL__SYNC_CLIENT_LOOK_MS;
 	/* One that we reached was told of then. */
 	if (!peer || peer->state != TL__PEER_CONNECTED)
 		tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, key, NULL, 0, client->remote);
@@ -146,13 +155,9 @@ void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address)
 void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name)
 {
 	tl__client *client = find(sync, key);
-	char text[TL__V1_MAX_TEXT + 1];
 
-	if (!client || name.len == 0)
-		return;
-	tl_text_escape(name, text, sizeof text);
-	tl__free(client->said_name);
-	client->said_name = tl__copy_bytes(text, strlen(text));
+	if (client && name.len > 0)
+		(void)!tl__name_set(&client->said_name, name);
 }
 
 /* The one heard of longest ago gives way. */
@@ -193,13 +198,12 @@ void tl__clients_timer(tl__sync *sync)
 	for (tl__client *client = sync->clients.first; client; client = client->next) {
 		if (!client->connected)
 			continue;
-		client->connected = is_here(sync, client);
-		any = any || client->connected;
-		if (!client->connected)
-			tl__sync_tell(sync, TL_EVENT_PEER_DISCONNECTED, &client->key, NULL, 0,
-				client->remote);
+		if (is_here(sync, client))
+			any = true;
+		else
+			tell_gone(sync, client);
 	}
-	sync->clients.next_look = any ? sync->now + TL__SERVE_CLIENT_LOOK_MS : UINT64_MAX;
+	sync->clients.next_look = any ? sync->now + TL__SYNC_CLIENT_LOOK_MS : UINT64_MAX;
 }
 
 void tl__clients_init(tl__clients *clients)

@@ -5,10 +5,10 @@
 
 #include "sync/core/state.h"
 
-#define TL__SERVE_MAX_CLIENTS    1000  /* keys that came to us, shown */
-#define TL__SERVE_CLIENT_HISTORY 100   /* exchanges remembered of one that is no peer */
-#define TL__SERVE_CLIENT_GONE_MS 90000 /* without a request or a held watch */
-#define TL__SERVE_CLIENT_LOOK_MS 5000  /* between two looks who has gone */
+#define TL__SYNC_MAX_CLIENTS    1000  /* keys that came to us, shown */
+#define TL__SYNC_CLIENT_HISTORY 100   /* exchanges remembered of one that is no peer */
+#define TL__SYNC_CLIENT_GONE_MS 90000 /* without a request or a held watch */
+#define TL__SYNC_CLIENT_LOOK_MS 5000  /* between two looks who has gone */
 
 /* --- looking up (peer.c, pair.c) -------------------------------------------------------------- */
 
@@ -148,6 +148,9 @@ int tl__peer_enlist(tl__sync *sync, tl__peer *peer) TL_MUST_USE;
 void tl__peer_remove(tl__sync *sync, tl__peer *peer);
 void tl__peer_release(tl__sync *sync, tl__peer *peer); /* after an exchange of a removed peer */
 /* Of its owner here, and of itself; empty: none. */
+/* A name is kept as it is; one that would not be a text (no UTF-8, a NUL) as its escaped form; an
+ * empty one as NULL. TL_OK or TL_E_NOMEM, then *to is as it was. */
+int tl__name_set(char **to, tl_str name) TL_MUST_USE;
 int tl__peer_set_name(tl__peer *peer, tl_str name) TL_MUST_USE;
 int tl__peer_set_said_name(tl__peer *peer, tl_str name) TL_MUST_USE;
 const char *tl__peer_status_name(tl__peer_status status);

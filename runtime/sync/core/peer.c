@@ -34,7 +34,6 @@ void tl__peer_free(tl__peer *peer)
 	tl__free(peer);
 }
 
-/* A name is kept as it is; one that would not be a text (no UTF-8, a NUL) as its escaped form. */
 static char *copy_name(tl_str name)
 {
 	char text[TL__V1_MAX_TEXT + 1];
@@ -50,7 +49,7 @@ static char *copy_name(tl_str name)
 	return tl__copy_bytes(text, strlen(text));
 }
 
-static int set_name(char **to, tl_str name)
+int tl__name_set(char **to, tl_str name)
 {
 	char *copy = NULL;
 
@@ -66,12 +65,12 @@ static int set_name(char **to, tl_str name)
 
 int tl__peer_set_name(tl__peer *peer, tl_str name)
 {
-	return set_name(&peer->name, name);
+	return tl__name_set(&peer->name, name);
 }
 
 int tl__peer_set_said_name(tl__peer *peer, tl_str name)
 {
-	return set_name(&peer->said_name, name);
+	return tl__name_set(&peer->said_name, name);
 }
 
 static tl_str map_key(const tl_key *key)

@@ -235,7 +235,7 @@ void tl__record_served(
 {
 	tl__peer *peer = tl__sync_find_peer(sync, key);
 	tl__pair *pair = tl__sync_find_pair(sync, key, db);
-	party with = {.key = *key, .kept = TL__SERVE_CLIENT_HISTORY};
+	party with = {.key = *key, .kept = TL__SYNC_CLIENT_HISTORY};
 
 	if (peer) {
 		with = of_peer(peer);

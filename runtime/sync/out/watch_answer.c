@@ -240,14 +240,15 @@ static uint64_t back_off(tl__sync *sync, unsigned failures)
 	return longest / 2 + tl__random_below(&sync->random, longest - longest / 2 + 1);
 }
 
-/* A connection that is cut while nothing is said asks for shorter silence. */
+/* A connection that is cut while nothing is said asks for shorter silence. The peer was reached:
+ * that is no failed attempt, unless nobody answered. */
 static void was_cut(
 	tl__sync *sync, tl__peer *peer, tl__peer_watch *watch, const tl__call_result *result)
 {
-	uint64_t held = sync->now - watch->sent_at;
+	bool held = sync->now - watch->sent_at >= TL__WATCH_AGAIN_MS;
 
 	watch->whole = 0;
-	if (held >= TL__WATCH_AGAIN_MS) {
+	if (held) {
 		watch->hold_ms /= 2;
 		if (watch->hold_ms < TL__WATCH_MIN_HOLD_MS)
 			watch->hold_ms = TL__WATCH_MIN_HOLD_MS;
@@ -257,7 +258,8 @@ static void was_cut(
 	}
 	watch->failures++;
 	watch->next_at = sync->now + back_off(sync, watch->failures);
-	tl__peer_failed(sync, peer, result->code, result->error);
+	if (!held || result->code == TL_E_TIMEOUT)
+		tl__peer_failed(sync, peer, result->code, result->error);
 }
 
 static void failed(
