@@ -157,7 +157,7 @@ $(BUILD)/examples/embed/lua/%: examples/embed/lua/%.c $(BUILD)/lua/tidelock.so $
 
 # Programs link the archive: specifications may look at what is shared inside. Those of the binding
 # have it in them; modules written in C (luv) find Lua's API in the library beside it.
-$(BUILD)/spec/c/binding_%: MORE = $(BINDING_OBJECTS) $(LUA_LIBS)
+$(BUILD)/spec/c/binding_%: MORE = $(BINDING_OBJECTS) $(LUA_LIBS) -lm
 $(BUILD)/spec/c/binding_%.o: ALL_CFLAGS += -Ibindings/lua -Ibindings/lua/include $(LUA_CFLAGS)
 $(filter $(BUILD)/spec/c/binding_%,$(PROGRAMS)): $(BINDING_OBJECTS)
 $(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock-sim.a $(BUILD)/libtidelock.a

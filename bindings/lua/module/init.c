@@ -7,6 +7,7 @@ static const luaL_Reg openers[] = {{"tidelock.core", luaopen_tidelock_core},
 	{"tidelock.crypto", luaopen_tidelock_crypto}, {"tidelock.entry", luaopen_tidelock_entry},
 	{"tidelock.doc", luaopen_tidelock_doc}, {"tidelock.json", luaopen_tidelock_json},
 	{"tidelock.log_core", luaopen_tidelock_log_core},
+	{"tidelock.script_core", luaopen_tidelock_script_core},
 	{"tidelock.store", luaopen_tidelock_store},
 	{"tidelock.transport_core", luaopen_tidelock_transport_core}, {NULL, NULL}};
 
@@ -72,4 +73,24 @@ int luaopen_tidelock_log(lua_State *L)
 int luaopen_tidelock_loop(lua_State *L)
 {
 	return require_half(L, "tidelock.loop");
+}
+
+int luaopen_tidelock_policy(lua_State *L)
+{
+	return require_half(L, "tidelock.policy");
+}
+
+int luaopen_tidelock_rule(lua_State *L)
+{
+	return require_half(L, "tidelock.rule");
+}
+
+int luaopen_tidelock_keyring(lua_State *L)
+{
+	return require_half(L, "tidelock.keyring");
+}
+
+int luaopen_tidelock_text(lua_State *L)
+{
+	return require_half(L, "tidelock.text");
 }

@@ -254,34 +254,9 @@ uint64_t tlua_check_size(lua_State *L, int arg)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-#define NAME_MAX_LEN 40
-
-size_t tlua_distance(const char *a, const char *b)
-{
-	size_t row[NAME_MAX_LEN + 1], la = strlen(a), lb = strlen(b);
-
-	if (la > NAME_MAX_LEN || lb > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-		}
-	}
-	return row[lb];
-}
-
 static void check_option_name(lua_State *L, int arg, const char *const *names)
 {
-	size_t best = NAME_MAX_LEN, len;
+	size_t best = TLUA_NAME_MAX, len;
 	const char *nearest = NULL, *name = lua_tolstring(L, -2, &len);
 
 	luaL_argcheck(L, strlen(name) == len, arg, "an option's name holds a zero byte");

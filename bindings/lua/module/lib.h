@@ -9,6 +9,7 @@
 #include <lualib.h>
 #include <tidelock/lua.h>
 #include <tidelock/tidelock.h>
+#include "script/distance.h"
 #include "module/misuse.h"
 
 /* --- results ---------------------------------------------------------------------------------- */
@@ -47,8 +48,6 @@ uint64_t tlua_check_size(lua_State *L, int arg);
 /* Option tables: nil is an empty one. Every key must be among `names` (closed by NULL); an unknown
  * one raises and names the nearest. */
 void tlua_check_options(lua_State *L, int arg, const char *const *names);
-/* Levenshtein distance of short names; longer ones are far apart. */
-size_t tlua_distance(const char *a, const char *b);
 /* Pushes options[name]; false (nothing pushed) when it is nil. */
 bool tlua_option(lua_State *L, int arg, const char *name);
 bool tlua_option_bool(lua_State *L, int arg, const char *name, bool otherwise);
@@ -170,6 +169,11 @@ TL_API int luaopen_tidelock_log(lua_State *L);
 TL_API int luaopen_tidelock_store(lua_State *L);
 TL_API int luaopen_tidelock_transport(lua_State *L);
 TL_API int luaopen_tidelock_loop(lua_State *L);
+TL_API int luaopen_tidelock_policy(lua_State *L);
+TL_API int luaopen_tidelock_rule(lua_State *L);
+TL_API int luaopen_tidelock_keyring(lua_State *L);
+TL_API int luaopen_tidelock_text(lua_State *L);
+TL_API int luaopen_tidelock_script_core(lua_State *L);    /* cells, for the program */
 TL_API int luaopen_tidelock_log_core(lua_State *L);       /* below tidelock.log */
 TL_API int luaopen_tidelock_transport_core(lua_State *L); /* below tidelock.transport */
 TL_API int luaopen_tidelock_core(

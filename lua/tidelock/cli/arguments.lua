@@ -1,5 +1,5 @@
 -- The command line: words in, options out.
-local nearest = require 'tidelock.cli.nearest'
+local nearest = require 'tidelock.script.nearest'
 local new_parser = require 'tidelock.cli.commands'
 
 local M = {}

@@ -3,7 +3,7 @@
 local core = require 'tidelock.core'
 local graph = require 'tidelock.graph'
 local json = require 'tidelock.json'
-local nearest = require 'tidelock.cli.nearest'
+local nearest = require 'tidelock.script.nearest'
 local program = require 'tidelock.program'
 local show = require 'tidelock.cli.show'
 local tl = require 'tidelock'

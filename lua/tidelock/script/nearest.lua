@@ -1,4 +1,4 @@
--- What was meant by a mistyped word.
+-- What was meant by a mistyped word. Cells have the same in C.
 local core = require 'tidelock.core'
 
 --- The nearest of these names (name -> true), when it is near enough to have been meant.

@@ -1,0 +1,225 @@
+#include "host/policy.h"
+#include "host/folder.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tlua_policy {
+	tlua_cell *cell;
+	tlua_ref compiled;
+};
+
+static const char *const answers[] = {NULL, "usual", "grant", "deny"};
+
+const char *tlua_answer_name(tlua_answer answer)
+{
+	return answers[answer];
+}
+
+/* --- the request ------------------------------------------------------------------------------ */
+
+enum {
+	KIND,
+	PEER,
+	KEYS,
+	NAME,
+	SAID_NAME,
+	CLAIMED_KEY,
+	DB,
+	DB_NAME,
+	ADDRESS,
+	TRANSPORT,
+	PROTOCOL,
+	OUTBOUND,
+	RELATED,
+	GRANTED,
+	ENCRYPTED,
+	USUAL,
+	NOW,
+	PERMISSION,
+	KEY_NAME
+};
+
+static const char *const fields[] = {"kind", "peer", "keys", "name", "said_name", "claimed_key",
+	"db", "db_name", "address", "transport", "protocol", "outbound", "related", "granted",
+	"encrypted", "usual", "now", "permission", "key_name", NULL};
+
+static void push_text(lua_State *L, tl_str text)
+{
+	if (text.ptr)
+		lua_pushlstring(L, text.ptr, text.len);
+	else
+		lua_pushnil(L);
+}
+
+static void push_keys(lua_State *L, const tlua_request *request)
+{
+	lua_createtable(L, (int)request->key_count, 0);
+	for (size_t i = 0; i < request->key_count; i++) {
+		push_text(L, request->keys[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+static void push_field(lua_State *L, void *ud, size_t index)
+{
+	const tlua_request *r = ud;
+
+	switch (index) {
+	case KIND: lua_pushstring(L, r->kind); break;
+	case PEER: push_text(L, r->peer); break;
+	case KEYS: push_keys(L, r); break;
+	case NAME: push_text(L, r->name); break;
+	case SAID_NAME: push_text(L, r->said_name); break;
+	case CLAIMED_KEY: push_text(L, r->claimed_key); break;
+	case DB: push_text(L, r->db); break;
+	case DB_NAME: push_text(L, r->db_name); break;
+	case ADDRESS: push_text(L, r->address); break;
+	case TRANSPORT: push_text(L, r->transport); break;
+	case PROTOCOL: lua_pushinteger(L, r->protocol); break;
+	case OUTBOUND: lua_pushboolean(L, r->outbound); break;
+	case RELATED: lua_pushboolean(L, r->related); break;
+	case GRANTED: lua_pushboolean(L, r->granted); break;
+	case ENCRYPTED: lua_pushboolean(L, r->encrypted); break;
+	case USUAL: lua_pushboolean(L, r->usual); break;
+	case NOW: lua_pushinteger(L, r->now); break;
+	case PERMISSION: push_text(L, r->permission); break;
+	default: push_text(L, r->key_name); break;
+	}
+}
+
+/* --- a decision ------------------------------------------------------------------------------- */
+
+typedef struct decision {
+	tlua_lazy lazy; /* its ud is the request */
+	tlua_verdict *verdict;
+} decision;
+
+static int push_request(lua_State *L, void *ud)
+{
+	const decision *d = ud;
+
+	tlua_push_lazy(L, &d->lazy);
+	return 1;
+}
+
+static tlua_answer answer_of(lua_State *L)
+{
+	const char *text = lua_tostring(L, 1);
+
+	for (int i = TLUA_USUAL; text && i <= TLUA_DENY; i++)
+		if (strcmp(text, answers[i]) == 0)
+			return (tlua_answer)i;
+	return TLUA_NO_OPINION;
+}
+
+/* What fits, with whole characters. */
+static void copy_text(lua_State *L, int index, char *out, size_t size)
+{
+	size_t len = 0;
+	const char *text = lua_tolstring(L, index, &len);
+
+	if (len >= size)
+		for (len = size - 1; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80; len--)
+			;
+	if (len > 0)
+		memcpy(out, text, len);
+	out[len] = 0;
+}
+
+/* answer, reason, place, rate, page: the compiled policy has checked them. */
+static void take_verdict(lua_State *L, void *ud)
+{
+	tlua_verdict *verdict = ((decision *)ud)->verdict;
+
+	lua_settop(L, 5);
+	verdict->answer = answer_of(L);
+	copy_text(L, 2, verdict->reason, sizeof verdict->reason);
+	if (lua_isstring(L, 3))
+		copy_text(L, 3, verdict->where, sizeof verdict->where);
+	verdict->rate = (uint64_t)lua_tointeger(L, 4);
+	verdict->page = (uint64_t)lua_tointeger(L, 5);
+}
+
+static void describe(void *ud, char *out, size_t size)
+{
+	const tlua_request *r = ((decision *)ud)->lazy.ud;
+
+	snprintf(out, size, "%s peer=%.*s db=%.*s name=%.*s", r->kind, (int)r->peer.len,
+		r->peer.ptr ? r->peer.ptr : "", (int)r->db.len, r->db.ptr ? r->db.ptr : "",
+		(int)r->db_name.len, r->db_name.ptr ? r->db_name.ptr : "");
+}
+
+void tlua_policy_decide(tlua_policy *policy, const tlua_request *request, tlua_verdict *out)
+{
+	decision d = {{"a request", fields, push_field, (void *)(uintptr_t)request}, out};
+	const tlua_call call = {
+		TLUA_DECIDE, policy->compiled, push_request, take_verdict, describe, &d};
+	tlua_failure why;
+
+	out->answer = TLUA_NO_OPINION;
+	out->reason[0] = 0;
+	out->rate = out->page = 0;
+	out->failed = false;
+	snprintf(out->where, sizeof out->where, "%s", tlua_cell_name(policy->cell));
+	if (tlua_cell_call(policy->cell, &call, &why) == TLUA_FINE)
+		return;
+	out->answer = TLUA_DENY;
+	out->failed = true;
+	out->rate = out->page = 0;
+	snprintf(out->where, sizeof out->where, "%s", why.where);
+	snprintf(out->reason, sizeof out->reason, "the policy failed: %.150s", why.text);
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+/* The file's value at 1: a closure of it by the library's half. */
+static int compile(lua_State *L)
+{
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "tidelock.policy");
+	lua_call(L, 1, 1);
+	lua_getfield(L, -1, "compile");
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 1);
+	return 1;
+}
+
+tlua_end tlua_policy_open(const tlua_cell_options *options, tlua_policy **out, tlua_failure *why)
+{
+	tlua_cell_options mine = *options;
+	tlua_policy *policy = calloc(1, sizeof *policy);
+	tlua_end end = TLUA_NO_MEMORY;
+
+	*out = NULL;
+	mine.profile = TLUA_DECIDE;
+	if (!mine.find)
+		mine.find = tlua_half_find;
+	if (policy) {
+		end = tlua_cell_open(&mine, &policy->cell, why);
+		if (end == TLUA_FINE)
+			end = tlua_cell_make(policy->cell, compile, NULL, &policy->compiled, why);
+	} else {
+		*why = (tlua_failure){.end = end, .text = "not enough memory"};
+	}
+	if (end == TLUA_FINE)
+		*out = policy;
+	else
+		tlua_policy_close(policy);
+	return end;
+}
+
+void tlua_policy_close(tlua_policy *policy)
+{
+	if (!policy)
+		return;
+	tlua_cell_close(policy->cell);
+	free(policy);
+}
+
+tlua_cell *tlua_policy_cell(tlua_policy *policy)
+{
+	return policy->cell;
+}

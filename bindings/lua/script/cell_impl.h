@@ -1,0 +1,134 @@
+/* What the files of the room share. Functions that take a lua_State are for C functions that run in
+ * a cell. */
+#ifndef TL_LUA_CELL_IMPL_H
+#define TL_LUA_CELL_IMPL_H
+
+#include <lauxlib.h>
+#include <locale.h>
+#include "script/cell.h"
+#include "script/ring.h"
+
+#define TLUA_STEP    1000 /* instructions between two looks of the hook */
+#define TLUA_RESULTS 1000 /* values that a function may return at once */
+
+typedef struct tlua_failures {
+	tlua_failure kept[TLUA_FAILURES_KEPT]; /* a ring: number N lies at (N - 1) % KEPT */
+	uint64_t count;
+	struct {
+		char where[TLUA_WHERE_MAX];
+		uint64_t count;
+	} places[TLUA_PLACES_KEPT];
+	size_t place_count;
+} tlua_failures;
+
+struct tlua_cell {
+	lua_State *L;
+	locale_t locale; /* C: numbers and the order of strings */
+	char name[TLUA_WHERE_MAX];
+	bool (*find)(void *ud, tlua_wanted wanted, const char *name, tlua_found *out);
+	void (*say)(void *ud, tl_log_level level, const char *where, tl_str text);
+	void *(*resize)(void *ud, void *block, size_t size);
+	void (*release)(void *ud, void *block);
+	void *ud;
+	/* memory */
+	size_t memory, string; /* limits */
+	size_t used, peak;
+	tlua_end refused; /* why the allocator said no the last time */
+	bool choked;      /* nothing grows any more until the call has ended */
+	/* the call */
+	tlua_profile profile;
+	uint64_t units, budget, unlooked;
+	int64_t cpu_from, cpu_limit; /* nanoseconds; from -1: not looked yet */
+	tlua_end end;                /* by a limit */
+	char where[TLUA_WHERE_MAX];  /* of the failure */
+	bool loading;
+	const tlua_lazy *lazy;
+	const void *lazy_table;
+	/* files and lines */
+	unsigned files;
+	tlua_ring *rings;
+	int64_t second;
+	unsigned lines, left_out;
+	int value; /* reference */
+	tlua_failures failures;
+};
+
+static inline tlua_cell *tlua_cell_of(lua_State *L)
+{
+	return *(tlua_cell **)lua_getextraspace(L);
+}
+
+/* --- limits (limits.c) ------------------------------------------------------------------------ */
+
+void *tlua_cell_allocate(void *ud, void *old, size_t old_size, size_t size); /* of lua_newstate */
+void tlua_limits_begin(tlua_cell *cell, tlua_profile profile);
+/* Ends the call; does not return. */
+int tlua_stop(lua_State *L, tlua_end end);
+/* Takes units before the work is done that they stand for; raises over the budget. */
+void tlua_charge(lua_State *L, uint64_t units);
+/* The same for bytes that are read or written: a unit for 16 of them. */
+void tlua_charge_bytes(lua_State *L, size_t bytes);
+/* Before a string of this length is made. */
+void tlua_charge_string(lua_State *L, size_t len);
+/* Work that cannot be told beforehand, at most as much as the cell has memory: lets the clock be
+ * looked at sooner. */
+void tlua_charge_unknown(lua_State *L);
+/* Keeps the line that runs, of the script rather than of the library's halves. */
+void tlua_note_where(lua_State *L);
+/* "policy.lua:7" of whoever called the running C function. */
+void tlua_caller(lua_State *L, char out[TLUA_WHERE_MAX]);
+
+/* --- failures (failures.c) -------------------------------------------------------------------- */
+
+/* Copies what fits. */
+void tlua_copy_text(char *out, size_t size, const char *text);
+/* Notes the failure of the call that has just ended with this value on top of the stack. */
+tlua_end tlua_failed(tlua_cell *cell, int status, const tlua_call *call, tlua_failure *why);
+
+/* --- the environment -------------------------------------------------------------------------- */
+
+/* Each leaves one table on the stack: the module with its functions. */
+void tlua_env_environment(
+	lua_State *L, const tlua_cell_options *options); /* globals; environment.c */
+void tlua_env_string(lua_State *L);
+void tlua_env_table(lua_State *L);
+void tlua_env_math(lua_State *L);
+void tlua_env_utf8(lua_State *L);
+void tlua_env_text(lua_State *L);
+void tlua_env_log(lua_State *L);
+/* The functions of a module into the table on top, which answers every other key with an error that
+ * names the nearest: "there is no string.gsub". */
+void tlua_fill(lua_State *L, const char *module, const luaL_Reg *functions);
+/* The table on top raises for names that it does not have; `what` stands before them. */
+void tlua_guard(lua_State *L, const char *what);
+void tlua_raise_unknown(lua_State *L, const char *what, const char *key, int names);
+
+int tlua_pairs(lua_State *L);   /* walk.c */
+int tlua_next(lua_State *L);    /* walk.c */
+int tlua_ipairs(lua_State *L);  /* walk.c */
+int tlua_format(lua_State *L);  /* format.c */
+int tlua_sort(lua_State *L);    /* sort.c */
+int tlua_print(lua_State *L);   /* say.c */
+int tlua_require(lua_State *L); /* require.c */
+/* Replaces the value at `index` by its text. Addresses are not shown: "(a table)". */
+const char *tlua_show(lua_State *L, int index, size_t *len);
+/* The nearest key of the table at `names` to this word; NULL: none is near. It lives in the table.
+ */
+const char *tlua_nearest(lua_State *L, const char *word, int names);
+
+/* Modules that a cell has in C, pushed as `require` gives them; false: pushes nothing. */
+bool tlua_push_native(lua_State *L, const char *name);
+/* keyring 'file' (keyring.c) */
+int tlua_keyring(lua_State *L);
+void tlua_drop_rings(tlua_cell *cell);
+
+/* What a script asked for, within the limits of the cell; raises. The text is to be released. */
+void tlua_find(lua_State *L, tlua_wanted wanted, const char *name, tlua_found *out);
+
+/* Pushes the function of a text, named so in errors; raises, with the name, for what is no script.
+ */
+void tlua_compile(lua_State *L, const char *name, tl_str text);
+/* The length of the character at `at` and its code point; 0: no UTF-8. */
+size_t tlua_utf8_decode(const char *at, const char *end, uint32_t *code);
+
+#endif

@@ -1,0 +1,117 @@
+/* keyring 'file': the keyring as a value of scripts. ring.NAME is the set of the keys that are
+ * named or tagged so, set[key] is true for those in it. */
+#include "script/cell_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* In the registry: the two metatables. */
+#define RING_TYPE "tidelock.keyring"
+#define SET_TYPE  "tidelock.keys"
+
+typedef struct handle {
+	const tlua_ring *ring; /* the cell's */
+} handle;
+
+typedef struct set {
+	const tlua_ring *ring; /* the cell's */
+	uint32_t tag;
+} set;
+
+static int set_index(lua_State *L)
+{
+	const set *s = luaL_checkudata(L, 1, SET_TYPE);
+	tl_str key = {NULL, 0};
+
+	tlua_charge(L, 4);
+	if (lua_type(L, 2) == LUA_TSTRING)
+		key.ptr = lua_tolstring(L, 2, &key.len);
+	if (key.ptr && tlua_ring_has(s->ring, s->tag, key))
+		lua_pushboolean(L, true);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static void push_type(lua_State *L, const char *type, lua_CFunction index)
+{
+	if (luaL_newmetatable(L, type)) {
+		lua_pushcfunction(L, index);
+		lua_setfield(L, -2, "__index");
+	}
+}
+
+/* Raises for a tag that nobody has. */
+static void raise_unknown(lua_State *L, const tlua_ring *ring, const char *tag)
+{
+	const char *name;
+
+	lua_newtable(L);
+	for (size_t i = 0; (name = tlua_ring_name(ring, i)); i++) {
+		tlua_charge(L, 1);
+		lua_pushboolean(L, true);
+		lua_setfield(L, -2, name);
+	}
+	tlua_raise_unknown(L, "device or tag called ", tag, lua_gettop(L));
+}
+
+/* The user value keeps the sets, so that the same name gives the same set. */
+static int ring_index(lua_State *L)
+{
+	const tlua_ring *ring = ((const handle *)luaL_checkudata(L, 1, RING_TYPE))->ring;
+	tl_str tag;
+	set *s;
+
+	tlua_charge(L, 4);
+	tag.ptr = luaL_checklstring(L, 2, &tag.len);
+	lua_getiuservalue(L, 1, 1);
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, 3) != LUA_TNIL)
+		return 1;
+	s = lua_newuserdatauv(L, sizeof *s, 0);
+	*s = (set){ring, tlua_ring_tag(ring, tag)};
+	if (s->tag == TLUA_TAG_NONE)
+		raise_unknown(L, ring, tag.ptr);
+	push_type(L, SET_TYPE, set_index);
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 3);
+	return 1;
+}
+
+int tlua_keyring(lua_State *L)
+{
+	tlua_cell *cell = tlua_cell_of(L);
+	const char *name = luaL_checkstring(L, 1);
+	tlua_ring *ring;
+	tlua_found found;
+	handle *h;
+
+	lua_settop(L, 1);
+	h = lua_newuserdatauv(L, sizeof *h, 1);
+	lua_newtable(L);
+	lua_setiuservalue(L, 2, 1);
+	push_type(L, RING_TYPE, ring_index);
+	tlua_find(L, TLUA_RING, name, &found);
+	ring = tlua_ring_read(
+		name, (tl_str){found.text, found.len}, found.problem, sizeof found.problem);
+	free(found.text);
+	if (!ring)
+		return luaL_error(L, "%s", found.problem);
+	h->ring = ring;
+	tlua_ring_chain(ring, cell->rings);
+	cell->rings = ring;
+	lua_setmetatable(L, 2);
+	return 1;
+}
+
+void tlua_drop_rings(tlua_cell *cell)
+{
+	while (cell->rings) {
+		tlua_ring *next = tlua_ring_next(cell->rings);
+
+		tlua_ring_drop(cell->rings);
+		cell->rings = next;
+	}
+}

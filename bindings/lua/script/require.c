@@ -1,0 +1,128 @@
+/* require: modules of the library, and files beside the script. */
+#include "script/cell_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* In the registry: what was required, by name; `false` while it is being loaded. */
+#define LOADED "tidelock.loaded"
+
+static int compile_found(lua_State *L)
+{
+	const tlua_found *found = lua_touserdata(L, 1);
+
+	tlua_compile(L, found->name, (tl_str){found->text, found->len});
+	return 1;
+}
+
+/* Pushes its function; the text is released in any case. Returns whether it is one of the
+ * library's. */
+static bool push_file(lua_State *L, const char *name)
+{
+	tlua_cell *cell = tlua_cell_of(L);
+	tlua_found found;
+	int status;
+
+	lua_pushcfunction(L, compile_found);
+	lua_pushlightuserdata(L, &found);
+	tlua_find(L, TLUA_MODULE, name, &found);
+	status = lua_pcall(L, 1, 1, 0);
+	if (!found.ours)
+		free(found.text);
+	if (status == LUA_ERRMEM && cell->end == TLUA_FINE)
+		tlua_stop(L, cell->refused == TLUA_FINE ? TLUA_NO_MEMORY : cell->refused);
+	if (status != LUA_OK)
+		lua_error(L);
+	return found.ours;
+}
+
+/* callable(t, fn): calling the table calls the function. For the library's halves alone: scripts
+ * have no objects, and a function is no table that is called in turn. */
+static int call_inner(lua_State *L)
+{
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_replace(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
+static int callable(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_settop(L, 2);
+	lua_createtable(L, 0, 1);
+	lua_insert(L, 2);
+	lua_pushcclosure(L, call_inner, 1);
+	lua_setfield(L, 2, "__call");
+	lua_setmetatable(L, 1);
+	return 1;
+}
+
+/* --- require ---------------------------------------------------------------------------------- */
+
+static void load_module(lua_State *L, const char *name)
+{
+	bool half;
+
+	if (tlua_push_native(L, name))
+		return;
+	half = push_file(L, name);
+	lua_pushvalue(L, 1);
+	lua_pushcfunction(L, callable);
+	lua_settop(L, half ? -1 : -2);
+	lua_call(L, half ? 2 : 1, 1);
+	if (lua_isnil(L, -1) || (lua_isboolean(L, -1) && !lua_toboolean(L, -1)))
+		luaL_error(L, "'%s' returns nothing", name);
+}
+
+int tlua_require(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+
+	lua_settop(L, 1);
+	tlua_charge(L, 10);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LOADED);
+	lua_pushvalue(L, 1);
+	if (lua_rawget(L, 2) == LUA_TBOOLEAN && !lua_toboolean(L, -1))
+		luaL_error(L, "'%s' requires itself", name);
+	if (!lua_isnil(L, -1))
+		return 1;
+	lua_pushvalue(L, 1);
+	lua_pushboolean(L, false);
+	lua_rawset(L, 2);
+	load_module(L, name);
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 2);
+	return 1;
+}
+
+/* --- modules in C ----------------------------------------------------------------------------- */
+
+/* nearest(word, names): the nearest of these names (name -> true), when it is near enough. */
+static int nearest(lua_State *L)
+{
+	const char *word = luaL_checkstring(L, 1), *near;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	near = tlua_nearest(L, word, 2);
+	if (near)
+		lua_pushstring(L, near);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+bool tlua_push_native(lua_State *L, const char *name)
+{
+	if (strcmp(name, "tidelock.text") == 0)
+		tlua_env_text(L);
+	else if (strcmp(name, "tidelock.keyring") == 0)
+		lua_pushcfunction(L, tlua_keyring);
+	else if (strcmp(name, "tidelock.script.nearest") == 0)
+		lua_pushcfunction(L, nearest);
+	else
+		return false;
+	return true;
+}

@@ -1,0 +1,135 @@
+-- Tables that people write for policies and rules: fields, kinds of values, and errors that say where.
+local nearest = require 'tidelock.script.nearest'
+local text = require 'tidelock.text'
+
+local M = {}
+
+--- "policy.lua:7", the line that called the function that asks; nil where it was left by a tail call.
+function M.place()
+	local _, said = pcall(error, '', 4)
+	return #said > 2 and said:sub(1, #said - 2) or nil
+end
+
+--- Raises with that place.
+function M.refuse(at, message, ...)
+	error((at and at .. ': ' or '') .. message:format(...), 0)
+end
+
+--- '; did you mean X?', or nothing.
+function M.hint(word, names)
+	local near = type(word) == 'string' and nearest(word, names)
+	return near and ('; did you mean %s?'):format(near) or ''
+end
+
+--- The fields of `given`, each by its reader: readers[name](value, refuse) returns what is kept.
+function M.read(what, at, readers, given)
+	local read = {}
+	if type(given) ~= 'table' then
+		M.refuse(at, '%s takes a table of fields, and not a %s', what, type(given))
+	end
+	for name, value in pairs(given) do
+		if not readers[name] then
+			M.refuse(at, '%s has no field %s%s', what, tostring(name), M.hint(name, readers))
+		end
+		read[name] = readers[name](value, function(message, ...)
+			M.refuse(at, '%s: `%s` ' .. message, what, name, ...)
+		end)
+	end
+	return read
+end
+
+-- --- readers ------------------------------------------------------------------------------------
+
+--- A value of this type.
+function M.typed(wanted)
+	return function(value, refuse)
+		if type(value) ~= wanted then
+			refuse('is a %s, and not a %s', wanted, type(value))
+		end
+		return value
+	end
+end
+
+--- One of these words.
+function M.word(...)
+	local words = {}
+	for _, word in ipairs { ... } do
+		words[word] = true
+	end
+	local all = table.concat({ ... }, ', ')
+	return function(value, refuse)
+		return words[value] and value or refuse('is one of %s, and not %s%s', all, tostring(value),
+			M.hint(value, words))
+	end
+end
+
+-- A number and its unit: '64KiB/s'.
+local function measured(value, units, ending)
+	local digits = 0
+	while digits < #value and value:byte(digits + 1) >= 48 and value:byte(digits + 1) <= 57 do
+		digits = digits + 1
+	end
+	local unit = text.ends(value, ending) and value:sub(digits + 1, #value - #ending)
+	local count = tonumber(value:sub(1, digits))
+	return unit and units[unit] and count and count * units[unit]
+end
+
+local BYTES = { [''] = 1, KiB = 1 << 10, MiB = 1 << 20, GiB = 1 << 30 }
+local SECONDS = { s = 1, m = 60, h = 3600, d = 86400 }
+
+local function quantity(units, ending, shape)
+	return function(value, refuse)
+		local number = type(value) == 'string' and measured(value, units, ending) or value
+		if math.type(number) ~= 'integer' or number < 1 then
+			refuse('is a whole number or like %s, and not %s', shape, tostring(value))
+		end
+		return number
+	end
+end
+
+--- Bytes, bytes a second, seconds: whole numbers above 0.
+M.size = quantity(BYTES, '', "'64KiB'")
+M.rate = quantity(BYTES, '/s', "'1MiB/s'")
+M.duration = quantity(SECONDS, '', "'90s', '15m' or '1h'")
+
+--- A set of keys or a key: a table or keyring of which [key] is true.
+function M.keys(value, refuse)
+	if type(value) == 'string' and text.starts(value, 'ed25519:') then
+		return { [value] = true }
+	elseif type(value) == 'string' or type(value) == 'table' and value[1] ~= nil
+		or type(value) ~= 'table' and type(value) ~= 'userdata' then
+		refuse('is a set of keys, as of a keyring, or a key, and not %s',
+			type(value) == 'table' and 'a list' or tostring(value))
+	end
+	return value
+end
+
+-- --- databases ----------------------------------------------------------------------------------
+
+local function is_id(pattern)
+	return text.starts(pattern, 'sha256:') or text.starts(pattern, 'blake3:')
+end
+
+--- A name with * and ?, an id, or a list of these: fn(name, id) tells whether one of them is meant.
+function M.databases(value, refuse)
+	local patterns = type(value) == 'table' and value or { value }
+	for _, pattern in ipairs(patterns) do
+		if type(pattern) ~= 'string' then
+			refuse('is a name with * and ?, an id, or a list of these, and not a %s', type(pattern))
+		end
+	end
+	if #patterns == 0 then
+		refuse('names no database')
+	end
+	return function(name, id)
+		for i = 1, #patterns do
+			local pattern = patterns[i]
+			if is_id(pattern) and pattern == id or name and text.glob(pattern, name) then
+				return true
+			end
+		end
+		return false
+	end
+end
+
+return M
