@@ -1,6 +1,10 @@
 /* The public loop and HTTP transport: an exchange with a server of one's own, as a host does it. */
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <tidelock/tidelock.h>
+#include <time.h>
+#include <unistd.h>
 #include "check.h"
 
 typedef struct rig {
@@ -8,6 +12,7 @@ typedef struct rig {
 	tl_transport *http;
 	tl_server *server;
 	int status, code;
+	bool stopped;
 	char got[64], asked[64];
 	unsigned posted;
 } rig;
@@ -77,6 +82,7 @@ static bool on_piece(void *ud, const void *bytes, size_t len)
 
 static void on_stopped(void *ud)
 {
+	((rig *)ud)->stopped = true;
 	tl_loop_stop(((rig *)ud)->loop);
 }
 
@@ -112,7 +118,8 @@ static void close_rig(rig *g)
 	tl_loop_free(g->loop);
 }
 
-static void an_exchange(void)
+/* Turns the loop until the server has stopped. */
+static void exchange_through(void (*turn_all)(rig *g))
 {
 	const tl_response_sink sink = {
 		.size = sizeof sink, .head = on_head, .piece = on_piece, .done = on_done};
@@ -131,10 +138,51 @@ static void an_exchange(void)
 	request.body = (tl_body){read_pong, NULL, &sent, 4};
 	CHECK_OK(g.http->check_address(g.http, request.address));
 	REQUIRE(g.http->send(g.http, &request, &to, &exchange) == TL_OK);
-	tl_loop_run(g.loop);
-	CHECK(g.code == TL_OK && g.status == 200);
+	turn_all(&g);
+	CHECK(g.stopped && g.code == TL_OK && g.status == 200);
 	CHECK(strcmp(g.got, "pong") == 0 && strcmp(g.asked, "POST /ping") == 0);
 	close_rig(&g);
+}
+
+static void run_it(rig *g)
+{
+	tl_loop_run(g->loop);
+}
+
+static int timeout(tl_loop *loop)
+{
+	int ms = 0;
+
+	CHECK_OK(tl_loop_timeout(loop, &ms));
+	return ms;
+}
+
+/* Only when the loop says so. */
+static void turn_it(rig *g)
+{
+	while (!g->stopped) {
+		struct pollfd fd = {tl_loop_fd(g->loop), POLLIN, 0};
+
+		REQUIRE(poll(&fd, 1, timeout(g->loop)) >= 0);
+		REQUIRE(tl_loop_turn(g->loop, false) == TL_OK);
+	}
+}
+
+static void wait_in_it(rig *g)
+{
+	while (!g->stopped)
+		REQUIRE(tl_loop_turn(g->loop, true) == TL_OK);
+}
+
+static void an_exchange(void)
+{
+	exchange_through(run_it);
+}
+
+static void an_exchange_inside_another_loop(void)
+{
+	exchange_through(turn_it);
+	exchange_through(wait_in_it);
 }
 
 /* --- the loop alone --------------------------------------------------------------------------- */
@@ -172,6 +220,79 @@ static void posts_from_another_thread(void)
 	tl_loop_free(NULL);
 }
 
+typedef struct told {
+	char order[8];
+	tl_loop *loop;
+} told;
+
+static void tell(told *t, const char *what)
+{
+	strncat(t->order, what, sizeof t->order - strlen(t->order) - 1);
+}
+
+static void on_readable(void *ud, int fd, unsigned events)
+{
+	told *t = ud;
+	char byte;
+
+	(void)events;
+	CHECK(read(fd, &byte, 1) == 1);
+	tell(t, "d");
+	CHECK(raise(SIGPIPE) == 0);
+}
+
+static void on_time(void *ud)
+{
+	tell(ud, "t");
+}
+
+static void sleep_ms(long ms)
+{
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+/* A host may turn it late: what has arrived comes before the timers whose time is over meanwhile.
+ */
+static void a_late_turn_tells_of_descriptors_first(void)
+{
+	told t = {.order = ""};
+	tl_watch *watch;
+	tl_timer *timer;
+	sigset_t mask;
+	int pipes[2];
+
+	REQUIRE(pipe(pipes) == 0 && tl_loop_new(&t.loop) == TL_OK);
+	REQUIRE(t.loop->watch(t.loop, pipes[0], TL_READABLE, on_readable, &t, &watch) == TL_OK);
+	REQUIRE(t.loop->timer(t.loop, on_time, &t, &timer) == TL_OK);
+	CHECK(timeout(t.loop) == 0); /* the watch needs a turn */
+	REQUIRE(tl_loop_turn(t.loop, false) == TL_OK);
+	CHECK(timeout(t.loop) == -1);
+	sleep_ms(30);
+	t.loop->timer_start(timer, 20); /* from now on, not from the last turn */
+	CHECK(timeout(t.loop) > 10 && timeout(t.loop) <= 20);
+	sleep_ms(40);
+	CHECK(timeout(t.loop) == 0);
+	REQUIRE(write(pipes[1], "x", 1) == 1);
+	REQUIRE(tl_loop_turn(t.loop, false) == TL_OK);
+	CHECK(strcmp(t.order, "dt") == 0);
+	/* The signal of a socket that its peer has closed ends nobody. */
+	REQUIRE(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0);
+	CHECK(!sigismember(&mask, SIGPIPE));
+	t.loop->timer_free(timer);
+	t.loop->unwatch(watch);
+	tl_loop_free(t.loop);
+	CHECK(close(pipes[0]) == 0 && close(pipes[1]) == 0);
+}
+
+static void no_loop_is_refused(void)
+{
+	int ms;
+
+	CHECK_CODE(tl_loop_fd(NULL), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl_loop_timeout(NULL, &ms), TL_E_BAD_ARGUMENT);
+	CHECK_CODE(tl_loop_turn(NULL, false), TL_E_BAD_ARGUMENT);
+}
+
 static void options_begin_with_their_size(void)
 {
 	tl_http_options options = {.size = 0};
@@ -189,7 +310,10 @@ static void options_begin_with_their_size(void)
 
 int main(void)
 {
+	RUN(a_late_turn_tells_of_descriptors_first); /* before SIGPIPE is blocked by tl_loop_run */
 	RUN(an_exchange);
+	RUN(an_exchange_inside_another_loop);
+	RUN(no_loop_is_refused);
 	RUN(posts_from_another_thread);
 	RUN(options_begin_with_their_size);
 	return spec_end();

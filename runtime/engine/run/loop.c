@@ -40,6 +40,8 @@ typedef struct loop {
 	posts waiting; /* under the lock */
 	posts running; /* the loop's thread */
 	bool stopped;  /* under the lock */
+	bool turning;
+	bool timers_wait; /* until the descriptors have been looked at */
 	atomic_uint_fast64_t turns;
 } loop;
 
@@ -170,11 +172,23 @@ static tl_timer *timer_of(ring *link)
 	return (tl_timer *)((char *)link - offsetof(tl_timer, link));
 }
 
+static void on_idle(uv_idle_t *idle);
+
+static void run_soon(loop *l, tl_timer *timer)
+{
+	enter_ring(&l->soon, &timer->link);
+	uv_idle_start(&l->idle, on_idle);
+}
+
 static void on_timer(uv_timer_t *handle)
 {
 	tl_timer *timer = (tl_timer *)handle;
+	loop *l = of_uv(handle->loop);
 
-	timer->call(timer->ud);
+	if (l->timers_wait)
+		run_soon(l, timer);
+	else
+		timer->call(timer->ud);
 }
 
 /* What is started meanwhile waits for the next turn. */
@@ -183,6 +197,8 @@ static void on_idle(uv_idle_t *idle)
 	loop *l = idle->data;
 	ring last = {&last, &last};
 
+	if (l->timers_wait)
+		return;
 	enter_ring(&l->soon, &last);
 	while (l->soon.next != &last) {
 		tl_timer *timer = timer_of(l->soon.next);
@@ -218,6 +234,13 @@ static void timer_stop(tl_timer *timer)
 	uv_timer_stop(&timer->timer);
 }
 
+/* libuv's time is that of its last turn, which may be long ago where a host turns it. */
+static void look_at_clock(loop *l)
+{
+	if (!l->turning)
+		uv_update_time(&l->uv);
+}
+
 /* libuv 1.44 runs a timer of 0 ms that starts itself again for ever, without turning. */
 static void timer_start(tl_timer *timer, uint64_t after_ms)
 {
@@ -227,11 +250,11 @@ static void timer_start(tl_timer *timer, uint64_t after_ms)
 		return;
 	timer_stop(timer);
 	if (after_ms > 0) {
+		look_at_clock(l);
 		uv_timer_start(&timer->timer, on_timer, after_ms, 0);
 		return;
 	}
-	enter_ring(&l->soon, &timer->link);
-	uv_idle_start(&l->idle, on_idle);
+	run_soon(l, timer);
 }
 
 static void timer_free(tl_timer *timer)
@@ -244,6 +267,7 @@ static void timer_free(tl_timer *timer)
 
 static uint64_t now_ms(tl_loop *base)
 {
+	look_at_clock(of(base));
 	return uv_now(&of(base)->uv);
 }
 
@@ -373,13 +397,22 @@ int tl__loop_new(tl_loop **out)
 	return TL_OK;
 }
 
-static void block_sigpipe(void)
+/* Peers close sockets at any time. */
+static void block_sigpipe(sigset_t *pipe, sigset_t *before)
 {
-	sigset_t set;
+	sigemptyset(pipe);
+	sigaddset(pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, pipe, before);
+}
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+/* One that came meanwhile is ours. */
+static void restore_sigpipe(const sigset_t *pipe, const sigset_t *before)
+{
+	if (sigismember(before, SIGPIPE))
+		return;
+	while (sigtimedwait(pipe, NULL, &(struct timespec){0, 0}) < 0 && errno == EINTR)
+		;
+	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 static bool stopped(loop *l)
@@ -394,24 +427,63 @@ static bool stopped(loop *l)
 	return is;
 }
 
-void tl__loop_turn(tl_loop *base, bool wait)
+static void turn(loop *l, uv_run_mode mode)
+{
+	uv_run(&l->uv, mode);
+	atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
+}
+
+int tl__loop_fd(const tl_loop *base)
+{
+	const loop *l = (const loop *)base;
+	int rc = tl__fork_check(l->forks);
+
+	return rc == TL_OK ? uv_backend_fd(&l->uv) : rc;
+}
+
+int tl__loop_timeout(tl_loop *base, int *ms)
 {
 	loop *l = of(base);
+	int rc = tl__fork_check(l->forks);
 
-	block_sigpipe();
-	uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-	atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
+	*ms = -1;
+	if (rc != TL_OK)
+		return rc;
+	look_at_clock(l);
+	*ms = uv_backend_timeout(&l->uv);
+	return TL_OK;
+}
+
+/* libuv runs timers first. A turn may come late, and then what has arrived meanwhile would find
+ * that its time is over. */
+int tl__loop_turn(tl_loop *base, bool wait)
+{
+	loop *l = of(base);
+	int rc = tl__fork_check(l->forks);
+	sigset_t pipe, before;
+
+	if (rc != TL_OK)
+		return rc;
+	block_sigpipe(&pipe, &before);
+	l->turning = l->timers_wait = true;
+	turn(l, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+	l->timers_wait = false;
+	if (l->soon.next != &l->soon)
+		uv_run(&l->uv, UV_RUN_NOWAIT);
+	l->turning = false;
+	restore_sigpipe(&pipe, &before);
+	return TL_OK;
 }
 
 void tl__loop_run(tl_loop *base)
 {
 	loop *l = of(base);
+	sigset_t pipe, before;
 
-	block_sigpipe();
-	while (!stopped(l)) {
-		uv_run(&l->uv, UV_RUN_ONCE);
-		atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
-	}
+	block_sigpipe(&pipe, &before);
+	l->turning = true;
+	while (!stopped(l))
+		turn(l, UV_RUN_ONCE);
 	if (!inherited(l))
 		run_posts(l);
 }

@@ -16,9 +16,10 @@ void tl__loop_run(tl_loop *loop);
 /* Ends tl__loop_run. post() gives TL_E_CLOSED from now on. Any thread, any number of times. */
 void tl__loop_stop(tl_loop *loop);
 
-/* For a thread that turns the loop itself instead of tl__loop_run: one turn, waiting for the next
- * event if `wait` (without any watch, timer or post that is for ever). */
-void tl__loop_turn(tl_loop *loop, bool wait);
+/* For a loop inside another one, as tl_loop_fd, tl_loop_timeout and tl_loop_turn tell. */
+int tl__loop_fd(const tl_loop *loop);
+int tl__loop_timeout(tl_loop *loop, int *ms);
+int tl__loop_turn(tl_loop *loop, bool wait);
 
 /* How many turns there were: an idle loop has none. Any thread. */
 uint64_t tl__loop_turns(const tl_loop *loop);
