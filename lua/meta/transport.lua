@@ -3,7 +3,7 @@
 
 ---@class tidelock.transport
 local transport = {}
----HTTP/1.1 on a thread of its own. A ca (PEM file) implies tls.
+---HTTP/1.1, in turns of the loop. A ca (PEM file) implies tls.
 ---@param options? { tls?: boolean, ca?: string, proxy?: string }
 ---@return tidelock.Http?, tidelock.Error?
 function transport.http(options) end

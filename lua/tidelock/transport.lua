@@ -1,5 +1,5 @@
--- tidelock.transport: HTTP by itself. The transport works on a thread of its own; what comes from
--- there is brought onto this state's loop by one descriptor, watched while somebody waits or serves.
+-- tidelock.transport: HTTP by itself. Its loop turns inside luv's: when its descriptor is readable and
+-- when its time has come, while something is under way.
 local core = require 'tidelock.core'
 local native = require 'tidelock.transport_core'
 local handles = require 'tidelock.handles'
@@ -22,9 +22,9 @@ local function take(methods, ...)
 	end
 	return taken
 end
-local native_http = take(http, 'fd', 'calm', 'start', 'listen', 'close')
-local native_call = take(call_methods, 'done', 'result', 'close')
-local native_server = take(server_methods, 'begin_stop', 'stopped', 'next', 'close')
+local native_http = take(http, 'fd', 'due', 'turn', 'next', 'start', 'listen', 'close')
+local native_call = take(call_methods, 'result', 'close')
+local native_server = take(server_methods, 'begin_stop', 'close')
 local native_request = take(request_methods, 'question', 'answer', 'close')
 
 -- --- the link to the loop ----------------------------------------------------------------------
@@ -32,40 +32,74 @@ local native_request = take(request_methods, 'question', 'answer', 'close')
 local Link = {}
 Link.__index = Link
 local links = setmetatable({}, { __mode = 'k' }) -- transport -> its link
-local owners = setmetatable({}, { __mode = 'k' }) -- server -> its link
+local served = setmetatable({}, { __mode = 'k' }) -- server -> how it is served
 
+-- What is under way is known by its address. The transport knows what that is.
 local function link_of(transport)
 	local link = links[transport]
 	if not link then
-		link = setmetatable({ fd = native_http.fd(transport), calls = {}, servers = {} }, Link)
+		link = setmetatable({ transport = transport, calls = {}, servers = {} }, Link)
 		links[transport] = link
 	end
 	return link
 end
 
--- The descriptor is watched while somebody waits or serves, and keeps the loop alive only then. The
--- poll holds the transport then, so that it is not collected meanwhile.
-function Link:settle(transport)
-	local wanted = not self.closed and (next(self.calls) or next(self.servers))
-	local poll = self.poll
-	if wanted and not poll then
-		poll = uv.new_poll(self.fd)
-		poll:start('r', handles.callback(function()
-			if self.closed then
-				self:settle(transport) -- what closed it had no memory left for this
-			elseif self.poll then
-				native_http.calm(transport)
-				self:deliver(transport)
-			end
-		end))
-		self.poll = poll
-	elseif not wanted and poll then
-		self.poll = nil
+-- The timer repeats: when this fails half way, for want of memory, it comes again.
+function Link:heard()
+	if self.timer then
+		self.timer:again()
+		native_http.turn(self.transport) -- a forked child's cannot, and settling sees that
+		self:deliver()
+		self:settle()
+	end
+end
+
+function Link:watch()
+	self.callback = handles.callback(function() self:heard() end)
+	self.timer = self.timer or uv.new_timer()
+	self.timer:start(1, 1, self.callback)
+	self.idle = self.idle or uv.new_idle()
+	local poll = uv.new_poll(native_http.fd(self.transport))
+	poll:start('r', self.callback)
+	self.poll = poll
+end
+
+function Link:rest()
+	local poll, timer, idle = self.poll, self.timer, self.idle
+	self.poll, self.timer, self.idle, self.callback = nil, nil, nil, nil
+	for _, handle in pairs { timer, idle } do
+		handle:stop()
+		handles.close(handle)
+	end
+	if poll then
 		handles.unwatch(poll)
 	end
 end
 
-local function answer(request, fn)
+-- Call it after whatever may have moved something. While something is under way luv watches it, which
+-- keeps the loop alive and the transport from being collected.
+function Link:settle()
+	local due = not self.closed and native_http.due(self.transport)
+	if not due then
+		self:rest()
+		return
+	elseif not self.poll then
+		self:watch()
+	end
+	if due == 0 then
+		self.idle:start(self.callback)
+		self.timer:stop()
+	else
+		self.idle:stop()
+		if due > 0 then self.timer:start(due, 1, self.callback) else self.timer:stop() end
+	end
+end
+
+function Link:__close()
+	self:settle()
+end
+
+local function respond(request, fn)
 	local _ <close> = request -- answers 500 when there was no answer
 	local question = native_request.question(request)
 	local ok, result = xpcall(fn, told.traced, question)
@@ -81,59 +115,56 @@ local function answer(request, fn)
 	end
 end
 
--- Waking and serving run foreign code, which may start calls, begin and stop servers or close the
--- transport: the tables it changes are not walked meanwhile.
-function Link:wake_calls()
-	local done = {}
-	for call, wake in pairs(self.calls) do
-		if native_call.done(call) then
-			done[#done + 1] = wake
-		end
-	end
-	task.wake_all(done)
+local function serve(link, request, fn)
+	local _ <close> = link
+	respond(request, fn)
 end
 
-function Link:serve_requests(server, serving)
-	local request = native_server.next(server)
-	while request do
-		if self.closed then
-			native_request.close(request)
-		else
-			local ok, err = pcall(task.start_alone, answer, request, serving.fn)
-			if not ok then
-				native_request.close(request)
-				error(err, 0)
-			end
-		end
-		request = native_server.next(server)
+function Link:take_request(serving, request)
+	local ok, err = pcall(task.start_alone, serve, self, request, serving.fn)
+	if not ok then
+		native_request.close(request)
+		error(err, 0)
 	end
 end
 
+-- The server has stopped.
 function Link:end_server(server, serving)
 	self.servers[server] = nil
-	local waiting = serving.waiting
-	serving.waiting = {}
-	for _, wake in ipairs(waiting) do
-		wake()
+	task.wake_all(serving.waiting)
+end
+
+-- Waking and serving run foreign code, which may start calls, begin and stop servers or close the
+-- transport.
+function Link:deliver()
+	while not self.closed do
+		local address, request = native_http.next(self.transport)
+		local serving = self.servers[address]
+		if not address then
+			return
+		elseif request and serving then
+			self:take_request(serving, request)
+		elseif request then
+			native_request.close(request)
+		elseif serving then
+			self:end_server(address, serving)
+		elseif self.calls[address] then
+			self.calls[address]()
+		end
 	end
 end
 
-function Link:deliver(transport)
-	self:wake_calls()
-	local servers = {}
-	for server in pairs(self.servers) do
-		servers[#servers + 1] = server
+-- After the transport has closed: nobody waits any more.
+function Link:wake_everyone()
+	local waiting = {}
+	for _, wake in pairs(self.calls) do
+		waiting[#waiting + 1] = wake
 	end
-	for _, server in ipairs(servers) do
-		local serving = self.servers[server]
-		if serving then
-			self:serve_requests(server, serving)
-			if native_server.stopped(server) and self.servers[server] then
-				self:end_server(server, serving)
-			end
-		end
+	for _, serving in pairs(self.servers) do
+		table.move(serving.waiting, 1, #serving.waiting, #waiting + 1, waiting)
 	end
-	self:settle(transport)
+	self.servers = {}
+	task.wake_all(waiting)
 end
 
 -- --- transports --------------------------------------------------------------------------------
@@ -155,18 +186,17 @@ end
 function http:request(request)
 	-- Before it is sent: whether a call may wait does not depend on how fast it is.
 	task.check_waiting 'request'
-	local opened, err = native_http.start(self, request)
+	local opened, address = native_http.start(self, request)
 	if not opened then
-		return nil, err
+		return nil, address
 	end
+	local link <close> = link_of(self)
 	local call <close> = opened
-	local link = link_of(self)
 	task.wait('request', function(wake)
-		link.calls[call] = wake
-		link:settle(self)
+		link.calls[address] = wake
+		link:settle()
 	end, function()
-		link.calls[call] = nil
-		link:settle(self)
+		link.calls[address] = nil
 	end)
 	return native_call.result(call)
 end
@@ -176,27 +206,30 @@ end
 --- 500 and told. Serves while this state's loop runs.
 function http:serve(bind, fn, options)
 	misuse.check_function(3, fn)
-	local server, err = native_http.listen(self, bind, options)
+	local server, address = native_http.listen(self, bind, options)
 	if not server then
-		return nil, err
+		return nil, address
 	end
 	local link = link_of(self)
-	link.servers[server] = { fn = fn, waiting = {}, transport = self }
-	owners[server] = link
-	link:settle(self)
+	local serving = { server = server, link = link, address = address, fn = fn, waiting = {} }
+	link.servers[address], served[server] = serving, serving
+	link:settle()
 	return server
 end
 
 --- Closes connections, cancels requests, stops servers. Closing twice is fine.
 function http:close()
 	local link = links[self]
-	local was_open = link and not link.closed
-	if link then
-		link.closed = true
+	if not link or link.closed then
+		native_http.close(self)
+		return
 	end
+	link.closed = true
+	local ok, err = pcall(link.rest, link) -- before the descriptor goes
 	native_http.close(self)
-	if was_open then
-		link:deliver(self)
+	link:wake_everyone()
+	if not ok then
+		error(err, 0)
 	end
 end
 
@@ -207,23 +240,31 @@ end
 
 -- --- servers -----------------------------------------------------------------------------------
 
+local function begin_stop(server, grace)
+	native_server.begin_stop(server, grace)
+	local serving = served[server]
+	if serving then
+		serving.link:settle()
+	end
+	return serving
+end
+
 --- Takes no more connections; requests under way get `grace` (0; at most a minute). Waits until it
 --- has stopped; where waiting is refused it stops all the same.
 function server_methods:stop(grace)
-	native_server.begin_stop(self, grace)
-	local link = owners[self]
-	local serving = link and link.servers[self]
-	if not serving or native_server.stopped(self) then
-		return true
+	local serving = begin_stop(self, grace)
+	local link = serving and serving.link
+	-- In a forked child nothing is watched any more.
+	if link and link.poll and link.servers[serving.address] == serving then
+		task.wait_among('server:stop', serving.waiting)
 	end
-	task.wait_among('server:stop', serving.waiting)
 	return true
 end
 
 -- A server that leaves its scope stops at once, without waiting.
 local server_type = debug.getregistry()['tidelock.http_server']
 function server_type.__close(self)
-	native_server.begin_stop(self, 0)
+	begin_stop(self, 0)
 end
 
 return M

@@ -69,6 +69,54 @@ static const char program[] =
 	"assert(#assert(db:verify()) == 0)\n"
 	"node:close()\n";
 
+static const char over_http[] =
+	"local fork, wait = ...\n"
+	"local tl = require 'tidelock'\n"
+	"local http = assert(tl.transport.http())\n"
+	"local answered, rounds = 0, 0\n"
+	"local server = assert(http:serve('127.0.0.1:0', function(request)\n"
+	"	tl.sleep '1ms'\n"
+	"	return { body = request.body }\n"
+	"end))\n"
+	"local function ask(body)\n"
+	"	return http:request { address = server:address(), path = '/', body = body }\n"
+	"end\n"
+	"local function refused(value, err)\n"
+	"	assert(value == nil and err and err.code == 'bad_state', tostring(err or value))\n"
+	"end\n"
+	"local function be_child()\n"
+	"	refused(ask 'x')\n"
+	"	refused(http:serve('127.0.0.1:0', print))\n"
+	"	server:stop()\n"
+	"	http:close()\n"
+	"end\n"
+	"local function round()\n"
+	"	for at = 1, 10 do\n"
+	"		tl.task(function()\n"
+	"			local body = ('x'):rep(at * 100000)\n"
+	"			assert(assert(ask(body)).body == body)\n"
+	"			answered = answered + 1\n"
+	"		end)\n"
+	"	end\n"
+	"	tl.sleep '2ms'\n"
+	"	rounds = rounds + 1\n"
+	"	local child = fork()\n"
+	"	if child == 0 then\n"
+	"		local ok, err = pcall(be_child)\n"
+	"		if not ok then print(err) end\n"
+	"		os.exit(ok and 0 or 1)\n"
+	"	end\n"
+	"	assert(wait(child) == 0, 'the child of round ' .. rounds)\n"
+	"end\n"
+	"for _ = 1, 5 do round() end\n"
+	"assert(tl.task(function()\n"
+	"	for _ = 1, 5 do round() end\n"
+	"	while answered < 100 do tl.sleep '1ms' end\n"
+	"	return server:stop '1s'\n"
+	"end):wait())\n"
+	"tl.run()\n"
+	"http:close()\n";
+
 static int fork_here(lua_State *L)
 {
 	pid_t child;
@@ -90,7 +138,7 @@ static int wait_for(lua_State *L)
 	return 1;
 }
 
-static void a_program_forks(void)
+static void run_program(const char *text)
 {
 	char folder[SCRATCH_PATH];
 	lua_State *L = luaL_newstate();
@@ -99,7 +147,7 @@ static void a_program_forks(void)
 	scratch_make(folder);
 	luaL_openlibs(L);
 	luaL_requiref(L, "tidelock", luaopen_tidelock, false);
-	CHECK(luaL_loadbuffer(L, program, sizeof program - 1, "=program") == LUA_OK);
+	CHECK(luaL_loadbuffer(L, text, strlen(text), "=program") == LUA_OK);
 	lua_pushcfunction(L, fork_here);
 	lua_pushcfunction(L, wait_for);
 	lua_pushstring(L, folder);
@@ -111,6 +159,16 @@ static void a_program_forks(void)
 	scratch_remove(folder);
 }
 
+static void a_program_forks(void)
+{
+	run_program(program);
+}
+
+static void a_program_with_requests_under_way_forks(void)
+{
+	run_program(over_http);
+}
+
 int main(void)
 {
 	if (SPEC_SANITIZED) {
@@ -120,5 +178,6 @@ int main(void)
 		return 0;
 	}
 	RUN(a_program_forks);
+	RUN(a_program_with_requests_under_way_forks);
 	return spec_end();
 }

@@ -154,8 +154,13 @@ add_with_luv(function()
 	local server <close> = assert(http:serve('127.0.0.1:0', function(question)
 		return { status = 200, body = question.body }
 	end))
-	local answer = assert(http:request { address = server:address(), path = '/', body = 'x' })
-	assert(answer.body == 'x' or answer.status == 500)
+	-- Without memory for a request a server ends its connection, or answers so.
+	local answer, err = http:request { address = server:address(), path = '/', body = 'x' }
+	if answer then
+		assert(answer.body == 'x' or answer.status >= 500)
+	else
+		assert(err.code == 'out_of_memory' or err.code == 'connection_failed', err)
+	end
 	assert(not http:request { address = 'nowhere', path = '/' })
 	server:stop()
 end, nil, settle)

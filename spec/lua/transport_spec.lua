@@ -249,6 +249,115 @@ describe('transport', function()
 		assert.are.equal('would_block', err.code)
 	end)
 
+	it('may be closed, raised and yielded out of in the function of a server', function()
+		local task = require 'tidelock.task'
+		local before, raised = task.on_error, 0
+		task.on_error = function() raised = raised + 1 end
+		local http = assert(transport.http())
+		local server
+		server = assert(http:serve('127.0.0.1:0', function(request)
+			if request.path == '/raise' then
+				error {}
+			elseif request.path == '/yield' then
+				return coroutine.wrap(function()
+					coroutine.yield { body = 'yielded' }
+				end)()
+			elseif request.path == '/close' then
+				http:close()
+				server:stop()
+			end
+			loop.sleep '10s'
+		end))
+		local function ask(path)
+			return http:request { address = server:address(), path = path }
+		end
+		local waiting = loop.task(ask, '/wait')
+		assert.are.equal(500, assert(ask '/raise').status)
+		assert.are.equal('yielded', assert(ask '/yield').body)
+		for _, task_of in ipairs { loop.task(ask, '/close'), waiting } do
+			local answer, err = task_of:wait()
+			assert.is_nil(answer)
+			assert.are.equal('cancelled', err.code)
+		end
+		for _, left in ipairs(task.unfinished()) do
+			left:cancel() -- what was asleep in the server
+		end
+		assert.are.equal(1, raised)
+		task.on_error, task.failed = before, nil
+	end)
+
+	it('answers thousands that come at once, and lets others have their turns', function()
+		local http <close> = assert(transport.http())
+		local server = assert(http:serve('127.0.0.1:0', echo, { max_connections_per_peer = 1024 }))
+		local answered, ticks, tasks = 0, 0, {}
+		local timer <close> = loop.every('1ms', function() ticks = ticks + 1 end)
+		for at = 1, 2000 do
+			tasks[at] = loop.task(function()
+				local body = ('x'):rep(at)
+				local answer = assert(http:request { address = server:address(), path = '/', body = body })
+				assert(answer.body == '/ ' .. body)
+				answered = answered + 1
+				return true
+			end)
+		end
+		for at = 3, 2000, 3 do
+			assert.is_true(tasks[at]:cancel())
+		end
+		for at, task in ipairs(tasks) do
+			if at % 3 ~= 0 then
+				assert(task:wait())
+			end
+		end
+		assert.are.equal(2000 - 666, answered)
+		assert.is_true(ticks > 1)
+		timer:stop()
+	end)
+
+	it('holds nothing against others that the script itself was slow', function()
+		local http <close> = assert(transport.http())
+		local function busy(ms)
+			local over = loop.hrtime() + ms * 1e6
+			while loop.hrtime() < over do end
+		end
+		local server = assert(http:serve('127.0.0.1:0', function(request)
+			busy(250)
+			return { body = request.body }
+		end, { idle = '100ms' }))
+		for _ = 1, 2 do
+			local task = loop.task(function()
+				return http:request { address = server:address(), path = '/', body = 'x', idle = '100ms' }
+			end)
+			busy(250)
+			assert.are.equal('x', assert(task:wait()).body)
+			busy(250)
+		end
+	end)
+
+	it('ends with its state, whatever is under way', function()
+		local script = H.write(H.folder() .. '/in_flight.lua', [[
+			local tl = require 'tidelock'
+			local http = assert(tl.transport.http())
+			local other = assert(tl.transport.http())
+			local server = assert(http:serve('127.0.0.1:0', function() tl.sleep '1h' end))
+			for at = 1, 20 do
+				tl.task(function()
+					(at % 2 == 0 and http or other):request { address = server:address(), path = '/' .. at }
+				end)
+			end
+			tl.sleep '50ms'
+			if ... == 'stop' then
+				tl.loop.after(0, function() server:stop '50ms' end)
+				tl.sleep '5ms'
+			end
+			print(server:address() ~= nil)
+			os.exit(true, true)
+		]])
+		for _, how in ipairs { 'stop', 'leave' } do
+			local status, out, err = H.run('run', script, how)
+			assert.are.same({ 0, 'true\n', '' }, { status, out, err })
+		end
+	end)
+
 	it('speaks TLS', function()
 		local folder = H.folder()
 		local made = os.execute(('openssl req -x509 -newkey rsa:2048 -nodes -keyout %s/key.pem '

@@ -248,9 +248,11 @@ describe('types', function()
 			['bindings/lua/module/options.h'] = { { 'SYNC_OPTIONS(.-)\n\n', 'SyncOptions' } },
 			['bindings/lua/module/options.c'] = { { 'names%[%] = {"path", "memory"(.-)};', 'OpenOptions' } },
 			['bindings/lua/module/sync.c'] = { { 'names%[%] = {"certificate"(.-)};', 'HttpOptions' } },
-			['bindings/lua/courier/transport.c'] = {
-				{ 'names%[%] = {"certificate"(.-)};', 'HttpServeOptions' },
+			['bindings/lua/http/http_call.c'] = {
 				{ 'names%[%] = {%s*"address"(.-)};', 'HttpRequest' },
+			},
+			['bindings/lua/http/http_server.c'] = {
+				{ 'names%[%] = {"certificate"(.-)};', 'HttpServeOptions' },
 			},
 		} do
 			local source <close> = assert(io.open(file))

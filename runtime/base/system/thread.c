@@ -1,8 +1,9 @@
 #include "base/system/thread.h"
 
-#include <signal.h>
+#include <errno.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 /* Room for what recurs here, which is bounded; the usual 8 MiB a thread are address space that a
  * process with a limit lacks. */
@@ -42,4 +43,31 @@ int tl__thread_start(pthread_t *out, const char *name, void *(*run)(void *ud), v
 	(void)prctl(PR_SET_NAME, caller);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return rc;
+}
+
+static sigset_t pipes(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	return set;
+}
+
+void tl__thread_block_pipes(sigset_t *before)
+{
+	const sigset_t set = pipes();
+
+	pthread_sigmask(SIG_BLOCK, &set, before);
+}
+
+void tl__thread_unblock_pipes(const sigset_t *before)
+{
+	const sigset_t set = pipes();
+
+	if (sigismember(before, SIGPIPE))
+		return;
+	while (sigtimedwait(&set, NULL, &(struct timespec){0, 0}) < 0 && errno == EINTR)
+		;
+	pthread_sigmask(SIG_SETMASK, before, NULL);
 }

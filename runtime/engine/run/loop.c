@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/fail.h"
 #include "base/system/fork.h"
 #include "base/mem.h"
+#include "base/system/thread.h"
 
 typedef struct posted {
 	tl_post_call call;
@@ -41,7 +41,6 @@ typedef struct loop {
 	posts running; /* the loop's thread */
 	bool stopped;  /* under the lock */
 	bool turning;
-	bool timers_wait; /* until the descriptors have been looked at */
 	atomic_uint_fast64_t turns;
 } loop;
 
@@ -172,23 +171,11 @@ static tl_timer *timer_of(ring *link)
 	return (tl_timer *)((char *)link - offsetof(tl_timer, link));
 }
 
-static void on_idle(uv_idle_t *idle);
-
-static void run_soon(loop *l, tl_timer *timer)
-{
-	enter_ring(&l->soon, &timer->link);
-	uv_idle_start(&l->idle, on_idle);
-}
-
 static void on_timer(uv_timer_t *handle)
 {
 	tl_timer *timer = (tl_timer *)handle;
-	loop *l = of_uv(handle->loop);
 
-	if (l->timers_wait)
-		run_soon(l, timer);
-	else
-		timer->call(timer->ud);
+	timer->call(timer->ud);
 }
 
 /* What is started meanwhile waits for the next turn. */
@@ -197,8 +184,6 @@ static void on_idle(uv_idle_t *idle)
 	loop *l = idle->data;
 	ring last = {&last, &last};
 
-	if (l->timers_wait)
-		return;
 	enter_ring(&l->soon, &last);
 	while (l->soon.next != &last) {
 		tl_timer *timer = timer_of(l->soon.next);
@@ -254,7 +239,8 @@ static void timer_start(tl_timer *timer, uint64_t after_ms)
 		uv_timer_start(&timer->timer, on_timer, after_ms, 0);
 		return;
 	}
-	run_soon(l, timer);
+	enter_ring(&l->soon, &timer->link);
+	uv_idle_start(&l->idle, on_idle);
 }
 
 static void timer_free(tl_timer *timer)
@@ -397,24 +383,6 @@ int tl__loop_new(tl_loop **out)
 	return TL_OK;
 }
 
-/* Peers close sockets at any time. */
-static void block_sigpipe(sigset_t *pipe, sigset_t *before)
-{
-	sigemptyset(pipe);
-	sigaddset(pipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, pipe, before);
-}
-
-/* One that came meanwhile is ours. */
-static void restore_sigpipe(const sigset_t *pipe, const sigset_t *before)
-{
-	if (sigismember(before, SIGPIPE))
-		return;
-	while (sigtimedwait(pipe, NULL, &(struct timespec){0, 0}) < 0 && errno == EINTR)
-		;
-	pthread_sigmask(SIG_SETMASK, before, NULL);
-}
-
 static bool stopped(loop *l)
 {
 	bool is;
@@ -454,33 +422,28 @@ int tl__loop_timeout(tl_loop *base, int *ms)
 	return TL_OK;
 }
 
-/* libuv runs timers first. A turn may come late, and then what has arrived meanwhile would find
- * that its time is over. */
 int tl__loop_turn(tl_loop *base, bool wait)
 {
 	loop *l = of(base);
 	int rc = tl__fork_check(l->forks);
-	sigset_t pipe, before;
+	sigset_t before;
 
 	if (rc != TL_OK)
 		return rc;
-	block_sigpipe(&pipe, &before);
-	l->turning = l->timers_wait = true;
+	tl__thread_block_pipes(&before);
+	l->turning = true;
 	turn(l, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-	l->timers_wait = false;
-	if (l->soon.next != &l->soon)
-		uv_run(&l->uv, UV_RUN_NOWAIT);
 	l->turning = false;
-	restore_sigpipe(&pipe, &before);
+	tl__thread_unblock_pipes(&before);
 	return TL_OK;
 }
 
 void tl__loop_run(tl_loop *base)
 {
 	loop *l = of(base);
-	sigset_t pipe, before;
+	sigset_t before;
 
-	block_sigpipe(&pipe, &before);
+	tl__thread_block_pipes(&before);
 	l->turning = true;
 	while (!stopped(l))
 		turn(l, UV_RUN_ONCE);

@@ -28,9 +28,8 @@ TL_API int tl_loop_fd(const tl_loop *loop);
 /* *ms as of now, -1 when only the descriptor tells. Every turn may change it, and so may any call
  * that watches or times something, also one of a transport in this loop. */
 TL_API int tl_loop_timeout(tl_loop *loop, int *ms) TL_MUST_USE;
-/* One turn on the calling thread: first what descriptors tell, then timers. Does not block, or with
- * `wait` until there was something; not from within a call of the loop. SIGPIPE is blocked
- * meanwhile. */
+/* One turn on the calling thread. Does not block, or with `wait` until there was something; not
+ * from within a call of the loop. SIGPIPE is blocked meanwhile. */
 TL_API int tl_loop_turn(tl_loop *loop, bool wait) TL_MUST_USE;
 /* Ends tl_loop_run. post() gives TL_E_CLOSED from now on. Any thread, any number of times. */
 TL_API void tl_loop_stop(tl_loop *loop);
