@@ -222,6 +222,7 @@ static void posts_from_another_thread(void)
 
 typedef struct told {
 	char order[8];
+	unsigned count;
 	tl_loop *loop;
 } told;
 
@@ -232,13 +233,15 @@ static void on_readable(void *ud, int fd, unsigned events)
 
 	(void)events;
 	CHECK(read(fd, &byte, 1) == 1);
-	strcat(t->order, "d");
+	t->order[t->count++] = 'd';
 	CHECK(raise(SIGPIPE) == 0);
 }
 
 static void on_time(void *ud)
 {
-	strcat(((told *)ud)->order, "t");
+	told *t = ud;
+
+	t->order[t->count++] = 't';
 }
 
 static void sleep_ms(long ms)
