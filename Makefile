@@ -57,7 +57,7 @@ LUA_LIBS   = $(shell pkg-config --libs lua5.4)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all lib help deps deps-interop demo test sim interop lint check-deps count types format bench exports install install-lib install-lua \
+.PHONY: all lib help deps deps-interop demo test sim interop lint check-deps count types format bench bombs exports install install-lib install-lua \
 	uninstall clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -78,6 +78,7 @@ help:
 	@echo 'make count        lines of C and Lua, without specs and blank lines'
 	@echo 'make types        the examples against lua/meta, where a checker is installed'
 	@echo 'make bench        figures, one JSON object a line; BENCH=quick, LINES="commit get"'
+	@echo 'make bombs        scripts that try to hurt, each ending within its limit'
 	@echo 'make install      everything, to DESTDIR= PREFIX= ($(PREFIX)) LIBDIR= ($(LIBDIR))'
 	@echo 'make install-lib  the library for C and C++, without Lua; make uninstall'
 	@echo 'make exports      note the names that the shared library offers (spec/exports.txt)'
@@ -170,10 +171,12 @@ $(BUILD)/spec/vectors/check: $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
 
 # The yardsticks use the libraries themselves.
 $(BENCHES:%.c=$(BUILD)/%.o): ALL_CFLAGS += -Ispec/c
+$(BUILD)/spec/bench/policy.o: ALL_CFLAGS += -Ibindings/lua $(LUA_CFLAGS)
 
-$(BUILD)/spec/bench/bench: $(BENCHES:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
+$(BUILD)/spec/bench/bench: $(BENCHES:%.c=$(BUILD)/%.o) $(BINDING_OBJECTS) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $(BENCHES:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $(BENCHES:%.c=$(BUILD)/%.o) $(BINDING_OBJECTS) $(BUILD)/libtidelock.a \
+		$(PKG_LIBS) $(LUA_LIBS) -lm -o $@
 
 specs: $(PROGRAMS)
 
@@ -208,6 +211,11 @@ BENCH ?=
 bench: deps
 	@$(MAKE) --no-print-directory $(BUILD)/spec/bench/bench
 	@BENCH=$(BENCH) $(BUILD)/spec/bench/bench $(LINES)
+
+# Scripts that try to hurt, with the limits of each kind of call: units, CPU time and memory of each.
+bombs: deps
+	@$(MAKE) --no-print-directory $(BUILD)/spec/c/binding_bombs_spec
+	@$(BUILD)/spec/c/binding_bombs_spec --show
 
 lint: deps
 	@spec/lint

@@ -161,6 +161,7 @@ void bench_propagation(void);
 void bench_watch(void);
 void bench_flush(void);
 void bench_hostile(void);
+void bench_policy(void);
 
 /* Roles of child processes: exit status. */
 int role_server(const char *dir);

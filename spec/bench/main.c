@@ -24,6 +24,7 @@ static const struct subject {
 	{"watch", bench_watch},
 	{"flush", bench_flush},
 	{"hostile", bench_hostile},
+	{"policy", bench_policy},
 };
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 

@@ -3,7 +3,8 @@ local H = require 'spec.helper'
 local core = require 'tidelock.core'
 local tl = require 'tidelock'
 
-local FILES = { 'tidelock', 'node', 'records', 'database', 'modules', 'backend', 'transport', 'luv' }
+local FILES = { 'tidelock', 'node', 'records', 'database', 'modules', 'backend', 'transport',
+	'scripts', 'luv' }
 
 -- Class name -> set of its functions, and of its other fields, as the meta files tell them; and the
 -- words of each alias that lists some.
@@ -99,6 +100,9 @@ describe('types', function()
 		['tidelock.transport'] = functions_of(tl.transport),
 		['tidelock.Http'] = functions_of(core.methods 'tidelock.http'),
 		['tidelock.HttpServer'] = functions_of(core.methods 'tidelock.http_server'),
+		['tidelock.policy'] = functions_of(require 'tidelock.policy'),
+		['tidelock.rule'] = functions_of(require 'tidelock.rule'),
+		['tidelock.text'] = functions_of(require 'tidelock.text'),
 		['tidelock.loop'] = functions_of(tl.loop),
 		['tidelock.sim'] = functions_of(tl.sim),
 		['tidelock.address'] = functions_of(tl.address),

@@ -203,7 +203,7 @@ static int script_call(lua_State *L)
 	script *s = tlua_check_handle(L, 1, SCRIPT_TYPE);
 	tlua_profile profile = (tlua_profile)luaL_checkoption(L, 3, NULL, profiles);
 	const char *key = luaL_optstring(L, 2, NULL);
-	plain_call plain = {{NULL, 0, 0}, {NULL, 0, 0}};
+	plain_call plain = {{0}, {0}};
 	tlua_exchange exchange = {&plain.arguments, &plain.results};
 	tlua_call call = {profile, 0, tlua_exchange_push, tlua_exchange_take, NULL, &exchange};
 	tlua_failure why;
@@ -362,7 +362,7 @@ static int take_names(lua_State *L)
 static int script_names(lua_State *L)
 {
 	const script *s = tlua_check_handle(L, 1, SCRIPT_TYPE);
-	plain_call plain = {{NULL, 0, 0}, {NULL, 0, 0}};
+	plain_call plain = {{0}, {0}};
 	tlua_ref none;
 	tlua_failure why;
 	tlua_end end = tlua_cell_make(s->cell, take_names, &plain.results, &none, &why);

@@ -163,10 +163,11 @@ void tlua_push_lazy(lua_State *L, const tlua_lazy *lazy);
 /* --- plain data ------------------------------------------------------------------------------- */
 
 /* nil, booleans, numbers, strings, tables of these without cycles and metatables, as bytes that
- * belong to nobody's Lua state. Empty: {NULL, 0, 0}; released by tlua_data_drop. */
+ * belong to nobody's Lua state. Empty: {0}; released by tlua_data_drop. */
 typedef struct tlua_data {
 	char *bytes;
 	size_t len, cap;
+	bool charged; /* what is taken costs units: for the results of a call */
 } tlua_data;
 
 /* Appends the value at `index`. Raises, with the place in the value, where it is not plain, deeper

@@ -73,6 +73,9 @@ void tlua_charge_string(lua_State *L, size_t len);
 /* Work that cannot be told beforehand, at most as much as the cell has memory: lets the clock be
  * looked at sooner. */
 void tlua_charge_unknown(lua_State *L);
+/* Around work of the host's own, as reading files: its CPU time is not the script's. */
+int64_t tlua_aside(void);
+void tlua_back(lua_State *L, int64_t from);
 /* Keeps the line that runs, of the script rather than of the library's halves. */
 void tlua_note_where(lua_State *L);
 /* "policy.lua:7" of whoever called the running C function. */

@@ -27,6 +27,8 @@ static void append(lua_State *L, tlua_data *out, const void *bytes, size_t len)
 {
 	if (len == 0)
 		return;
+	if (out->charged)
+		tlua_charge_bytes(L, len);
 	if (len > TLUA_DATA_MAX - out->len)
 		luaL_error(L, "plain data has at most %d bytes", TLUA_DATA_MAX);
 	if (out->len + len > out->cap) {
@@ -180,7 +182,7 @@ int tlua_data_push(lua_State *L, const tlua_data *data)
 void tlua_data_drop(tlua_data *data)
 {
 	free(data->bytes);
-	*data = (tlua_data){NULL, 0, 0};
+	*data = (tlua_data){0};
 }
 
 /* --- as arguments and results ----------------------------------------------------------------- */
@@ -198,7 +200,7 @@ void tlua_exchange_take(lua_State *L, void *ud)
 	const tlua_exchange *exchange = ud;
 	int count = lua_gettop(L);
 
+	exchange->results->charged = true;
 	for (int i = 1; i <= count; i++)
 		tlua_data_take(L, i, exchange->results);
-	tlua_charge_bytes(L, exchange->results->len);
 }

@@ -7,6 +7,8 @@
 void tlua_find(lua_State *L, tlua_wanted wanted, const char *name, tlua_found *out)
 {
 	tlua_cell *cell = tlua_cell_of(L);
+	int64_t from;
+	bool found;
 
 	memset(out, 0, sizeof *out);
 	if (!cell->loading)
@@ -17,7 +19,10 @@ void tlua_find(lua_State *L, tlua_wanted wanted, const char *name, tlua_found *o
 			name);
 	if (!cell->find)
 		luaL_error(L, "there is no '%s': this script has no files beside it", name);
-	else if (!cell->find(cell->ud, wanted, name, out))
+	from = tlua_aside();
+	found = cell->find && cell->find(cell->ud, wanted, name, out);
+	tlua_back(L, from);
+	if (!found)
 		luaL_error(L, "%s", out->problem);
 	cell->files += !out->ours;
 }

@@ -86,6 +86,7 @@ int tlua_keyring(lua_State *L)
 	const char *name = luaL_checkstring(L, 1);
 	tlua_ring *ring;
 	tlua_found found;
+	int64_t from;
 	handle *h;
 
 	lua_settop(L, 1);
@@ -94,8 +95,10 @@ int tlua_keyring(lua_State *L)
 	lua_setiuservalue(L, 2, 1);
 	push_type(L, RING_TYPE, ring_index);
 	tlua_find(L, TLUA_RING, name, &found);
+	from = tlua_aside();
 	ring = tlua_ring_read(
 		name, (tl_str){found.text, found.len}, found.problem, sizeof found.problem);
+	tlua_back(L, from);
 	free(found.text);
 	if (!ring)
 		return luaL_error(L, "%s", found.problem);

@@ -45,6 +45,19 @@ static bool out_of_time(tlua_cell *cell)
 	return now - cell->cpu_from > cell->cpu_limit;
 }
 
+int64_t tlua_aside(void)
+{
+	return cpu_now();
+}
+
+void tlua_back(lua_State *L, int64_t from)
+{
+	tlua_cell *cell = tlua_cell_of(L);
+
+	if (cell->cpu_from >= 0)
+		cell->cpu_from += cpu_now() - from;
+}
+
 /* --- ending a call ---------------------------------------------------------------------------- */
 
 /* The innermost line of the script; nobody looks for a mistake in the library's own halves. */

@@ -1,0 +1,2 @@
+-- A device on a metered link. It only calls out.
+return require 'tidelock.policy'.deny 'this device only calls out'

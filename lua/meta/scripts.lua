@@ -1,0 +1,130 @@
+---@meta
+-- What policies and rules are written with. Each works in plain Lua and in the cells in which such scripts
+-- run, where only the functions listed in bindings/lua/script/README.md are there. What people write wrongly
+-- raises, with the line and the nearest name.
+
+---What is asked. Texts are nil where there is nothing to say; only `peer` and `keys` are proven.
+---@class tidelock.Request
+---@field kind 'connect'|'list'|'read'|'write'|'create'|'request'|'dial'|'fetch'
+---@field peer? tidelock.Key  device key; nil for peers of 0.2.0, which prove none
+---@field keys? tidelock.Key[]  further keys that were proven
+---@field name? string  as the owner of this node calls the peer
+---@field said_name? string  as the peer calls itself
+---@field claimed_key? string  what a peer of 0.2.0 says of itself
+---@field db? tidelock.Id
+---@field db_name? string
+---@field address? string
+---@field transport? string
+---@field protocol? integer
+---@field outbound? boolean  this node is the one that asks
+---@field related? boolean  a relation gives it
+---@field granted? boolean  a proven key has the permission
+---@field encrypted? boolean  the channel is
+---@field usual? boolean  what would be answered without a policy
+---@field now? integer  seconds since 1970
+---@field permission? string  of access requests
+---@field key_name? string  of access requests
+
+---What a preset is about; what is not said matters not.
+---@class tidelock.PresetFields
+---@field peer? table|string  a set of keys (as of a keyring), a key, or '*' for all that prove one
+---@field database? string|string[]  names with * and ?, ids; usual and grant match connect all the same
+---@field may? string|string[]  kinds, and in usual and grant what these need; without it all inbound ones
+---@field encrypted? boolean
+---@field where? fun(req: tidelock.Request): boolean?
+---@field reason? string  at most 200 bytes; told to the owner
+---@field rate? string|integer  '1MiB/s', bytes a second; of this peer
+---@field page? string|integer  '64KiB', bytes
+
+---@alias tidelock.Policy table|fun(req: tidelock.Request): string?, string?
+
+---@class tidelock.policy
+local policy = {}
+---Their keys and relations decide, as without a policy.
+---@param fields? tidelock.PresetFields
+---@return tidelock.Policy
+function policy.usual(fields) end
+---More than keys and relations give; `may` says what.
+---@param fields tidelock.PresetFields
+---@return tidelock.Policy
+function policy.grant(fields) end
+---@param fields? tidelock.PresetFields|string  or the reason
+---@return tidelock.Policy
+function policy.deny(fields) end
+---The first of these that answers; functions return nil, 'usual', 'grant' or 'deny', and a reason.
+---@param list tidelock.Policy[]
+---@return tidelock.Policy
+function policy.first(list) end
+---Makes a function of a policy: answer, reason, place, rate and page in bytes.
+---@param value tidelock.Policy
+---@return fun(req: tidelock.Request): string?, string?, string?, integer?, integer?
+function policy.compile(value) end
+---What a policy answers: for tests.
+---@param value tidelock.Policy
+---@param req tidelock.Request
+---@return string? answer, string? reason, string? place  as policy.lua:7; nil where a tail call has hidden it
+function policy.decide(value, req) end
+
+---@class tidelock.Rule
+---@field name string
+---@field direction 'both'|'pull'|'push'
+---@field on_commit boolean
+---@field every? integer|'never'  seconds
+---@field priority? integer  0 to 9, 9 first
+---@field rate? integer  bytes a second
+---@field discover? boolean
+---@field at? string  policy.lua:7
+
+---@class tidelock.RuleMatch
+---@field peer table
+---@field db table
+---@field rule tidelock.Rule
+---@field paused boolean
+
+---Calling the module makes a rule: rule { 'its name', databases = …, peers = …, direction =, on_commit =,
+---every =, priority =, rate =, when =, discover = }.
+---@class tidelock.rule
+---@overload fun(fields: table): tidelock.Rule
+local rule = {}
+---A list of rules as a file returns it; raises for what is none.
+---@param rules tidelock.Rule[]
+---@return tidelock.Rule[]
+function rule.check(rules) end
+---Whether a rule rests now.
+---@param one tidelock.Rule
+---@param ctx table  hour, minute, weekday, now, facts
+---@return boolean
+function rule.paused(one, ctx) end
+---For each pair of a peer and a database that a rule means, the first that does.
+---@param rules tidelock.Rule[]
+---@param peers table[]  { key =, name = }
+---@param dbs table[]  { id =, name = }
+---@param ctx table  hour, minute, weekday, now, facts
+---@return tidelock.RuleMatch[]
+function rule.match(rules, peers, dbs, ctx) end
+
+---Sets of keys by the names and tags in a keyring file, `all` among them; an unknown one raises.
+---@alias tidelock.keyring fun(file: string): table<string, table<tidelock.Key, true>>
+
+---@class tidelock.text
+local text = {}
+---Whether the whole name is like the pattern: * is any text, ? one character.
+---@param pattern string
+---@param name string
+---@return boolean
+function text.glob(pattern, name) end
+---@param whole string
+---@param separator string  not empty
+---@return string[]
+function text.split(whole, separator) end
+---@param whole string
+---@return string
+function text.trim(whole) end
+---@param whole string
+---@param part string
+---@return boolean
+function text.starts(whole, part) end
+---@param whole string
+---@param part string
+---@return boolean
+function text.ends(whole, part) end

@@ -1,0 +1,2 @@
+-- ends: error
+return function() local t = {} t.t = t return t end

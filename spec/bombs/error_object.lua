@@ -1,0 +1,2 @@
+-- ends: error
+return function() error { message = 'never shown' } end

@@ -1,0 +1,3 @@
+-- ends: units
+-- Before there is anything to call.
+while true do end

@@ -1,0 +1,2 @@
+-- ends: units
+return function() ::again:: goto again end

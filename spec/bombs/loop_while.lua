@@ -1,0 +1,3 @@
+-- ends: units
+-- The plainest one.
+return function() while true do end end

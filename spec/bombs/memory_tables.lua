@@ -1,0 +1,2 @@
+-- ends: memory units
+return function() local t = {} while true do t = { t } end end

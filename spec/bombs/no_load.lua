@@ -1,0 +1,2 @@
+-- ends: error
+return function() return load('while true do end')() end

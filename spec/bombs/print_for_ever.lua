@@ -1,0 +1,2 @@
+-- ends: units
+return function() while true do print 'again' end end

@@ -1,0 +1,3 @@
+-- ends: units
+local function again() return again() end
+return again

@@ -1,0 +1,2 @@
+-- ends: string units
+return function() return ('x'):rep(1 << 40) end

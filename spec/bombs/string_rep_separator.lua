@@ -1,0 +1,2 @@
+-- ends: string units
+return function() return (''):rep(math.maxinteger, 'x') end

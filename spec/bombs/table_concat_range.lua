@@ -1,0 +1,2 @@
+-- ends: units error
+return function() return table.concat({}, '', 1, math.maxinteger) end
