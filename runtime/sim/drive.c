@@ -234,6 +234,16 @@ static void carry_out(tl__sim_peer *peer, tl__sync_action *action)
 	tl__sync_action_drop(action);
 }
 
+/* A wake-up that is lost shows as something that never arrives, long after; here it is caught. */
+static void check_nothing_overlooked(tl__sim_peer *peer)
+{
+	const char *what = tl__sync_overlooked(peer->core);
+
+	if (what)
+		tl__sim_broken(peer->sim,
+			tl__fail(TL_E_BAD_STATE, "an event was over without a look at %s", what));
+}
+
 void tl__sim_tell(tl__sim_peer *peer, const tl__sync_event *event)
 {
 	tl__sync_action action;
@@ -242,6 +252,7 @@ void tl__sim_tell(tl__sim_peer *peer, const tl__sync_event *event)
 		return;
 	tl__sim_core_begins(peer->sim);
 	tl__sync_handle(peer->core, event, peer->sim->now, tl__sim_wall(peer));
+	check_nothing_overlooked(peer);
 	tl__sim_core_ends(peer->sim);
 	while (tl__sync_next(peer->core, &action))
 		carry_out(peer, &action);

@@ -190,6 +190,7 @@ static void do_set_status(tl__sync *sync, const tl__sync_command *command)
 		return;
 	}
 	peer->status = status;
+	tl__peer_changed(sync, peer);
 	tl__serve_end_watches(sync, &peer->key);
 	tl__watch_end(sync, peer);
 	if (status == TL__PEER_ACTIVE)
@@ -227,6 +228,7 @@ static void do_add_address(tl__sync *sync, const tl__sync_command *command)
 	if (!peer)
 		return;
 	rc = tl__peer_add_address(peer, command->address, NULL);
+	tl__peer_changed(sync, peer);
 	if (rc != TL_OK) {
 		tl__sync_complete_failed(sync, command->op, rc);
 		return;
@@ -246,6 +248,7 @@ static void do_remove_address(tl__sync *sync, const tl__sync_command *command)
 	at = tl__peer_address_at(peer, command->address);
 	if (at >= 0) {
 		tl__peer_drop_address(peer, (size_t)at);
+		tl__peer_changed(sync, peer);
 		tl__watch_end(sync, peer); /* it may be held there */
 		tl__peer_save(sync, peer);
 	}
@@ -319,6 +322,7 @@ static void do_decide(tl__sync *sync, const tl__sync_command *command)
 static void look_again(tl__sync *sync)
 {
 	for (tl__pair *pair = sync->pairs; pair; pair = pair->next) {
+		tl__pair_changed(sync, pair);
 		pair->offered = pair->ack;
 		pair->from_sure = true;
 	}

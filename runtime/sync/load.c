@@ -323,9 +323,11 @@ static void loaded(void *ud, tl__work *work)
 		return;
 	}
 	sync->loaded = true;
-	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next) {
+		tl__pair_changed(sync, pair);
 		if (pair->attempts > 0)
 			pair->next_attempt = sync->now;
+	}
 	tl__schedule_timers(sync);
 }
 

@@ -90,6 +90,8 @@ static void free_model(tl__sync *sync)
 	tl__map_free(&sync->peer_map);
 	tl__map_free(&sync->db_map);
 	tl__map_free(&sync->pair_map);
+	tl__heap_free(&sync->pair_dues);
+	tl__heap_free(&sync->peer_dues);
 }
 
 void tl__sync_free(tl__sync *sync)
@@ -124,6 +126,7 @@ static void wake_stalled(tl__sync *sync, tl__sync_db *db)
 	for (tl__pair *pair = db->pairs; pair; pair = pair->next_of_db) {
 		if (!pair->stalled || !tl__pair_dirty(pair) || !sync->options.on_commit)
 			continue;
+		tl__pair_changed(sync, pair);
 		pair->wanted = true;
 		pair->next_attempt = pair->tried + TL__SYNC_STALLED_PACE_MS;
 	}
@@ -136,8 +139,10 @@ static void committed(tl__sync *sync, const tl__sync_committed *event)
 	if (sync->loaded && memcmp(event->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
 		return;
 	db = tl__sync_db_for(sync, &event->db);
-	if (db && event->arrival > db->arrivals)
+	if (db && event->arrival > db->arrivals) {
 		db->arrivals = event->arrival;
+		tl__db_changed(sync, db);
+	}
 	if (db && event->local)
 		wake_stalled(sync, db);
 	if (db)
@@ -228,10 +233,12 @@ void tl__sync_go_on(tl__sync *sync)
 	do {
 		tl__calls_fail(sync);
 		tl__waiters_run(sync);
-		tl__schedule_run(sync);
+		tl__schedule_ticks(sync);
+		tl__due_run(sync);
 		tl__watch_run(sync);
 	} while (tl__calls_failed(sync));
 	tl__sync_save_timer(sync);
+	tl__due_judge(sync);
 }
 
 void tl__sync_take(
@@ -253,9 +260,8 @@ void tl__sync_handle(
 
 uint64_t tl__sync_due(const tl__sync *sync)
 {
-	uint64_t all[] = {tl__schedule_due(sync), tl__watch_due(sync), tl__waiters_due(sync),
-		tl__sync_save_due(sync), tl__serve_due(sync), tl__asks_due(sync),
-		tl__sessions_due(sync), sync->load_at};
+	uint64_t all[] = {tl__due_next(sync), tl__waiters_due(sync), tl__sync_save_due(sync),
+		tl__serve_due(sync), tl__asks_due(sync), tl__sessions_due(sync), sync->load_at};
 	uint64_t least = UINT64_MAX;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -281,6 +281,7 @@ static void watch_theirs(remote *from)
 		&(page_answer){
 			.n = 3, .from = from, .count = 3, .tips = &from->id[2], .tip_count = 1});
 	peer_of(&bob)->watch_offered = true;
+	tl__peer_changed(r.core, peer_of(&bob));
 	rig_pass(1);
 	REQUIRE(watches());
 }

@@ -68,9 +68,21 @@ static inline void make_party(party *p, uint8_t seed_byte)
 
 static inline void rig_drain(void);
 
+/* No event may leave behind what changed and was not looked at again. */
+static inline void rig_handle(const tl__sync_event *event)
+{
+	const char *overlooked;
+
+	tl__sync_handle(r.core, event, r.now, r.wall);
+	overlooked = tl__sync_overlooked(r.core);
+	if (overlooked)
+		fprintf(stderr, "overlooked by event %d: %s\n", (int)event->kind, overlooked);
+	CHECK(!overlooked);
+}
+
 static inline void rig_event(tl__sync_event *event)
 {
-	tl__sync_handle(r.core, event, r.now, r.wall);
+	rig_handle(event);
 	rig_drain();
 }
 
@@ -85,7 +97,7 @@ static inline void rig_work(tl__work *work)
 	}
 	tl__work_run(&w.host, work);
 	event.work = work;
-	tl__sync_handle(r.core, &event, r.now, r.wall);
+	rig_handle(&event);
 }
 
 static inline void rig_release_works(void)
@@ -144,7 +156,7 @@ static inline void rig_committed(void *ud, const tl_id *db, uint64_t arrival, tl
 	event.committed.fresh = fresh;
 	/* During a work the core learns of it behind the work, as in the engine. */
 	if (r.core)
-		tl__sync_handle(r.core, &event, r.now, r.wall);
+		rig_handle(&event);
 	tl__fresh_free(fresh);
 }
 

@@ -40,6 +40,7 @@ static void begin_with(unsigned count)
 	make_ids();
 	meet(&bob, HOME);
 	peer_of(&bob)->watch_offered = true;
+	tl__peer_changed(r.core, peer_of(&bob));
 	relate_many(0, count);
 	memset(named, 0, sizeof named);
 	rig_pass(1);

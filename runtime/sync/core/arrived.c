@@ -6,10 +6,11 @@
 #define AGAIN_PACE_MS 1000 /* between pulls from `sure` because something arrived */
 
 /* At a pace: pages may arrive one after the other for a long time. */
-static void look_again(const tl__sync *sync, tl__pair *pair)
+static void look_again(tl__sync *sync, tl__pair *pair)
 {
 	uint64_t at = pair->sure_tried + AGAIN_PACE_MS;
 
+	tl__pair_changed(sync, pair);
 	if (pair->again_at == 0)
 		pair->again_at = at > sync->now ? at : sync->now;
 }
@@ -24,9 +25,10 @@ static void gaps_again(tl__sync *sync, const tl__pair *by)
 
 void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair)
 {
-	(void)sync;
-	if (pair)
-		pair->ingesting++;
+	if (!pair)
+		return;
+	tl__pair_changed(sync, pair);
+	pair->ingesting++;
 }
 
 /* What it sent need not be told to it. */
@@ -39,7 +41,7 @@ static void note_came(tl__sync *sync, tl__pair *pair, const tl_key *peer, const 
 	for (size_t i = 0; came && in->result.fates && i < in->page.count; i++)
 		if (in->result.fates[i].arrival > in->before)
 			tl__came_add(came, in->result.fates[i].arrival);
-	tl__pair_acknowledge(pair, 0);
+	tl__pair_acknowledge(sync, pair, 0);
 }
 
 void tl__pair_unstore(tl__sync *sync, const tl__work *work)
@@ -59,6 +61,8 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 	const tl__work_ingest *in = &work->ingest;
 	tl__sync_db *db;
 
+	if (pair)
+		tl__pair_changed(sync, pair);
 	if (pair && pair->ingesting > 0)
 		pair->ingesting--;
 	tl__pair_unstore(sync, work);
@@ -78,8 +82,10 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 	note_came(sync, pair, peer, work);
 	if (db && in->after > db->arrivals)
 		db->arrivals = in->after;
-	if (db)
+	if (db) {
+		tl__db_changed(sync, db);
 		sync->in->moved(sync, db);
+	}
 	if (!pair || in->after <= in->before)
 		return;
 	/* Nobody else wrote meanwhile and it was level: it stays level. */

@@ -259,6 +259,7 @@ void tl__client_joins(tl__sync *sync, tl__peer *peer)
 		return;
 	peer->metadata = client->metadata;
 	peer->local_changed = true;
+	tl__peer_changed(sync, peer);
 	client->metadata = (tl__sync_metadata){0};
 }
 

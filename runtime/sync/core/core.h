@@ -15,12 +15,28 @@
 tl__peer *tl__sync_find_peer(const tl__sync *sync, const tl_key *key); /* NULL: not known */
 tl__sync_db *tl__sync_find_db(const tl__sync *sync, const tl_id *id);
 tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* The same for one who is about to change it. */
+tl__pair *tl__sync_change_pair(tl__sync *sync, const tl_key *peer, const tl_id *db);
 /* The relation's pair when the peer is active, else NULL: what wire/README.md §6 calls a
  * relation. */
 tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
 /* The same when the relation gives to that peer, too. One that only takes lets it carry entries to
  * us, and no more: it is made because somebody cites the database, whoever that is. */
 tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+
+/* --- what changed (changed.c) ----------------------------------------------------------------- */
+
+/* To be said by whoever changes it, before or after, within one event. */
+void tl__pair_changed(tl__sync *sync, tl__pair *pair);
+void tl__peer_changed(tl__sync *sync, tl__peer *peer);       /* itself, or its watches */
+void tl__peer_pairs_changed(tl__sync *sync, tl__peer *peer); /* and all its pairs */
+void tl__db_changed(tl__sync *sync, const tl__sync_db *db);  /* its pairs */
+tl__peer *tl__changed_peer(tl__link *link);
+/* From now on it is in its heap. TL_OK or TL_E_NOMEM. */
+int tl__pair_expect(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
+int tl__peer_expect(tl__sync *sync, tl__peer *peer) TL_MUST_USE;
+void tl__pair_unlist(tl__sync *sync, tl__pair *pair); /* out of everything: it goes */
+void tl__peer_unlist(tl__sync *sync, tl__peer *peer);
 
 /* --- changing --------------------------------------------------------------------------------- */
 
@@ -34,7 +50,7 @@ void tl__peer_came(tl__sync *sync, tl__peer *peer, const char *address);
  * where it came from, is shown, never dialled. */
 void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, const char *address);
 /* The peer holds all of ours up to `upto`, and what it sent itself behind that. NULL is fine. */
-void tl__pair_acknowledge(tl__pair *pair, uint64_t upto);
+void tl__pair_acknowledge(tl__sync *sync, tl__pair *pair, uint64_t upto);
 /* The peer's last place in our order proved invalid (its store or ours was rolled back): what it
  * has is unknown. NULL is fine. */
 void tl__pair_restart(tl__sync *sync, tl__pair *pair);

@@ -92,6 +92,7 @@ bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
 					 : TL__V1_MAX_PAGE_ENTRIES;
 	peer->hello_heard = true;
 	peer->takes_state = has_feature(hello, TL__V1_FEATURE_STATE);
+	tl__peer_changed(sync, peer);
 	peer->watch_offered = has_feature(hello, TL__V1_FEATURE_WATCH);
 	return take_addresses(peer, hello);
 }

@@ -69,6 +69,15 @@ tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_
 	return tl__map_get(&sync->pair_map, (tl_str){key, sizeof key});
 }
 
+tl__pair *tl__sync_change_pair(tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, peer, db);
+
+	if (pair)
+		tl__pair_changed(sync, pair);
+	return pair;
+}
+
 tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db)
 {
 	tl__pair *pair = tl__sync_find_pair(sync, peer, db);
@@ -137,8 +146,12 @@ static int enlist(tl__sync *sync, tl__pair *pair)
 	tl__pair **end;
 
 	pair_key(&pair->peer->key, &pair->db->id, key);
-	if (tl__map_set(&sync->pair_map, (tl_str){key, sizeof key}, pair) != TL_OK)
+	if (tl__pair_expect(sync, pair) != TL_OK)
 		return TL_E_NOMEM;
+	if (tl__map_set(&sync->pair_map, (tl_str){key, sizeof key}, pair) != TL_OK) {
+		tl__pair_unlist(sync, pair);
+		return TL_E_NOMEM;
+	}
 	for (end = &pair->peer->pairs; *end; end = &(*end)->next_of_peer)
 		;
 	*end = pair;
@@ -165,6 +178,7 @@ int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag,
 			*out = pair;
 		if (tl__pair_has_tag(pair, tag))
 			return TL_OK;
+		tl__pair_changed(sync, pair);
 		pair->local_changed = true;
 		pair->offered = pair->ack;
 		pair->from_sure = pair->wanted = true;
@@ -186,6 +200,7 @@ int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag,
 		tl__pair_free(pair);
 		return rc;
 	}
+	tl__pair_changed(sync, pair);
 	sync->in->rights_changed(sync, &peer->key); /* it comes again with others */
 	if (out)
 		*out = pair;
@@ -199,6 +214,7 @@ static void unlink_pair(tl__sync *sync, tl__pair *pair)
 
 	pair_key(&pair->peer->key, &pair->db->id, key);
 	tl__map_remove(&sync->pair_map, (tl_str){key, sizeof key});
+	tl__pair_unlist(sync, pair);
 	for (at = &pair->peer->pairs; *at != pair; at = &(*at)->next_of_peer)
 		;
 	*at = pair->next_of_peer;
@@ -239,6 +255,7 @@ void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag)
 	static const char *const kinds[] = {"sync/pair", "sync/pull", "sync/cursor"};
 
 	remove_tag(pair, tag);
+	tl__pair_changed(sync, pair);
 	pair->local_changed = true;
 	pair->offered = pair->ack;
 	pair->from_sure = true;
@@ -273,12 +290,13 @@ bool tl__pair_is_sure(const tl__pair *pair)
 	       memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
 }
 
-void tl__pair_acknowledge(tl__pair *pair, uint64_t upto)
+void tl__pair_acknowledge(tl__sync *sync, tl__pair *pair, uint64_t upto)
 {
 	uint64_t before;
 
 	if (!pair)
 		return;
+	tl__pair_changed(sync, pair);
 	before = pair->ack;
 	if (upto > pair->ack)
 		pair->ack = upto;
@@ -291,9 +309,9 @@ void tl__pair_acknowledge(tl__pair *pair, uint64_t upto)
 
 void tl__pair_restart(tl__sync *sync, tl__pair *pair)
 {
-	(void)sync;
 	if (!pair)
 		return;
+	tl__pair_changed(sync, pair);
 	pair->ack = pair->offered = 0;
 	pair->came.count = 0;
 	pair->level = false;

@@ -85,8 +85,13 @@ tl__peer *tl__sync_find_peer(const tl__sync *sync, const tl_key *key)
 
 int tl__peer_enlist(tl__sync *sync, tl__peer *peer)
 {
-	if (tl__map_set(&sync->peer_map, map_key(&peer->key), peer) != TL_OK)
+	if (tl__peer_expect(sync, peer) != TL_OK)
 		return TL_E_NOMEM;
+	if (tl__map_set(&sync->peer_map, map_key(&peer->key), peer) != TL_OK) {
+		tl__peer_unlist(sync, peer);
+		return TL_E_NOMEM;
+	}
+	tl__peer_changed(sync, peer);
 	if (sync->last_peer)
 		sync->last_peer->next = peer;
 	else
@@ -115,6 +120,7 @@ void tl__peer_remove(tl__sync *sync, tl__peer *peer)
 		sync->last_peer = before;
 	peer->next = NULL;
 	peer->removed = true;
+	tl__peer_unlist(sync, peer);
 	sync->in->peer_left(sync, &peer->key);
 	tl__peer_release(sync, peer);
 }
@@ -239,6 +245,7 @@ void tl__peer_drop_address(tl__peer *peer, size_t index)
 void tl__peer_wake(tl__sync *sync, tl__peer *peer)
 {
 	peer->wait_until = 0;
+	tl__peer_pairs_changed(sync, peer);
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer) {
 		pair->wait_until = 0;
 		if (pair->stalled) {
@@ -281,6 +288,7 @@ void tl__sync_heard_from(tl__sync *sync, const tl_key *key, const char *address)
 		return;
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
 		if (pair->stalled) {
+			tl__pair_changed(sync, pair);
 			pair->stalled = false;
 			pair->local_changed = true;
 			pair->wanted = true;

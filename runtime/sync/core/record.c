@@ -181,6 +181,7 @@ static void note_cursor(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *
 	tl__sync_local_key key = tl__pair_key("sync/cursor", pair->peer, &pair->db->id);
 	tl__buf out = TL__BUF_INIT;
 
+	tl__pair_changed(sync, pair);
 	pair->local_changed = true;
 	if (outcome->code != TL_OK)
 		return;
@@ -213,8 +214,10 @@ static void record(
 	add_history(sync, with, db, outcome);
 	if (with->peer && outcome->code == TL_OK)
 		with->peer->last_success = sync->wall;
-	if (with->peer)
+	if (with->peer) {
 		with->peer->local_changed = true;
+		tl__peer_changed(sync, with->peer);
+	}
 	metadata_key(with->text, key);
 	write_metadata(&out, with->text, with->metadata, with->peer);
 	if (tl__buf_status(&out) == TL_OK)

@@ -197,8 +197,37 @@ static void gather_everything(tl__sync *sync)
 	for (const tl__sync_db *db = sync->dbs; db; db = db->next)
 		if (db->pairs)
 			tl__pair_save_relation(sync, &db->id);
-	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next) {
 		pair->local_changed = true;
+		tl__pair_changed(sync, pair);
+	}
+}
+
+static tl__pair *unsaved_pair(const tl__sync *sync)
+{
+	tl__link *link = sync->unsaved_pairs.first;
+
+	return link ? (tl__pair *)((char *)link - offsetof(tl__pair, unsaved)) : NULL;
+}
+
+static tl__peer *unsaved_peer(const tl__sync *sync)
+{
+	tl__link *link = sync->unsaved_peers.first;
+
+	return link ? (tl__peer *)((char *)link - offsetof(tl__peer, unsaved)) : NULL;
+}
+
+/* Whether anything is to be written; those looked at in vain are off the list. */
+static bool any_unsaved(tl__sync *sync)
+{
+	const tl__pair *pair;
+	const tl__peer *peer;
+
+	while ((pair = unsaved_pair(sync)) && !pair->local_changed)
+		tl__list_take(&sync->unsaved_pairs);
+	while ((peer = unsaved_peer(sync)) && !peer->local_changed)
+		tl__list_take(&sync->unsaved_peers);
+	return pair || peer;
 }
 
 /* Pairs whose counters moved since the last time. */
@@ -208,10 +237,10 @@ static void gather(tl__sync *sync)
 		sync->save->lost = false;
 		gather_everything(sync);
 	}
-	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+	for (tl__pair *pair; (pair = unsaved_pair(sync)); tl__list_take(&sync->unsaved_pairs))
 		if (pair->local_changed)
 			tl__pair_save(sync, pair);
-	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
+	for (tl__peer *peer; (peer = unsaved_peer(sync)); tl__list_take(&sync->unsaved_peers))
 		if (peer->local_changed) {
 			peer->local_changed = false;
 			tl__peer_save_local(sync, peer);
@@ -325,16 +354,8 @@ void tl__sync_save_then(tl__sync *sync, tl__sync_saved done, uint64_t owner)
 
 void tl__sync_save_timer(tl__sync *sync)
 {
-	bool changed = sync->save->lost;
-
-	if (!sync->save->open) {
-		for (const tl__pair *pair = sync->pairs; pair && !changed; pair = pair->next)
-			changed = pair->local_changed;
-		for (const tl__peer *peer = sync->peers; peer && !changed; peer = peer->next)
-			changed = peer->local_changed;
-		if (changed)
-			(void)open_batch(sync);
-	}
+	if (!sync->save->open && (sync->save->lost || any_unsaved(sync)))
+		(void)open_batch(sync);
 	if (sync->save->now || (sync->save->open && sync->now >= sync->save->due))
 		write_batch(sync);
 }

@@ -7,6 +7,8 @@
 #define TL_SYNC_STATE_H
 
 #include <stdio.h>
+#include "base/heap.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "sync/sync.h"
 
@@ -89,6 +91,13 @@ typedef struct tl__sync_metadata {
 	uint64_t records; /* of the history, written ever */
 } tl__sync_metadata;
 
+/* What its pairs are due by, besides what is their own. */
+typedef struct tl__peer_facts {
+	bool reachable; /* active, and it has an address that can be dialled */
+	bool asked;     /* which protocol it speaks is being asked */
+	uint64_t wait_until;
+} tl__peer_facts;
+
 struct tl__peer {
 	tl_key key;
 	char text[TL_KEY_TEXT_LEN + 1];
@@ -129,6 +138,13 @@ struct tl__peer {
 	bool local_changed; /* its local document is to be saved */
 	tl__pair *pairs;
 	tl__peer *next;
+	/* Who is due (changed.c, out/due.c). */
+	tl__link changed, unsaved, ready;
+	tl__heap_node due;                      /* when its watches are looked at */
+	tl__list ready_pairs;                   /* due, but there was no place yet */
+	tl__peer_facts facts;                   /* as its pairs were judged by */
+	unsigned pulls;                         /* pairs that pull or are about to */
+	unsigned unnamed[TL__PEER_WATCHES + 1]; /* pairs that no watch names, by that which is to */
 };
 
 /* Arrivals of ours that came from one peer, and so need not be told to it: the last ranges. */
@@ -236,6 +252,11 @@ struct tl__pair {
 	bool local_changed;
 	tl__left_out left; /* v0: what it cannot get; a plan under way has it when `left_lent` */
 	bool left_lent;
+	/* Who is due (changed.c, out/due.c). */
+	tl__link changed, unsaved, ready;
+	tl__heap_node due; /* when it wants an exchange; UINT64_MAX: never, or it is ready */
+	uint8_t unnamed;   /* counted among those of its peer; 0: in none, else that + 1 */
+	bool pulls;        /* the same */
 	char last_error[TL__SYNC_ERROR_TEXT];
 };
 
@@ -329,6 +350,10 @@ struct tl__sync {
 	tl__map pair_map; /* key bytes ‖ id -> tl__pair */
 	tl__pair *pairs, *last_pair;
 	size_t pair_count;
+	/* To be looked at once more before the event is over, and before it is saved. */
+	tl__list changed_pairs, changed_peers, unsaved_pairs, unsaved_peers;
+	tl__list ready_peers; /* with a pair that is due and waits for a place */
+	tl__heap pair_dues, peer_dues;
 	uint64_t numbers;   /* the last number given to an exchange, work owner… */
 	uint64_t successes; /* rank of addresses */
 	unsigned exchanges; /* calls under way */

@@ -36,7 +36,7 @@ static void unlist_hold(const tl__hold_line *line)
 
 static void count_held(tl__sync *sync, const tl__hold *hold, const tl__hold_line *line, bool begins)
 {
-	tl__pair *pair = tl__sync_find_pair(sync, &hold->in->from, &line->db->id);
+	tl__pair *pair = tl__sync_change_pair(sync, &hold->in->from, &line->db->id);
 
 	if (!pair)
 		return;

@@ -46,7 +46,7 @@ static void answer(tl__sync *sync, tl__incoming *in, telling *t)
 static void note_told(
 	tl__sync *sync, const tl__incoming *in, const tl_id *db, const tl__work_page *page)
 {
-	tl__pair *pair = tl__sync_find_pair(sync, &in->from, db);
+	tl__pair *pair = tl__sync_change_pair(sync, &in->from, db);
 
 	if (!pair && page) /* nobody notes that it arrives */
 		tl__served_gave(sync, &in->from, db, page->count, tl__lines_bytes(page));
@@ -65,6 +65,7 @@ static void note_arrived(tl__sync *sync, const tl__incoming *in, uint64_t upto)
 
 	if (!pair || pair->told_to == 0 || upto < pair->told_to)
 		return;
+	tl__pair_changed(sync, pair);
 	pair->told_to = pair->told_until = 0;
 	tl__served_gave(sync, &in->from, &in->db, pair->told_count, pair->told_bytes);
 }
@@ -116,7 +117,8 @@ static void judge(
 		tell_moved(sync, in, t, line);
 	} else if (work->page.count == 0) {
 		held->at = work->page.next.n; /* all of it came from there */
-		tl__pair_acknowledge(tl__sync_find_pair(sync, &in->from, &line->db), held->at);
+		tl__pair_acknowledge(
+			sync, tl__sync_find_pair(sync, &in->from, &line->db), held->at);
 	} else {
 		t->page = &work->page;
 		t->args.has_page = true;

@@ -37,7 +37,7 @@ void tl__serve_heard_seen(tl__sync *sync, tl__incoming *in, const tl__v1_cursor 
 	if (!valid) {
 		tl__pair_restart(sync, pair);
 	} else if (seen->n > pair->ack) {
-		tl__pair_acknowledge(pair, seen->n);
+		tl__pair_acknowledge(sync, pair, seen->n);
 		tl__pair_save(sync, pair);
 	}
 }
@@ -107,6 +107,7 @@ static void hold_pushes(tl__sync *sync, const tl__incoming *in, bool more)
 
 	if (!pair)
 		return;
+	tl__pair_changed(sync, pair);
 	if (!more && !pair->look_first) {
 		if (pair->peer->watch_offered)
 			pair->told_until = sync->now + TL__SERVE_TOLD_MS;

@@ -49,6 +49,7 @@ static void follow_place(tl__sync *sync, tl__incoming *in, const tl__work_ingest
 			   : in->push.from > 0)
 		return;
 	sure = !pair->has_seen || tl__pair_is_sure(pair);
+	tl__pair_changed(sync, pair);
 	pair->has_seen = true;
 	pair->seen = *to;
 	if (sure) {

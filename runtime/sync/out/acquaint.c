@@ -33,6 +33,7 @@ static void known(
 {
 	int at = tl__peer_address_at(peer, address);
 
+	tl__peer_changed(sync, peer);
 	peer->protocol = protocol;
 	if (at >= 0)
 		peer->addresses[at].proven = true;
@@ -48,6 +49,7 @@ static void hello_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 	if (!peer)
 		return;
 	peer->check = 0;
+	tl__peer_changed(sync, peer);
 	if (result->code == TL_OK && tl__hello_read(sync, peer, result->args, peer->epoch) == TL_OK)
 		known(sync, peer, TL__PROTOCOL_V1, &result->address);
 	else
@@ -57,6 +59,7 @@ static void hello_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 static void start(tl__sync *sync, tl__peer *peer, tl__call *call)
 {
 	call->owner = peer->check = call->number;
+	tl__peer_changed(sync, peer);
 	tl__call_start(sync, call);
 }
 
@@ -69,6 +72,7 @@ static void handshake_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_re
 	if (!peer)
 		return;
 	peer->check = 0;
+	tl__peer_changed(sync, peer);
 	if (result->code != TL_OK) {
 		failed(sync, peer, result);
 		return;

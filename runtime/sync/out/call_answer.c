@@ -32,6 +32,7 @@ static void address_succeeded(tl__sync *sync, tl__call *call, bool proves)
 	if (proves && !at->proven) {
 		at->proven = true;
 		call->peer->local_changed = true;
+		tl__peer_changed(sync, call->peer);
 	}
 }
 
@@ -77,10 +78,10 @@ static bool repeat_better(tl__sync *sync, tl__call *call, const tl__v1_answer *a
 	}
 }
 
-static void take_epoch(tl__peer *peer, const uint8_t epoch[16])
+static void take_epoch(tl__sync *sync, tl__peer *peer, const uint8_t epoch[16])
 {
 	if (peer->epoch_known && memcmp(peer->epoch, epoch, TL__V1_EPOCH_BYTES) != 0) {
-		tl__peer_offer_again(peer);
+		tl__peer_offer_again(sync, peer);
 		tl__page_other_process(peer);
 		peer->hello_heard = false; /* another version may have other features */
 	}
@@ -94,8 +95,9 @@ static void wait_for(tl__sync *sync, tl__call *call, uint64_t wait_ms)
 	uint64_t longest = sync->options.retry_max_ms;
 	uint64_t until = sync->now + (wait_ms > longest ? longest : wait_ms);
 	tl__pair *pair =
-		call->has_db ? tl__sync_find_pair(sync, &call->peer->key, &call->db) : NULL;
+		call->has_db ? tl__sync_change_pair(sync, &call->peer->key, &call->db) : NULL;
 
+	tl__peer_changed(sync, call->peer);
 	if (call->greeting || !call->has_db)
 		call->peer->wait_until = until;
 	else if (pair)
@@ -198,7 +200,7 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 	}
 	if (at && answered->channel.len <= TL__V1_MAX_TEXT)
 		snprintf(at->channel, sizeof at->channel, "%.*s", TL__STR_ARG(answered->channel));
-	take_epoch(call->peer, answer.header.epoch);
+	take_epoch(sync, call->peer, answer.header.epoch);
 	if (repeat_better(sync, call, &answer, answered))
 		return;
 	if (answer.header.status != TL__V1_OK) {

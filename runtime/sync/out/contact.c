@@ -93,6 +93,7 @@ static void known(
 		end_failed(sync, contact, rc);
 		return;
 	}
+	tl__peer_changed(sync, peer);
 	peer->protocol = protocol;
 	peer->addresses[index].proven = true;
 	peer->addresses[index].success = ++sync->successes;

@@ -18,7 +18,7 @@ int tl__hello_read(tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t ep
 		rc = tl__fail(TL_E_KEY_MISMATCH, "the hello names another key than its signer's");
 	if (rc == TL_OK) {
 		if (peer->epoch_known && memcmp(peer->epoch, epoch, TL__V1_EPOCH_BYTES) != 0) {
-			tl__peer_offer_again(peer);
+			tl__peer_offer_again(sync, peer);
 			tl__page_other_process(peer);
 		}
 		peer->epoch_known = true;

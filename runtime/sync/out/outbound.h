@@ -268,7 +268,7 @@ void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
 tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
 /* Another process answers there, or what it knows of us may have changed: declined entries are
  * offered again. */
-void tl__peer_offer_again(tl__peer *peer);
+void tl__peer_offer_again(tl__sync *sync, tl__peer *peer);
 bool tl__session_note(tl__session *session, const tl_id *id); /* false: known, or no room */
 const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
 void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);
@@ -316,26 +316,36 @@ int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, 
 #define TL__WATCH_IDLE_MS      100  /* … between them */
 #define TL__WATCH_PULLS_MS     2000 /* that a watch waits for pulls of the same peer */
 
-void tl__watch_run(tl__sync *sync);
+void tl__watch_run(tl__sync *sync); /* of the peers that changed or are due */
+/* Counts, with its peer, what watches have to do with it; and whether that is so already. */
+void tl__watch_count(tl__pair *pair);
+void tl__watch_uncount(tl__pair *pair); /* it goes */
+bool tl__watch_counted(const tl__pair *pair);
 unsigned tl__watches_held(const tl__peer *peer); /* requests of ours, held there now */
-uint64_t tl__watch_due(const tl__sync *sync);
+uint64_t tl__watch_due(const tl__sync *sync, const tl__peer *peer);
 void tl__watch_end(tl__sync *sync, tl__peer *peer); /* its calls are cancelled */
 uint8_t tl__watch_number(const tl__peer *peer, const tl__peer_watch *watch); /* as pairs name it */
 /* None of its databases is named any more. */
-void tl__watch_unname(tl__peer *peer, const tl__peer_watch *watch);
+void tl__watch_unname(tl__sync *sync, tl__peer *peer, const tl__peer_watch *watch);
 bool tl__watch_is_pulled(const tl__pair *pair);
 void tl__watch_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
 void tl__watches_end(tl__sync *sync);
 
 /* --- schedule.c ------------------------------------------------------------------------------- */
 
-void tl__schedule_run(tl__sync *sync);
-uint64_t tl__schedule_due(const tl__sync *sync);
+void tl__schedule_ticks(tl__sync *sync);
 void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *error);
 /* The peer was busy and says how long: no attempt has failed, the same is wanted then. */
 void tl__schedule_put_off(tl__sync *sync, tl__pair *pair, int code, const char *error);
 void tl__schedule_succeeded(tl__sync *sync, tl__pair *pair);
 void tl__schedule_timers(tl__sync *sync); /* periodic and connection check, from now on */
+
+/* --- due.c ------------------------------------------------------------------------------------ */
+
+void tl__due_run(
+	tl__sync *sync); /* starts exchanges of those who are due, as far as there is room */
+void tl__due_judge(tl__sync *sync);          /* last of each event: what changed in it */
+uint64_t tl__due_next(const tl__sync *sync); /* also of ticks and watches */
 
 /* --- command.c, wait.c ------------------------------------------------------------------------ */
 

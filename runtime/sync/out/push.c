@@ -88,7 +88,7 @@ void tl__push_start(tl__sync *sync, tl__session *session)
 /* --- the end ---------------------------------------------------------------------------------- */
 
 /* Acknowledged is what lies below the first entry without a final fate. */
-static void acknowledge(tl__session *session)
+static void acknowledge(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
 	uint64_t upto = session->push_from;
@@ -97,7 +97,7 @@ static void acknowledge(tl__session *session)
 		upto = session->open_from - 1;
 	if (session->was_unsettled)
 		return;
-	tl__pair_acknowledge(pair, upto);
+	tl__pair_acknowledge(sync, pair, upto);
 }
 
 /* It would not let us read. What it took may have changed that: it had not held the database. */
@@ -117,7 +117,7 @@ static void finish(tl__sync *sync, tl__session *session)
 
 	if (!session->unsettled)
 		session->open_from = UINT64_MAX; /* what was pending has got what it waited for */
-	acknowledge(session);
+	acknowledge(sync, session);
 	if (!session->offer_again && pair->offered < session->push_from)
 		pair->offered = session->push_from;
 	pair->level = (session->pulled || session->all_ours ||
@@ -379,7 +379,7 @@ static void page_settled(tl__sync *sync, tl__session *session)
 	}
 	if (!session->plan_wanted) {
 		session->push_from = session->plan_to;
-		acknowledge(session);
+		acknowledge(sync, session);
 	}
 	if (session->want_count > 0 || session->plan_more || session->plan_wanted)
 		plan(sync, session);

@@ -28,8 +28,10 @@ static void unlink_session(tl__sync *sync, tl__session *session)
 	session->peer->exchanges--;
 	session->peer->sessions--;
 	sync->session_count--;
-	if (session->pair)
+	if (session->pair) {
+		tl__pair_changed(sync, session->pair);
 		session->pair->session = NULL;
+	}
 	tl__peer_release(sync, session->peer);
 }
 
@@ -39,6 +41,9 @@ tl__session *tl__session_find(tl__sync *sync, uint64_t number)
 
 	while (session && session->number != number)
 		session = session->next;
+	/* Nobody looks for it but to go on with it. */
+	if (session && session->pair)
+		tl__pair_changed(sync, session->pair);
 	return session;
 }
 
@@ -403,8 +408,9 @@ void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *
 	}
 }
 
-void tl__peer_offer_again(tl__peer *peer)
+void tl__peer_offer_again(tl__sync *sync, tl__peer *peer)
 {
+	tl__peer_pairs_changed(sync, peer);
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer) {
 		pair->offered = pair->ack;
 		if (pair->session)
@@ -418,6 +424,7 @@ static void pair_goes(tl__sync *sync, tl__pair *pair)
 		tl__session_cancel(sync, pair->session, TL_E_CANCELLED,
 			"the relation was taken away during the exchange");
 	tl__watch_end(sync, pair->peer);
+	tl__watch_uncount(pair);
 	tl__waiters_pair_gone(sync, pair);
 }
 

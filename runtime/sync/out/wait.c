@@ -92,8 +92,9 @@ static bool await(tl__sync_waiter *waiter, tl__pair *pair)
 }
 
 /* One attempt of this pair now, whatever its state; but who said when to come is left alone. */
-static void want_again(const tl__sync *sync, tl__pair *pair)
+static void want_again(tl__sync *sync, tl__pair *pair)
 {
+	tl__pair_changed(sync, pair);
 	pair->wanted = true;
 	pair->next_attempt = sync->now;
 }
@@ -304,6 +305,7 @@ static void note_session(tl__sync *sync, tl__sync_waiter *waiter, tl__pair *pair
 			continue;
 		}
 		waiter->pairs[i].done = true;
+		tl__pair_changed(sync, pair);
 		/* The exchange that it asked for is not needed any more. */
 		if (waiter->kind == WAIT_LEVEL)
 			pair->wanted = pair->from_sure;

@@ -46,33 +46,53 @@ static bool any_left_out(const tl__peer *peer, const tl__peer_watch *watch)
 
 	if (!more && watch->hold_ms == 0)
 		return false; /* it was never needed */
-	for (const tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
-		if (!pair->watched && is_eligible(pair) &&
-			(pair->watch == tl__watch_number(peer, watch) ||
-				(more && pair->watch == 0)))
-			return true;
-	return false;
+	return peer->unnamed[tl__watch_number(peer, watch)] > 0 || (more && peer->unnamed[0] > 0);
 }
 
-/* There are more than fit all of them. */
-static bool is_crowded(const tl__peer *peer)
+static bool all_full(const tl__peer *peer)
 {
 	for (size_t i = 0; i < TL__PEER_WATCHES; i++)
 		if (!peer->watches[i].full)
 			return false;
-	for (const tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
-		if (pair->watch == 0 && is_eligible(pair))
-			return true;
-	return false;
+	return true;
+}
+
+/* --- counting --------------------------------------------------------------------------------- */
+
+/* It counts among those that no watch names: under this number + 1; 0: it does not. */
+static uint8_t unnamed_as(const tl__pair *pair)
+{
+	return !pair->watched && is_eligible(pair) ? (uint8_t)(pair->watch + 1) : 0;
 }
 
 /* A pull moves a place, so that the watch would have to be asked again behind it. */
-static bool any_pull(const tl__peer *peer)
+static bool pulls(const tl__pair *pair)
 {
-	for (const tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
-		if (tl__watch_is_pulled(pair) || (pair->wanted && pair->attempts == 0))
-			return true;
-	return false;
+	return tl__watch_is_pulled(pair) || (pair->wanted && pair->attempts == 0);
+}
+
+void tl__watch_uncount(tl__pair *pair)
+{
+	if (pair->unnamed > 0)
+		pair->peer->unnamed[pair->unnamed - 1]--;
+	pair->peer->pulls -= pair->pulls;
+	pair->unnamed = 0;
+	pair->pulls = false;
+}
+
+void tl__watch_count(tl__pair *pair)
+{
+	tl__watch_uncount(pair);
+	pair->unnamed = unnamed_as(pair);
+	pair->pulls = pulls(pair);
+	if (pair->unnamed > 0)
+		pair->peer->unnamed[pair->unnamed - 1]++;
+	pair->peer->pulls += pair->pulls;
+}
+
+bool tl__watch_counted(const tl__pair *pair)
+{
+	return pair->unnamed == unnamed_as(pair) && pair->pulls == pulls(pair);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -120,35 +140,38 @@ static void name(tl__sync *sync, tl__peer *peer, tl__call *call, tl__pair *pair,
 {
 	pair->watch = number;
 	pair->watched = true;
+	tl__pair_changed(sync, pair);
 	peer->watched_last = pair->db->id;
 	tl__call_prove(sync, call, pair->db, pair->key_mask);
 }
 
 /* What belongs to this watch or to none, all around: where there is no room for all, others have
  * their turn each time. */
-static size_t name_pairs(
-	tl__sync *sync, tl__peer *peer, tl__peer_watch *watch, tl__call *call, tl__pair **pairs)
+static size_t name_pairs(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch, tl__call *call,
+	tl__pair **pairs, bool *left_out)
 {
 	tl__pair *first = first_to_name(peer), *pair = first;
 	uint8_t number = tl__watch_number(peer, watch);
-	bool left_out = false;
 	size_t count = 0;
 
+	*left_out = false;
 	do {
 		tl__pair *next = pair->next_of_peer ? pair->next_of_peer : peer->pairs;
 		bool eligible = is_eligible(pair) && (pair->watch == number || pair->watch == 0);
 
-		if (pair->watch == number)
+		if (pair->watch == number) {
 			pair->watch = 0;
+			tl__pair_changed(sync, pair);
+		}
 		if (eligible && count < TL__V1_MAX_WATCH_LINES && fits_proofs(call, pair)) {
 			pairs[count++] = pair;
 			name(sync, peer, call, pair, number);
 		} else {
-			left_out = left_out || eligible;
+			*left_out = *left_out || eligible;
 		}
 		pair = next;
 	} while (pair != first);
-	watch->full = left_out || count == TL__V1_MAX_WATCH_LINES;
+	watch->full = *left_out || count == TL__V1_MAX_WATCH_LINES;
 	return count;
 }
 
@@ -158,12 +181,14 @@ static tl__call *new_call(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
 	tl__pair *pairs[TL__V1_MAX_WATCH_LINES];
 	tl__call *call = peer->pairs ? tl__call_new(sync, TL__CALL_V1, peer) : NULL;
 	tl__v1_watch args = {0};
+	bool left_out;
 	size_t count;
 
 	if (!call)
 		return NULL;
-	count = name_pairs(sync, peer, watch, call, pairs);
-	watch->held_ms = is_crowded(peer) && watch->hold_ms > TL__WATCH_MIN_HOLD_MS
+	count = name_pairs(sync, peer, watch, call, pairs, &left_out);
+	/* There are more than fit all of them: others have their turn. */
+	watch->held_ms = left_out && all_full(peer) && watch->hold_ms > TL__WATCH_MIN_HOLD_MS
 				 ? TL__WATCH_MIN_HOLD_MS
 				 : watch->hold_ms;
 	args.hold_ms = call->hold_ms = watch->held_ms;
@@ -180,11 +205,13 @@ static tl__call *new_call(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
 	return NULL;
 }
 
-void tl__watch_unname(tl__peer *peer, const tl__peer_watch *watch)
+void tl__watch_unname(tl__sync *sync, tl__peer *peer, const tl__peer_watch *watch)
 {
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
-		if (pair->watch == tl__watch_number(peer, watch))
+		if (pair->watched && pair->watch == tl__watch_number(peer, watch)) {
 			pair->watched = false;
+			tl__pair_changed(sync, pair);
+		}
 }
 
 static void ask(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
@@ -196,7 +223,7 @@ static void ask(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
 	call = new_call(sync, peer, watch);
 	watch->next_at = sync->now + TL__WATCH_AGAIN_MS; /* when there was no memory */
 	if (!call) {
-		tl__watch_unname(peer, watch);
+		tl__watch_unname(sync, peer, watch);
 		return;
 	}
 	watch->call = call->number;
@@ -208,31 +235,28 @@ static void ask(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
 /* --- when ------------------------------------------------------------------------------------- */
 
 /* When this is to be asked; UINT64_MAX: not, or it is being asked. */
-static uint64_t due(const tl__sync *sync, const tl__peer *peer, const tl__peer_watch *watch)
+static uint64_t due_of(const tl__sync *sync, const tl__peer *peer, const tl__peer_watch *watch)
 {
 	if (watch->ingest != 0 || !is_usable(sync, peer) || !any_left_out(peer, watch))
 		return UINT64_MAX;
 	if (watch->call != 0)
 		return watch->sent_at + TL__WATCH_CHANGE_MS;
-	if (any_pull(peer) && watch->waits_for != 0 &&
+	if (peer->pulls > 0 && watch->waits_for != 0 &&
 		watch->next_at < watch->waits_for + TL__WATCH_PULLS_MS)
 		return watch->waits_for + TL__WATCH_PULLS_MS;
 	return watch->next_at;
 }
 
-uint64_t tl__watch_due(const tl__sync *sync)
+uint64_t tl__watch_due(const tl__sync *sync, const tl__peer *peer)
 {
 	uint64_t least = UINT64_MAX;
 
-	if (!sync->loaded || sync->stopping)
-		return UINT64_MAX;
-	for (const tl__peer *peer = sync->peers; peer; peer = peer->next)
-		for (size_t i = 0; peer->watch_offered && i < TL__PEER_WATCHES; i++) {
-			uint64_t at = due(sync, peer, &peer->watches[i]);
+	for (size_t i = 0; peer->watch_offered && i < TL__PEER_WATCHES; i++) {
+		uint64_t at = due_of(sync, peer, &peer->watches[i]);
 
-			if (at < least)
-				least = at;
-		}
+		if (at < least)
+			least = at;
+	}
 	return least;
 }
 
@@ -241,14 +265,14 @@ static void end(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
 	if (watch->call != 0)
 		tl__call_cancel(sync, watch->call);
 	watch->call = 0;
-	tl__watch_unname(peer, watch);
+	tl__watch_unname(sync, peer, watch);
 }
 
 static void run(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
 {
-	if (watch->call == 0 && watch->waits_for == 0 && any_pull(peer))
+	if (watch->call == 0 && watch->waits_for == 0 && peer->pulls > 0)
 		watch->waits_for = sync->now;
-	if (due(sync, peer, watch) > sync->now)
+	if (due_of(sync, peer, watch) > sync->now)
 		return;
 	if (watch->call != 0)
 		end(sync, peer, watch);
@@ -259,9 +283,12 @@ void tl__watch_run(tl__sync *sync)
 {
 	if (!sync->loaded || sync->stopping)
 		return;
-	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
+	for (tl__link *link = sync->changed_peers.first; link; link = link->next) {
+		tl__peer *peer = tl__changed_peer(link);
+
 		for (size_t i = 0; peer->watch_offered && i < TL__PEER_WATCHES; i++)
 			run(sync, peer, &peer->watches[i]);
+	}
 }
 
 void tl__watch_end(tl__sync *sync, tl__peer *peer)
@@ -273,6 +300,7 @@ void tl__watch_end(tl__sync *sync, tl__peer *peer)
 	}
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
 		pair->watch = 0;
+	tl__peer_pairs_changed(sync, peer);
 }
 
 unsigned tl__watches_held(const tl__peer *peer)

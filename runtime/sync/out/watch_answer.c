@@ -26,6 +26,8 @@ static tl__peer *find_of_work(tl__sync *sync, const tl__work *work, tl__peer_wat
 	memcpy(key.b, work->party.name, sizeof key.b);
 	peer = tl__sync_find_peer(sync, &key);
 	*watch = find(peer, work->owner);
+	if (*watch)
+		tl__peer_changed(sync, peer);
 	return *watch ? peer : NULL;
 }
 
@@ -40,7 +42,7 @@ typedef struct answer {
 
 static void take_word(tl__sync *sync, tl__peer *peer, const tl__v1_line *line)
 {
-	tl__pair *pair = tl__sync_find_pair(sync, &peer->key, &line->id);
+	tl__pair *pair = tl__sync_change_pair(sync, &peer->key, &line->id);
 
 	if (!pair)
 		return;
@@ -97,7 +99,7 @@ static void compared(void *core, tl__work *work)
 	tl__sync *sync = core;
 	tl__peer_watch *watch;
 	tl__peer *peer = find_of_work(sync, work, &watch);
-	tl__pair *pair = peer ? tl__sync_find_pair(sync, &peer->key, &work->db) : NULL;
+	tl__pair *pair = peer ? tl__sync_change_pair(sync, &peer->key, &work->db) : NULL;
 	bool all = work->code == TL_OK;
 
 	if (peer)
@@ -188,7 +190,7 @@ static void stored(void *core, tl__work *work)
 	tl__sync *sync = core;
 	tl__peer_watch *watch;
 	tl__peer *peer = find_of_work(sync, work, &watch);
-	tl__pair *pair = peer ? tl__sync_find_pair(sync, &peer->key, &work->db) : NULL;
+	tl__pair *pair = peer ? tl__sync_change_pair(sync, &peer->key, &work->db) : NULL;
 
 	if (peer)
 		watch->ingest = 0;
@@ -209,7 +211,7 @@ static void stored(void *core, tl__work *work)
 static void take_page(
 	tl__sync *sync, tl__peer *peer, tl__peer_watch *watch, tl__work *work, const answer *a)
 {
-	tl__pair *pair = tl__sync_find_pair(sync, &peer->key, &a->args.db);
+	tl__pair *pair = tl__sync_change_pair(sync, &peer->key, &a->args.db);
 
 	work->db = a->args.db;
 	if (!pair || !pair->watched || pair->watch != tl__watch_number(peer, watch) ||
@@ -337,9 +339,10 @@ void tl__watch_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *r
 	if (!watch)
 		return;
 	watch->call = 0;
+	tl__peer_changed(sync, peer);
 	if (result->code == TL_OK)
 		take_answer(sync, peer, watch, result);
 	else
 		failed(sync, peer, watch, result);
-	tl__watch_unname(peer, watch);
+	tl__watch_unname(sync, peer, watch);
 }
