@@ -22,6 +22,15 @@ static void forget(tl__sqlite *store)
 	store->frontier_number = 0;
 }
 
+/* Number of changes to the file, as of the transaction that has begun or ended; our own count. */
+static uint32_t version_of(const tl__sqlite *store)
+{
+	uint32_t version = 0;
+
+	sqlite3_file_control(store->writer->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+	return version;
+}
+
 static bool in_transaction(const tl__sqlite *store)
 {
 	return sqlite3_get_autocommit(store->writer->db) == 0;
@@ -30,7 +39,6 @@ static bool in_transaction(const tl__sqlite *store)
 int tl__sq_begin(tl__store *base)
 {
 	tl__sqlite *store = (tl__sqlite *)base;
-	uint32_t version = 0;
 	int rc = tl__sq_still_there(store); /* what nobody finds again is not acknowledged */
 
 	if (rc == TL_OK)
@@ -39,11 +47,9 @@ int tl__sq_begin(tl__store *base)
 	store->broken = TL_OK;
 	if (rc != TL_OK)
 		return rc;
-	/* the number of changes made by others, as of the transaction that has just begun */
-	sqlite3_file_control(store->writer->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
-	if (version != store->seen_version)
+	if (version_of(store) != store->seen_version)
 		forget(store);
-	store->seen_version = version;
+	store->seen_version = version_of(store);
 	return TL_OK;
 }
 
@@ -153,6 +159,7 @@ int tl__sq_commit(tl__store *base)
 		break_turn(store, rc);
 		return raise_broken(store);
 	}
+	store->seen_version = version_of(store);
 	tl__sq_log_trim(store);
 	return TL_OK;
 }
