@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "tree/history/dag.h"
+#include "tree/history/recent.h"
 #include "tree/trust/quarantine.h"
 #include "tree/trust/rights.h"
 #include "tree/trust/signers.h"
@@ -25,6 +26,8 @@ int tl__tree_init(tl__tree *tree, tl__store *store, tl__verify_pool *pool, const
 	if (code == TL_OK)
 		code = tl__tips_cache_new(&tree->tips);
 	if (code == TL_OK)
+		code = tl__recent_new(&tree->recent);
+	if (code == TL_OK)
 		code = tl__tree_locks_new(&tree->locks);
 	if (code == TL_OK)
 		code = tl__signers_new(&tree->signers);
@@ -40,12 +43,14 @@ void tl__tree_free(tl__tree *tree)
 	tl__settings_cache_free(tree->settings);
 	tl__rights_cache_free(tree->rights);
 	tl__tips_cache_free(tree->tips);
+	tl__recent_free(tree->recent);
 	tl__tree_locks_free(tree->locks);
 	tl__signers_free(tree->signers);
 	tl__quarantine_free(tree->quarantine);
 	tree->settings = NULL;
 	tree->rights = NULL;
 	tree->tips = NULL;
+	tree->recent = NULL;
 	tree->locks = NULL;
 	tree->signers = NULL;
 	tree->quarantine = NULL;

@@ -23,6 +23,7 @@
 typedef struct tl__settings_cache tl__settings_cache;
 typedef struct tl__signers tl__signers;
 typedef struct tl__quarantine tl__quarantine;
+typedef struct tl__recent tl__recent;
 struct tl__rights_cache;
 struct tl__tips_cache;
 
@@ -53,6 +54,7 @@ typedef struct tl__tree {
 	tl__settings_cache *settings;
 	struct tl__rights_cache *rights;
 	struct tl__tips_cache *tips;
+	tl__recent *recent;
 	tl__tree_listener listener;
 	struct tl__tree_locks *locks;
 	tl__quarantine *quarantine;
@@ -126,6 +128,9 @@ typedef struct tl__plan tl__plan;
 
 int tl__plan_new(tl__plan **out, tl__tree *tree, tl__snapshot *s, const tl_id *db) TL_MUST_USE;
 void tl__plan_free(tl__plan *plan); /* NULL is fine */
+/* All that the plan will be asked about and that was committed here is in its snapshot: of what was
+ * committed lately the store need not be asked. */
+void tl__plan_on_recent(tl__plan *plan);
 
 /* Optional: looks these ids up in one go, so that the calls below need not ask the store for them
  * one by one. Ids that are in no DAG are remembered as such. */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tree/api/handles.h"
+#include "tree/history/recent.h"
 
 /* Ids asked for in one read. */
 #define CHUNK 512
@@ -112,12 +113,14 @@ static int replace_void(tl__snapshot *s, const tl_id *db, tl__ids *below, tl__id
 	return code;
 }
 
-int tl__basis_take_tips(tl__basis *basis, tl__snapshot *s, const tl_id *db)
+int tl__basis_take_tips(tl__basis *basis, tl__tree *tree, tl__snapshot *s, const tl_id *db)
 {
 	sorted_out tips = {0};
 	int code = read_tips(s, db, TL__STR(""), &basis->seen);
 
-	if (code == TL_OK)
+	if (code == TL_OK && tl__recent_has(tree->recent, db, basis->seen.at, basis->seen.count))
+		code = tl__ids_add_all(&tips.good, basis->seen.at, basis->seen.count);
+	else if (code == TL_OK)
 		code = tl__read_entries(s, db, basis->seen.at, basis->seen.count, TL__WITH_PARENTS,
 			sort_out, &tips);
 	if (code == TL_OK)

@@ -9,6 +9,7 @@
 #include "model/doc_path.h"
 #include "tree/api/fresh.h"
 #include "tree/api/handles.h"
+#include "tree/history/recent.h"
 #include "tree/trust/rights.h"
 
 /* --- storing ---------------------------------------------------------------------------------- */
@@ -64,17 +65,14 @@ static int check_readable(const tl_entry *entry, const tl__put_entry *put)
 static int write_entry(const tl__commit *commit, uint64_t *arrival, tl__fresh **fresh)
 {
 	tl__tree *tree = commit->host->tree;
-	tl__plan *plan = NULL;
 	tl__batch batch;
 	int code;
 
 	*arrival = 0;
 	tl__tree_lock(tree, commit->db_id, TL__WRITES_COMMIT);
-	code = tl__plan_new(&plan, tree, commit->snapshot, commit->db_id);
+	code = tl__plan_add(commit->plan, commit->entry, TL__VERIFIED);
 	if (code == TL_OK)
-		code = tl__plan_add(plan, commit->entry, TL__VERIFIED);
-	if (code == TL_OK)
-		code = tl__plan_batch(plan, &batch);
+		code = tl__plan_batch(commit->plan, &batch);
 	if (code == TL_OK && batch.entry_count > 0)
 		code = check_readable(commit->entry, &batch.entries[0]);
 	if (code == TL_OK) {
@@ -82,11 +80,11 @@ static int write_entry(const tl__commit *commit, uint64_t *arrival, tl__fresh **
 		code = tl__store_write(tree->store, &batch);
 		tl__rights_wrote(tree, &batch);
 	}
-	if (code == TL_OK && batch.entry_count > 0) {
+	if (code == TL_OK && batch.entry_count > 0 && batch.entries[0].arrival > 0) {
 		*arrival = batch.entries[0].arrival;
 		*fresh = tree->listener.committed ? tl__fresh_new(tree, &batch) : NULL;
+		tl__recent_note(tree->recent, commit->db_id, &batch.entries[0]);
 	}
-	tl__plan_free(plan);
 	tl__tree_unlock(tree, commit->db_id);
 	/* Equal bytes were written before: that entry is this one. */
 	return code == TL_E_ALREADY_EXISTS ? TL_OK : code;
@@ -303,14 +301,14 @@ static int build(tl_transaction *tx, const tl__read *read, tl__snapshot *now,
 	return code;
 }
 
-static int store(tl_transaction *tx, tl__snapshot *now, const tl__signing *signing, tl_entry *entry)
+static int store(tl_transaction *tx, tl__plan *plan, const tl__signing *signing, tl_entry *entry)
 {
 	tl__commit commit = {
 		.host = tx->db->host,
 		.db = tx->db,
 		.db_id = &tx->db->id,
 		.entry = entry,
-		.snapshot = now,
+		.plan = plan,
 		.author = {signing->key_text, TL_KEY_TEXT_LEN},
 		.refused = &tx->refused,
 	};
@@ -327,12 +325,17 @@ static int commit_on(tl_transaction *tx, const tl__read *read, tl__snapshot *now
 	seen_settings seen = {NULL, NULL};
 	tl__signing signing = {.record = NULL};
 	tl_entry *entry = NULL;
+	tl__plan *plan;
 	/* Mostly the parents are the tips, and what they see is the present. */
 	bool present = now == read->snapshot && read->present &&
 		       tl__ids_equal(&tx->basis.parents, &tx->basis.seen);
-	int code = tl__settings_of_parents(tree, now, &tx->db->id, tx->basis.parents.at,
-		tx->basis.parents.count, &seen.before);
+	int code = tl__plan_new(&plan, tree, now, &tx->db->id);
 
+	if (code != TL_OK)
+		return code;
+	tl__plan_on_recent(plan);
+	code = tl__plan_settings_at(
+		plan, tx->basis.parents.at, tx->basis.parents.count, &seen.before);
 	if (code == TL_OK && !present)
 		code = tl__settings_now(tree, now, &tx->db->id, &seen.now);
 	if (code == TL_OK)
@@ -341,9 +344,10 @@ static int commit_on(tl_transaction *tx, const tl__read *read, tl__snapshot *now
 	if (code == TL_OK)
 		code = build(tx, read, now, &signing, &seen, &entry);
 	if (code == TL_OK)
-		code = store(tx, now, &signing, entry);
+		code = store(tx, plan, &signing, entry);
 	if (code == TL_OK && id)
 		*id = *tl_entry_id(entry);
+	tl__plan_free(plan);
 	tl_entry_free(entry);
 	tl__signing_free(&signing);
 	tl__settings_release(seen.before);

@@ -94,14 +94,18 @@ static int store_root(tl__host *host, const tl__signing *signing, tl_entry *entr
 		.entry = entry,
 		.author = {signing->key_text, TL_KEY_TEXT_LEN},
 	};
-	int code = tl__snapshot_open(host->tree->store, &commit.snapshot);
+	tl__snapshot *s;
+	int code = tl__snapshot_open(host->tree->store, &s);
 
 	if (code != TL_OK)
 		return code;
 	if (host->hooks)
 		commit.lists[commit.list_count++] = host->hooks;
-	code = tl__commit_entry(&commit);
-	tl__snapshot_close(commit.snapshot);
+	code = tl__plan_new(&commit.plan, host->tree, s, commit.db_id);
+	if (code == TL_OK)
+		code = tl__commit_entry(&commit);
+	tl__plan_free(commit.plan);
+	tl__snapshot_close(s);
 	return code;
 }
 

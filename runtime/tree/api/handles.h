@@ -39,7 +39,8 @@ void tl__basis_init(tl__basis *basis);
 void tl__basis_free(tl__basis *basis);
 /* Takes the tips of the snapshot: seen are all of them; parents those that are not void, and for
  * void ones what is nearest below them. */
-int tl__basis_take_tips(tl__basis *basis, tl__snapshot *s, const tl_id *db) TL_MUST_USE;
+int tl__basis_take_tips(
+	tl__basis *basis, tl__tree *tree, tl__snapshot *s, const tl_id *db) TL_MUST_USE;
 /* Takes given tips, checked; void ones only when allowed. */
 int tl__basis_take_given(tl__basis *basis, tl__snapshot *s, const tl_id *db, const tl_id *tips,
 	size_t count, bool allow_void) TL_MUST_USE;
@@ -260,8 +261,8 @@ typedef struct tl__commit {
 	tl_database *db; /* shown to hooks; NULL for a root entry */
 	const tl_id *db_id;
 	tl_entry *entry;
-	tl__snapshot *snapshot; /* holds everything the entry names */
-	tl__hooks *lists[2];    /* in the order they are called */
+	tl__plan *plan;      /* over a snapshot that holds everything the entry names */
+	tl__hooks *lists[2]; /* in the order they are called */
 	size_t list_count;
 	tl_str author;
 	const bool *refused; /* set by a hook that rolls back; NULL for a root entry */

@@ -103,7 +103,7 @@ static int first_read(tl_transaction *tx, tl__read *read)
 	code = tl__database_snapshot(tx->db, &snapshot);
 	if (code != TL_OK)
 		return code;
-	code = tl__basis_take_tips(&tx->basis, snapshot, &tx->db->id);
+	code = tl__basis_take_tips(&tx->basis, tx->db->host->tree, snapshot, &tx->db->id);
 	if (code != TL_OK) {
 		tl__snapshot_close(snapshot);
 		return code;

@@ -1,10 +1,12 @@
 /* Loading of nodes and members, and walks. */
 #include "tree/history/dag.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tree/history/recent.h"
 
 int tl__dag_init(tl__dag *dag, tl__snapshot *s, const tl_id *db)
 {
@@ -35,30 +37,6 @@ void tl__dag_free(tl__dag *dag)
 	tl__arena_free(&dag->arena);
 }
 
-/* The ids that the map does not know and that are not of the plan, in memory of the caller's;
- * *count is updated. *out is NULL when there are none. */
-static int unknown_ids(
-	const tl__dag *dag, const tl__map *map, const tl_id *ids, size_t *count, tl_id **out)
-{
-	size_t found = 0;
-
-	*out = NULL;
-	for (size_t i = 0; i < *count; i++) {
-		const tl__dag_node *node;
-
-		if (tl__map_has(map, tl__map_key_id(&ids[i])))
-			continue;
-		node = map == &dag->nodes ? NULL : tl__dag_node_of(dag, &ids[i]);
-		if (node && node->order > 0)
-			continue; /* planned: all its memberships are remembered */
-		if (!*out && !(*out = tl__alloc((*count - i) * sizeof **out)))
-			return TL_E_NOMEM;
-		(*out)[found++] = ids[i];
-	}
-	*count = found;
-	return TL_OK;
-}
-
 /* --- nodes ------------------------------------------------------------------------------------ */
 
 static int remember_node(tl__dag *dag, const tl_id *id, const tl__entry_row *row)
@@ -76,44 +54,11 @@ static int remember_node(tl__dag *dag, const tl_id *id, const tl__entry_row *row
 	return tl__map_set(&dag->nodes, tl__map_key_id(id), node);
 }
 
-static int on_entry(void *ud, const tl__entry_row *row)
-{
-	return remember_node(ud, &row->id, row);
-}
-
-int tl__dag_load(tl__dag *dag, const tl_id *ids, size_t count)
-{
-	tl_id *unknown;
-	int code = unknown_ids(dag, &dag->nodes, ids, &count, &unknown);
-
-	if (code == TL_OK && count > 0)
-		code = tl__read_entries(dag->snapshot, &dag->db, unknown, count, 0, on_entry, dag);
-	for (size_t i = 0; code == TL_OK && i < count; i++)
-		if (!tl__map_has(&dag->nodes, tl__map_key_id(&unknown[i])))
-			code = remember_node(dag, &unknown[i], NULL);
-	tl__free(unknown);
-	return code;
-}
-
 tl__dag_node *tl__dag_node_of(const tl__dag *dag, const tl_id *id)
 {
 	tl__dag_node *node = tl__map_get(&dag->nodes, tl__map_key_id(id));
 
 	return node && node->there ? node : NULL;
-}
-
-int tl__dag_need(tl__dag *dag, const tl_id *ids, size_t count)
-{
-	char text[TL_ID_TEXT_LEN + 1];
-	int code = tl__dag_load(dag, ids, count);
-
-	for (size_t i = 0; code == TL_OK && i < count; i++) {
-		if (tl__dag_node_of(dag, &ids[i]))
-			continue;
-		tl_id_format(&ids[i], text);
-		code = tl__fail(TL_E_ENTRY_NOT_FOUND, "the database holds no entry %s", text);
-	}
-	return code;
 }
 
 /* --- members ---------------------------------------------------------------------------------- */
@@ -160,6 +105,170 @@ static int remember_member(member_reader *r, const tl_id *id, const tl__member_r
 	return tl__map_set(&r->store->members, tl__map_key_id(id), member);
 }
 
+tl__dag_member *tl__dag_member_of(const tl__dag_store *store, const tl_id *id)
+{
+	tl__dag_member *member = tl__map_get(&store->members, tl__map_key_id(id));
+
+	return member && member->there ? member : NULL;
+}
+
+/* --- sets ------------------------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(a, b, TL_ID_BYTES);
+}
+
+/* ids are ascending and differ. */
+static int intern(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out)
+{
+	tl_str key = {(const char *)ids, count * sizeof *ids};
+	tl_str copy;
+
+	*out = tl__map_get(&dag->sets, key);
+	if (*out)
+		return TL_OK;
+	copy = tl__arena_str(&dag->arena, count > 0 ? key : TL__STR(""));
+	*out = tl__arena_alloc(&dag->arena, 1, sizeof **out);
+	if (!*out || !copy.ptr)
+		return TL_E_NOMEM;
+	(*out)->ids = (const tl_id *)(const void *)copy.ptr;
+	(*out)->count = count;
+	if (count < 2)
+		(*out)->reduced = *out;
+	return tl__map_set(&dag->sets, key, *out);
+}
+
+int tl__dag_set_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out)
+{
+	tl_id *sorted;
+	size_t kept = 0;
+	int code;
+
+	if (count < 2)
+		return intern(dag, ids, count, out);
+	sorted = tl__alloc(count * sizeof *sorted);
+	if (!sorted)
+		return TL_E_NOMEM;
+	memcpy(sorted, ids, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, by_id);
+	for (size_t i = 1; i < count; i++)
+		if (memcmp(&sorted[kept], &sorted[i], sizeof *sorted) != 0)
+			sorted[++kept] = sorted[i];
+	code = intern(dag, sorted, kept + 1, out);
+	tl__free(sorted);
+	return code;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+/* Of a good entry of the snapshot without `_settings`. */
+static int know(tl__dag *dag, const tl__put_entry *put)
+{
+	member_reader settings = {dag, dag->settings};
+	tl__dag_node *node = tl__arena_alloc(&dag->arena, 1, sizeof *node);
+	tl__dag_set *set;
+	int code = node ? tl__dag_set_of(dag, (const tl_id *)(const void *)put->frontier.ptr,
+				  put->frontier.len / TL_ID_BYTES, &set)
+			: TL_E_NOMEM;
+
+	for (size_t i = 0; code == TL_OK && i < put->store_count; i++) {
+		const tl__put_store *part = &put->stores[i];
+		const tl__member_row row = {put->id, part->height, put->verdict, part->unreadable,
+			part->parents, part->parent_count};
+		member_reader r = {.dag = dag};
+
+		code = tl__dag_store_of(dag, part->name, &r.store);
+		if (code == TL_OK)
+			code = remember_member(&r, &put->id, &row);
+	}
+	if (code == TL_OK)
+		code = remember_member(&settings, &put->id, NULL);
+	if (code != TL_OK)
+		return code;
+	set->reduced = set; /* as stored */
+	*node = (tl__dag_node){.there = true,
+		.verdict = put->verdict,
+		.height = put->height,
+		.at = set,
+		.after = set};
+	return tl__map_set(&dag->nodes, tl__map_key_id(&put->id), node);
+}
+
+static int recall(tl__dag *dag, const tl_id *id)
+{
+	tl__put_entry put;
+	bool found;
+	int code;
+
+	if (tl__map_has(&dag->nodes, tl__map_key_id(id)))
+		return TL_OK;
+	code = tl__recent_get(dag->recent, &dag->db, id, &dag->arena, &put, &found);
+	return code == TL_OK && found ? know(dag, &put) : code;
+}
+
+/* The ids that the map does not know and that are not of the plan, in memory of the caller's;
+ * *count is updated. *out is NULL when there are none. */
+static int unknown_ids(
+	tl__dag *dag, const tl__map *map, const tl_id *ids, size_t *count, tl_id **out)
+{
+	size_t found = 0;
+	int code = TL_OK;
+
+	*out = NULL;
+	for (size_t i = 0; i < *count; i++) {
+		const tl__dag_node *node;
+
+		if (dag->recent)
+			code = recall(dag, &ids[i]);
+		if (code != TL_OK)
+			return code;
+		if (tl__map_has(map, tl__map_key_id(&ids[i])))
+			continue;
+		node = map == &dag->nodes ? NULL : tl__dag_node_of(dag, &ids[i]);
+		if (node && node->order > 0)
+			continue; /* planned: all its memberships are remembered */
+		if (!*out && !(*out = tl__alloc((*count - i) * sizeof **out)))
+			return TL_E_NOMEM;
+		(*out)[found++] = ids[i];
+	}
+	*count = found;
+	return TL_OK;
+}
+
+static int on_entry(void *ud, const tl__entry_row *row)
+{
+	return remember_node(ud, &row->id, row);
+}
+
+int tl__dag_load(tl__dag *dag, const tl_id *ids, size_t count)
+{
+	tl_id *unknown;
+	int code = unknown_ids(dag, &dag->nodes, ids, &count, &unknown);
+
+	if (code == TL_OK && count > 0)
+		code = tl__read_entries(dag->snapshot, &dag->db, unknown, count, 0, on_entry, dag);
+	for (size_t i = 0; code == TL_OK && i < count; i++)
+		if (!tl__map_has(&dag->nodes, tl__map_key_id(&unknown[i])))
+			code = remember_node(dag, &unknown[i], NULL);
+	tl__free(unknown);
+	return code;
+}
+
+int tl__dag_need(tl__dag *dag, const tl_id *ids, size_t count)
+{
+	char text[TL_ID_TEXT_LEN + 1];
+	int code = tl__dag_load(dag, ids, count);
+
+	for (size_t i = 0; code == TL_OK && i < count; i++) {
+		if (tl__dag_node_of(dag, &ids[i]))
+			continue;
+		tl_id_format(&ids[i], text);
+		code = tl__fail(TL_E_ENTRY_NOT_FOUND, "the database holds no entry %s", text);
+	}
+	return code;
+}
+
 static int on_member(void *ud, const tl__member_row *row)
 {
 	return remember_member(ud, &row->id, row);
@@ -179,13 +288,6 @@ int tl__dag_load_members(tl__dag *dag, tl__dag_store *store, const tl_id *ids, s
 			code = remember_member(&r, &unknown[i], NULL);
 	tl__free(unknown);
 	return code;
-}
-
-tl__dag_member *tl__dag_member_of(const tl__dag_store *store, const tl_id *id)
-{
-	tl__dag_member *member = tl__map_get(&store->members, tl__map_key_id(id));
-
-	return member && member->there ? member : NULL;
 }
 
 /* --- walks ------------------------------------------------------------------------------------ */

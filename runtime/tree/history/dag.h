@@ -60,6 +60,7 @@ typedef struct tl__dag {
 	tl__map sets;            /* ids -> tl__dag_set */
 	tl__map numbers;         /* interned number -> tl__dag_set */
 	tl__dag_store *settings; /* the store `_settings` */
+	tl__recent *recent;      /* asked before the store; NULL: not */
 	uint64_t walk;           /* number of the last walk: marks what it met */
 } tl__dag;
 

@@ -1,58 +1,9 @@
 /* Settings frontiers: which entries carrying `_settings` speak at a place of the DAG. */
-#include <stdlib.h>
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tree/history/dag.h"
-
-/* --- sets ------------------------------------------------------------------------------------- */
-
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, TL_ID_BYTES);
-}
-
-/* ids are ascending and differ. */
-static int intern(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out)
-{
-	tl_str key = {(const char *)ids, count * sizeof *ids};
-	tl_str copy;
-
-	*out = tl__map_get(&dag->sets, key);
-	if (*out)
-		return TL_OK;
-	copy = tl__arena_str(&dag->arena, count > 0 ? key : TL__STR(""));
-	*out = tl__arena_alloc(&dag->arena, 1, sizeof **out);
-	if (!*out || !copy.ptr)
-		return TL_E_NOMEM;
-	(*out)->ids = (const tl_id *)(const void *)copy.ptr;
-	(*out)->count = count;
-	if (count < 2)
-		(*out)->reduced = *out;
-	return tl__map_set(&dag->sets, key, *out);
-}
-
-int tl__dag_set_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out)
-{
-	tl_id *sorted;
-	size_t kept = 0;
-	int code;
-
-	if (count < 2)
-		return intern(dag, ids, count, out);
-	sorted = tl__alloc(count * sizeof *sorted);
-	if (!sorted)
-		return TL_E_NOMEM;
-	memcpy(sorted, ids, count * sizeof *sorted);
-	qsort(sorted, count, sizeof *sorted, by_id);
-	for (size_t i = 1; i < count; i++)
-		if (memcmp(&sorted[kept], &sorted[i], sizeof *sorted) != 0)
-			sorted[++kept] = sorted[i];
-	code = intern(dag, sorted, kept + 1, out);
-	tl__free(sorted);
-	return code;
-}
 
 /* --- reducing --------------------------------------------------------------------------------- */
 
@@ -159,7 +110,7 @@ int tl__dag_reduce(tl__dag *dag, tl__dag_set *set, tl__dag_set **out)
 	for (size_t i = 0; code == TL_OK && i < c.count; i++)
 		ids[i] = c.at[i]->stamp.id;
 	if (code == TL_OK)
-		code = intern(dag, ids, c.count, out);
+		code = tl__dag_set_of(dag, ids, c.count, out);
 	if (code == TL_OK)
 		set->reduced = (*out)->reduced = *out;
 	tl__free(ids);
@@ -189,8 +140,8 @@ static int load_frontier(tl__dag *dag, tl__dag_node *node)
 	if (code == TL_OK)
 		code = tl__buf_status(&ids);
 	if (code == TL_OK)
-		code = intern(dag, (const tl_id *)(const void *)ids.ptr, ids.len / TL_ID_BYTES,
-			&node->at);
+		code = tl__dag_set_of(dag, (const tl_id *)(const void *)ids.ptr,
+			ids.len / TL_ID_BYTES, &node->at);
 	if (code == TL_OK) {
 		node->at->reduced = node->at;
 		code = tl__map_set(&dag->numbers, number, node->at);
@@ -222,9 +173,13 @@ static int with_id(tl__dag *dag, const tl__dag_set *set, const tl_id *id, tl__da
 static int find_after(tl__dag *dag, const tl_id *id, tl__dag_node *node)
 {
 	tl__dag_set *set;
-	int code = node->at ? TL_OK : load_frontier(dag, node);
+	int code = TL_OK;
 
-	if (node->after || code != TL_OK)
+	if (node->after)
+		return code;
+	if (!node->at)
+		code = load_frontier(dag, node);
+	if (code != TL_OK)
 		return code;
 	set = node->at;
 	if (node->verdict == TL__VERIFIED) {

@@ -44,6 +44,11 @@ int tl__plan_new(tl__plan **out, tl__tree *tree, tl__snapshot *s, const tl_id *d
 	return code;
 }
 
+void tl__plan_on_recent(tl__plan *plan)
+{
+	plan->dag.recent = plan->tree->recent;
+}
+
 void tl__plan_free(tl__plan *plan)
 {
 	if (!plan)
