@@ -57,7 +57,7 @@ LUA_LIBS   = $(shell pkg-config --libs lua5.4)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all lib help deps deps-interop demo test sim interop lint check-deps count types format bench bombs exports install install-lib install-lua \
+.PHONY: all lib help deps deps-interop deps-iroh iroh test-iroh bench-iroh demo test sim interop lint check-deps count types format bench bombs exports install install-lib install-lua \
 	uninstall clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -84,6 +84,8 @@ help:
 	@echo 'make exports      note the names that the shared library offers (spec/exports.txt)'
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make deps-interop what make interop builds its counterpart with: cargo ≥ 1.85'
+	@echo 'make iroh         the Iroh plugin, with cargo ≥ $(IROH_CARGO); make deps-iroh installs that'
+	@echo 'make test-iroh    the specifications of the plugin; bench-iroh: its figures beside pure Rust'
 	@echo 'make clean        remove build/'
 
 deps:
@@ -197,7 +199,44 @@ interop: deps
 	@spec/interop/run $(BUILD) $(WORDS)
 
 deps-interop:
-	@spec/interop/cargo install
+	@spec/cargo 1.85 install 'the counterpart'
+
+# The Iroh plugin is a library of its own, built by cargo; all else is built, and tested, without it.
+IROH_CARGO := 1.91
+IROH       := build/libtidelock_iroh.so
+IROH_FILES := $(wildcard bindings/iroh/src/*.rs) bindings/iroh/Cargo.toml bindings/iroh/Cargo.lock
+# What `make` sets for our compiler would have everything built again.
+iroh_cargo  = env -u CC -u CFLAGS -u LDFLAGS "$$(spec/cargo $(IROH_CARGO) path)" $(1) --release --locked \
+	--manifest-path bindings/iroh/Cargo.toml --target-dir build/iroh $(if $(CARGO_JOBS),-j $(CARGO_JOBS))
+
+iroh:
+	@spec/cargo $(IROH_CARGO) found || { echo 'the Iroh plugin needs cargo ≥ $(IROH_CARGO): make deps-iroh installs it' \
+		'(Debian: cargo-web and rustc-web; else a Rust toolchain from rustup)' >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(IROH)
+
+$(IROH): $(IROH_FILES)
+	$(call say,CARGO,$@)
+	$(Q)$(call iroh_cargo,build)
+	$(Q)cp build/iroh/release/libtidelock_iroh.so $@
+
+deps-iroh:
+	@spec/cargo $(IROH_CARGO) install 'the Iroh plugin'
+
+test-iroh: deps iroh
+	@$(MAKE) --no-print-directory $(filter $(BUILD)/spec/c/iroh_%,$(PROGRAMS))
+	@$(call iroh_cargo,test)
+	@spec/run $(BUILD) iroh
+
+# The plugin beside the same loop in pure Rust.
+bench-iroh: deps iroh
+	@$(MAKE) --no-print-directory $(BUILD)/bindings/iroh/bench/driver
+	@$(call iroh_cargo,build) --quiet --example pure
+	@bindings/iroh/bench/run $(BUILD)
+
+$(BUILD)/bindings/iroh/bench/driver: bindings/iroh/bench/driver.c bindings/iroh/tidelock_iroh.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(CFLAGS) $< $(shell pkg-config --libs libuv) -o $@
 
 demo: deps
 	@$(MAKE) --no-print-directory all

@@ -1,5 +1,6 @@
 /* Smallest test frame: a spec is a program with functions of checks. The program closes with
- * "N passed, N failed" (one a case) and exits 1 when a case failed or none ran. */
+ * "N passed, N failed" (one a case), behind it ", N skipped" when what some cases need is not
+ * there, and exits 1 when a case failed or there was none. */
 #ifndef SPEC_CHECK_H
 #define SPEC_CHECK_H
 
@@ -29,7 +30,7 @@
 #include <string.h>
 #include <tidelock/error.h>
 
-static int spec_passed, spec_failed;
+static int spec_passed, spec_failed, spec_skipped;
 static bool spec_case_ok, spec_is_random;
 
 /* A seed of random input, `own` by default. SPEC_SEED in the environment moves all seeds of a run;
@@ -88,13 +89,27 @@ static inline uint64_t spec_seed(uint64_t own)
 		printf("%s %s\n", spec_case_ok ? "ok" : "FAILED", #function);                      \
 	} while (0)
 
+/* A case that needs something which not every machine has; without it it is named and counted. */
+#define RUN_IF(is_there, function)                                                                 \
+	do {                                                                                       \
+		if (is_there) {                                                                    \
+			RUN(function);                                                             \
+		} else {                                                                           \
+			spec_skipped++;                                                            \
+			printf("skipped: %s\n", #function);                                        \
+		}                                                                                  \
+	} while (0)
+
 static inline int spec_end(void)
 {
 	if (spec_is_random)
 		printf("SPEC_SEED=%s repeats this run\n",
 			getenv("SPEC_SEED") ? getenv("SPEC_SEED") : "0");
-	printf("%d passed, %d failed\n", spec_passed, spec_failed);
-	return spec_failed != 0 || spec_passed == 0;
+	printf("%d passed, %d failed", spec_passed, spec_failed);
+	if (spec_skipped)
+		printf(", %d skipped", spec_skipped);
+	printf("\n");
+	return spec_failed != 0 || spec_passed + spec_skipped == 0;
 }
 
 #endif
