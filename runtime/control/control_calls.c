@@ -38,39 +38,12 @@ static int call_status(tl_node *node, const tl__control_request *r, tl__buf *out
 
 static int call_peer_list(tl_node *node, const tl__control_request *r, tl__buf *out)
 {
-	char *keys = NULL, *info = NULL;
-	tl__json_reader json;
-	int rc = tl_sync_list_peers(node, &keys);
-	bool any = false;
+	char *peers = NULL;
+	int rc = tl__status_peers(node, &peers);
 
 	(void)r;
-	if (rc != TL_OK)
-		return rc;
-	tl__buf_text(out, "[");
-	tl__json_whole(&json, tl__str_z(keys), TL__JSON_MAX_DEPTH);
-	for (tl__json_token t = tl__json_next(&json); rc == TL_OK && t > TL__JSON_MORE;
-		t = tl__json_next(&json)) {
-		char key[TL_KEY_TEXT_LEN + 1] = "";
-
-		if (t == TL__JSON_END)
-			break;
-		if (t != TL__JSON_STRING || json.text.len > TL_KEY_TEXT_LEN)
-			continue;
-		memcpy(key, json.text.ptr, json.text.len);
-		rc = tl_sync_get_peer_info(node, key, &info);
-		if (rc == TL_E_PEER_NOT_FOUND) { /* removed meanwhile */
-			rc = TL_OK;
-			continue;
-		}
-		tl__buf_text(out, any ? "," : "");
-		any = true;
-		tl__buf_text(out, info ? info : "");
-		tl__free(info);
-		info = NULL;
-	}
-	tl__json_free(&json);
-	tl__buf_text(out, "]");
-	tl__free(keys);
+	tl__buf_text(out, peers ? peers : "");
+	tl__free(peers);
 	return rc;
 }
 

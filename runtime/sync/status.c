@@ -170,6 +170,34 @@ void tl__sync_list_peers(const tl__sync *sync, tl__buf *out)
 	list_peers(sync, false, out);
 }
 
+typedef struct listed {
+	const tl__peer *peer;
+} listed;
+
+static int compare_peers(const void *a, const void *b)
+{
+	return strcmp(((const listed *)a)->peer->text, ((const listed *)b)->peer->text);
+}
+
+void tl__sync_peer_infos(const tl__sync *sync, tl__buf *out)
+{
+	listed *all = tl__alloc_zero(sync->peer_map.count + 1, sizeof *all);
+	size_t count = 0;
+
+	out->failed = out->failed || !all;
+	for (const tl__peer *peer = sync->peers; all && peer; peer = peer->next)
+		all[count++].peer = peer;
+	if (count > 0)
+		qsort(all, count, sizeof *all, compare_peers);
+	tl__buf_text(out, "[");
+	for (size_t i = 0; i < count; i++) {
+		tl__buf_text(out, i > 0 ? "," : "");
+		put_peer(out, sync, all[i].peer);
+	}
+	tl__buf_text(out, "]");
+	tl__free(all);
+}
+
 void tl__sync_list_inbound(const tl__sync *sync, tl__buf *out)
 {
 	text_list list = new_list(TL__SYNC_MAX_CLIENTS);

@@ -271,6 +271,7 @@ uint64_t tl__sync_due(const tl__sync *sync);
 /* JSON texts as tidelock/sync.h describes them; appended to `out` (ask tl__buf_status). */
 int tl__sync_peer_info(const tl__sync *sync, const tl_key *peer, tl__buf *out) TL_MUST_USE;
 void tl__sync_list_peers(const tl__sync *sync, tl__buf *out);
+void tl__sync_peer_infos(const tl__sync *sync, tl__buf *out);   /* of each of these */
 void tl__sync_list_inbound(const tl__sync *sync, tl__buf *out); /* who came to us */
 /* Calls `visit` for each address in stored order; type NULL: all. TL_E_PEER_NOT_FOUND, or the code
  * that visit returned. */

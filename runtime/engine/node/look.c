@@ -8,10 +8,25 @@
 #include "engine/run/servers.h"
 #include "engine/node/status.h"
 
-/* A look at the core on the engine's thread; the text is gathered in `out`. */
+typedef enum topic {
+	PEER_INFO,
+	PEERS,
+	PEER_INFOS,
+	INBOUND,
+	PEER_TREES,
+	TREE_PEERS,
+	CURSOR,
+	METADATA,
+	WITH_STATE,
+	ADDRESSES,
+	RELATED,
+	STATUS
+} topic;
+
+/* A look at the core on the engine's thread; texts are gathered in `out`. */
 typedef struct look_call {
 	tl__call base; /* first: a call is its look_call */
-	int (*look)(tl__engine *engine, struct look_call *call);
+	topic topic;
 	tl_key peer;
 	tl_id db;
 	const char *type;
@@ -22,80 +37,6 @@ typedef struct look_call {
 	size_t count;
 } look_call;
 
-static void begin_look(tl__engine *engine, tl__call *call)
-{
-	look_call *look = (look_call *)call;
-	int rc = look->look(engine, look);
-
-	if (rc == TL_OK)
-		rc = tl__buf_status(&look->out);
-	tl__call_end(call, rc, NULL);
-}
-
-/* peer, db and json may be NULL where the look does not use them. */
-static int look(tl_node *node, look_call *call, const char *peer, const tl_id *db, char **json,
-	const char *what)
-{
-	int rc = TL_OK;
-
-	if (json)
-		*json = NULL;
-	if (peer)
-		rc = tl_key_parse(&call->peer, tl__str_z(peer));
-	if (rc != TL_OK)
-		return rc;
-	if (db)
-		call->db = *db;
-	call->base.begin = begin_look;
-	rc = tl__engine_call(node, &call->base, what);
-	if (rc == TL_OK && json)
-		rc = tl__json_take(&call->out, json);
-	tl__buf_free(&call->out);
-	return rc;
-}
-
-/* --- peers ------------------------------------------------------------------------------------ */
-
-static int look_peer_info(tl__engine *engine, look_call *call)
-{
-	return tl__sync_peer_info(engine->sync, &call->peer, &call->out);
-}
-
-TL__PUBLIC_OF_NODE(tl_sync_get_peer_info, node && peer && json,
-	(tl_node *node, const char *peer, char **json), (node, peer, json))
-{
-	look_call call = {.look = look_peer_info};
-
-	return look(node, &call, peer, NULL, json, "get_peer_info");
-}
-
-static int look_peers(tl__engine *engine, look_call *call)
-{
-	tl__sync_list_peers(engine->sync, &call->out);
-	return TL_OK;
-}
-
-static int look_inbound(tl__engine *engine, look_call *call)
-{
-	tl__sync_list_inbound(engine->sync, &call->out);
-	return TL_OK;
-}
-
-TL__PUBLIC_OF_NODE(
-	tl_sync_list_inbound_peers, node && json, (tl_node *node, char **json), (node, json))
-{
-	look_call call = {.look = look_inbound};
-
-	return look(node, &call, NULL, NULL, json, "list_inbound_peers");
-}
-
-TL__PUBLIC_OF_NODE(tl_sync_list_peers, node && json, (tl_node *node, char **json), (node, json))
-{
-	look_call call = {.look = look_peers};
-
-	return look(node, &call, NULL, NULL, json, "list_peers");
-}
-
 static int keep_address(void *ud, const tl_address *address)
 {
 	look_call *call = ud;
@@ -105,110 +46,139 @@ static int keep_address(void *ud, const tl_address *address)
 	return TL_OK;
 }
 
-static int look_addresses(tl__engine *engine, look_call *call)
+static void put_status(const tl__engine *engine, tl__buf *out);
+
+static int ask(const tl__engine *engine, look_call *call)
 {
-	return tl__sync_peer_addresses(engine->sync, &call->peer, call->type, keep_address, call);
+	const tl__sync *sync = engine->sync;
+	const tl_key *peer = &call->peer;
+	tl__buf *out = &call->out;
+
+	switch (call->topic) {
+	case PEER_INFO: return tl__sync_peer_info(sync, peer, out);
+	case PEERS: tl__sync_list_peers(sync, out); break;
+	case PEER_INFOS: tl__sync_peer_infos(sync, out); break;
+	case INBOUND: tl__sync_list_inbound(sync, out); break;
+	case PEER_TREES: return tl__sync_peer_trees(sync, peer, out);
+	case TREE_PEERS: tl__sync_tree_peers(sync, &call->db, out); break;
+	case CURSOR: tl__sync_cursor_json(sync, peer, &call->db, out); break;
+	case METADATA: tl__sync_metadata_json(sync, peer, out); break;
+	case WITH_STATE: tl__sync_peers_with_state(sync, out); break;
+	case ADDRESSES: return tl__sync_peer_addresses(sync, peer, call->type, keep_address, call);
+	case RELATED: call->flag = tl__sync_is_related(sync, peer, &call->db); break;
+	case STATUS: put_status(engine, out); break;
+	}
+	return tl__buf_status(out);
+}
+
+static void begin_look(tl__engine *engine, tl__call *call)
+{
+	tl__call_end(call, ask(engine, (look_call *)call), NULL);
+}
+
+/* peer and db may be NULL where they are not asked about. The text in `out` is the caller's. */
+static int look(tl_node *node, look_call *call, const char *peer, const tl_id *db, const char *what)
+{
+	int rc = peer ? tl_key_parse(&call->peer, tl__str_z(peer)) : TL_OK;
+
+	if (rc != TL_OK)
+		return rc;
+	if (db)
+		call->db = *db;
+	call->base.begin = begin_look;
+	return tl__engine_call(node, &call->base, what);
+}
+
+static int look_json(tl_node *node, topic about, const char *peer, const tl_id *db, char **json,
+	const char *what)
+{
+	look_call call = {.topic = about};
+	int rc = look(node, &call, peer, db, what);
+
+	*json = NULL;
+	if (rc == TL_OK)
+		rc = tl__json_take(&call.out, json);
+	tl__buf_free(&call.out);
+	return rc;
+}
+
+/* --- peers ------------------------------------------------------------------------------------ */
+
+TL__PUBLIC_OF_NODE(tl_sync_get_peer_info, node && peer && json,
+	(tl_node *node, const char *peer, char **json), (node, peer, json))
+{
+	return look_json(node, PEER_INFO, peer, NULL, json, "get_peer_info");
+}
+
+TL__PUBLIC_OF_NODE(tl_sync_list_inbound_peers, node && json,
+	(tl_node *node, char **json), (node, json))
+{
+	return look_json(node, INBOUND, NULL, NULL, json, "list_inbound_peers");
+}
+
+TL__PUBLIC_OF_NODE(tl_sync_list_peers, node && json,
+	(tl_node *node, char **json), (node, json))
+{
+	return look_json(node, PEERS, NULL, NULL, json, "list_peers");
+}
+
+int tl__status_peers(tl_node *node, char **json)
+{
+	return look_json(node, PEER_INFOS, NULL, NULL, json, "list_peers");
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_get_peer_addresses, node && peer && visit,
 	(tl_node *node, const char *peer, const char *type, tl_address_visit visit, void *ud),
 	(node, peer, type, visit, ud))
 {
-	look_call call = {.look = look_addresses, .type = type};
-	int rc = look(node, &call, peer, NULL, NULL, "get_peer_addresses");
+	look_call call = {.topic = ADDRESSES, .type = type};
+	int rc = look(node, &call, peer, NULL, "get_peer_addresses");
 
 	for (size_t i = 0; rc == TL_OK && i < call.count; i++)
 		rc = visit(ud, &call.addresses[i]);
 	return rc == TL_STOP ? TL_OK : rc;
 }
 
-/* --- relations -------------------------------------------------------------------------------- */
-
-static int look_related(tl__engine *engine, look_call *call)
-{
-	call->flag = tl__sync_is_related(engine->sync, &call->peer, &call->db);
-	return TL_OK;
-}
+/* --- relations and state ---------------------------------------------------------------------- */
 
 TL__PUBLIC_OF_NODE(tl_sync_is_tree_synced_with_peer, node && peer && db && synced,
 	(tl_node *node, const char *peer, const tl_id *db, bool *synced), (node, peer, db, synced))
 {
-	look_call call = {.look = look_related};
-	int rc = look(node, &call, peer, db, NULL, "is_tree_synced_with_peer");
+	look_call call = {.topic = RELATED};
+	int rc = look(node, &call, peer, db, "is_tree_synced_with_peer");
 
 	*synced = rc == TL_OK && call.flag;
 	return rc;
 }
 
-static int look_peer_trees(tl__engine *engine, look_call *call)
-{
-	return tl__sync_peer_trees(engine->sync, &call->peer, &call->out);
-}
-
 TL__PUBLIC_OF_NODE(tl_sync_get_peer_trees, node && peer && json,
 	(tl_node *node, const char *peer, char **json), (node, peer, json))
 {
-	look_call call = {.look = look_peer_trees};
-
-	return look(node, &call, peer, NULL, json, "get_peer_trees");
-}
-
-static int look_tree_peers(tl__engine *engine, look_call *call)
-{
-	tl__sync_tree_peers(engine->sync, &call->db, &call->out);
-	return TL_OK;
+	return look_json(node, PEER_TREES, peer, NULL, json, "get_peer_trees");
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_get_tree_peers, node && db && json,
 	(tl_node *node, const tl_id *db, char **json), (node, db, json))
 {
-	look_call call = {.look = look_tree_peers};
-
-	return look(node, &call, NULL, db, json, "get_tree_peers");
-}
-
-/* --- state ------------------------------------------------------------------------------------ */
-
-static int look_cursor(tl__engine *engine, look_call *call)
-{
-	tl__sync_cursor_json(engine->sync, &call->peer, &call->db, &call->out);
-	return TL_OK;
+	return look_json(node, TREE_PEERS, NULL, db, json, "get_tree_peers");
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_get_sync_cursor, node && peer && db && json,
 	(tl_node *node, const char *peer, const tl_id *db, char **json), (node, peer, db, json))
 {
-	look_call call = {.look = look_cursor};
-
-	return look(node, &call, peer, db, json, "get_sync_cursor");
-}
-
-static int look_metadata(tl__engine *engine, look_call *call)
-{
-	tl__sync_metadata_json(engine->sync, &call->peer, &call->out);
-	return TL_OK;
+	return look_json(node, CURSOR, peer, db, json, "get_sync_cursor");
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_get_sync_metadata, node && peer && json,
 	(tl_node *node, const char *peer, char **json), (node, peer, json))
 {
-	look_call call = {.look = look_metadata};
-
-	return look(node, &call, peer, NULL, json, "get_sync_metadata");
-}
-
-static int look_with_state(tl__engine *engine, look_call *call)
-{
-	tl__sync_peers_with_state(engine->sync, &call->out);
-	return TL_OK;
+	return look_json(node, METADATA, peer, NULL, json, "get_sync_metadata");
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_get_peers_with_sync_state, node && json,
 	(tl_node *node, char **json), (node, json))
 {
-	look_call call = {.look = look_with_state};
-
-	return look(node, &call, NULL, NULL, json, "get_peers_with_sync_state");
+	return look_json(node, WITH_STATE, NULL, NULL, json, "get_peers_with_sync_state");
 }
 
 /* --- status ----------------------------------------------------------------------------------- */
@@ -238,33 +208,27 @@ static void put_servers(const tl__engine *engine, tl__buf *out)
 	tl__buf_text(out, "]");
 }
 
-static int look_status(tl__engine *engine, look_call *call)
+static void put_status(const tl__engine *engine, tl__buf *out)
 {
-	tl__buf_text(&call->out, "{");
-	tl__sync_status(
-		engine->sync, tl__system_clock.monotonic_ms(tl__system_clock.ud), &call->out);
-	tl__buf_text(&call->out, ",");
-	put_servers(engine, &call->out);
-	return TL_OK;
+	tl__buf_text(out, "{");
+	tl__sync_status(engine->sync, tl__system_clock.monotonic_ms(tl__system_clock.ud), out);
+	tl__buf_text(out, ",");
+	put_servers(engine, out);
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_status, node && json, (tl_node *node, char **json), (node, json))
 {
-	look_call call = {.look = look_status};
-	tl__buf out = TL__BUF_INIT;
-	int rc = look(node, &call, NULL, NULL, json, "status");
+	look_call call = {.topic = STATUS};
+	int rc = look(node, &call, NULL, NULL, "status");
 
-	if (rc != TL_OK)
-		return rc;
-	tl__buf_text(&out, *json);
-	tl__free(*json);
 	*json = NULL;
-	tl__buf_text(&out, ",\"databases\":");
-	rc = tl__status_databases(node, &out);
-	tl__buf_text(&out, "}");
+	tl__buf_text(&call.out, ",\"databases\":");
 	if (rc == TL_OK)
-		rc = tl__json_take(&out, json);
-	tl__buf_free(&out);
+		rc = tl__status_databases(node, &call.out);
+	tl__buf_text(&call.out, "}");
+	if (rc == TL_OK)
+		rc = tl__json_take(&call.out, json);
+	tl__buf_free(&call.out);
 	return rc;
 }
 

@@ -11,5 +11,7 @@ int tl__json_take(tl__buf *out, char **json) TL_MUST_USE;
 /* Array of {"id","name","entries","tips","pending","quarantined","void"}, system databases left
  * out. Appended to `out`. */
 int tl__status_databases(tl_node *node, tl__buf *out) TL_MUST_USE;
+/* Array of what tl_sync_get_peer_info says of each registered peer, ascending; yours. */
+int tl__status_peers(tl_node *node, char **json) TL_MUST_USE;
 
 #endif
