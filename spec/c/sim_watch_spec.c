@@ -203,9 +203,11 @@ static void a_cut_of_what_is_held_is_no_failed_attempt(void)
 	net.cut_ms = 3000;
 	tl__sim_set_net(sim, &net);
 	before = watches(one);
-	tl__sim_run(sim, 10 * MINUTE);
+	for (int i = 0; i < 6000; i++) {
+		tl__sim_run(sim, 100);
+		REQUIRE(peer->attempts == 0 && peer->state == TL__PEER_CONNECTED);
+	}
 	CHECK(watches(one) - before >= 5);
-	CHECK(peer->attempts == 0 && peer->state == TL__PEER_CONNECTED);
 	put(hub, &db, "k", "through the cuts");
 	CHECK(arrives(one, "through the cuts") <= MINUTE);
 	tl__sim_kill(hub);
