@@ -31,7 +31,7 @@ typedef struct tl__sync tl__sync;
 #define TL__SYNC_MAX_KNOCKING       1000  /* peers that only knocked */
 #define TL__SYNC_KNOCKING_DAYS      7
 #define TL__SYNC_MAX_EMPTY_PAGES    1000 /* in a row: each stands for many arrivals we hold */
-#define TL__SYNC_MAX_IDLE_PAGES     4    /* in a row: of lines that are no use */
+#define TL__SYNC_MAX_IDLE_PAGES     2    /* in a row: of lines that are no use */
 #define TL__SYNC_MAX_HISTORY        1000 /* exchanges remembered of a peer */
 #define TL__SYNC_MAX_FRAME                                                                         \
 	(4 + TL__V1_MAX_HEADER_BYTES + 1 + 17 * TL_SIGNATURE_BYTES + TL__V1_MAX_LARGE_BODY)

@@ -75,6 +75,70 @@ static void strangers_get_one_turn_in_so_many_of_peers(void)
 	CHECK(turns_are("ABaaaaaaaaaaaaaaaaaaaa", "aaaaaaaaAaaaaaaaaBaaaa"));
 }
 
+static const tl__party peer = {TL__PARTY_PEER, {'a'}}, stranger = {TL__PARTY_STRANGER, {'A'}};
+
+/* Whose turn it is at that time; 0: nobody's, *until then. */
+static char taken_at(uint64_t now, uint64_t *until)
+{
+	*until = tl__turns_rest(&turns, now);
+	order[0] = 0;
+	(void)take_one(0);
+	return order[0];
+}
+
+static void strangers_have_a_part_of_the_time_while_peers_come(void)
+{
+	const uint64_t began = 5000000;
+	uint64_t now = began, until, strangers = 0;
+
+	wait_for_turns("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+	tl__turns_ran(&turns, &peer, now, 10);
+	while (now < began + 100000) {
+		if (taken_at(now, &until) == 0) {
+			REQUIRE(until > now && until <= began + TL__TURNS_PEERS_US);
+			now = until;
+			continue;
+		}
+		CHECK(until == 0);
+		now += 2000;
+		strangers += 2000;
+		tl__turns_ran(&turns, &stranger, now, 2000);
+	}
+	CHECK(strangers * (TL__TURNS_REST + 1) == now - began);
+}
+
+static void strangers_that_rest_keep_nobody_waiting(void)
+{
+	uint64_t until;
+
+	wait_for_turns("Aaaaaaaaaaaaa!");
+	tl__turns_ran(&turns, &peer, 1000, 10);
+	tl__turns_ran(&turns, &stranger, 2000, 1000);
+	CHECK(taken_at(2001, &until) == '!' && until == 0);
+	for (int i = 0; i < 12; i++) { /* more than they would wait for else */
+		CHECK(!tl__turns_others(&turns, &peer));
+		CHECK(taken_at(2001, &until) == 'a' && until == 0);
+	}
+	CHECK(taken_at(2001, &until) == 0 && until == 2000 + TL__TURNS_REST * 1000);
+	CHECK(taken_at(until, &until) == 'A');
+}
+
+static void without_peers_strangers_have_all_of_it(void)
+{
+	uint64_t until;
+
+	wait_for_turns("AAA");
+	tl__turns_ran(&turns, &stranger, 2000, 1000);
+	CHECK(taken_at(2001, &until) == 'A');
+	tl__turns_ran(&turns, &peer, 3000, 10);
+	tl__turns_ran(&turns, &stranger, 4000, 5000000);
+	CHECK(taken_at(4001, &until) == 0 && until == 3000 + TL__TURNS_PEERS_US);
+	CHECK(taken_at(until, &until) == 'A');
+	tl__turns_ran(&turns, &peer, 9000000, 10);
+	tl__turns_ran(&turns, &stranger, 9000000, 1000);
+	CHECK(taken_at(UINT64_MAX, &until) == 'A' && until == 0); /* at the end */
+}
+
 static void who_comes_later_waits_for_one_turn_of_each_other(void)
 {
 	wait_for_turns("aaaabbbb");
@@ -258,6 +322,9 @@ int main(void)
 	RUN(parties_take_turns_whoever_brings_more);
 	RUN(the_node_itself_comes_first_and_peers_before_strangers);
 	RUN(strangers_get_one_turn_in_so_many_of_peers);
+	RUN(strangers_have_a_part_of_the_time_while_peers_come);
+	RUN(strangers_that_rest_keep_nobody_waiting);
+	RUN(without_peers_strangers_have_all_of_it);
 	RUN(who_comes_later_waits_for_one_turn_of_each_other);
 	RUN(what_is_begun_goes_on_first);
 	RUN(who_would_come_before_is_told);

@@ -120,6 +120,11 @@ static bool another_waits(const tl__turns *turns, tl__party_rank rank, const tl_
 	return first && (first->later || !same_party(&first->party, party));
 }
 
+static bool strangers_wait(const tl__turns *turns)
+{
+	return !turns->resting && turns->ranks[TL__PARTY_STRANGER].first;
+}
+
 bool tl__turns_others(const tl__turns *turns, const tl__party *party)
 {
 	for (int rank = TL__PARTY_SELF; rank <= (int)party->rank; rank++)
@@ -127,12 +132,32 @@ bool tl__turns_others(const tl__turns *turns, const tl__party *party)
 			return true;
 	/* Of peers: strangers have waited for long. */
 	return party->rank == TL__PARTY_PEER && turns->of_peers >= TL__TURNS_OF_PEERS &&
-	       turns->ranks[TL__PARTY_STRANGER].first;
+	       strangers_wait(turns);
+}
+
+void tl__turns_ran(tl__turns *turns, const tl__party *party, uint64_t now, uint64_t took)
+{
+	if (party->rank == TL__PARTY_PEER)
+		turns->peers_until = now + TL__TURNS_PEERS_US;
+	else if (party->rank == TL__PARTY_STRANGER)
+		turns->rest_until = now + TL__TURNS_REST * took;
+}
+
+uint64_t tl__turns_rest(tl__turns *turns, uint64_t now)
+{
+	uint64_t until =
+		turns->rest_until < turns->peers_until ? turns->rest_until : turns->peers_until;
+
+	turns->resting = now < until;
+	if (turns->resting && turns->ranks[TL__PARTY_STRANGER].first &&
+		!turns->ranks[TL__PARTY_SELF].first && !turns->ranks[TL__PARTY_PEER].first)
+		return until;
+	return 0;
 }
 
 static tl__party_rank next_rank(tl__turns *turns)
 {
-	bool stranger = turns->ranks[TL__PARTY_STRANGER].first != NULL;
+	bool stranger = strangers_wait(turns);
 
 	if (turns->ranks[TL__PARTY_SELF].first)
 		return TL__PARTY_SELF;
@@ -141,7 +166,8 @@ static tl__party_rank next_rank(tl__turns *turns)
 		turns->of_peers += stranger;
 		return TL__PARTY_PEER;
 	}
-	turns->of_peers = 0;
+	if (stranger)
+		turns->of_peers = 0;
 	return TL__PARTY_STRANGER;
 }
 
@@ -151,7 +177,7 @@ tl__turn *tl__turns_take(tl__turns *turns, tl__turn **next)
 	tl__turn *turn = turns->ranks[rank].first;
 
 	*next = NULL;
-	if (!turn)
+	if (!turn || (rank == TL__PARTY_STRANGER && turns->resting))
 		return NULL;
 	turns->ranks[rank].first = turn->later;
 	*(turn->later ? &turn->later->earlier : &turns->ranks[rank].last) = NULL;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/system/thread.h"
@@ -30,13 +31,42 @@ static void prepare(tl__job *job)
 	job->prepare(job);
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Under the lock. At the end nobody rests. */
+static tl__turn *take(tl__worker *worker, tl__turn **next, uint64_t *rest_until)
+{
+	bool ends = worker->ending || worker->hurried;
+
+	*rest_until = tl__turns_rest(&worker->turns, ends ? UINT64_MAX : now_us());
+	return tl__turns_take(&worker->turns, next);
+}
+
+static void wait_until(tl__worker *worker, uint64_t us)
+{
+	const struct timespec at = {
+		.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+
+	if (us > 0)
+		(void)pthread_cond_timedwait(&worker->work, &worker->lock, &at);
+	else
+		pthread_cond_wait(&worker->work, &worker->lock);
+}
+
 static tl__job *next_job(tl__worker *worker)
 {
 	tl__turn *turn, *next;
+	uint64_t rest_until;
 
 	pthread_mutex_lock(&worker->lock);
-	while (!(turn = tl__turns_take(&worker->turns, &next)) && !worker->ending)
-		pthread_cond_wait(&worker->work, &worker->lock);
+	while (!(turn = take(worker, &next, &rest_until)) && !worker->ending)
+		wait_until(worker, rest_until);
 	pthread_mutex_unlock(&worker->lock);
 	/* Only this thread takes jobs: it is still there. */
 	prepare(job_of(next));
@@ -60,6 +90,19 @@ static bool put(tl__worker *worker, tl__job *job)
 	return taken;
 }
 
+static void run_job(tl__worker *worker, tl__job *job)
+{
+	const tl__party party = job->turn.party;
+	uint64_t began = now_us(), ended;
+
+	job->again = false;
+	job->work(job);
+	ended = now_us();
+	pthread_mutex_lock(&worker->lock);
+	tl__turns_ran(&worker->turns, &party, ended, ended - began);
+	pthread_mutex_unlock(&worker->lock);
+}
+
 static void *run(void *ud)
 {
 	tl__worker *worker = ud;
@@ -67,8 +110,7 @@ static void *run(void *ud)
 
 	tl__inside_set(true);
 	while ((job = next_job(worker)) != NULL) {
-		job->again = false;
-		job->work(job);
+		run_job(worker, job);
 		if (job->again && put(worker, job))
 			continue;
 		/* The inbox is closed only after this thread has ended. */
@@ -80,6 +122,7 @@ static void *run(void *ud)
 int tl__worker_new(tl__worker **out, tl__inbox *inbox)
 {
 	tl__worker *worker = tl__alloc_zero(1, sizeof *worker);
+	pthread_condattr_t attr;
 	int rc;
 
 	*out = NULL;
@@ -88,7 +131,10 @@ int tl__worker_new(tl__worker **out, tl__inbox *inbox)
 	worker->inbox = inbox;
 	tl__turns_init(&worker->turns);
 	pthread_mutex_init(&worker->lock, NULL);
-	pthread_cond_init(&worker->work, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&worker->work, &attr);
+	pthread_condattr_destroy(&attr);
 	rc = tl__thread_start(&worker->thread, "tl-store", run, worker);
 	if (rc != 0) {
 		pthread_cond_destroy(&worker->work);
@@ -128,6 +174,7 @@ void tl__worker_hurry(tl__worker *worker)
 {
 	pthread_mutex_lock(&worker->lock);
 	worker->hurried = true;
+	pthread_cond_signal(&worker->work);
 	pthread_mutex_unlock(&worker->lock);
 }
 

@@ -263,6 +263,7 @@ typedef struct tl__gain {
 	unsigned idle, barren; /* pages: of no use, declined by us */
 	uint64_t lines, invalid, waiting, declined, no_room;
 	uint64_t known; /* ever */
+	bool doubted;   /* what the peer gave last was of no use: the first such page is enough */
 } tl__gain;
 
 /* gain.c: after each page that was stored. TL_OK; TL_E_SYNC_PROTOCOL_ERROR: so many in a row were

@@ -47,7 +47,8 @@ int tl__gain_page(tl__gain *gain, const tl__work_ingest *in)
 	}
 	gain->idle += is_idle(&page, gain, in);
 	gain->barren += page.declined > 0;
-	if (gain->idle <= TL__SYNC_MAX_IDLE_PAGES && gain->barren <= TL__SYNC_MAX_EMPTY_PAGES)
+	if (gain->idle <= (gain->doubted ? 0 : TL__SYNC_MAX_IDLE_PAGES) &&
+		gain->barren <= TL__SYNC_MAX_EMPTY_PAGES)
 		return TL_OK;
 	return tl__fail(TL_E_SYNC_PROTOCOL_ERROR,
 		"the peer says that there is more and gives nothing new: of its last %llu lines "

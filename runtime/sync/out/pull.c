@@ -55,7 +55,7 @@ void tl__pull_start(tl__sync *sync, tl__session *session)
 			sync->wall - pair->sure_since > TL__SYNC_SURE_AGAIN_MS;
 
 	session->pulling = true;
-	session->gain = (tl__gain){0};
+	session->gain = (tl__gain){.doubted = session->peer->fruitless > 0};
 	if (long_ago || pair->from_sure) {
 		session->from_sure = true;
 		pair->from_sure = false;

@@ -280,7 +280,7 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 		tl__intake_free(result->intake);
 		return;
 	}
-	session->gain = (tl__gain){0};
+	session->gain = (tl__gain){.doubted = session->peer->fruitless > 0};
 	session->pair->halved = 0;
 	work->ingest.intake = result->intake;
 	work->ingest.page.db = session->pair->db->id;
