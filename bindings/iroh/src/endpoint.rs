@@ -118,6 +118,13 @@ impl Shared {
         }
     }
 
+    /// Lets go of what nobody will end any more: streams know us, so we would keep each other.
+    fn forget(&self) {
+        let (mut streams, mut noted) = (Slots::new(), Vec::new());
+        std::mem::swap(&mut *lock(&self.streams), &mut streams);
+        std::mem::swap(&mut *lock(&self.noted), &mut noted);
+    }
+
     /// Those of one connection, or all. Without the lock, which ending them needs.
     pub fn streams_of(&self, connection: Option<u64>) -> Vec<Arc<Stream>> {
         let streams = lock(&self.streams);
@@ -306,13 +313,14 @@ impl Endpoint {
 fn start(runtime: Runtime, shared: Arc<Shared>, settings: Settings) -> Result<Receiver<()>> {
     let (end, ended) = channel();
     let body = move || {
-        let breaking = shared.clone();
+        let kept = shared.clone();
         let run = runtime.block_on(Guarded::new(shared.run(settings)));
         if let Err(text) = run {
-            breaking.broke(text);
-            breaking.events.ring_now();
+            kept.broke(text);
+            kept.events.ring_now();
         }
         runtime.shutdown_timeout(BLOCKED_ENDS);
+        kept.forget();
         let _ = end.send(());
     };
     let thread = std::thread::Builder::new().name("tl-iroh".into()).spawn(body);
