@@ -171,6 +171,13 @@ $(BUILD)/spec/vectors/check: $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
 
+# A plugin that is to be refused.
+$(BUILD)/spec/c/transport_iroh_spec: $(BUILD)/spec/c/iroh_other.so
+$(BUILD)/spec/c/%.so: spec/c/%.c bindings/iroh/tidelock_iroh.h
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fvisibility=default -shared $< -o $@
+
 # The yardsticks use the libraries themselves.
 $(BENCHES:%.c=$(BUILD)/%.o): ALL_CFLAGS += -Ispec/c
 $(BUILD)/spec/bench/policy.o: ALL_CFLAGS += -Ibindings/lua $(LUA_CFLAGS)
@@ -223,7 +230,7 @@ deps-iroh:
 	@spec/cargo $(IROH_CARGO) install 'the Iroh plugin'
 
 test-iroh: deps iroh
-	@$(MAKE) --no-print-directory $(filter $(BUILD)/spec/c/iroh_%,$(PROGRAMS))
+	@$(MAKE) --no-print-directory $(filter $(BUILD)/spec/c/iroh_% $(BUILD)/spec/c/transport_iroh_%,$(PROGRAMS))
 	@$(call iroh_cargo,test)
 	@spec/run $(BUILD) iroh
 
