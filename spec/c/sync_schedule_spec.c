@@ -530,6 +530,37 @@ static void flush_tries_every_second(void)
 	done();
 }
 
+/* There is something to send, and nobody tries any more but for it. */
+static void no_flush_is_done_over_a_pair_that_gave_up(bool send_only)
+{
+	uint64_t op;
+
+	stall();
+	op = rig_command((tl__sync_command){
+		.kind = TL__SYNC_FLUSH, .timeout_ms = 2500, .send_only = send_only});
+	for (int i = 0; i < 2; i++) {
+		CHECK(!rig_result(op));
+		REQUIRE(r.send_count == 1);
+		answer_failure(TL_E_CONNECTION_FAILED);
+		rig_pass(1000);
+		tick();
+	}
+	rig_pass(1000);
+	CHECK_DONE(op, TL_E_TIMEOUT);
+	CHECK(strstr(rig_error(op), "sha256:"));
+	done();
+}
+
+static void flush_looks_over_a_pair_that_gave_up(void)
+{
+	no_flush_is_done_over_a_pair_that_gave_up(false);
+}
+
+static void flush_sends_over_a_pair_that_gave_up(void)
+{
+	no_flush_is_done_over_a_pair_that_gave_up(true);
+}
+
 static void flush_waits_for_what_is_under_way(void)
 {
 	uint64_t op;
@@ -897,6 +928,8 @@ int main(void)
 	RUN_RIG(a_peer_that_is_there_but_does_not_answer_holds_a_flush_up);
 	RUN_RIG(a_peer_that_was_ahead_and_ended_holds_a_flush_up);
 	RUN_RIG(flush_tries_every_second);
+	RUN_RIG(flush_looks_over_a_pair_that_gave_up);
+	RUN_RIG(flush_sends_over_a_pair_that_gave_up);
 	RUN_RIG(flush_waits_for_what_is_under_way);
 	RUN_RIG(flush_says_what_is_left_when_time_is_over);
 	RUN_RIG(flush_does_not_wait_out_a_delay);
