@@ -57,7 +57,7 @@ LUA_LIBS   = $(shell pkg-config --libs lua5.4)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all lib help deps deps-interop deps-iroh iroh test-iroh bench-iroh demo test sim interop lint check-deps count types format bench bombs exports install install-lib install-lua \
+.PHONY: all lib help deps deps-interop deps-iroh iroh test-iroh bench-iroh install-iroh demo test sim interop lint check-deps count types format bench bombs exports install install-lib install-lua \
 	uninstall clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -86,6 +86,7 @@ help:
 	@echo 'make deps-interop what make interop builds its counterpart with: cargo ≥ 1.85'
 	@echo 'make iroh         the Iroh plugin, with cargo ≥ $(IROH_CARGO); make deps-iroh installs that'
 	@echo 'make test-iroh    the specifications of the plugin; bench-iroh: its figures beside pure Rust'
+	@echo 'make install-iroh the plugin beside the installed library'
 	@echo 'make clean        remove build/'
 
 deps:
@@ -226,6 +227,12 @@ $(IROH): $(IROH_FILES)
 	$(Q)$(call iroh_cargo,build)
 	$(Q)cp build/iroh/release/libtidelock_iroh.so $@
 
+# Beside the library, which looks for it there.
+install-iroh: iroh
+	$(check_places)
+	install -d $(DESTDIR)$(LIB_TO)
+	install -m 755 $(IROH) $(DESTDIR)$(LIB_TO)/
+
 deps-iroh:
 	@spec/cargo $(IROH_CARGO) install 'the Iroh plugin'
 
@@ -348,7 +355,7 @@ install-lua: all install-lib
 uninstall:
 	$(check_places)
 	rm -rf $(INTO)/include/tidelock $(DESTDIR)$(LIB_TO)/cmake/tidelock $(DESTDIR)$(DOC_TO) $(INTO)/share/tidelock
-	rm -f $(DESTDIR)$(LIB_TO)/libtidelock.a $(DESTDIR)$(LIB_TO)/libtidelock.so $(DESTDIR)$(LIB_TO)/$(SONAME) \
+	rm -f $(DESTDIR)$(LIB_TO)/libtidelock.a $(DESTDIR)$(LIB_TO)/libtidelock.so $(DESTDIR)$(LIB_TO)/$(SONAME) $(DESTDIR)$(LIB_TO)/libtidelock_iroh.so \
 		$(DESTDIR)$(LIB_TO)/pkgconfig/tidelock.pc $(DESTDIR)$(LIB_TO)/pkgconfig/tidelock-lua.pc \
 		$(DESTDIR)$(LUA_TO)/tidelock.so $(INTO)/bin/tidelock $(DESTDIR)$(MAN_TO)/man1/tidelock.1 \
 		$(DESTDIR)$(MAN_TO)/man3/tidelock.3

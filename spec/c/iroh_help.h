@@ -84,7 +84,7 @@ struct end {
 	size_t stream_count;
 	uint64_t writables, wakes;
 	char last_text[256]; /* of the last failure */
-	bool hold_back;      /* as a client: does not take what comes */
+	uint32_t hold_ms;    /* of its requests */
 };
 
 static inline void end_rings(void *ud)
@@ -216,7 +216,7 @@ static inline void on_piece(struct end *end, const tl_iroh_event *event, bool is
 		iroh->reset(end->at, stream->id, 42);
 	} else if (end->manner == EARLY && is_request) {
 		CHECK(iroh->write(end->at, stream->id, "early", 5, 1) == 5);
-	} else if (end->manner == SILENT && !end->hold_back && !stream->fin) {
+	} else if (end->manner == SILENT && !stream->fin) {
 		iroh->taken(end->at, stream->id, event->length);
 	}
 }
@@ -334,7 +334,10 @@ static inline bool end_open(struct end *end, enum manner manner, tl_iroh_options
 	options = options ? options : &usual;
 	options->alpns = &protocol;
 	options->alpn_count = 1;
-	options->bind = options->bind ? options->bind : "127.0.0.1:0";
+	if (!options->bind)
+		options->bind = "127.0.0.1:0";
+	else if (strcmp(options->bind, "*") == 0)
+		options->bind = NULL; /* every address */
 	options->wake = end_rings;
 	options->ud = end;
 	end->manner = manner;
@@ -375,7 +378,7 @@ static inline tl_iroh_id dial(struct end *from, struct end *to, const char *addr
 static inline struct stream *ask(struct end *end, tl_iroh_id connection, const void *bytes,
 	size_t length, uint64_t left, uint64_t most, uint32_t ms)
 {
-	tl_iroh_request_options options = {sizeof(options), most, ms, 0};
+	tl_iroh_request_options options = {sizeof(options), most, ms, end->hold_ms};
 	tl_iroh_id id = 0;
 	int code = iroh->request(end->at, connection, bytes, length, left == 0, &options, &id);
 	struct stream *stream = code == TL_IROH_OK ? stream_new(end, id) : NULL;

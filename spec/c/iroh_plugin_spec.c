@@ -85,6 +85,39 @@ static void many_requests_share_a_connection(void)
 	free_both();
 }
 
+static void a_bell_rings_once_until_it_is_answered(void)
+{
+	REQUIRE(open_both(ECHO, NULL));
+	end_drain(&server);
+	server.wakes = 0;
+	/* While the server sleeps, one after the other. */
+	for (int i = 0; i < 5; i++) {
+		REQUIRE(ask(&client, way, "x", 1, 0, 10, 0));
+		for (int j = 0; j < 4; j++)
+			turn(&client, NULL);
+	}
+	end_drain(&server);
+	CHECK(server.wakes == 1 && server.stream_count == 5);
+	TURN_UNTIL(&client, &server, all_through(&client));
+	free_both();
+}
+
+static void an_answer_may_be_held_as_long_as_was_asked(void)
+{
+	REQUIRE(open_both(SILENT, NULL));
+	client.hold_ms = 60000;
+	struct stream *patient = ask(&client, way, "x", 1, 0, 100, 500);
+	client.hold_ms = 0;
+	struct stream *impatient = ask(&client, way, "x", 1, 0, 100, 500);
+	REQUIRE(patient && impatient);
+	TURN_UNTIL(&client, &server, is_through(impatient) && server.stream_count == 2);
+	CHECK(impatient->code == TL_IROH_TIMEOUT && !is_through(patient));
+	CHECK(iroh->write(server.at, server.streams[0].id, "late", 4, 1) == 4);
+	TURN_UNTIL(&client, &server, is_through(patient));
+	CHECK(patient->over && patient->received == 4);
+	free_both();
+}
+
 static void long_bodies_stream_both_ways(void)
 {
 	const uint64_t length = 24u << 20;
@@ -654,6 +687,8 @@ int main(void)
 	RUN_IF(is_there, a_request_is_answered_both_ways);
 	RUN_IF(is_there, both_sides_prefer_the_same_connection);
 	RUN_IF(is_there, many_requests_share_a_connection);
+	RUN_IF(is_there, a_bell_rings_once_until_it_is_answered);
+	RUN_IF(is_there, an_answer_may_be_held_as_long_as_was_asked);
 	RUN_IF(is_there, long_bodies_stream_both_ways);
 	RUN_IF(is_there, who_does_not_take_gets_no_more_than_the_window);
 	RUN_IF(is_there, a_peer_that_stops_reading_ends_by_its_deadline);

@@ -55,6 +55,9 @@ struct State {
     ended: Option<Failure>,
     moved: Instant,
     patience: Duration,
+    /// How much longer the other side may think before it answers.
+    hold: Duration,
+    /// Until then our host may think.
     held: Option<Instant>,
     /// Somebody waits for the other side's giving up.
     watched: bool,
@@ -113,6 +116,7 @@ impl State {
             ended: None,
             moved: Instant::now(),
             patience,
+            hold: Duration::ZERO,
             held: None,
             watched: false,
             permit: None,
@@ -255,7 +259,7 @@ impl Stream {
         let mut state = State::new(shared.limits.window, wish.most, wish.patience);
         state.push(body);
         state.finished = finish;
-        state.held = Some(Instant::now() + wish.hold);
+        state.hold = wish.hold;
         Self::new(id, shared, connection, false, state)
     }
 
@@ -456,7 +460,8 @@ impl Stream {
         }
         let is_paused = state.input == Input::Reading && state.credit == 0;
         let host_pauses = is_paused || state.output.is_empty() && !state.output_done();
-        let since = state.held.map_or(state.moved, |held| held.max(state.moved));
+        let thinks = if self.incoming || state.received > 0 { Duration::ZERO } else { state.hold };
+        let since = state.held.unwrap_or(state.moved).max(state.moved + thinks);
         if now.saturating_duration_since(since) < state.patience || host_pauses && !self.incoming {
             return;
         }
