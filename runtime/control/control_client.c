@@ -222,23 +222,13 @@ static int code_of(tl_str name)
 
 static int read_answer(tl_str line, char **result)
 {
-	static const char *const names[] = {"result", "code", "message"};
 	tl__arena arena = TL__ARENA_INIT;
 	tl_str value = TL__STR_NULL, code = TL__STR_NULL, message = TL__STR_NULL;
-	tl__fields f;
-	uint32_t seen = 0;
-	size_t at;
-	int rc;
+	const tl__field members[] = {{"result", TL__FIELD_VERBATIM, &value, false},
+		{"code", TL__FIELD_TEXT, &code, false},
+		{"message", TL__FIELD_TEXT, &message, false}};
+	int rc = TL__FIELDS_READ(line, &arena, "control answer", TL_E_BAD_MESSAGE, members);
 
-	tl__fields_open(&f, line, &arena, "control answer", TL_E_BAD_MESSAGE);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 3, &seen, &at)) {
-		if (at == 0)
-			tl__fields_verbatim(&f, &value);
-		else
-			tl__fields_text(&f, at == 1 ? &code : &message);
-	}
-	rc = tl__fields_whole(&f);
 	if (rc == TL_OK && code.ptr)
 		rc = tl__fail(code_of(code), "%.*s", TL__STR_ARG(message));
 	if (rc == TL_OK && !value.ptr)
@@ -254,25 +244,18 @@ static int read_answer(tl_str line, char **result)
 /* {"progress":{"done":N,"total":N}} */
 static int read_progress(const call *c, tl_str line)
 {
-	static const char *const outer[] = {"progress"}, *const inner[] = {"done", "total"};
+	uint64_t done = 0, total = 0;
+	tl_str inner = TL__STR_NULL;
+	const tl__field outer[] = {{"progress", TL__FIELD_VERBATIM, &inner, true}};
+	const tl__field members[] = {
+		{"done", TL__FIELD_U64, &done, false}, {"total", TL__FIELD_U64, &total, false}};
 	tl__arena arena = TL__ARENA_INIT;
-	uint64_t numbers[2] = {0, 0};
-	uint32_t seen = 0, seen_inside = 0;
-	tl__fields f;
-	size_t at;
-	int rc;
+	int rc = TL__FIELDS_READ(line, &arena, "control progress", TL_E_BAD_MESSAGE, outer);
 
-	tl__fields_open(&f, line, &arena, "control progress", TL_E_BAD_MESSAGE);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, outer, 1, &seen, &at)) {
-		tl__fields_enter(&f, TL__JSON_OBJECT);
-		while (tl__fields_member(&f, inner, 2, &seen_inside, &at))
-			tl__fields_u64(&f, &numbers[at]);
-	}
-	rc = tl__fields_whole(&f);
+	if (rc == TL_OK)
+		rc = TL__FIELDS_READ(inner, &arena, "control progress", TL_E_BAD_MESSAGE, members);
 	tl__arena_free(&arena);
-	if (rc == TL_OK && c->options.progress &&
-		!c->options.progress(c->options.ud, numbers[0], numbers[1]))
+	if (rc == TL_OK && c->options.progress && !c->options.progress(c->options.ud, done, total))
 		rc = tl__fail(TL_E_CANCELLED, "the call was cancelled");
 	return rc;
 }

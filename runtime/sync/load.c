@@ -188,24 +188,18 @@ static tl__pair *pair_of(tl__sync *sync, tl_str text)
 
 static int load_access(tl__sync *sync, tl_str id, tl_str document)
 {
-	static const char *const names[] = {"key", "name", "permission", "peer", "request"};
 	tl_str key = TL__STR_NULL, name = TL__STR_NULL, permission = TL__STR_NULL;
 	tl_str peer = TL__STR_NULL, request = TL__STR_NULL;
-	tl_str *const members[] = {&key, &name, &permission, &peer, &request};
+	const tl__field members[] = {{"key", TL__FIELD_TEXT, &key, true},
+		{"name", TL__FIELD_TEXT, &name, true},
+		{"permission", TL__FIELD_TEXT, &permission, true},
+		{"peer", TL__FIELD_TEXT, &peer, false},
+		{"request", TL__FIELD_TEXT, &request, false}};
 	tl__arena arena = TL__ARENA_INIT;
 	tl__sync_db *db = NULL;
-	uint32_t seen = 0;
-	tl__fields f;
 	tl_id root;
-	size_t at;
-	int rc;
+	int rc = TL__FIELDS_READ(document, &arena, "access document", TL_E_BAD_MESSAGE, members);
 
-	tl__fields_open(&f, document, &arena, "access document", TL_E_BAD_MESSAGE);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 5, &seen, &at))
-		tl__fields_text(&f, members[at]);
-	tl__fields_need(&f, names, seen, 7);
-	rc = tl__fields_whole(&f);
 	if (rc == TL_OK)
 		rc = tl_id_parse(&root, id);
 	if (rc == TL_OK) {

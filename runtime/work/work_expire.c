@@ -16,27 +16,16 @@ typedef struct finding {
 /* What cannot be read is left alone: it may be somebody's who knows more. */
 static bool is_expired(const tl__work_expire *wish, tl_str row)
 {
-	static const char *const names[] = {"timestamp", "status"};
 	tl_str timestamp = TL__STR_NULL, status = TL__STR_NULL;
+	const tl__field members[] = {{"timestamp", TL__FIELD_TEXT, &timestamp, true},
+		{"status", TL__FIELD_VERBATIM, &status, true}};
 	tl__arena arena = TL__ARENA_INIT;
-	uint32_t seen = 0;
-	tl__fields f;
+	int rc = TL__FIELDS_READ(row, &arena, "access request", TL_E_STORE_DAMAGED, members);
 	int64_t time;
-	size_t at;
-	bool expired;
+	bool expired = rc == TL_OK && tl__str_eq(status, TL__STR("\"Pending\"")) &&
+		       tl__time_parse(timestamp.ptr, timestamp.len, &time) == TL_OK &&
+		       time < wish->before;
 
-	tl__fields_open(&f, row, &arena, "access request", TL_E_STORE_DAMAGED);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 2, &seen, &at)) {
-		if (at == 0)
-			tl__fields_text(&f, &timestamp);
-		else
-			tl__fields_verbatim(&f, &status);
-	}
-	tl__fields_need(&f, names, seen, 3);
-	expired = tl__fields_whole(&f) == TL_OK && tl__str_eq(status, TL__STR("\"Pending\"")) &&
-		  tl__time_parse(timestamp.ptr, timestamp.len, &time) == TL_OK &&
-		  time < wish->before;
 	tl__arena_free(&arena);
 	return expired;
 }

@@ -234,3 +234,34 @@ int tl__fields_whole(tl__fields *f)
 	tl__json_free(&f->json);
 	return f->code;
 }
+
+/* --- a whole document by a table -------------------------------------------------------------- */
+
+static void read_member(tl__fields *f, const tl__field *member)
+{
+	switch (member->kind) {
+	case TL__FIELD_TEXT: tl__fields_text(f, member->out); break;
+	case TL__FIELD_VERBATIM: tl__fields_verbatim(f, member->out); break;
+	case TL__FIELD_U64: tl__fields_u64(f, member->out); break;
+	}
+}
+
+int tl__fields_read(tl_str document, tl__arena *arena, const char *what, int wrong_shape,
+	const tl__field *members, size_t count)
+{
+	const char *names[32];
+	uint32_t seen = 0, needed = 0;
+	tl__fields f;
+	size_t at;
+
+	for (at = 0; at < count; at++) {
+		names[at] = members[at].name;
+		needed |= members[at].needed ? 1u << at : 0;
+	}
+	tl__fields_open(&f, document, arena, what, wrong_shape);
+	tl__fields_enter(&f, TL__JSON_OBJECT);
+	while (tl__fields_member(&f, names, count, &seen, &at))
+		read_member(&f, &members[at]);
+	tl__fields_need(&f, names, seen, needed);
+	return tl__fields_whole(&f);
+}

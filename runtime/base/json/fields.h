@@ -49,4 +49,26 @@ void tl__fields_bool(tl__fields *f, bool *out);
 /* The text of the value that follows, verbatim: a view into the document. */
 void tl__fields_verbatim(tl__fields *f, tl_str *out);
 
+/* --- a whole document by a table -------------------------------------------------------------- */
+
+typedef enum tl__field_kind {
+	TL__FIELD_TEXT,     /* tl_str */
+	TL__FIELD_VERBATIM, /* tl_str */
+	TL__FIELD_U64       /* uint64_t */
+} tl__field_kind;
+
+typedef struct tl__field {
+	const char *name;
+	tl__field_kind kind;
+	void *out; /* stays as it is when the member is absent */
+	bool needed;
+} tl__field;
+
+/* Reads an object with these members (at most 32) and passes over others. TL_OK or the failure. */
+int tl__fields_read(tl_str document, tl__arena *arena, const char *what, int wrong_shape,
+	const tl__field *members, size_t count) TL_MUST_USE;
+#define TL__FIELDS_READ(document, arena, what, wrong_shape, members)                               \
+	tl__fields_read(                                                                           \
+		document, arena, what, wrong_shape, members, sizeof(members) / sizeof *(members))
+
 #endif

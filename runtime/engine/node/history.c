@@ -26,17 +26,11 @@ typedef struct gathered {
 /* The record's `started_at`; ptr NULL when it cannot be read. */
 static tl_str started_at(tl__arena *arena, tl_str json)
 {
-	static const char *const names[] = {"started_at"};
 	tl_str text = TL__STR_NULL;
-	tl__fields f;
-	uint32_t seen = 0;
-	size_t at;
+	const tl__field members[] = {{"started_at", TL__FIELD_TEXT, &text, false}};
+	int rc = TL__FIELDS_READ(json, arena, "history record", TL_E_STORE_DAMAGED, members);
 
-	tl__fields_open(&f, json, arena, "history record", TL_E_STORE_DAMAGED);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 1, &seen, &at))
-		tl__fields_text(&f, &text);
-	return tl__fields_whole(&f) == TL_OK ? text : TL__STR_NULL;
+	return rc == TL_OK ? text : TL__STR_NULL;
 }
 
 /* Records that cannot be read are passed over. */

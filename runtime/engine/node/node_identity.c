@@ -76,21 +76,13 @@ static int write_incarnation(tl_node *node, const char *identity)
 /* Whether the document is readable and of this file. */
 static bool read_incarnation(tl_node *node, tl_str document, const char *identity)
 {
-	static const char *const names[] = {"incarnation", "file"};
 	tl__arena arena = TL__ARENA_INIT;
-	tl_str texts[2] = {TL__STR_NULL, TL__STR_NULL};
-	uint32_t seen = 0;
-	size_t at;
-	tl__fields f;
-	bool good;
-
-	tl__fields_open(&f, document, &arena, "incarnation", TL_E_STORE_DAMAGED);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 2, &seen, &at))
-		tl__fields_text(&f, &texts[at]);
-	good = tl__fields_whole(&f) == TL_OK && texts[0].ptr && texts[1].ptr &&
-	       unhex(texts[0], node->incarnation, sizeof node->incarnation) &&
-	       tl__str_eq(texts[1], tl__str_z(identity));
+	tl_str hex = TL__STR_NULL, file = TL__STR_NULL;
+	const tl__field members[] = {
+		{"incarnation", TL__FIELD_TEXT, &hex, true}, {"file", TL__FIELD_TEXT, &file, true}};
+	int rc = TL__FIELDS_READ(document, &arena, "incarnation", TL_E_STORE_DAMAGED, members);
+	bool good = rc == TL_OK && unhex(hex, node->incarnation, sizeof node->incarnation) &&
+		    tl__str_eq(file, tl__str_z(identity));
 	tl__arena_free(&arena);
 	return good;
 }

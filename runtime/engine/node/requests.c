@@ -15,26 +15,17 @@
 
 int tl__request_read(tl__arena *arena, tl_str json, tl__request *out)
 {
-	static const char *const names[] = {"tree_id", "requesting_pubkey", "requesting_key_name",
-		"requested_permission", "timestamp", "status", "peer_address"};
-	tl_str *const members[] = {&out->tree_id, &out->pubkey, &out->name, &out->permission_json,
-		&out->timestamp, &out->status, &out->address};
-	tl__fields f;
-	uint32_t seen = 0;
-	size_t at;
+	const tl__field members[] = {{"tree_id", TL__FIELD_TEXT, &out->tree_id, true},
+		{"requesting_pubkey", TL__FIELD_TEXT, &out->pubkey, true},
+		{"requesting_key_name", TL__FIELD_TEXT, &out->name, true},
+		{"requested_permission", TL__FIELD_VERBATIM, &out->permission_json, true},
+		{"timestamp", TL__FIELD_TEXT, &out->timestamp, true},
+		{"status", TL__FIELD_VERBATIM, &out->status, true},
+		{"peer_address", TL__FIELD_VERBATIM, &out->address, false}};
 	int rc;
 
 	memset(out, 0, sizeof *out);
-	tl__fields_open(&f, json, arena, "access request", TL_E_STORE_DAMAGED);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 7, &seen, &at)) {
-		if (at == 3 || at >= 5)
-			tl__fields_verbatim(&f, members[at]);
-		else
-			tl__fields_text(&f, members[at]);
-	}
-	tl__fields_need(&f, names, seen, 0x3f);
-	rc = tl__fields_whole(&f);
+	rc = TL__FIELDS_READ(json, arena, "access request", TL_E_STORE_DAMAGED, members);
 	if (rc == TL_OK)
 		rc = tl_id_parse(&out->db, out->tree_id);
 	if (rc == TL_OK)
@@ -128,31 +119,21 @@ static int put_present(tl_node *node, const tl__request *r, tl__buf *out)
 /* Who decided it and when, of the stored status. */
 static int read_decision(tl__arena *arena, tl_str status, tl_str *by, tl_str *at)
 {
-	static const char *const kinds[] = {"Approved", "Rejected"};
-	static const char *const names[] = {
-		"approved_by", "rejected_by", "approval_time", "rejection_time"};
 	tl_str inner = TL__STR_NULL;
-	uint32_t seen = 0;
-	tl__fields f;
-	size_t index;
-	int rc;
+	const tl__field kinds[] = {{"Approved", TL__FIELD_VERBATIM, &inner, false},
+		{"Rejected", TL__FIELD_VERBATIM, &inner, false}};
+	const tl__field members[] = {{"approved_by", TL__FIELD_TEXT, by, false},
+		{"rejected_by", TL__FIELD_TEXT, by, false},
+		{"approval_time", TL__FIELD_TEXT, at, false},
+		{"rejection_time", TL__FIELD_TEXT, at, false}};
+	int rc = TL_OK;
 
 	*by = *at = TL__STR_NULL;
-	if (!tl__str_starts(status, TL__STR("{")))
-		return TL_OK;
-	tl__fields_open(&f, status, arena, "decision", TL_E_STORE_DAMAGED);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, kinds, 2, &seen, &index))
-		tl__fields_verbatim(&f, &inner);
-	rc = tl__fields_whole(&f);
-	if (rc != TL_OK || !inner.ptr)
-		return rc;
-	seen = 0;
-	tl__fields_open(&f, inner, arena, "decision", TL_E_STORE_DAMAGED);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 4, &seen, &index))
-		tl__fields_text(&f, index < 2 ? by : at);
-	return tl__fields_whole(&f);
+	if (tl__str_starts(status, TL__STR("{")))
+		rc = TL__FIELDS_READ(status, arena, "decision", TL_E_STORE_DAMAGED, kinds);
+	if (rc == TL_OK && inner.ptr)
+		rc = TL__FIELDS_READ(inner, arena, "decision", TL_E_STORE_DAMAGED, members);
+	return rc;
 }
 
 static void put_text(tl__buf *out, const char *name, tl_str text)
@@ -167,22 +148,14 @@ static void put_text(tl__buf *out, const char *name, tl_str text)
 /* "http:203.0.113.9:51000" of the stored object. */
 static int put_address(tl__arena *arena, tl_str address, tl__buf *out)
 {
-	static const char *const names[] = {"transport_type", "address"};
 	tl_str parts[2] = {TL__STR_NULL, TL__STR_NULL};
+	const tl__field members[] = {{"transport_type", TL__FIELD_TEXT, &parts[0], true},
+		{"address", TL__FIELD_TEXT, &parts[1], true}};
 	tl__buf text = TL__BUF_INIT;
-	uint32_t seen = 0;
-	tl__fields f;
-	size_t at;
 	int rc = TL_OK;
 
-	if (tl__str_starts(address, TL__STR("{"))) {
-		tl__fields_open(&f, address, arena, "address", TL_E_STORE_DAMAGED);
-		tl__fields_enter(&f, TL__JSON_OBJECT);
-		while (tl__fields_member(&f, names, 2, &seen, &at))
-			tl__fields_text(&f, &parts[at]);
-		tl__fields_need(&f, names, seen, 3);
-		rc = tl__fields_whole(&f);
-	}
+	if (tl__str_starts(address, TL__STR("{")))
+		rc = TL__FIELDS_READ(address, arena, "address", TL_E_STORE_DAMAGED, members);
 	if (rc == TL_OK && parts[0].ptr)
 		tl__buf_format(&text, "%.*s:%.*s", TL__STR_ARG(parts[0]), TL__STR_ARG(parts[1]));
 	if (rc == TL_OK)
@@ -241,7 +214,7 @@ static int check_state(const char *state)
 		strcmp(state, "rejected") == 0)
 		return TL_OK;
 	return tl__fail(TL_E_BAD_ARGUMENT,
-		"\"%s\" is no state of an access tl__request; it is pending, approved or rejected",
+		"\"%s\" is no state of an access request; it is pending, approved or rejected",
 		state);
 }
 

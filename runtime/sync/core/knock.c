@@ -121,22 +121,14 @@ void tl__knock_drop(tl__sync *sync, const tl_key *key)
 
 int tl__knock_load(tl__sync *sync, tl_str key_text, tl_str document)
 {
-	static const char *const names[] = {"last"};
 	tl__arena arena = TL__ARENA_INIT;
 	tl_str last = TL__STR_NULL;
-	uint32_t seen = 0;
-	tl__fields f;
+	const tl__field members[] = {{"last", TL__FIELD_TEXT, &last, false}};
 	tl_key key;
-	size_t at;
 	int rc = tl_key_parse(&key, key_text);
 
-	if (rc != TL_OK)
-		return rc;
-	tl__fields_open(&f, document, &arena, "knock document", TL_E_BAD_MESSAGE);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 1, &seen, &at))
-		tl__fields_text(&f, &last);
-	rc = tl__fields_whole(&f);
+	if (rc == TL_OK)
+		rc = TL__FIELDS_READ(document, &arena, "knock document", TL_E_BAD_MESSAGE, members);
 	if (rc == TL_OK && !find(sync, &key) && sync->knock_count < TL__SYNC_MAX_KNOCKING) {
 		tl__sync_knock *knock = add(sync, &key);
 

@@ -186,28 +186,15 @@ static bool hex_bytes(tl_str text, uint8_t *out, size_t len)
 
 static int read_cursor(tl_str text, bool *has, tl__v1_cursor *out, tl__arena *arena)
 {
-	static const char *const names[] = {"incarnation", "n", "c"};
 	tl_str incarnation = TL__STR_NULL, c = TL__STR_NULL;
-	uint32_t seen = 0;
-	tl__fields f;
-	size_t at;
+	const tl__field members[] = {{"incarnation", TL__FIELD_TEXT, &incarnation, true},
+		{"n", TL__FIELD_U64, &out->n, true}, {"c", TL__FIELD_TEXT, &c, true}};
 	int rc;
 
 	*has = false;
 	if (tl__str_eq(text, TL__STR("null")))
 		return TL_OK;
-	tl__fields_open(&f, text, arena, "cursor", TL_E_BAD_MESSAGE);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 3, &seen, &at)) {
-		if (at == 0)
-			tl__fields_text(&f, &incarnation);
-		else if (at == 1)
-			tl__fields_u64(&f, &out->n);
-		else
-			tl__fields_text(&f, &c);
-	}
-	tl__fields_need(&f, names, seen, 7);
-	rc = tl__fields_whole(&f);
+	rc = TL__FIELDS_READ(text, arena, "cursor", TL_E_BAD_MESSAGE, members);
 	if (rc != TL_OK)
 		return rc;
 	if (!hex_bytes(incarnation, out->incarnation, sizeof out->incarnation) ||
@@ -219,30 +206,18 @@ static int read_cursor(tl_str text, bool *has, tl__v1_cursor *out, tl__arena *ar
 
 int tl__pair_load_cursors(tl__pair *pair, tl_str document)
 {
-	static const char *const names[] = {"sure", "seen", "since"};
 	tl__arena arena = TL__ARENA_INIT;
-	tl_str sure = TL__STR("null"), seen_text = TL__STR("null");
+	tl_str sure = TL__STR("null"), seen = TL__STR("null");
 	uint64_t since = 0;
-	uint32_t seen = 0;
-	tl__fields f;
-	size_t at;
-	int rc;
+	const tl__field members[] = {{"sure", TL__FIELD_VERBATIM, &sure, false},
+		{"seen", TL__FIELD_VERBATIM, &seen, false},
+		{"since", TL__FIELD_U64, &since, false}};
+	int rc = TL__FIELDS_READ(document, &arena, "cursor document", TL_E_BAD_MESSAGE, members);
 
-	tl__fields_open(&f, document, &arena, "cursor document", TL_E_BAD_MESSAGE);
-	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 3, &seen, &at)) {
-		if (at == 0)
-			tl__fields_verbatim(&f, &sure);
-		else if (at == 1)
-			tl__fields_verbatim(&f, &seen_text);
-		else
-			tl__fields_u64(&f, &since);
-	}
-	rc = tl__fields_whole(&f);
 	if (rc == TL_OK)
 		rc = read_cursor(sure, &pair->has_sure, &pair->sure, &arena);
 	if (rc == TL_OK)
-		rc = read_cursor(seen_text, &pair->has_seen, &pair->seen, &arena);
+		rc = read_cursor(seen, &pair->has_seen, &pair->seen, &arena);
 	pair->sure_since = (int64_t)since;
 	if (rc != TL_OK)
 		pair->has_sure = pair->has_seen = false;
