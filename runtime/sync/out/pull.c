@@ -360,12 +360,18 @@ static void end_check(tl__sync *sync, tl__session *session)
 }
 
 /* Called whenever something came back. */
+/* Pages that are stored while the next one is asked for: none where it may well be junk. */
+static unsigned most_ahead(const tl__session *session)
+{
+	return session->gain.doubted || session->gain.idle > 0 ? 1 : MAX_INGESTS;
+}
+
 static void go_on(tl__sync *sync, tl__session *session)
 {
 	if (session->failing || session->call != 0 || session->works > 0)
 		return;
 	if (!session->answered_all) {
-		if (session->ingests < MAX_INGESTS)
+		if (session->ingests < most_ahead(session))
 			ask(sync, session);
 		return;
 	}
