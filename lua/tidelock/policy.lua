@@ -7,72 +7,81 @@ local KINDS, ANSWERS = preset.KINDS, preset.ANSWERS
 
 local M = { usual = preset.usual, grant = preset.grant, deny = preset.deny, first = preset.first }
 
+-- Each closure is fn(req, peer, db, db_name, encrypted) and asks the one behind it where it has no answer.
+-- What presets look at stands beside the request, which is made for functions alone.
+local function nothing() end
+
 -- usual and grant speak of proven devices only, deny of everybody who is not told apart.
-local function compile_preset(p)
-	local op, keys, database, encrypted, where = p.op, p.peer, p.database, p.encrypted, p.where
-	local reason, at, rate, page, gives = p.reason, p.at, p.rate, p.page, p.op ~= 'deny'
-	return function(req, peer)
-		if keys or gives then
-			if peer == nil or keys and not keys[peer] then
-				return nil
+local function compile_preset(p, rest)
+	local op, reason, at, rate, page, keys = p.op, p.reason, p.at, p.rate, p.page, p.peer
+	local database, secure, where, gives = p.database, p.encrypted, p.where, p.op ~= 'deny'
+	if not (database or secure ~= nil or where) and (keys or not gives) then -- these are most
+		return keys and function(req, peer, ...)
+			if keys[peer] then
+				return op, reason, at, rate, page
 			end
+			return rest(req, peer, ...)
+		end or function() return op, reason, at, rate, page end
+	end
+	return function(req, peer, db, db_name, encrypted)
+		if (not keys and not gives or peer ~= nil and (not keys or keys[peer]))
+			and (not database or db == nil and gives or db ~= nil and database(db_name, db))
+			and (secure == nil or secure == encrypted) and (not where or where(req) == true) then
+			return op, reason, at, rate, page
 		end
-		if database then
-			local db = req.db
-			if db == nil and not gives or db ~= nil and not database(req.db_name, db) then
-				return nil
-			end
-		end
-		if encrypted ~= nil and (req.encrypted == true) ~= encrypted or where and where(req) ~= true then
-			return nil
-		end
-		return op, reason, at, rate, page
+		return rest(req, peer, db, db_name, encrypted)
 	end
 end
 
-local function compile_function(fn, at)
-	return function(req)
+local function compile_function(fn, at, rest)
+	return function(req, ...)
 		local answer, reason = fn(req)
 		if answer ~= nil and not ANSWERS[answer] or reason ~= nil and type(reason) ~= 'string' then
 			schema.refuse(nil, "a policy answers nil, 'usual', 'grant' or 'deny' and a reason, not %s, %s",
 				tostring(answer), tostring(reason))
+		elseif answer == nil then
+			return rest(req, ...)
 		end
 		return answer, reason, at
 	end
 end
 
--- Appends the closures that may answer this kind.
-local function collect(value, kind, at, into)
+-- What may answer this kind, in front of `rest`. `reads` is told what it looks at.
+local function chain(value, kind, at, rest, reads)
 	if type(value) == 'function' then
-		into[#into + 1] = compile_function(value, at)
+		reads.request = true
+		return compile_function(value, at, rest)
 	elseif value.op == 'first' then
-		for _, one in ipairs(value.list) do
-			collect(one, kind, value.at, into)
+		for i = #value.list, 1, -1 do
+			rest = chain(value.list[i], kind, value.at, rest, reads)
 		end
-	elseif value.may[kind] then
-		into[#into + 1] = compile_preset(value)
+		return rest
+	elseif not value.may[kind] then
+		return rest
 	end
+	reads.request = reads.request or value.where ~= nil
+	reads.database = reads.database or value.database ~= nil
+	return compile_preset(value, rest)
 end
 
---- fn(req): answer, reason, place, rate, page of the first that answers.
-function M.compile(value)
-	local by_kind = {}
-	local op = type(value) == 'table' and value.op
+--- fn(req, peer, db, db_name, encrypted) for requests of one kind: answer, reason, place, rate, page of the
+--- first that answers. And whether it looks at the request, and at the database; what it does not may be nil.
+function M.compile_kind(value, kind)
+	local op, reads = type(value) == 'table' and value.op, { request = false, database = false }
 	if type(value) ~= 'function' and op ~= 'first' and not ANSWERS[op] then
 		schema.refuse(nil, 'a policy is a preset, policy.first { … } or a function, and not a %s', type(value))
 	end
+	return chain(value, kind, nil, nothing, reads), reads.request, reads.database
+end
+
+--- The same for requests of every kind, fn(req).
+function M.compile(value)
+	local by_kind = {}
 	for kind in pairs(KINDS) do
-		by_kind[kind] = {}
-		collect(value, kind, nil, by_kind[kind])
+		by_kind[kind] = M.compile_kind(value, kind)
 	end
 	return function(req)
-		local list, peer = by_kind[req.kind], req.peer
-		for i = 1, #list do
-			local answer, reason, at, rate, page = list[i](req, peer)
-			if answer then
-				return answer, reason, at, rate, page
-			end
-		end
+		return by_kind[req.kind](req, req.peer, req.db, req.db_name, req.encrypted == true)
 	end
 end
 

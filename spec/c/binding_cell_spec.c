@@ -97,7 +97,7 @@ static tlua_cell_options options_of(host *h, const char *text)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-static void ask(tlua_policy *policy, const char *kind, unsigned number, tlua_verdict *out)
+static void ask(tlua_policy *policy, tlua_kind kind, unsigned number, tlua_verdict *out)
 {
 	char key[TL_KEY_TEXT_LEN + 1];
 	tlua_request request = {
@@ -121,11 +121,11 @@ static bool live_at(size_t n, bool lasting)
 	CHECK(h.fired || end == TLUA_FINE);
 	CHECK(end == TLUA_FINE || (end == TLUA_NO_MEMORY && strstr(why.text, "memory") && !policy));
 	if (end == TLUA_FINE) {
-		ask(policy, "write", 1, &verdict);
+		ask(policy, TLUA_KIND_WRITE, 1, &verdict);
 		CHECK(verdict.answer == TLUA_DENY);
 		CHECK(verdict.failed ? h.fired : strcmp(verdict.reason, "screens only read") == 0);
 		h.fails = 0;
-		ask(policy, "read", 1, &verdict);
+		ask(policy, TLUA_KIND_READ, 1, &verdict);
 		CHECK(verdict.answer == TLUA_USUAL && verdict.rate == 1 << 20 && !verdict.failed);
 	}
 	tlua_policy_close(policy);
@@ -196,7 +196,7 @@ static void *ask_in_turn(void *ud)
 
 		if (!policy)
 			continue;
-		ask(policy, "write", (unsigned)i % 4, &verdict);
+		ask(policy, TLUA_KIND_WRITE, (unsigned)i % 4, &verdict);
 		give_policy(policy, verdict.answer == (i % 2 ? TLUA_DENY : TLUA_USUAL));
 	}
 	return NULL;
@@ -288,7 +288,8 @@ static void fields_are_made_once_and_when_read(void)
 	CHECK(tlua_cell_call(cell, &call, &why) == TLUA_RAISED &&
 		strstr(why.text, "during its call"));
 	call.function = tlua_cell_function(cell, "again");
-	CHECK(tlua_cell_call(cell, &call, &why) == TLUA_FINE && strcmp(a.answer, "1") == 0);
+	CHECK(tlua_cell_call(cell, &call, &why) == TLUA_RAISED &&
+		strstr(why.text, "during its call"));
 	call.function = tlua_cell_function(cell, "wrong");
 	CHECK(tlua_cell_call(cell, &call, &why) == TLUA_RAISED);
 	CHECK(strcmp(why.text,
@@ -317,11 +318,11 @@ static void a_keyring_of_the_largest_size_lies_outside_the_cell(void)
 		printf("%s %s\n", why.where, why.text);
 	REQUIRE(policy != NULL);
 	CHECK(tlua_cell_memory(tlua_policy_cell(policy)) < 1 << 20);
-	ask(policy, "write", TLUA_RING_KEYS - 1, &verdict);
+	ask(policy, TLUA_KIND_WRITE, TLUA_RING_KEYS - 1, &verdict);
 	CHECK(verdict.answer == TLUA_DENY && strcmp(verdict.where, "policy.lua:4") == 0);
-	ask(policy, "write", TLUA_RING_KEYS - 2, &verdict);
+	ask(policy, TLUA_KIND_WRITE, TLUA_RING_KEYS - 2, &verdict);
 	CHECK(verdict.answer == TLUA_USUAL && strcmp(verdict.where, "policy.lua:5") == 0);
-	ask(policy, "read", TLUA_RING_KEYS, &verdict);
+	ask(policy, TLUA_KIND_READ, TLUA_RING_KEYS, &verdict);
 	CHECK(verdict.answer == TLUA_DENY && strcmp(verdict.reason, "unknown device") == 0);
 	tlua_policy_close(policy);
 	h.keys++;

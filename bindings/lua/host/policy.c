@@ -8,8 +8,14 @@
 
 struct tlua_policy {
 	tlua_cell *cell;
-	tlua_ref compiled;
+	struct compiled {
+		tlua_ref function;
+		bool reads_request, reads_database; /* beside who asks */
+	} compiled[TLUA_KIND_COUNT];
 };
+
+const char *const tlua_kind_names[] = {
+	"connect", "dial", "list", "read", "write", "create", "request", "fetch", NULL};
 
 static const char *const answers[] = {NULL, "usual", "grant", "deny"};
 
@@ -68,7 +74,7 @@ static void push_field(lua_State *L, void *ud, size_t index)
 	const tlua_request *r = ud;
 
 	switch (index) {
-	case KIND: lua_pushstring(L, r->kind); break;
+	case KIND: lua_pushstring(L, tlua_kind_names[r->kind]); break;
 	case PEER: push_text(L, r->peer); break;
 	case KEYS: push_keys(L, r); break;
 	case NAME: push_text(L, r->name); break;
@@ -95,14 +101,24 @@ static void push_field(lua_State *L, void *ud, size_t index)
 typedef struct decision {
 	tlua_lazy lazy; /* its ud is the request */
 	tlua_verdict *verdict;
+	const struct compiled *compiled;
 } decision;
 
 static int push_request(lua_State *L, void *ud)
 {
+	const tl_str nothing = {NULL, 0};
 	const decision *d = ud;
+	const tlua_request *request = d->lazy.ud;
 
-	tlua_push_lazy(L, &d->lazy);
-	return 1;
+	if (d->compiled->reads_request)
+		tlua_push_lazy(L, &d->lazy);
+	else
+		lua_pushnil(L);
+	push_text(L, request->peer);
+	push_text(L, d->compiled->reads_database ? request->db : nothing);
+	push_text(L, d->compiled->reads_database ? request->db_name : nothing);
+	lua_pushboolean(L, request->encrypted);
+	return 5;
 }
 
 static tlua_answer answer_of(lua_State *L)
@@ -137,8 +153,7 @@ static void take_verdict(lua_State *L, void *ud)
 	lua_settop(L, 5);
 	verdict->answer = answer_of(L);
 	copy_text(L, 2, verdict->reason, sizeof verdict->reason);
-	if (lua_isstring(L, 3))
-		copy_text(L, 3, verdict->where, sizeof verdict->where);
+	copy_text(L, 3, verdict->where, sizeof verdict->where);
 	verdict->rate = (uint64_t)lua_tointeger(L, 4);
 	verdict->page = (uint64_t)lua_tointeger(L, 5);
 }
@@ -147,44 +162,71 @@ static void describe(void *ud, char *out, size_t size)
 {
 	const tlua_request *r = ((decision *)ud)->lazy.ud;
 
-	snprintf(out, size, "%s peer=%.*s db=%.*s name=%.*s", r->kind, (int)r->peer.len,
-		r->peer.ptr ? r->peer.ptr : "", (int)r->db.len, r->db.ptr ? r->db.ptr : "",
-		(int)r->db_name.len, r->db_name.ptr ? r->db_name.ptr : "");
+	snprintf(out, size, "%s peer=%.*s db=%.*s name=%.*s", tlua_kind_names[r->kind],
+		(int)r->peer.len, r->peer.ptr ? r->peer.ptr : "", (int)r->db.len,
+		r->db.ptr ? r->db.ptr : "", (int)r->db_name.len,
+		r->db_name.ptr ? r->db_name.ptr : "");
+}
+
+static void deny_failed(tlua_verdict *out, const tlua_failure *why)
+{
+	*out = (tlua_verdict){.answer = TLUA_DENY, .failed = true};
+	snprintf(out->where, sizeof out->where, "%s", why->where);
+	snprintf(out->reason, sizeof out->reason, "the policy failed: %.150s", why->text);
 }
 
 void tlua_policy_decide(tlua_policy *policy, const tlua_request *request, tlua_verdict *out)
 {
-	decision d = {{"a request", fields, push_field, (void *)(uintptr_t)request}, out};
+	const struct compiled *compiled = &policy->compiled[request->kind];
+	decision d = {{"a request", fields, push_field, (void *)(uintptr_t)request}, out, compiled};
 	const tlua_call call = {
-		TLUA_DECIDE, policy->compiled, push_request, take_verdict, describe, &d};
+		TLUA_DECIDE, compiled->function, push_request, take_verdict, describe, &d};
 	tlua_failure why;
 
-	out->answer = TLUA_NO_OPINION;
-	out->reason[0] = 0;
-	out->rate = out->page = 0;
 	out->failed = false;
-	snprintf(out->where, sizeof out->where, "%s", tlua_cell_name(policy->cell));
-	if (tlua_cell_call(policy->cell, &call, &why) == TLUA_FINE)
-		return;
-	out->answer = TLUA_DENY;
-	out->failed = true;
-	out->rate = out->page = 0;
-	snprintf(out->where, sizeof out->where, "%s", why.where);
-	snprintf(out->reason, sizeof out->reason, "the policy failed: %.150s", why.text);
+	out->where[0] = 0;
+	if (tlua_cell_call(policy->cell, &call, &why) != TLUA_FINE)
+		deny_failed(out, &why);
+	else if (out->where[0] == 0)
+		snprintf(out->where, sizeof out->where, "%s", tlua_cell_name(policy->cell));
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-/* The file's value at 1: a closure of it by the library's half. */
+typedef struct compiling {
+	const char *kind;
+	struct compiled *compiled;
+} compiling;
+
+/* The file's value at 1, what is being compiled at 2: a closure by the library's half. */
 static int compile(lua_State *L)
 {
+	compiling *c = lua_touserdata(L, 2);
+
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "tidelock.policy");
 	lua_call(L, 1, 1);
-	lua_getfield(L, -1, "compile");
+	lua_getfield(L, -1, "compile_kind");
 	lua_pushvalue(L, 1);
-	lua_call(L, 1, 1);
+	lua_pushstring(L, c->kind);
+	lua_call(L, 2, 3);
+	c->compiled->reads_request = lua_toboolean(L, -2);
+	c->compiled->reads_database = lua_toboolean(L, -1);
+	lua_pop(L, 2);
 	return 1;
+}
+
+static tlua_end compile_all(tlua_policy *policy, tlua_failure *why)
+{
+	tlua_end end = TLUA_FINE;
+
+	for (int kind = 0; kind < TLUA_KIND_COUNT && end == TLUA_FINE; kind++) {
+		struct compiled *compiled = &policy->compiled[kind];
+		compiling c = {tlua_kind_names[kind], compiled};
+
+		end = tlua_cell_make(policy->cell, compile, &c, &compiled->function, why);
+	}
+	return end;
 }
 
 tlua_end tlua_policy_open(const tlua_cell_options *options, tlua_policy **out, tlua_failure *why)
@@ -200,7 +242,7 @@ tlua_end tlua_policy_open(const tlua_cell_options *options, tlua_policy **out, t
 	if (policy) {
 		end = tlua_cell_open(&mine, &policy->cell, why);
 		if (end == TLUA_FINE)
-			end = tlua_cell_make(policy->cell, compile, NULL, &policy->compiled, why);
+			end = compile_all(policy, why);
 	} else {
 		*why = (tlua_failure){.end = end, .text = "not enough memory"};
 	}

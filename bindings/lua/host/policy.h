@@ -9,10 +9,26 @@
 
 typedef struct tlua_policy tlua_policy;
 
+/* In the order of tl_policy_kind. */
+typedef enum tlua_kind {
+	TLUA_KIND_CONNECT,
+	TLUA_KIND_DIAL,
+	TLUA_KIND_LIST,
+	TLUA_KIND_READ,
+	TLUA_KIND_WRITE,
+	TLUA_KIND_CREATE,
+	TLUA_KIND_REQUEST,
+	TLUA_KIND_FETCH,
+	TLUA_KIND_COUNT
+} tlua_kind;
+
+/* "connect" ... "fetch", closed by NULL. */
+extern const char *const tlua_kind_names[];
+
 /* Texts are borrowed for the call; ptr NULL: nil. */
 typedef struct tlua_request {
-	const char *kind; /* connect list read write create request dial fetch */
-	tl_str peer;      /* the proven device key; ptr NULL: none is proven */
+	tlua_kind kind;
+	tl_str peer; /* the proven device key; ptr NULL: none is proven */
 	const tl_str *keys;
 	size_t key_count;              /* further keys that were proven */
 	tl_str name;                   /* as the owner calls the peer */

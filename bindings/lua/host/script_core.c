@@ -222,6 +222,39 @@ static int script_call(lua_State *L)
 	return end == TLUA_FINE ? count : fail(L, &why);
 }
 
+/* The file's value at 1, the data at 2: what tidelock.script.check says of it. */
+static int take_check(lua_State *L)
+{
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "tidelock.script.check");
+	lua_call(L, 1, 1);
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 2);
+	tlua_data_take(L, -2, lua_touserdata(L, 2));
+	tlua_data_take(L, -1, lua_touserdata(L, 2));
+	lua_pushnil(L);
+	return 1;
+}
+
+/* What a function says of the file's value, as data; nil and the failure. */
+static int made_of(lua_State *L, script *s, lua_CFunction take)
+{
+	plain_call plain = {{0}, {0}};
+	tlua_ref none;
+	tlua_failure why;
+	tlua_end end = tlua_cell_make(s->cell, take, &plain.results, &none, &why);
+	int count = end == TLUA_FINE ? protected(L, &plain, push_results, 0) : 0;
+
+	tlua_data_drop(&plain.results);
+	return end == TLUA_FINE ? count : fail(L, &why);
+}
+
+/* script:check(): 'policy', 'rules' or 'hook', and warnings, each { where =, text = } */
+static int script_check(lua_State *L)
+{
+	return made_of(L, tlua_check_handle(L, 1, SCRIPT_TYPE), take_check);
+}
+
 /* --- policies --------------------------------------------------------------------------------- */
 
 static tl_str text_field(lua_State *L, const char *name)
@@ -239,9 +272,12 @@ static void read_request(lua_State *L, tlua_request *r)
 		"db", "db_name", "address", "transport", "protocol", "outbound", "related",
 		"granted", "encrypted", "usual", "now", "permission", "key_name", NULL};
 
+	int kind;
+
 	tlua_check_options(L, 2, names);
-	r->kind = text_field(L, "kind").ptr;
-	luaL_argcheck(L, r->kind != NULL, 2, "a request has a kind");
+	kind = tlua_option_choice(L, 2, "kind", tlua_kind_names, TLUA_KIND_COUNT);
+	luaL_argcheck(L, kind != TLUA_KIND_COUNT, 2, "a request has a kind");
+	r->kind = (tlua_kind)kind;
 	r->peer = text_field(L, "peer");
 	r->name = text_field(L, "name");
 	r->said_name = text_field(L, "said_name");
@@ -361,22 +397,14 @@ static int take_names(lua_State *L)
 /* script:names(): everything that a script finds in its environment, in no order */
 static int script_names(lua_State *L)
 {
-	const script *s = tlua_check_handle(L, 1, SCRIPT_TYPE);
-	plain_call plain = {{0}, {0}};
-	tlua_ref none;
-	tlua_failure why;
-	tlua_end end = tlua_cell_make(s->cell, take_names, &plain.results, &none, &why);
-	int count = end == TLUA_FINE ? protected(L, &plain, push_results, 0) : 0;
-
-	tlua_data_drop(&plain.results);
-	return end == TLUA_FINE ? count : fail(L, &why);
+	return made_of(L, tlua_check_handle(L, 1, SCRIPT_TYPE), take_names);
 }
 
 int luaopen_tidelock_script_core(lua_State *L)
 {
 	static const luaL_Reg methods[] = {{"call", script_call}, {"decide", script_decide},
 		{"used", script_used}, {"failures", script_failures}, {"close", script_drop},
-		{"names", script_names}, {NULL, NULL}};
+		{"names", script_names}, {"check", script_check}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"open", core_open}, {NULL, NULL}};
 
 	tlua_new_type(L, SCRIPT_TYPE, methods, script_drop);

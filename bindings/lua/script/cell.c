@@ -9,6 +9,9 @@
 #define HANDLER 1
 #define ENTRY   2
 
+#define SMALL_CELL       (256 << 10) /* bytes */
+#define SMALL_CELL_PAUSE 1000        /* percent of what lives, until the next collection begins */
+
 static void *default_resize(void *ud, void *block, size_t size)
 {
 	(void)ud;
@@ -58,8 +61,7 @@ static tlua_end run(tlua_cell *cell, tlua_profile profile, int arguments, const 
 	tlua_limits_begin(cell, profile);
 	status = lua_pcall(cell->L, arguments, 0, HANDLER);
 	cell->lazy = NULL;
-	cell->lazy_table = NULL;
-	lua_sethook(cell->L, NULL, 0, 0);
+	cell->lazy_object = NULL;
 	if (status != LUA_OK || cell->end != TLUA_FINE)
 		end = tlua_failed(cell, status, call, why);
 	cell->budget = 0;
@@ -211,6 +213,14 @@ static bool new_state(tlua_cell *cell)
 	return true;
 }
 
+/* A script that is small when it is loaded makes garbage only, and the collector, which walks over
+ * all that lives, comes more seldom. */
+static void set_pace(tlua_cell *cell)
+{
+	if (cell->used < SMALL_CELL)
+		lua_gc(cell->L, LUA_GCINC, SMALL_CELL_PAUSE, 0, 0);
+}
+
 tlua_end tlua_cell_open(const tlua_cell_options *options, tlua_cell **out, tlua_failure *why)
 {
 	tlua_cell *cell = new_cell(options);
@@ -223,6 +233,7 @@ tlua_end tlua_cell_open(const tlua_cell_options *options, tlua_cell **out, tlua_
 		cell->loading = true;
 		end = run(cell, TLUA_LOAD, 1, NULL, why);
 		cell->loading = false;
+		set_pace(cell);
 	} else {
 		*why = (tlua_failure){.end = end, .text = "not enough memory"};
 		tlua_copy_text(why->where, sizeof why->where, options->name);
@@ -242,6 +253,7 @@ void tlua_cell_close(tlua_cell *cell)
 		lua_close(cell->L);
 	if (cell->locale)
 		freelocale(cell->locale);
+	tlua_pool_close(cell);
 	tlua_drop_rings(cell);
 	cell->release(cell->ud, cell);
 }

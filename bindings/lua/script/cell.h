@@ -147,17 +147,17 @@ size_t tlua_cell_peak(const tlua_cell *cell);   /* the most of the last call */
 
 /* --- lazy fields ------------------------------------------------------------------------------ */
 
-/* A table whose fields are made when the script reads them, once each. */
+/* An object whose fields, at most 64, are made when the script reads them, once each. */
 typedef struct tlua_lazy {
 	const char *what;         /* "a request", for errors */
-	const char *const *names; /* closed by NULL; the same array for the same kind of table */
+	const char *const *names; /* closed by NULL; the same array for the same kind of object */
 	/* Pushes one value for names[index]. Runs protected and may raise. */
 	void (*push)(lua_State *L, void *ud, size_t index);
 	void *ud;
 } tlua_lazy;
 
-/* For tlua_call.push: pushes the table. One at a time in a cell; when the call has ended, fields
- * that were not read raise. *lazy must live as long as the call. */
+/* For tlua_call.push: pushes the object. One at a time in a cell; when the call has ended, reading
+ * a field raises. *lazy must live as long as the call. */
 void tlua_push_lazy(lua_State *L, const tlua_lazy *lazy);
 
 /* --- plain data ------------------------------------------------------------------------------- */

@@ -21,6 +21,16 @@ typedef struct tlua_failures {
 	size_t place_count;
 } tlua_failures;
 
+#define TLUA_POOL_STEP 16  /* bytes */
+#define TLUA_POOL_MAX  512 /* larger blocks are the host's */
+
+typedef struct tlua_pool {
+	void *lists[TLUA_POOL_MAX / TLUA_POOL_STEP + 1]; /* free blocks, each holds the next */
+	char *at;                                        /* what was not cut yet */
+	size_t left;
+	struct chunk *chunks;
+} tlua_pool;
+
 struct tlua_cell {
 	lua_State *L;
 	locale_t locale; /* C: numbers and the order of strings */
@@ -33,6 +43,7 @@ struct tlua_cell {
 	/* memory */
 	size_t memory, string; /* limits */
 	size_t used, peak;
+	tlua_pool pool;
 	tlua_end refused; /* why the allocator said no the last time */
 	bool choked;      /* nothing grows any more until the call has ended */
 	/* the call */
@@ -43,7 +54,8 @@ struct tlua_cell {
 	char where[TLUA_WHERE_MAX];  /* of the failure */
 	bool loading;
 	const tlua_lazy *lazy;
-	const void *lazy_table;
+	const void *lazy_object;
+	uint64_t lazy_made; /* a bit for each field */
 	/* files and lines */
 	unsigned files;
 	tlua_ring *rings;
@@ -81,6 +93,13 @@ void tlua_note_where(lua_State *L);
 /* "policy.lua:7" of whoever called the running C function. */
 void tlua_caller(lua_State *L, char out[TLUA_WHERE_MAX]);
 
+/* --- small blocks (pool.c) -------------------------------------------------------------------- */
+
+/* `old_size` is 0 without a block. */
+void *tlua_pool_resize(tlua_cell *cell, void *old, size_t old_size, size_t size);
+void tlua_pool_release(tlua_cell *cell, void *block, size_t size);
+void tlua_pool_close(tlua_cell *cell);
+
 /* --- failures (failures.c) -------------------------------------------------------------------- */
 
 /* Copies what fits. */
@@ -106,11 +125,13 @@ void tlua_fill(lua_State *L, const char *module, const luaL_Reg *functions);
 void tlua_guard(lua_State *L, const char *what);
 void tlua_raise_unknown(lua_State *L, const char *what, const char *key, int names);
 
+/* Replaces the object at 1, where its fields are made when read, by a table of all of them. */
+bool tlua_spread_lazy(lua_State *L);
+
 int tlua_pairs(lua_State *L);   /* walk.c */
 int tlua_next(lua_State *L);    /* walk.c */
 int tlua_ipairs(lua_State *L);  /* walk.c */
 int tlua_format(lua_State *L);  /* format.c */
-int tlua_sort(lua_State *L);    /* sort.c */
 int tlua_print(lua_State *L);   /* say.c */
 int tlua_require(lua_State *L); /* require.c */
 /* Replaces the value at `index` by its text. Addresses are not shown: "(a table)". */

@@ -20,7 +20,7 @@ typedef struct set {
 
 static int set_index(lua_State *L)
 {
-	const set *s = luaL_checkudata(L, 1, SET_TYPE);
+	const set *s = lua_touserdata(L, 1); /* nobody but Lua itself calls this */
 	tl_str key = {NULL, 0};
 
 	tlua_charge(L, 4);
@@ -58,7 +58,7 @@ static void raise_unknown(lua_State *L, const tlua_ring *ring, const char *tag)
 /* The user value keeps the sets, so that the same name gives the same set. */
 static int ring_index(lua_State *L)
 {
-	const tlua_ring *ring = ((const handle *)luaL_checkudata(L, 1, RING_TYPE))->ring;
+	const tlua_ring *ring = ((const handle *)lua_touserdata(L, 1))->ring;
 	tl_str tag;
 	set *s;
 

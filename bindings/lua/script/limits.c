@@ -241,13 +241,13 @@ void *tlua_cell_allocate(void *ud, void *old, size_t old_size, size_t size)
 
 	if (size == 0) {
 		if (old)
-			cell->release(cell->ud, old);
+			tlua_pool_release(cell, old, before);
 		cell->used -= before;
 		return NULL;
 	}
 	if (size > before && !may_grow(cell, before, size, !old && old_size == LUA_TSTRING, !old))
 		return NULL;
-	block = cell->resize(cell->ud, old, size);
+	block = tlua_pool_resize(cell, old, before, size);
 	if (!block && size > before) {
 		cell->refused = TLUA_NO_MEMORY;
 		return NULL;

@@ -80,9 +80,19 @@ static bool grow_slots(slots *s, size_t count, const tlua_ring *ring,
 	return true;
 }
 
+/* Keys are random, so a part of one tells it from others. */
+static uint64_t hash_key(const char *key)
+{
+	uint64_t first, last;
+
+	memcpy(&first, key + PREFIX_LEN, sizeof first);
+	memcpy(&last, key + TL_KEY_TEXT_LEN - 2 - sizeof last, sizeof last);
+	return mix(mix(first) ^ last);
+}
+
 static uint64_t hash_key_at(const tlua_ring *ring, uint32_t i)
 {
-	return hash_of(ring->keys[i], TL_KEY_TEXT_LEN);
+	return hash_key(ring->keys[i]);
 }
 
 static uint64_t hash_tag_at(const tlua_ring *ring, uint32_t i)
@@ -98,7 +108,7 @@ static uint64_t hash_member_at(const tlua_ring *ring, uint32_t i)
 /* The slot of what is looked for, or the free one where it belongs. */
 static size_t find_key(const tlua_ring *ring, const char *key)
 {
-	size_t mask = ring->by_key.size - 1, slot = hash_of(key, TL_KEY_TEXT_LEN) & mask;
+	size_t mask = ring->by_key.size - 1, slot = hash_key(key) & mask;
 
 	while (ring->by_key.at[slot] &&
 		memcmp(ring->keys[ring->by_key.at[slot] - 1], key, TL_KEY_TEXT_LEN) != 0)

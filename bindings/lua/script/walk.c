@@ -160,28 +160,15 @@ static int step(lua_State *L)
 	return 2;
 }
 
-/* Makes every field of a table whose fields are made when read. */
-static void make_fields(lua_State *L)
-{
-	const tlua_cell *cell = tlua_cell_of(L);
-
-	if (!cell->lazy || lua_topointer(L, 1) != cell->lazy_table)
-		return;
-	for (const char *const *name = cell->lazy->names; *name; name++) {
-		lua_getfield(L, 1, *name);
-		lua_pop(L, 1);
-	}
-}
-
 int tlua_pairs(lua_State *L)
 {
 	bool sorted;
 	size_t count;
 
-	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
 	tlua_charge(L, 5);
-	make_fields(L);
+	if (!tlua_spread_lazy(L))
+		luaL_checktype(L, 1, LUA_TTABLE);
 	count = collect(L, &sorted);
 	if (!sorted)
 		sort_keys(L, count);
@@ -197,11 +184,11 @@ int tlua_next(lua_State *L)
 	key least = {0}, now;
 	bool any = false;
 
-	luaL_checktype(L, 1, LUA_TTABLE);
 	if (!lua_isnoneornil(L, 2))
 		luaL_error(L, "next(t) gives the first key only; walk over a table with pairs");
 	lua_settop(L, 1);
-	make_fields(L);
+	if (!tlua_spread_lazy(L))
+		luaL_checktype(L, 1, LUA_TTABLE);
 	tlua_charge_unknown(L);
 	lua_pushnil(L); /* the least key so far, at 2 */
 	lua_pushnil(L);

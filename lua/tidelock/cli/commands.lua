@@ -190,6 +190,36 @@ local function add_access_commands(p)
 	add_deciding('reject', 'Give nothing; asking again changes nothing.')
 end
 
+local KINDS = { connect = true, list = true, read = true, write = true, create = true, request = true,
+	dial = true, fetch = true }
+
+local function kind_of_request(text)
+	return KINDS[text] and text,
+		("'%s' is no kind; use connect, list, read, write, create, request, dial or fetch"):format(text)
+end
+
+local function add_script_commands(p)
+	local check = add(p, 'check', '[--json] <file> ...', 'Whether scripts are what a node would take.',
+		'Policies, lists of rules and hooks: what does not load, with its line, and presets that never answer.')
+	check:argument('files', 'The scripts.'):argname '<file>':args '+'
+	check:flag('--json', 'Answer in JSON.')
+	local try = add(p, 'try', '[OPTIONS] <file> --kind <kind>',
+		'What a policy answers, with reason, line and units.')
+	try:argument('file', 'The policy.')
+	try:option('--kind', 'connect, list, read, write, create, request, dial or fetch.'):count(1)
+		:convert(kind_of_request)
+	try:option('--peer', 'Device key of whoever asks; without it one that proves none.')
+	try:option('--db', 'Name or id of the database.')
+	try:option('--id', 'Id of the database whose name --db is.')
+	try:option('--name', 'What the owner calls the peer.')
+	try:option('--said-name', 'What the peer calls itself.')
+	try:flag('--related', 'A relation gives it.')
+	try:flag('--granted', 'A proven key has the permission.')
+	try:flag('--encrypted', 'The channel is encrypted.')
+	try:flag('--v0', 'By a peer of 0.2.0.')
+	try:flag('--json', 'Answer in JSON; errors too.')
+end
+
 --- The parser, and of each command its own by name. `wanted(command)` is called where its help is asked
 --- for.
 return function(wanted)
@@ -202,5 +232,6 @@ return function(wanted)
 	add_db_commands(p)
 	add_row_commands(p)
 	add_access_commands(p)
+	add_script_commands(p)
 	return p, children
 end

@@ -54,7 +54,7 @@ local function make(op, fields, at)
 			end
 		end
 	end
-	made.op, made.at = op, at
+	made.op, made.at, made.given = op, at, fields or {}
 	return made
 end
 

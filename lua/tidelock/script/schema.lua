@@ -106,29 +106,34 @@ end
 
 -- --- databases ----------------------------------------------------------------------------------
 
-local function is_id(pattern)
-	return text.starts(pattern, 'sha256:') or text.starts(pattern, 'blake3:')
-end
-
 --- A name with * and ?, an id, or a list of these: fn(name, id) tells whether one of them is meant.
 function M.databases(value, refuse)
-	local patterns = type(value) == 'table' and value or { value }
-	for _, pattern in ipairs(patterns) do
+	local ids, names, glob = {}, {}, text.glob
+	for _, pattern in ipairs(type(value) == 'table' and value or { value }) do
 		if type(pattern) ~= 'string' then
 			refuse('is a name with * and ?, an id, or a list of these, and not a %s', type(pattern))
+		elseif text.starts(pattern, 'sha256:') or text.starts(pattern, 'blake3:') then
+			ids[pattern] = true
+		else
+			names[#names + 1] = pattern
 		end
 	end
-	if #patterns == 0 then
+	if #names == 0 and next(ids) == nil then
 		refuse('names no database')
 	end
+	if #names == 1 and next(ids) == nil then -- mostly
+		local pattern = names[1]
+		return function(name)
+			return name ~= nil and glob(pattern, name)
+		end
+	end
 	return function(name, id)
-		for i = 1, #patterns do
-			local pattern = patterns[i]
-			if is_id(pattern) and pattern == id or name and text.glob(pattern, name) then
+		for i = 1, name and #names or 0 do
+			if glob(names[i], name) then
 				return true
 			end
 		end
-		return false
+		return ids[id] == true
 	end
 end
 

@@ -1,0 +1,86 @@
+-- Commands about scripts that decide: in cells of their own, without a node.
+local core = require 'tidelock.script_core'
+local crypto = require 'tidelock.crypto'
+local json = require 'tidelock.json'
+local shown = require 'tidelock.cli.show'
+
+local commands = {}
+
+local KEY = '^ed25519:' .. ('[%w+/]'):rep(43) .. '=$'
+
+-- --- check --------------------------------------------------------------------------------------
+
+-- { file, kind, warnings } or { file, where, text }.
+local function check_file(file)
+	local script <close>, why = core.open('work', file)
+	local kind, warnings = nil, nil
+	if script then
+		kind, warnings = script:check()
+		why = warnings
+	end
+	if kind == 'policy' then -- it has less room than this
+		local as_policy <close>, refusal = core.open('policy', file)
+		kind, why = as_policy and kind, refusal
+	end
+	if not kind then
+		return { file = file, good = false, where = why.where, text = why.text }
+	end
+	return { file = file, good = true, kind = kind, warnings = json.array(warnings) }
+end
+
+local function say_found(found)
+	if not found.good then
+		shown.say('%s: %s: %s', found.file, found.where, found.text)
+		return
+	end
+	shown.say('%s: a good %s', found.file, found.kind == 'rules' and 'list of rules' or found.kind)
+	for _, warning in ipairs(found.warnings) do
+		shown.say('  %s: %s', warning.where or found.file, warning.text)
+	end
+end
+
+function commands.check(options)
+	local all, bad = json.array(), 0
+	for _, file in ipairs(options.files) do
+		local found = check_file(file)
+		all[#all + 1] = found
+		bad = bad + (found.good and 0 or 1)
+	end
+	shown.show(options, json.encode(all), function()
+		for _, found in ipairs(all) do
+			say_found(found)
+		end
+	end)
+	return bad > 0 and 1 or 0
+end
+
+-- --- try ----------------------------------------------------------------------------------------
+
+-- A database that is told by its name alone has some id.
+local function request_of(options)
+	local db = options.db
+	local is_id = db and crypto.parse_id(db) ~= nil
+	return { kind = options.kind, peer = options.peer, name = options.name, said_name = options.said_name,
+		db = db and (is_id and db or options.id or crypto.id_of(db)), db_name = not is_id and db or nil,
+		related = options.related, granted = options.granted, encrypted = options.encrypted,
+		outbound = options.kind == 'dial' or options.kind == 'fetch', protocol = options.v0 and 0 or 1,
+		now = os.time() }
+end
+
+function commands.try(options)
+	local script <close>, why = core.open('policy', options.file)
+	if not script then
+		shown.refuse('bad_argument', '%s: %s', why.where, why.text)
+	elseif options.peer and not options.peer:find(KEY) then
+		shown.refuse('bad_key', "'%s' is no key: ed25519: and 44 characters", options.peer)
+	end
+	local verdict = script:decide(request_of(options))
+	verdict.units = script:used()
+	shown.show(options, json.encode(verdict), function()
+		shown.say('%s%s', verdict.answer or 'no opinion', verdict.reason and ': ' .. verdict.reason or '')
+		shown.say('%s, %d units', verdict.where, verdict.units)
+	end)
+	return verdict.failed and 1 or 0
+end
+
+return commands

@@ -1,0 +1,143 @@
+-- `tidelock check` and `tidelock try`: scripts that decide, without a node.
+local H = require 'spec.helper'
+local json = require 'tidelock.json'
+
+local FLEETS = 'examples/fleets/'
+
+local function key(letter)
+	return 'ed25519:' .. letter:rep(42) .. 'A='
+end
+
+local function check_text(text, name)
+	return H.run('check', H.write(H.folder() .. '/' .. (name or 'policy.lua'), text))
+end
+
+describe('check', function()
+	teardown(H.clean)
+
+	it('finds the fleets good, of each kind', function()
+		local status, out, err = H.run('check', FLEETS .. 'family/policy.lua', FLEETS .. 'family/rules.lua',
+			FLEETS .. 'game/hook.lua', FLEETS .. 'iot/policy.lua')
+		assert.are.same({ 0, '' }, { status, err })
+		assert.are.equal('examples/fleets/family/policy.lua: a good policy\n'
+			.. 'examples/fleets/family/rules.lua: a good list of rules\nexamples/fleets/game/hook.lua: a good hook\n'
+			.. 'examples/fleets/iot/policy.lua: a good policy\n', out)
+	end)
+
+	it('names the line of a mistake, and what was meant', function()
+		local before = "local policy = require 'tidelock.policy'\nlocal rule = require 'tidelock.rule'\n"
+		for text, said in pairs {
+			['return policy.first {\n policy.deny { reasn = "x" },\n}'] =
+				'policy.lua:4: policy.deny has no field reasn; did you mean reason?',
+			['return policy.first {\n policy.usual { may = "raed" } }'] =
+				'4: policy.usual: `may` has no kind raed; did you mean read?',
+			['return policy.first {\n policy.grant { peer = "*" } }'] = '4: policy.grant: `may` is needed',
+			['return policy.first {\n policy.usual { rate = "1MB/s" } }'] =
+				"is a whole number or like '1MiB/s', and not 1MB/s",
+			['return policy.first {\n policy.usual { peer = "anna" } }'] = '`peer` is a set of keys',
+			['return policy.first {\n policy.usual { encrypted = 1 } }'] =
+				'`encrypted` is a boolean, and not a number',
+			['return policy.first {\n policy.deny { rate = 1 } }'] = 'no `rate`',
+			['return policy.first { 1 }'] = 'number 1 is a number',
+			['return { rule { "a", databases = "*", peers = "all", evry = "1m" } }'] =
+				"rule 'a' has no field evry; did you mean every?",
+			['return { rule { databases = "*" } }'] = 'a rule begins with its name',
+			['return { rule { "a", databases = "*" } }'] = '`peers` is needed',
+			['return { rule { "a", databases = "*", peers = "*" } }'] = "`peers` is 'all' for everybody",
+			['return { rule { "a", databases = "*", peers = "all", priority = 10 } }'] =
+				'whole number from 0 to 9',
+			['return { rule { "a", databases = "*", peers = "all", direction = "psh" } }'] =
+				'did you mean push?',
+			['local a = { "a", databases = "*", peers = "all" }\nreturn { rule(a), rule(a) }'] =
+				"two rules 'a'",
+			['return { before_comit = print }'] = 'did you mean before_commit?',
+			['return { before_commit = 1 }'] = 'is a function, and not a number',
+			['return {}, 1'] = 'a good list of rules',
+			['return 5'] = 'and not a number',
+			['return policy.frist {}'] = 'policy.lua:3: ',
+			['local fleet = require "tidelock.keyring" "no.keys"'] =
+				"'no.keys' cannot be read: No such file",
+			['return prnt'] = 'there is no prnt here; did you mean print?',
+			['return {'] = 'policy.lua:3: ',
+		} do
+			local status, out = check_text(before .. text)
+			assert.is_truthy(out:find(said, 1, true), text .. '\n' .. out)
+			assert.are.equal(out:find 'a good' and 0 or 1, status)
+		end
+	end)
+
+	it('tells presets that never answer, and other surprises', function()
+		local status, out = check_text [[
+local policy = require 'tidelock.policy'
+return policy.first {
+	policy.grant { may = 'read', database = 'public-*' },
+	policy.usual { rate = '1MiB/s' },
+	policy.usual { database = 'notes' },
+	policy.deny 'no',
+	policy.deny { may = 'dial' },
+	policy.deny { may = 'write' },
+}]]
+		assert.are.equal(0, status)
+		for _, said in ipairs { 'policy.lua:3: databases are named by their admins', 'policy.lua:4: peers of 0.2.0',
+			'policy.lua:5: this never answers: what stands at policy.lua:4 comes before it',
+			'policy.lua:8: this never answers: what stands at policy.lua:6' } do
+			assert.is_truthy(out:find(said, 1, true), out)
+		end
+		assert.is_nil(out:find('policy.lua:7', 1, true))
+	end)
+
+	it('answers in JSON', function()
+		local status, out = H.run('check', '--json', FLEETS .. 'iot/policy.lua', 'nowhere.lua')
+		local found = json.decode(out)
+		assert.are.equal(1, status)
+		assert.are.equal('policy', found[1].kind)
+		assert.are.same({ false, 'nowhere.lua' }, { found[2].good, found[2].where })
+	end)
+
+	it('ends scripts that do not', function()
+		for _, text in ipairs { 'while true do end', 'return { before_commit = error({}) }',
+			'local t = {} while true do t[#t + 1] = { {} } end' } do
+			local status, out = check_text(text)
+			assert.are.equal(1, status)
+			assert.is_truthy(out:find('policy.lua:1: ', 1, true), out)
+		end
+	end)
+end)
+
+describe('try', function()
+	teardown(H.clean)
+
+	it('answers with reason, line and units', function()
+		local hub = FLEETS .. 'field/hub_policy.lua'
+		local status, out = H.run('try', hub, '--kind', 'write', '--peer', key 'V', '--db', 'site-7')
+		assert.are.equal(0, status)
+		assert.is_truthy(out:find '^deny: screens only read\nhub_policy.lua:6, %d+ units\n$', out)
+		status, out = H.run('try', hub, '--kind', 'dial', '--peer', key 'V', '--json')
+		local verdict = json.decode(out)
+		assert.are.same({ 0, false }, { status, verdict.failed })
+		assert.are.equal(json.null, verdict.answer or json.null)
+		status, out = H.run('try', FLEETS .. 'company/policy.lua', '--kind', 'read', '--peer', key 'X', '--db',
+			'sha256:' .. ('0'):rep(62) .. 'aa', '--encrypted', '--json')
+		assert.are.same({ 0, 512 * 1024 }, { status, json.decode(out).rate })
+	end)
+
+	it('says what is wrong', function()
+		local status, _, err = H.run('try', FLEETS .. 'iot/policy.lua', '--kind', 'raed')
+		assert.are.equal(2, status)
+		assert.is_truthy(err:find 'read', err)
+		status, _, err = H.run('try', FLEETS .. 'iot/policy.lua', '--kind', 'read', '--peer', 'anna')
+		assert.are.equal(1, status)
+		assert.is_truthy(err:find "'anna' is no key", err)
+		status, _, err = H.run('try', FLEETS .. 'family/rules.lua', '--kind', 'read')
+		assert.are.equal(1, status)
+		assert.is_truthy(err:find 'a policy is a preset', err)
+	end)
+
+	it('tells a policy that fails', function()
+		local file = H.write(H.folder() .. '/policy.lua', 'return function(req)\n while true do end end')
+		local status, out = H.run('try', file, '--kind', 'read')
+		assert.are.equal(1, status)
+		assert.is_truthy(out:find('deny: the policy failed: a call may ', 1, true), out)
+		assert.is_truthy(out:find('policy.lua:2', 1, true), out)
+	end)
+end)
