@@ -55,6 +55,14 @@ function policy.deny(fields) end
 ---@param list tidelock.Policy[]
 ---@return tidelock.Policy
 function policy.first(list) end
+---Makes a function for requests of one kind, of the request, the peer, the id and the name of the database,
+---and whether the channel is encrypted: answer, reason, place, rate and page in bytes. And whether it looks
+---at the request, and at the database; what it does not may be nil.
+---@param value tidelock.Policy
+---@param kind string
+---@return fun(...): string?, string?, string?, integer?, integer?
+---@return boolean reads_request, boolean reads_database
+function policy.compile_kind(value, kind) end
 ---Makes a function of a policy: answer, reason, place, rate and page in bytes.
 ---@param value tidelock.Policy
 ---@return fun(req: tidelock.Request): string?, string?, string?, integer?, integer?

@@ -109,15 +109,17 @@ static void ask(tlua_policy *policy, tlua_kind kind, unsigned number, tlua_verdi
 }
 
 /* Opens, asks and closes; whether the failure has been met. */
-static bool live_at(size_t n, bool lasting)
+static bool live_at(size_t n, bool lasting, bool unpooled)
 {
 	host h = {.keys = 4, .fails = n, .lasting = lasting};
 	tlua_cell_options options = options_of(&h, policy_text);
 	tlua_failure why = {.end = TLUA_FINE};
 	tlua_policy *policy;
 	tlua_verdict verdict;
-	tlua_end end = tlua_policy_open(&options, &policy, &why);
+	tlua_end end;
 
+	options.unpooled = unpooled;
+	end = tlua_policy_open(&options, &policy, &why);
 	CHECK(h.fired || end == TLUA_FINE);
 	CHECK(end == TLUA_FINE || (end == TLUA_NO_MEMORY && strstr(why.text, "memory") && !policy));
 	if (end == TLUA_FINE) {
@@ -133,23 +135,26 @@ static bool live_at(size_t n, bool lasting)
 	return h.fired;
 }
 
-static void every_request_for_memory_may_fail(void)
+static size_t sweep(bool lasting, bool unpooled)
 {
 	size_t n = 1;
 
-	while (live_at(n, false) && spec_case_ok)
+	while (live_at(n, lasting, unpooled) && spec_case_ok)
 		n++;
 	printf("%zu requests failed\n", n - 1);
-	CHECK(n > 200);
+	return n;
+}
+
+static void every_request_for_memory_may_fail(void)
+{
+	CHECK(sweep(false, true) > 1000);
+	CHECK(sweep(false, false) > 20);
 }
 
 static void memory_may_end_at_every_request(void)
 {
-	size_t n = 1;
-
-	while (live_at(n, true) && spec_case_ok)
-		n++;
-	CHECK(n > 200);
+	CHECK(sweep(true, true) > 1000);
+	CHECK(sweep(true, false) > 20);
 }
 
 /* --- threads ---------------------------------------------------------------------------------- */

@@ -192,6 +192,7 @@ static tlua_cell *new_cell(const tlua_cell_options *options)
 	cell->resize = resize;
 	cell->release = options->release ? options->release : default_release;
 	cell->ud = options->ud;
+	cell->pooled = options->unpooled ? 0 : TLUA_POOL_MAX;
 	cell->memory = limits.memory;
 	cell->string = limits.string;
 	return cell;

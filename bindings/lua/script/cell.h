@@ -101,6 +101,7 @@ typedef struct tlua_cell_options {
 	/* Memory of the cell, as realloc and free; NULL: those. */
 	void *(*resize)(void *ud, void *block, size_t size);
 	void (*release)(void *ud, void *block);
+	bool unpooled; /* each block is asked for by itself, however small: for specifications */
 } tlua_cell_options;
 
 /* Compiles and runs the source under TLUA_LOAD; the options, but for what the functions use, need

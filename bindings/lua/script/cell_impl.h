@@ -22,7 +22,7 @@ typedef struct tlua_failures {
 } tlua_failures;
 
 #define TLUA_POOL_STEP 16  /* bytes */
-#define TLUA_POOL_MAX  512 /* larger blocks are the host's */
+#define TLUA_POOL_MAX  512 /* bytes of a block */
 
 typedef struct tlua_pool {
 	void *lists[TLUA_POOL_MAX / TLUA_POOL_STEP + 1]; /* free blocks, each holds the next */
@@ -40,6 +40,7 @@ struct tlua_cell {
 	void *(*resize)(void *ud, void *block, size_t size);
 	void (*release)(void *ud, void *block);
 	void *ud;
+	size_t pooled; /* blocks up to so many bytes are the pool's; 0: none are */
 	/* memory */
 	size_t memory, string; /* limits */
 	size_t used, peak;

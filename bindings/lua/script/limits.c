@@ -248,7 +248,10 @@ void *tlua_cell_allocate(void *ud, void *old, size_t old_size, size_t size)
 	if (size > before && !may_grow(cell, before, size, !old && old_size == LUA_TSTRING, !old))
 		return NULL;
 	block = tlua_pool_resize(cell, old, before, size);
-	if (!block && size > before) {
+	if (!block && size <= before && size > cell->pooled)
+		block = old; /* that is large enough; one that is to become a small one is not told
+				from those */
+	if (!block) {
 		cell->refused = TLUA_NO_MEMORY;
 		return NULL;
 	}
@@ -256,5 +259,5 @@ void *tlua_cell_allocate(void *ud, void *old, size_t old_size, size_t size)
 	cell->peak = cell->used > cell->peak ? cell->used : cell->peak;
 	if (size > before && size >= LARGE_BLOCK)
 		charge_block(cell, size);
-	return block ? block : old; /* Lua counts on shrinking */
+	return block;
 }

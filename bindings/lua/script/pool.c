@@ -69,7 +69,7 @@ static void give(tlua_cell *cell, void *block, size_t size)
 
 void tlua_pool_release(tlua_cell *cell, void *block, size_t size)
 {
-	if (size <= TLUA_POOL_MAX)
+	if (size <= cell->pooled)
 		give(cell, block, size);
 	else
 		cell->release(cell->ud, block);
@@ -77,13 +77,14 @@ void tlua_pool_release(tlua_cell *cell, void *block, size_t size)
 
 void *tlua_pool_resize(tlua_cell *cell, void *old, size_t old_size, size_t size)
 {
+	bool was = old && old_size <= cell->pooled, is = size <= cell->pooled;
 	void *block;
 
-	if (old_size > TLUA_POOL_MAX && size > TLUA_POOL_MAX)
+	if (!was && !is)
 		return cell->resize(cell->ud, old, size);
-	if (old && old_size <= TLUA_POOL_MAX && list_of(old_size) == list_of(size))
+	if (was && is && list_of(old_size) == list_of(size))
 		return old;
-	block = size <= TLUA_POOL_MAX ? take(cell, size) : cell->resize(cell->ud, NULL, size);
+	block = is ? take(cell, size) : cell->resize(cell->ud, NULL, size);
 	if (!block || !old)
 		return block;
 	memcpy(block, old, old_size < size ? old_size : size);
