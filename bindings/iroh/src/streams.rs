@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -168,18 +168,17 @@ impl State {
         let Some(send) = self.send.as_mut() else {
             return Ok(());
         };
-        while let Some(front) = self.output.front_mut() {
-            let Poll::Ready(written) = Pin::new(&mut *send).poll_write(cx, front) else {
+        while !self.output.is_empty() {
+            // The buffers themselves become QUIC's: they are copied once, in the host's call.
+            let mut rest = self.output.make_contiguous();
+            let count = rest.len();
+            let Poll::Ready(written) = pin!(send.write_many_chunks(&mut rest)).poll(cx) else {
                 return Ok(());
             };
-            let written = written?;
-            self.queued -= written;
+            let gone = count - rest.len();
+            self.queued -= written?;
+            self.output.drain(..gone);
             self.moved = Instant::now();
-            if written == front.len() {
-                self.output.pop_front();
-            } else {
-                let _ = front.split_to(written);
-            }
         }
         if self.finished && !self.sent {
             self.sent = true;
