@@ -16,7 +16,7 @@
 /* A member that is negative (or NULL) is not printed. */
 typedef struct bench_line {
 	const char *bench, *part;
-	int64_t at, n, keys;
+	int64_t at, n, keys, writers;
 	double per_s, median_ms, p99_ms, ratio;
 	const char *of;
 	int64_t bytes, round_trips;
@@ -152,6 +152,7 @@ void bench_ingest_memory(void);
 void bench_ingest_sqlite(void);
 void bench_verify_store(void);
 void bench_commit(void);
+void bench_commit_full(void);
 void bench_get(void);
 void bench_rows(void);
 void bench_bootstrap_http(void);

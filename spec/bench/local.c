@@ -1,5 +1,6 @@
 /* Commits and reads of one node. Sizes take turns, so that a busy moment of the machine hits all of
  * them alike. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,10 @@
 #define COMMITS 200 /* a round */
 #define READS   4000
 #define SIZES   4
+
+#define FULL_COMMITS 200 /* a round, of all writers together */
+#define FULL_WRITERS 8   /* at the most */
+#define FULL_AT      1000
 
 typedef struct subject {
 	size_t n;
@@ -124,6 +129,80 @@ void bench_commit(void)
 		line_print(&line);
 		subject_close(&subjects[i]);
 	}
+}
+
+/* --- with full durability, by several threads -------------------------------------------------- */
+
+typedef struct writer {
+	tl_database *db; /* a handle of its own */
+	uint64_t next;
+	size_t count;
+	pthread_t thread;
+} writer;
+
+static void *write_all(void *ud)
+{
+	writer *w = ud;
+
+	for (size_t i = 0; i < w->count; i++)
+		commit_one(w->db, w->next++);
+	return NULL;
+}
+
+/* Commits a second of all of them together. */
+static double full_round(writer *writers, size_t count)
+{
+	double start = now_s();
+
+	for (size_t i = 0; i < count; i++) {
+		writers[i].count = FULL_COMMITS / count;
+		need_that(pthread_create(&writers[i].thread, NULL, write_all, &writers[i]) == 0,
+			"a writer");
+	}
+	for (size_t i = 0; i < count; i++)
+		pthread_join(writers[i].thread, NULL);
+	return FULL_COMMITS / (now_s() - start);
+}
+
+static void full_line(writer *writers, size_t count)
+{
+	double per_s[ROUNDS], ratios[ROUNDS];
+	bench_line line = line_of("commit_full");
+
+	for (size_t round = 0; round < ROUNDS; round++) {
+		double stick = yardstick("fdatasync");
+
+		per_s[round] = full_round(writers, count);
+		ratios[round] = per_s[round] / stick;
+	}
+	line.writers = (int64_t)count;
+	line.per_s = median(per_s, ROUNDS);
+	line.ratio = median(ratios, ROUNDS);
+	line.of = "fdatasync";
+	line_print(&line);
+}
+
+void bench_commit_full(void)
+{
+	writer writers[FULL_WRITERS] = {0};
+	char dir[SCRATCH_PATH];
+	tl_node *node;
+	tl_id id;
+	const char *from = seed_dir(FULL_AT, &id);
+
+	work_path(dir, "full");
+	copy_dir(from, dir);
+	node = open_store(dir, TL_DURABILITY_FULL);
+	for (size_t i = 0; i < FULL_WRITERS; i++) {
+		writers[i].db = open_db(node, &id, KEY_NAME);
+		writers[i].next = FULL_AT + UINT64_C(100000) * i;
+	}
+	full_line(writers, 1);
+	full_line(writers, FULL_WRITERS);
+	for (size_t i = 0; i < FULL_WRITERS; i++)
+		tl_database_free(writers[i].db);
+	tl_node_close(node);
+	scratch_remove(dir);
 }
 
 void bench_get(void)

@@ -15,6 +15,7 @@ static const struct subject {
 	{"ingest_sqlite", bench_ingest_sqlite},
 	{"verify_store", bench_verify_store},
 	{"commit", bench_commit},
+	{"commit_full", bench_commit_full},
 	{"get", bench_get},
 	{"rows", bench_rows},
 	{"bootstrap_http", bench_bootstrap_http},

@@ -53,6 +53,7 @@ bench_line line_of(const char *bench)
 		.at = -1,
 		.n = -1,
 		.keys = -1,
+		.writers = -1,
 		.per_s = -1,
 		.median_ms = -1,
 		.p99_ms = -1,
@@ -105,6 +106,7 @@ void line_print(const bench_line *line)
 	whole("at", line->at);
 	whole("n", line->n);
 	whole("keys", line->keys);
+	whole("writers", line->writers);
 	real("per_s", line->per_s, 1);
 	real("median_ms", line->median_ms, 4);
 	real("p99_ms", line->p99_ms, 4);
