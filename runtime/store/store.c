@@ -7,6 +7,7 @@
 #include "base/system/fork.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "store/backend.h"
 
 int tl__store_base_init(tl__store *store, const tl__backend *backend, const tl__log *log)
@@ -232,7 +233,7 @@ static int check_entries(const tl__batch *batch)
 	bool needs_db = batch->entry_count || batch->raise_count || batch->drop_count ||
 			batch->aside_count || batch->drop_aside_count;
 
-	if (needs_db && memcmp(&batch->db, &none, sizeof none) == 0)
+	if (needs_db && tl__id_equal(&batch->db, &none))
 		return tl__fail(TL_E_BAD_ARGUMENT, "a batch with entries names no database");
 	for (size_t i = 0; i < batch->entry_count; i++)
 		if (batch->entries[i].verdict != TL__VERIFIED &&

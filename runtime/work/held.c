@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "model/ids.h"
 
 #define LOOK_UP 64 /* ids asked for at once */
 
@@ -173,11 +174,6 @@ int tl__held_begin(tl__held *held, const tl_id *tips, size_t count, uint64_t fro
 	return tl__buf_status(&held->ids);
 }
 
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, TL_ID_BYTES);
-}
-
 int tl__held_begin_beside(tl__held *held, const tl_id *tips, size_t count, uint64_t from,
 	const tl_id *ours, size_t our_count, uint64_t head)
 {
@@ -185,7 +181,7 @@ int tl__held_begin_beside(tl__held *held, const tl_id *tips, size_t count, uint6
 
 	if (rc != TL_OK || count == 0 || count != our_count)
 		return rc;
-	qsort(held->ids.ptr, count, TL_ID_BYTES, by_id);
+	qsort(held->ids.ptr, count, TL_ID_BYTES, tl__id_compare);
 	if (memcmp(held->ids.ptr, ours, count * TL_ID_BYTES) == 0) {
 		held->from = head;
 		end_search(held);

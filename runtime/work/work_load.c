@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "tree/trust/rights.h"
 #include "work/work.h"
 
@@ -89,7 +90,7 @@ static int take_db(void *ud, const tl__db_row *row)
 		return rc;
 	load->dbs[load->db_count++] = (tl__work_db){.id = row->db,
 		.arrivals = row->arrivals,
-		.system = memcmp(row->db.b, load->sync_db.b, TL_ID_BYTES) == 0};
+		.system = tl__id_equal(&row->db, &load->sync_db)};
 	return TL_OK;
 }
 

@@ -1,6 +1,7 @@
 /* What keys may do in a database, and which databases they may know of. */
 #include <stdlib.h>
 #include <string.h>
+#include "model/ids.h"
 #include "tree/trust/rights.h"
 #include "work/work_serve.h"
 
@@ -90,11 +91,6 @@ static int read_db(tl__snapshot *s, const tl_id *id, tl__work_db *out)
 	return tl__read_tips(s, id, TL__STR(""), take_tip, out);
 }
 
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, TL_ID_BYTES);
-}
-
 static int find_listed(tl__tree *tree, tl__work *work, tl_id *ids, size_t *count)
 {
 	tl__work_list *list = &work->list;
@@ -109,7 +105,7 @@ static int find_listed(tl__tree *tree, tl__work *work, tl_id *ids, size_t *count
 		return TL_E_NOMEM;
 	if (list->related_count > 0)
 		memcpy(related, list->related, list->related_count * sizeof *related);
-	qsort(related, list->related_count, sizeof *related, by_id);
+	qsort(related, list->related_count, sizeof *related, tl__id_compare);
 	query.named = related;
 	tl__rights_list(tree, &query, ids, count, &list->more);
 	return TL_OK;

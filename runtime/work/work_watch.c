@@ -1,6 +1,7 @@
 /* Which databases of a watch are ahead of the place told, with a page of the first.
  */
 #include <string.h>
+#include "model/ids.h"
 #include "tree/api/fresh.h"
 #include "work/work_serve.h"
 
@@ -111,7 +112,7 @@ int tl__work_watch_run(tl__tree *tree, tl__work *work)
 static bool is_just_behind(const tl__work_watched *line, const tl__fresh *fresh)
 {
 	return line->has_cursor && !line->checks && line->cursor.n + 1 == fresh->arrival &&
-	       line->skip_count == 0 && memcmp(&line->db, &fresh->db, sizeof line->db) == 0;
+	       line->skip_count == 0 && tl__id_equal(&line->db, &fresh->db);
 }
 
 static void fill_page(tl__work_page *page, const tl__fresh *fresh, tl_str *line, tl_id *tip)

@@ -3,6 +3,7 @@
 #include <tidelock/crypto.h>
 #include "base/fail.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "store/sqlite/sqlite.h"
 
 /* --- databases -------------------------------------------------------------------------------- */
@@ -111,7 +112,7 @@ static int check_bytes(tl__sq_query *q, const tl__entry_row *row)
 
 	if (row->id.b[0] == 's')
 		tl_id_of(&id, row->bytes.ptr, row->bytes.len);
-	if (row->bytes.len == row->size && memcmp(id.b, row->id.b, TL_ID_BYTES) == 0)
+	if (row->bytes.len == row->size && tl__id_equal(&id, &row->id))
 		return TL_OK;
 	return tl__fail(TL_E_STORE_DAMAGED,
 		"entry %" PRIu64 " of a database in %s has bytes that do not match its id: the "

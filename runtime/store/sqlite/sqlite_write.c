@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "store/sqlite/sqlite.h"
 
 /* --- tips: gathered over the batch, since most entries of a page lose theirs at once ---------- */
@@ -74,7 +75,7 @@ static int parent_number(tl__sq_change *change, const tl_id *id, int64_t *n)
 	tl__sq_recent *recent = recent_slot(change->store, id);
 	int rc;
 
-	if (memcmp(recent->id.b, id->b, TL_ID_BYTES) == 0 && recent->n >> 40 == change->db.db) {
+	if (tl__id_equal(&recent->id, id) && recent->n >> 40 == change->db.db) {
 		*n = recent->n;
 		return TL_OK;
 	}
@@ -399,7 +400,7 @@ static int load_database(tl__sq_change *change)
 	int rc;
 
 	change->db = store->known;
-	if (change->db.db && memcmp(&change->db.row.db, &change->batch->db, sizeof(tl_id)) == 0)
+	if (change->db.db && tl__id_equal(&change->db.row.db, &change->batch->db))
 		return TL_OK;
 	rc = tl__sq_load_database(change->conn, &change->batch->db, &change->db);
 	return rc == TL_OK && !change->db.db ? next_database(change) : rc;
@@ -409,7 +410,7 @@ static int load_database(tl__sq_change *change)
 static int save_database(tl__sq_change *change)
 {
 	tl__sq_known *db = &change->db;
-	bool is_new = memcmp(&db->stored.db, &db->row.db, sizeof(tl_id)) != 0;
+	bool is_new = !tl__id_equal(&db->stored.db, &db->row.db);
 	int rc = TL_OK;
 
 	if (is_new || db->stored.void_count != db->row.void_count ||

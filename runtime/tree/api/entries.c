@@ -340,7 +340,7 @@ TL__PUBLIC(tl_database_get_entry, db && id && out,
 	if (code == TL_OK)
 		code = tl_entry_parse(out, p.bytes[0], TL_ENTRY_CANONICAL);
 	page_clear(&p);
-	if (code == TL_OK && memcmp(tl_entry_id(*out)->b, id->b, TL_ID_BYTES) != 0) {
+	if (code == TL_OK && !tl__id_equal(tl_entry_id(*out), id)) {
 		tl_entry_free(*out);
 		*out = NULL;
 		code = tl__fail(TL_E_STORE_DAMAGED,

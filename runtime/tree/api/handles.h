@@ -6,22 +6,8 @@
 #include <stdatomic.h>
 #include <tidelock/transaction.h>
 #include "base/map.h"
+#include "model/ids.h"
 #include "tree/api/database.h"
-
-/* --- lists of ids ----------------------------------------------------------------------------- */
-
-typedef struct tl__ids {
-	tl_id *at;
-	size_t count, cap;
-} tl__ids;
-
-int tl__ids_add(tl__ids *ids, const tl_id *id) TL_MUST_USE;
-int tl__ids_add_all(tl__ids *ids, const tl_id *at, size_t count) TL_MUST_USE;
-void tl__ids_sort(tl__ids *ids); /* ascending, each once */
-bool tl__ids_equal(const tl__ids *a, const tl__ids *b);
-void tl__ids_free(tl__ids *ids); /* the list is as new */
-/* A tl__id_visit that adds to the tl__ids in ud. */
-int tl__ids_visit(void *ud, const tl_id *id);
 
 /* --- basis ------------------------------------------------------------------------------------ */
 

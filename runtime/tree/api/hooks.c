@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/sized.h"
+#include "model/ids.h"
 #include "tree/api/database.h"
 
 struct tl__hook_node {
@@ -74,7 +75,7 @@ int tl__hooks_add(tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64
 
 static bool belongs_to(const tl__hook_node *node, const tl_id *db)
 {
-	return node->of_db == (db != NULL) && (!db || memcmp(&node->db, db, sizeof *db) == 0);
+	return node->of_db == (db != NULL) && (!db || tl__id_equal(&node->db, db));
 }
 
 void tl__hooks_remove(tl__hooks *hooks, const tl_id *db, uint64_t handle)

@@ -1,11 +1,11 @@
 /* Loading of nodes and members, and walks. */
 #include "tree/history/dag.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "tree/history/recent.h"
 
 int tl__dag_init(tl__dag *dag, tl__snapshot *s, const tl_id *db)
@@ -114,11 +114,6 @@ tl__dag_member *tl__dag_member_of(const tl__dag_store *store, const tl_id *id)
 
 /* --- sets ------------------------------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, TL_ID_BYTES);
-}
-
 /* ids are ascending and differ. */
 static int intern(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out)
 {
@@ -142,7 +137,6 @@ static int intern(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **ou
 int tl__dag_set_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out)
 {
 	tl_id *sorted;
-	size_t kept = 0;
 	int code;
 
 	if (count < 2)
@@ -151,11 +145,7 @@ int tl__dag_set_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **o
 	if (!sorted)
 		return TL_E_NOMEM;
 	memcpy(sorted, ids, count * sizeof *sorted);
-	qsort(sorted, count, sizeof *sorted, by_id);
-	for (size_t i = 1; i < count; i++)
-		if (memcmp(&sorted[kept], &sorted[i], sizeof *sorted) != 0)
-			sorted[++kept] = sorted[i];
-	code = intern(dag, sorted, kept + 1, out);
+	code = intern(dag, sorted, tl__ids_unique(sorted, count), out);
 	tl__free(sorted);
 	return code;
 }

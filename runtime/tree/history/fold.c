@@ -1,9 +1,9 @@
 /* State as a fold of history: deltas of good entries in (height, id) order. */
 #include <stdlib.h>
-#include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "model/doc_path.h"
 #include "tree/history/dag.h"
 #include "tree/history/place.h"
@@ -54,7 +54,7 @@ static int on_bytes(void *ud, const tl__entry_row *row)
 	size_t at = 0;
 	int code;
 
-	while (at < c->count && memcmp(&c->members[at]->stamp.id, &row->id, TL_ID_BYTES) != 0)
+	while (at < c->count && !tl__id_equal(&c->members[at]->stamp.id, &row->id))
 		at++;
 	if (at == c->count || c->entries[at])
 		return TL_OK;
@@ -64,7 +64,7 @@ static int on_bytes(void *ud, const tl__entry_row *row)
 	if (code != TL_OK)
 		return tl__fail_cause(
 			TL_E_STORE_DAMAGED, "a stored entry cannot be read any more; run verify");
-	if (memcmp(tl_entry_id(c->entries[at]), &row->id, TL_ID_BYTES) != 0)
+	if (!tl__id_equal(tl_entry_id(c->entries[at]), &row->id))
 		return tl__fail(
 			TL_E_STORE_DAMAGED, "a stored entry's bytes have changed; run verify");
 	return TL_OK;

@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "tree/history/dag.h"
 
 /* --- reducing --------------------------------------------------------------------------------- */
@@ -120,33 +121,24 @@ int tl__dag_reduce(tl__dag *dag, tl__dag_set *set, tl__dag_set **out)
 
 /* --- frontiers -------------------------------------------------------------------------------- */
 
-static int on_id(void *ud, const tl_id *id)
-{
-	tl__buf_append(ud, id, sizeof *id);
-	return TL_OK;
-}
-
 /* The frontier a stored entry carries. */
 static int load_frontier(tl__dag *dag, tl__dag_node *node)
 {
 	tl_str number = {(const char *)&node->frontier, sizeof node->frontier};
-	tl__buf ids = TL__BUF_INIT;
+	tl__ids ids = {0};
 	int code;
 
 	node->at = tl__map_get(&dag->numbers, number);
 	if (node->at)
 		return TL_OK;
-	code = tl__read_frontier(dag->snapshot, &dag->db, node->frontier, on_id, &ids);
+	code = tl__read_frontier(dag->snapshot, &dag->db, node->frontier, tl__ids_visit, &ids);
 	if (code == TL_OK)
-		code = tl__buf_status(&ids);
-	if (code == TL_OK)
-		code = tl__dag_set_of(dag, (const tl_id *)(const void *)ids.ptr,
-			ids.len / TL_ID_BYTES, &node->at);
+		code = tl__dag_set_of(dag, ids.at, ids.count, &node->at);
 	if (code == TL_OK) {
 		node->at->reduced = node->at;
 		code = tl__map_set(&dag->numbers, number, node->at);
 	}
-	tl__buf_free(&ids);
+	tl__ids_free(&ids);
 	return code;
 }
 

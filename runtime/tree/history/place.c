@@ -2,12 +2,13 @@
 
 #include <string.h>
 #include "base/fail.h"
+#include "model/ids.h"
 
 int tl__stamp_compare(const tl__stamp *a, const tl__stamp *b)
 {
 	if (a->height != b->height)
 		return a->height < b->height ? -1 : 1;
-	return memcmp(&a->id, &b->id, sizeof a->id);
+	return tl__id_compare(&a->id, &b->id);
 }
 
 void tl__place_clear(tl__place *place)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 
 typedef struct slot {
 	tl__arena arena; /* of what `put` points to; it has no bytes */
@@ -46,8 +47,7 @@ static bool is_kept(tl__recent *recent, const tl_id *db, const tl_id *id)
 {
 	const slot *at = slot_of(recent, id);
 
-	return at->arena.last && memcmp(&at->put.id, id, sizeof *id) == 0 &&
-	       memcmp(&at->db, db, sizeof *db) == 0;
+	return at->arena.last && tl__id_equal(&at->put.id, id) && tl__id_equal(&at->db, db);
 }
 
 static bool is_worth(const tl__put_entry *put)

@@ -1,9 +1,8 @@
 /* Settings at a place of the DAG. */
-#include <stdlib.h>
-#include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "model/doc_path.h"
 #include "tree/history/dag.h"
 
@@ -175,32 +174,23 @@ int tl__settings_of_parents(tl__tree *tree, tl__snapshot *s, const tl_id *db, co
 	return code;
 }
 
-static int on_tip(void *ud, const tl_id *id)
-{
-	tl__buf_append(ud, id, sizeof *id);
-	return TL_OK;
-}
-
 /* Every good entry that carries settings is behind the database's tips. So the good ones nearest to
  * the tips of `_settings` are the frontier of the present, however many tips the database has. */
 int tl__settings_now(tl__tree *tree, tl__snapshot *s, const tl_id *db, tl__settings **out)
 {
-	tl__buf tips = TL__BUF_INIT;
+	tl__ids tips = {0};
 	tl__dag_set *set;
 	tl__dag dag;
 	int code = tl__dag_init(&dag, s, db);
 
 	*out = NULL;
 	if (code == TL_OK)
-		code = tl__read_tips(s, db, TL__STR(TL__STORE_SETTINGS), on_tip, &tips);
+		code = tl__read_tips(s, db, TL__STR(TL__STORE_SETTINGS), tl__ids_visit, &tips);
 	if (code == TL_OK)
-		code = tl__buf_status(&tips);
-	if (code == TL_OK)
-		code = good_frontier(
-			&dag, (const tl_id *)(const void *)tips.ptr, tips.len / TL_ID_BYTES, &set);
+		code = good_frontier(&dag, tips.at, tips.count, &set);
 	if (code == TL_OK)
 		code = tl__settings_of_set(tree, &dag, set, out);
-	tl__buf_free(&tips);
+	tl__ids_free(&tips);
 	tl__dag_free(&dag);
 	return code;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "model/ids.h"
 
 /* Place of the first that is not before `id`. */
 static size_t place_of(const tl__sorted_ids *list, const tl_id *id)
@@ -11,7 +12,7 @@ static size_t place_of(const tl__sorted_ids *list, const tl_id *id)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (memcmp(&list->at[middle], id, sizeof *id) < 0)
+		if (tl__id_compare(&list->at[middle], id) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -21,7 +22,7 @@ static size_t place_of(const tl__sorted_ids *list, const tl_id *id)
 
 static bool has_id(const tl__sorted_ids *list, size_t place, const tl_id *id)
 {
-	return place < list->count && memcmp(&list->at[place], id, sizeof *id) == 0;
+	return place < list->count && tl__id_equal(&list->at[place], id);
 }
 
 bool tl__sorted_ids_add(tl__sorted_ids *list, const tl_id *id)
@@ -73,7 +74,7 @@ bool tl__sorted_merge_next(tl__sorted_merge *merge, tl_id *out)
 
 		if (r->at == r->list->count)
 			continue;
-		if (!found || memcmp(&r->list->at[r->at], out, sizeof *out) < 0)
+		if (!found || tl__id_compare(&r->list->at[r->at], out) < 0)
 			*out = r->list->at[r->at];
 		found = true;
 	}

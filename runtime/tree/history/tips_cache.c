@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "model/ids.h"
 
 typedef struct slot {
 	tl_id db;
@@ -42,7 +43,7 @@ void tl__tips_cache_free(tl__tips_cache *cache)
 static slot *find(tl__tips_cache *cache, const tl_id *db)
 {
 	for (size_t i = 0; i < cache->count; i++)
-		if (memcmp(&cache->slots[i].db, db, sizeof *db) == 0)
+		if (tl__id_equal(&cache->slots[i].db, db))
 			return &cache->slots[i];
 	return NULL;
 }

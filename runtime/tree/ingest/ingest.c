@@ -1,11 +1,11 @@
 /* Turns of ingest: some lines of a page, or what was set aside; and what follows from one in other
  * databases. */
 #include <stdlib.h>
-#include <string.h>
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "tree/trust/quarantine.h"
 #include "tree/history/dag.h"
 #include "tree/ingest/ingest_run.h"
@@ -68,7 +68,7 @@ static int on_waiter(void *ud, const tl_id *db, const tl_id *waiter)
 {
 	const waiter_search *w = ud;
 
-	if (memcmp(db, w->db, sizeof *db) == 0)
+	if (tl__id_equal(db, w->db))
 		return TL_OK;
 	return tl__foreign_add(&w->after->arena, &w->after->list, db, waiter);
 }
@@ -95,7 +95,7 @@ static int look_again(
 	int code;
 
 	if (item->state != TL__ITEM_PENDING || item->wait_count == 0 ||
-		memcmp(&item->waits_db, &run->db, sizeof run->db) == 0)
+		tl__id_equal(&item->waits_db, &run->db))
 		return TL_OK;
 	code = tl__read_entries(
 		s, &item->waits_db, item->waits, item->wait_count, 0, on_found, &found);
@@ -207,7 +207,7 @@ static int pin(tl__tree *tree, const tl__foreign *what)
 
 static int by_database(const void *a, const void *b)
 {
-	return memcmp(&((const tl__foreign *)a)->db, &((const tl__foreign *)b)->db, sizeof(tl_id));
+	return tl__id_compare(&((const tl__foreign *)a)->db, &((const tl__foreign *)b)->db);
 }
 
 /* One write for each database. */
@@ -321,7 +321,7 @@ static int take_group(tl__followup *after, tl_id *db, tl__buf *ids)
 
 	*db = after->list.at[after->list.count - 1].db;
 	for (size_t i = 0; i < after->list.count; i++) {
-		if (memcmp(&after->list.at[i].db, db, sizeof *db) == 0)
+		if (tl__id_equal(&after->list.at[i].db, db))
 			tl__buf_append(ids, &after->list.at[i].id, TL_ID_BYTES);
 		else
 			after->list.at[kept++] = after->list.at[i];

@@ -1,8 +1,8 @@
 /* Rows of what is kept outside the DAG, and the bounds of pending ones. */
-#include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 #include "tree/ingest/ingest_run.h"
 
@@ -115,37 +115,17 @@ static int put_newcomer(tl__run *run, tl__item *item, usage *u)
 	return put_row(run, item, TL__PENDING);
 }
 
-static int on_wait(void *ud, const tl_id *id)
-{
-	tl__buf_append(ud, id, sizeof *id);
-	return TL_OK;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, TL_ID_BYTES);
-}
-
 /* One that goes on waiting is written again when it waits for something else now. */
 static int put_waiting(tl__run *run, const tl__item *item)
 {
-	tl__buf before = TL__BUF_INIT;
-	bool same;
-	int code =
-		tl__read_waits(run->snapshot, &run->db, tl_entry_id(item->entry), on_wait, &before);
+	tl__ids before = {0};
+	int code = tl__read_waits(
+		run->snapshot, &run->db, tl_entry_id(item->entry), tl__ids_visit, &before);
 
-	if (code == TL_OK)
-		code = tl__buf_status(&before);
-	if (code == TL_OK) {
-		size_t count = before.len / TL_ID_BYTES;
-
-		if (count > 1)
-			qsort(before.ptr, count, TL_ID_BYTES, by_id);
-		same = count == item->wait_count &&
-		       (count == 0 || memcmp(before.ptr, item->waits, before.len) == 0);
-		code = same ? TL_OK : put_row(run, item, TL__PENDING);
-	}
-	tl__buf_free(&before);
+	tl__ids_sort(&before);
+	if (code == TL_OK && !tl__ids_equal(&before, &(tl__ids){item->waits, item->wait_count, 0}))
+		code = put_row(run, item, TL__PENDING);
+	tl__ids_free(&before);
 	return code;
 }
 

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 #include "tree/ingest/ingest_run.h"
 
@@ -100,7 +101,7 @@ int tl__run_add_aside(tl__run *run, const tl__aside_row *row)
 	tl__item *item = NULL;
 	int rc = tl_entry_parse(&entry, row->bytes, TL_ENTRY_CANONICAL);
 
-	if (rc == TL_OK && memcmp(tl_entry_id(entry), &row->id, sizeof row->id) != 0) {
+	if (rc == TL_OK && !tl__id_equal(tl_entry_id(entry), &row->id)) {
 		tl_entry_free(entry);
 		entry = NULL;
 		rc = TL_E_BAD_ENTRY;

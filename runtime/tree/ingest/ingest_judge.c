@@ -4,11 +4,11 @@
  * First every entry is judged as if the signatures before it were good; then all signatures are
  * verified at once; then verdicts are taken in order. From the first that proves wrong on, entries
  * are judged again, one by one, with the signatures known by then. */
-#include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 #include "tree/ingest/ingest_run.h"
 #include "tree/trust/signers.h"
@@ -30,27 +30,18 @@ static tl__place place_of(void *ud, const tl_id *id, tl_entry **entry)
 
 /* --- what is missing -------------------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, TL_ID_BYTES);
-}
-
 /* Keeps the ids, each once, in the arena. */
 static int set_waits(tl__run *run, tl__item *item, const tl_id *db, const tl__buf *ids)
 {
-	size_t count = ids->len / TL_ID_BYTES, kept = 0;
+	size_t count = ids->len / TL_ID_BYTES;
 	tl_id *waits = tl__arena_alloc(&run->arena, count + 1, sizeof *waits);
 
 	if (!waits)
 		return TL_E_NOMEM;
 	if (count > 0)
 		memcpy(waits, ids->ptr, ids->len);
-	qsort(waits, count, sizeof *waits, by_id);
-	for (size_t i = 0; i < count; i++)
-		if (kept == 0 || memcmp(&waits[kept - 1], &waits[i], sizeof *waits) != 0)
-			waits[kept++] = waits[i];
 	item->waits = waits;
-	item->wait_count = kept;
+	item->wait_count = tl__ids_unique(waits, count);
 	item->waits_db = *db;
 	return TL_OK;
 }
@@ -230,7 +221,7 @@ static int judge(tl__run *run, tl__item *item)
 		refuse(item, opinion.reason);
 		return TL_OK;
 	}
-	if (item->checked && memcmp(&item->key, &opinion.signer.key, sizeof item->key) != 0)
+	if (item->checked && !tl__key_equal(&item->key, &opinion.signer.key))
 		item->checked = false;
 	item->state = TL__ITEM_GOOD;
 	return keep_opinion(run, item, &opinion);

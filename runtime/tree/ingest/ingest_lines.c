@@ -1,7 +1,7 @@
 /* Lines of a page, read by the threads of the pool: at once, or ahead of the page's turn. */
-#include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 #include "tree/ingest/ingest_run.h"
 #include "tree/trust/signers.h"
@@ -23,7 +23,7 @@ static int read_line(const tl__prepared *p, tl_str text, tl__line *line)
 
 	if (code == TL_OK)
 		code = tl_entry_check(line->entry);
-	if (code == TL_OK && memcmp(tl__entry_tree_id(line->entry), &p->db, sizeof p->db) != 0)
+	if (code == TL_OK && !tl__id_equal(tl__entry_tree_id(line->entry), &p->db))
 		code = TL_E_FOREIGN_ENTRY;
 	return code;
 }

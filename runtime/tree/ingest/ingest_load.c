@@ -1,6 +1,6 @@
 /* What a turn looks at: new lines, what they stand on, what waited for them. */
-#include <string.h>
 #include "base/buf.h"
+#include "model/ids.h"
 #include "tree/ingest/ingest_run.h"
 
 /* --- taking ----------------------------------------------------------------------------------- */
@@ -116,38 +116,25 @@ static int on_waiter(void *ud, const tl_id *db, const tl_id *waiter)
 {
 	waiters *w = ud;
 
-	if (memcmp(db, &w->run->db, sizeof *db) == 0 &&
-		!tl__item_real(tl__run_find(w->run, waiter)))
+	if (tl__id_equal(db, &w->run->db) && !tl__item_real(tl__run_find(w->run, waiter)))
 		tl__buf_append(&w->ids, waiter, sizeof *waiter);
-	return TL_OK;
-}
-
-static int on_wait(void *ud, const tl_id *id)
-{
-	tl__buf_append(ud, id, sizeof *id);
 	return TL_OK;
 }
 
 /* Whether all that a pending entry waits for is known or will be judged in this turn. */
 static int wait_is_over(tl__run *run, const tl_id *pending, bool *over)
 {
-	tl__buf waits = TL__BUF_INIT;
-	const tl_id *ids;
-	size_t count;
-	int rc = tl__read_waits(run->snapshot, &run->db, pending, on_wait, &waits);
+	tl__ids waits = {0};
+	int rc = tl__read_waits(run->snapshot, &run->db, pending, tl__ids_visit, &waits);
 
 	*over = true;
 	if (rc == TL_OK)
-		rc = tl__buf_status(&waits);
-	ids = (const tl_id *)(const void *)waits.ptr;
-	count = waits.len / TL_ID_BYTES;
-	if (rc == TL_OK)
-		rc = tl__run_find_out(run, ids, count);
+		rc = tl__run_find_out(run, waits.at, waits.count);
 	if (rc == TL_OK)
 		rc = tl__run_order(run);
-	for (size_t i = 0; i < count && rc == TL_OK; i++)
-		*over = *over && tl__run_find(run, &ids[i])->ready;
-	tl__buf_free(&waits);
+	for (size_t i = 0; i < waits.count && rc == TL_OK; i++)
+		*over = *over && tl__run_find(run, &waits.at[i])->ready;
+	tl__ids_free(&waits);
 	return rc;
 }
 

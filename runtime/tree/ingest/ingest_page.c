@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "model/ids.h"
 #include "tree/ingest/ingest_run.h"
 
 struct tl__ingesting {
@@ -91,7 +92,7 @@ static void renew_fates(void *ud, tl__run *run)
 	tl__ingesting *in = ud;
 
 	in->out->evicted += run->evicted;
-	if (memcmp(&run->db, &in->page->db, sizeof run->db) != 0)
+	if (!tl__id_equal(&run->db, &in->page->db))
 		return;
 	in->out->entered += run->entered;
 	if (run->entered > 0)

@@ -1,6 +1,6 @@
 /* The quarantine is a cache: when it is full, whoever has most in it loses the oldest. */
-#include <string.h>
 #include "base/str.h"
+#include "model/ids.h"
 #include "tree/ingest/ingest_run.h"
 #include "tree/trust/quarantine.h"
 
@@ -184,7 +184,7 @@ static int evict_resident(room *m, tl__share *share)
 	r->leaves = m->q->turn;
 	give_up(m, share, r->size);
 	run->evicted++;
-	if (memcmp(&r->db, &run->db, sizeof r->db) == 0)
+	if (tl__id_equal(&r->db, &run->db))
 		return tl__run_drop(run, &r->id);
 	return tl__foreign_add(&run->arena, &run->evict, &r->db, &r->id);
 }
@@ -198,7 +198,7 @@ static bool is_stood_on(const tl__run *run, const tl__item *item)
 		const tl__item *other = run->items[i];
 
 		for (size_t k = 0; other->left && k < other->name_count; k++)
-			if (memcmp(&other->names[k], tl_entry_id(item->entry), TL_ID_BYTES) == 0)
+			if (tl__id_equal(&other->names[k], tl_entry_id(item->entry)))
 				return true;
 	}
 	return false;

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "model/ids.h"
 #include "tree/ingest/ingest_run.h"
 
 /* --- fates ------------------------------------------------------------------------------------ */
@@ -122,7 +123,7 @@ static int look_at(search *s, const tl_id *id)
 		return item == &tl__mark_in_dag ? TL_OK : look_in_store(s, id);
 	if (item->state == TL__ITEM_DECLINED)
 		return TL_OK;
-	if (memcmp(&item->waits_db, &s->run->db, sizeof s->run->db) != 0 && item->wait_count > 0)
+	if (!tl__id_equal(&item->waits_db, &s->run->db) && item->wait_count > 0)
 		return want_database(s, &item->waits_db);
 	tl__buf_append(&s->ids, item->waits, item->wait_count * sizeof *item->waits);
 	return tl__buf_status(&s->ids);

@@ -3,30 +3,13 @@
  *
  * The nearest citing ancestors on each way up are enough: each was good itself, so what it cites is
  * no older than what is cited above it. */
-#include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 #include "tree/trust/judge.h"
-
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, TL_ID_BYTES);
-}
-
-/* Ascending, each once; how many are left. */
-static size_t sort_ids(tl_id *ids, size_t count)
-{
-	size_t kept = 0;
-
-	qsort(ids, count, sizeof *ids, by_id);
-	for (size_t i = 0; i < count; i++)
-		if (kept == 0 || memcmp(&ids[kept - 1], &ids[i], sizeof *ids) != 0)
-			ids[kept++] = ids[i];
-	return kept;
-}
 
 int tl__judge_add_tips(
 	const tl_entry *entry, size_t step, tl__arena *arena, tl_id **tips, size_t *count)
@@ -45,7 +28,7 @@ int tl__judge_add_tips(
 			return tl__fail_cause(
 				TL_E_INVALID_TIP, "a tip cited by a delegation step is no id");
 	*tips = all;
-	*count += sort_ids(added, n);
+	*count += tl__ids_unique(added, n);
 	return TL_OK;
 }
 
@@ -86,7 +69,7 @@ static int cited_db_of(tl__judge *j, const tl_id *db, tl__cited_db **out)
 {
 	tl__cited_db *at = j->cited;
 
-	while (at && memcmp(&at->db, db, sizeof *db) != 0)
+	while (at && !tl__id_equal(&at->db, db))
 		at = at->next;
 	if (!at) {
 		at = tl__alloc_zero(1, sizeof *at);
@@ -145,7 +128,7 @@ static int on_row(void *ud, const tl__entry_row *row)
 	tl_entry *entry;
 	int code = tl_entry_parse(&entry, row->bytes, TL_ENTRY_CANONICAL);
 
-	if (code == TL_OK && memcmp(tl_entry_id(entry), &row->id, sizeof row->id) != 0)
+	if (code == TL_OK && !tl__id_equal(tl_entry_id(entry), &row->id))
 		code = TL_E_BAD_ENTRY;
 	if (code != TL_OK && code != TL_E_NOMEM)
 		code = tl__fail(
@@ -202,7 +185,7 @@ static int find_members(climb *c, seen *const *found, size_t count, tl__map *mem
 			continue;
 		code = tl__read_entries(j->snapshot, &c->of->db, found[i]->tips,
 			found[i]->tip_count, 0, keep_id, members);
-		if (memcmp(&c->of->db, &j->db, sizeof j->db) != 0)
+		if (!tl__id_equal(&c->of->db, &j->db))
 			continue;
 		for (size_t k = 0; code == TL_OK && k < found[i]->tip_count; k++)
 			if (j->place(j->ud, &found[i]->tips[k], &entry) == TL__PLACE_GOOD)
@@ -218,7 +201,7 @@ static int make_set(tl__judge *j, tl_id *ids, size_t count, const cited_set **ou
 
 	if (!set)
 		return TL_E_NOMEM;
-	*set = (cited_set){ids, sort_ids(ids, count)};
+	*set = (cited_set){ids, tl__ids_unique(ids, count)};
 	*out = set;
 	return TL_OK;
 }
@@ -384,7 +367,7 @@ static int on_ancestor(void *ud, const tl__entry_row *row)
 
 static int step_up(hunt *h, const tl_id *ids, size_t count)
 {
-	bool own = memcmp(h->db, &h->judge->db, sizeof *h->db) == 0;
+	bool own = tl__id_equal(h->db, &h->judge->db);
 	tl__buf stored = TL__BUF_INIT;
 	int code = TL_OK;
 
@@ -418,7 +401,7 @@ static int find_lowest(hunt *h, const cited_set *set)
 	tl_entry *entry;
 
 	h->lowest = UINT64_MAX;
-	if (memcmp(h->db, &h->judge->db, sizeof *h->db) == 0)
+	if (tl__id_equal(h->db, &h->judge->db))
 		for (size_t i = 0; i < set->count; i++)
 			if (h->judge->place(h->judge->ud, &set->ids[i], &entry) != TL__PLACE_STORED)
 				h->lowest = 0;

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 #include "tree/history/dag.h"
 
@@ -28,11 +29,6 @@ void tl__judge_free(tl__judge *judge)
 
 /* --- delegation ------------------------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, TL_ID_BYTES);
-}
-
 /* Standing of the cited entries, by their place among the tips. */
 typedef struct standing {
 	const tl__cite *cite;
@@ -43,7 +39,7 @@ typedef struct standing {
 static size_t place_of(const standing *s, const tl_id *id)
 {
 	const tl_id *found =
-		bsearch(id, s->cite->tips, s->cite->count, sizeof *s->cite->tips, by_id);
+		bsearch(id, s->cite->tips, s->cite->count, sizeof *s->cite->tips, tl__id_compare);
 
 	return found ? (size_t)(found - s->cite->tips) : s->cite->count;
 }
@@ -72,7 +68,7 @@ static int on_aside(void *ud, const tl__aside_row *row)
 
 static bool own_database(const tl__judge *j, const tl_id *db)
 {
-	return memcmp(db, &j->db, sizeof *db) == 0;
+	return tl__id_equal(db, &j->db);
 }
 
 static int find_standing(tl__judge *j, standing *s)

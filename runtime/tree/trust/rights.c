@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "crypto/key.h"
+#include "model/ids.h"
 #include "tree/history/dag.h"
 
 /* --- root ------------------------------------------------------------------------------------- */
@@ -96,7 +97,7 @@ static int sort_keys(tl__rights *rights, tl__right *keys, size_t count)
 
 	qsort(keys, count, sizeof *keys, by_key);
 	for (size_t i = 0; i < count; i++) {
-		if (kept > 0 && memcmp(&keys[kept - 1].key, &keys[i].key, sizeof(tl_key)) == 0)
+		if (kept > 0 && tl__key_equal(&keys[kept - 1].key, &keys[i].key))
 			continue;
 		keys[kept] = keys[i];
 		keys[kept].name = tl__arena_str(&rights->arena, keys[i].name);

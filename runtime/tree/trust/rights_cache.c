@@ -1,9 +1,9 @@
 /* The rights that are kept, and the index from keys to databases. */
 #include <pthread.h>
-#include <string.h>
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "tree/trust/rights.h"
 #include "tree/history/sorted_ids.h"
 
@@ -232,7 +232,7 @@ static void change(tl__rights_cache *cache, const tl_id *id)
 /* A root makes a database known; only what carries settings changes who may do what. */
 static bool is_about_rights(const tl__put_entry *entry, const tl_id *db)
 {
-	if (memcmp(&entry->id, db, sizeof *db) == 0)
+	if (tl__id_equal(&entry->id, db))
 		return true;
 	for (size_t i = 0; i < entry->store_count; i++)
 		if (tl__str_eq(entry->stores[i].name, TL__STR(TL__STORE_SETTINGS)))

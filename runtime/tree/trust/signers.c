@@ -1,10 +1,10 @@
 #include "tree/trust/signers.h"
 
 #include <pthread.h>
-#include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 
 #define SLOTS 256
@@ -98,6 +98,6 @@ void tl__signers_note(tl__signers *signers, const tl_entry *entry, const tl_key 
 	uint64_t of = hash_of(entry);
 	tl_key known;
 
-	if (of != 0 && (!find(signers, of, &known) || memcmp(&known, key, sizeof known) != 0))
+	if (of != 0 && (!find(signers, of, &known) || !tl__key_equal(&known, key)))
 		put(signers, of, key);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "base/str.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 #include "tree/trust/signers.h"
 
@@ -117,7 +118,7 @@ static int check_signature(const tl__checked *checked, const tl_key *key, bool *
 	int code;
 
 	*genuine = checked->genuine;
-	if (checked->verified && memcmp(&checked->key, key, sizeof *key) == 0)
+	if (checked->verified && tl__key_equal(&checked->key, key))
 		return TL_OK;
 	code = tl_entry_verify(checked->entry, key);
 	*genuine = code == TL_OK;

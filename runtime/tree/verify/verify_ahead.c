@@ -1,8 +1,8 @@
 /* Rechecking a database: what the threads of the pool find out about entries one by one. */
-#include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "model/entry_impl.h"
 #include "tree/trust/signers.h"
 #include "tree/verify/verify.h"
@@ -47,11 +47,11 @@ static int check_signature(const tl__verify *v, tl__checked *out)
 /* Why the bytes are no entry of the database, or NULL. */
 static const char *what_is_wrong(const tl__verify *v, const tl__line *at, const tl_entry *entry)
 {
-	if (memcmp(tl_entry_id(entry)->b, at->id.b, TL_ID_BYTES) != 0)
+	if (!tl__id_equal(tl_entry_id(entry), &at->id))
 		return "its bytes have another id";
 	if (tl_entry_check(entry) != TL_OK)
 		return "breaks a rule of structure";
-	if (memcmp(tl__entry_tree_id(entry)->b, v->db.b, TL_ID_BYTES) != 0)
+	if (!tl__id_equal(tl__entry_tree_id(entry), &v->db))
 		return "belongs to another database";
 	return NULL;
 }

@@ -1,6 +1,7 @@
 /* Rechecking a database: the tips that follow from its entries, and the state. */
 #include <string.h>
 #include "base/str.h"
+#include "model/ids.h"
 #include "tree/verify/verify.h"
 
 #define LOOKED_UP_AT_ONCE 256

@@ -1,0 +1,38 @@
+/* Ids and public keys: equal, in order, in lists. */
+#ifndef TL_MODEL_IDS_H
+#define TL_MODEL_IDS_H
+
+#include <stdbool.h>
+#include <string.h>
+#include <tidelock/types.h>
+
+static inline bool tl__id_equal(const tl_id *a, const tl_id *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+static inline bool tl__key_equal(const tl_key *a, const tl_key *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* Order of two ids, also as their texts have it; for qsort and bsearch. */
+int tl__id_compare(const void *a, const void *b);
+/* Puts them in ascending order, each once; how many are left. */
+size_t tl__ids_unique(tl_id *ids, size_t count);
+
+/* A list that grows; zeroed it is empty. */
+typedef struct tl__ids {
+	tl_id *at;
+	size_t count, cap;
+} tl__ids;
+
+int tl__ids_add(tl__ids *ids, const tl_id *id) TL_MUST_USE;
+int tl__ids_add_all(tl__ids *ids, const tl_id *at, size_t count) TL_MUST_USE;
+void tl__ids_sort(tl__ids *ids); /* ascending, each once */
+bool tl__ids_equal(const tl__ids *a, const tl__ids *b);
+void tl__ids_free(tl__ids *ids); /* the list is as new */
+/* A visitor of ids that adds to the tl__ids in ud. */
+int tl__ids_visit(void *ud, const tl_id *id);
+
+#endif
