@@ -159,6 +159,7 @@ void bench_bootstrap_http(void);
 void bench_bootstrap_v0(void);
 void bench_increment(void);
 void bench_propagation(void);
+void bench_pairs(void);
 void bench_watch(void);
 void bench_flush(void);
 void bench_hostile(void);

@@ -22,6 +22,7 @@ static const struct subject {
 	{"bootstrap_v0", bench_bootstrap_v0},
 	{"increment", bench_increment},
 	{"propagation", bench_propagation},
+	{"pairs", bench_pairs},
 	{"watch", bench_watch},
 	{"flush", bench_flush},
 	{"hostile", bench_hostile},
