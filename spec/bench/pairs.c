@@ -1,4 +1,5 @@
-/* Relations at rest: what many databases that are in step with a peer cost a commit to another one. */
+/* Relations at rest: what many databases that are in step with a peer cost a commit to another one.
+ */
 #include <string.h>
 #include "pair.h"
 

@@ -15,12 +15,24 @@ static void look_again(tl__sync *sync, tl__pair *pair)
 		pair->again_at = at > sync->now ? at : sync->now;
 }
 
+static void gap_again(tl__sync *sync, tl__pair *pair, const tl__pair *by)
+{
+	if (pair != by && tl__pair_has_gap(sync, pair))
+		look_again(sync, pair);
+}
+
 /* Something arrived by another pair: there may be room now, or what entries wait for. */
 static void gaps_again(tl__sync *sync, const tl__pair *by)
 {
-	for (tl__pair *p = sync->pairs; p; p = p->next)
-		if (p != by && (p->gap || sync->out->lacks(p)))
-			look_again(sync, p);
+	for (tl__link *link = sync->gap_pairs.first; link; link = link->next)
+		gap_again(sync, (tl__pair *)((char *)link - offsetof(tl__pair, gaps)), by);
+	for (tl__link *link = sync->changed_pairs.first; link; link = link->next)
+		gap_again(sync, tl__changed_pair(link), by);
+}
+
+bool tl__pair_has_gap(const tl__sync *sync, const tl__pair *pair)
+{
+	return pair->gap || sync->out->lacks(pair);
 }
 
 void tl__sync_ingest_begins(tl__sync *sync, tl__pair *pair)

@@ -37,6 +37,11 @@ tl__peer *tl__changed_peer(tl__link *link)
 	return (tl__peer *)((char *)link - offsetof(tl__peer, changed));
 }
 
+tl__pair *tl__changed_pair(tl__link *link)
+{
+	return (tl__pair *)((char *)link - offsetof(tl__pair, changed));
+}
+
 int tl__pair_expect(tl__sync *sync, tl__pair *pair)
 {
 	return tl__heap_set(&sync->pair_dues, &pair->due, UINT64_MAX);
@@ -51,8 +56,10 @@ void tl__pair_unlist(tl__sync *sync, tl__pair *pair)
 {
 	tl__list_remove(&sync->changed_pairs, &pair->changed);
 	tl__list_remove(&sync->unsaved_pairs, &pair->unsaved);
+	tl__list_remove(&sync->gap_pairs, &pair->gaps);
 	tl__list_remove(&pair->peer->ready_pairs, &pair->ready);
 	tl__heap_remove(&sync->pair_dues, &pair->due);
+	pair->peer->stalled -= pair->gave_up;
 }
 
 void tl__peer_unlist(tl__sync *sync, tl__peer *peer)

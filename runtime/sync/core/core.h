@@ -32,6 +32,7 @@ void tl__peer_changed(tl__sync *sync, tl__peer *peer);       /* itself, or its w
 void tl__peer_pairs_changed(tl__sync *sync, tl__peer *peer); /* and all its pairs */
 void tl__db_changed(tl__sync *sync, const tl__sync_db *db);  /* its pairs */
 tl__peer *tl__changed_peer(tl__link *link);
+tl__pair *tl__changed_pair(tl__link *link);
 /* From now on it is in its heap. TL_OK or TL_E_NOMEM. */
 int tl__pair_expect(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
 int tl__peer_expect(tl__sync *sync, tl__peer *peer) TL_MUST_USE;
@@ -54,6 +55,7 @@ void tl__pair_acknowledge(tl__sync *sync, tl__pair *pair, uint64_t upto);
 /* The peer's last place in our order proved invalid (its store or ours was rolled back): what it
  * has is unknown. NULL is fine. */
 void tl__pair_restart(tl__sync *sync, tl__pair *pair);
+bool tl__pair_has_gap(const tl__sync *sync, const tl__pair *pair); /* or its exchange has */
 /* Around every ingest of entries that this peer sent: while one is under way nothing is pushed to
  * it; afterwards its acknowledged number follows if it was level before. `pair` may be NULL. The
  * database's arrival number and the ENTRIES_RECEIVED event are taken care of. */

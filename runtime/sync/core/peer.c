@@ -284,7 +284,7 @@ void tl__sync_heard_from(tl__sync *sync, const tl_key *key, const char *address)
 	peer->last_seen = sync->wall;
 	if (peer->came_told == 0)
 		tl__peer_came(sync, peer, address);
-	if (peer->status != TL__PEER_ACTIVE)
+	if (peer->status != TL__PEER_ACTIVE || (peer->stalled == 0 && !peer->changed.listed))
 		return;
 	for (tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
 		if (pair->stalled) {

@@ -43,13 +43,9 @@ static void write_cursor(tl__buf *out, const char *peer, const tl_id *db, const 
 		(unsigned long long)(pair ? pair->total_count : 0));
 }
 
-static void write_metadata(
-	tl__buf *out, const char *key, const tl__sync_metadata *metadata, const tl__peer *peer)
+/* Without its end: what is stored says no more. */
+static void write_metadata(tl__buf *out, const char *key, const tl__sync_metadata *m)
 {
-	static const tl__sync_metadata none = {0};
-	const tl__sync_metadata *m = metadata ? metadata : &none;
-	bool first = true;
-
 	tl__buf_format(out, "{\"peer_pubkey\":\"%s\"", key);
 	put_time(out, "sync_established", m->has, m->established);
 	put_time(out, "last_sync_attempt", m->has, m->last_attempt);
@@ -62,6 +58,13 @@ static void write_metadata(
 		(unsigned long long)m->ok_count, (unsigned long long)m->failed_count,
 		(unsigned long long)m->entries, (unsigned long long)m->bytes);
 	tl__json_put_double(out, thousandths(m->average_ms));
+}
+
+/* They may be thousands, and their own records tell them too. */
+static void write_synced_trees(tl__buf *out, const tl__peer *peer)
+{
+	bool first = true;
+
 	tl__buf_text(out, ",\"synced_trees\":[");
 	for (const tl__pair *pair = peer ? peer->pairs : NULL; pair; pair = pair->next_of_peer) {
 		char id[TL_ID_TEXT_LEN + 1];
@@ -72,7 +75,7 @@ static void write_metadata(
 		tl__buf_format(out, "%s\"%s\"", first ? "" : ",", id);
 		first = false;
 	}
-	tl__buf_text(out, "]}");
+	tl__buf_text(out, "]");
 }
 
 void tl__sync_cursor_json(const tl__sync *sync, const tl_key *peer, const tl_id *db, tl__buf *out)
@@ -85,11 +88,16 @@ void tl__sync_cursor_json(const tl__sync *sync, const tl_key *peer, const tl_id 
 
 void tl__sync_metadata_json(const tl__sync *sync, const tl_key *peer, tl__buf *out)
 {
+	static const tl__sync_metadata none = {0};
 	const tl__peer *known = tl__sync_find_peer(sync, peer);
+	const tl__sync_metadata *metadata =
+		known ? &known->metadata : tl__client_metadata(sync, peer);
 	char key[TL_KEY_TEXT_LEN + 1];
 
 	tl_key_format(peer, key);
-	write_metadata(out, key, known ? &known->metadata : tl__client_metadata(sync, peer), known);
+	write_metadata(out, key, metadata ? metadata : &none);
+	write_synced_trees(out, known);
+	tl__buf_text(out, "}");
 }
 
 void tl__sync_history_prefix(const tl_key *peer, char out[80])
@@ -219,7 +227,8 @@ static void record(
 		tl__peer_changed(sync, with->peer);
 	}
 	metadata_key(with->text, key);
-	write_metadata(&out, with->text, with->metadata, with->peer);
+	write_metadata(&out, with->text, with->metadata);
+	tl__buf_text(&out, "}");
 	if (tl__buf_status(&out) == TL_OK)
 		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&out));
 	tl__buf_free(&out);

@@ -143,6 +143,7 @@ struct tl__peer {
 	tl__heap_node due;                      /* when its watches are looked at */
 	tl__list ready_pairs;                   /* due, but there was no place yet */
 	tl__peer_facts facts;                   /* as its pairs were judged by */
+	unsigned stalled;                       /* pairs that gave up, as counted last */
 	unsigned pulls;                         /* pairs that pull or are about to */
 	unsigned unnamed[TL__PEER_WATCHES + 1]; /* pairs that no watch names, by that which is to */
 };
@@ -253,10 +254,10 @@ struct tl__pair {
 	tl__left_out left; /* v0: what it cannot get; a plan under way has it when `left_lent` */
 	bool left_lent;
 	/* Who is due (changed.c, out/due.c). */
-	tl__link changed, unsaved, ready;
-	tl__heap_node due; /* when it wants an exchange; UINT64_MAX: never, or it is ready */
-	uint8_t unnamed;   /* counted among those of its peer; 0: in none, else that + 1 */
-	bool pulls;        /* the same */
+	tl__link changed, unsaved, ready, gaps;
+	tl__heap_node due;   /* when it wants an exchange; UINT64_MAX: never, or it is ready */
+	uint8_t unnamed;     /* counted among those of its peer; 0: in none, else that + 1 */
+	bool pulls, gave_up; /* the same */
 	char last_error[TL__SYNC_ERROR_TEXT];
 };
 
@@ -352,6 +353,7 @@ struct tl__sync {
 	size_t pair_count;
 	/* To be looked at once more before the event is over, and before it is saved. */
 	tl__list changed_pairs, changed_peers, unsaved_pairs, unsaved_peers;
+	tl__list gap_pairs;   /* that were found to have one */
 	tl__list ready_peers; /* with a pair that is due and waits for a place */
 	tl__heap pair_dues, peer_dues;
 	uint64_t numbers;   /* the last number given to an exchange, work owner… */

@@ -49,14 +49,9 @@ static uint64_t pair_due(const tl__sync *sync, const tl__pair *pair, const tl__p
 
 /* --- judging what changed --------------------------------------------------------------------- */
 
-static tl__pair *pair_of(tl__link *link, size_t offset)
+static tl__pair *ready_pair(tl__link *link)
 {
-	return (tl__pair *)((char *)link - offset);
-}
-
-static tl__peer *peer_of(tl__link *link, size_t offset)
-{
-	return (tl__peer *)((char *)link - offset);
+	return (tl__pair *)((char *)link - offsetof(tl__pair, ready));
 }
 
 /* It is in its heap, which never fails. */
@@ -72,11 +67,23 @@ static void stand_in_line(tl__sync *sync, tl__pair *pair)
 	tl__list_add(&sync->ready_peers, &pair->peer->ready);
 }
 
+static void count_stalled(tl__pair *pair)
+{
+	pair->peer->stalled -= pair->gave_up;
+	pair->gave_up = pair->stalled;
+	pair->peer->stalled += pair->gave_up;
+}
+
 static void judge_pair(tl__sync *sync, tl__pair *pair)
 {
 	uint64_t at = pair_due(sync, pair, &pair->peer->facts);
 
 	tl__watch_count(pair);
+	count_stalled(pair);
+	if (tl__pair_has_gap(sync, pair))
+		tl__list_add(&sync->gap_pairs, &pair->gaps);
+	else
+		tl__list_remove(&sync->gap_pairs, &pair->gaps);
 	if (at <= sync->now) {
 		stand_in_line(sync, pair);
 		return;
@@ -101,9 +108,9 @@ static void judge_pairs(tl__sync *sync)
 	tl__link *link;
 
 	for (link = sync->changed_peers.first; link; link = link->next)
-		judge_peer(sync, peer_of(link, offsetof(tl__peer, changed)));
+		judge_peer(sync, tl__changed_peer(link));
 	while ((link = tl__list_take(&sync->changed_pairs)))
-		judge_pair(sync, pair_of(link, offsetof(tl__pair, changed)));
+		judge_pair(sync, tl__changed_pair(link));
 }
 
 void tl__due_judge(tl__sync *sync)
@@ -112,7 +119,7 @@ void tl__due_judge(tl__sync *sync)
 
 	judge_pairs(sync);
 	while ((link = tl__list_take(&sync->changed_peers))) {
-		tl__peer *peer = peer_of(link, offsetof(tl__peer, changed));
+		tl__peer *peer = tl__changed_peer(link);
 
 		lay(&sync->peer_dues, &peer->due, tl__watch_due(sync, peer));
 	}
@@ -125,10 +132,10 @@ void tl__due_judge(tl__sync *sync)
 static tl__pair *rested_longest(tl__peer *peer)
 {
 	tl__link *link = peer->ready_pairs.first;
-	tl__pair *best = link ? pair_of(link, offsetof(tl__pair, ready)) : NULL;
+	tl__pair *best = link ? ready_pair(link) : NULL;
 
 	for (; link; link = link->next) {
-		tl__pair *pair = pair_of(link, offsetof(tl__pair, ready));
+		tl__pair *pair = ready_pair(link);
 
 		if (pair->not_before < best->not_before)
 			best = pair;
@@ -150,7 +157,7 @@ static tl__pair *next_of(tl__peer *peer)
 	if (peer->sessions >= TL__SYNC_MAX_PEER_EXCHANGES)
 		return NULL;
 	link = tl__list_take(&peer->ready_pairs);
-	return link ? pair_of(link, offsetof(tl__pair, ready)) : NULL;
+	return link ? ready_pair(link) : NULL;
 }
 
 static void begin(tl__sync *sync, tl__pair *pair)
@@ -188,7 +195,7 @@ static void start_some(tl__sync *sync)
 		tl__pair *pair;
 
 		link = tl__list_take(&sync->ready_peers);
-		peer = peer_of(link, offsetof(tl__peer, ready));
+		peer = (tl__peer *)((char *)link - offsetof(tl__peer, ready));
 		pair = next_of(peer);
 		if (pair)
 			begin(sync, pair);
@@ -238,6 +245,10 @@ static const char *pair_overlooked(const tl__sync *sync, const tl__pair *pair)
 		return "a pair that is to be saved";
 	if (pair->ready.listed ? at > sync->now : at != pair->due.at)
 		return "when a pair is due";
+	if (pair->gaps.listed != tl__pair_has_gap(sync, pair))
+		return "a gap";
+	if (pair->gave_up != pair->stalled)
+		return "a pair that gave up";
 	return tl__watch_counted(pair) ? NULL : "what a watch is to name";
 }
 
