@@ -16,11 +16,11 @@ local function compile_preset(p, rest)
 	local op, reason, at, rate, page, keys = p.op, p.reason, p.at, p.rate, p.page, p.peer
 	local database, secure, where, gives = p.database, p.encrypted, p.where, p.op ~= 'deny'
 	if not (database or secure ~= nil or where) and (keys or not gives) then -- these are most
-		return keys and function(req, peer, ...)
+		return keys and function(req, peer, db, db_name, encrypted)
 			if keys[peer] then
 				return op, reason, at, rate, page
 			end
-			return rest(req, peer, ...)
+			return rest(req, peer, db, db_name, encrypted)
 		end or function() return op, reason, at, rate, page end
 	end
 	return function(req, peer, db, db_name, encrypted)
@@ -34,13 +34,13 @@ local function compile_preset(p, rest)
 end
 
 local function compile_function(fn, at, rest)
-	return function(req, ...)
+	return function(req, peer, db, db_name, encrypted)
 		local answer, reason = fn(req)
 		if answer ~= nil and not ANSWERS[answer] or reason ~= nil and type(reason) ~= 'string' then
 			schema.refuse(nil, "a policy answers nil, 'usual', 'grant' or 'deny' and a reason, not %s, %s",
 				tostring(answer), tostring(reason))
 		elseif answer == nil then
-			return rest(req, ...)
+			return rest(req, peer, db, db_name, encrypted)
 		end
 		return answer, reason, at
 	end
@@ -60,12 +60,13 @@ local function chain(value, kind, at, rest, reads)
 		return rest
 	end
 	reads.request = reads.request or value.where ~= nil
-	reads.database = reads.database or value.database ~= nil
+	reads.database = reads.database or value.database ~= nil or value.encrypted ~= nil
 	return compile_preset(value, rest)
 end
 
 --- fn(req, peer, db, db_name, encrypted) for requests of one kind: answer, reason, place, rate, page of the
---- first that answers. And whether it looks at the request, and at the database; what it does not may be nil.
+--- first that answers. And whether it looks at the request, and at what stands behind the peer; what it does
+--- not look at may be nil.
 function M.compile_kind(value, kind)
 	local op, reads = type(value) == 'table' and value.op, { request = false, database = false }
 	if type(value) ~= 'function' and op ~= 'first' and not ANSWERS[op] then

@@ -135,13 +135,20 @@ static bool live_at(size_t n, bool lasting, bool unpooled)
 	return h.fired;
 }
 
+/* Thread sanitizers take minutes for all of them. */
+#ifdef SPEC_THREAD_SANITIZED
+#define STEP 23
+#else
+#define STEP 1
+#endif
+
 static size_t sweep(bool lasting, bool unpooled)
 {
 	size_t n = 1;
 
 	while (live_at(n, lasting, unpooled) && spec_case_ok)
-		n++;
-	printf("%zu requests failed\n", n - 1);
+		n += STEP;
+	printf("%zu requests failed\n", n / STEP);
 	return n;
 }
 

@@ -10,7 +10,7 @@ struct tlua_policy {
 	tlua_cell *cell;
 	struct compiled {
 		tlua_ref function;
-		bool reads_request, reads_database; /* beside who asks */
+		bool reads_request, reads_database; /* or the channel; beside who asks */
 	} compiled[TLUA_KIND_COUNT];
 };
 
@@ -106,7 +106,6 @@ typedef struct decision {
 
 static int push_request(lua_State *L, void *ud)
 {
-	const tl_str nothing = {NULL, 0};
 	const decision *d = ud;
 	const tlua_request *request = d->lazy.ud;
 
@@ -115,20 +114,22 @@ static int push_request(lua_State *L, void *ud)
 	else
 		lua_pushnil(L);
 	push_text(L, request->peer);
-	push_text(L, d->compiled->reads_database ? request->db : nothing);
-	push_text(L, d->compiled->reads_database ? request->db_name : nothing);
+	if (!d->compiled->reads_database)
+		return 2;
+	push_text(L, request->db);
+	push_text(L, request->db_name);
 	lua_pushboolean(L, request->encrypted);
 	return 5;
 }
 
+/* The compiled policy has seen to it that it is one of these. */
 static tlua_answer answer_of(lua_State *L)
 {
 	const char *text = lua_tostring(L, 1);
 
-	for (int i = TLUA_USUAL; text && i <= TLUA_DENY; i++)
-		if (strcmp(text, answers[i]) == 0)
-			return (tlua_answer)i;
-	return TLUA_NO_OPINION;
+	if (!text)
+		return TLUA_NO_OPINION;
+	return text[0] == 'u' ? TLUA_USUAL : text[0] == 'g' ? TLUA_GRANT : TLUA_DENY;
 }
 
 /* What fits, with whole characters. */

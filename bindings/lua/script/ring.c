@@ -52,11 +52,6 @@ static uint64_t hash_of(const char *text, size_t len)
 	return mix(hash ^ word);
 }
 
-static uint64_t member_hash(member m)
-{
-	return mix((uint64_t)m.tag << 32 | m.key);
-}
-
 /* Room for one more of `count`; false without memory. `hash` tells where an index belongs. */
 static bool grow_slots(slots *s, size_t count, const tlua_ring *ring,
 	uint64_t (*hash)(const tlua_ring *, uint32_t))
@@ -90,6 +85,11 @@ static uint64_t hash_key(const char *key)
 	return mix(mix(first) ^ last);
 }
 
+static uint64_t hash_member(const char *key, uint32_t tag)
+{
+	return mix(hash_key(key) + tag);
+}
+
 static uint64_t hash_key_at(const tlua_ring *ring, uint32_t i)
 {
 	return hash_key(ring->keys[i]);
@@ -102,7 +102,7 @@ static uint64_t hash_tag_at(const tlua_ring *ring, uint32_t i)
 
 static uint64_t hash_member_at(const tlua_ring *ring, uint32_t i)
 {
-	return member_hash(ring->members[i]);
+	return hash_member(ring->keys[ring->members[i].key], ring->members[i].tag);
 }
 
 /* The slot of what is looked for, or the free one where it belongs. */
@@ -130,14 +130,14 @@ static size_t find_tag(const tlua_ring *ring, tl_str tag)
 	return slot;
 }
 
-static size_t find_member(const tlua_ring *ring, member m)
+static size_t find_member(const tlua_ring *ring, const char *key, uint32_t tag)
 {
-	size_t mask = ring->by_member.size - 1, slot = member_hash(m) & mask;
+	size_t mask = ring->by_member.size - 1, slot = hash_member(key, tag) & mask;
 
 	while (ring->by_member.at[slot]) {
 		const member *other = &ring->members[ring->by_member.at[slot] - 1];
 
-		if (other->key == m.key && other->tag == m.tag)
+		if (other->tag == tag && memcmp(ring->keys[other->key], key, TL_KEY_TEXT_LEN) == 0)
 			break;
 		slot = (slot + 1) & mask;
 	}
@@ -155,14 +155,11 @@ uint32_t tlua_ring_tag(const tlua_ring *ring, tl_str tag)
 
 bool tlua_ring_has(const tlua_ring *ring, uint32_t tag, tl_str key)
 {
-	uint32_t at;
-
 	if (key.len != TL_KEY_TEXT_LEN)
 		return false;
-	at = ring->by_key.at[find_key(ring, key.ptr)];
-	if (at == 0 || tag == TLUA_TAG_ALL)
-		return at != 0;
-	return ring->by_member.at[find_member(ring, (member){at - 1, tag})] != 0;
+	if (tag == TLUA_TAG_ALL)
+		return ring->by_key.at[find_key(ring, key.ptr)] != 0;
+	return ring->by_member.at[find_member(ring, key.ptr, tag)] != 0;
 }
 
 const char *tlua_ring_name(const tlua_ring *ring, size_t index)
@@ -324,7 +321,7 @@ static bool add_member(reader *r, tl_str word)
 		return refuse(r, "'all' is everybody and no name or tag");
 	if (!grow_slots(&ring->by_member, ring->member_count, ring, hash_member_at))
 		return no_memory(r);
-	slot = find_member(ring, m);
+	slot = find_member(ring, ring->keys[m.key], m.tag);
 	if (ring->by_member.at[slot])
 		return true;
 	members =
