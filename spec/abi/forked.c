@@ -129,6 +129,7 @@ static void call_all(bool release)
 		if (!calls[i].inherited || releases(calls[i].name) != release)
 			continue;
 		(void)tl_error_set(TL_E_INTERNAL, "of an earlier call");
+		memset(room, 0, sizeof room); /* what one gave back is no argument of the next */
 		code = calls[i].with[3]();
 		if (calls[i].is_code &&
 			(code != TL_E_BAD_STATE || tl_error_code(tl_last_error()) != code)) {
