@@ -23,7 +23,11 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 
-BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)),)
+# V0=0 leaves out eidetica 0.2.0 (runtime/v0): the library links without_v0.c in its stead.
+V0 ?= 1
+LEFT_OUT := $(if $(filter 0,$(V0)),runtime/v0/% spec/c/v0_%,runtime/sync/without_v0.c)
+
+BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)),)$(if $(filter 0,$(V0)),/without-v0)
 
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fstack-protector-strong \
@@ -32,14 +36,16 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fstack-protector
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 ALL_LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -pthread
 
-SOURCES := $(filter-out runtime/sim/%,$(sort $(wildcard runtime/*/*.c runtime/*/*/*.c)))
+SOURCES := $(filter-out runtime/sim/% $(LEFT_OUT),$(sort $(wildcard runtime/*/*.c runtime/*/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SIM     := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard runtime/sim/*.c)))
-SPECS   := $(sort $(wildcard spec/c/*_spec.c))
+SPECS   := $(filter-out $(LEFT_OUT),$(sort $(wildcard spec/c/*_spec.c)))
 VECTORS := $(sort $(wildcard spec/vectors/*.c))
 BENCHES := $(sort $(wildcard spec/bench/*.c))
 EMBEDS  := $(sort $(wildcard examples/embed/*.c))
-PROGRAMS = $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check $(BUILD)/spec/bench/bench $(EMBEDS:%.c=$(BUILD)/%) $(LUA_EMBEDS:%.c=$(BUILD)/%)
+# The recorded vectors are those of 0.2.0, and a line of the bench is: without it they are left out, too.
+RECORDED = $(BUILD)/spec/vectors/check $(BUILD)/spec/bench/bench
+PROGRAMS = $(SPECS:%.c=$(BUILD)/%) $(if $(filter 0,$(V0)),,$(RECORDED)) $(EMBEDS:%.c=$(BUILD)/%) $(LUA_EMBEDS:%.c=$(BUILD)/%)
 BINDINGS := $(sort $(wildcard bindings/lua/*/*.c))
 HALVES   := $(sort $(wildcard lua/tidelock/*.lua lua/tidelock/*/*.lua))
 PROGRAM_OBJECTS := $(filter $(BUILD)/bindings/lua/program/%,$(BINDINGS:%.c=$(BUILD)/%.o))
@@ -71,6 +77,7 @@ help:
 	@echo 'make lib          the library alone, without Lua'
 	@echo 'make demo         two processes keep two folders in step'
 	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
+	@echo 'make test-without-v0  the same for a build without eidetica 0.2.0 (V0=0)'
 	@echo 'make sim          simulated peers under faults; SEEDS=2000 stories of each kind'
 	@echo 'make interop      against the published eidetica 0.2.0, live; WORDS="bootstrap access" chooses'
 	@echo 'make lint         clang-tidy, luacheck and the format check'
@@ -192,7 +199,12 @@ specs: $(PROGRAMS)
 
 test: deps
 	@$(MAKE) --no-print-directory all specs
-	@spec/run $(BUILD)
+	@V0=$(V0) spec/run $(BUILD)
+
+# The library, the module, the program, and all specifications but those of 0.2.0, in a folder of their own.
+.PHONY: test-without-v0
+test-without-v0:
+	@$(MAKE) --no-print-directory V0=0 test
 
 # `make test` plays a few of them.
 SEEDS ?= 200
@@ -277,7 +289,7 @@ check-deps:
 	@spec/check-deps
 
 count:
-	@spec/count
+	@V0=$(V0) spec/count
 
 # The examples against the types of lua/meta, where a checker of LuaCATS types is installed.
 types:

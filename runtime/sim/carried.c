@@ -2,7 +2,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "sim/flight.h"
-#include "v0/wire/v0.h"
+#include "wire/v0_path.h"
 
 /* Around something that broke: what was sent so late need not be known at the other end, or not be
  * saved; and until both sides have found each other again either may send first. */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/flight.h"
-#include "v0/wire/v0.h"
+#include "wire/v0_path.h"
 
 #define STATUS_NOT_FOUND 404
 #define STATUS_TOO_LARGE 413

@@ -112,7 +112,8 @@ static int open_core(tl__sim_peer *peer)
 		.random = random_of(peer, &peer->core_seed, 2),
 		.log = &peer->log,
 		.options = peer->options,
-		.policy = peer->policy};
+		.policy = peer->policy,
+		.v0 = tl__v0_spoken()};
 
 	memcpy(config.incarnation, peer->incarnation, sizeof config.incarnation);
 	return tl__sync_new(&peer->core, &config);

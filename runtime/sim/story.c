@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/sim_impl.h"
-#include "v0/wire/v0.h"
+#include "wire/v0_path.h"
 
 void tl__sim_note(tl__sim *sim, const char *format, ...)
 {

@@ -1,5 +1,6 @@
 #include "sync/in/serve.h"
 #include "sync/out/outbound.h"
+#include "wire/v0_path.h"
 
 #include <string.h>
 #include "base/fail.h"
@@ -48,6 +49,7 @@ int tl__sync_new(tl__sync **out, const tl__sync_config *config)
 	sync->next_periodic = sync->next_check = UINT64_MAX;
 	sync->out = &tl__outbound_half;
 	sync->in = &tl__inbound_half;
+	sync->v0 = config->v0;
 	tl__clients_init(&sync->clients);
 	tl__map_init(&sync->nonce_numbers);
 	tl__nonce_begin(sync);

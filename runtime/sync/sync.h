@@ -19,6 +19,7 @@
 #include "wire/v1.h"
 
 typedef struct tl__sync tl__sync;
+typedef struct tl__v0 tl__v0; /* v0.h */
 
 /* Limits. */
 #define TL__SYNC_MAX_ADDRESSES      16    /* of a peer */
@@ -45,7 +46,11 @@ typedef struct tl__sync_config {
 	const tl__log *log;      /* borrowed */
 	tl_sync_options options; /* copied; 0 = default as in node.h */
 	tl_policy policy; /* decide NULL: the default decisions alone. `drop` is the core's */
+	const tl__v0 *v0; /* NULL: eidetica 0.2.0 is not spoken */
 } tl__sync_config;
+
+/* For the config: NULL in a build without runtime/v0. */
+const tl__v0 *tl__v0_spoken(void);
 
 /* Hands out WORK (load) at once. *out is yours. Errors: TL_E_NOMEM, TL_E_BAD_ARGUMENT (a key in
  * accept_databases_from that is none). */
@@ -136,10 +141,10 @@ typedef struct tl__sync_answered {
 	tl_str error;   /* sentence of a failure; borrowed */
 	int status;     /* HTTP status; 200 for transports without */
 	tl_str channel; /* as this side saw the connection; empty when there was none. Borrowed */
-	tl_str body;    /* TL__SYNC_READ_WHOLE: the bytes. Borrowed */
+	tl_str body;    /* without an intake: the bytes. Borrowed */
 	uint64_t sent, received; /* bytes of bodies that were moving when it failed; 0 = unknown */
-	/* TL__SYNC_READ_TREE: finished (tl__intake_finish gave TL_OK, else its code is `code`). The
-	 * core's from now on. NULL when code is not TL_OK or status is not 200. */
+	/* Of a SEND with an intake: finished (else why not is `code`). The core's from now on. NULL
+	 * when code is not TL_OK or status is not 200. */
 	tl__intake *intake;
 } tl__sync_answered;
 
@@ -209,11 +214,6 @@ typedef enum tl__sync_action_kind {
 	TL__SYNC_COMPLETE /* a command is over */
 } tl__sync_action_kind;
 
-typedef enum tl__sync_read {
-	TL__SYNC_READ_WHOLE, /* collect at most `limit` bytes (over it: TL_E_TOO_LARGE) */
-	TL__SYNC_READ_TREE   /* status 200: feed a tl__intake with max_bytes = limit */
-} tl__sync_read;
-
 /* How many kinds of events there are. */
 #define TL__EVENT_ONE(symbol, number, name) +1
 enum { TL__EVENT_KINDS = 0 TL_EVENT_KINDS(TL__EVENT_ONE) };
@@ -230,10 +230,12 @@ typedef struct tl__sync_action {
 			char path[40];
 			const char *content_type;
 			tl__buf body;
-			tl__sync_read read;
+			/* Status 200: open one of these and feed it, with max_bytes = limit. NULL:
+			 * collect at most `limit` bytes (over it: TL_E_TOO_LARGE). */
+			const tl__intake_way *intake;
 			uint64_t limit;
 			uint32_t hold_ms; /* the answer may be held so long: no silence */
-			tl_id db;         /* of a tree answer */
+			tl_id db;         /* of an intake */
 		} send;
 		uint64_t exchange; /* CANCEL_SEND */
 		struct {

@@ -16,6 +16,13 @@ int tl__work_new(tl__work **out, tl__work_kind kind, const tl_id *db)
 	return TL_OK;
 }
 
+void *tl__work_begin_other(tl__work *work, const tl__work_way *way, size_t size)
+{
+	work->other.way = way;
+	work->other.own = tl__arena_alloc(&work->arena, 1, size);
+	return work->other.own;
+}
+
 void tl__work_free(tl__work *work)
 {
 	if (!work)
@@ -35,11 +42,10 @@ void tl__work_free(tl__work *work)
 	case TL__WORK_PLAN: tl__work_plan_clear(&work->plan); break;
 	case TL__WORK_PAGE: tl__work_page_clear(&work->page); break;
 	case TL__WORK_WATCH: tl__work_page_clear(&work->watch.page); break;
-	case TL__WORK_READ:
-		if (work->read.has_request)
-			tl__v0_request_free(&work->read.request);
+	case TL__WORK_OTHER:
+		if (work->other.own && work->other.way->clear)
+			work->other.way->clear(work->other.own);
 		break;
-	case TL__WORK_STREAM: tl__work_stream_clear(&work->stream); break;
 	default: break;
 	}
 	tl__error_drop(work->error);
@@ -67,12 +73,11 @@ static int run(tl__host *host, tl__work *work)
 	case TL__WORK_PAGE: return tl__work_page_run(host->tree, work);
 	case TL__WORK_ACCESS: return tl__work_access_run(host->tree, work);
 	case TL__WORK_LIST: return tl__work_list_run(host->tree, work);
-	case TL__WORK_STREAM: return tl__work_stream_run(host->tree, work);
 	case TL__WORK_EXPIRE: return tl__work_expire_run(host, work);
 	case TL__WORK_WATCH: return tl__work_watch_run(host->tree, work);
 	case TL__WORK_MATTERS: return tl__work_matters_run(host->tree, work);
 	case TL__WORK_VERIFY: return tl__work_verify_run(work);
-	case TL__WORK_READ: return tl__work_read_run(work);
+	case TL__WORK_OTHER: return work->other.way->run(host->tree, work);
 	}
 	return tl__fail(TL_E_INTERNAL, "no such store work: %d", (int)work->kind);
 }
@@ -111,5 +116,6 @@ bool tl__work_keeps_place(const tl__work *work)
 
 bool tl__work_is_apart(const tl__work *work)
 {
-	return work->kind == TL__WORK_VERIFY || work->kind == TL__WORK_READ;
+	return work->kind == TL__WORK_VERIFY ||
+	       (work->kind == TL__WORK_OTHER && work->other.way->apart);
 }

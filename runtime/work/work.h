@@ -13,44 +13,20 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "tree/api/database.h"
+#include "work/intake.h"
 #include "work/party.h"
-#include "v0/wire/v0.h"
 #include "wire/v1.h"
 
 /* Bounds of one work. */
-#define TL__WORK_MAX_SCAN         10000        /* arrivals read for one page */
-#define TL__WORK_SLICE_ROWS       256          /* read in a slice: about 2 ms with its bytes */
-#define TL__WORK_SLICE_BYTES      (128 * 1024) /* of entries, likewise; one always comes */
-#define TL__WORK_OUR_ANCESTORS    64 /* ancestors added to v0 `our_tips` and `their_tips` */
-#define TL__WORK_NEAR_CHECKPOINTS 40 /* of them one behind the other in `their_tips` */
-#define TL__WORK_READ_GROUPS      16 /* databases that one request of 0.2.0 brings entries of */
-
-/* --- a v0 tree answer as it arrives ----------------------------------------------------------- */
-
-/* Reads a v0 answer and keeps its entries in a spool: they come in any order, and nothing of them
- * may be held in memory beyond a bound. */
-typedef struct tl__intake tl__intake;
-
-/* For an answer about this database; max_bytes bounds what is fed (TL_E_TOO_LARGE). *out is yours.
- */
-int tl__intake_new(
-	tl__intake **out, tl__tree *tree, const tl_id *db, uint64_t max_bytes) TL_MUST_USE;
-void tl__intake_free(tl__intake *intake); /* NULL is fine; removes the spool */
-/* On the loop's thread; writes at most to a temporary file. Errors as tl__v0_reader_feed's. */
-int tl__intake_feed(tl__intake *intake, const void *bytes, size_t len) TL_MUST_USE;
-int tl__intake_finish(tl__intake *intake) TL_MUST_USE;
-/* Everything but the entries; complete after tl__intake_finish. Belongs to the intake. */
-const tl__v0_response *tl__intake_response(const tl__intake *intake);
-/* Id of the root entry that a bootstrap answer held; false when there was none or it is no entry.
- */
-bool tl__intake_root(const tl__intake *intake, tl_id *root);
+#define TL__WORK_MAX_SCAN    10000        /* arrivals read for one page */
+#define TL__WORK_SLICE_ROWS  256          /* read in a slice: about 2 ms with its bytes */
+#define TL__WORK_SLICE_BYTES (128 * 1024) /* of entries, likewise; one always comes */
 
 /* --- work ------------------------------------------------------------------------------------- */
 
 /* What a work goes on with in its next slice. */
 typedef struct tl__planning tl__planning;
 typedef struct tl__paging tl__paging;
-typedef struct tl__streaming tl__streaming;
 
 typedef enum tl__work_kind {
 	TL__WORK_LOAD,   /* everything the core remembers, at start */
@@ -62,12 +38,11 @@ typedef enum tl__work_kind {
 	TL__WORK_PAGE,   /* answer to pull */
 	TL__WORK_ACCESS, /* what these keys may do in a database now */
 	TL__WORK_LIST,   /* databases these keys may read */
-	TL__WORK_STREAM, /* a piece of a v0 tree answer */
 	TL__WORK_EXPIRE, /* access requests of `_sync` that nobody decided in time */
 	TL__WORK_WATCH, /* which of these databases are ahead of a place, and a page of the first */
 	TL__WORK_MATTERS, /* which of these keys any settings name */
 	TL__WORK_VERIFY,  /* proofs, and the hash of a body: needs no store */
-	TL__WORK_READ     /* a request of 0.2.0: needs no store */
+	TL__WORK_OTHER    /* of somebody above, who brings what runs it: `way` */
 } tl__work_kind;
 
 /* What the settings say of a database, as far as serving and asking need it. */
@@ -180,8 +155,7 @@ typedef struct tl__work_ingest {
 
 typedef struct tl__work_tips {
 	/* In */
-	size_t max_tips;     /* more: only count and hash */
-	bool with_ancestors; /* v0: up to 64 ancestors at doubling distance follow the tips */
+	size_t max_tips; /* more: only count and hash */
 	const tl_key *keys;
 	size_t key_count;
 	/* Out */
@@ -349,40 +323,19 @@ typedef struct tl__work_verify {
 	bool body_good; /* out: it has that hash */
 } tl__work_verify;
 
-typedef struct tl__work_stream {
-	/* In */
-	bool bootstrap;    /* everything but the root; else what the stop set lacks */
-	const tl_id *stop; /* the other side's tips */
-	size_t stop_count;
-	size_t max_bytes; /* of a piece; one entry always comes */
-	/* Out: fixed by the first run. */
-	bool held; /* false: the root is missing */
-	tl_str root;
-	tl_id *our_tips; /* and checkpoints behind them, when we lack one of the other side's */
-	size_t our_tip_count;
-	/* Out: of this run. Run the same work again for the next piece while there is more. */
-	tl_str *lines;
-	size_t count;
-	bool more;
-	tl__streaming *streaming; /* private */
-} tl__work_stream;
+struct tl__work;
 
-/* Entries of one database in a request of 0.2.0. */
-typedef struct tl__work_group {
-	tl_id db;
-	tl_str *lines;
-	size_t count, cap;
-} tl__work_group;
+/* How a kind of somebody above is run. */
+typedef struct tl__work_way {
+	int (*run)(tl__tree *tree, struct tl__work *work); /* a slice; TL_OK or why it failed */
+	void (*clear)(void *own); /* what lies outside of the work's arena; NULL: nothing does */
+	bool apart;               /* it looks at no tree */
+} tl__work_way;
 
-typedef struct tl__work_read {
-	tl_str document; /* the caller's until the work is freed */
-	/* Out */
-	tl__v0_request request; /* freed with the work */
-	bool has_request;
-	tl__v0_refusal refusal; /* of one that cannot be read: TL_E_NOMEM apart */
-	tl__work_group groups[TL__WORK_READ_GROUPS];
-	size_t group_count;
-} tl__work_read;
+typedef struct tl__work_other {
+	const tl__work_way *way;
+	void *own; /* in the work's arena; NULL until tl__work_begin_other */
+} tl__work_other;
 
 typedef struct tl__work {
 	tl__work_kind kind;
@@ -414,17 +367,19 @@ typedef struct tl__work {
 		tl__work_access access;
 		tl__work_watch watch;
 		tl__work_list list;
-		tl__work_stream stream;
 		tl__work_expire expire;
 		tl__work_matters matters;
 		tl__work_verify verify;
-		tl__work_read read;
+		tl__work_other other;
 	};
 } tl__work;
 
 /* db may be NULL. *out is yours: tl__work_free. TL_OK or TL_E_NOMEM. */
 int tl__work_new(tl__work **out, tl__work_kind kind, const tl_id *db) TL_MUST_USE;
 void tl__work_free(tl__work *work); /* NULL is fine */
+/* Makes a work of kind TL__WORK_OTHER one of this way, with zeroed memory of its own. NULL: none
+ * was left; the work stays the caller's. */
+void *tl__work_begin_other(tl__work *work, const tl__work_way *way, size_t size);
 /* Optional: begins what needs no store, on other threads, for a work that waits its turn. Never
  * blocks. */
 void tl__work_prepare(tl__host *host, tl__work *work);
@@ -466,12 +421,9 @@ int tl__work_access_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_list_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_matters_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_verify_run(tl__work *work) TL_MUST_USE;
-int tl__work_read_run(tl__work *work) TL_MUST_USE;
-int tl__work_stream_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 /* What tl__work_free calls. */
 void tl__work_plan_clear(tl__work_plan *plan);
 void tl__work_page_clear(tl__work_page *page);
-void tl__work_stream_clear(tl__work_stream *stream);
 /* Part of an ingest with has_since: the place after it (serving). */
 int tl__work_since(tl__tree *tree, tl__work *work) TL_MUST_USE;
 

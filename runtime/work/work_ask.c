@@ -49,13 +49,8 @@ static int read_our_tips(tl__tree *tree, tl__snapshot *s, tl__work *work)
 		return rc;
 	out->id_count = out->tip_count;
 	if (out->id_count > out->max_tips)
-		out->id_count = out->with_ancestors ? out->max_tips : 0;
-	if (out->with_ancestors)
-		rc = tl__checkpoints_add(
-			s, &work->db, row.arrivals, 0, &work->arena, &out->ids, &out->id_count);
-	if (rc == TL_OK)
-		rc = tl__key_mask(tree, work, out->keys, out->key_count, &out->key_mask);
-	return rc;
+		out->id_count = 0;
+	return tl__key_mask(tree, work, out->keys, out->key_count, &out->key_mask);
 }
 
 int tl__work_tips_run(tl__tree *tree, tl__work *work)

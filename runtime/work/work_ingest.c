@@ -3,7 +3,6 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "v0/work/intake.h"
 #include "work/work_serve.h"
 
 static int arrivals_now(tl__tree *tree, const tl_id *db, uint64_t *out)
@@ -47,8 +46,8 @@ static int look_ahead(tl__tree *tree, tl__work_ingest *in)
 
 	in->ahead = in->page;
 	in->ahead.prepared = NULL;
-	in->ahead.form = TL_ENTRY_CANONICAL; /* the spool has brought them into it */
-	rc = tl__intake_next(in->intake, &in->ahead.lines, &in->ahead.count, &in->more_ahead);
+	in->ahead.form = TL_ENTRY_CANONICAL; /* it has brought them into it */
+	rc = in->intake->way->next(in->intake, &in->ahead.lines, &in->ahead.count, &in->more_ahead);
 	in->has_ahead = rc == TL_OK;
 	if (rc == TL_OK)
 		prepare(tree, &in->ahead);
@@ -88,7 +87,8 @@ static int begin_page(tl__tree *tree, tl__work *work, bool *done)
 	if (in->intake)
 		rc = next_page(tree, in, done);
 	if (rc == TL_OK && in->intake && in->fates[TL__FATE_DECLINED] == 0)
-		in->fates[TL__FATE_DECLINED] = tl__intake_refused(in->intake, &in->declined_code);
+		in->fates[TL__FATE_DECLINED] =
+			in->intake->way->refused(in->intake, &in->declined_code);
 	if (rc == TL_OK && done && in->page.local_count == 0) {
 		rc = arrivals_now(tree, &work->db, &in->before);
 		in->after = in->before;

@@ -38,9 +38,5 @@ int tl__piece_add(tl__piece *piece, tl_str bytes) TL_MUST_USE;
 /* A slice of filling `page` with what is behind its cursor in work->db up to `upto`, in the work's
  * memory; work->again when it is not done. */
 int tl__page_slice(tl__snapshot *s, tl__work *work, tl__work_page *page, uint64_t upto) TL_MUST_USE;
-/* Appends to the list (which moves, in the arena) up to TL__WORK_OUR_ANCESTORS entries before
- * arrival `head`: the `near` newest, then at doubling distance. */
-int tl__checkpoints_add(tl__snapshot *s, const tl_id *db, uint64_t head, uint64_t near,
-	tl__arena *arena, tl_id **ids, size_t *count) TL_MUST_USE;
 
 #endif

@@ -11,11 +11,8 @@
 #include "check.h"
 #include "crypto/pool.h"
 #include "model/doc_path.h"
-#include "v0/wire/v0.h"
+#include "survive_help.h"
 #include "wire/v1.h"
-
-/* Does something and describes the result in `out`. */
-typedef int (*scenario)(tl__buf *out);
 
 static tl_secret secret;
 static tl_key key;
@@ -428,86 +425,6 @@ static int resolve_key(tl__buf *out)
 
 /* --- wire ------------------------------------------------------------------------------------- */
 
-static int read_v0_requests(tl__buf *out)
-{
-	/* One literal a text: parentheses tell the compiler that it is meant. */
-	static const char *const texts[] = {
-		("{\"Handshake\":{\"device_id\":\"\\u0064\",\"public_key\":\"k\",\"display_name\":"
-		 "\"\\n\",\"protocol_version\":0,\"challenge\":[1,2],\"listen_addresses\":[{"
-		 "\"transport_type\":\"http\",\"address\":\"\\u0068\"}],\"tidelock\":{"
-		 "\"v\\u0065rsions\":"
-		 "[1]}}}"),
-		("{\"SyncTree\":{\"tree_id\":\"t\",\"our_tips\":[\"a\",\"\\u0062\",\"c\"],"
-		 "\"requested_permission\":{\"Wr\\u0069te\":3}}}"),
-		"{\"SendEntries\":[{\"a\":1},{\"b\":[[]]},{},{},{},{},{},{},{},{}]}"};
-
-	for (size_t i = 0; i < 3; i++) {
-		tl__v0_request r;
-		tl__v0_refusal refusal;
-		int code = tl__v0_request_read(&r, tl__str_z(texts[i]), &refusal);
-
-		if (code != TL_OK)
-			return code;
-		if (r.kind == TL__V0_HANDSHAKE)
-			tl__v0_write_handshake_request(out, &r.handshake);
-		else if (r.kind == TL__V0_SYNC_TREE)
-			tl__v0_write_sync_tree(out, &r.sync_tree);
-		else
-			tl__v0_write_send_entries(out, r.entries, r.entry_count);
-		tl__v0_request_free(&r);
-	}
-	return tl__buf_status(out);
-}
-
-static int add_entry(void *ud, tl_str text, bool is_root)
-{
-	tl__buf *out = ud;
-
-	tl__buf_byte(out, is_root ? '!' : '.');
-	tl__buf_str(out, text);
-	return tl__buf_status(out);
-}
-
-static int read_v0_answer(tl__buf *out, const char *text)
-{
-	tl__v0_reader *reader;
-	int code = tl__v0_reader_new(&reader, add_entry, out);
-
-	for (size_t i = 0; code == TL_OK && text[i]; i++)
-		code = tl__v0_reader_feed(reader, text + i, 1);
-	if (code == TL_OK)
-		code = tl__v0_reader_finish(reader);
-	if (code == TL_OK) {
-		const tl__v0_response *r = tl__v0_reader_response(reader);
-
-		tl__buf_format(out, "%d %zu %zu %d %zu\n", (int)r->kind, r->tree_id.len,
-			r->tip_count, r->has_granted, r->handshake.tree_count);
-	}
-	tl__v0_reader_free(reader);
-	return code == TL_OK ? tl__buf_status(out) : code;
-}
-
-static int read_v0_answers(tl__buf *out)
-{
-	int code = read_v0_answer(out,
-		"{\"Bootstrap\":{\"tree_id\":\"\\u0074\",\"root_entry\":{\"a\":\"a long text of an "
-		"entry\"},\"all_entries\":[{\"b\":1}],\"key_approved\":true,\"granted_permission\":"
-		"{\"\\u0041dmin\":1},\"x\":{}}}");
-
-	if (code == TL_OK)
-		code = read_v0_answer(out,
-			"{\"Incremental\":{\"tree_id\":\"t\",\"their_tips\":[\"a\","
-			"\"b\"],\"missing_entries\":[]}}");
-	if (code == TL_OK)
-		code = read_v0_answer(out,
-			"{\"Handshake\":{\"device_id\":\"d\",\"public_key\":\"k\",\"display_name\":"
-			"null,"
-			"\"protocol_version\":0,\"challenge_response\":[1],\"new_challenge\":[2],"
-			"\"available_trees\":[{\"tree_id\":\"t\",\"name\":null,\"entry_count\":1,"
-			"\"last_modified\":0}],\"tidelock\":{\"versions\":[1]}}}");
-	return code == TL_OK ? read_v0_answer(out, "{\"Error\":\"\\u00e9\"}") : code;
-}
-
 static int v1_hello(tl__buf *args)
 {
 	tl__v1_hello hello = {.key = key,
@@ -627,54 +544,6 @@ static int walk_v1_body(tl__buf *out)
 
 /* --- the sweep -------------------------------------------------------------------------------- */
 
-/* Fails the n-th allocation; false when there were fewer. */
-static bool fail_one(scenario run, size_t n, const tl__buf *wanted)
-{
-	tl__buf out = TL__BUF_INIT;
-	int code, fired;
-
-	(void)tl__alloc_fail_at(n);
-	code = run(&out);
-	fired = tl__alloc_fail_at(0);
-	if (code == TL_OK)
-		CHECK(tl__str_eq(tl__buf_view(&out), tl__buf_view(wanted)));
-	else if (code != TL_E_NOMEM || !fired || tl_error_code(tl_last_error()) != TL_E_NOMEM)
-		printf("allocation %zu: %s (%s)\n", n, tl_error_name(code),
-			tl_error_message(tl_last_error()));
-	CHECK(code == TL_OK || (code == TL_E_NOMEM && fired));
-	CHECK(code == TL_OK || tl_error_code(tl_last_error()) == TL_E_NOMEM);
-	tl__buf_free(&out);
-	return fired != 0;
-}
-
-static size_t sweep(scenario run, const tl__buf *wanted)
-{
-	size_t n = 1;
-
-	while (fail_one(run, n, wanted) && n < 100000)
-		n++;
-	return n - 1;
-}
-
-static void survives(scenario run, size_t least)
-{
-	tl__buf wanted = TL__BUF_INIT;
-	long before = tl__alloc_balance();
-	size_t count;
-
-	REQUIRE(run(&wanted) == TL_OK);
-	count = sweep(run, &wanted);
-	CHECK(count >= least); /* else nothing was failed and nothing is shown */
-	CHECK(count < 100000);
-	tl__buf_free(&wanted);
-	CHECK(tl__alloc_balance() == before);
-}
-
-#define SURVIVES(name, least)                                                                      \
-	static void name##_survives(void)                                                          \
-	{                                                                                          \
-		survives(name, least);                                                             \
-	}
 SURVIVES(fill_arena, 4)
 SURVIVES(fill_pages, 4)
 SURVIVES(fill_map, 70)
@@ -689,8 +558,6 @@ SURVIVES(fill_list, 15)
 SURVIVES(read_unsorted_list, 8)
 SURVIVES(walk_doc, 10)
 SURVIVES(resolve_key, 20)
-SURVIVES(read_v0_requests, 10)
-SURVIVES(read_v0_answers, 20)
 SURVIVES(exchange_v1_request, 10)
 SURVIVES(exchange_v1_answer, 4)
 SURVIVES(exchange_v1_access, 4)
@@ -718,8 +585,6 @@ int main(void)
 	RUN(read_unsorted_list_survives);
 	RUN(walk_doc_survives);
 	RUN(resolve_key_survives);
-	RUN(read_v0_requests_survives);
-	RUN(read_v0_answers_survives);
 	RUN(exchange_v1_request_survives);
 	RUN(exchange_v1_answer_survives);
 	RUN(exchange_v1_access_survives);

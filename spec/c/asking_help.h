@@ -96,7 +96,7 @@ static inline void write_handshake(tl__buf *out)
 	tl__buf_text(out,
 		"{\"Handshake\":{\"device_id\":\"d\",\"public_key\":\"k\",\"display_name\":"
 		"null,\"protocol_version\":0,\"challenge\":[");
-	for (size_t i = 0; i < TL__V0_CHALLENGE_BYTES; i++)
+	for (size_t i = 0; i < 32; i++)
 		tl__buf_text(out, i > 0 ? ",7" : "7");
 	tl__buf_text(out, "],\"listen_addresses\":[]}}");
 }

@@ -89,15 +89,29 @@ static inline uint64_t spec_seed(uint64_t own)
 		printf("%s %s\n", spec_case_ok ? "ok" : "FAILED", #function);                      \
 	} while (0)
 
-/* A case that needs something which not every machine has; without it it is named and counted. */
+/* A case that this build or machine cannot run: named and counted. */
+#define SKIP(function)                                                                             \
+	do {                                                                                       \
+		spec_skipped++;                                                                    \
+		printf("skipped: %s\n", #function);                                                \
+	} while (0)
+
+/* A case that needs something which not every machine has. */
 #define RUN_IF(is_there, function)                                                                 \
 	do {                                                                                       \
-		if (is_there) {                                                                    \
+		if (is_there)                                                                      \
 			RUN(function);                                                             \
-		} else {                                                                           \
-			spec_skipped++;                                                            \
-			printf("skipped: %s\n", #function);                                        \
-		}                                                                                  \
+		else                                                                               \
+			SKIP(function);                                                            \
+	} while (0)
+
+/* One that speaks eidetica 0.2.0, run by RUN or another such: skipped without runtime/v0. */
+#define RUN_V0(run, function)                                                                      \
+	do {                                                                                       \
+		if (tl__v0_spoken())                                                               \
+			run(function);                                                             \
+		else                                                                               \
+			SKIP(function);                                                            \
 	} while (0)
 
 static inline int spec_end(void)

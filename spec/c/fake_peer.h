@@ -12,7 +12,6 @@
 #include <tidelock/tidelock.h>
 #include "base/buf.h"
 #include "base/str.h"
-#include "v0/wire/v0.h"
 
 typedef struct fake_peer fake_peer;
 
@@ -136,27 +135,6 @@ static inline void fake_stop(fake_peer *peer)
 	shutdown(peer->listener, SHUT_RDWR);
 	pthread_join(peer->thread, NULL);
 	close(peer->listener);
-}
-
-/* What a 0.2.0 node answers to a handshake; false for a document that is none. */
-static inline bool fake_handshake(fake_peer *peer, const tl__v0_request *request, tl__buf *out)
-{
-	uint8_t signature[TL_SIGNATURE_BYTES];
-	static const char fresh[TL__V0_CHALLENGE_BYTES];
-	tl__v0_handshake_response response = {
-		.device_id = tl__str_z(peer->key),
-		.public_key = tl__str_z(peer->key),
-		.display_name = TL__STR("fake"),
-		.challenge_response = {(const char *)signature, sizeof signature},
-		.new_challenge = {fresh, sizeof fresh},
-	};
-
-	if (request->kind != TL__V0_HANDSHAKE ||
-		tl_sign(&peer->secret, request->handshake.challenge.ptr,
-			request->handshake.challenge.len, signature) != TL_OK)
-		return false;
-	tl__v0_write_handshake_response(out, &response);
-	return true;
 }
 
 /* Sends bytes to a server and reads until it closes (ask for it); the status, or -1. */

@@ -5,6 +5,7 @@
 
 #include "sim_help.h"
 #include "sync/in/serve.h"
+#include "wire/v0_path.h"
 
 #define REMOTE "203.0.113.9:51000"
 

@@ -46,7 +46,7 @@ static void add_one(story *s, size_t i)
 	char folder[SCRATCH_PATH + 16];
 
 	snprintf(s->names[i], sizeof s->names[i], "p%zu", i);
-	s->relic[i] = i > 0 && tl__sim_chance(sim, 250);
+	s->relic[i] = i > 0 && tl__sim_chance(sim, 250) && tl__v0_spoken();
 	config.v0_only = s->relic[i];
 	if (s->relic[i])
 		config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = give_all};

@@ -4,12 +4,12 @@
 
 #define HOME "127.0.0.1:9001"
 
-static void a_tidelock_peer_is_met_by_handshake_and_hello(void)
+static void a_peer_is_met_by_a_hello_to_nobody_and_one_to_it(void)
 {
 	uint64_t op = connect_to(HOME, NULL);
 
-	REQUIRE(sends("/api/v0", HOME));
-	answer_handshake(&bob, true);
+	REQUIRE(sends("/tidelock/v1/hello", HOME));
+	answer_hello(&bob);
 	CHECK(rig_result(op) == NULL);
 	CHECK(sends("/tidelock/v1/hello", HOME));
 	answer_hello(&bob);
@@ -25,13 +25,89 @@ static void a_tidelock_peer_is_met_by_handshake_and_hello(void)
 	CHECK(strstr(local("sync/peer", &bob, NULL), "\"protocol\":\"v1\""));
 }
 
-static void a_0_2_0_peer_is_met_by_handshake_alone(void)
+/* --- without eidetica 0.2.0 ------------------------------------------------------------------- */
+
+/* Whoever answers a hello to nobody may have another clock, or see another connection. */
+static void a_hello_to_nobody_is_repeated_better(void)
 {
-	meet_v0(&bob, HOME);
-	REQUIRE(peer_of(&bob));
-	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V0);
-	CHECK(r.send_count == 0);
+	uint64_t op = connect_to(HOME, NULL);
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	CHECK(!a.header.has_to);
+	refuse_v1(&a, &bob, TL__V1_CLOCK_SKEW);
+	asked_free(&a);
+	answer_hello(&bob);
+	answer_hello(&bob);
+	CHECK_DONE(op, TL_OK);
+	CHECK(r.events[TL_EVENT_PEER_CONNECTED] == 1 && peer_of(&bob));
 }
+
+static void whoever_signs_for_another_is_not_met(void)
+{
+	uint64_t op = connect_to(HOME, NULL);
+	tl__buf args = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	hello_args(&args, &bob);
+	answer_v1(&a, &carol, TL__V1_OK, tl__buf_view(&args), TL__STR(""));
+	CHECK_DONE(op, TL_E_KEY_MISMATCH);
+	CHECK(!peer_of(&bob) && !peer_of(&carol));
+	tl__buf_free(&args);
+	asked_free(&a);
+}
+
+static void what_speaks_0_2_0_alone_is_told_so(void)
+{
+	uint64_t op = connect_to(HOME, NULL);
+	const uint64_t exchange = r.sends[0].send.exchange;
+
+	drop_send(0);
+	answer_bytes(exchange, 404, TL__STR(""));
+	CHECK_DONE(op, TL_E_V0_NOT_SPOKEN);
+	CHECK(!peer_of(&bob) && r.send_count == 0);
+}
+
+/* It was met by another build. */
+static void exchanges_with_a_known_0_2_0_peer_fail_saying_why(void)
+{
+	tl_database *db = new_database("alice");
+	const tl_id *root = tl_database_root_id(db);
+	uint64_t op;
+
+	meet(&bob, HOME);
+	peer_of(&bob)->protocol = TL__PROTOCOL_V0;
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, root, NULL), TL_OK);
+	op = pair_command(TL__SYNC_SYNC_PAIR, &bob.key, root, NULL);
+	rig_pass(2000); /* it waits for the next attempt */
+	CHECK_DONE(op, TL_E_V0_NOT_SPOKEN);
+	CHECK(pair_of(&bob, root)->last_code == TL_E_V0_NOT_SPOKEN);
+	CHECK(strstr(pair_of(&bob, root)->last_error, "0.2.0"));
+	CHECK_DONE(peer_command(TL__SYNC_DISCOVER, &bob.key, NULL), TL_E_V0_NOT_SPOKEN);
+	CHECK(r.send_count == 0);
+	tl_database_free(db);
+}
+
+static void a_request_of_0_2_0_is_refused_saying_why(void)
+{
+	tl__sync_event event = {.kind = TL__SYNC_REQUEST};
+	tl__buf *body = &r.answers[0].answer.body;
+
+	event.request = (tl__sync_request){.incoming = 1,
+		.path = TL__STR(TL__V0_PATH),
+		.content_type = TL__STR(TL__V0_CONTENT_TYPE),
+		.remote = TL__STR("192.0.2.1:5000"),
+		.channel = TL__STR("none"),
+		.transport = TL__STR("http"),
+		.body = TL__STR("{\"SendEntries\":[]}")};
+	rig_event(&event);
+	REQUIRE(r.answer_count == 1);
+	CHECK(r.answers[0].answer.status == 501);
+	CHECK(tl__str_starts(tl__buf_view(body), TL__STR("{\"Error\":\"v0_not_spoken: ")));
+}
+
+/* --- pinned keys ------------------------------------------------------------------------------ */
 
 static void a_pinned_key_gets_hello_directly(void)
 {
@@ -67,49 +143,6 @@ static void a_node_with_another_key_refuses_unsigned(void)
 	asked_free(&a);
 }
 
-static void a_handshake_must_be_signed_by_the_key_it_names(void)
-{
-	uint64_t op = connect_to(HOME, NULL);
-	party liar = carol;
-
-	memcpy(liar.text, bob.text, sizeof liar.text);
-	answer_handshake(&liar, true);
-	CHECK_DONE(op, TL_E_HANDSHAKE_FAILED);
-	CHECK(!peer_of(&bob));
-}
-
-static void a_pinned_peer_is_not_spoken_to_in_v0_again(void)
-{
-	uint64_t op;
-
-	meet(&bob, HOME);
-	op = connect_to(HOME, NULL);
-	answer_handshake(&bob, false);
-	CHECK_DONE(op, TL_E_DOWNGRADE_REFUSED);
-	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
-	CHECK(r.send_count == 0);
-}
-
-static void a_known_0_2_0_key_proves_nothing_in_v1(void)
-{
-	uint64_t op;
-
-	meet_v0(&bob, HOME);
-	op = connect_to(HOME, NULL);
-	answer_handshake(&bob, true);
-	CHECK_DONE(op, TL_OK);
-	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V0);
-	op = connect_to(HOME, &bob.key);
-	CHECK_DONE(op, TL_E_V0_KEY);
-	/* Its owner confirms by removing it and connecting again. */
-	CHECK_DONE(peer_command(TL__SYNC_REMOVE_PEER, &bob.key, NULL), TL_OK);
-	op = connect_to(HOME, NULL);
-	answer_handshake(&bob, true);
-	answer_hello(&bob);
-	CHECK_DONE(op, TL_OK);
-	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
-}
-
 static void ourselves_and_blocked_peers_are_not_connected_to(void)
 {
 	party self;
@@ -120,12 +153,12 @@ static void ourselves_and_blocked_peers_are_not_connected_to(void)
 	tl_secret_public(&self.secret, &self.key);
 	tl_key_format(&self.key, self.text);
 	op = connect_to(HOME, NULL);
-	answer_handshake(&self, true);
+	answer_hello(&self);
 	CHECK_DONE(op, TL_E_BAD_ARGUMENT);
 	meet(&bob, HOME);
 	CHECK_DONE(peer_command(TL__SYNC_SET_STATUS, &bob.key, "blocked"), TL_OK);
 	op = connect_to(HOME, NULL);
-	answer_handshake(&bob, true);
+	answer_hello(&bob);
 	CHECK_DONE(op, TL_E_PEER_BLOCKED);
 	CHECK(r.send_count == 0);
 }
@@ -139,8 +172,6 @@ static void a_registered_peer_is_got_acquainted_with_when_needed(void)
 	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, tl_database_root_id(db), NULL), TL_OK);
 	CHECK(r.send_count == 0);
 	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, HOME), TL_OK);
-	CHECK(sends("/api/v0", HOME));
-	answer_handshake(&bob, true);
 	answer_hello(&bob);
 	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1);
 	CHECK(sends("/tidelock/v1/pull", HOME));
@@ -155,7 +186,7 @@ static void an_acquaintance_with_another_key_is_none(void)
 	CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, "Bob"), TL_OK);
 	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, root, NULL), TL_OK);
 	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, HOME), TL_OK);
-	answer_handshake(&carol, true);
+	answer_hello(&carol);
 	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_UNKNOWN);
 	CHECK(pair_of(&bob, root)->attempts == 1);
 	CHECK(pair_of(&bob, root)->last_code == TL_E_KEY_MISMATCH);
@@ -606,14 +637,15 @@ static void knocking_peers_are_bounded(void)
 
 int main(void)
 {
-	RUN_RIG(a_tidelock_peer_is_met_by_handshake_and_hello);
-	RUN_RIG(a_0_2_0_peer_is_met_by_handshake_alone);
+	RUN_RIG(a_peer_is_met_by_a_hello_to_nobody_and_one_to_it);
+	RUN_RIG(a_hello_to_nobody_is_repeated_better);
+	RUN_RIG(whoever_signs_for_another_is_not_met);
+	RUN_RIG(what_speaks_0_2_0_alone_is_told_so);
+	RUN_RIG(exchanges_with_a_known_0_2_0_peer_fail_saying_why);
+	RUN_RIG(a_request_of_0_2_0_is_refused_saying_why);
 	RUN_RIG(a_pinned_key_gets_hello_directly);
 	RUN_RIG(another_key_than_the_pinned_one_ends_it);
 	RUN_RIG(a_node_with_another_key_refuses_unsigned);
-	RUN_RIG(a_handshake_must_be_signed_by_the_key_it_names);
-	RUN_RIG(a_pinned_peer_is_not_spoken_to_in_v0_again);
-	RUN_RIG(a_known_0_2_0_key_proves_nothing_in_v1);
 	RUN_RIG(ourselves_and_blocked_peers_are_not_connected_to);
 	RUN_RIG(a_registered_peer_is_got_acquainted_with_when_needed);
 	RUN_RIG(an_acquaintance_with_another_key_is_none);

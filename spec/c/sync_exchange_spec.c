@@ -500,7 +500,7 @@ static void a_database_nobody_has_is_not_available(void)
 	command.has_db = true;
 	tl_id_of(&command.db, "x", 1);
 	op = rig_command(command);
-	answer_handshake(&bob, true);
+	answer_hello(&bob);
 	answer_hello(&bob);
 	REQUIRE(take_v1(&a));
 	asked_free(&a);
@@ -520,7 +520,7 @@ static void an_answer_without_the_root_is_a_failure(void)
 	command.has_db = true;
 	tl_id_of(&command.db, "x", 1);
 	op = rig_command(command);
-	answer_handshake(&bob, true);
+	answer_hello(&bob);
 	answer_hello(&bob);
 	answer_page(&bob, &(page_answer){.n = 0});
 	CHECK_DONE(op, TL_E_WRONG_ROOT);
@@ -787,7 +787,7 @@ static void access_is_asked_for_with_a_proof_and_remembered(void)
 	command.secret_count = 1;
 	command.permission = (tl_permission){TL_WRITE, 10};
 	op = rig_command(command);
-	answer_handshake(&bob, true);
+	answer_hello(&bob);
 	answer_hello(&bob);
 	REQUIRE(sends("/tidelock/v1/access", NULL) && take_v1(&a));
 	CHECK(a.header.key_count == 1 && memcmp(a.header.keys[0].b, key.b, TL_KEY_BYTES) == 0);

@@ -1,32 +1,10 @@
 /* Progress is what entered: who says again and again that there is more, and gives what is forged,
  * known or no entry, is asked for a few pages only, less often each time, and counted. */
 #include "asking_help.h"
+#include "gain_help.h"
 #include "sync/out/outbound.h"
 
 #define HOME "127.0.0.1:9001"
-
-static tl_id root;
-
-/* --- lines that are no use -------------------------------------------------------------------- */
-
-/* A child of the root; signed by a key that may not write there, or by none. */
-static tl_entry *forge(unsigned number, bool is_signed)
-{
-	char tree[TL_ID_TEXT_LEN + 1], data[80];
-	tl_entry_builder *builder = NULL;
-	tl_entry *entry = NULL;
-
-	tl_id_format(&root, tree);
-	snprintf(data, sizeof data, "{\"children\":{\"n\":{\"Text\":\"forged %u\"}}}", number);
-	CHECK_OK(tl_entry_builder_new(&builder));
-	tl_entry_builder_tree(builder, z(tree));
-	tl_entry_builder_parent(builder, z(tree));
-	tl_entry_builder_store(builder, TL__STR("data"), z(data));
-	tl_entry_builder_key(builder, z(carol.text), TL__STR_NULL);
-	CHECK_OK(tl_entry_builder_finish(builder, is_signed ? &carol.secret : NULL, &entry));
-	tl_entry_builder_free(builder);
-	return entry;
-}
 
 /* Appends so many to what bob gives. */
 static void add_forged(remote *to, size_t count)
@@ -80,16 +58,6 @@ static unsigned give_pages(const remote *from, size_t first, size_t step, unsign
 		pages++;
 	}
 	return pages;
-}
-
-static void ended_fruitless(const char *why)
-{
-	tl__pair *pair = pair_of(&bob, &root);
-
-	CHECK(!pair->session && pair->attempts == 1);
-	CHECK(pair->last_code == TL_E_SYNC_PROTOCOL_ERROR && strstr(pair->last_error, why));
-	CHECK(peer_of(&bob)->fruitless == 1);
-	CHECK(r.events[TL_EVENT_SYNC_FAILED] == 1);
 }
 
 static void forged_lines_end_the_exchange_after_a_few_pages(void)
@@ -344,121 +312,6 @@ static void answers_that_bring_nothing_have_a_pace(void)
 	free_remote(&from);
 }
 
-/* --- the same with a 0.2.0 peer --------------------------------------------------------------- */
-
-enum { FORGED = 8000 };
-
-static void write_forged_answer(tl__buf *out, const remote *from)
-{
-	char id[TL_ID_TEXT_LEN + 1];
-
-	tl_id_format(&root, id);
-	tl__v0_begin_bootstrap(out, z(id), (tl_str){from->bytes[0], from->len[0]});
-	for (unsigned i = 0; i < FORGED; i++) {
-		tl_entry *entry = forge(i, false);
-
-		tl__v0_stream_entry(out, tl_entry_bytes(entry), i == 0);
-		tl_entry_free(entry);
-	}
-	tl__v0_end_bootstrap(out, false, NULL);
-	CHECK_OK(tl__buf_status(out));
-}
-
-static size_t ingests; /* pages that were stored of the answer */
-
-static void give_answer(tl_str bytes)
-{
-	tl__sync_event event = {.kind = TL__SYNC_ANSWERED};
-
-	REQUIRE(sends(TL__V0_PATH, NULL));
-	event.answered.exchange = r.sends[0].send.exchange;
-	event.answered.status = 200;
-	event.answered.channel = TL__STR("none");
-	drop_send(0);
-	CHECK_OK(tl__intake_new(&event.answered.intake, &w.tree, &root, bytes.len));
-	CHECK_OK(tl__intake_feed(event.answered.intake, bytes.ptr, bytes.len));
-	CHECK_OK(tl__intake_finish(event.answered.intake));
-	r.hold_works = true;
-	rig_event(&event);
-	for (ingests = 0; r.held_count > 0 && r.held[0]->kind == TL__WORK_INGEST; ingests++) {
-		tl__work *work = r.held[0];
-
-		r.held_count = 0;
-		event = (tl__sync_event){.kind = TL__SYNC_WORKED, .work = work};
-		tl__work_run(&w.host, work);
-		rig_event(&event);
-	}
-	rig_release_works();
-}
-
-static void a_v0_answer_of_forged_entries_is_read_for_a_few_pages(void)
-{
-	tl__buf answer = TL__BUF_INIT;
-	remote from;
-
-	make_remote(&from, 1);
-	root = from.id[0];
-	meet_v0(&bob, HOME);
-	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
-	write_forged_answer(&answer, &from);
-	give_answer(tl__buf_view(&answer));
-	/* The first one holds the root. */
-	CHECK(ingests == 1 + TL__SYNC_MAX_IDLE_PAGES + 1);
-	ended_fruitless("invalid");
-	CHECK(pair_of(&bob, &root)->useless_until > r.now);
-	tl__buf_free(&answer);
-	free_remote(&from);
-}
-
-/* One that does not end is spooled again each time. */
-static void answers_that_do_not_end_are_read_half_as_far_each_time(void)
-{
-	uint64_t most = r.core->options.max_response_bytes, wanted = most, before = 0;
-	tl__buf answer = TL__BUF_INIT;
-	remote from;
-
-	make_remote(&from, 1);
-	root = from.id[0];
-	meet_v0(&bob, HOME);
-	CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, "127.0.0.1:9002"), TL_OK);
-	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
-	for (unsigned i = 1; i <= 10; i++) {
-		tl__pair *pair = pair_of(&bob, &root);
-		uint64_t waits;
-
-		REQUIRE(sends(TL__V0_PATH, NULL));
-		CHECK(r.sends[0].send.limit == wanted);
-		answer_failure(TL_E_TOO_LARGE);
-		CHECK(r.send_count == 0); /* his other address would give as much */
-		CHECK(pair->last_code == TL_E_TOO_LARGE && peer_of(&bob)->fruitless == i);
-		waits = pair->useless_until - r.now;
-		CHECK(waits >= 2 * before || waits == r.core->options.retry_max_ms);
-		before = waits;
-		rig_pass(waits - 1);
-		CHECK(r.send_count == 0);
-		rig_pass(r.core->options.retry_max_ms);
-		wanted = wanted / 2 > 16u * 1024 * 1024 ? wanted / 2 : 16u * 1024 * 1024;
-	}
-	CHECK(wanted == 16u * 1024 * 1024);
-	/* One that fits makes good. */
-	tl__buf_str(&answer, TL__STR(""));
-	{
-		char id[TL_ID_TEXT_LEN + 1];
-
-		tl_id_format(&root, id);
-		tl__v0_begin_bootstrap(&answer, z(id), (tl_str){from.bytes[0], from.len[0]});
-		tl__v0_end_bootstrap(&answer, false, NULL);
-	}
-	give_answer(tl__buf_view(&answer));
-	CHECK(peer_of(&bob)->fruitless == 0);
-	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
-	REQUIRE(sends(TL__V0_PATH, NULL));
-	CHECK(r.sends[0].send.limit == most);
-	answer_failure(TL_E_CONNECTION_FAILED);
-	tl__buf_free(&answer);
-	free_remote(&from);
-}
-
 /* --- what others push ------------------------------------------------------------------------- */
 
 static uint64_t numbers;
@@ -591,8 +444,6 @@ int main(void)
 	RUN_RIG(it_is_asked_less_often_each_time_whoever_waits);
 	RUN_RIG(forged_answers_to_a_watch_are_waited_for);
 	RUN_RIG(answers_that_bring_nothing_have_a_pace);
-	RUN_RIG(a_v0_answer_of_forged_entries_is_read_for_a_few_pages);
-	RUN_RIG(answers_that_do_not_end_are_read_half_as_far_each_time);
 	RUN_RIG(who_pushes_what_is_invalid_waits_longer_each_time);
 	RUN_RIG(what_is_known_makes_nothing_good_or_worse);
 	RUN_RIG(what_enters_makes_good);

@@ -253,6 +253,6 @@ int main(void)
 {
 	RUN(a_core_is_made_whole_or_not_at_all);
 	RUN(no_allocation_failure_parts_two_peers);
-	RUN(nor_two_peers_of_the_old_protocol);
+	RUN_V0(RUN, nor_two_peers_of_the_old_protocol);
 	return spec_end();
 }

@@ -4,6 +4,7 @@
 #define SPEC_SYNC_RIG_H
 
 #include "sync/core/core.h"
+#include "wire/v0_path.h"
 #include "tree_help.h"
 
 #define START_WALL 1767225600000
@@ -42,6 +43,7 @@ typedef struct rig {
 } rig;
 
 static rig r;
+static const tl__v0 *rig_v0; /* what cores are given: as in a build without runtime/v0 */
 
 /* Bob answers; carol is somebody else. */
 typedef struct party {
@@ -162,7 +164,7 @@ static inline void rig_committed(void *ud, const tl_id *db, uint64_t arrival, tl
 
 static inline bool rig_start(const tl_sync_options *options)
 {
-	tl__sync_config config = {.name = "alice"};
+	tl__sync_config config = {.name = "alice", .v0 = rig_v0};
 	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT, .transport.type = TL__STR("http")};
 	tl_secret device;
 	int rc;
@@ -516,53 +518,12 @@ static inline void answer_hello(const party *by)
 	asked_free(&a);
 }
 
-/* The oldest request must be a v0 handshake. */
-static inline void answer_handshake(const party *by, bool tidelock)
-{
-	tl__v0_handshake_response response = {.protocol_version = 0};
-	uint8_t signature[64], challenge[32] = {9};
-	tl__v0_request request;
-	tl__v0_refusal refusal;
-	tl__buf out = TL__BUF_INIT;
-	uint64_t exchange;
-
-	CHECK(sends("/api/v0", NULL));
-	if (r.send_count == 0 || tl__v0_request_read(&request, tl__buf_view(&r.sends[0].send.body),
-					 &refusal) != TL_OK) {
-		FAIL_CASE("a handshake was expected");
-		return;
-	}
-	CHECK(request.kind == TL__V0_HANDSHAKE && request.handshake.tidelock_v1);
-	CHECK_OK(tl_sign(&by->secret, request.handshake.challenge.ptr,
-		request.handshake.challenge.len, signature));
-	response.device_id = response.public_key = z(by->text);
-	response.display_name = TL__STR("Bob");
-	response.challenge_response = (tl_str){(const char *)signature, 64};
-	response.new_challenge = (tl_str){(const char *)challenge, 32};
-	response.tidelock_v1 = tidelock;
-	tl__v0_write_handshake_response(&out, &response);
-	tl__v0_request_free(&request);
-	exchange = r.sends[0].send.exchange;
-	drop_send(0);
-	answer_bytes(exchange, 200, tl__buf_view(&out));
-	tl__buf_free(&out);
-}
-
 /* A whole first contact; the core knows bob as a v1 peer afterwards. */
 static inline void meet(const party *by, const char *host_port)
 {
-	uint64_t op = connect_to(host_port, NULL);
+	uint64_t op = connect_to(host_port, &by->key);
 
-	answer_handshake(by, true);
 	answer_hello(by);
-	CHECK_DONE(op, TL_OK);
-}
-
-static inline void meet_v0(const party *by, const char *host_port)
-{
-	uint64_t op = connect_to(host_port, NULL);
-
-	answer_handshake(by, false);
 	CHECK_DONE(op, TL_OK);
 }
 

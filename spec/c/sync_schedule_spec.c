@@ -1,4 +1,5 @@
 /* Who is due when: retry, stalled, ticks, flush, wait, several peers. */
+#include "base/json/json.h"
 #include "sync/out/outbound.h"
 #include "sync_rig.h"
 

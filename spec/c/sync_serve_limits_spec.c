@@ -383,11 +383,12 @@ static void an_answer_of_ours_may_be_a_frame_long(void)
 
 int main(void)
 {
+	rig_v0 = tl__v0_spoken();
 	RUN_RIG(a_source_asks_so_often_and_no_more);
 	RUN_RIG(strangers_ask_so_often_together);
 	RUN_RIG(so_many_sources_are_remembered);
-	RUN_RIG(a_piece_has_so_many_bytes);
-	RUN_RIG(a_longer_entry_is_a_piece_alone);
+	RUN_V0(RUN_RIG, a_piece_has_so_many_bytes);
+	RUN_V0(RUN_RIG, a_longer_entry_is_a_piece_alone);
 	RUN_RIG(pushes_are_held_back_so_long);
 	RUN_RIG(nobody_holds_pushes_back_for_longer);
 	RUN_RIG(a_peer_has_so_many_addresses);

@@ -627,18 +627,34 @@ static void system_databases_are_never_taken(void)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		made root = make_root(names[i], "alice");
 		fates f = push_lines(&root.id, &root.text, 1, NULL, 0);
-		tl__buf document = TL__BUF_INIT;
 
 		CHECK(f.count == 1 && f.at[0].fate == TL__V1_FATE_DECLINED);
-		tl__v0_write_send_entries(&document, &root.text, 1);
-		CHECK(v0_says(document.ptr, "\"Ack\""));
 		relate_alice(&root.id);
 		f = push_lines(&root.id, &root.text, 1, NULL, 0);
 		CHECK(f.at[0].fate == TL__V1_FATE_DECLINED);
 		CHECK(!holds(bob, &root.id));
-		tl__buf_free(&document);
 		made_free(&root);
 	}
+}
+
+/* The old protocol only says that the message came. */
+static void nor_over_the_old_protocol(void)
+{
+	made root = make_root("_users", "alice");
+	tl_policy_answer answers[8] = {0};
+	tl__sim_config config = {.name = "bob"};
+	tl__buf document = TL__BUF_INIT;
+
+	config.policy = (tl_policy){sizeof(tl_policy), by_kind, NULL, answers};
+	answers[TL_POLICY_CREATE] = answers[TL_POLICY_WRITE] = TL_POLICY_ALLOW;
+	begin_serve(&config);
+	tl__buf_format(&document, "{\"SendEntries\":[%.*s]}", TL__STR_ARG(root.text));
+	CHECK_OK(tl__buf_status(&document));
+	tl__buf_byte(&document, 0);
+	CHECK(v0_says(document.ptr, "\"Ack\""));
+	CHECK(!holds(bob, &root.id));
+	tl__buf_free(&document);
+	made_free(&root);
 }
 
 int main(void)
@@ -672,5 +688,6 @@ int main(void)
 	RUN_SIM(an_unknown_database_is_taken_from_whom_is_trusted);
 	RUN_SIM(an_unknown_database_is_taken_when_asked_for);
 	RUN_SIM(system_databases_are_never_taken);
+	RUN_V0(RUN_SIM, nor_over_the_old_protocol);
 	return spec_end();
 }

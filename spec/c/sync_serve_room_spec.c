@@ -252,12 +252,13 @@ static void a_late_page_leaves_no_place_behind(void)
 
 int main(void)
 {
-	RUN_RIG(so_many_of_one_place_are_under_way);
-	RUN_RIG(so_many_of_all_strangers_are_under_way);
+	rig_v0 = tl__v0_spoken();
+	RUN_V0(RUN_RIG, so_many_of_one_place_are_under_way);
+	RUN_V0(RUN_RIG, so_many_of_all_strangers_are_under_way);
 	RUN_RIG(so_many_of_a_key_are_under_way);
 	RUN_RIG(so_many_of_a_peer_are_under_way);
-	RUN_RIG(so_many_of_all_peers_are_under_way);
-	RUN_RIG(a_work_is_done_on_behalf_of_who_asks);
+	RUN_V0(RUN_RIG, so_many_of_all_peers_are_under_way);
+	RUN_V0(RUN_RIG, a_work_is_done_on_behalf_of_who_asks);
 	RUN_RIG(works_of_an_exchange_are_the_peers);
 	RUN_RIG(a_late_page_leaves_no_place_behind);
 	return spec_end();

@@ -525,7 +525,6 @@ static void cleartext_can_be_refused(void)
 	write_frame(&frame, &m, NULL, 0, TL__STR(""));
 	CHECK_SIGNED(say_bytes_from(&near, "pull", tl__buf_view(&frame)), OK);
 	tl__buf_free(&frame);
-	CHECK(v0_says("{\"SendEntries\":[]}", "refused"));
 }
 
 static void a_key_of_the_old_protocol_proves_nothing(void)
@@ -561,6 +560,23 @@ static void the_policy_may_refuse_everybody(void)
 	m = request_of("pull", &notes, PULL_ARGS);
 	CHECK_SIGNED(say(&m), NOT_PERMITTED);
 	CHECK_SIGNED(say_hello(&alice_key, true), NOT_PERMITTED);
+}
+
+/* Neither is the old protocol spoken then. */
+static void so_is_the_old_protocol(void)
+{
+	tl__sim_config clear = {.name = "bob", .options.require_encryption = true};
+
+	begin_serve(&clear);
+	CHECK(v0_says("{\"SendEntries\":[]}", "refused"));
+}
+
+static void nor_over_the_old_protocol(void)
+{
+	tl__sim_config config = {.name = "bob"};
+
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = nobody};
+	begin_serve(&config);
 	CHECK(v0_says("{\"SendEntries\":[]}", "refused"));
 }
 
@@ -643,6 +659,8 @@ int main(void)
 	RUN_SIM(cleartext_can_be_refused);
 	RUN_SIM(a_key_of_the_old_protocol_proves_nothing);
 	RUN_SIM(the_policy_may_refuse_everybody);
+	RUN_V0(RUN_SIM, so_is_the_old_protocol);
+	RUN_V0(RUN_SIM, nor_over_the_old_protocol);
 	RUN_SIM(the_body_is_the_one_that_was_signed_for);
 	RUN_SIM(lines_of_another_kind_are_refused);
 	return spec_end();

@@ -518,21 +518,6 @@ static void h25_lines_that_are_no_entries_are_declined(void)
 	plain_close(&p);
 }
 
-static void h23_an_answer_brings_the_root_that_was_asked_for(void)
-{
-	signer a = signer_of(1);
-	tl_entry *root = make_root(&a, NULL), *other = make_root(&a, "{}");
-
-	REQUIRE(root && other);
-	CHECK_OK(
-		tl__spool_expect_root(tl_entry_bytes(root), TL_ENTRY_CANONICAL, tl_entry_id(root)));
-	CHECK_CODE(
-		tl__spool_expect_root(tl_entry_bytes(other), TL_ENTRY_CANONICAL, tl_entry_id(root)),
-		TL_E_WRONG_ROOT);
-	tl_entry_free(root);
-	tl_entry_free(other);
-}
-
 /* Junk in `_settings` contributes nothing and blocks nothing. */
 static void h24_unreadable_settings_do_not_block(void)
 {
@@ -689,7 +674,6 @@ int main(void)
 	RUN_EACH_WAY(h17_a_name_speaks_for_its_own_key);
 	RUN_EACH_WAY(h21_h22_impossible_structures_are_declined);
 	RUN_EACH_WAY(h25_lines_that_are_no_entries_are_declined);
-	RUN(h23_an_answer_brings_the_root_that_was_asked_for);
 	RUN_EACH_WAY(h24_unreadable_settings_do_not_block);
 	RUN_EACH_WAY(h26_order_of_arrival_does_not_choose_settings);
 	RUN_EACH_WAY(h28_small_order_keys_are_refused);

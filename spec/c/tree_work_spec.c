@@ -1,88 +1,6 @@
 /* Bounds of the store works that serve a peer: how far one page looks, and how much is left out of
- * it because the peer has it. The entries are written past all rules: only their order counts here.
- */
-#include "work/held.h"
-#include "work/work.h"
-#include "work/work_serve.h"
-#include "tree_help.h"
-
-#define BATCH 1000
-
-typedef struct numbered {
-	char text[24];
-	tl_id id;
-} numbered;
-
-static numbered number(size_t n)
-{
-	numbered out;
-
-	snprintf(out.text, sizeof out.text, "entry %zu", n);
-	tl_id_of(&out.id, out.text, strlen(out.text));
-	return out;
-}
-
-/* Entries `first` and so on: each on top of the one before it (a chain), or all on the root. */
-static void write_some(const tl_id *root, size_t first, size_t count, bool chain)
-{
-	static tl__put_entry puts[BATCH];
-	static numbered made[BATCH + 1];
-	tl__batch batch = {.db = *root, .entries = puts};
-	tl_id last = *root;
-
-	for (size_t done = 0; done < count; done += batch.entry_count) {
-		batch.entry_count = count - done < BATCH ? count - done : BATCH;
-		made[0].id = last;
-		for (size_t i = 0; i < batch.entry_count; i++) {
-			made[i + 1] = number(first + done + i);
-			puts[i] = (tl__put_entry){.id = made[i + 1].id,
-				.bytes = z(made[i + 1].text),
-				.verdict = TL__VERIFIED,
-				.height = chain ? done + i + 1 : 1,
-				.parents = chain ? &made[i].id : root,
-				.parent_count = 1,
-				.frontier = TL__STR("")};
-		}
-		REQUIRE(tl__store_write(w.store, &batch) == TL_OK);
-		last = made[batch.entry_count].id;
-	}
-}
-
-static void write_entries(const tl_id *root, size_t count, bool chain)
-{
-	write_some(root, 0, count, chain);
-}
-
-static void write_branch(const tl_id *root, size_t first, size_t count)
-{
-	write_some(root, first, count, true);
-}
-
-/* A database with a chain that is a little longer than one page looks. */
-enum { OVER = 10, CHAIN = TL__WORK_MAX_SCAN + OVER - 1 }; /* and the root */
-
-static tl_id long_chain(tl_database **db)
-{
-	*db = new_database("admin");
-	write_entries(tl_database_root_id(*db), CHAIN, true);
-	return number(CHAIN - 1).id;
-}
-
-/* Runs it slice by slice: each reads no more than a slice may, or one thing over it. Returns what
- * all of them have read. */
-static size_t run_slices(tl__work *work)
-{
-	size_t rows = 0;
-	bool again;
-
-	do {
-		again = tl__work_slice(&w.host, work);
-		CHECK(work->rows < TL__WORK_SLICE_ROWS + 64);
-		rows += work->rows;
-	} while (again);
-	CHECK_OK(work->code);
-	return rows;
-}
+ * it because the peer has it. */
+#include "work_help.h"
 
 static void new_page(tl__work **out, tl_database *db, const tl_id *tips, size_t count)
 {
@@ -160,12 +78,6 @@ static void equal_tips_are_answered_at_once(void)
 	CHECK(run_slices(work) == 0);
 	CHECK(work->page.count == 0 && !work->page.more && work->page.next.n == WIDE + 1);
 	tl__work_free(work);
-	REQUIRE(tl__work_new(&work, TL__WORK_STREAM, tl_database_root_id(db)) == TL_OK);
-	work->stream.stop = tips;
-	work->stream.stop_count = WIDE;
-	CHECK(run_slices(work) == 0);
-	CHECK(work->stream.held && work->stream.count == 0 && !work->stream.more);
-	tl__work_free(work);
 	REQUIRE(tl__work_new(&work, TL__WORK_PLAN, tl_database_root_id(db)) == TL_OK);
 	work->plan.theirs = tips;
 	work->plan.their_count = WIDE;
@@ -192,13 +104,6 @@ static void what_is_above_no_tip_of_the_asker_is_given(void)
 	CHECK(run_slices(work) < 5 * LENGTH);
 	CHECK(work->page.count == LENGTH && !work->page.more);
 	CHECK(strncmp(work->page.lines[0].ptr, number(LENGTH).text, 9) == 0);
-	tl__work_free(work);
-	REQUIRE(tl__work_new(&work, TL__WORK_STREAM, root) == TL_OK);
-	work->stream.stop = &tip;
-	work->stream.stop_count = 1;
-	work->stream.max_bytes = 1024 * 1024;
-	CHECK(run_slices(work) < 5 * LENGTH);
-	CHECK(work->stream.count == LENGTH && !work->stream.more);
 	tl__work_free(work);
 	REQUIRE(tl__work_new(&work, TL__WORK_PLAN, root) == TL_OK);
 	work->plan.by_tips = true;
@@ -234,28 +139,6 @@ static void ids_are_looked_up_slice_by_slice(void)
 	tl_database_free(db);
 }
 
-/* A piece of a v0 answer is bounded like a page, and the pieces hold everything once. */
-static void a_stream_gives_so_many_arrivals_in_a_piece(void)
-{
-	tl_database *db;
-	size_t given = 0, turns = 0;
-	tl__work *work;
-
-	(void)long_chain(&db);
-	REQUIRE(tl__work_new(&work, TL__WORK_STREAM, tl_database_root_id(db)) == TL_OK);
-	work->stream.bootstrap = true;
-	work->stream.max_bytes = 1024 * 1024;
-	do {
-		tl__work_run(&w.host, work);
-		CHECK_OK(work->code);
-		CHECK(work->stream.count <= TL__WORK_MAX_SCAN);
-		given += work->stream.count;
-	} while (work->code == TL_OK && work->stream.more && ++turns < 10);
-	CHECK(given == CHAIN && turns == 1);
-	tl__work_free(work);
-	tl_database_free(db);
-}
-
 /* Behind a joint nothing is searched, and nothing behind it is read again for another page. */
 static void a_joint_ends_the_search(void)
 {
@@ -270,13 +153,6 @@ static void a_joint_ends_the_search(void)
 	REQUIRE(work != NULL);
 	CHECK(run_slices(work) < 3 * BATCH);
 	CHECK(work->page.count == LACKS && !work->page.more);
-	tl__work_free(work);
-	REQUIRE(tl__work_new(&work, TL__WORK_STREAM, root) == TL_OK);
-	work->stream.stop = &tip;
-	work->stream.stop_count = 1;
-	work->stream.max_bytes = 1024 * 1024;
-	CHECK(run_slices(work) < 3 * BATCH);
-	CHECK(work->stream.count == LACKS && !work->stream.more);
 	tl__work_free(work);
 	tl_database_free(db);
 }
@@ -375,7 +251,6 @@ int main(void)
 	RUN_EACH(what_is_above_no_tip_of_the_asker_is_given);
 	RUN_EACH(a_joint_ends_the_search);
 	RUN_EACH(ids_are_looked_up_slice_by_slice);
-	RUN_EACH(a_stream_gives_so_many_arrivals_in_a_piece);
 	RUN(the_bound_of_what_is_left_out);
 	RUN_EACH(many_tips_are_those_of_the_present);
 	return spec_end();

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "check.h"
-#include "v0/spool/spool.h"
 #include "tree/tree.h"
 
 #define PEER  TL__STR("ed25519:peer")

@@ -1,5 +1,6 @@
 /* What 0.2.0 peers are answered (wire/README.md), with the holes closed: such a peer
  * proves nothing, so it reads what everybody may read and nothing is recorded of it. */
+#include "v0/work/works.h"
 #include "serve_help.h"
 
 static tl_id notes;
@@ -368,13 +369,13 @@ static void a_pinned_key_cannot_be_named(void)
 /* Each asks for its rights: more databases than that are passed over. */
 static void a_message_is_about_so_many_databases(void)
 {
-	made entries[TL__WORK_READ_GROUPS + 1];
-	tl_str lines[TL__WORK_READ_GROUPS + 1];
-	tl_id dbs[TL__WORK_READ_GROUPS + 1];
+	made entries[TL__V0_READ_GROUPS + 1];
+	tl_str lines[TL__V0_READ_GROUPS + 1];
+	tl_id dbs[TL__V0_READ_GROUPS + 1];
 	char wanted[40];
 
 	with_notes(NULL, false);
-	for (size_t i = 0; i <= TL__WORK_READ_GROUPS; i++) {
+	for (size_t i = 0; i <= TL__V0_READ_GROUPS; i++) {
 		tl_id tip;
 
 		dbs[i] = make_db(bob, "open");
@@ -384,10 +385,10 @@ static void a_message_is_about_so_many_databases(void)
 		entries[i] = make_entry(&dbs[i], &tip, "data", DATA, "writer");
 		lines[i] = entries[i].text;
 	}
-	snprintf(wanted, sizeof wanted, "{\"Count\":%d}", TL__WORK_READ_GROUPS);
-	CHECK(send_says(lines, TL__WORK_READ_GROUPS + 1, wanted));
-	for (size_t i = 0; i <= TL__WORK_READ_GROUPS; i++) {
-		CHECK(bob_has(&dbs[i], &entries[i].id) == (i < TL__WORK_READ_GROUPS));
+	snprintf(wanted, sizeof wanted, "{\"Count\":%d}", TL__V0_READ_GROUPS);
+	CHECK(send_says(lines, TL__V0_READ_GROUPS + 1, wanted));
+	for (size_t i = 0; i <= TL__V0_READ_GROUPS; i++) {
+		CHECK(bob_has(&dbs[i], &entries[i].id) == (i < TL__V0_READ_GROUPS));
 		made_free(&entries[i]);
 	}
 }

@@ -525,25 +525,6 @@ static void a_directory_that_is_not_there_is_an_error(void)
 	dag_free(&d);
 }
 
-static void the_root_is_compared_with_the_one_asked_for(void)
-{
-	dag d, other;
-
-	REQUIRE(dag_make(&d, 2, 11) && dag_make(&other, 1, 12));
-	CHECK_OK(tl__spool_expect_root(
-		tl_entry_bytes(d.at[0]), TL_ENTRY_CANONICAL, tl_entry_id(d.at[0])));
-	CHECK_CODE(tl__spool_expect_root(
-			   tl_entry_bytes(d.at[1]), TL_ENTRY_CANONICAL, tl_entry_id(d.at[1])),
-		TL_E_WRONG_ROOT);
-	CHECK_CODE(tl__spool_expect_root(
-			   tl_entry_bytes(d.at[0]), TL_ENTRY_CANONICAL, tl_entry_id(d.at[1])),
-		TL_E_WRONG_ROOT);
-	CHECK_CODE(tl__spool_expect_root(TL__STR("x"), TL_ENTRY_FOREIGN, tl_entry_id(d.at[0])),
-		TL_E_BAD_JSON);
-	dag_free(&d);
-	dag_free(&other);
-}
-
 /* A chain of few entries that do not fit into one block of the spool. */
 static bool heavy_chain(tl_entry **chain, size_t count)
 {
@@ -605,7 +586,6 @@ int main(void)
 	RUN(pages_keep_to_bytes_and_a_large_entry_travels_alone);
 	RUN(a_page_stays_while_the_next_is_out);
 	RUN(a_directory_that_is_not_there_is_an_error);
-	RUN(the_root_is_compared_with_the_one_asked_for);
 	RUN(memory_that_runs_out_is_an_error);
 	return spec_end();
 }

@@ -1,6 +1,6 @@
 /* Exchanges with a 0.2.0 peer. */
 #include "sync/out/outbound.h"
-#include "sync_rig.h"
+#include "v0_rig.h"
 
 #define HOME "127.0.0.1:9001"
 
@@ -26,12 +26,12 @@ static void answer_tree_bytes(uint64_t exchange, const tl_id *asked_for, tl_str 
 {
 	tl__sync_event event = {.kind = TL__SYNC_ANSWERED};
 	tl__intake *intake = NULL;
-	int rc = tl__intake_new(&intake, &w.tree, asked_for, 1 << 20);
+	int rc = tl__v0_intake.open(&intake, &w.tree, asked_for, 1 << 20);
 
 	if (rc == TL_OK)
-		rc = tl__intake_feed(intake, bytes.ptr, bytes.len);
+		rc = tl__v0_intake.feed(intake, bytes.ptr, bytes.len);
 	if (rc == TL_OK)
-		rc = tl__intake_finish(intake);
+		rc = tl__v0_intake.finish(intake);
 	event.answered.exchange = exchange;
 	event.answered.code = rc;
 	event.answered.status = 200;
@@ -770,7 +770,7 @@ static void a_handshake_comes_before_the_first_request_of_a_process(void)
 	REQUIRE(r.send_count == 1);
 	answer_handshake(&bob, false);
 	CHECK(sends("/api/v0", NULL));
-	CHECK(r.sends[0].send.read == TL__SYNC_READ_TREE);
+	CHECK(r.sends[0].send.intake == &tl__v0_intake);
 	tl_database_free(db);
 }
 
@@ -809,6 +809,7 @@ static void access_is_asked_for_and_repeated_with_that_key(void)
 
 int main(void)
 {
+	rig_v0 = tl__v0_spoken();
 	RUN_RIG(an_unknown_database_is_asked_for_without_tips);
 	RUN_RIG(another_root_than_asked_for_is_refused);
 	RUN_RIG(an_answer_without_the_root_is_a_failure);

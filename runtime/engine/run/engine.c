@@ -56,6 +56,7 @@ static int new_core(tl__engine *e, const tl_sync_options *options)
 		.random = node->tree.random,
 		.log = &node->log,
 		.options = *options,
+		.v0 = tl__v0_spoken(),
 	};
 	int rc = tl__keys_secret(
 		node->keys, (tl_str){TL__DEVICE_KEY, strlen(TL__DEVICE_KEY)}, &device);

@@ -6,12 +6,10 @@
 #include "base/sized.h"
 #include "base/str.h"
 #include "engine/run/engine_impl.h"
-#include "v0/wire/v0.h"
 
-#define STATUS_NOT_FOUND    404
-#define STATUS_METHOD       405
-#define STATUS_CONTENT_TYPE 415
-#define STATUS_UNAVAILABLE  503
+#define STATUS_NOT_FOUND   404
+#define STATUS_METHOD      405
+#define STATUS_UNAVAILABLE 503
 
 typedef enum phase {
 	PHASE_READING,  /* the body is coming in */
@@ -88,35 +86,6 @@ static void refuse(tl__inbound *in, int status)
 	in->carrier->transport->answer(in->handle, status, NULL, &empty);
 }
 
-static tl_str lower_type(tl_str type, char *memory, size_t cap)
-{
-	size_t len = 0;
-
-	while (len < type.len && len < cap && type.ptr[len] != ';') {
-		int c = (unsigned char)type.ptr[len];
-
-		memory[len++] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-	}
-	while (len > 0 && (memory[len - 1] == ' ' || memory[len - 1] == '\t'))
-		len--;
-	return (tl_str){memory, len};
-}
-
-/* What 0.2.0 takes: application/json or application/ *+json, any case, with parameters. */
-static bool is_json_type(tl_str type)
-{
-	char memory[128];
-	tl_str plain = lower_type(type, memory, sizeof memory);
-	tl_str suffix = TL__STR("+json"), prefix = TL__STR("application/");
-
-	if (!type.ptr)
-		return false;
-	if (tl__str_eq(plain, TL__STR(TL__V0_CONTENT_TYPE)))
-		return true;
-	return tl__str_starts(plain, prefix) && plain.len > prefix.len + suffix.len &&
-	       memcmp(plain.ptr + plain.len - suffix.len, suffix.ptr, suffix.len) == 0;
-}
-
 static int copy_head(tl__inbound *in, const tl_incoming_head *head)
 {
 	const char *channel = head->channel ? head->channel : "none";
@@ -141,8 +110,6 @@ static int judge_head(const tl__inbound *in, const tl_incoming_head *head, uint6
 		return STATUS_NOT_FOUND;
 	if (strcmp(head->method, "POST") != 0)
 		return STATUS_METHOD;
-	if (strcmp(in->path, TL__V0_PATH) == 0 && !is_json_type(head->content_type))
-		return STATUS_CONTENT_TYPE;
 	return 0;
 }
 

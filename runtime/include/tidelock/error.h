@@ -93,6 +93,7 @@ extern "C" {
 	X(WRONG_ROOT, -128, "wrong_root")                                                          \
 	X(CLOCK_SKEW, -129, "clock_skew")                                                          \
 	X(V0_KEY, -130, "v0_key")                                                                  \
+	X(V0_NOT_SPOKEN, -131, "v0_not_spoken")                                                    \
 	X(FOREIGN_ENTRY, -150, "foreign_entry")                                                    \
 	X(PARENT_DECLINED, -151, "parent_declined")                                                \
 	X(SET_ASIDE_FULL, -152, "set_aside_full")                                                  \

@@ -151,7 +151,7 @@ void tl__knock_drop(tl__sync *sync, const tl_key *key); /* it is a peer now */
 void tl__knocks_free(tl__sync *sync);
 
 /* nonce.c: a new name for this process, under which it counts; then each request has the next
- * number of its responder. */
+ * number of its responder. `to` NULL: whoever answers. */
 void tl__nonce_begin(tl__sync *sync);
 int tl__nonce_next(tl__sync *sync, const tl_key *to, uint8_t nonce[TL__V1_NONCE_BYTES]) TL_MUST_USE;
 
@@ -174,6 +174,11 @@ int tl__peer_set_said_name(tl__peer *peer, tl_str name) TL_MUST_USE;
 const char *tl__peer_status_name(tl__peer_status status);
 bool tl__peer_status_parse(tl__peer_status *out, tl_str name);
 const char *tl__peer_protocol_name(tl__peer_protocol protocol); /* NULL: unknown */
+static inline bool tl__peer_is_v0(const tl__peer *peer)
+{
+	return peer->protocol == TL__PROTOCOL_V0;
+}
+int tl__fail_v0(void); /* sets the error of what needs eidetica 0.2.0 in a build without it */
 /* Index of an address or -1. */
 int tl__peer_address_at(const tl__peer *peer, const tl_address *address);
 /* Index of the address, which is the owner's from now on; added when it is new. It takes the place

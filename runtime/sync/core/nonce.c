@@ -1,5 +1,6 @@
 /* The numbers of our requests: counted up for each responder. */
 #include "base/fail.h"
+#include "base/str.h"
 #include "sync/core/core.h"
 
 void tl__nonce_begin(tl__sync *sync)
@@ -11,7 +12,7 @@ void tl__nonce_begin(tl__sync *sync)
 
 int tl__nonce_next(tl__sync *sync, const tl_key *to, uint8_t nonce[TL__V1_NONCE_BYTES])
 {
-	tl_str name = {(const char *)to->b, TL_KEY_BYTES};
+	tl_str name = to ? (tl_str){(const char *)to->b, TL_KEY_BYTES} : TL__STR("nobody");
 	uintptr_t number;
 	int rc;
 
@@ -22,5 +23,8 @@ int tl__nonce_next(tl__sync *sync, const tl_key *to, uint8_t nonce[TL__V1_NONCE_
 	rc = tl__map_set(&sync->nonce_numbers, name, (void *)number);
 	if (rc == TL_OK)
 		tl__v1_nonce_write(nonce, sync->nonce_process, number);
+	/* One name more, so that no number comes twice to whoever answers. */
+	if (rc == TL_OK && !to)
+		nonce[0] ^= 1;
 	return rc;
 }

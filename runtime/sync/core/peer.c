@@ -322,3 +322,11 @@ void tl__peer_succeeded(tl__sync *sync, tl__peer *peer, const tl_address *addres
 	tl_address_format(address, text);
 	tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, &peer->key, NULL, 0, text);
 }
+
+int tl__fail_v0(void)
+{
+	return tl__fail(TL_E_V0_NOT_SPOKEN,
+		"the peer is known as a node of eidetica 0.2.0, whose protocol this build does not "
+		"speak (V0=0); use one that does, or remove the peer and connect again if it is "
+		"tidelock now");
+}

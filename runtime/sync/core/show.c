@@ -1,6 +1,7 @@
 /* JSON that several places show. */
 #include "base/str.h"
 #include "sync/core/core.h"
+#include "base/json/json.h"
 
 void tl__put_text(tl__buf *out, const char *name, const char *text)
 {

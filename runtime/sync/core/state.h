@@ -18,12 +18,13 @@
 typedef struct tl__peer tl__peer;
 typedef struct tl__pair tl__pair;
 typedef struct tl__sync_db tl__sync_db;
-typedef struct tl__serve tl__serve;     /* serve.c */
-typedef struct tl__call tl__call;       /* call.h */
-typedef struct tl__session tl__session; /* session.h */
-typedef struct tl__client tl__client;   /* client.c */
-typedef struct tl__hold tl__hold;       /* serve_watch.h */
-typedef struct tl__served tl__served;   /* served.c */
+typedef struct tl__serve tl__serve;       /* serve.c */
+typedef struct tl__call tl__call;         /* call.h */
+typedef struct tl__session tl__session;   /* session.h */
+typedef struct tl__client tl__client;     /* client.c */
+typedef struct tl__incoming tl__incoming; /* serve.h */
+typedef struct tl__hold tl__hold;         /* serve_watch.h */
+typedef struct tl__served tl__served;     /* served.c */
 
 /* --- peers ------------------------------------------------------------------------------------ */
 
@@ -315,6 +316,7 @@ typedef struct tl__clients {      /* client.c */
 struct tl__sync {
 	const tl__sync_outbound *out;
 	const tl__sync_inbound *in;
+	const tl__v0 *v0;  /* NULL: not spoken */
 	tl_secret *device; /* in the vault, as the secrets of `keys` */
 	tl_key key;        /* its public key */
 	char key_text[TL_KEY_TEXT_LEN + 1];

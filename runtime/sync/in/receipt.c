@@ -10,7 +10,7 @@
 void tl__receipt_init(tl__receipt *receipt, const tl__sync_action *send, tl__tree *tree)
 {
 	*receipt = (tl__receipt){.exchange = send->send.exchange,
-		.read = send->send.read,
+		.intake_way = send->send.intake,
 		.limit = send->send.limit,
 		.db = send->send.db,
 		.tree = tree};
@@ -45,17 +45,10 @@ int tl__receipt_head(tl__receipt *receipt, int status, tl_str channel)
 	receipt->channel = tl__copy_bytes(channel.ptr, channel.len);
 	if (!receipt->channel)
 		rc = TL_E_NOMEM;
-	else if (receipt->read == TL__SYNC_READ_TREE && status == STATUS_OK && !receipt->intake)
-		rc = tl__intake_new(&receipt->intake, receipt->tree, &receipt->db, receipt->limit);
+	else if (receipt->intake_way && status == STATUS_OK && !receipt->intake)
+		rc = receipt->intake_way->open(
+			&receipt->intake, receipt->tree, &receipt->db, receipt->limit);
 	return note(receipt, rc);
-}
-
-/* A tree answer that cannot be read is as good as none, whatever is wrong with it. */
-static int no_message(int code)
-{
-	if (code != TL_E_BAD_JSON && code != TL_E_BAD_MESSAGE)
-		return code;
-	return tl__fail_cause(TL_E_NETWORK, "the answer is no message of eidetica 0.2.0");
 }
 
 int tl__receipt_piece(tl__receipt *receipt, const void *bytes, size_t len)
@@ -65,8 +58,8 @@ int tl__receipt_piece(tl__receipt *receipt, const void *bytes, size_t len)
 	if (receipt->code != TL_OK)
 		return TL_OK;
 	if (receipt->intake) {
-		rc = no_message(tl__intake_feed(receipt->intake, bytes, len));
-	} else if (receipt->read == TL__SYNC_READ_TREE) {
+		rc = receipt->intake->way->feed(receipt->intake, bytes, len);
+	} else if (receipt->intake_way) {
 		rc = TL_OK; /* the body of a refusal says nothing the status does not */
 	} else if (len > receipt->limit - receipt->body.len) {
 		rc = tl__fail(TL_E_TOO_LARGE, "the answer is larger than such an answer may be");
@@ -82,7 +75,7 @@ void tl__receipt_end(tl__receipt *receipt, int code, tl__sync_event *event)
 	tl__sync_answered *answered = &event->answered;
 
 	if (code == TL_OK && receipt->code == TL_OK && receipt->intake)
-		code = no_message(tl__intake_finish(receipt->intake));
+		code = receipt->intake->way->finish(receipt->intake);
 	(void)note(receipt, code);
 	*event = (tl__sync_event){.kind = TL__SYNC_ANSWERED};
 	answered->exchange = receipt->exchange;

@@ -7,7 +7,7 @@
 
 typedef struct tl__receipt {
 	uint64_t exchange;
-	tl__sync_read read;
+	const tl__intake_way *intake_way;
 	uint64_t limit;
 	tl_id db;
 	tl__tree *tree;

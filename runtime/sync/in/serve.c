@@ -1,5 +1,9 @@
 /* Inbound: requests under way, and their answers. */
 #include "sync/in/serve.h"
+#include "sync/v0.h"
+#include "wire/v0_path.h"
+
+#define NOT_IMPLEMENTED 501 /* HTTP status */
 
 /* --- table ------------------------------------------------------------------------------------ */
 
@@ -15,8 +19,8 @@ tl__incoming *tl__serve_find(tl__sync *sync, uint64_t number)
 
 static void free_incoming(tl__incoming *in)
 {
-	tl__work_free(in->read);
-	tl__work_free(in->stream);
+	if (in->way && in->way->clear)
+		in->way->clear(in);
 	tl__arena_free(&in->arena);
 	tl__free(in);
 }
@@ -165,10 +169,7 @@ void tl__serve_internal(tl__sync *sync, tl__incoming *in, const tl__work *work)
 	if (work)
 		tl__log_about(sync->log, TL_LOG_ERROR, "sync", who_asks(sync, in),
 			"a request of %s failed: %s", in->address, tl_error_message(work->error));
-	if (in->v0)
-		tl__serve_v0_error(sync, in, "internal error");
-	else
-		tl__serve_v1_refuse(sync, in, TL__V1_INTERNAL, "");
+	in->way->internal(sync, in);
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -200,6 +201,23 @@ static bool may_ask(tl__sync *sync, const tl__sync_request *request)
 	       tl__serve_take_share(sync, TL__SHARE_STRANGERS);
 }
 
+/* Where it is not spoken: in its own form, which both its nodes and whoever reads HTTP understand.
+ */
+static void serve_v0(tl__sync *sync, tl__incoming *in, const tl__sync_request *request)
+{
+	tl__buf body = TL__BUF_INIT;
+
+	if (sync->v0) {
+		sync->v0->serve(sync, in, request);
+		return;
+	}
+	tl__buf_format(&body,
+		"{\"Error\":\"%s: this node does not speak the protocol of eidetica 0.2.0, it was "
+		"built without it; connect with tidelock's\"}",
+		tl_error_name(TL_E_V0_NOT_SPOKEN));
+	tl__serve_answer(sync, in, NOT_IMPLEMENTED, TL__V0_CONTENT_TYPE, &body, false);
+}
+
 void tl__serve_request(tl__sync *sync, const tl__sync_request *request)
 {
 	tl__incoming *in;
@@ -216,7 +234,7 @@ void tl__serve_request(tl__sync *sync, const tl__sync_request *request)
 	if (!in)
 		refuse_at_once(sync, request, 503);
 	else if (tl__str_eq(request->path, TL__STR(TL__V0_PATH)))
-		tl__serve_v0(sync, in, request);
+		serve_v0(sync, in, request);
 	else if (tl__str_starts(request->path, TL__STR(TL__V1_PATH_PREFIX)))
 		tl__serve_v1(sync, in, request);
 	else
@@ -227,8 +245,8 @@ void tl__serve_drained(tl__sync *sync, uint64_t incoming)
 {
 	tl__incoming *in = tl__serve_find(sync, incoming);
 
-	if (in && !in->done && in->stream)
-		tl__serve_stream(sync, in);
+	if (in && !in->done && in->way && in->way->drained)
+		in->way->drained(sync, in);
 }
 
 void tl__serve_gone(tl__sync *sync, uint64_t incoming)

@@ -67,7 +67,17 @@
 
 /* --- a request under way ---------------------------------------------------------------------- */
 
-typedef struct tl__incoming {
+/* How a request is answered where it does not matter what it asks. */
+typedef struct tl__serve_way {
+	void (*internal)(tl__sync *sync, tl__incoming *in); /* something failed here */
+	void (*busy)(tl__sync *sync, tl__incoming *in);     /* too many of its party at once */
+	/* The last piece was used up; NULL: its answers have none. */
+	void (*drained)(tl__sync *sync, tl__incoming *in);
+	void (*clear)(tl__incoming *in); /* what lies outside of its arena; NULL: nothing does */
+} tl__serve_way;
+
+struct tl__incoming {
+	const tl__serve_way *way;
 	uint64_t number;          /* the driver's */
 	tl__arena arena;          /* everything below lives here */
 	const char *address;      /* where it comes from: "type:text" */
@@ -93,25 +103,14 @@ typedef struct tl__incoming {
 	bool reads; /* push: who sends it may read the database, too */
 	tl__v1_access access;
 	tl__v1_tips tips;
-	tl__hold *hold; /* watch: while it is held */
-	tl__pair *pair; /* looked up again where it is used: relations come and go */
-	/* v0 */
-	bool v0;
-	tl__work *read; /* what follows belongs to it */
-	tl__v0_request request;
-	bool has_request;
-	bool claimed; /* the claimed key counts (option v0_claims, or the policy) */
-	bool approved;
-	tl_permission granted;
-	char request_id[37]; /* of the access request that it is told of once that is durable; v1
-				too */
-	tl__work *stream;    /* between two pieces */
-	bool begun;
-	uint64_t told; /* entries */
-	/* SendEntries: entries by database, one after the other. */
-	size_t group;
-	uint64_t stored;
-} tl__incoming;
+	tl__hold *hold;      /* watch: while it is held */
+	tl__pair *pair;      /* looked up again where it is used: relations come and go */
+	char request_id[37]; /* of the access request that it is told of once that is durable */
+	/* Of ways that prove no key: */
+	bool unproven;
+	tl_str claimed_key; /* what it says of itself; ptr NULL: nothing */
+	void *own;          /* of its way */
+};
 
 typedef struct tl__serve_rate {
 	uint32_t burst, per_second;
@@ -293,14 +292,6 @@ tl__work_place tl__serve_place_of(const tl__v1_cursor *cursor);
 tl__v1_cursor tl__serve_cursor_of(const tl__sync *sync, const tl__work_place *place);
 /* The peer says how far it has got in our order: our acknowledged number of this relation. */
 void tl__serve_heard_seen(tl__sync *sync, tl__incoming *in, const tl__v1_cursor *seen, bool valid);
-
-/* --- serve_v0.c, serve_send.c ----------------------------------------------------------------- */
-
-void tl__serve_v0(tl__sync *sync, tl__incoming *in, const tl__sync_request *request);
-void tl__serve_v0_error(tl__sync *sync, tl__incoming *in, const char *text);
-void tl__serve_v0_document(tl__sync *sync, tl__incoming *in, tl__buf *document);
-void tl__serve_send_entries(tl__sync *sync, tl__incoming *in);
-void tl__serve_stream(tl__sync *sync, tl__incoming *in); /* the tree answer's next piece */
 
 /* --- serve_policy.c --------------------------------------------------------------------------- */
 

@@ -52,14 +52,6 @@ static struct tl__asker *new_asker(tl__sync *sync, const tl__party *party)
 	return asker;
 }
 
-static void refuse(tl__sync *sync, tl__incoming *in)
-{
-	if (in->v0)
-		tl__serve_text(sync, in, 429, "busy: too many requests at once");
-	else
-		tl__serve_v1_refuse(sync, in, TL__V1_BUSY, "too_many_at_once");
-}
-
 bool tl__serve_admit(tl__sync *sync, tl__incoming *in)
 {
 	tl__party party = tl__serve_party(sync, in);
@@ -70,7 +62,7 @@ bool tl__serve_admit(tl__sync *sync, tl__incoming *in)
 	if (has_room(sync, &party, asker ? asker->count : 0))
 		in->asker = asker ? asker : new_asker(sync, &party);
 	if (!in->asker) {
-		refuse(sync, in);
+		in->way->busy(sync, in);
 		return false;
 	}
 	in->rank = party.rank;

@@ -6,16 +6,13 @@
 static tl_policy_question question(
 	const tl__sync *sync, const tl__incoming *in, tl_policy_kind kind, const tl_id *db)
 {
-	tl_policy_question q = {.kind = kind, .db = db, .protocol = in->v0 ? 0 : 1};
+	tl_policy_question q = {.kind = kind, .db = db, .protocol = in->unproven ? 0 : 1};
 
 	q.address = in->address;
 	q.encrypted = tl__sync_encrypted(in->channel);
-	if (in->v0) {
-		q.claimed_key = in->has_request && in->request.kind == TL__V0_SYNC_TREE
-					? in->request.sync_tree.requesting_key
-					: TL__STR_NULL;
+	q.claimed_key = in->claimed_key;
+	if (in->unproven)
 		return q;
-	}
 	q.peer = &in->from;
 	q.keys = in->proven + 1;
 	q.key_count = in->proven_count - 1;
@@ -91,7 +88,8 @@ bool tl__serve_may_read(tl__sync *sync, tl__incoming *in, const tl__work_rights 
 {
 	tl_policy_question q = question(sync, in, TL_POLICY_READ, &in->db);
 
-	q.granted = in->v0 && !sync->options.v0_claims ? rights->is_public : grants_read(rights);
+	q.granted =
+		in->unproven && !sync->options.v0_claims ? rights->is_public : grants_read(rights);
 	q.otherwise = q.related || q.granted;
 	return allows(sync, &q);
 }
@@ -100,7 +98,7 @@ bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights
 {
 	tl_policy_question q = question(sync, in, TL_POLICY_WRITE, &in->db);
 
-	if (in->v0) {
+	if (in->unproven) {
 		q.granted = rights->is_public;
 		q.otherwise = q.granted || tl__serve_any_relation(sync, &in->db);
 	} else {
@@ -115,8 +113,8 @@ bool tl__serve_may_create(tl__sync *sync, tl__incoming *in)
 	tl_policy_question q = question(sync, in, TL_POLICY_CREATE, &in->db);
 
 	/* Asked for: a relation waits for it. */
-	q.otherwise = in->v0 ? tl__serve_any_relation(sync, &in->db) : may_carry(sync, in);
-	for (size_t i = 0; !in->v0 && i < sync->accepted_count; i++)
+	q.otherwise = in->unproven ? tl__serve_any_relation(sync, &in->db) : may_carry(sync, in);
+	for (size_t i = 0; !in->unproven && i < sync->accepted_count; i++)
 		for (size_t k = 0; k < in->proven_count; k++)
 			q.otherwise |=
 				memcmp(&sync->accepted[i], &in->proven[k], sizeof(tl_key)) == 0;

@@ -236,13 +236,25 @@ void tl__serve_proven(tl__sync *sync, tl__incoming *in)
 	tl__serve_method(sync, in);
 }
 
+static void internal(tl__sync *sync, tl__incoming *in)
+{
+	tl__serve_v1_refuse(sync, in, TL__V1_INTERNAL, "");
+}
+
+static void busy(tl__sync *sync, tl__incoming *in)
+{
+	tl__serve_v1_refuse(sync, in, TL__V1_BUSY, "too_many_at_once");
+}
+
 void tl__serve_v1(tl__sync *sync, tl__incoming *in, const tl__sync_request *request)
 {
+	static const tl__serve_way way = {.internal = internal, .busy = busy};
 	struct check check = {.late = TL__V1_OK};
 	tl__v1_status status;
 	const char *code = "";
 	tl_str body;
 
+	in->way = &way;
 	if (check_lengths(&check, request) != TL_OK) {
 		refuse_unsigned(sync, in, TL__V1_BAD_REQUEST);
 		return;

@@ -63,41 +63,44 @@ static void start(tl__sync *sync, tl__peer *peer, tl__call *call)
 	tl__call_start(sync, call);
 }
 
-static void handshake_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+static void say_hello(tl__sync *sync, tl__peer *peer, const tl_address *address)
+{
+	tl__call *call = tl__call_hello(sync, peer);
+
+	if (!call)
+		return;
+	call->fixed = true;
+	call->address = *address;
+	call->done = hello_done;
+	start(sync, peer, call);
+}
+
+static void greeted(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
 	tl__peer *peer = find(sync, owner);
-	tl__call *call;
+	bool tidelock = result->code == TL_E_V0_NOT_SPOKEN || result->tidelock;
 
 	(void)ud;
 	if (!peer)
 		return;
 	peer->check = 0;
 	tl__peer_changed(sync, peer);
-	if (result->code != TL_OK) {
+	if (tidelock) {
+		say_hello(sync, peer, &result->address);
+	} else if (result->code != TL_OK) {
 		failed(sync, peer, result);
-		return;
-	}
-	if (!result->tidelock) {
+	} else {
 		peer->greeted = true;
 		known(sync, peer, TL__PROTOCOL_V0, &result->address);
-		return;
 	}
-	call = tl__call_new(sync, TL__CALL_V1, peer);
-	if (!call)
-		return;
-	call->method = TL__V1_HELLO;
-	call->fixed = true;
-	call->address = result->address;
-	call->done = hello_done;
-	start(sync, peer, call);
 }
 
 void tl__acquaint(tl__sync *sync, tl__peer *peer)
 {
-	tl__call *call = tl__call_new(sync, TL__CALL_HANDSHAKE, peer);
+	tl__call *call = tl__call_greet(sync, peer);
 
 	if (!call)
 		return;
-	call->done = handshake_done;
+	call->done = sync->v0 ? greeted : hello_done;
 	start(sync, peer, call);
 }

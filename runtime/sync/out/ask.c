@@ -7,8 +7,6 @@
 #include "base/str.h"
 #include "crypto/vault.h"
 
-#define MAX_LISTED 10000 /* databases of one answer to an application */
-
 tl__sync_ask *tl__ask_new(tl__sync *sync, uint64_t op)
 {
 	tl__sync_ask *ask = tl__alloc_zero(1, sizeof *ask);
@@ -55,7 +53,7 @@ void tl__ask_fail(tl__sync *sync, tl__sync_ask *ask, int code, const char *error
 	tl__ask_drop(sync, ask);
 }
 
-static void succeed(tl__sync *sync, tl__sync_ask *ask)
+void tl__ask_succeed(tl__sync *sync, tl__sync_ask *ask)
 {
 	if (tl__buf_status(&ask->json) != TL_OK)
 		tl__ask_fail(sync, ask, TL_E_NOMEM, NULL);
@@ -138,17 +136,17 @@ static void listed(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *re
 		tl__ask_fail(sync, ask, TL_E_SYNC_PROTOCOL_ERROR, NULL);
 		return;
 	}
-	if (more && ask->count > before && ask->count < MAX_LISTED) {
+	if (more && ask->count > before && ask->count < TL__ASK_MAX_LISTED) {
 		list(sync, ask, &last);
 		return;
 	}
 	tl__buf_text(&ask->json, "]");
-	succeed(sync, ask);
+	tl__ask_succeed(sync, ask);
 }
 
 static void list(tl__sync *sync, tl__sync_ask *ask, const tl_id *after)
 {
-	tl__call *call = tl__call_new(sync, TL__CALL_V1, ask->peer);
+	tl__call *call = tl__call_new(sync, &tl__call_v1, ask->peer);
 	tl__v1_list args = {0};
 
 	if (!call) {
@@ -167,36 +165,9 @@ static void list(tl__sync *sync, tl__sync_ask *ask, const tl_id *after)
 	tl__ask_start(sync, ask, call);
 }
 
-/* The handshake of 0.2.0 lists every database it has, with its number of entries. */
-static void listed_v0(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
-{
-	tl__sync_ask *ask = tl__ask_find(sync, owner);
-
-	(void)ud;
-	if (!ask)
-		return;
-	ask->call = 0;
-	if (result->code != TL_OK) {
-		tl__ask_fail(sync, ask, result->code, result->error);
-		return;
-	}
-	for (size_t i = 0; i < result->tree_count && i < MAX_LISTED; i++) {
-		tl_id id;
-
-		if (tl_id_parse(&id, result->trees[i].tree_id) != TL_OK)
-			continue;
-		tl__buf_format(&ask->json, "%s{\"id\":\"%.*s\",\"arrivals\":%llu,\"tips\":null}",
-			ask->count++ > 0 ? "," : "", TL__STR_ARG(result->trees[i].tree_id),
-			(unsigned long long)result->trees[i].entry_count);
-	}
-	tl__buf_text(&ask->json, "]");
-	succeed(sync, ask);
-}
-
 void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer)
 {
 	tl__sync_ask *ask;
-	tl__call *call;
 
 	if (peer->status != TL__PEER_ACTIVE) {
 		(void)tl__fail(peer->status == TL__PEER_BLOCKED ? TL_E_PEER_BLOCKED : TL_E_REFUSED,
@@ -210,15 +181,10 @@ void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer)
 		return;
 	ask->peer = peer;
 	tl__buf_text(&ask->json, "[");
-	if (peer->protocol == TL__PROTOCOL_V1) {
+	if (!tl__peer_is_v0(peer))
 		list(sync, ask, NULL);
-		return;
-	}
-	call = tl__call_new(sync, TL__CALL_HANDSHAKE, peer);
-	if (!call) {
-		tl__ask_fail(sync, ask, TL_E_NOMEM, NULL);
-		return;
-	}
-	call->done = listed_v0;
-	tl__ask_start(sync, ask, call);
+	else if (sync->v0)
+		sync->v0->list(sync, ask);
+	else
+		tl__ask_fail(sync, ask, tl__fail_v0(), NULL);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "base/fail.h"
+#include "base/json/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "crypto/vault.h"
@@ -11,8 +12,6 @@
 #define ASK_AGAIN_MS      2000 /* between questions whether the owner has decided */
 #define ASK_AGAIN_LAST_MS 60000
 #define FIRST_ASKS        30 /* at that pace; then it slows down */
-
-typedef enum access_status { GRANTED, PENDING, REFUSED } access_status;
 
 static const char *const status_names[] = {"granted", "pending", "refused"};
 
@@ -46,10 +45,10 @@ static void take_granted(tl__sync *sync, const tl__sync_ask *ask)
 
 /* The owner's word, when it comes later than the question. */
 static void note_status(tl__sync *sync, const tl__sync_ask *ask, tl__sync_db *db,
-	access_status status, tl_str request_id)
+	tl__access_status status, tl_str request_id)
 {
-	static const tl_event_kind kinds[] = {
-		[GRANTED] = TL_EVENT_ACCESS_GRANTED, [REFUSED] = TL_EVENT_ACCESS_REFUSED};
+	static const tl_event_kind kinds[] = {[TL__ACCESS_GRANTED] = TL_EVENT_ACCESS_GRANTED,
+		[TL__ACCESS_REFUSED] = TL_EVENT_ACCESS_REFUSED};
 	bool waited = db->access_pending;
 
 	if (request_id.len > 0)
@@ -58,13 +57,13 @@ static void note_status(tl__sync *sync, const tl__sync_ask *ask, tl__sync_db *db
 		db->access_request[0] = 0;
 	if (!waited)
 		db->access_asked = 0;
-	tl__sync_set_waiting(sync, db, status == PENDING && may_ask_again(ask));
+	tl__sync_set_waiting(sync, db, status == TL__ACCESS_PENDING && may_ask_again(ask));
 	db->access_peer = ask->peer->key;
-	if (status == PENDING) {
+	if (status == TL__ACCESS_PENDING) {
 		db->access_next = sync->now + again_after(db->access_asked);
 		return;
 	}
-	if (status == GRANTED)
+	if (status == TL__ACCESS_GRANTED)
 		take_granted(sync, ask);
 	if (waited)
 		tl__sync_tell(
@@ -99,12 +98,12 @@ static void save(tl__sync *sync, const tl__sync_db *db)
 
 /* Remembered: from now on requests about this database are made with that key. */
 static void remember(
-	tl__sync *sync, const tl__sync_ask *ask, access_status status, tl_str request_id)
+	tl__sync *sync, const tl__sync_ask *ask, tl__access_status status, tl_str request_id)
 {
 	tl__sync_db *db = tl__sync_db_for(sync, &ask->db);
 
 	/* One that is refused at once changes nothing of what is known. */
-	if (!db || (status == REFUSED && !db->access_pending))
+	if (!db || (status == TL__ACCESS_REFUSED && !db->access_pending))
 		return;
 	db->has_access = true;
 	note_status(sync, ask, db, status, request_id);
@@ -146,7 +145,8 @@ static tl__sync_ask *new_access(tl__sync *sync, uint64_t op, const tl_secret *se
 	return ask;
 }
 
-static void answer(tl__sync *sync, tl__sync_ask *ask, access_status status, tl_str request_id)
+void tl__ask_answered(
+	tl__sync *sync, tl__sync_ask *ask, tl__access_status status, tl_str request_id)
 {
 	const tl__sync_db *db;
 
@@ -180,16 +180,16 @@ static void access_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_resul
 	else if (tl__v1_read_access_answer(&got, result->args) != TL_OK)
 		tl__ask_fail(sync, ask, TL_E_SYNC_PROTOCOL_ERROR, NULL);
 	else
-		answer(sync, ask,
-			got.result == TL__V1_ACCESS_GRANTED   ? GRANTED
-			: got.result == TL__V1_ACCESS_PENDING ? PENDING
-							      : REFUSED,
+		tl__ask_answered(sync, ask,
+			got.result == TL__V1_ACCESS_GRANTED   ? TL__ACCESS_GRANTED
+			: got.result == TL__V1_ACCESS_PENDING ? TL__ACCESS_PENDING
+							      : TL__ACCESS_REFUSED,
 			got.result == TL__V1_ACCESS_PENDING ? got.request_id : TL__STR_NULL);
 }
 
 static void ask_v1(tl__sync *sync, tl__sync_ask *ask)
 {
-	tl__call *call = tl__call_new(sync, TL__CALL_V1, ask->peer);
+	tl__call *call = tl__call_new(sync, &tl__call_v1, ask->peer);
 	tl__v1_access args = {0};
 
 	if (!call) {
@@ -205,56 +205,6 @@ static void ask_v1(tl__sync *sync, tl__sync_ask *ask)
 	call->done = access_done;
 	call->extra = ask->secret;
 	tl__v1_write_access(&call->args, &args);
-	tl__ask_start(sync, ask, call);
-}
-
-static void access_v0_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
-{
-	tl__sync_ask *ask = tl__ask_find(sync, owner);
-	const tl__v0_response *response =
-		result->intake ? tl__intake_response(result->intake) : NULL;
-
-	(void)ud;
-	if (ask) {
-		ask->call = 0;
-		if (result->code != TL_OK)
-			tl__ask_fail(sync, ask, result->code, result->error);
-		else if (response && response->kind == TL__V0_RESPONSE_PENDING)
-			answer(sync, ask, PENDING, response->request_id);
-		else if (response && response->kind == TL__V0_RESPONSE_BOOTSTRAP)
-			answer(sync, ask, response->key_approved ? GRANTED : REFUSED, TL__STR_NULL);
-		else if (response && response->kind == TL__V0_RESPONSE_ERROR)
-			answer(sync, ask, REFUSED, TL__STR_NULL);
-		else
-			tl__ask_fail(sync, ask, TL_E_UNEXPECTED_RESPONSE,
-				"the peer answered an access request with something else");
-	}
-	/* The entries that come with a grant are fetched again by the exchange. */
-	tl__intake_free(result->intake);
-}
-
-static void ask_v0(tl__sync *sync, tl__sync_ask *ask)
-{
-	tl__call *call = tl__call_new(sync, TL__CALL_TREE, ask->peer);
-	char id[TL_ID_TEXT_LEN + 1], key[TL_KEY_TEXT_LEN + 1];
-	tl__v0_sync_tree message = {0};
-
-	if (!call) {
-		tl__ask_fail(sync, ask, TL_E_NOMEM, NULL);
-		return;
-	}
-	tl_id_format(&ask->db, id);
-	tl_key_format(&ask->key, key);
-	message.tree_id = tl__str_z(id);
-	message.peer_pubkey = tl__str_z(sync->key_text);
-	message.requesting_key = tl__str_z(key);
-	message.requesting_key_name = tl__str_z(ask->name);
-	message.has_permission = true;
-	message.permission = ask->permission;
-	call->has_db = true;
-	call->db = ask->db;
-	call->done = access_v0_done;
-	tl__v0_write_sync_tree(&call->body, &message);
 	tl__ask_start(sync, ask, call);
 }
 
@@ -276,10 +226,12 @@ static void contacted(tl__sync *sync, void *ud, int code, const char *error, tl_
 		return;
 	}
 	ask->peer = peer;
-	if (peer->protocol == TL__PROTOCOL_V1)
+	if (!tl__peer_is_v0(peer))
 		ask_v1(sync, ask);
+	else if (sync->v0)
+		sync->v0->access(sync, ask);
 	else
-		ask_v0(sync, ask);
+		tl__ask_fail(sync, ask, tl__fail_v0(), NULL);
 }
 
 void tl__ask_access(tl__sync *sync, const tl__sync_command *command)

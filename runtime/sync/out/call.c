@@ -10,14 +10,13 @@
 
 #define NONE ((size_t)-1)
 
-tl__call *tl__call_new(tl__sync *sync, tl__call_kind kind, tl__peer *peer)
+tl__call *tl__call_new(tl__sync *sync, const tl__call_way *way, tl__peer *peer)
 {
 	tl__call *call = tl__alloc_zero(1, sizeof *call);
 
 	if (!call)
 		return NULL;
-	call->kind = kind;
-	call->most_bytes = sync->options.max_response_bytes;
+	call->way = way;
 	call->peer = peer;
 	call->number = tl__sync_number(sync);
 	return call;
@@ -29,7 +28,30 @@ void tl__call_free(tl__call *call)
 		return;
 	tl__buf_free(&call->args);
 	tl__buf_free(&call->body);
+	tl__free(call->own);
 	tl__free(call);
+}
+
+tl__call *tl__call_hello(tl__sync *sync, tl__peer *peer)
+{
+	static const tl_key nobody;
+	tl__peer *to = peer ? peer : tl__peer_new(&nobody, TL__STR_NULL);
+	tl__call *call = to ? tl__call_new(sync, &tl__call_v1, to) : NULL;
+
+	if (!peer && to)
+		to->removed = true; /* it goes with the call */
+	if (call) {
+		call->unnamed = !peer;
+		call->method = TL__V1_HELLO;
+	} else if (!peer && to) {
+		tl__peer_free(to);
+	}
+	return call;
+}
+
+tl__call *tl__call_greet(tl__sync *sync, tl__peer *peer)
+{
+	return sync->v0 ? sync->v0->greet(sync, peer) : tl__call_hello(sync, peer);
 }
 
 static void unlink_call(tl__sync *sync, tl__call *call)
@@ -132,9 +154,9 @@ static bool may_dial(tl__sync *sync, tl__call *call, const tl_address *address)
 	}
 	tl_address_format(address, text);
 	question.address = text;
-	question.peer = call->peer ? &call->peer->key : NULL;
+	question.peer = call->peer && !call->unnamed ? &call->peer->key : NULL;
 	question.outbound = true;
-	question.protocol = call->kind == TL__CALL_V1;
+	question.protocol = call->way->protocol;
 	if (tl__sync_ask_policy(sync, &question, &reason) == TL_POLICY_ALLOW)
 		return true;
 	tl__call_note(call, TL_E_REFUSED, reason ? reason : "the policy refuses to dial it");
@@ -209,18 +231,13 @@ tl__peer_address *tl__call_address(const tl__call *call)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-static bool needs_greeting(const tl__call *call)
+bool tl__call_v1_needs_greeting(const tl__call *call)
 {
 	const tl__peer_address *at = tl__call_address(call);
 
-	if (call->kind == TL__CALL_HANDSHAKE ||
-		(call->kind == TL__CALL_V1 && call->method == TL__V1_HELLO))
+	if (call->method == TL__V1_HELLO)
 		return false;
-	if (!at || !at->proven)
-		return true;
-	if (call->kind == TL__CALL_V1)
-		return !call->peer->epoch_known || !call->peer->hello_heard;
-	return !call->peer->greeted;
+	return !at || !at->proven || !call->peer->epoch_known || !call->peer->hello_heard;
 }
 
 static size_t gather_secrets(const tl__sync *sync, const tl__call *call, const tl_secret **out)
@@ -248,7 +265,7 @@ static int64_t time_towards(const tl__sync *sync, tl__peer *peer)
 	return time + peer->clock_offset;
 }
 
-static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
+static int write_request(tl__sync *sync, tl__call *call, tl__buf *out)
 {
 	tl__v1_method method = call->greeting ? TL__V1_HELLO : call->method;
 	bool hello = method == TL__V1_HELLO;
@@ -257,9 +274,9 @@ static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 	tl__buf hello_args = TL__BUF_INIT;
 	size_t count = hello ? 0 : gather_secrets(sync, call, secrets);
 	const tl__peer_address *at = tl__call_address(call);
-	int rc = tl__nonce_next(sync, &call->peer->key, request.nonce);
+	int rc = tl__nonce_next(sync, call->unnamed ? NULL : &call->peer->key, request.nonce);
 
-	request.has_to = true;
+	request.has_to = !call->unnamed;
 	request.to = call->peer->key;
 	request.from = sync->key;
 	request.method = tl__str_z(tl__v1_method_name(method));
@@ -284,26 +301,26 @@ static int write_v1(tl__sync *sync, tl__call *call, tl__buf *out)
 	return rc;
 }
 
-static int write_v0(tl__sync *sync, tl__call *call, tl__buf *out)
+int tl__call_v1_write(tl__sync *sync, tl__call *call, tl__sync_action *send)
 {
-	if (call->greeting || call->kind == TL__CALL_HANDSHAKE) {
-		sync->random.fill(sync->random.ud, call->challenge, sizeof call->challenge);
-		tl__handshake_write(sync, out, call->challenge);
-	} else {
-		tl__buf_str(out, tl__buf_view(&call->body));
-	}
-	return tl__buf_status(out);
+	tl__v1_method method = call->greeting ? TL__V1_HELLO : call->method;
+
+	snprintf(send->send.path, sizeof send->send.path, "%s%s", TL__V1_PATH_PREFIX,
+		tl__v1_method_name(method));
+	send->send.content_type = TL__V1_CONTENT_TYPE;
+	send->send.limit = TL__SYNC_MAX_FRAME;
+	return write_request(sync, call, &send->send.body);
 }
+
+/* --- any way ---------------------------------------------------------------------------------- */
 
 bool tl__call_repeat(tl__sync *sync, tl__call *call)
 {
 	tl__sync_action action = {.kind = TL__SYNC_SEND};
-	bool v1 = call->kind == TL__CALL_V1;
-	bool tree = call->kind == TL__CALL_TREE && !call->greeting;
 	int rc;
 
 	action.send.body = TL__BUF_INIT;
-	rc = v1 ? write_v1(sync, call, &action.send.body) : write_v0(sync, call, &action.send.body);
+	rc = call->way->write(sync, call, &action);
 	if (rc != TL_OK) {
 		tl__buf_free(&action.send.body);
 		tl__call_note_last(call, rc);
@@ -314,18 +331,9 @@ bool tl__call_repeat(tl__sync *sync, tl__call *call)
 	call->sent_wall = tl__sync_time(sync);
 	call->request_bytes = action.send.body.len;
 	call->bytes += call->request_bytes;
+	call->streams = action.send.intake != NULL;
 	action.send.exchange = call->exchange;
 	action.send.address = call->address;
-	snprintf(action.send.path, sizeof action.send.path, "%s%s",
-		v1 ? TL__V1_PATH_PREFIX : TL__V0_PATH,
-		!v1              ? ""
-		: call->greeting ? tl__v1_method_name(TL__V1_HELLO)
-				 : tl__v1_method_name(call->method));
-	action.send.content_type = v1 ? TL__V1_CONTENT_TYPE : TL__V0_CONTENT_TYPE;
-	action.send.read = tree ? TL__SYNC_READ_TREE : TL__SYNC_READ_WHOLE;
-	action.send.limit = tree ? call->most_bytes
-			    : v1 ? TL__SYNC_MAX_FRAME
-				 : TL__V0_MAX_MEMBER_BYTES;
 	action.send.db = call->db;
 	action.send.hold_ms = call->greeting ? 0 : call->hold_ms;
 	if (tl__sync_act(sync, &action))
@@ -340,7 +348,7 @@ bool tl__call_dial(tl__sync *sync, tl__call *call)
 {
 	while (next_address(sync, call)) {
 		call->channel[0] = 0;
-		call->greeting = needs_greeting(call);
+		call->greeting = call->way->needs_greeting(call);
 		if (tl__call_repeat(sync, call))
 			return true;
 	}

@@ -7,7 +7,7 @@
 
 #define HTTP_TOO_LARGE 413
 
-static void address_failed(tl__sync *sync, tl__call *call)
+void tl__call_address_failed(tl__sync *sync, tl__call *call)
 {
 	tl__peer_address *at = tl__call_address(call);
 
@@ -20,7 +20,7 @@ static void address_failed(tl__sync *sync, tl__call *call)
 		tl__call_give_up(sync, call);
 }
 
-static void address_succeeded(tl__sync *sync, tl__call *call, bool proves)
+void tl__call_address_succeeded(tl__sync *sync, tl__call *call, bool proves)
 {
 	tl__peer_address *at = tl__call_address(call);
 
@@ -37,7 +37,7 @@ static void address_succeeded(tl__sync *sync, tl__call *call, bool proves)
 }
 
 /* Sends the same once more, at the same address. */
-static void again(tl__sync *sync, tl__call *call)
+void tl__call_again(tl__sync *sync, tl__call *call)
 {
 	if (!tl__call_repeat(sync, call))
 		tl__call_give_up(sync, call);
@@ -55,7 +55,7 @@ static bool repeat_better(tl__sync *sync, tl__call *call, const tl__v1_answer *a
 		if (call->epoch_again)
 			return false;
 		call->epoch_again = true;
-		again(sync, call);
+		tl__call_again(sync, call);
 		return true;
 	case TL__V1_CLOCK_SKEW:
 		if (call->clock_again || took > TL__V1_OFFSET_TRUST_MS ||
@@ -64,7 +64,7 @@ static bool repeat_better(tl__sync *sync, tl__call *call, const tl__v1_answer *a
 		call->clock_again = true;
 		call->peer->clock_offset =
 			answer->header.time - (call->sent_wall + (int64_t)(took / 2));
-		again(sync, call);
+		tl__call_again(sync, call);
 		return true;
 	case TL__V1_CHANNEL_MISMATCH:
 		if (call->channel_again || seen.len == 0 || seen.len > TL__V1_MAX_TEXT ||
@@ -72,7 +72,7 @@ static bool repeat_better(tl__sync *sync, tl__call *call, const tl__v1_answer *a
 			return false;
 		call->channel_again = true;
 		snprintf(call->channel, sizeof call->channel, "%.*s", TL__STR_ARG(seen));
-		again(sync, call);
+		tl__call_again(sync, call);
 		return true;
 	default: return false;
 	}
@@ -137,12 +137,12 @@ static void greeted_v1(tl__sync *sync, tl__call *call, const tl__v1_answer *answ
 
 	if (rc != TL_OK) {
 		tl__call_note_last(call, rc);
-		address_failed(sync, call);
+		tl__call_address_failed(sync, call);
 		return;
 	}
-	address_succeeded(sync, call, true);
+	tl__call_address_succeeded(sync, call, true);
 	call->greeting = false;
-	again(sync, call);
+	tl__call_again(sync, call);
 }
 
 /* Its transport may have sent the request twice, when a connection died on it: then what came
@@ -157,7 +157,7 @@ static bool was_replayed(const tl__call *call, const tl__sync_answered *answered
 }
 
 /* Not the peer, or not its protocol: something in between does not let it pass. */
-static bool refused_for_size(tl__sync *sync, tl__call *call, const tl__sync_answered *answered)
+bool tl__call_refused_for_size(tl__sync *sync, tl__call *call, const tl__sync_answered *answered)
 {
 	char text[TL__SYNC_ERROR_TEXT];
 
@@ -178,15 +178,15 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 	tl__call_result result = {0};
 	tl__peer_address *at = tl__call_address(call);
 	tl__v1_answer answer;
-	int rc = tl__call_read_v1(call, answered, &answer);
+	int rc = tl__call_read_v1(sync, call, answered, &answer);
 
-	if (rc != TL_OK && refused_for_size(sync, call, answered)) {
-		address_failed(sync, call);
+	if (rc != TL_OK && tl__call_refused_for_size(sync, call, answered)) {
+		tl__call_address_failed(sync, call);
 		return;
 	}
 	if (rc != TL_OK && was_replayed(call, answered)) {
 		call->replay_again = true;
-		again(sync, call);
+		tl__call_again(sync, call);
 		return;
 	}
 	if (rc == TL_OK && !sync->options.allow_tls_proxy && answered->channel.len > 0 &&
@@ -195,7 +195,7 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 			"the peer sees another connection than we do: somebody is in between");
 	if (rc != TL_OK) {
 		tl__call_note_last(call, rc);
-		address_failed(sync, call);
+		tl__call_address_failed(sync, call);
 		return;
 	}
 	if (at && answered->channel.len <= TL__V1_MAX_TEXT)
@@ -204,75 +204,24 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 	if (repeat_better(sync, call, &answer, answered))
 		return;
 	if (answer.header.status != TL__V1_OK) {
-		address_succeeded(sync, call, false);
+		tl__call_address_succeeded(sync, call, false);
 		refused(sync, call, &answer);
 		return;
 	}
-	tl__peer_succeeded(sync, call->peer, &call->address);
+	if (!call->unnamed)
+		tl__peer_succeeded(sync, call->peer, &call->address);
 	if (call->greeting) {
 		greeted_v1(sync, call, &answer);
 		return;
 	}
-	address_succeeded(sync, call, call->method == TL__V1_HELLO);
+	tl__call_address_succeeded(sync, call, call->method == TL__V1_HELLO);
 	tl__page_passed(sync, call);
 	result.args = answer.header.args;
 	result.body = answer.body;
+	result.key = call->peer->key;
+	result.tidelock = true;
 	result.address = call->address;
 	snprintf(result.channel, sizeof result.channel, "%.*s", TL__STR_ARG(answered->channel));
-	tl__call_finish(sync, call, &result);
-}
-
-static void handshaken(tl__sync *sync, tl__call *call, const tl__sync_answered *answered)
-{
-	tl__call_result result = {.address = call->address};
-	tl__v0_reader *memory = NULL;
-	int rc = tl__handshake_read(answered->body, call->challenge, &result, &memory);
-
-	if (rc == TL_OK && call->peer && memcmp(result.key.b, call->peer->key.b, TL_KEY_BYTES) != 0)
-		rc = tl__fail(TL_E_KEY_MISMATCH, "another node answers at that address");
-	if (rc != TL_OK) {
-		tl__call_note_last(call, rc);
-		address_failed(sync, call);
-	} else if (call->greeting && call->peer) {
-		call->peer->greeted = true;
-		address_succeeded(sync, call, true);
-		tl__peer_succeeded(sync, call->peer, &call->address);
-		call->greeting = false;
-		again(sync, call);
-	} else {
-		snprintf(result.channel, sizeof result.channel, "%.*s",
-			TL__STR_ARG(answered->channel));
-		tl__call_finish(sync, call, &result);
-	}
-	tl__v0_reader_free(memory);
-}
-
-static void answered_v0(tl__sync *sync, tl__call *call, const tl__sync_answered *answered)
-{
-	tl__call_result result = {.address = call->address};
-
-	if (refused_for_size(sync, call, answered)) {
-		tl__intake_free(answered->intake);
-		address_failed(sync, call);
-		return;
-	}
-	if (answered->status < 200 || answered->status > 299) {
-		snprintf(call->error, sizeof call->error, "the peer answered with HTTP status %d",
-			answered->status);
-		call->code = TL_E_NETWORK;
-		tl__intake_free(answered->intake);
-		address_failed(sync, call);
-		return;
-	}
-	if (call->greeting || call->kind == TL__CALL_HANDSHAKE) {
-		handshaken(sync, call, answered);
-		return;
-	}
-	address_succeeded(sync, call, false);
-	tl__page_passed(sync, call);
-	tl__peer_succeeded(sync, call->peer, &call->address);
-	result.document = answered->body;
-	result.intake = answered->intake;
 	tl__call_finish(sync, call, &result);
 }
 
@@ -312,14 +261,22 @@ void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered)
 		tl__call_note(call, answered->code, text[0] ? text : tl_error_name(answered->code));
 		cut_midway(sync, call, answered);
 		/* What is too much from one address is from the others. */
-		if (answered->code == TL_E_TOO_LARGE && call->kind == TL__CALL_TREE)
+		if (answered->code == TL_E_TOO_LARGE && call->streams)
 			tl__call_give_up(sync, call);
 		else
-			address_failed(sync, call);
+			tl__call_address_failed(sync, call);
 		return;
 	}
-	if (call->kind == TL__CALL_V1)
-		answered_v1(sync, call, answered);
-	else
-		answered_v0(sync, call, answered);
+	call->way->answered(sync, call, answered);
 }
+
+static bool carries_pages(const tl__call *call)
+{
+	return call->method == TL__V1_PULL || call->method == TL__V1_PUSH;
+}
+
+const tl__call_way tl__call_v1 = {.protocol = 1,
+	.needs_greeting = tl__call_v1_needs_greeting,
+	.write = tl__call_v1_write,
+	.answered = answered_v1,
+	.carries_pages = carries_pages};

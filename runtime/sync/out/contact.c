@@ -1,5 +1,6 @@
-/* First contact: who is at this address? Without a pinned key the v0 handshake comes first, with
- * the member that offers v1; a pinned key gets hello directly. */
+/* First contact: who is at this address? A pinned key gets hello directly. Else first words come
+ * before it: those of eidetica 0.2.0 with an offer of ours, or, where these are not spoken, a hello
+ * to nobody. */
 #include "sync/out/outbound.h"
 
 #include <string.h>
@@ -163,19 +164,18 @@ static void hello_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 
 static void say_hello(tl__sync *sync, tl__sync_contact *contact, tl__peer *peer)
 {
-	tl__call *call = tl__call_new(sync, TL__CALL_V1, peer);
+	tl__call *call = tl__call_hello(sync, peer);
 
 	if (!call) {
 		end_failed(sync, contact, TL_E_NOMEM);
 		return;
 	}
 	contact->key = peer->key;
-	call->method = TL__V1_HELLO;
 	call->done = hello_done;
 	send_call(sync, contact, call);
 }
 
-/* --- v0 handshake ----------------------------------------------------------------------------- */
+/* --- first words ------------------------------------------------------------------------------ */
 
 static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_result *result)
 {
@@ -206,7 +206,9 @@ static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_resu
 	known(sync, contact, peer, TL__PROTOCOL_V0);
 }
 
-static void handshake_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+static void greet(tl__sync *sync, tl__sync_contact *contact, tl__call *call);
+
+static void greeted(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
 	tl__sync_contact *contact = find(sync, owner);
 
@@ -214,10 +216,22 @@ static void handshake_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_re
 	if (!contact)
 		return;
 	contact->call = 0;
-	if (result->code != TL_OK)
+	if (result->code == TL_E_V0_NOT_SPOKEN && sync->v0)
+		greet(sync, contact, tl__call_hello(sync, NULL));
+	else if (result->code != TL_OK)
 		end(sync, contact, result->code, result->error, NULL);
 	else
 		judge(sync, contact, result);
+}
+
+static void greet(tl__sync *sync, tl__sync_contact *contact, tl__call *call)
+{
+	if (!call) {
+		end_failed(sync, contact, TL_E_NOMEM);
+		return;
+	}
+	call->done = greeted;
+	send_call(sync, contact, call);
 }
 
 /* --- start and end ---------------------------------------------------------------------------- */
@@ -235,18 +249,6 @@ static void start_pinned(tl__sync *sync, tl__sync_contact *contact, const tl_key
 		end_failed(sync, contact, rc);
 	else
 		say_hello(sync, contact, peer);
-}
-
-static void start_unknown(tl__sync *sync, tl__sync_contact *contact)
-{
-	tl__call *call = tl__call_new(sync, TL__CALL_HANDSHAKE, NULL);
-
-	if (!call) {
-		end_failed(sync, contact, TL_E_NOMEM);
-		return;
-	}
-	call->done = handshake_done;
-	send_call(sync, contact, call);
 }
 
 void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *pin,
@@ -269,7 +271,7 @@ void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *
 	if (pin)
 		start_pinned(sync, contact, pin);
 	else
-		start_unknown(sync, contact);
+		greet(sync, contact, tl__call_greet(sync, NULL));
 }
 
 void tl__contact_cancel(tl__sync *sync, uint64_t op)

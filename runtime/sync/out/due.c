@@ -152,7 +152,7 @@ static tl__pair *next_of(tl__peer *peer)
 
 	if (peer->protocol == TL__PROTOCOL_UNKNOWN && peer->check != 0)
 		return NULL;
-	if (peer->protocol == TL__PROTOCOL_V0)
+	if (tl__peer_is_v0(peer))
 		return peer->sessions > 0 ? NULL : rested_longest(peer);
 	if (peer->sessions >= TL__SYNC_MAX_PEER_EXCHANGES)
 		return NULL;

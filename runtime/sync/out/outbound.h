@@ -3,6 +3,7 @@
 #define TL_SYNC_OUTBOUND_H
 
 #include "sync/core/core.h"
+#include "sync/v0.h"
 
 #define TL__SYNC_MAX_ROUNDS    8    /* of asking for what is missing, in one exchange */
 #define TL__SYNC_MAX_ASIDE     4096 /* ids remembered in one exchange */
@@ -18,27 +19,32 @@
 
 /* --- call.c: one request to a peer ------------------------------------------------------------ */
 
-typedef enum tl__call_kind {
-	TL__CALL_HANDSHAKE, /* v0; peer may be NULL */
-	TL__CALL_TREE,      /* v0 SyncTree: the body is given */
-	TL__CALL_SEND,      /* v0 SendEntries: the body is given */
-	TL__CALL_V1
-} tl__call_kind;
+/* How a call speaks. */
+typedef struct tl__call_way {
+	unsigned protocol; /* as the policy is told: 0 or 1 */
+	/* Whether first words are put before it at this address: then call->greeting is set. */
+	bool (*needs_greeting)(const tl__call *call);
+	/* Fills path, content type, limit, intake and body; the body is the caller's. */
+	int (*write)(tl__sync *sync, tl__call *call, tl__sync_action *send);
+	/* An answer came; an intake in it is the receiver's. */
+	void (*answered)(tl__sync *sync, tl__call *call, const tl__sync_answered *answered);
+	bool (*carries_pages)(const tl__call *call);
+} tl__call_way;
+
+extern const tl__call_way tl__call_v1; /* call_answer.c */
 
 typedef struct tl__call_result {
 	int code;          /* TL_OK: the peer's answer, verified as far as the protocol lets it */
 	const char *error; /* sentence */
 	tl__v1_status status; /* v1 refusals: which; TL__V1_OK otherwise */
 	bool put_off;         /* busy: what it was about waits as long as the peer says */
-	tl_str args, body;    /* v1 */
-	tl_str document;      /* v0, whole */
-	tl__intake *intake;   /* v0 tree: the receiver's from now on */
-	/* Handshake. */
+	tl_str args, body;
+	tl__intake *intake; /* the receiver's from now on */
+	/* Of first words: who answers, and whether it speaks tidelock's protocol. */
 	tl_key key;
 	tl_str name;
 	bool tidelock;
-	const tl__v0_tree_info *trees;
-	size_t tree_count;
+	const void *own;    /* what else there is, of its way */
 	tl_address address; /* that answered */
 	char channel[TL__V1_MAX_TEXT + 1];
 	uint64_t bytes;   /* both ways */
@@ -50,8 +56,10 @@ typedef void (*tl__call_done)(tl__sync *sync, void *ud, uint64_t owner, tl__call
 
 struct tl__call {
 	/* Filled by the caller. `body` is the call's from tl__call_start on. */
-	tl__call_kind kind;
+	const tl__call_way *way;
+	void *own;      /* of its way; freed with the call. NULL: none */
 	tl__peer *peer; /* stays alive while the call is under way */
+	bool unnamed;   /* hello: to whoever answers; the peer stands for nobody yet */
 	bool fixed;     /* this address and no other */
 	tl_address address;
 	tl__v1_method method;
@@ -64,7 +72,6 @@ struct tl__call {
 	void *ud;
 	uint64_t owner;
 	uint32_t hold_ms;       /* watch: the answer may take so long */
-	uint64_t most_bytes;    /* tree: of the answer */
 	const tl_secret *extra; /* one more proof, by a key that need not be the node's; its
 				   owner's, which lives as long as the call. NULL: none */
 	/* Private. */
@@ -74,9 +81,10 @@ struct tl__call {
 	size_t tried_count;
 	char channel[TL__V1_MAX_TEXT + 1];
 	bool cut;
-	uint64_t request_bytes; /* of the request under way */
+	bool streams;           /* the request under way has an intake */
+	uint64_t request_bytes; /* of it */
 	bool epoch_again, clock_again, channel_again, replay_again;
-	uint8_t re[32], challenge[TL__V0_CHALLENGE_BYTES];
+	uint8_t re[32];
 	uint64_t sent_at;
 	int64_t sent_wall;
 	int code; /* of the last address that failed */
@@ -86,7 +94,11 @@ struct tl__call {
 };
 
 /* NULL when memory ran out. */
-tl__call *tl__call_new(tl__sync *sync, tl__call_kind kind, tl__peer *peer);
+tl__call *tl__call_new(tl__sync *sync, const tl__call_way *way, tl__peer *peer);
+/* First words to a peer, or (NULL) to whoever answers: in v0 where it is spoken, else hello. */
+tl__call *tl__call_greet(tl__sync *sync, tl__peer *peer);
+/* A hello; peer NULL: to whoever answers. Its result has key, name and tidelock. */
+tl__call *tl__call_hello(tl__sync *sync, tl__peer *peer);
 /* Starts it; the call frees itself after `done`. A failure to start is told by `done` too, with the
  * next event (or timer). */
 void tl__call_start(tl__sync *sync, tl__call *call);
@@ -125,19 +137,14 @@ typedef struct tl__v1_answer {
 	tl_str body;
 } tl__v1_answer;
 /* TL_OK: it answers this call's request, by its peer's key. Else why it counts for nothing. */
-int tl__call_read_v1(
-	tl__call *call, const tl__sync_answered *answered, tl__v1_answer *out) TL_MUST_USE;
+int tl__call_read_v1(const tl__sync *sync, tl__call *call, const tl__sync_answered *answered,
+	tl__v1_answer *out) TL_MUST_USE;
 int tl__call_status_code(tl__v1_status status);
 
-/* handshake.c */
+/* hello.c */
 /* What the peer's hello says goes into its record; `index` is the address dialled. */
 int tl__hello_read(
 	tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16]) TL_MUST_USE;
-void tl__handshake_write(tl__sync *sync, tl__buf *body, const uint8_t challenge[32]);
-/* Checks of the v0 handshake; fills key, name and tidelock of the result. The name
- * lives in `memory`. */
-int tl__handshake_read(tl_str document, const uint8_t challenge[32], tl__call_result *out,
-	tl__v0_reader **memory) TL_MUST_USE;
 
 /* What the model tells the outbound half. */
 extern const tl__sync_outbound tl__outbound_half;
@@ -157,7 +164,7 @@ void tl__contact_cancel(tl__sync *sync, uint64_t op);
 void tl__acquaint(tl__sync *sync, tl__peer *peer);
 void tl__contacts_free(tl__sync *sync);
 
-/* --- session.c, pull.c, push.c, tree_v0.c: one exchange of a pair ----------------------------- */
+/* --- session.c, pull.c, push.c: one exchange of a pair ----------------------------- */
 
 struct tl__session {
 	uint64_t number;
@@ -193,7 +200,6 @@ struct tl__session {
 	bool page_smallest; /* it was asked for single entries */
 	uint32_t key_mask;
 	/* Push. */
-	unsigned sends;     /* v0 messages */
 	uint64_t push_from; /* told so far */
 	uint64_t open_from; /* smallest arrival without a final fate; UINT64_MAX: none */
 	uint64_t plan_to, plan_head;
@@ -215,7 +221,6 @@ struct tl__session {
 	bool pulled;       /* it came to its end */
 	bool theirs_known; /* listed completely */
 	bool same_tips;
-	bool left_out;      /* v0: something cannot be sent */
 	bool unsettled;     /* something was declined or stays pending */
 	bool was_unsettled; /* already before this exchange */
 	bool offer_again;   /* what was declined so far is to be offered again afterwards */
@@ -229,11 +234,7 @@ struct tl__session {
 	bool reread;      /* reading was refused, a page was taken, and it was asked for again */
 	bool plan_more, plan_wanted;
 	size_t wanted_count; /* of `wants` in that page */
-	bool whole;          /* v0: asked with no tips */
-	bool confirm;        /* v0: what was sent should show now */
-	bool confirm_later;  /* v0: a commit is sent; whether it shows is asked when it is quiet */
-	bool blind;          /* v0: it does not say what it holds */
-	bool retold;         /* v0: it gave all of it to somebody who holds some; asked again */
+	void *own;           /* of v0; freed with it */
 	char error[TL__SYNC_ERROR_TEXT];
 	char refused_error[TL__SYNC_ERROR_TEXT];
 };
@@ -262,7 +263,8 @@ tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind k
  * session): then it has been freed. */
 tl__session *tl__session_worked(tl__sync *sync, tl__work *work);
 void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work);
-tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call_kind kind);
+/* A call about its database: fills in whose it is. `call` may be NULL: then the session fails. */
+tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call *call);
 void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
 /* The session of a call's result, whatever it is; NULL: over. */
 tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
@@ -278,22 +280,8 @@ void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *
 void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error);
 void tl__gain_concluded(tl__sync *sync, tl__session *session);
 
-/* left_out.c: at the begin of an exchange, and around each plan of it. */
-void tl__left_out_begin(tl__pair *pair);
-void tl__left_out_lend(tl__pair *pair, tl__work_plan *plan);
-/* The session says what is left out. */
-void tl__left_out_return(tl__session *session, tl__work_plan *plan);
-
 void tl__pull_start(tl__sync *sync, tl__session *session);
 void tl__push_start(tl__sync *sync, tl__session *session);
-void tl__tree_v0_start(tl__sync *sync, tl__session *session);
-/* tree_v0.c, send_v0.c: the parts of such an exchange */
-void tl__tree_v0_ask(tl__sync *sync, tl__session *session);  /* what it has */
-void tl__send_v0_plan(tl__sync *sync, tl__session *session); /* and sends what it lacks */
-/* All up to `head` was offered. */
-void tl__tree_v0_finish(tl__sync *sync, tl__session *session, uint64_t head);
-/* No failure: it takes what it is sent, but what it keeps of it cannot be known. */
-void tl__tree_v0_untold(tl__sync *sync, tl__session *session);
 
 /* pull_page.c */
 /* A page of the peer's: the session knows from then on what it says; the work stores its lines and

@@ -10,11 +10,7 @@
 
 static bool carries_pages(const tl__call *call)
 {
-	if (call->greeting)
-		return false;
-	return call->kind == TL__CALL_SEND ||
-	       (call->kind == TL__CALL_V1 &&
-		       (call->method == TL__V1_PULL || call->method == TL__V1_PUSH));
+	return !call->greeting && call->way->carries_pages(call);
 }
 
 size_t tl__page_bytes(const tl__sync *sync, const tl__peer *peer)

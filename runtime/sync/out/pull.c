@@ -121,7 +121,8 @@ static void write_have(tl__session *session, tl__buf *body)
 static void ask(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
-	tl__call *call = tl__session_call(sync, session, TL__CALL_V1);
+	tl__call *call =
+		tl__session_call(sync, session, tl__call_new(sync, &tl__call_v1, session->peer));
 	tl__v1_pull pull = {0};
 
 	if (!call)

@@ -185,7 +185,8 @@ static void tell_place(const tl__sync *sync, tl__v1_push *push, const tl__work_p
 static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan *in)
 {
 	const tl__pair *pair = session->pair; /* without a call the session is gone */
-	tl__call *call = tl__session_call(sync, session, TL__CALL_V1);
+	tl__call *call =
+		tl__session_call(sync, session, tl__call_new(sync, &tl__call_v1, session->peer));
 	tl__v1_push push = {0};
 
 	if (!call)

@@ -109,16 +109,14 @@ static void check_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 
 static void check_peer(tl__sync *sync, tl__peer *peer)
 {
-	bool v1 = peer->protocol == TL__PROTOCOL_V1;
 	tl__call *call;
 
 	if (peer->protocol == TL__PROTOCOL_UNKNOWN || peer->check != 0 ||
 		!tl__peer_has_way(sync, peer))
 		return;
-	call = tl__call_new(sync, v1 ? TL__CALL_V1 : TL__CALL_HANDSHAKE, peer);
+	call = tl__peer_is_v0(peer) ? tl__call_greet(sync, peer) : tl__call_hello(sync, peer);
 	if (!call)
 		return;
-	call->method = TL__V1_HELLO;
 	call->done = check_done;
 	call->owner = peer->check = call->number;
 	tl__peer_changed(sync, peer);

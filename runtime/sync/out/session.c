@@ -14,6 +14,7 @@ static void free_session(tl__session *session)
 	tl__free(session->plan_arrivals);
 	tl__free(session->plan_ids);
 	tl__map_free(&session->asked);
+	tl__free(session->own);
 	tl__free(session);
 }
 
@@ -47,6 +48,15 @@ tl__session *tl__session_find(tl__sync *sync, uint64_t number)
 	return session;
 }
 
+/* Where it is not spoken, every attempt says so. */
+static void exchange_v0(tl__sync *sync, tl__session *session)
+{
+	if (sync->v0)
+		sync->v0->exchange(sync, session);
+	else
+		tl__session_fail(sync, session, tl__fail_v0(), NULL);
+}
+
 int tl__session_start(tl__sync *sync, tl__pair *pair)
 {
 	tl__session *session = tl__alloc_zero(1, sizeof *session);
@@ -77,8 +87,8 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 	pair->progress_told = false;
 	pair->tried = sync->now;
 	pair->not_before = sync->now + sync->options.commit_gap_ms;
-	if (pair->peer->protocol == TL__PROTOCOL_V0)
-		tl__tree_v0_start(sync, session);
+	if (tl__peer_is_v0(pair->peer))
+		exchange_v0(sync, session);
 	else if (outbox_only)
 		tl__push_start(sync, session);
 	else
@@ -318,10 +328,8 @@ tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 	return session;
 }
 
-tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call_kind kind)
+tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call *call)
 {
-	tl__call *call = tl__call_new(sync, kind, session->peer);
-
 	if (!call) {
 		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
 		return NULL;

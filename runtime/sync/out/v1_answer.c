@@ -5,17 +5,32 @@
 #include "base/fail.h"
 #include "base/str.h"
 
+#define HTTP_NOT_FOUND 404
+
+/* Nobody there knows our protocol. Only what speaks it, and eidetica 0.2.0, listens for such. */
+static int no_tidelock(const tl__sync *sync, const tl__call *call, int status)
+{
+	if (sync->v0 || call->method != TL__V1_HELLO || status != HTTP_NOT_FOUND)
+		return tl__fail(TL_E_NETWORK,
+			"the answer (HTTP status %d) is none of tidelock's protocol", status);
+	return tl__fail(TL_E_V0_NOT_SPOKEN,
+		"what answers there does not speak tidelock's protocol (HTTP status %d); if it is "
+		"a "
+		"node of eidetica 0.2.0, use a build that speaks that: this one was made without "
+		"(V0=0)",
+		status);
+}
+
 /* No frame: a refusal before our signature was looked at, or something else altogether. Nobody
  * signed it, so it only ever counts as a failed attempt. */
-static int unsigned_answer(const tl__sync_answered *answered)
+static int unsigned_answer(
+	const tl__sync *sync, const tl__call *call, const tl__sync_answered *answered)
 {
 	tl__v1_status status;
 
 	if (answered->body.len < 4 ||
 		!tl__v1_read_unsigned(&status, answered->body.ptr, answered->body.len))
-		return tl__fail(TL_E_NETWORK,
-			"the answer (HTTP status %d) is none of tidelock's protocol",
-			answered->status);
+		return no_tidelock(sync, call, answered->status);
 	if (status == TL__V1_WRONG_RECIPIENT)
 		return tl__fail(TL_E_KEY_MISMATCH,
 			"another node than the one with this key answers at that address");
@@ -34,7 +49,21 @@ static int check_body(const tl__v1_response *header, tl_str rest)
 	return TL_OK;
 }
 
-int tl__call_read_v1(tl__call *call, const tl__sync_answered *answered, tl__v1_answer *out)
+/* Whoever answers a hello to nobody says in it who that is. */
+static int take_key(tl__call *call, tl_str args)
+{
+	tl__arena arena = TL__ARENA_INIT;
+	tl__v1_hello hello;
+	int rc = tl__v1_read_hello(&hello, args, &arena);
+
+	if (rc == TL_OK)
+		call->peer->key = hello.key;
+	tl__arena_free(&arena);
+	return rc;
+}
+
+int tl__call_read_v1(
+	const tl__sync *sync, tl__call *call, const tl__sync_answered *answered, tl__v1_answer *out)
 {
 	tl_str body = answered->body;
 	tl__v1_frame frame;
@@ -42,13 +71,18 @@ int tl__call_read_v1(tl__call *call, const tl__sync_answered *answered, tl__v1_a
 	int rc = tl__v1_frame_need(body.ptr, body.len, &need);
 
 	if (rc != TL_OK || need > body.len)
-		return unsigned_answer(answered);
+		return unsigned_answer(sync, call, answered);
 	rc = tl__v1_frame_read(&frame, body.ptr, body.len);
 	if (rc == TL_OK)
 		rc = tl__v1_response_read(&out->header, frame.header);
+	if (rc == TL_OK && call->unnamed && out->header.status == TL__V1_OK)
+		rc = take_key(call, out->header.args);
 	if (rc != TL_OK || frame.signature_count != 1)
 		return tl__fail(TL_E_NETWORK, "the answer is no well-formed response");
-	if (tl__v1_verify_response(&frame, &call->peer->key) != TL_OK)
+	/* A refusal of a hello to nobody says not whose it is; it changes only what is asked next.
+	 */
+	if (!(call->unnamed && out->header.status != TL__V1_OK) &&
+		tl__v1_verify_response(&frame, &call->peer->key) != TL_OK)
 		return tl__fail(TL_E_KEY_MISMATCH,
 			"the answer is not signed by the peer's key: another node answers at that "
 			"address, or somebody changed it on the way");

@@ -179,7 +179,7 @@ static size_t name_pairs(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch, 
 static tl__call *new_call(tl__sync *sync, tl__peer *peer, tl__peer_watch *watch)
 {
 	tl__pair *pairs[TL__V1_MAX_WATCH_LINES];
-	tl__call *call = peer->pairs ? tl__call_new(sync, TL__CALL_V1, peer) : NULL;
+	tl__call *call = peer->pairs ? tl__call_new(sync, &tl__call_v1, peer) : NULL;
 	tl__v1_watch args = {0};
 	bool left_out;
 	size_t count;

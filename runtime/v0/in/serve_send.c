@@ -1,7 +1,7 @@
 /* v0 SendEntries: entries of any databases in one message. Each database is asked about and
  * ingested apart; what may not be taken is passed over silently, as 0.2.0 expects. */
 #include <string.h>
-#include "sync/in/serve.h"
+#include "v0/in/in.h"
 
 static void next_group(tl__sync *sync, tl__incoming *in);
 
@@ -9,7 +9,7 @@ static void next_group(tl__sync *sync, tl__incoming *in);
 
 static void group_done(tl__sync *sync, tl__incoming *in)
 {
-	in->group++;
+	tl__v0_in(in)->group++;
 	next_group(sync, in);
 }
 
@@ -28,7 +28,7 @@ static void group_ingested(void *core, tl__work *work)
 		tl__serve_gave(sync, tl__str_z(source), &work->ingest);
 	}
 	for (size_t i = 0; work->code == TL_OK && i < work->ingest.page.count; i++)
-		in->stored += work->ingest.result.fates[i].kind < TL__FATE_INVALID;
+		tl__v0_in(in)->stored += work->ingest.result.fates[i].kind < TL__FATE_INVALID;
 	if (work->code != TL_OK && work->code != TL_E_DATABASE_NOT_FOUND)
 		tl__log_about(sync->log, TL_LOG_ERROR, "sync", TL__STR(""),
 			"entries of %s were not stored: %s", in->address,
@@ -49,8 +49,8 @@ static void ingest_group(tl__sync *sync, tl__incoming *in, bool accept_unknown)
 	tl__source_of(in->remote, source);
 	tl__buf_format(&sender, "anonymous:%s", source);
 	work->ingest.page = (tl__ingest_page){.db = in->db,
-		.lines = in->read->read.groups[in->group].lines,
-		.count = in->read->read.groups[in->group].count,
+		.lines = tl__v0_read_of(in)->groups[tl__v0_in(in)->group].lines,
+		.count = tl__v0_read_of(in)->groups[tl__v0_in(in)->group].count,
 		.form = TL_ENTRY_FOREIGN,
 		.sender = tl__arena_str(&work->arena, tl__buf_view(&sender)),
 		.accept_unknown = accept_unknown};
@@ -84,28 +84,28 @@ static void answer(tl__sync *sync, tl__incoming *in)
 {
 	tl__buf document = TL__BUF_INIT;
 
-	if (in->request.entry_count <= 1)
+	if (tl__v0_in(in)->request.entry_count <= 1)
 		tl__v0_write_ack(&document);
 	else
-		tl__v0_write_count(&document, in->stored);
-	tl__serve_v0_document(sync, in, &document);
+		tl__v0_write_count(&document, tl__v0_in(in)->stored);
+	tl__v0_answer(sync, in, &document);
 }
 
 static void next_group(tl__sync *sync, tl__incoming *in)
 {
 	tl__work *work;
 
-	if (in->group == in->read->read.group_count) {
+	if (tl__v0_in(in)->group == tl__v0_read_of(in)->group_count) {
 		answer(sync, in);
 		return;
 	}
-	in->db = in->read->read.groups[in->group].db;
+	in->db = tl__v0_read_of(in)->groups[tl__v0_in(in)->group].db;
 	work = tl__serve_work(sync, in, TL__WORK_ACCESS, group_known);
 	if (work)
 		tl__sync_give_work(sync, work);
 }
 
-void tl__serve_send_entries(tl__sync *sync, tl__incoming *in)
+void tl__v0_serve_entries(tl__sync *sync, tl__incoming *in)
 {
 	char source[TL__SOURCE_LEN + 1];
 

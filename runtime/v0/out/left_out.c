@@ -1,6 +1,6 @@
 /* Entries that fit no message to a 0.2.0 peer, and those that stand on them: its store would break
  * on an entry without its parents. The marks go with each plan and come back with it. */
-#include "sync/out/outbound.h"
+#include "v0/out/out.h"
 
 #include <string.h>
 
@@ -41,12 +41,12 @@ void tl__left_out_return(tl__session *session, tl__work_plan *plan)
 	pair->left_lent = false;
 	if (pair->left.first == 0) {
 		/* By now it is known that the peer has what was to be left out. */
-		if (session->left_out)
+		if (tl__v0_of(session)->left_out)
 			session->unsettled = session->was_unsettled;
-		session->left_out = false;
+		tl__v0_of(session)->left_out = false;
 		return;
 	}
-	session->left_out = session->unsettled = true;
+	tl__v0_of(session)->left_out = session->unsettled = true;
 	session->declined_code = TL_E_TOO_LARGE;
 	snprintf(session->error, sizeof session->error,
 		"%zu entries are not sent: they fit no message of the old protocol, or stand on "

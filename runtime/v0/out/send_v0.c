@@ -1,7 +1,7 @@
 /* SendEntries of an exchange with a 0.2.0 peer: what it lacks, some at a time. Its Ack says that a
  * message arrived and nothing about the entries, so that what a commit brought there is asked about
  * later, by tree_v0.c. */
-#include "sync/out/outbound.h"
+#include "v0/out/out.h"
 
 #include <string.h>
 #include "base/fail.h"
@@ -17,6 +17,11 @@
 #define CONFIRM_MS 10000
 
 static void planned(void *ud, tl__work *work);
+
+static void go_on(tl__sync *sync, tl__session *session, tl__v0_sent what, uint64_t head)
+{
+	tl__v0_of(session)->sent(sync, session, what, head);
+}
 
 void tl__send_v0_plan(tl__sync *sync, tl__session *session)
 {
@@ -55,7 +60,8 @@ static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *resu
 
 static void send_entries(tl__sync *sync, tl__session *session, const tl__work_plan *in)
 {
-	tl__call *call = tl__session_call(sync, session, TL__CALL_SEND);
+	tl__call *call = tl__session_call(
+		sync, session, tl__v0_call_new(sync, TL__V0_CALL_SEND, session->peer));
 
 	if (!call)
 		return;
@@ -66,7 +72,7 @@ static void send_entries(tl__sync *sync, tl__session *session, const tl__work_pl
 	session->plan_more = in->more;
 	session->has_last = true;
 	session->last = in->ids[in->count - 1];
-	session->sends++;
+	tl__v0_of(session)->sends++;
 	tl__session_send(sync, session, call);
 }
 
@@ -77,7 +83,7 @@ static void not_kept(tl__sync *sync, tl__session *session, uint64_t head)
 	session->declined_code = TL_E_DECLINED;
 	snprintf(session->error, sizeof session->error,
 		"the peer did not keep entries that were sent to it");
-	tl__tree_v0_finish(sync, session, head);
+	go_on(sync, session, TL__V0_OFFERED, head);
 }
 
 static void planned(void *ud, tl__work *work)
@@ -96,17 +102,17 @@ static void planned(void *ud, tl__work *work)
 	if (in->count == 0 && in->more && in->to > session->push_from) {
 		session->push_from = in->to;
 		tl__send_v0_plan(sync, session);
-	} else if (in->count == 0 && session->blind && session->sends == 0) {
-		tl__tree_v0_untold(sync, session);
+	} else if (in->count == 0 && tl__v0_of(session)->blind && tl__v0_of(session)->sends == 0) {
+		go_on(sync, session, TL__V0_UNTOLD, 0);
 	} else if (in->count == 0 && session->pulled) {
-		tl__tree_v0_finish(sync, session, in->head);
+		go_on(sync, session, TL__V0_OFFERED, in->head);
 	} else if (in->count == 0) {
-		tl__tree_v0_ask(sync, session);
-	} else if (session->confirm && in->arrivals[0] > session->push_from) {
-		tl__tree_v0_finish(sync, session, session->push_from); /* committed meanwhile */
-	} else if (session->confirm) {
+		go_on(sync, session, TL__V0_ASK, 0);
+	} else if (tl__v0_of(session)->confirm && in->arrivals[0] > session->push_from) {
+		go_on(sync, session, TL__V0_OFFERED, session->push_from); /* committed meanwhile */
+	} else if (tl__v0_of(session)->confirm) {
 		not_kept(sync, session, session->push_from);
-	} else if (session->sends >= MAX_SENDS) {
+	} else if (tl__v0_of(session)->sends >= MAX_SENDS) {
 		tl__session_fail(sync, session, TL_E_TOO_LARGE, "too much for one exchange");
 	} else {
 		send_entries(sync, session, in);
@@ -114,26 +120,13 @@ static void planned(void *ud, tl__work *work)
 	tl__work_free(work);
 }
 
-static int entry_ignored(void *ud, tl_str text, bool is_root)
-{
-	(void)ud;
-	(void)text;
-	(void)is_root;
-	return tl__fail(TL_E_UNEXPECTED_RESPONSE, "the answer to a push holds entries");
-}
-
 /* Ack and Count say that the message arrived, nothing about the entries. */
 static int check_ack(tl_str document)
 {
 	tl__v0_reader *reader;
 	tl__v0_response_kind kind = TL__V0_RESPONSE_NONE;
-	int rc = tl__v0_reader_new(&reader, entry_ignored, NULL);
+	int rc = tl__v0_read_plain(&reader, document);
 
-	if (rc != TL_OK)
-		return rc;
-	rc = tl__v0_reader_feed(reader, document.ptr, document.len);
-	if (rc == TL_OK)
-		rc = tl__v0_reader_finish(reader);
 	if (rc == TL_OK)
 		kind = tl__v0_reader_response(reader)->kind;
 	if (rc == TL_OK && kind == TL__V0_RESPONSE_ERROR)
@@ -173,7 +166,7 @@ static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *resu
 			tl__session_fail(sync, session, result->code, result->error);
 		return;
 	}
-	rc = check_ack(result->document);
+	rc = check_ack(result->body);
 	if (rc != TL_OK) {
 		tl__session_fail(sync, session, rc, NULL);
 		return;
@@ -184,9 +177,9 @@ static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *resu
 	if (session->plan_more) {
 		session->pulled = false; /* go on behind this page */
 		tl__send_v0_plan(sync, session);
-	} else if (session->confirm_later) {
+	} else if (tl__v0_of(session)->confirm_later) {
 		leave_unconfirmed(sync, session);
 	} else {
-		tl__tree_v0_ask(sync, session);
+		go_on(sync, session, TL__V0_ASK, 0);
 	}
 }

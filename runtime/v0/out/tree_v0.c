@@ -2,7 +2,7 @@
  * lacks, and SyncTree again, because its Ack says nothing about the entries' fate. Such a node
  * stores an entry for every SyncTree: behind commits it is asked once it is quiet, or from time to
  * time. */
-#include "sync/out/outbound.h"
+#include "v0/out/out.h"
 
 #include <string.h>
 #include "base/fail.h"
@@ -12,26 +12,9 @@
 /* Where the limit of answers ends up that do not end. */
 #define MIN_ANSWER_BYTES (16u * 1024 * 1024)
 
-void tl__tree_v0_start(tl__sync *sync, tl__session *session)
-{
-	tl__pair *pair = session->pair;
-	bool late = pair->confirm_by > 0 && sync->now >= pair->confirm_by;
-	bool push;
+static void ask(tl__sync *sync, tl__session *session);
 
-	tl__left_out_begin(pair);
-	push = tl__pair_dirty(pair) && (pair->ack > 0 || pair->untold) && !pair->stalled;
-	session->push_from = pair->offered > pair->ack ? pair->offered : pair->ack;
-	session->open_from = UINT64_MAX;
-	session->unsettled = session->was_unsettled =
-		pair->offered > pair->ack && pair->confirm_by == 0;
-	session->confirm_later = push && !session->wanted && !late;
-	if (push)
-		tl__send_v0_plan(sync, session);
-	else
-		tl__tree_v0_ask(sync, session);
-}
-
-void tl__tree_v0_finish(tl__sync *sync, tl__session *session, uint64_t head)
+static void finish(tl__sync *sync, tl__session *session, uint64_t head)
 {
 	tl__pair *pair = session->pair;
 
@@ -51,11 +34,11 @@ void tl__tree_v0_finish(tl__sync *sync, tl__session *session, uint64_t head)
 
 static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
 
-static void write_tree(tl__sync *sync, const tl__session *session, const tl__work_tips *in,
+static void write_tree(tl__sync *sync, const tl__session *session, const tl__v0_tips *in,
 	tl__arena *arena, tl__buf *out)
 {
 	const tl__sync_db *db = session->pair->db;
-	size_t count = session->whole || !in->held ? 0 : in->id_count;
+	size_t count = tl__v0_of(session)->whole || !in->held ? 0 : in->count;
 	char(*texts)[TL_ID_TEXT_LEN + 1] = tl__arena_alloc(arena, count + 1, sizeof *texts);
 	tl_str *tips = tl__arena_alloc(arena, count + 1, sizeof *tips);
 	tl__v0_sync_tree message = {0};
@@ -98,30 +81,35 @@ static void tips_done(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
 	tl__session *session = tl__session_worked(sync, work);
+	const tl__v0_tips *tips = work->other.own;
 	tl__call *call;
 
 	if (!session)
 		return;
-	session->held = work->tips.held;
-	call = tl__session_call(sync, session, TL__CALL_TREE);
+	session->held = tips->held;
+	call = tl__session_call(
+		sync, session, tl__v0_call_new(sync, TL__V0_CALL_TREE, session->peer));
 	if (call) {
 		call->done = tree_done;
-		call->most_bytes = most_bytes(sync, session->pair);
-		write_tree(sync, session, &work->tips, &work->arena, &call->body);
+		tl__v0_call_bound(call, most_bytes(sync, session->pair));
+		write_tree(sync, session, tips, &work->arena, &call->body);
 		tl__session_send(sync, session, call);
 	}
 	tl__work_free(work);
 }
 
-void tl__tree_v0_ask(tl__sync *sync, tl__session *session)
+static void ask(tl__sync *sync, tl__session *session)
 {
-	tl__work *work = tl__session_work(sync, session, TL__WORK_TIPS, tips_done);
+	tl__work *work = tl__session_work(sync, session, TL__WORK_OTHER, tips_done);
 
 	if (!work)
 		return;
-	work->tips.max_tips = TL__V0_MAX_TIPS - TL__WORK_OUR_ANCESTORS;
-	work->tips.with_ancestors = true;
-	tl__session_give(sync, session, work);
+	if (tl__work_begin_other(work, &tl__v0_tips_work, sizeof(tl__v0_tips))) {
+		tl__session_give(sync, session, work);
+		return;
+	}
+	tl__work_free(work);
+	tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
 }
 
 /* --- its answer ------------------------------------------------------------------------------- */
@@ -138,7 +126,7 @@ static int check_tree_id(const tl__session *session, const tl__v0_response *resp
 
 static int check_answer(const tl__session *session, const tl__intake *intake)
 {
-	const tl__v0_response *response = tl__intake_response(intake);
+	const tl__v0_response *response = tl__v0_intake_response(intake);
 	tl_id root;
 	int rc;
 
@@ -146,7 +134,7 @@ static int check_answer(const tl__session *session, const tl__intake *intake)
 	case TL__V0_RESPONSE_BOOTSTRAP:
 		rc = check_tree_id(session, response);
 		if (rc == TL_OK &&
-			(!tl__intake_root(intake, &root) ||
+			(!tl__v0_intake_root(intake, &root) ||
 				memcmp(root.b, session->pair->db->id.b, TL_ID_BYTES) != 0))
 			rc = tl__fail(TL_E_WRONG_ROOT,
 				"the root entry given is not the one of the database asked for");
@@ -188,7 +176,7 @@ static int keep_tips(tl__session *session, const tl__v0_response *response)
 	return TL_OK;
 }
 
-void tl__tree_v0_untold(tl__sync *sync, tl__session *session)
+static void untold(tl__sync *sync, tl__session *session)
 {
 	session->pair->untold = true;
 	session->unsettled = true;
@@ -198,20 +186,20 @@ void tl__tree_v0_untold(tl__sync *sync, tl__session *session)
 			"the peer is sent what is new here but does not say what it holds: its "
 			"user has to enable sync for this database there");
 	}
-	tl__tree_v0_finish(sync, session, session->push_from);
+	finish(sync, session, session->push_from);
 }
 
 /* It refuses also because it lacks the database, which nobody can tell: what was not offered yet is
  * offered once, and its tips are asked for again. */
 static bool offer_blindly(tl__sync *sync, tl__session *session, const tl__intake *intake)
 {
-	if (tl__intake_response(intake)->kind != TL__V0_RESPONSE_ERROR || !session->held ||
+	if (tl__v0_intake_response(intake)->kind != TL__V0_RESPONSE_ERROR || !session->held ||
 		session->pair->pull_only)
 		return false;
-	if (session->blind || session->sends > 0) {
-		tl__tree_v0_untold(sync, session);
+	if (tl__v0_of(session)->blind || tl__v0_of(session)->sends > 0) {
+		untold(sync, session);
 	} else {
-		session->blind = true;
+		tl__v0_of(session)->blind = true;
 		tl__send_v0_plan(sync, session);
 	}
 	return true;
@@ -222,7 +210,8 @@ static void it_tells(tl__session *session)
 {
 	tl__pair *pair = session->pair;
 
-	session->confirm = session->sends > 0 || (pair->confirm_by > 0 && !pair->untold);
+	tl__v0_of(session)->confirm =
+		tl__v0_of(session)->sends > 0 || (pair->confirm_by > 0 && !pair->untold);
 	if (pair->untold)
 		session->unsettled = session->was_unsettled = false;
 	pair->untold = false;
@@ -272,7 +261,7 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 	}
 	rc = check_answer(session, result->intake);
 	if (rc == TL_OK)
-		rc = keep_tips(session, tl__intake_response(result->intake));
+		rc = keep_tips(session, tl__v0_intake_response(result->intake));
 	work = rc == TL_OK ? tl__session_work(sync, session, TL__WORK_INGEST, stored) : NULL;
 	if (!work) {
 		if (rc != TL_OK)
@@ -294,13 +283,13 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 /* A bootstrap tells no tips: without them everything it gave would be pushed back. */
 static void ask_after_all(tl__sync *sync, tl__session *session)
 {
-	if (!session->retold) {
-		session->retold = true;
-		tl__tree_v0_ask(sync, session);
+	if (!tl__v0_of(session)->retold) {
+		tl__v0_of(session)->retold = true;
+		ask(sync, session);
 		return;
 	}
 	session->unsettled = true;
-	tl__tree_v0_finish(sync, session, session->push_from);
+	finish(sync, session, session->push_from);
 }
 
 static void stored(void *ud, tl__work *work)
@@ -320,15 +309,15 @@ static void stored(void *ud, tl__work *work)
 		tl__session_give(sync, session, work);
 		return;
 	}
-	whole = tl__intake_response(work->ingest.intake)->kind == TL__V0_RESPONSE_BOOTSTRAP;
+	whole = tl__v0_intake_response(work->ingest.intake)->kind == TL__V0_RESPONSE_BOOTSTRAP;
 	missing = work->ingest.result.missing_count;
 	rootless = !session->held && work->ingest.after == 0;
 	tl__work_free(work);
 	/* A single entry cannot be asked for: the whole database is, once. */
-	session->whole = false;
+	tl__v0_of(session)->whole = false;
 	if (missing > 0 && !whole && session->rounds++ == 0) {
-		session->whole = true;
-		tl__tree_v0_ask(sync, session);
+		tl__v0_of(session)->whole = true;
+		ask(sync, session);
 		return;
 	}
 	if (useless) {
@@ -349,4 +338,40 @@ static void stored(void *ud, tl__work *work)
 		ask_after_all(sync, session);
 	else
 		tl__send_v0_plan(sync, session);
+}
+
+/* --- begin ------------------------------------------------------------------------------------ */
+
+static void sent(tl__sync *sync, tl__session *session, tl__v0_sent how, uint64_t head)
+{
+	switch (how) {
+	case TL__V0_OFFERED: finish(sync, session, head); break;
+	case TL__V0_UNTOLD: untold(sync, session); break;
+	case TL__V0_ASK: ask(sync, session); break;
+	}
+}
+
+void tl__v0_exchange_begin(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	bool late = pair->confirm_by > 0 && sync->now >= pair->confirm_by;
+	bool push;
+
+	session->own = tl__alloc_zero(1, sizeof(tl__v0_exchange));
+	if (!session->own) {
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return;
+	}
+	tl__v0_of(session)->sent = sent;
+	tl__left_out_begin(pair);
+	push = tl__pair_dirty(pair) && (pair->ack > 0 || pair->untold) && !pair->stalled;
+	session->push_from = pair->offered > pair->ack ? pair->offered : pair->ack;
+	session->open_from = UINT64_MAX;
+	session->unsettled = session->was_unsettled =
+		pair->offered > pair->ack && pair->confirm_by == 0;
+	tl__v0_of(session)->confirm_later = push && !session->wanted && !late;
+	if (push)
+		tl__send_v0_plan(sync, session);
+	else
+		ask(sync, session);
 }

@@ -261,20 +261,3 @@ void tl__spool_measure(const tl__spool *spool, tl__spool_usage *out)
 {
 	*out = spool->usage;
 }
-
-/* --- helpers ---------------------------------------------------------------------------------- */
-
-int tl__spool_expect_root(tl_str line, tl_entry_form form, const tl_id *asked)
-{
-	tl_entry *entry;
-	int code = tl_entry_parse(&entry, line, form);
-
-	if (code == TL_OK)
-		code = tl_entry_check(entry);
-	if (code == TL_OK &&
-		(!tl_entry_is_root(entry) || memcmp(tl_entry_id(entry), asked, sizeof *asked) != 0))
-		code = tl__fail(TL_E_WRONG_ROOT,
-			"the answer's root entry is not the database that was asked for");
-	tl_entry_free(entry);
-	return code;
-}

@@ -77,8 +77,4 @@ void tl__spool_measure(const tl__spool *spool, tl__spool_usage *out);
  */
 int tl__spool_held(void *tree, const tl_id *db, const tl_id *ids, size_t count, bool *held);
 
-/* Whether an entry text is the root entry that was asked for: TL_OK, TL_E_WRONG_ROOT, or why it is
- * no entry. */
-int tl__spool_expect_root(tl_str line, tl_entry_form form, const tl_id *asked) TL_MUST_USE;
-
 #endif

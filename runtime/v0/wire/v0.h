@@ -1,20 +1,18 @@
 /* The protocol of eidetica 0.2.0: one request document, one response document, JSON. Pure: bytes
- * <-> structs. Format: runtime/wire/README.md. Requests are bounded and read whole; responses are
- * read as a stream, entry by entry, because a bootstrap answer holds a whole database. */
+ * <-> structs. Format: runtime/v0/wire/README.md. Requests are bounded and read whole; responses
+ * are read as a stream, entry by entry, because a bootstrap answer holds a whole database. */
 #ifndef TL_WIRE_V0_H
 #define TL_WIRE_V0_H
 
 #include <tidelock/auth.h>
 #include "base/json/json.h"
+#include "wire/v0_path.h"
 
-#define TL__V0_PATH              "/api/v0"
-#define TL__V0_CONTENT_TYPE      "application/json"
-#define TL__V0_VERSION           0
-#define TL__V0_CHALLENGE_BYTES   32
-#define TL__V0_MAX_REQUEST_BYTES (2u * 1024 * 1024)
-#define TL__V0_MAX_HANDSHAKE     (64u * 1024)
-#define TL__V0_MAX_TIPS          4096
-#define TL__V0_MAX_ADDRESSES     16
+#define TL__V0_VERSION         0
+#define TL__V0_CHALLENGE_BYTES 32
+#define TL__V0_MAX_HANDSHAKE   (64u * 1024)
+#define TL__V0_MAX_TIPS        4096
+#define TL__V0_MAX_ADDRESSES   16
 /* Longest member of an answer that is no entry: a list of tips or of trees. */
 #define TL__V0_MAX_MEMBER_BYTES (4u * 1024 * 1024)
 

@@ -1,7 +1,7 @@
 /* Checkpoints: ids of ours for a 0.2.0 node, which walks from its tips down the parents until it
  * meets an id that was named, and sends all that it passed. */
 #include <string.h>
-#include "work/work_serve.h"
+#include "v0/work/works.h"
 
 typedef struct id_list {
 	tl__arena *arena;
@@ -27,7 +27,7 @@ static int add_row(void *ud, const tl__entry_row *row)
 int tl__checkpoints_add(tl__snapshot *s, const tl_id *db, uint64_t head, uint64_t near,
 	tl__arena *arena, tl_id **ids, size_t *count)
 {
-	id_list list = {.arena = arena, .most = TL__WORK_OUR_ANCESTORS};
+	id_list list = {.arena = arena, .most = TL__V0_ANCESTORS};
 	uint64_t back = near < head ? near : head - 1;
 	tl_id *all;
 	int rc = TL_OK;
@@ -50,3 +50,35 @@ int tl__checkpoints_add(tl__snapshot *s, const tl_id *db, uint64_t head, uint64_
 	*count += list.count;
 	return TL_OK;
 }
+
+/* --- our tips with them ------------------------------------------------------------------------- */
+
+static int read_tips(tl__snapshot *s, tl__work *work, tl__v0_tips *out)
+{
+	size_t most = TL__V0_MAX_TIPS - TL__V0_ANCESTORS;
+	tl__db_row row;
+	int rc = tl__db_read_or_none(s, &work->db, &row, &out->held);
+
+	if (rc == TL_OK)
+		rc = tl__tips_read(s, work, &out->ids, &out->count, NULL);
+	if (rc != TL_OK || !out->held)
+		return rc;
+	if (out->count > most)
+		out->count = most;
+	return tl__checkpoints_add(
+		s, &work->db, row.arrivals, 0, &work->arena, &out->ids, &out->count);
+}
+
+static int run(tl__tree *tree, tl__work *work)
+{
+	tl__snapshot *s;
+	int rc = tl__snapshot_open(tree->store, &s);
+
+	if (rc != TL_OK)
+		return rc;
+	rc = read_tips(s, work, work->other.own);
+	tl__snapshot_close(s);
+	return rc;
+}
+
+const tl__work_way tl__v0_tips_work = {.run = run};

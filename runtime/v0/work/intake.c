@@ -1,10 +1,11 @@
-#include "v0/work/intake.h"
+#include "v0/work/works.h"
 
 #include "base/fail.h"
 #include "base/mem.h"
 #include "v0/spool/spool.h"
 
-struct tl__intake {
+typedef struct tree_intake {
+	tl__intake base;
 	tl__v0_reader *reader;
 	tl__spool *spool;
 	uint64_t left; /* bytes that may still be fed */
@@ -12,10 +13,15 @@ struct tl__intake {
 	tl_id root;
 	uint64_t refused;
 	int refused_code;
-};
+} tree_intake;
+
+static tree_intake *of(tl__intake *intake)
+{
+	return (tree_intake *)intake;
+}
 
 /* The root entry must be one before it can be told which. */
-static void note_root(tl__intake *intake, tl_str text)
+static void note_root(tree_intake *intake, tl_str text)
 {
 	tl_entry *entry;
 
@@ -28,7 +34,7 @@ static void note_root(tl__intake *intake, tl_str text)
 
 static int take_entry(void *ud, tl_str text, bool is_root)
 {
-	tl__intake *intake = ud;
+	tree_intake *intake = ud;
 	int refused = TL_OK, rc;
 
 	if (is_root)
@@ -39,9 +45,18 @@ static int take_entry(void *ud, tl_str text, bool is_root)
 	return rc;
 }
 
-int tl__intake_new(tl__intake **out, tl__tree *tree, const tl_id *db, uint64_t max_bytes)
+static void free_intake(tl__intake *base)
 {
-	tl__intake *intake = tl__alloc_zero(1, sizeof *intake);
+	tree_intake *intake = of(base);
+
+	tl__v0_reader_free(intake->reader);
+	tl__spool_free(intake->spool);
+	tl__free(intake);
+}
+
+static int open_intake(tl__intake **out, tl__tree *tree, const tl_id *db, uint64_t max_bytes)
+{
+	tree_intake *intake = tl__alloc_zero(1, sizeof *intake);
 	tl__spool_options options = {.db = *db, .max_bytes = max_bytes, .held = tl__spool_held};
 	int rc;
 
@@ -49,60 +64,49 @@ int tl__intake_new(tl__intake **out, tl__tree *tree, const tl_id *db, uint64_t m
 	if (!intake)
 		return TL_E_NOMEM;
 	options.ud = tree;
+	intake->base.way = &tl__v0_intake;
 	intake->left = max_bytes;
 	rc = tl__spool_new(&intake->spool, &options);
 	if (rc == TL_OK)
 		rc = tl__v0_reader_new(&intake->reader, take_entry, intake);
 	if (rc != TL_OK) {
-		tl__intake_free(intake);
+		free_intake(&intake->base);
 		return rc;
 	}
-	*out = intake;
+	*out = &intake->base;
 	return TL_OK;
 }
 
-void tl__intake_free(tl__intake *intake)
+/* An answer that cannot be read is as good as none, whatever is wrong with it. */
+static int no_message(int code)
 {
-	if (!intake)
-		return;
-	tl__v0_reader_free(intake->reader);
-	tl__spool_free(intake->spool);
-	tl__free(intake);
+	if (code != TL_E_BAD_JSON && code != TL_E_BAD_MESSAGE)
+		return code;
+	return tl__fail_cause(TL_E_NETWORK, "the answer is no message of eidetica 0.2.0");
 }
 
-int tl__intake_feed(tl__intake *intake, const void *bytes, size_t len)
+static int feed(tl__intake *intake, const void *bytes, size_t len)
 {
-	if (len > intake->left)
+	if (len > of(intake)->left)
 		return tl__fail(
 			TL_E_TOO_LARGE, "the answer is longer than max_response_bytes allows");
-	intake->left -= len;
-	return tl__v0_reader_feed(intake->reader, bytes, len);
+	of(intake)->left -= len;
+	return no_message(tl__v0_reader_feed(of(intake)->reader, bytes, len));
 }
 
-int tl__intake_finish(tl__intake *intake)
+static int finish(tl__intake *intake)
 {
-	int rc = tl__v0_reader_finish(intake->reader);
+	int rc = no_message(tl__v0_reader_finish(of(intake)->reader));
 
 	if (rc == TL_OK)
-		tl__spool_finish(intake->spool);
+		tl__spool_finish(of(intake)->spool);
 	return rc;
 }
 
-const tl__v0_response *tl__intake_response(const tl__intake *intake)
-{
-	return tl__v0_reader_response(intake->reader);
-}
-
-bool tl__intake_root(const tl__intake *intake, tl_id *root)
-{
-	*root = intake->root;
-	return intake->has_root;
-}
-
-int tl__intake_next(tl__intake *intake, const tl_str **lines, size_t *count, bool *more)
+static int next(tl__intake *intake, const tl_str **lines, size_t *count, bool *more)
 {
 	tl__spool_page page = {0};
-	int rc = tl__spool_next(intake->spool, &page);
+	int rc = tl__spool_next(of(intake)->spool, &page);
 
 	*lines = page.lines;
 	*count = page.count;
@@ -110,12 +114,31 @@ int tl__intake_next(tl__intake *intake, const tl_str **lines, size_t *count, boo
 	return rc;
 }
 
-uint64_t tl__intake_refused(tl__intake *intake, int *code)
+static uint64_t refused(tl__intake *base, int *code)
 {
-	uint64_t refused = intake->refused;
+	tree_intake *intake = of(base);
+	uint64_t count = intake->refused;
 
-	if (refused > 0 && *code == TL_OK)
+	if (count > 0 && *code == TL_OK)
 		*code = intake->refused_code;
 	intake->refused = 0;
-	return refused;
+	return count;
+}
+
+const tl__intake_way tl__v0_intake = {.open = open_intake,
+	.feed = feed,
+	.finish = finish,
+	.next = next,
+	.refused = refused,
+	.free = free_intake};
+
+const tl__v0_response *tl__v0_intake_response(const tl__intake *intake)
+{
+	return tl__v0_reader_response(((const tree_intake *)intake)->reader);
+}
+
+bool tl__v0_intake_root(const tl__intake *intake, tl_id *root)
+{
+	*root = ((const tree_intake *)intake)->root;
+	return ((const tree_intake *)intake)->has_root;
 }

@@ -1,15 +1,15 @@
 /* Reading a request of 0.2.0: up to 2 MiB of JSON, and entries by database. */
 #include <string.h>
 #include "base/fail.h"
-#include "work/work.h"
+#include "v0/work/works.h"
 
-static tl__work_group *group_of(tl__work_read *read, const tl_id *db)
+static tl__v0_group *group_of(tl__v0_read *read, const tl_id *db)
 {
 	size_t at = 0;
 
 	while (at < read->group_count && memcmp(&read->groups[at].db, db, sizeof *db) != 0)
 		at++;
-	if (at == TL__WORK_READ_GROUPS)
+	if (at == TL__V0_READ_GROUPS)
 		return NULL;
 	if (at == read->group_count)
 		read->groups[read->group_count++].db = *db;
@@ -37,14 +37,14 @@ static int database_of(tl_str text, tl_id *db, bool *known)
 /* What is of one database more than may be is passed over, as is what may not be taken. */
 static int add_entry(tl__work *work, tl_str text)
 {
-	tl__work_group *group = NULL;
+	tl__v0_group *group = NULL;
 	tl_id db;
 	void *array;
 	bool known;
 	int rc = database_of(text, &db, &known);
 
 	if (rc == TL_OK && known)
-		group = group_of(&work->read, &db);
+		group = group_of(work->other.own, &db);
 	if (!group)
 		return rc;
 	array = group->lines;
@@ -55,15 +55,24 @@ static int add_entry(tl__work *work, tl_str text)
 	return rc;
 }
 
-int tl__work_read_run(tl__work *work)
+static int run(tl__tree *tree, tl__work *work)
 {
-	tl__work_read *read = &work->read;
+	tl__v0_read *read = work->other.own;
 	int rc = tl__v0_request_read(&read->request, read->document, &read->refusal);
 
-	read->has_request = rc == TL_OK;
+	(void)tree;
 	for (size_t i = 0; rc == TL_OK && i < read->request.entry_count; i++)
 		rc = add_entry(work, read->request.entries[i]);
 	if (rc == TL_E_BAD_ENTRY)
 		read->refusal = TL__V0_WRONG_SHAPE;
 	return rc;
 }
+
+static void clear(void *own)
+{
+	tl__v0_read *read = own;
+
+	tl__v0_request_free(&read->request);
+}
+
+const tl__work_way tl__v0_read_work = {.run = run, .clear = clear, .apart = true};

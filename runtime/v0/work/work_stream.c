@@ -1,8 +1,8 @@
 /* Serving: pieces of a 0.2.0 tree answer, slice by slice. */
 #include <string.h>
 #include "base/str.h"
+#include "v0/work/works.h"
 #include "work/held.h"
-#include "work/work_serve.h"
 
 struct tl__streaming {
 	tl__arena arena; /* of the piece */
@@ -15,11 +15,12 @@ struct tl__streaming {
 static int give_piece(void *ud, const tl__entry_row *row)
 {
 	tl__work *work = ud;
-	tl__piece *piece = &work->stream.streaming->piece;
+	const tl__v0_stream *stream = work->other.own;
+	tl__piece *piece = &stream->streaming->piece;
 	int rc;
 
 	/* A bootstrap has told the root already. */
-	if (work->stream.bootstrap && memcmp(&row->id, &work->db, sizeof row->id) == 0)
+	if (stream->bootstrap && memcmp(&row->id, &work->db, sizeof row->id) == 0)
 		return TL_OK;
 	rc = tl__piece_add(piece, row->bytes);
 	return rc == TL_OK && piece->full ? TL__STORE_STOP : rc;
@@ -28,10 +29,11 @@ static int give_piece(void *ud, const tl__entry_row *row)
 static int take_root(void *ud, const tl__entry_row *row)
 {
 	tl__work *work = ud;
+	tl__v0_stream *stream = work->other.own;
 
-	work->stream.root = tl__arena_str(&work->arena, row->bytes);
-	work->stream.held = true;
-	return work->stream.root.ptr ? TL_OK : TL_E_NOMEM;
+	stream->root = tl__arena_str(&work->arena, row->bytes);
+	stream->held = true;
+	return stream->root.ptr ? TL_OK : TL_E_NOMEM;
 }
 
 static int count_row(void *ud, const tl__entry_row *row)
@@ -45,21 +47,21 @@ static int count_row(void *ud, const tl__entry_row *row)
  */
 static int add_checkpoints(tl__snapshot *s, tl__work *work, uint64_t head)
 {
-	tl__work_stream *stream = &work->stream;
+	tl__v0_stream *stream = work->other.own;
 	size_t held = 0;
 	int rc = tl__read_entries(
 		s, &work->db, stream->stop, stream->stop_count, 0, count_row, &held);
 
 	if (rc != TL_OK || held == stream->stop_count)
 		return rc;
-	return tl__checkpoints_add(s, &work->db, head, TL__WORK_NEAR_CHECKPOINTS, &work->arena,
+	return tl__checkpoints_add(s, &work->db, head, TL__V0_NEAR_CHECKPOINTS, &work->arena,
 		&stream->our_tips, &stream->our_tip_count);
 }
 
 /* What the answer holds is fixed: later pieces go on up to the same arrival. */
 static int fix_end(tl__snapshot *s, tl__work *work)
 {
-	tl__work_stream *stream = &work->stream;
+	tl__v0_stream *stream = work->other.own;
 	struct tl__streaming *state = stream->streaming;
 	tl__db_row row;
 	int rc = tl__read_database(s, &work->db, &row);
@@ -76,7 +78,7 @@ static int fix_end(tl__snapshot *s, tl__work *work)
 
 static int begin_stream(tl__snapshot *s, tl__work *work)
 {
-	tl__work_stream *stream = &work->stream;
+	tl__v0_stream *stream = work->other.own;
 	int rc;
 
 	stream->streaming = tl__arena_alloc(&work->arena, 1, sizeof *stream->streaming);
@@ -90,7 +92,7 @@ static int begin_stream(tl__snapshot *s, tl__work *work)
 
 static int fill_piece(tl__snapshot *s, tl__work *work)
 {
-	tl__work_stream *stream = &work->stream;
+	tl__v0_stream *stream = work->other.own;
 	struct tl__streaming *state = stream->streaming;
 	bool stopped = false;
 	int rc = tl__held_find(&state->held, s, work);
@@ -111,23 +113,28 @@ static int fill_piece(tl__snapshot *s, tl__work *work)
 	return rc;
 }
 
-int tl__work_stream_run(tl__tree *tree, tl__work *work)
+static int run(tl__tree *tree, tl__work *work)
 {
+	const tl__v0_stream *stream = work->other.own;
 	tl__snapshot *s = NULL;
 	int rc = tl__snapshot_open(tree->store, &s);
 
-	if (rc == TL_OK && !work->stream.streaming)
+	if (rc == TL_OK && !stream->streaming)
 		rc = begin_stream(s, work);
-	if (rc == TL_OK && work->stream.held)
+	if (rc == TL_OK && stream->held)
 		rc = fill_piece(s, work);
 	tl__snapshot_close(s);
 	return rc;
 }
 
-void tl__work_stream_clear(tl__work_stream *stream)
+static void clear(void *own)
 {
+	tl__v0_stream *stream = own;
+
 	if (!stream->streaming)
 		return;
 	tl__arena_free(&stream->streaming->arena);
 	tl__held_free(&stream->streaming->held);
 }
+
+const tl__work_way tl__v0_stream_work = {.run = run, .clear = clear};
