@@ -275,7 +275,6 @@ static int load_dbs(tl__sync *sync, const tl__work_load *load)
 			return TL_E_NOMEM;
 		if (load->dbs[i].arrivals > db->arrivals)
 			db->arrivals = load->dbs[i].arrivals;
-		db->system = load->dbs[i].system;
 	}
 	return TL_OK;
 }

@@ -65,7 +65,6 @@ typedef struct tl__work_db {
 	uint64_t arrivals;
 	tl_id tips[16];   /* the first ones */
 	size_t tip_count; /* in `tips` */
-	bool system;
 } tl__work_db;
 
 /* Where the id of `_sync` is kept: a local document holding the id's text. Local documents of this

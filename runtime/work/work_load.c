@@ -3,7 +3,6 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "model/ids.h"
 #include "tree/trust/rights.h"
 #include "work/work.h"
 
@@ -88,9 +87,7 @@ static int take_db(void *ud, const tl__db_row *row)
 	load->dbs = array;
 	if (rc != TL_OK)
 		return rc;
-	load->dbs[load->db_count++] = (tl__work_db){.id = row->db,
-		.arrivals = row->arrivals,
-		.system = tl__id_equal(&row->db, &load->sync_db)};
+	load->dbs[load->db_count++] = (tl__work_db){.id = row->db, .arrivals = row->arrivals};
 	return TL_OK;
 }
 

@@ -167,7 +167,6 @@ uint64_t tl__came_after(const tl__came *came, uint64_t at);
 struct tl__sync_db {
 	tl_id id;
 	uint64_t arrivals; /* last arrival number heard of */
-	bool system;
 	/* The only tip there was after this arrival; 0: not known. */
 	uint64_t joined_at;
 	tl_id joined_tip;
