@@ -152,12 +152,10 @@ static int enlist(tl__sync *sync, tl__pair *pair)
 		tl__pair_unlist(sync, pair);
 		return TL_E_NOMEM;
 	}
-	for (end = &pair->peer->pairs; *end; end = &(*end)->next_of_peer)
-		;
-	*end = pair;
-	for (end = &pair->db->pairs; *end; end = &(*end)->next_of_db)
-		;
-	*end = pair;
+	end = pair->peer->last_pair ? &pair->peer->last_pair->next_of_peer : &pair->peer->pairs;
+	*end = pair->peer->last_pair = pair;
+	end = pair->db->last_pair ? &pair->db->last_pair->next_of_db : &pair->db->pairs;
+	*end = pair->db->last_pair = pair;
 	if (sync->last_pair)
 		sync->last_pair->next = pair;
 	else
@@ -207,20 +205,40 @@ int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag,
 	return TL_OK;
 }
 
+static void unlink_of_peer(tl__pair *pair)
+{
+	tl__peer *peer = pair->peer;
+	tl__pair *before = NULL;
+
+	for (tl__pair *p = peer->pairs; p != pair; p = p->next_of_peer)
+		before = p;
+	*(before ? &before->next_of_peer : &peer->pairs) = pair->next_of_peer;
+	if (peer->last_pair == pair)
+		peer->last_pair = before;
+}
+
+static void unlink_of_db(tl__pair *pair)
+{
+	tl__sync_db *db = pair->db;
+	tl__pair *before = NULL;
+
+	for (tl__pair *p = db->pairs; p != pair; p = p->next_of_db)
+		before = p;
+	*(before ? &before->next_of_db : &db->pairs) = pair->next_of_db;
+	if (db->last_pair == pair)
+		db->last_pair = before;
+}
+
 static void unlink_pair(tl__sync *sync, tl__pair *pair)
 {
 	char key[PAIR_KEY_BYTES];
-	tl__pair **at, *before = NULL;
+	tl__pair *before = NULL;
 
 	pair_key(&pair->peer->key, &pair->db->id, key);
 	tl__map_remove(&sync->pair_map, (tl_str){key, sizeof key});
 	tl__pair_unlist(sync, pair);
-	for (at = &pair->peer->pairs; *at != pair; at = &(*at)->next_of_peer)
-		;
-	*at = pair->next_of_peer;
-	for (at = &pair->db->pairs; *at != pair; at = &(*at)->next_of_db)
-		;
-	*at = pair->next_of_db;
+	unlink_of_peer(pair);
+	unlink_of_db(pair);
 	for (tl__pair *p = sync->pairs; p != pair; p = p->next)
 		before = p;
 	if (before)

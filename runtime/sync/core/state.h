@@ -137,7 +137,7 @@ struct tl__peer {
 	uint64_t check;     /* call number of a check or first contact under way */
 	bool removed;       /* forgotten; freed when nothing points here any more */
 	bool local_changed; /* its local document is to be saved */
-	tl__pair *pairs;
+	tl__pair *pairs, *last_pair;
 	tl__peer *next;
 	/* Who is due (changed.c, out/due.c). */
 	tl__link changed, unsaved, ready;
@@ -183,7 +183,7 @@ struct tl__sync_db {
 	char access_request[TL__V1_MAX_CODE + 1]; /* its id there; "" when none was told */
 	uint64_t access_next;                     /* monotonic: when it is asked again */
 	unsigned access_asked;                    /* times, in this process */
-	tl__pair *pairs;
+	tl__pair *pairs, *last_pair;
 	tl__sync_db *next;
 };
 
