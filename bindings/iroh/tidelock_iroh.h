@@ -95,7 +95,8 @@ typedef struct tl_iroh_relay {
 	 * three seconds. */
 	uint32_t quic_port;
 	uint32_t reserved;   /* 0 */
-	tl_iroh_bytes token; /* empty = none. Wiped here after use; it is in no error and no log. */
+	tl_iroh_bytes token; /* empty = none. In no error and no log; the plugin wipes its copy,
+				iroh keeps one as long as the endpoint lives. */
 	/* DER of a root certificate, beside the usual ones; empty = none. Of a relay's own
 	 * certificate only when that does not claim to be an authority's (CA:FALSE). */
 	tl_iroh_bytes root;
