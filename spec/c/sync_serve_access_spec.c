@@ -725,13 +725,13 @@ int main(void)
 	RUN_SIM(rows_that_nobody_remembers_go_at_start);
 	RUN_SIM(one_work_takes_a_hundred_rows_at_most);
 	RUN_SIM(the_policy_may_want_no_requests);
-	RUN_SIM(without_requests_what_is_private_looks_like_nothing);
-	RUN_SIM(a_key_that_is_named_may_have_ten_requests);
-	RUN_SIM(what_the_settings_give_is_not_asked_for_again);
-	RUN_SIM(an_approval_that_gives_nothing_says_so);
-	RUN_SIM(a_hundred_requests_need_no_proof);
+	RUN_V0(RUN_SIM, without_requests_what_is_private_looks_like_nothing);
+	RUN_V0(RUN_SIM, a_key_that_is_named_may_have_ten_requests);
+	RUN_V0(RUN_SIM, what_the_settings_give_is_not_asked_for_again);
+	RUN_V0(RUN_SIM, an_approval_that_gives_nothing_says_so);
+	RUN_V0(RUN_SIM, a_hundred_requests_need_no_proof);
 	RUN_SIM(claims_never_fill_the_room_of_the_proven);
-	RUN_SIM(what_is_answered_pending_outlives_the_process);
+	RUN_V0(RUN_SIM, what_is_answered_pending_outlives_the_process);
 	RUN_SIM(the_owner_finds_the_record);
 	return spec_end();
 }
