@@ -33,6 +33,7 @@ static int read_addresses(tl__peer *peer, tl_str json)
 	tl__arena arena = TL__ARENA_INIT;
 	tl__fields f;
 	tl__json_token token;
+	int rc = TL_OK;
 
 	tl__fields_open(&f, json, &arena, "address list", TL_E_BAD_MESSAGE);
 	tl__fields_enter(&f, TL__JSON_ARRAY);
@@ -50,13 +51,14 @@ static int read_addresses(tl__peer *peer, tl_str json)
 		memset(&address, 0, sizeof address);
 		memcpy(address.type, type.ptr, type.len);
 		memcpy(address.text, text.ptr, text.len);
-		if (tl__peer_add_address(peer, &address, NULL) != TL_OK)
+		rc = tl__peer_add_address(peer, &address, NULL);
+		if (rc != TL_OK)
 			break;
 	}
 	if (token != TL__JSON_ARRAY_END)
 		tl__fields_wrong(&f, "addresses");
 	tl__arena_free(&arena);
-	return tl__fields_whole(&f);
+	return rc == TL_E_NOMEM ? rc : tl__fields_whole(&f);
 }
 
 static int load_peer(tl__sync *sync, tl_str key_text, const tl_value *record)

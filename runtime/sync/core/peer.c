@@ -31,6 +31,7 @@ void tl__peer_free(tl__peer *peer)
 		return;
 	tl__free(peer->name);
 	tl__free(peer->said_name);
+	tl__free(peer->addresses);
 	tl__free(peer);
 }
 
@@ -165,14 +166,18 @@ int tl__peer_address_at(const tl__peer *peer, const tl_address *address)
 	return -1;
 }
 
+/* One KiB each, and most peers have one or two: no room for more is held. NULL: out of memory. */
 static tl__peer_address *append(tl__peer *peer, const tl_address *address)
 {
-	tl__peer_address *at = &peer->addresses[peer->address_count++];
+	size_t count = peer->address_count;
+	tl__peer_address *bigger = tl__resize(peer->addresses, count + 1, sizeof *bigger);
 
-	memset(at, 0, sizeof *at);
-	at->address = *address;
-	at->number = ++peer->address_numbers;
-	return at;
+	if (!bigger)
+		return NULL;
+	peer->addresses = bigger;
+	peer->address_count++;
+	bigger[count] = (tl__peer_address){.address = *address, .number = ++peer->address_numbers};
+	return &bigger[count];
 }
 
 /* The last learnt one goes, whether proven or not: the next hello tells it again. */
@@ -198,7 +203,9 @@ int tl__peer_add_address(tl__peer *peer, const tl_address *address, size_t *inde
 			return tl__fail(TL_E_TOO_LARGE,
 				"the peer has %d addresses already; remove one first",
 				TL__SYNC_MAX_ADDRESSES);
-		at = (int)(append(peer, address) - peer->addresses);
+		if (!append(peer, address))
+			return TL_E_NOMEM;
+		at = (int)peer->address_count - 1;
 	}
 	peer->addresses[at].learnt = false;
 	if (index)
@@ -225,11 +232,14 @@ bool tl__peer_learn_addresses(tl__peer *peer, const tl_address *told, size_t cou
 			tl__peer_drop_address(peer, i);
 			changed = true;
 		}
-	for (size_t i = 0; i < count && peer->address_count < TL__SYNC_MAX_ADDRESSES; i++)
-		if (tl__peer_address_at(peer, &told[i]) < 0) {
-			append(peer, &told[i])->learnt = true;
-			changed = true;
-		}
+	for (size_t i = 0; i < count && peer->address_count < TL__SYNC_MAX_ADDRESSES; i++) {
+		tl__peer_address *at = NULL;
+
+		if (tl__peer_address_at(peer, &told[i]) < 0)
+			at = append(peer, &told[i]); /* else the next hello tells it again */
+		if (at)
+			changed = at->learnt = true;
+	}
 	return changed;
 }
 

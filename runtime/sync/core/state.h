@@ -107,7 +107,7 @@ struct tl__peer {
 	tl__peer_status status;
 	tl__peer_protocol protocol;
 	tl__peer_state state;
-	tl__peer_address addresses[TL__SYNC_MAX_ADDRESSES]; /* stored order */
+	tl__peer_address *addresses; /* stored order */
 	size_t address_count;
 	uint32_t address_numbers; /* the last one given */
 	int64_t first_seen;       /* when it became known: wall, as the others; 0 = never */
