@@ -105,7 +105,10 @@ describe('tidelock access', function()
 		return answer:match '"request_id":"([^"]+)"'
 	end
 
-	it('hands on what an approval alone does not give', function()
+	-- A build without eidetica 0.2.0 names it, and spec/run counts it.
+	local case = os.getenv 'V0' == '0' and function(name) print('skipped: ' .. name) end or it
+
+	case('hands on what an approval alone does not give', function()
 		local status, out = run('approve', asks_without_proof 'first')
 		assert.are.equal(0, status)
 		assert.is_truthy(out:find('v0_claims', 1, true))
