@@ -13,8 +13,8 @@ void tl__pair_changed(tl__sync *sync, tl__pair *pair)
 
 void tl__peer_changed(tl__sync *sync, tl__peer *peer)
 {
-	if (peer->removed)
-		return;
+	if (peer->due.place == 0)
+		return; /* a stranger, who may never be one of ours, or gone */
 	tl__list_add(&sync->changed_peers, &peer->changed);
 	tl__list_add(&sync->unsaved_peers, &peer->unsaved);
 }
