@@ -12,6 +12,14 @@ local M = { usual = preset.usual, grant = preset.grant, deny = preset.deny, firs
 local function nothing() end
 
 -- usual and grant speak of proven devices only, deny of everybody who is not told apart.
+local function holds(where, req, at)
+	local answer = where(req)
+	if answer ~= nil and answer ~= true and answer ~= false then
+		schema.refuse(at, '`where` answers true or false, and not a %s', type(answer))
+	end
+	return answer
+end
+
 local function compile_preset(p, rest)
 	local op, reason, at, rate, page, keys = p.op, p.reason, p.at, p.rate, p.page, p.peer
 	local database, secure, where, gives = p.database, p.encrypted, p.where, p.op ~= 'deny'
@@ -26,7 +34,7 @@ local function compile_preset(p, rest)
 	return function(req, peer, db, db_name, encrypted)
 		if (not keys and not gives or peer ~= nil and (not keys or keys[peer]))
 			and (not database or db == nil and gives or db ~= nil and database(db_name, db))
-			and (secure == nil or secure == encrypted) and (not where or where(req) == true) then
+			and (secure == nil or secure == encrypted) and (not where or holds(where, req, at)) then
 			return op, reason, at, rate, page
 		end
 		return rest(req, peer, db, db_name, encrypted)

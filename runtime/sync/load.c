@@ -33,7 +33,7 @@ static int read_addresses(tl__peer *peer, tl_str json)
 	tl__arena arena = TL__ARENA_INIT;
 	tl__fields f;
 	tl__json_token token;
-	int rc = TL_OK;
+	int rc = TL_OK, whole;
 
 	tl__fields_open(&f, json, &arena, "address list", TL_E_BAD_MESSAGE);
 	tl__fields_enter(&f, TL__JSON_ARRAY);
@@ -58,7 +58,8 @@ static int read_addresses(tl__peer *peer, tl_str json)
 	if (token != TL__JSON_ARRAY_END)
 		tl__fields_wrong(&f, "addresses");
 	tl__arena_free(&arena);
-	return rc == TL_E_NOMEM ? rc : tl__fields_whole(&f);
+	whole = tl__fields_whole(&f);
+	return rc == TL_E_NOMEM ? rc : whole;
 }
 
 static int load_peer(tl__sync *sync, tl_str key_text, const tl_value *record)

@@ -635,8 +635,89 @@ static void knocking_peers_are_bounded(void)
 	CHECK(r.core->knock_count == 0);
 }
 
+/* --- strangers -------------------------------------------------------------------------------- */
+
+static void refuse_first_word(tl__v1_status status)
+{
+	tl__v1_refusal refusal = {.code = TL__STR("no_room"), .wait_ms = 1000};
+	tl__buf args = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	tl__v1_write_refusal(&args, &refusal);
+	answer_v1(&a, &bob, status, tl__buf_view(&args), TL__STR(""));
+	tl__buf_free(&args);
+	asked_free(&a);
+}
+
+static void meet_after_all(void)
+{
+	uint64_t op;
+
+	rig_pass(20000);
+	op = connect_to(HOME, &bob.key);
+	answer_hello(&bob);
+	CHECK_DONE(op, TL_OK);
+	rig_pass(20000);
+}
+
+/* Its record is freed with the contact: nothing may remember it. */
+static void a_stranger_that_is_busy_leaves_nothing(void)
+{
+	uint64_t op = connect_to(HOME, &bob.key);
+
+	refuse_first_word(TL__V1_BUSY);
+	CHECK_DONE(op, TL_E_BUSY);
+	CHECK(!peer_of(&bob));
+	meet_after_all();
+}
+
+static void a_stranger_that_starts_anew_meanwhile_leaves_nothing(void)
+{
+	uint64_t op = connect_to(HOME, &bob.key);
+
+	refuse_first_word(TL__V1_CLOCK_SKEW);
+	bob.epoch[0]++;
+	refuse_first_word(TL__V1_NOT_PERMITTED);
+	CHECK(rig_result(op) && !peer_of(&bob));
+	meet_after_all();
+}
+
+static void access_granted_by_a_peer_that_was_removed_relates_nothing(void)
+{
+	tl__v1_access_answer answer = {.result = TL__V1_ACCESS_GRANTED};
+	tl__sync_command command = {.kind = TL__SYNC_ACCESS, .has_db = true, .has_key = true};
+	tl_address address = http(HOME);
+	tl__buf args = TL__BUF_INIT;
+	tl_secret secret;
+	asked a;
+
+	meet(&bob, HOME);
+	CHECK_OK(secret_of(NULL, z("laptop"), &secret));
+	command.address = &address;
+	tl_id_of(&command.db, "x", 1);
+	command.name = z("laptop");
+	command.secrets = &secret;
+	command.secret_count = 1;
+	command.key = bob.key;
+	command.permission = (tl_permission){TL_WRITE, 10};
+	(void)rig_command(command);
+	answer_hello(&bob);
+	REQUIRE(sends("/tidelock/v1/access", NULL) && take_v1(&a));
+	CHECK_DONE(peer_command(TL__SYNC_REMOVE_PEER, &bob.key, NULL), TL_OK);
+	tl__v1_write_access_answer(&args, &answer);
+	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&args), TL__STR(""));
+	tl__buf_free(&args);
+	asked_free(&a);
+	rig_pass(5000);
+	CHECK(!r.core->pairs);
+}
+
 int main(void)
 {
+	RUN_RIG(a_stranger_that_is_busy_leaves_nothing);
+	RUN_RIG(a_stranger_that_starts_anew_meanwhile_leaves_nothing);
+	RUN_RIG(access_granted_by_a_peer_that_was_removed_relates_nothing);
 	RUN_RIG(a_peer_is_met_by_a_hello_to_nobody_and_one_to_it);
 	RUN_RIG(a_hello_to_nobody_is_repeated_better);
 	RUN_RIG(whoever_signs_for_another_is_not_met);

@@ -204,7 +204,7 @@ static int compile(lua_State *L)
 {
 	compiling *c = lua_touserdata(L, 2);
 
-	lua_getglobal(L, "require");
+	lua_pushcfunction(L, tlua_require); /* not what the script calls so */
 	lua_pushliteral(L, "tidelock.policy");
 	lua_call(L, 1, 1);
 	lua_getfield(L, -1, "compile_kind");

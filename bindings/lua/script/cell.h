@@ -186,6 +186,10 @@ typedef struct tlua_exchange {
 int tlua_exchange_push(lua_State *L, void *ud);
 void tlua_exchange_take(lua_State *L, void *ud);
 
+/* The `require` of a cell, for callers of functions of the library's own halves: a script may have
+ * given its global to something else. A lua_CFunction; raises. */
+int tlua_require(lua_State *L);
+
 /* --- failures --------------------------------------------------------------------------------- */
 
 /* Counts one that the caller found (TLUA_NONSENSE); `where` NULL: the file. */

@@ -134,7 +134,6 @@ int tlua_next(lua_State *L);    /* walk.c */
 int tlua_ipairs(lua_State *L);  /* walk.c */
 int tlua_format(lua_State *L);  /* format.c */
 int tlua_print(lua_State *L);   /* say.c */
-int tlua_require(lua_State *L); /* require.c */
 /* Replaces the value at `index` by its text. Addresses are not shown: "(a table)". */
 const char *tlua_show(lua_State *L, int index, size_t *len);
 /* The nearest key of the table at `names` to this word; NULL: none is near. It lives in the table.

@@ -57,7 +57,7 @@ static tl_str joined(lua_State *L, const char *between)
 		sum += len + 1;
 	}
 	tlua_charge_string(L, sum);
-	luaL_checkstack(L, count + 2, "line");
+	luaL_checkstack(L, 2 * count + 1, "line");
 	lua_pushliteral(L, "");
 	for (int i = 1; i <= count; i++) {
 		if (i > 1)

@@ -148,6 +148,7 @@ static int step(lua_State *L)
 {
 	lua_Integer at = lua_tointeger(L, lua_upvalueindex(2));
 
+	luaL_checktype(L, 1, LUA_TTABLE); /* a script may call it with anything */
 	lua_settop(L, 1);
 	do {
 		tlua_charge(L, 1);
@@ -212,8 +213,10 @@ int tlua_next(lua_State *L)
 
 static int ipairs_step(lua_State *L)
 {
-	lua_Integer i = lua_tointeger(L, 2) + 1;
+	lua_Integer i = luaL_checkinteger(L, 2);
 
+	luaL_checktype(L, 1, LUA_TTABLE);
+	i = (lua_Integer)((lua_Unsigned)i + 1);
 	tlua_charge(L, 1);
 	lua_pushinteger(L, i);
 	return lua_rawgeti(L, 1, i) == LUA_TNIL ? 1 : 2;

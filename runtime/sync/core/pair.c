@@ -171,6 +171,8 @@ int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag,
 	tl__sync_db *db;
 	int rc;
 
+	if (peer->removed)
+		return tl__fail(TL_E_PEER_NOT_FOUND, "the peer was removed meanwhile");
 	if (pair) {
 		if (out)
 			*out = pair;

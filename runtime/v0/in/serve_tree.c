@@ -146,7 +146,12 @@ static void begin_stream(tl__sync *sync, tl__incoming *in)
 		return;
 	stream = work->other.own;
 	stop = tl__arena_alloc(&work->arena, tree->tip_count, sizeof *stop);
-	for (size_t i = 0; stop && i < tree->tip_count; i++)
+	if (!stop && tree->tip_count > 0) {
+		tl__work_free(work);
+		tl__serve_text(sync, in, 503, "");
+		return;
+	}
+	for (size_t i = 0; i < tree->tip_count; i++)
 		if (tl_id_parse(&stop[count], tree->our_tips[i]) == TL_OK)
 			count++;
 	stream->bootstrap = tree->tip_count == 0;

@@ -106,10 +106,11 @@ static void was_read(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
 	tl__incoming *in = tl__serve_worked(sync, work);
-	const tl__v0_read *read = work->other.own;
+	const tl__v0_read *read;
 
 	if (!in)
-		return;
+		return; /* and the work is gone */
+	read = work->other.own;
 	tl__v0_in(in)->read = work; /* freed with the request */
 	tl__v0_in(in)->request = read->request;
 	if (work->code == TL_OK) {

@@ -81,11 +81,12 @@ static void tips_done(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
 	tl__session *session = tl__session_worked(sync, work);
-	const tl__v0_tips *tips = work->other.own;
+	const tl__v0_tips *tips;
 	tl__call *call;
 
 	if (!session)
-		return;
+		return; /* and the work is gone */
+	tips = work->other.own;
 	session->held = tips->held;
 	call = tl__session_call(
 		sync, session, tl__v0_call_new(sync, TL__V0_CALL_TREE, session->peer));
