@@ -129,11 +129,11 @@ void tlua_raise_unknown(lua_State *L, const char *what, const char *key, int nam
 /* Replaces the object at 1, where its fields are made when read, by a table of all of them. */
 bool tlua_spread_lazy(lua_State *L);
 
-int tlua_pairs(lua_State *L);   /* walk.c */
-int tlua_next(lua_State *L);    /* walk.c */
-int tlua_ipairs(lua_State *L);  /* walk.c */
-int tlua_format(lua_State *L);  /* format.c */
-int tlua_print(lua_State *L);   /* say.c */
+int tlua_pairs(lua_State *L);  /* walk.c */
+int tlua_next(lua_State *L);   /* walk.c */
+int tlua_ipairs(lua_State *L); /* walk.c */
+int tlua_format(lua_State *L); /* format.c */
+int tlua_print(lua_State *L);  /* say.c */
 /* Replaces the value at `index` by its text. Addresses are not shown: "(a table)". */
 const char *tlua_show(lua_State *L, int index, size_t *len);
 /* The nearest key of the table at `names` to this word; NULL: none is near. It lives in the table.
