@@ -114,6 +114,14 @@ describe('presets', function()
 			asked('read', 'A', { granted = true })) })
 	end)
 
+	it('are compiled by the library, whatever the script calls require', function()
+		local script <close> = assert(core.open('policy', 'policy.lua',
+			"require = function() return { compile_kind = function() return function() return 'grant' end end } end\n"
+			.. "return function() return 'deny', 'meant' end"))
+		local verdict = script:decide(asked('read', 'A', NOTES))
+		assert.are.same({ 'deny', 'meant' }, { verdict.answer, verdict.reason })
+	end)
+
 	it('deny where a function answers nonsense, or none', function()
 		for text, said in pairs {
 			["function() return 'perhaps' end"] = "not perhaps, nil",

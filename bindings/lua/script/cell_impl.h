@@ -8,8 +8,9 @@
 #include "script/cell.h"
 #include "script/ring.h"
 
-#define TLUA_STEP    1000 /* instructions between two looks of the hook */
-#define TLUA_RESULTS 1000 /* values that a function may return at once */
+#define TLUA_STEP    1000           /* instructions between two looks of the hook */
+#define TLUA_RESULTS 1000           /* values that a function may return at once */
+#define TLUA_OWN     "tidelock.own" /* in the registry: the environment of the library's halves */
 
 typedef struct tlua_failures {
 	tlua_failure kept[TLUA_FAILURES_KEPT]; /* a ring: number N lies at (N - 1) % KEPT */

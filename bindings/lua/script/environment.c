@@ -178,12 +178,42 @@ static void set_me(lua_State *L, const tlua_cell_options *options)
 	lua_setfield(L, -2, "me");
 }
 
+/* Pushes what the table at -1 holds, once more, and the tables in it as well down to `deep`. */
+static void push_copy(lua_State *L, int deep)
+{
+	int from = lua_gettop(L);
+
+	lua_newtable(L);
+	lua_pushnil(L);
+	while (lua_next(L, from)) {
+		if (deep > 0 && lua_istable(L, -1)) {
+			push_copy(L, deep - 1);
+			lua_remove(L, -2);
+		}
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, from + 1);
+	}
+	if (lua_getmetatable(L, from)) /* its guard */
+		lua_setmetatable(L, -2);
+}
+
+/* The environment as it is before the script runs, for the library's halves: what a script gives to
+ * its globals, or puts into `string`, is its own affair. */
+static void keep_own(lua_State *L)
+{
+	push_copy(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, TLUA_OWN);
+}
+
 /* s:find(…) */
 static void set_string_methods(lua_State *L)
 {
 	lua_pushliteral(L, "");
 	lua_createtable(L, 0, 1);
-	lua_getfield(L, -3, "string");
+	lua_getfield(L, LUA_REGISTRYINDEX, TLUA_OWN);
+	lua_getfield(L, -1, "string");
+	lua_remove(L, -2);
 	lua_setfield(L, -2, "__index");
 	lua_setmetatable(L, -2);
 	lua_pop(L, 1);
@@ -210,6 +240,7 @@ void tlua_env_environment(lua_State *L, const tlua_cell_options *options)
 		lua_setfield(L, -2, modules[i].name);
 	}
 	set_me(L, options);
+	keep_own(L);
 	set_string_methods(L);
 	tlua_guard(L, "");
 	lua_pop(L, 1);

@@ -33,6 +33,10 @@ static bool push_file(lua_State *L, const char *name)
 		tlua_stop(L, cell->refused == TLUA_FINE ? TLUA_NO_MEMORY : cell->refused);
 	if (status != LUA_OK)
 		lua_error(L);
+	if (found.ours) {
+		lua_getfield(L, LUA_REGISTRYINDEX, TLUA_OWN);
+		(void)lua_setupvalue(L, -2, 1);
+	}
 	return found.ours;
 }
 
