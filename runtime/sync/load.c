@@ -276,8 +276,7 @@ static int load_dbs(tl__sync *sync, const tl__work_load *load)
 
 		if (!db)
 			return TL_E_NOMEM;
-		if (load->dbs[i].arrivals > db->arrivals)
-			db->arrivals = load->dbs[i].arrivals;
+		tl__db_arrived(sync, db, load->dbs[i].arrivals);
 	}
 	return TL_OK;
 }

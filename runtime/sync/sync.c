@@ -141,10 +141,8 @@ static void committed(tl__sync *sync, const tl__sync_committed *event)
 	if (sync->loaded && memcmp(event->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
 		return;
 	db = tl__sync_db_for(sync, &event->db);
-	if (db && event->arrival > db->arrivals) {
-		db->arrivals = event->arrival;
-		tl__db_changed(sync, db);
-	}
+	if (db)
+		tl__db_arrived(sync, db, event->arrival);
 	if (db && event->local)
 		wake_stalled(sync, db);
 	if (db)

@@ -713,8 +713,27 @@ static void access_granted_by_a_peer_that_was_removed_relates_nothing(void)
 	CHECK(!r.core->pairs);
 }
 
+/* What its successor is, a block above all, stays stored. */
+static void a_late_hello_of_a_removed_peer_stores_nothing(void)
+{
+	meet(&bob, HOME);
+	peer_of(&bob)->hello_heard = false; /* as when its process is another */
+	(void)peer_command(TL__SYNC_DISCOVER, &bob.key, NULL);
+	CHECK(sends("/tidelock/v1/hello", NULL));
+	CHECK_DONE(peer_command(TL__SYNC_REMOVE_PEER, &bob.key, NULL), TL_OK);
+	CHECK_DONE(peer_command(TL__SYNC_SET_STATUS, &bob.key, "blocked"), TL_OK);
+	CHECK_TEXT(record("peers", bob.text, "status"), "blocked");
+	r.told[0][0] = "http";
+	r.told[0][1] = "192.0.2.7:9001";
+	r.told_count = 1;
+	answer_hello(&bob);
+	rig_pass(20000);
+	CHECK_TEXT(record("peers", bob.text, "status"), "blocked");
+}
+
 int main(void)
 {
+	RUN_RIG(a_late_hello_of_a_removed_peer_stores_nothing);
 	RUN_RIG(a_stranger_that_is_busy_leaves_nothing);
 	RUN_RIG(a_stranger_that_starts_anew_meanwhile_leaves_nothing);
 	RUN_RIG(access_granted_by_a_peer_that_was_removed_relates_nothing);

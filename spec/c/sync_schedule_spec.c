@@ -702,6 +702,28 @@ static void a_hanging_peer_delays_nobody(void)
 	done();
 }
 
+/* A plan may see a commit before the core is told of it: who else is to have it must not wait. */
+static void what_an_exchange_learns_first_makes_others_dirty(void)
+{
+	tl__sync *core;
+
+	in_step();
+	meet(&carol, "127.0.0.1:9002");
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &carol.key, &root, NULL), TL_OK);
+	answer_page(&carol, &(page_answer){.n = 0});
+	(void)answer_push(&carol, TL__V1_FATE_VERIFIED, 1, NULL);
+	rig_pass(1000);
+	CHECK(r.send_count == 0 && !tl__pair_dirty(pair_of(&carol, &root)));
+	core = r.core;
+	r.core = NULL;
+	(void)write_text(db, "data", "n", "x");
+	r.core = core;
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	answer_page(&bob, &(page_answer){.n = 0});
+	CHECK(r.send_count == 2 && pair_of(&carol, &root)->session);
+	done();
+}
+
 static void exchanges_with_one_peer_are_bounded(void)
 {
 	tl_id ids[TL__SYNC_MAX_PEER_EXCHANGES + 3];
@@ -938,6 +960,7 @@ int main(void)
 	RUN_RIG(waiting_ends_with_its_time);
 	RUN_RIG(an_exchange_command_tells_what_moved);
 	RUN_RIG(a_hanging_peer_delays_nobody);
+	RUN_RIG(what_an_exchange_learns_first_makes_others_dirty);
 	RUN_RIG(exchanges_with_one_peer_are_bounded);
 	RUN_RIG(exchanges_in_all_are_bounded);
 	RUN_RIG(neither_blocked_nor_inactive_peers_are_spoken_to);

@@ -47,8 +47,8 @@
  *
  * SIGNALS. The library installs no handlers. Its threads take no signals, and block SIGPIPE; a host
  * whose own threads run a loop of transport.h has SIGPIPE blocked there too (tl_loop_turn:
- *meanwhile). tl_node_stop may be called from a handler, nothing else. It reads no environment
- *variables.
+ * meanwhile). tl_node_stop may be called from a handler, nothing else. It reads no environment
+ * variables.
  *
  * EXCEPTIONS. C++ exceptions and longjmp must not leave a callback through the library: catch them
  *there and return a code (tl_error_set keeps the reason).

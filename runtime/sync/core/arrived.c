@@ -92,10 +92,8 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 	}
 	db = in->after > 0 ? tl__sync_db_for(sync, &work->db) : NULL;
 	note_came(sync, pair, peer, work);
-	if (db && in->after > db->arrivals)
-		db->arrivals = in->after;
 	if (db) {
-		tl__db_changed(sync, db);
+		tl__db_arrived(sync, db, in->after);
 		sync->in->moved(sync, db);
 	}
 	if (!pair || in->after <= in->before)

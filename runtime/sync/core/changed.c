@@ -26,8 +26,11 @@ void tl__peer_pairs_changed(tl__sync *sync, tl__peer *peer)
 	tl__peer_changed(sync, peer);
 }
 
-void tl__db_changed(tl__sync *sync, const tl__sync_db *db)
+void tl__db_arrived(tl__sync *sync, tl__sync_db *db, uint64_t arrival)
 {
+	if (arrival <= db->arrivals)
+		return;
+	db->arrivals = arrival;
 	for (tl__pair *pair = db->pairs; pair; pair = pair->next_of_db)
 		tl__pair_changed(sync, pair);
 }

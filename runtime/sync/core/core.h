@@ -30,7 +30,8 @@ tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *
 void tl__pair_changed(tl__sync *sync, tl__pair *pair);
 void tl__peer_changed(tl__sync *sync, tl__peer *peer);       /* itself, or its watches */
 void tl__peer_pairs_changed(tl__sync *sync, tl__peer *peer); /* and all its pairs */
-void tl__db_changed(tl__sync *sync, const tl__sync_db *db);  /* its pairs */
+/* It holds all up to `arrival`: whoever learns it first says so, and its pairs are dirty. */
+void tl__db_arrived(tl__sync *sync, tl__sync_db *db, uint64_t arrival);
 tl__peer *tl__changed_peer(tl__link *link);
 tl__pair *tl__changed_pair(tl__link *link);
 /* From now on it is in its heap. TL_OK or TL_E_NOMEM. */

@@ -109,8 +109,7 @@ static void judge(
 		tell_moved(sync, in, t, line);
 		return;
 	}
-	if (line->arrivals > held->db->arrivals)
-		held->db->arrivals = line->arrivals;
+	tl__db_arrived(sync, held->db, line->arrivals);
 	if (line->arrivals <= held->at || (is_paged && t->outdated))
 		return;
 	if (!is_paged || !page_fits(&work->page)) {

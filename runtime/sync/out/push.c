@@ -239,8 +239,7 @@ static void planned(void *ud, tl__work *work)
 		return;
 	in = &work->plan;
 	session->plan_head = in->head;
-	if (in->head > session->pair->db->arrivals)
-		session->pair->db->arrivals = in->head;
+	tl__db_arrived(sync, session->pair->db, in->head);
 	if (in->count == 0) {
 		bool more = in->more && in->to > session->push_from;
 
