@@ -18,7 +18,8 @@ int tl__hello_read(tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t ep
 		}
 		peer->epoch_known = true;
 		memcpy(peer->epoch, epoch, TL__V1_EPOCH_BYTES);
-		if (tl__hello_heard(sync, peer, &hello) && tl__sync_find_peer(sync, &peer->key) == peer)
+		if (tl__hello_heard(sync, peer, &hello) &&
+			tl__sync_find_peer(sync, &peer->key) == peer)
 			tl__peer_save(sync, peer);
 	}
 	tl__arena_free(&arena);
