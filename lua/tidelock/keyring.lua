@@ -2,7 +2,7 @@
 -- cells have the same in C, with the keys outside of what a script may hold.
 local nearest = require 'tidelock.script.nearest'
 
-local MOST = 100000
+local MOST, MOST_NAMES = 100000, 110000
 local KEY = '^ed25519:' .. ('[%w+/]'):rep(42) .. '[AEIMQUYcgkosw048]=$'
 
 local function refuse(file, line, message)
@@ -29,7 +29,12 @@ local function add_line(ring, file, number, words)
 		elseif #word > 64 then
 			refuse(file, number, 'a name or tag has at most 64 bytes')
 		end
-		ring.sets[word] = ring.sets[word] or {}
+		if not ring.sets[word] then
+			if ring.names == MOST_NAMES then
+				refuse(file, number, 'a keyring has at most 110,000 names and tags')
+			end
+			ring.sets[word], ring.names = {}, ring.names + 1
+		end
 		ring.sets[word][key] = true
 	end
 end
@@ -43,7 +48,7 @@ end
 --- The keyring of a file; a path from where the program runs. Raises for a line that is none.
 return function(file)
 	local handle <close> = assert(io.open(file, 'rb'))
-	local ring = { lines = {}, sets = { all = {} }, count = 0 }
+	local ring = { lines = {}, sets = { all = {} }, count = 0, names = 1 }
 	local number = 0
 	for line in handle:lines() do
 		local words = {}

@@ -107,7 +107,9 @@ local function respond(request, fn)
 		if type(result) ~= 'table' then
 			ok, result = false, 'a server answers with a table { status =, content_type =, body = }'
 		else
-			ok, result = xpcall(native_request.answer, told.traced, request, result)
+			local err
+			ok, result, err = xpcall(native_request.answer, told.traced, request, result)
+			ok, result = ok and result, err or result
 		end
 	end
 	if not ok then

@@ -155,11 +155,28 @@ static void drop(const tl_body *body)
 		body->drop(body->ud);
 }
 
+/* A header's value as the library takes it; with another one it would close the connection without
+ * an answer, and whoever asks would ask again. */
+static bool is_header(const char *text)
+{
+	const char *at = text;
+
+	while (*at >= ' ' && *at <= '~')
+		at++;
+	return at > text && *at == '\0';
+}
+
 void tl__http_answer(tl_incoming *in, int status, const char *content_type, const tl_body *body)
 {
 	if (in->answered) { /* by us: too large a body, no POST */
 		drop(body);
 		return;
+	}
+	if (content_type && !is_header(content_type)) {
+		drop(body);
+		body = NULL;
+		content_type = NULL;
+		status = 500;
 	}
 	in->answered = true;
 	in->status = status;

@@ -1,4 +1,4 @@
--- ends: units memory
+-- ends: units memory table
 -- A table at the edge of its size: every new key moves all of them.
 local t, n = {}, 0
 for i = 1, 1 << 13 do t['k' .. i] = i end

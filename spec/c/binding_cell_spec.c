@@ -1,7 +1,9 @@
 /* Cells from C: memory that fails at every request, threads that take turns, lazy fields, keyrings
  * of the largest size, the locale of the process. What scripts can do is in spec/lua/cell_spec.lua.
  */
+#include <malloc.h>
 #include <pthread.h>
+#include <time.h>
 #include <lauxlib.h>
 #include "host/folder.h"
 #include "host/policy.h"
@@ -315,6 +317,100 @@ static void fields_are_made_once_and_when_read(void)
 	CHECK(h.blocks == 0);
 }
 
+/* --- time ------------------------------------------------------------------------------------- */
+
+/* As one instruction that takes too long: nothing looks at the clock meanwhile. */
+static int push_slowly(lua_State *L, void *ud)
+{
+	struct timespec now;
+	double until;
+
+	(void)L;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	until = (double)now.tv_sec + (double)now.tv_nsec / 1e9 + *(double *)ud;
+	do
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	while ((double)now.tv_sec + (double)now.tv_nsec / 1e9 < until);
+	return 0;
+}
+
+static void what_took_too_long_is_noticed_at_its_end(void)
+{
+	static double quick = 0, slow = 0.3;
+	host h = {0};
+	tlua_cell_options options = options_of(&h, "return function() return 1 end");
+	tlua_call call = {.profile = TLUA_WORK, .push = push_slowly, .ud = &slow};
+	tlua_failure why;
+	tlua_cell *cell;
+
+	REQUIRE(tlua_cell_open(&options, &cell, &why) == TLUA_FINE);
+	call.function = tlua_cell_value(cell);
+	CHECK(tlua_cell_call(cell, &call, &why) == TLUA_NO_TIME);
+	/* The clock of a decision starts with its first look: from the second one on. */
+	call.profile = TLUA_DECIDE;
+	CHECK(tlua_cell_call(cell, &call, &why) == TLUA_FINE);
+	CHECK(tlua_cell_call(cell, &call, &why) == TLUA_NO_TIME);
+	call.ud = &quick;
+	CHECK(tlua_cell_call(cell, &call, &why) == TLUA_FINE);
+	tlua_cell_close(cell);
+	CHECK(h.blocks == 0);
+}
+
+/* --- memory that was used for blocks of another size ------------------------------------------ */
+
+typedef struct counted {
+	size_t bytes, peak;
+} counted;
+
+static void *resize_counted(void *ud, void *block, size_t size)
+{
+	counted *c = ud;
+	size_t before = block ? malloc_usable_size(block) : 0;
+	void *moved = realloc(block, size);
+
+	if (moved)
+		c->bytes += malloc_usable_size(moved) - before;
+	c->peak = c->bytes > c->peak ? c->bytes : c->peak;
+	return moved;
+}
+
+static void release_counted(void *ud, void *block)
+{
+	((counted *)ud)->bytes -= block ? malloc_usable_size(block) : 0;
+	free(block);
+}
+
+static void a_cell_has_no_more_than_its_memory(void)
+{
+	const tlua_limits limits = tlua_profile_limits(TLUA_DECIDE);
+	counted c = {0, 0};
+	tlua_cell_options options = {.name = "policy.lua",
+		.source = text_of("local kept\n"
+				  "return function(width)\n"
+				  "  kept = nil kept = {}\n"
+				  "  for i = 1, 1000000 do\n"
+				  "    local row = {}\n"
+				  "    for column = 1, i % 24 do row[column] = i end\n"
+				  "    kept[#kept + 1] = row\n"
+				  "  end end"),
+		.ud = &c,
+		.resize = resize_counted,
+		.release = release_counted};
+	tlua_call call = {.profile = TLUA_WORK};
+	tlua_failure why;
+	tlua_cell *cell;
+
+	REQUIRE(tlua_cell_open(&options, &cell, &why) == TLUA_FINE);
+	call.function = tlua_cell_value(cell);
+	for (int i = 0; i < 8; i++)
+		CHECK(tlua_cell_call(cell, &call, &why) == TLUA_NO_MEMORY);
+	/* The cell itself, and what the system adds to each block. */
+	CHECK(c.peak < limits.memory + limits.memory / 8);
+	CHECK(tlua_cell_peak(cell) <= limits.memory && tlua_cell_memory(cell) <= c.bytes);
+	tlua_cell_close(cell);
+	CHECK(c.bytes == 0);
+}
+
 /* --- keyrings --------------------------------------------------------------------------------- */
 
 static void a_keyring_of_the_largest_size_lies_outside_the_cell(void)
@@ -389,6 +485,8 @@ int main(void)
 	RUN(memory_may_end_at_every_request);
 	RUN(a_cell_is_handed_from_thread_to_thread);
 	RUN(fields_are_made_once_and_when_read);
+	RUN(what_took_too_long_is_noticed_at_its_end);
+	RUN(a_cell_has_no_more_than_its_memory);
 	RUN(a_keyring_of_the_largest_size_lies_outside_the_cell);
 	RUN(numbers_are_written_without_the_locale);
 	RUN(a_script_knows_who_this_node_is);

@@ -11,6 +11,7 @@
  *   /never     never answers; /stuck pauses for ever; /mute answers with a body that waits for ever
  *   /last      as /echo, and the connection ends behind it
  *   /kept      as /echo, from somebody known
+ *   /badtype   answers with a content type of two lines
  *   others     404
  */
 #ifndef SPEC_HTTP_APP_H
@@ -182,7 +183,7 @@ static inline bool known_path(const char *path)
 {
 	static const char *const paths[] = {"/echo", "/slow", "/count", "/bytes/", "/chunks/",
 		"/drip/", "/abort/", "/abortchunks/", "/early", "/midway", "/type", "/never",
-		"/stuck", "/mute", "/last", "/kept"};
+		"/stuck", "/mute", "/last", "/kept", "/badtype"};
 
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		size_t len = strlen(paths[i]);
@@ -232,6 +233,8 @@ static inline void app_begin(void *ud, tl_incoming *in, const tl_incoming_head *
 		give(r, 403, NULL, 0);
 	else if (is_at(r, "/type") && strcmp(g->type, "application/json") != 0)
 		give(r, 415, NULL, 0);
+	else if (is_at(r, "/badtype"))
+		g->http->answer(in, 200, "text/plain\r\nx: y", NULL);
 	else if (is_at(r, "/mute"))
 		give(r, 200, read_never, -1);
 }

@@ -95,6 +95,21 @@ static void the_connection_ends_behind_a_last_answer(void)
 	rig_close(&g);
 }
 
+/* Else the connection would end without an answer, and whoever asks would ask again. */
+static void a_content_type_that_is_no_line_is_answered_as_a_failure(void)
+{
+	raw c;
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	REQUIRE(raw_open(&c, &g));
+	raw_say(&c, "POST /badtype HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+	CHECK(raw_until_answers(&c, 1, RAW_GUARD_MS) == 1 && raw_status(&c) == 500);
+	CHECK(!strstr(raw_text(&c), "x: y") && g.begun == 1);
+	raw_close(&c);
+	rig_close(&g);
+}
+
 static void requests_may_come_in_single_bytes(void)
 {
 	const char *text = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
@@ -415,6 +430,7 @@ int main(void)
 	RUN(other_methods_on_known_paths_are_405);
 	RUN(pipelined_requests_are_answered_in_order);
 	RUN(the_connection_ends_behind_a_last_answer);
+	RUN(a_content_type_that_is_no_line_is_answered_as_a_failure);
 	RUN(requests_may_come_in_single_bytes);
 	RUN(expect_100_is_answered_when_the_body_is_wanted);
 	RUN(http_1_0_gets_plain_answers);

@@ -158,6 +158,52 @@ describe('a cell', function()
 		end
 	end)
 
+	it('compiles within its time, whatever stands there', function()
+		for name, text in pairs {
+			ors = 'local a return ' .. ('a or '):rep(200000) .. 'a',
+			ands = 'local a return ' .. ('a and '):rep(160000) .. 'a',
+			branches = 'local a if a then' .. (' elseif a then'):rep(70000) .. ' end',
+			labels = 'do ' .. (function()
+				local t = {}
+				for i = 1, 60000 do t[i] = ('::l%d::'):format(i) end
+				return table.concat(t)
+			end)() .. ' end',
+			jumps = 'do ' .. (function()
+				local t = {}
+				for i = 1, 40000 do t[i] = ('do goto l%d end '):format(i) end
+				return table.concat(t)
+			end)() .. ' end',
+			-- The compiler keeps constants in a table.
+			constants = 'return {' .. (function()
+				local t = {}
+				for i = 1, 50000 do t[i] = ('%d'):format(i * ((1 << 16) - 1)) end
+				return table.concat(t, ',')
+			end)() .. '}',
+		} do
+			local why = refusal_of(text)
+			assert.is_truthy(why.kind == 'cpu' or why.kind == 'table' and (name == 'constants' or name == 'jumps')
+				or why.kind == 'error' and name == 'labels' or why.kind == 'memory', name .. ': ' .. why.kind)
+		end
+	end)
+
+	it('may begin as files of Lua may', function()
+		for _, text in ipairs { '\xEF\xBB\xBFreturn 1', '#!/usr/bin/tidelock\nreturn 1',
+			'\xEF\xBB\xBF# x\nreturn 1' } do
+			assert(core.open('work', 'policy.lua', text)):close()
+		end
+		assert.are.equal('policy.lua:3', refusal_of('#!/bin/x\n\nreturn (').where)
+		assert.is_truthy(refusal_of('\xEF\xBB\xBF\27Lua').text:find 'compiled')
+	end)
+
+	it('shows what is no UTF-8 as such', function()
+		local why = failure_of 'return function() error "a\\xFFb\\0c" end'
+		assert.are.equal('a\u{FFFD}b\u{FFFD}c', why.text)
+		why = refusal_of 'return require "\\xFF"'
+		assert.is_truthy(utf8.len(why.text), why.text)
+		why = refusal_of 'error("\\xFF:1: x", 0)'
+		assert.is_truthy(utf8.len(why.where) and utf8.len(why.text))
+	end)
+
 	it('counts failures by place and keeps twenty', function()
 		local script <close> = open [[return function(n)
 			if n > 20 then error 'large' end
@@ -199,6 +245,12 @@ describe('a cell', function()
 
 	it('has functions that do as those of Lua', function()
 		for _, expression in ipairs {
+			'("abc"):byte(0), ("abc"):byte(-9, -2), ("abc"):byte(0, 1), ("abc"):byte(-1), ("abc"):byte(4, 9)',
+			'tonumber("\\0 5", 10), tonumber("5\\0", 10), tonumber("5\\0"), tonumber("\\0"), tonumber("- 5", 10)',
+			'tonumber(" 0x1p4 "), tonumber(""), tonumber("-"), tonumber("1_", 16), tonumber("zz", 36)',
+			'("a\\0b.c"):find(".c", 1, true), ("a\\0b"):find("\\0b"), ("a\\0b"):find("b\\0")',
+			'select("#x", 1, 2), ("a\\0b"):len(), ("a\\0b"):reverse(), ("%s"):format("a\\0b")',
+			'("abc"):find("", 4), ("abc"):find("", 5), ("abc"):find("c", -1), ("abc"):find("a", -9)',
 			'("abc"):sub(2), ("abc"):sub(-2, -2), ("abc"):sub(0), ("abc"):sub(3, 2), ("abc"):sub(-9, 9)',
 			'("abc"):byte(1, -1), ("abc"):byte(10)', 'string.char(104, 105)', '("ab"):rep(3, ","), ("ab"):rep(0)',
 			'("Abc"):lower(), ("Abc"):upper(), ("Abc"):reverse(), ("Abc"):len()',
@@ -271,10 +323,19 @@ describe('a cell', function()
 			assert.is_nil(script)
 			assert.is_truthy(why.text:find(said, 1, true), name .. ': ' .. why.text)
 		end
+		-- What failed has not been loaded, and is no circle.
+		local script, again = core.open('work', folder .. '/main.lua',
+			'pcall(require, "bad") pcall(require, "self") return require "bad"')
+		assert.is_nil(script)
+		assert.are.equal('bad.lua:3', again.where)
+		script, again = core.open('work', folder .. '/main.lua',
+			'for _ = 1, 100 do pcall(require, "missing") end return require "sub.in"')
+		assert.is_nil(script)
+		assert.is_truthy(again.text:find('64 files', 1, true), again.text)
 		local _, why = load_one 'bad'
 		assert.are.equal('bad.lua:3', why.where)
-		local script <close> = open 'return function() return require "late" end'
-		_, why = script:call(nil, 'work')
+		local late <close> = open 'return function() return require "late" end'
+		_, why = late:call(nil, 'work')
 		assert.is_truthy(why.text:find 'while a script is loaded')
 	end)
 

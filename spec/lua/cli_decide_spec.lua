@@ -35,6 +35,13 @@ describe('check', function()
 			['return policy.first {\n policy.usual { rate = "1MB/s" } }'] =
 				"is a whole number or like '1MiB/s', and not 1MB/s",
 			['return policy.first {\n policy.usual { peer = "anna" } }'] = '`peer` is a set of keys',
+			['local ring = require "tidelock.keyring" "k.keys"\nreturn policy.usual { peer = ring }'] =
+				'`peer` is a whole keyring: name one of its devices or tags',
+			['return policy.usual { peer = policy }'] = '`peer` is a set of keys, of which [key] is true',
+			['return policy.usual { peer = "ed25519:AAAA" }'] = '`peer` is no key',
+			['return { rule { "a", databases = "*", peers = { ["ed25519:x"] = true } } }'] =
+				'ed25519:x is no key in it',
+			['return error "\\xFF"'] = 'policy.lua:3: ',
 			['return policy.first {\n policy.usual { encrypted = 1 } }'] =
 				'`encrypted` is a boolean, and not a number',
 			['return policy.first {\n policy.deny { rate = 1 } }'] = 'no `rate`',
@@ -60,7 +67,9 @@ describe('check', function()
 			['return prnt'] = 'there is no prnt here; did you mean print?',
 			['return {'] = 'policy.lua:3: ',
 		} do
-			local status, out = check_text(before .. text)
+			local folder = H.folder()
+			H.write(folder .. '/k.keys', key 'A' .. ' anna\n')
+			local status, out = H.run('check', H.write(folder .. '/policy.lua', before .. text))
 			assert.is_truthy(out:find(said, 1, true), text .. '\n' .. out)
 			assert.are.equal(out:find 'a good' and 0 or 1, status)
 		end
@@ -91,7 +100,10 @@ return policy.first {
 		local found = json.decode(out)
 		assert.are.equal(1, status)
 		assert.are.equal('policy', found[1].kind)
-		assert.are.same({ false, 'nowhere.lua' }, { found[2].good, found[2].where })
+		assert.are.same({ false, 'nowhere.lua', 'io' }, { found[2].good, found[2].where, found[2].kind })
+		status, out = H.run('check', '--json', H.write(H.folder() .. '/p\xFF.lua', 'error "\\xFF\\0"'))
+		found = json.decode(out)
+		assert.are.same({ 1, 'error' }, { status, found[1].kind })
 	end)
 
 	it('ends scripts that do not', function()
@@ -122,12 +134,20 @@ describe('try', function()
 	end)
 
 	it('says what is wrong', function()
+		local out
 		local status, _, err = H.run('try', FLEETS .. 'iot/policy.lua', '--kind', 'raed')
 		assert.are.equal(2, status)
 		assert.is_truthy(err:find 'read', err)
 		status, _, err = H.run('try', FLEETS .. 'iot/policy.lua', '--kind', 'read', '--peer', 'anna')
 		assert.are.equal(1, status)
 		assert.is_truthy(err:find "'anna' is no key", err)
+		status, _, err = H.run('try', 'nowhere.lua', '--kind', 'read', '--json')
+		assert.are.equal(1, status)
+		assert.are.equal('io', json.decode(err).error.code)
+		local file = H.write(H.folder() .. '/policy.lua',
+			'return require "tidelock.policy".deny "no\\xFF\\0"')
+		status, out = H.run('try', file, '--kind', 'read', '--json')
+		assert.are.same({ 0, 'no\u{FFFD}\u{FFFD}' }, { status, json.decode(out).reason })
 		status, _, err = H.run('try', FLEETS .. 'family/rules.lua', '--kind', 'read')
 		assert.are.equal(1, status)
 		assert.is_truthy(err:find 'a policy is a preset', err)

@@ -177,6 +177,32 @@ describe('keyrings', function()
 		end
 	end)
 
+	it('are read once, and only so much of them', function()
+		local folder = H.folder()
+		H.write(folder .. '/fleet.keys', KEYS)
+		H.write(folder .. '/large.keys', ('# nobody\n'):rep(1000000))
+		H.write(folder .. '/other.keys', ('# nobody\n'):rep(1000000))
+		local function load(text)
+			return core.open('work', folder .. '/policy.lua', text)
+		end
+		assert(load [[local keyring = require 'tidelock.keyring'
+			local ring = keyring 'fleet.keys'
+			for _ = 1, 1000 do assert(keyring 'fleet.keys' == ring) end return 1]]):close()
+		local none, why = load "local k = require 'tidelock.keyring' k 'large.keys' k 'other.keys' return 1"
+		assert.is_nil(none)
+		assert.is_truthy(why.text:find('at most 16777216 bytes', 1, true), why.text)
+		H.write(folder .. '/tags.keys', key 'A' .. ' a ' .. (function()
+			local t = {}
+			for i = 1, 110000 do t[i] = 't' .. i end
+			return table.concat(t, ' ')
+		end)())
+		none, why = load "return require 'tidelock.keyring' 'tags.keys'"
+		assert.is_nil(none)
+		assert.is_truthy(why.text:find('at most 110,000 names and tags', 1, true), why.text)
+		local _, told = pcall(keyring, folder .. '/tags.keys')
+		assert.is_truthy(told:find('at most 110,000 names and tags', 1, true), told)
+	end)
+
 	it('name what was meant by a tag that nobody has', function()
 		local plain, cell = refusals(key 'A' .. ' annas', function(k) return k.anna end)
 		assert.is_truthy(plain:find('no device or tag called anna here; did you mean annas?', 1, true), plain)

@@ -164,26 +164,36 @@ describe('transport', function()
 
 	it('answers 500 when the server raises, and tells of it', function()
 		local task = require 'tidelock.task'
-		local told, before = {}, task.on_error
+		local told, before, runs = {}, task.on_error, 0
 		task.on_error = function(err) told[#told + 1] = tostring(err) end
 		local http <close> = assert(transport.http())
 		local server = assert(http:serve('127.0.0.1:0', function(request)
+			runs = runs + 1
 			if request.path == '/raise' then
 				error 'on purpose'
 			elseif request.path == '/odd' then
 				return { status = 42 }
 			elseif request.path == '/unknown' then
 				return { staus = 200 }
+			elseif request.path == '/control' then
+				return { content_type = 'text/plain\r\nx: y', body = 'x' }
+			elseif request.path == '/zero' then
+				return { content_type = 'text\0', body = 'x' }
+			elseif request.path == '/tab' then
+				return { content_type = '\t', body = 'x' }
+			elseif request.path == '/empty' then
+				return { content_type = '' }
 			end
 		end))
-		for _, path in ipairs { '/raise', '/odd', '/unknown', '/nothing' } do
+		for _, path in ipairs { '/raise', '/odd', '/unknown', '/nothing', '/control', '/zero', '/tab', '/empty' } do
 			assert.are.equal(500, assert(http:request { address = server:address(), path = path }).status)
 		end
 		task.on_error, task.failed = before, nil
-		assert.are.equal(4, #told)
+		assert.are.same({ 8, 8 }, { #told, runs })
 		assert.matches('on purpose', told[1])
 		assert.matches('between 200 and 599', told[2])
 		assert.matches("did you mean 'status'", told[3])
+		assert.matches('content type is one line of printable ASCII', told[5])
 	end)
 
 	it('leaves nothing of a request whose task is cancelled', function()

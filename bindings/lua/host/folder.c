@@ -26,6 +26,15 @@ static bool refuse_system(tlua_found *out)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+static bool refuse_length(size_t most, tlua_found *out)
+{
+	char why[128];
+
+	snprintf(why, sizeof why, "is too long: %s has at most %zu MiB",
+		most == TLUA_RING_MAX ? "a keyring" : "a script", most >> 20);
+	return refuse(out, why);
+}
+
 /* One byte more than allowed shows that it is too long. */
 static bool read_all(int fd, size_t most, tlua_found *out)
 {
@@ -43,7 +52,7 @@ static bool read_all(int fd, size_t most, tlua_found *out)
 			return true;
 		out->len += (size_t)got;
 		if (out->len > most)
-			return refuse(out, "is too long for what it is");
+			return refuse_length(most, out);
 		if (out->len == cap) {
 			char *more = realloc(out->text, cap *= 2);
 

@@ -55,7 +55,7 @@ static const char *const fields[] = {"kind", "peer", "keys", "name", "said_name"
 static void push_text(lua_State *L, tl_str text)
 {
 	if (text.ptr)
-		lua_pushlstring(L, text.ptr, text.len);
+		tlua_push_text(L, text);
 	else
 		lua_pushnil(L);
 }
@@ -132,18 +132,13 @@ static tlua_answer answer_of(lua_State *L)
 	return text[0] == 'u' ? TLUA_USUAL : text[0] == 'g' ? TLUA_GRANT : TLUA_DENY;
 }
 
-/* What fits, with whole characters. */
 static void copy_text(lua_State *L, int index, char *out, size_t size)
 {
-	size_t len = 0;
-	const char *text = lua_tolstring(L, index, &len);
+	tl_str text = {"", 0};
 
-	if (len >= size)
-		for (len = size - 1; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80; len--)
-			;
-	if (len > 0)
-		memcpy(out, text, len);
-	out[len] = 0;
+	if (!lua_isnil(L, index))
+		text.ptr = lua_tolstring(L, index, &text.len);
+	tlua_copy_part(out, size, text);
 }
 
 /* answer, reason, place, rate, page: the compiled policy has checked them. */

@@ -113,7 +113,7 @@ static tlua_end open_file(
 	script *s, const char *path, tlua_cell_options *options, bool policy, tlua_failure *why)
 {
 	tlua_found found = {0};
-	tlua_end end = TLUA_RAISED;
+	tlua_end end = TLUA_UNREADABLE;
 
 	snprintf(found.name, sizeof found.name, "%s", options->name);
 	if (tlua_folder_read(path, TLUA_FILE_MAX, &found)) {
@@ -122,8 +122,10 @@ static tlua_end open_file(
 		free(found.text);
 	} else {
 		*why = (tlua_failure){.end = end};
-		snprintf(why->where, sizeof why->where, "%s", options->name);
-		snprintf(why->text, sizeof why->text, "%s", found.problem);
+		tlua_copy_part(why->where, sizeof why->where,
+			(tl_str){options->name, strlen(options->name)});
+		tlua_copy_part(why->text, sizeof why->text,
+			(tl_str){found.problem, strlen(found.problem)});
 	}
 	return end;
 }

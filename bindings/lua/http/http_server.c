@@ -189,6 +189,17 @@ static int request_question(lua_State *L)
 	return 1;
 }
 
+/* A header's value, as others let it pass. */
+static bool is_header(const char *text)
+{
+	if (!*text)
+		return false;
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			return false;
+	return true;
+}
+
 /* answer{ status =, content_type =, body = } */
 static int request_answer(lua_State *L)
 {
@@ -203,6 +214,10 @@ static int request_answer(lua_State *L)
 	luaL_argcheck(L, status >= 200 && status <= 599, 2, "a status is between 200 and 599");
 	if (!tlua_option_text(L, 2, "content_type", &content_type))
 		return tlua_fail(L);
+	if (content_type && !is_header(content_type))
+		return tlua_ok(L, tl_error_set(TL_E_BAD_ARGUMENT,
+					  "a content type is one line of printable ASCII, as "
+					  "'text/plain'"));
 	return tlua_ok(L, answer(r, (int)status, content_type, tlua__option_body(L, 2)));
 }
 

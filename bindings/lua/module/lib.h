@@ -9,7 +9,7 @@
 #include <lualib.h>
 #include <tidelock/lua.h>
 #include <tidelock/tidelock.h>
-#include "script/distance.h"
+#include "script/words.h"
 #include "module/misuse.h"
 
 /* --- results ---------------------------------------------------------------------------------- */

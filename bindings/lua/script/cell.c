@@ -60,6 +60,8 @@ static tlua_end run(tlua_cell *cell, tlua_profile profile, int arguments, const 
 
 	tlua_limits_begin(cell, profile);
 	status = lua_pcall(cell->L, arguments, 0, HANDLER);
+	tlua_limits_end(cell);
+	cell->requires = 0;
 	cell->lazy = NULL;
 	cell->lazy_object = NULL;
 	if (status != LUA_OK || cell->end != TLUA_FINE)
@@ -167,6 +169,7 @@ static int load_file(lua_State *L)
 	tlua_cell *cell = tlua_cell_of(L);
 
 	lua_settop(L, 0);
+	tlua_measure(L);
 	tlua_env_environment(L, options);
 	tlua_compile(L, cell->name, options->source);
 	lua_call(L, 0, 1);
@@ -195,6 +198,7 @@ static tlua_cell *new_cell(const tlua_cell_options *options)
 	cell->pooled = options->unpooled ? 0 : TLUA_POOL_MAX;
 	cell->memory = limits.memory;
 	cell->string = limits.string;
+	cell->step = TLUA_STEP;
 	return cell;
 }
 

@@ -13,13 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <tidelock/log.h>
+#include "script/words.h"
 
 typedef struct tlua_cell tlua_cell;
 
 /* Limits of a call. Memory and the longest string are those of the profile that a cell was opened
  * with; TLUA_DECIDE or TLUA_WORK. */
 typedef enum tlua_profile {
-	TLUA_DECIDE,  /* policies: 4 MiB, strings of 16 KiB; 100,000 units, 5 ms of CPU */
+	TLUA_DECIDE,  /* policies: 4 MiB, strings of 16 KiB; 100,000 units, 5 ms of CPU; a table
+		       * grows to 2,048 keys beside its list, elsewhere to 16,384 */
 	TLUA_WORK,    /* rules and gates: 32 MiB, 1 MiB; 5,000,000 units, 100 ms */
 	TLUA_OBSERVE, /* observers: 500,000 units, 20 ms */
 	TLUA_LOAD     /* loading a file: 5,000,000 units, 200 ms */
@@ -27,6 +29,7 @@ typedef enum tlua_profile {
 
 typedef struct tlua_limits {
 	size_t memory, string; /* bytes; 0 where the profile a cell was opened with counts */
+	size_t keys;           /* that a table has beside its list */
 	uint64_t units;
 	int64_t cpu_ms;
 } tlua_limits;
@@ -41,10 +44,12 @@ typedef enum tlua_end {
 	TLUA_NO_TIME,     /* over its CPU time */
 	TLUA_NO_MEMORY,   /* over the memory of the cell, or the process has none */
 	TLUA_LONG_STRING, /* a string over the limit */
+	TLUA_LARGE_TABLE, /* a table with too many keys beside its list */
+	TLUA_UNREADABLE,  /* its file cannot be read (noted by the caller) */
 	TLUA_NONSENSE     /* it answered what is no answer (noted by the caller) */
 } tlua_end;
 
-/* "fine" "error" "units" "cpu" "memory" "string" "nonsense". */
+/* "fine" "error" "units" "cpu" "memory" "string" "table" "io" "nonsense". */
 const char *tlua_end_name(tlua_end end);
 
 #define TLUA_WHERE_MAX     96
@@ -54,7 +59,7 @@ const char *tlua_end_name(tlua_end end);
 #define TLUA_PLACES_KEPT   100
 #define TLUA_FILES_MAX     64
 #define TLUA_FILE_MAX      (1 << 20)  /* bytes of a script file */
-#define TLUA_RING_MAX      (16 << 20) /* bytes of a keyring file */
+#define TLUA_RING_MAX      (16 << 20) /* bytes of the keyring files of a script */
 #define TLUA_DEPTH_MAX     32         /* of plain data */
 #define TLUA_DATA_MAX      (1 << 20)  /* bytes of plain data */
 #define TLUA_LINES_MAX     100        /* that a cell logs in a second */
@@ -160,6 +165,8 @@ typedef struct tlua_lazy {
 /* For tlua_call.push: pushes the object. One at a time in a cell; when the call has ended, reading
  * a field raises. *lazy must live as long as the call. */
 void tlua_push_lazy(lua_State *L, const tlua_lazy *lazy);
+/* For whoever pushes a text of others into a cell: as lua_pushlstring. */
+void tlua_push_text(lua_State *L, tl_str text);
 
 /* --- plain data ------------------------------------------------------------------------------- */
 
@@ -169,6 +176,7 @@ typedef struct tlua_data {
 	char *bytes;
 	size_t len, cap;
 	bool charged; /* what is taken costs units: for the results of a call */
+	bool zeros;   /* a text in it holds a zero byte */
 } tlua_data;
 
 /* Appends the value at `index`. Raises, with the place in the value, where it is not plain, deeper

@@ -8,9 +8,10 @@
 #include "script/cell.h"
 #include "script/ring.h"
 
-#define TLUA_STEP    1000           /* instructions between two looks of the hook */
-#define TLUA_RESULTS 1000           /* values that a function may return at once */
-#define TLUA_OWN     "tidelock.own" /* in the registry: the environment of the library's halves */
+#define TLUA_STEP          1000           /* instructions between two looks of the hook, mostly */
+#define TLUA_REQUIRE_DEPTH 32             /* modules within modules */
+#define TLUA_RESULTS       1000           /* values that a function may return at once */
+#define TLUA_OWN           "tidelock.own" /* in the registry: the environment of the library's halves */
 
 typedef struct tlua_failures {
 	tlua_failure kept[TLUA_FAILURES_KEPT]; /* a ring: number N lies at (N - 1) % KEPT */
@@ -43,13 +44,20 @@ struct tlua_cell {
 	void *ud;
 	size_t pooled; /* blocks up to so many bytes are the pool's; 0: none are */
 	/* memory */
-	size_t memory, string; /* limits */
-	size_t used, peak;
+	size_t memory, string, keys; /* limits */
+	size_t used, peak;           /* what the system gave */
+	size_t node, measured;       /* bytes of a key of tables; while that is measured */
+	size_t largest, longest;     /* keys of a table, bytes of a text, that there ever were */
+	bool zeros;                  /* texts may hold zero bytes: comparing them is slow */
+	bool full;                   /* the pool had no room at first */
 	tlua_pool pool;
 	tlua_end refused; /* why the allocator said no the last time */
 	bool choked;      /* nothing grows any more until the call has ended */
 	/* the call */
 	tlua_profile profile;
+	int step;         /* instructions between two looks of the hook */
+	unsigned watched; /* calls whose clock runs from their beginning */
+	int64_t tick;     /* when it began */
 	uint64_t units, budget, unlooked;
 	int64_t cpu_from, cpu_limit; /* nanoseconds; from -1: not looked yet */
 	tlua_end end;                /* by a limit */
@@ -61,6 +69,9 @@ struct tlua_cell {
 	/* files and lines */
 	unsigned files;
 	tlua_ring *rings;
+	size_t ring_bytes;                                  /* of their files */
+	char requiring[TLUA_REQUIRE_DEPTH][TLUA_WHERE_MAX]; /* modules that are being loaded */
+	unsigned requires;
 	int64_t second;
 	unsigned lines, left_out;
 	int value; /* reference */
@@ -76,17 +87,28 @@ static inline tlua_cell *tlua_cell_of(lua_State *L)
 
 void *tlua_cell_allocate(void *ud, void *old, size_t old_size, size_t size); /* of lua_newstate */
 void tlua_limits_begin(tlua_cell *cell, tlua_profile profile);
+/* The last look at the clock. */
+void tlua_limits_end(tlua_cell *cell);
+/* How large the parts of tables are here; before the first script. */
+void tlua_measure(lua_State *L);
+/* From now on texts may hold zero bytes. */
+void tlua_heed_zeros(lua_State *L);
 /* Ends the call; does not return. */
 int tlua_stop(lua_State *L, tlua_end end);
+int tlua_stop_full(lua_State *L); /* after LUA_ERRMEM, whatever was refused */
 /* Takes units before the work is done that they stand for; raises over the budget. */
 void tlua_charge(lua_State *L, uint64_t units);
 /* The same for bytes that are read or written: a unit for 16 of them. */
 void tlua_charge_bytes(lua_State *L, size_t bytes);
+/* The same for a text of so many bytes that is compared with another one. */
+void tlua_charge_compared(lua_State *L, size_t bytes);
 /* Before a string of this length is made. */
 void tlua_charge_string(lua_State *L, size_t len);
 /* Work that cannot be told beforehand, at most as much as the cell has memory: lets the clock be
  * looked at sooner. */
 void tlua_charge_unknown(lua_State *L);
+/* Looks at the clock. */
+void tlua_look(lua_State *L);
 /* Around work of the host's own, as reading files: its CPU time is not the script's. */
 int64_t tlua_aside(void);
 void tlua_back(lua_State *L, int64_t from);
@@ -104,8 +126,6 @@ void tlua_pool_close(tlua_cell *cell);
 
 /* --- failures (failures.c) -------------------------------------------------------------------- */
 
-/* Copies what fits. */
-void tlua_copy_text(char *out, size_t size, const char *text);
 /* Notes the failure of the call that has just ended with this value on top of the stack. */
 tlua_end tlua_failed(tlua_cell *cell, int status, const tlua_call *call, tlua_failure *why);
 
@@ -137,8 +157,16 @@ int tlua_format(lua_State *L); /* format.c */
 int tlua_print(lua_State *L);  /* say.c */
 /* Replaces the value at `index` by its text. Addresses are not shown: "(a table)". */
 const char *tlua_show(lua_State *L, int index, size_t *len);
-/* The nearest key of the table at `names` to this word; NULL: none is near. It lives in the table.
- */
+/* The nearest of names to a word: `best` is NULL where none is near. */
+typedef struct tlua_near {
+	const char *word, *best;
+	size_t least;
+} tlua_near;
+tlua_near tlua_near_to(const char *word);
+void tlua_near_try(lua_State *L, tlua_near *near, const char *name);
+/* "there is no WHAT KEY here", and what may have been meant. */
+void tlua_raise_near(lua_State *L, const char *what, const tlua_near *near);
+/* The nearest key of the table at `names`; it lives in the table. */
 const char *tlua_nearest(lua_State *L, const char *word, int names);
 
 /* Modules that a cell has in C, pushed as `require` gives them; false: pushes nothing. */
@@ -153,7 +181,5 @@ void tlua_find(lua_State *L, tlua_wanted wanted, const char *name, tlua_found *o
 /* Pushes the function of a text, named so in errors; raises, with the name, for what is no script.
  */
 void tlua_compile(lua_State *L, const char *name, tl_str text);
-/* The length of the character at `at` and its code point; 0: no UTF-8. */
-size_t tlua_utf8_decode(const char *at, const char *end, uint32_t *code);
 
 #endif

@@ -55,6 +55,7 @@ static void take_text(lua_State *L, int index, tlua_data *out)
 	size_t len;
 	const char *text = lua_tolstring(L, index, &len);
 
+	out->zeros = out->zeros || memchr(text, 0, len);
 	append_tag(L, out, TEXT);
 	append(L, out, &len, sizeof len);
 	append(L, out, text, len);
@@ -192,6 +193,8 @@ int tlua_exchange_push(lua_State *L, void *ud)
 	const tlua_exchange *exchange = ud;
 
 	tlua_charge_bytes(L, exchange->arguments->len);
+	if (exchange->arguments->zeros)
+		tlua_heed_zeros(L);
 	return tlua_data_push(L, exchange->arguments);
 }
 

@@ -26,7 +26,7 @@ static int digit_of(char c)
 
 static const char *skip_space(const char *at, const char *end)
 {
-	while (at < end && strchr(" \f\n\r\t\v", *at))
+	while (at < end && *at && strchr(" \f\n\r\t\v", *at))
 		at++;
 	return at;
 }
@@ -95,7 +95,7 @@ static int env_select(lua_State *L)
 	lua_Integer n;
 
 	tlua_charge(L, (uint64_t)count);
-	if (lua_type(L, 1) == LUA_TSTRING && strcmp(lua_tostring(L, 1), "#") == 0) {
+	if (lua_type(L, 1) == LUA_TSTRING && lua_tostring(L, 1)[0] == '#') {
 		lua_pushinteger(L, count - 1);
 		return 1;
 	}
@@ -144,6 +144,7 @@ static int env_error(lua_State *L)
 static int env_pcall(lua_State *L)
 {
 	tlua_cell *cell = tlua_cell_of(L);
+	unsigned requires = cell->requires;
 	int status;
 
 	luaL_checkany(L, 1);
@@ -154,9 +155,10 @@ static int env_pcall(lua_State *L)
 	if (cell->end != TLUA_FINE)
 		tlua_stop(L, cell->end);
 	if (status == LUA_ERRMEM)
-		tlua_stop(L, cell->refused == TLUA_FINE ? TLUA_NO_MEMORY : cell->refused);
+		tlua_stop_full(L);
 	if (status == LUA_OK)
 		return lua_gettop(L);
+	cell->requires = requires;
 	lua_pushboolean(L, false);
 	lua_insert(L, -2);
 	return 2;
@@ -168,11 +170,11 @@ static void set_me(lua_State *L, const tlua_cell_options *options)
 {
 	lua_createtable(L, 0, 2);
 	if (options->me_name.ptr) {
-		lua_pushlstring(L, options->me_name.ptr, options->me_name.len);
+		tlua_push_text(L, options->me_name);
 		lua_setfield(L, -2, "name");
 	}
 	if (options->me_key.ptr) {
-		lua_pushlstring(L, options->me_key.ptr, options->me_key.len);
+		tlua_push_text(L, options->me_key);
 		lua_setfield(L, -2, "key");
 	}
 	lua_setfield(L, -2, "me");

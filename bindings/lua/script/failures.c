@@ -6,22 +6,9 @@
 const char *tlua_end_name(tlua_end end)
 {
 	static const char *const names[] = {
-		"fine", "error", "units", "cpu", "memory", "string", "nonsense"};
+		"fine", "error", "units", "cpu", "memory", "string", "table", "io", "nonsense"};
 
 	return names[end];
-}
-
-void tlua_copy_text(char *out, size_t size, const char *text)
-{
-	size_t len = strlen(text);
-
-	if (len >= size) { /* not in the middle of a character */
-		len = size - 1;
-		while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
-			len--;
-	}
-	memcpy(out, text, len);
-	out[len] = 0;
 }
 
 /* --- keeping ---------------------------------------------------------------------------------- */
@@ -111,28 +98,31 @@ static void blame_said(tlua_cell *cell, const char *text)
 
 	if (len == 0 || len >= sizeof cell->where)
 		return;
-	memcpy(cell->where, text, len);
-	cell->where[len] = 0;
+	tlua_copy_part(cell->where, sizeof cell->where, (tl_str){text, len});
 }
 
 /* The error value on top: only strings are shown, and nothing is asked to show itself. */
 static void tell_raised(tlua_cell *cell, tlua_failure *failure)
 {
-	const char *text = lua_type(cell->L, -1) == LUA_TSTRING ? lua_tostring(cell->L, -1) : NULL;
+	tl_str text = {NULL, 0};
 	size_t len;
 
-	if (text && cell->loading)
-		blame_said(cell, text);
+	if (lua_type(cell->L, -1) == LUA_TSTRING)
+		text.ptr = lua_tolstring(cell->L, -1, &text.len);
+	if (text.ptr && cell->loading)
+		blame_said(cell, text.ptr);
 	if (cell->where[0] == 0)
 		tlua_copy_text(cell->where, sizeof cell->where, cell->name);
 	len = strlen(cell->where);
-	if (!text)
-		snprintf(failure->text, sizeof failure->text, "(a %s)", luaL_typename(cell->L, -1));
-	else if (len > 0 && strncmp(text, cell->where, len) == 0 &&
-		 strncmp(text + len, ": ", 2) == 0)
-		tlua_copy_text(failure->text, sizeof failure->text, text + len + 2);
+	if (text.ptr && len > 0 && strncmp(text.ptr, cell->where, len) == 0 &&
+		strncmp(text.ptr + len, ": ", 2) == 0) {
+		text.ptr += len + 2;
+		text.len -= len + 2;
+	}
+	if (text.ptr)
+		tlua_copy_part(failure->text, sizeof failure->text, text);
 	else
-		tlua_copy_text(failure->text, sizeof failure->text, text);
+		snprintf(failure->text, sizeof failure->text, "(a %s)", luaL_typename(cell->L, -1));
 }
 
 static void tell_limit(tlua_cell *cell, tlua_failure *failure)
@@ -150,6 +140,11 @@ static void tell_limit(tlua_cell *cell, tlua_failure *failure)
 		snprintf(out, size,
 			"a string may have %zu bytes here, and one was to become longer",
 			cell->string);
+	else if (failure->end == TLUA_LARGE_TABLE)
+		snprintf(out, size,
+			"a table may grow to %zu keys beside its list here, and one was to have "
+			"more",
+			cell->keys);
 	else
 		snprintf(out, size, "not enough memory: this script may hold %zu MiB",
 			cell->memory >> 20);
@@ -169,8 +164,12 @@ tlua_end tlua_failed(tlua_cell *cell, int status, const tlua_call *call, tlua_fa
 	}
 	tlua_copy_text(
 		failure.where, sizeof failure.where, cell->where[0] ? cell->where : cell->name);
-	if (call && call->describe)
-		call->describe(call->ud, failure.input, sizeof failure.input);
+	if (call && call->describe) {
+		char input[TLUA_INPUT_MAX] = "";
+
+		call->describe(call->ud, input, sizeof input);
+		tlua_copy_text(failure.input, sizeof failure.input, input);
+	}
 	keep(cell, &failure, why);
 	return failure.end;
 }

@@ -170,6 +170,6 @@ int tlua_format(lua_State *L)
 		else
 			at = add_argument(&b, at, ++arg);
 	}
-	lua_pushlstring(L, b.bytes, b.len);
+	tlua_push_text(L, (tl_str){b.bytes, b.len});
 	return 1;
 }

@@ -2,10 +2,12 @@
  * named or tagged so, set[key] is true for those in it. */
 #include "script/cell_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* In the registry: the two metatables. */
+/* In the registry: the rings by the names of their files, and the two metatables. */
+#define RINGS     "tidelock.keyrings"
 #define RING_TYPE "tidelock.keyring"
 #define SET_TYPE  "tidelock.keys"
 
@@ -44,15 +46,12 @@ static void push_type(lua_State *L, const char *type, lua_CFunction index)
 /* Raises for a tag that nobody has. */
 static void raise_unknown(lua_State *L, const tlua_ring *ring, const char *tag)
 {
+	tlua_near near = tlua_near_to(tag);
 	const char *name;
 
-	lua_newtable(L);
-	for (size_t i = 0; (name = tlua_ring_name(ring, i)); i++) {
-		tlua_charge(L, 1);
-		lua_pushboolean(L, true);
-		lua_setfield(L, -2, name);
-	}
-	tlua_raise_unknown(L, "device or tag called ", tag, lua_gettop(L));
+	for (size_t i = 0; (name = tlua_ring_name(ring, i)); i++)
+		tlua_near_try(L, &near, name);
+	tlua_raise_near(L, "device or tag called ", &near);
 }
 
 /* The user value keeps the sets, so that the same name gives the same set. */
@@ -80,32 +79,55 @@ static int ring_index(lua_State *L)
 	return 1;
 }
 
-int tlua_keyring(lua_State *L)
+/* The ring of this file is the cell's from now on; raises where there is none. */
+static tlua_ring *read_ring(lua_State *L, const char *name)
 {
 	tlua_cell *cell = tlua_cell_of(L);
-	const char *name = luaL_checkstring(L, 1);
-	tlua_ring *ring;
+	tlua_ring *ring = NULL;
 	tlua_found found;
 	int64_t from;
-	handle *h;
 
-	lua_settop(L, 1);
-	h = lua_newuserdatauv(L, sizeof *h, 1);
-	lua_newtable(L);
-	lua_setiuservalue(L, 2, 1);
-	push_type(L, RING_TYPE, ring_index);
 	tlua_find(L, TLUA_RING, name, &found);
-	from = tlua_aside();
-	ring = tlua_ring_read(
-		name, (tl_str){found.text, found.len}, found.problem, sizeof found.problem);
+	cell->ring_bytes += found.len;
+	from = tlua_aside(); /* so much, once */
+	if (cell->ring_bytes <= TLUA_RING_MAX)
+		ring = tlua_ring_read(
+			name, (tl_str){found.text, found.len}, found.problem, sizeof found.problem);
+	else
+		snprintf(found.problem, sizeof found.problem,
+			"the keyrings of a script have at most %d bytes, and with '%s' they have "
+			"more",
+			TLUA_RING_MAX, name);
 	tlua_back(L, from);
 	free(found.text);
 	if (!ring)
-		return luaL_error(L, "%s", found.problem);
-	h->ring = ring;
+		luaL_error(L, "%s", found.problem);
 	tlua_ring_chain(ring, cell->rings);
 	cell->rings = ring;
-	lua_setmetatable(L, 2);
+	return ring;
+}
+
+/* The same file gives the same ring. */
+int tlua_keyring(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	handle *h;
+
+	lua_settop(L, 1);
+	tlua_charge(L, 10);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, RINGS);
+	lua_pushvalue(L, 1);
+	if (lua_rawget(L, 2) != LUA_TNIL)
+		return 1;
+	h = lua_newuserdatauv(L, sizeof *h, 1);
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, 1);
+	push_type(L, RING_TYPE, ring_index);
+	h->ring = read_ring(L, name);
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 2);
 	return 1;
 }
 

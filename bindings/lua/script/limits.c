@@ -11,14 +11,21 @@
  * whose work is as large as what they allocate. */
 #define LARGE_BLOCK  256
 #define BYTES_A_UNIT 16
+/* Where zeros are about, comparing two texts takes as long as so many bytes of it are instructions;
+ * where tables are large, so many keys of them. */
+#define BYTES_A_STEP 128
+#define KEYS_A_STEP  1024
+/* Calls whose clock is looked at from their first moment, after one that took long. */
+#define WATCHED_CALLS 100
+#define MEASURED_KEYS 64
 
 tlua_limits tlua_profile_limits(tlua_profile profile)
 {
 	static const tlua_limits limits[] = {
-		[TLUA_DECIDE] = {4 << 20, 16 << 10, 100000, 5},
-		[TLUA_WORK] = {32 << 20, 1 << 20, 5000000, 100},
-		[TLUA_OBSERVE] = {0, 0, 500000, 20},
-		[TLUA_LOAD] = {0, 0, 5000000, 200},
+		[TLUA_DECIDE] = {4 << 20, 16 << 10, 2048, 100000, 5},
+		[TLUA_WORK] = {32 << 20, 1 << 20, 16384, 5000000, 100},
+		[TLUA_OBSERVE] = {0, 0, 16384, 500000, 20},
+		[TLUA_LOAD] = {0, 0, 16384, 5000000, 200},
 	};
 
 	return limits[profile];
@@ -31,6 +38,15 @@ static int64_t cpu_now(void)
 	struct timespec now = {0, 0};
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Wall time in steps of some milliseconds, for next to nothing. */
+static int64_t tick_now(void)
+{
+	struct timespec now = {0, 0};
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
@@ -115,6 +131,13 @@ int tlua_stop(lua_State *L, tlua_end end)
 	return lua_error(L);
 }
 
+int tlua_stop_full(lua_State *L)
+{
+	tlua_end refused = tlua_cell_of(L)->refused;
+
+	return tlua_stop(L, refused == TLUA_FINE ? TLUA_NO_MEMORY : refused);
+}
+
 /* --- units ------------------------------------------------------------------------------------ */
 
 void tlua_limits_begin(tlua_cell *cell, tlua_profile profile)
@@ -124,13 +147,27 @@ void tlua_limits_begin(tlua_cell *cell, tlua_profile profile)
 	cell->profile = profile;
 	cell->units = cell->unlooked = 0;
 	cell->budget = limits.units;
+	cell->keys = limits.keys;
 	cell->cpu_limit = limits.cpu_ms * 1000000;
-	cell->cpu_from = profile == TLUA_DECIDE ? -1 : cpu_now();
+	cell->cpu_from = profile == TLUA_DECIDE && cell->watched == 0 ? -1 : cpu_now();
+	cell->watched -= cell->watched > 0;
+	cell->tick = tick_now();
 	cell->end = cell->refused = TLUA_FINE;
 	cell->choked = false;
 	cell->where[0] = 0;
 	cell->peak = cell->used;
-	lua_sethook(cell->L, on_count, LUA_MASKCOUNT, TLUA_STEP);
+	lua_sethook(cell->L, on_count, LUA_MASKCOUNT, cell->step);
+}
+
+/* What took long between two looks, or before the first, is noticed here. Whose clock was never
+ * looked at, and who took longer than a tick, is watched from the next call on: this thread may
+ * have waited for others. */
+void tlua_limits_end(tlua_cell *cell)
+{
+	if (cell->end == TLUA_FINE && cell->cpu_from >= 0 && out_of_time(cell))
+		cell->end = TLUA_NO_TIME;
+	else if (cell->cpu_from < 0 && tick_now() - cell->tick >= cell->cpu_limit)
+		cell->watched = WATCHED_CALLS;
 }
 
 static void spend(tlua_cell *cell, uint64_t units)
@@ -148,7 +185,7 @@ static void check(lua_State *L, tlua_cell *cell)
 		tlua_stop(L, cell->end);
 	if (cell->units > cell->budget)
 		tlua_stop(L, TLUA_NO_UNITS);
-	if (cell->unlooked >= TLUA_STEP && out_of_time(cell))
+	if (cell->unlooked >= (uint64_t)cell->step && out_of_time(cell))
 		tlua_stop(L, TLUA_NO_TIME);
 }
 
@@ -158,7 +195,7 @@ static void on_count(lua_State *L, lua_Debug *ar)
 
 	(void)ar;
 	if (cell->end == TLUA_FINE)
-		spend(cell, TLUA_STEP);
+		spend(cell, (uint64_t)cell->step);
 	check(L, cell);
 	if (cell->used > cell->memory / 2)
 		tlua_note_where(
@@ -178,11 +215,24 @@ void tlua_charge_bytes(lua_State *L, size_t bytes)
 	tlua_charge(L, 1 + bytes / BYTES_A_UNIT);
 }
 
+void tlua_charge_compared(lua_State *L, size_t bytes)
+{
+	tlua_charge(L, 1 + (tlua_cell_of(L)->zeros ? bytes : bytes / BYTES_A_UNIT));
+}
+
 void tlua_charge_string(lua_State *L, size_t len)
 {
 	tlua_charge_bytes(L, len);
 	if (len > tlua_cell_of(L)->string)
 		tlua_stop(L, TLUA_LONG_STRING);
+}
+
+void tlua_look(lua_State *L)
+{
+	tlua_cell *cell = tlua_cell_of(L);
+
+	cell->unlooked += (uint64_t)cell->step;
+	check(L, cell);
 }
 
 void tlua_charge_unknown(lua_State *L)
@@ -191,6 +241,56 @@ void tlua_charge_unknown(lua_State *L)
 
 	cell->unlooked += cell->used / 4096;
 	check(L, cell);
+}
+
+/* --- instructions that take long -------------------------------------------------------------- */
+
+/* Fewer of them between two looks. */
+static void heed(tlua_cell *cell)
+{
+	size_t texts = cell->zeros ? cell->longest / BYTES_A_STEP : 0;
+	size_t tables = cell->largest / KEYS_A_STEP, weight = texts > tables ? texts : tables;
+	int step = weight == 0 ? TLUA_STEP : weight < TLUA_STEP ? TLUA_STEP / (int)weight : 1;
+
+	if (step >= cell->step)
+		return;
+	cell->step = step;
+	if (cell->L && cell->budget > 0 && cell->end == TLUA_FINE)
+		lua_sethook(cell->L, on_count, LUA_MASKCOUNT, step);
+}
+
+void tlua_heed_zeros(lua_State *L)
+{
+	tlua_cell *cell = tlua_cell_of(L);
+
+	cell->zeros = true;
+	heed(cell);
+}
+
+void tlua_push_text(lua_State *L, tl_str text)
+{
+	if (text.len > 0 && memchr(text.ptr, 0, text.len))
+		tlua_heed_zeros(L);
+	lua_pushlstring(L, text.ptr, text.len);
+}
+
+/* The keys that a table has beside its list are one block of nodes, a power of two. How large one
+ * is, is seen at the first. A list that is made with just so many places is taken for one. */
+static size_t keys_of(const tlua_cell *cell, size_t size)
+{
+	size_t count = cell->node ? size / cell->node : 0;
+
+	return count > 0 && size % cell->node == 0 && (count & (count - 1)) == 0 ? count : 0;
+}
+
+void tlua_measure(lua_State *L)
+{
+	tlua_cell *cell = tlua_cell_of(L);
+
+	cell->measured = 0;
+	lua_createtable(L, 0, MEASURED_KEYS);
+	cell->node = cell->measured / MEASURED_KEYS;
+	lua_pop(L, 1);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -210,17 +310,26 @@ static void refuse(tlua_cell *cell, tlua_end why, bool object)
 	}
 }
 
-static bool may_grow(tlua_cell *cell, size_t before, size_t size, bool string, bool object)
+/* `made` is what Lua says of a new block: the type of an object, 0 for parts of one. */
+static bool may_make(tlua_cell *cell, size_t made, size_t size)
 {
-	if (cell->choked)
+	size_t keys = made == 0 ? keys_of(cell, size) : 0;
+
+	if (made == LUA_TSTRING && size > cell->string + STRING_HEAD) {
+		refuse(cell, TLUA_LONG_STRING, true);
 		return false;
-	if (string && size > cell->string + STRING_HEAD)
-		refuse(cell, TLUA_LONG_STRING, object);
-	else if (cell->used - before + size > cell->memory)
-		refuse(cell, TLUA_NO_MEMORY, object);
-	else
-		return true;
-	return false;
+	}
+	if (keys > cell->keys) {
+		refuse(cell, TLUA_LARGE_TABLE, true);
+		return false;
+	}
+	cell->measured = made == 0 ? size : cell->measured;
+	if (keys > cell->largest || (made == LUA_TSTRING && size > cell->longest)) {
+		cell->largest = keys > cell->largest ? keys : cell->largest;
+		cell->longest = made == LUA_TSTRING ? size : cell->longest;
+		heed(cell);
+	}
+	return true;
 }
 
 /* The next instruction raises when the block was more than there was to spend. */
@@ -242,21 +351,22 @@ void *tlua_cell_allocate(void *ud, void *old, size_t old_size, size_t size)
 	if (size == 0) {
 		if (old)
 			tlua_pool_release(cell, old, before);
-		cell->used -= before;
 		return NULL;
 	}
-	if (size > before && !may_grow(cell, before, size, !old && old_size == LUA_TSTRING, !old))
+	if (size > before && (cell->choked || (!old && !may_make(cell, old_size, size))))
 		return NULL;
+	cell->full = false;
 	block = tlua_pool_resize(cell, old, before, size);
+	if (cell->full)
+		refuse(cell, TLUA_NO_MEMORY, !old);
 	if (!block && size <= before && size > cell->pooled)
 		block = old; /* that is large enough; one that is to become a small one is not told
 				from those */
 	if (!block) {
-		cell->refused = TLUA_NO_MEMORY;
+		if (cell->refused == TLUA_FINE)
+			cell->refused = TLUA_NO_MEMORY;
 		return NULL;
 	}
-	cell->used = cell->used - before + size;
-	cell->peak = cell->used > cell->peak ? cell->used : cell->peak;
 	if (size > before && size >= LARGE_BLOCK)
 		charge_block(cell, size);
 	return block;

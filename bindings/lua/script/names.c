@@ -1,7 +1,7 @@
 /* How values are shown, and names that are not there. */
 #include <string.h>
 #include "script/cell_impl.h"
-#include "script/distance.h"
+#include "script/words.h"
 
 /* --- values as texts -------------------------------------------------------------------------- */
 
@@ -23,38 +23,60 @@ const char *tlua_show(lua_State *L, int index, size_t *len)
 
 /* --- names that are not there ----------------------------------------------------------------- */
 
-const char *tlua_nearest(lua_State *L, const char *word, int names)
+tlua_near tlua_near_to(const char *word)
 {
 	size_t len = strlen(word), least = (len / 2 > 2 ? len / 2 : 2) + 1;
-	const char *best = NULL;
 
-	least = len < least ? len : least;
+	return (tlua_near){word, NULL, len < least ? len : least};
+}
+
+void tlua_near_try(lua_State *L, tlua_near *near, const char *name)
+{
+	size_t distance;
+
+	tlua_charge(L, 20);
+	distance = tlua_distance(near->word, name);
+	if (distance < near->least ||
+		(distance == near->least && near->best && strcmp(name, near->best) < 0)) {
+		near->least = distance;
+		near->best = name;
+	}
+}
+
+static tlua_near nearest(lua_State *L, const char *word, int names)
+{
+	tlua_near near = tlua_near_to(word);
+
 	names = lua_absindex(L, names);
 	lua_pushnil(L);
 	while (lua_next(L, names)) {
 		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
-		size_t distance;
 
 		lua_pop(L, 1);
-		tlua_charge(L, 20);
-		if (!name)
-			continue;
-		distance = tlua_distance(word, name);
-		if (distance < least || (distance == least && best && strcmp(name, best) < 0)) {
-			least = distance;
-			best = name;
-		}
+		if (name)
+			tlua_near_try(L, &near, name);
 	}
-	return best;
+	return near;
+}
+
+const char *tlua_nearest(lua_State *L, const char *word, int names)
+{
+	return nearest(L, word, names).best;
+}
+
+void tlua_raise_near(lua_State *L, const char *what, const tlua_near *near)
+{
+	if (near->best)
+		luaL_error(
+			L, "there is no %s%s here; did you mean %s?", what, near->word, near->best);
+	luaL_error(L, "there is no %s%s here", what, near->word);
 }
 
 void tlua_raise_unknown(lua_State *L, const char *what, const char *key, int names)
 {
-	const char *near = tlua_nearest(L, key, names);
+	tlua_near near = nearest(L, key, names);
 
-	if (near)
-		luaL_error(L, "there is no %s%s here; did you mean %s?", what, key, near);
-	luaL_error(L, "there is no %s%s here", what, key);
+	tlua_raise_near(L, what, &near);
 }
 
 /* __index of a table of names; the first upvalue is what they belong to ("string."). */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the registry: what was required, by name; `false` while it is being loaded. */
+/* In the registry: what was required, by name. */
 #define LOADED "tidelock.loaded"
 
 static int compile_found(lua_State *L)
@@ -19,7 +19,6 @@ static int compile_found(lua_State *L)
  * library's. */
 static bool push_file(lua_State *L, const char *name)
 {
-	tlua_cell *cell = tlua_cell_of(L);
 	tlua_found found;
 	int status;
 
@@ -29,8 +28,8 @@ static bool push_file(lua_State *L, const char *name)
 	status = lua_pcall(L, 1, 1, 0);
 	if (!found.ours)
 		free(found.text);
-	if (status == LUA_ERRMEM && cell->end == TLUA_FINE)
-		tlua_stop(L, cell->refused == TLUA_FINE ? TLUA_NO_MEMORY : cell->refused);
+	if (status == LUA_ERRMEM && tlua_cell_of(L)->end == TLUA_FINE)
+		tlua_stop_full(L);
 	if (status != LUA_OK)
 		lua_error(L);
 	if (found.ours) {
@@ -80,6 +79,23 @@ static void load_module(lua_State *L, const char *name)
 		luaL_error(L, "'%s' returns nothing", name);
 }
 
+/* What is being loaded is known until it is there, or until whoever catches its error
+ * (environment.c).
+ */
+static void begin(lua_State *L, const char *name)
+{
+	tlua_cell *cell = tlua_cell_of(L);
+	char *place = cell->requiring[cell->requires];
+
+	for (unsigned i = 0; i < cell->requires; i++)
+		if (strncmp(cell->requiring[i], name, TLUA_WHERE_MAX - 1) == 0)
+			luaL_error(L, "'%s' requires itself", name);
+	if (cell->requires == TLUA_REQUIRE_DEPTH)
+		luaL_error(L, "modules require each other at most %d deep", TLUA_REQUIRE_DEPTH);
+	tlua_copy_text(place, TLUA_WHERE_MAX, name);
+	cell->requires ++;
+}
+
 int tlua_require(lua_State *L)
 {
 	const char *name = luaL_checkstring(L, 1);
@@ -88,14 +104,11 @@ int tlua_require(lua_State *L)
 	tlua_charge(L, 10);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LOADED);
 	lua_pushvalue(L, 1);
-	if (lua_rawget(L, 2) == LUA_TBOOLEAN && !lua_toboolean(L, -1))
-		luaL_error(L, "'%s' requires itself", name);
-	if (!lua_isnil(L, -1))
+	if (lua_rawget(L, 2) != LUA_TNIL)
 		return 1;
-	lua_pushvalue(L, 1);
-	lua_pushboolean(L, false);
-	lua_rawset(L, 2);
+	begin(L, name);
 	load_module(L, name);
+	tlua_cell_of(L)->requires --;
 	lua_pushvalue(L, 1);
 	lua_pushvalue(L, -2);
 	lua_rawset(L, 2);

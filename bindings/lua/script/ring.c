@@ -296,6 +296,8 @@ static bool add_tag(reader *r, tl_str word, uint32_t *out)
 		return no_memory(r);
 	slot = find_tag(ring, word);
 	if (!ring->by_tag.at[slot]) {
+		if (ring->tag_count == TLUA_RING_NAMES)
+			return refuse(r, "a keyring has at most 110,000 names and tags");
 		tags = grown(ring->tags, ring->tag_count, &ring->tag_cap, sizeof *ring->tags);
 		if (!tags)
 			return no_memory(r);
@@ -324,6 +326,8 @@ static bool add_member(reader *r, tl_str word)
 	slot = find_member(ring, ring->keys[m.key], m.tag);
 	if (ring->by_member.at[slot])
 		return true;
+	if (ring->member_count == TLUA_RING_MEMBERS)
+		return refuse(r, "a keyring says at most 1,000,000 names and tags of its keys");
 	members =
 		grown(ring->members, ring->member_count, &ring->member_cap, sizeof *ring->members);
 	if (!members)

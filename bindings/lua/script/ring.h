@@ -8,9 +8,11 @@
 #include <stdint.h>
 #include <tidelock/types.h>
 
-#define TLUA_RING_KEYS 100000
-#define TLUA_TAG_NONE  UINT32_MAX
-#define TLUA_TAG_ALL   0 /* every key */
+#define TLUA_RING_KEYS    100000
+#define TLUA_RING_NAMES   110000  /* names and tags that differ */
+#define TLUA_RING_MEMBERS 1000000 /* names and tags of all keys */
+#define TLUA_TAG_NONE     UINT32_MAX
+#define TLUA_TAG_ALL      0 /* every key */
 
 typedef struct tlua_ring tlua_ring;
 

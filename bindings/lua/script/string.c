@@ -54,7 +54,7 @@ static int str_byte(lua_State *L)
 	lua_Integer from = luaL_optinteger(L, 2, 1);
 
 	first = from_start(from, len);
-	last = from_end(luaL_optinteger(L, 3, (lua_Integer)first), len);
+	last = from_end(luaL_optinteger(L, 3, from), len);
 	if (first > last)
 		return 0;
 	tlua_charge(L, last - first + 1);
@@ -79,7 +79,7 @@ static int str_char(lua_State *L)
 		luaL_argcheck(L, code >= 0 && code <= 255, i, "value out of range");
 		out[i - 1] = (char)code;
 	}
-	lua_pushlstring(L, out, (size_t)count);
+	tlua_push_text(L, (tl_str){out, (size_t)count});
 	return 1;
 }
 
@@ -153,6 +153,15 @@ static int str_reverse(lua_State *L)
 	return mapped(L, NULL, true);
 }
 
+/* Whether Lua would take it for a pattern. */
+static bool is_pattern(const char *what, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (what[i] && strchr("^$*+?.([%-", what[i]))
+			return true;
+	return false;
+}
+
 /* Plain text only. Where Lua would take it for a pattern the script has to say that it is none, so
  * that it does the same in plain Lua. */
 static int str_find(lua_State *L)
@@ -164,7 +173,7 @@ static int str_find(lua_State *L)
 	from = from_start(luaL_optinteger(L, 3, 1), len) - 1;
 	tlua_charge_bytes(L, len);
 	tlua_charge_bytes(L, what_len);
-	if (!lua_toboolean(L, 4) && strpbrk(what, "^$*+?.([%-"))
+	if (!lua_toboolean(L, 4) && is_pattern(what, what_len))
 		luaL_error(
 			L, "patterns are not there: find(text, what, from, true) finds plain text");
 	if (from <= len)

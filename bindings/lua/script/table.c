@@ -173,7 +173,7 @@ static bool before(lua_State *L)
 		luaL_error(L, "attempt to compare a %s with a %s", luaL_typename(L, -1),
 			luaL_typename(L, -2));
 	if (lua_type(L, -1) == LUA_TSTRING)
-		tlua_charge_bytes(L, lua_rawlen(L, -1));
+		tlua_charge_compared(L, lua_rawlen(L, -1));
 	return lua_compare(L, -1, -2, LUA_OPLT);
 }
 

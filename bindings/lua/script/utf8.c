@@ -1,30 +1,6 @@
 /* utf8: char, codepoint, len. Surrogates and what lies beyond U+10FFFF are no characters. */
 #include "script/cell_impl.h"
 
-static bool is_more(unsigned char byte)
-{
-	return (byte & 0xC0) == 0x80;
-}
-
-size_t tlua_utf8_decode(const char *at, const char *end, uint32_t *code)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	const unsigned char *b = (const unsigned char *)at;
-	size_t len = b[0] < 0x80 ? 1 : b[0] >= 0xF0 ? 4 : b[0] >= 0xE0 ? 3 : 2;
-
-	if ((size_t)(end - at) < len || (b[0] >= 0x80 && b[0] < 0xC2) || b[0] > 0xF4)
-		return 0;
-	*code = len == 1 ? b[0] : b[0] & (0xFFu >> (len + 1));
-	for (size_t i = 1; i < len; i++) {
-		if (!is_more(b[i]))
-			return 0;
-		*code = *code << 6 | (b[i] & 0x3F);
-	}
-	if (*code < least[len] || *code > 0x10FFFF || (*code >= 0xD800 && *code < 0xE000))
-		return 0;
-	return len;
-}
-
 static size_t encode(uint32_t code, char out[4])
 {
 	if (code < 0x80) {
@@ -64,7 +40,7 @@ static int utf8_char(lua_State *L)
 			i, "no character has this number");
 		len += encode((uint32_t)code, out + len);
 	}
-	lua_pushlstring(L, out, len);
+	tlua_push_text(L, (tl_str){out, len});
 	return 1;
 }
 

@@ -2,11 +2,10 @@
 local core = require 'tidelock.script_core'
 local crypto = require 'tidelock.crypto'
 local json = require 'tidelock.json'
+local schema = require 'tidelock.script.schema'
 local shown = require 'tidelock.cli.show'
 
 local commands = {}
-
-local KEY = '^ed25519:' .. ('[%w+/]'):rep(43) .. '=$'
 
 -- --- check --------------------------------------------------------------------------------------
 
@@ -22,10 +21,11 @@ local function check_file(file)
 		local as_policy <close>, refusal = core.open('policy', file)
 		kind, why = as_policy and kind, refusal
 	end
+	local name = utf8.len(file) and file or shown.harmless(file) -- JSON holds no other texts
 	if not kind then
-		return { file = file, good = false, where = why.where, text = why.text }
+		return { file = name, good = false, kind = why.kind, where = why.where, text = why.text }
 	end
-	return { file = file, good = true, kind = kind, warnings = json.array(warnings) }
+	return { file = name, good = true, kind = kind, warnings = json.array(warnings) }
 end
 
 local function say_found(found)
@@ -70,8 +70,8 @@ end
 function commands.try(options)
 	local script <close>, why = core.open('policy', options.file)
 	if not script then
-		shown.refuse('bad_argument', '%s: %s', why.where, why.text)
-	elseif options.peer and not options.peer:find(KEY) then
+		shown.refuse(why.kind == 'io' and 'io' or 'bad_argument', '%s: %s', why.where, why.text)
+	elseif options.peer and not schema.is_key(options.peer) then
 		shown.refuse('bad_key', "'%s' is no key: ed25519: and 44 characters", options.peer)
 	end
 	local verdict = script:decide(request_of(options))

@@ -92,14 +92,43 @@ M.size = quantity(BYTES, '', "'64KiB'")
 M.rate = quantity(BYTES, '/s', "'1MiB/s'")
 M.duration = quantity(SECONDS, '', "'90s', '15m' or '1h'")
 
+local BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+
+--- Whether this is the text of a key.
+function M.is_key(value)
+	if type(value) ~= 'string' or #value ~= 52 or not text.starts(value, 'ed25519:')
+		or not text.ends(value, '=') then
+		return false
+	end
+	for i = 9, 50 do
+		if not BASE64:find(value:sub(i, i), 1, true) then
+			return false
+		end
+	end
+	return ('AEIMQUYcgkosw048'):find(value:sub(51, 51), 1, true) ~= nil
+end
+
+-- Of a keyring and of plain Lua's; every other table says which keys are in it.
+local function check_set(value, refuse)
+	for key, is in pairs(value) do
+		if not M.is_key(key) or is ~= true then
+			refuse('is a set of keys, of which [key] is true, and %s is no key in it', tostring(key))
+		end
+	end
+end
+
 --- A set of keys or a key: a table or keyring of which [key] is true.
 function M.keys(value, refuse)
-	if type(value) == 'string' and text.starts(value, 'ed25519:') then
+	if M.is_key(value) then
 		return { [value] = true }
-	elseif type(value) == 'string' or type(value) == 'table' and value[1] ~= nil
-		or type(value) ~= 'table' and type(value) ~= 'userdata' then
-		refuse('is a set of keys, as of a keyring, or a key, and not %s',
-			type(value) == 'table' and 'a list' or tostring(value))
+	elseif type(value) == 'string' and text.starts(value, 'ed25519:') then
+		refuse('is no key: ed25519: and 44 characters')
+	elseif type(value) ~= 'table' and type(value) ~= 'userdata' then
+		refuse('is a set of keys, as of a keyring, or a key, and not %s', tostring(value))
+	elseif value.all ~= nil then
+		refuse 'is a whole keyring: name one of its devices or tags, or everybody: .all'
+	elseif type(value) == 'table' then
+		check_set(value, refuse)
 	end
 	return value
 end

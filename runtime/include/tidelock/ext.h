@@ -187,8 +187,9 @@ struct tl_transport {
 	/* Stops taking connections at once, answers under way get up to grace_ms; `stopped` comes
 	 * once. */
 	void (*stop)(tl_server *server, uint32_t grace_ms, void (*stopped)(void *ud), void *ud);
-	/* Copies content_type; takes the body (it is dropped, whatever happens). At most once, and
-	 * never after `gone`: then there is no incoming any more. */
+	/* Copies content_type (one that is no line of printable ASCII: 500 is answered); takes the
+	 * body (it is dropped, whatever happens). At most once, and never after `gone`: then there
+	 * is no incoming any more. */
 	void (*answer)(tl_incoming *in, int status, const char *content_type, const tl_body *body);
 	void (*answer_ready)(tl_incoming *in); /* after the answer's body said TL_BODY_WAIT */
 	void (*incoming_resume)(tl_incoming *in);
