@@ -57,7 +57,8 @@ struct tlua_cell {
 	tlua_profile profile;
 	int step;         /* instructions between two looks of the hook */
 	unsigned watched; /* calls whose clock runs from their beginning */
-	int64_t tick;     /* when it began */
+	uint64_t calls;
+	int64_t tick; /* when it began; 0: nobody looked */
 	uint64_t units, budget, unlooked;
 	int64_t cpu_from, cpu_limit; /* nanoseconds; from -1: not looked yet */
 	tlua_end end;                /* by a limit */

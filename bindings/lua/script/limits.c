@@ -17,6 +17,8 @@
 #define KEYS_A_STEP  1024
 /* Calls whose clock is looked at from their first moment, after one that took long. */
 #define WATCHED_CALLS 100
+/* One of so many is looked at for that. */
+#define SAMPLED_CALLS 16
 #define MEASURED_KEYS 64
 
 tlua_limits tlua_profile_limits(tlua_profile profile)
@@ -151,7 +153,7 @@ void tlua_limits_begin(tlua_cell *cell, tlua_profile profile)
 	cell->cpu_limit = limits.cpu_ms * 1000000;
 	cell->cpu_from = profile == TLUA_DECIDE && cell->watched == 0 ? -1 : cpu_now();
 	cell->watched -= cell->watched > 0;
-	cell->tick = tick_now();
+	cell->tick = ++cell->calls % SAMPLED_CALLS == 0 ? tick_now() : 0;
 	cell->end = cell->refused = TLUA_FINE;
 	cell->choked = false;
 	cell->where[0] = 0;
@@ -159,14 +161,14 @@ void tlua_limits_begin(tlua_cell *cell, tlua_profile profile)
 	lua_sethook(cell->L, on_count, LUA_MASKCOUNT, cell->step);
 }
 
-/* What took long between two looks, or before the first, is noticed here. Whose clock was never
- * looked at, and who took longer than a tick, is watched from the next call on: this thread may
- * have waited for others. */
+/* What took long between two looks, or before the first, is noticed here. Where the clock was never
+ * looked at, one call of some tells by the wall's, and those that follow are watched: this thread
+ * may have waited for others. */
 void tlua_limits_end(tlua_cell *cell)
 {
 	if (cell->end == TLUA_FINE && cell->cpu_from >= 0 && out_of_time(cell))
 		cell->end = TLUA_NO_TIME;
-	else if (cell->cpu_from < 0 && tick_now() - cell->tick >= cell->cpu_limit)
+	else if (cell->cpu_from < 0 && cell->tick > 0 && tick_now() - cell->tick >= cell->cpu_limit)
 		cell->watched = WATCHED_CALLS;
 }
 
