@@ -22,7 +22,7 @@ void tlua_find(lua_State *L, tlua_wanted wanted, const char *name, tlua_found *o
 	if (!cell->find)
 		luaL_error(L, "there is no '%s': this script has no files beside it", name);
 	from = tlua_aside();
-	found = cell->find(cell->ud, wanted, name, out);
+	found = cell->find && cell->find(cell->ud, wanted, name, out);
 	tlua_back(L, from);
 	cell->files += !out->ours; /* also what is not there: looking takes time */
 	if (!found)
