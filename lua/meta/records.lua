@@ -12,7 +12,7 @@
 ---@field refusals tidelock.Refusal[]  of this node's policy, newest first; the last 64
 
 ---@class tidelock.Refusal    something that this node's policy refused, once or again and again
----@field kind 'connect'|'dial'|'list'|'read'|'write'|'create'|'request'|'delegated'
+---@field kind 'connect'|'dial'|'list'|'read'|'write'|'create'|'request'|'fetch'
 ---@field outbound boolean    this node wanted it
 ---@field peer? tidelock.Key  left out where nobody proved a key
 ---@field db? tidelock.Id

@@ -111,6 +111,7 @@ void tl__sync_free(tl__sync *sync)
 	tl__knocks_free(sync);
 	tl__sync_save_free(sync);
 	tl__sync_queue_free(sync);
+	tl__trace_free(sync);
 	if (sync->policy.drop)
 		sync->policy.drop(sync->policy.ud);
 	tl__sync_wipe_keys(sync);

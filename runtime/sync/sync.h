@@ -29,6 +29,7 @@ typedef struct tl__v0 tl__v0; /* v0.h */
 #define TL__SYNC_CAME_AGAIN_MS      60000 /* between two lines that say that a peer came */
 #define TL__SYNC_MAX_RESPONDERS     10000 /* whose requests of ours are counted */
 #define TL__SYNC_MAX_REFUSALS       64    /* of our policy, shown */
+#define TL__SYNC_MAX_DECISIONS      1000  /* of it, remembered */
 #define TL__SYNC_MAX_KNOCKING       1000  /* peers that only knocked */
 #define TL__SYNC_KNOCKING_DAYS      7
 #define TL__SYNC_MAX_EMPTY_PAGES    1000 /* in a row: each stands for many arrivals we hold */
@@ -45,8 +46,8 @@ typedef struct tl__sync_config {
 	tl__random random;       /* epoch, nonces, challenges, retry times; for real: secure */
 	const tl__log *log;      /* borrowed */
 	tl_sync_options options; /* copied; 0 = default as in node.h */
-	tl_policy policy; /* decide NULL: the default decisions alone. `drop` is the core's */
-	const tl__v0 *v0; /* NULL: eidetica 0.2.0 is not spoken */
+	tl_policy policy;        /* all zero: the usual rights alone. `drop` is the core's */
+	const tl__v0 *v0;        /* NULL: eidetica 0.2.0 is not spoken */
 } tl__sync_config;
 
 /* For the config: NULL in a build without runtime/v0. */
@@ -282,6 +283,8 @@ int tl__sync_peer_addresses(const tl__sync *sync, const tl_key *peer, const char
 int tl__sync_peer_trees(const tl__sync *sync, const tl_key *peer, tl__buf *out) TL_MUST_USE;
 void tl__sync_tree_peers(const tl__sync *sync, const tl_id *db, tl__buf *out);
 bool tl__sync_is_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* The last decisions of the policy, newest first; limit 0: all that are kept. */
+void tl__sync_put_decisions(const tl__sync *sync, size_t limit, tl__buf *out);
 /* Members `"peers":[…],"pairs":[…]` of the status, without braces around. */
 void tl__sync_status(const tl__sync *sync, uint64_t now_mono_ms, tl__buf *out);
 /* Cursor and metadata in the form of 0.2.0 (core/README.md, "Stored records"); a fresh default when

@@ -51,6 +51,7 @@ typedef struct tl__work_rights {
 	bool system;    /* by the root's `name`: _users _databases _instance _sync _user_* */
 	bool is_public; /* the Active global record is there */
 	tl_permission public_permission;
+	tl_str db_name; /* of the settings; ptr NULL: none */
 	/* Of each key asked for, in order: whether it holds an Active record now, and the best. */
 	struct tl__work_right {
 		bool active;
@@ -65,6 +66,9 @@ typedef struct tl__work_db {
 	uint64_t arrivals;
 	tl_id tips[16];   /* the first ones */
 	size_t tip_count; /* in `tips` */
+	/* Of a list that describes them. */
+	tl_str name;  /* of the settings; ptr NULL: none */
+	bool granted; /* it is public, or one of the keys reads it */
 } tl__work_db;
 
 /* Where the id of `_sync` is kept: a local document holding the id's text. Local documents of this
@@ -296,6 +300,7 @@ typedef struct tl__work_list {
 	bool has_after;
 	tl_id after; /* only ids behind it */
 	size_t max;
+	bool describe; /* names, and what is granted */
 	/* Out: the first databases that are public, related or readable by one of the keys,
 	 * ascending; never system ones. */
 	tl__work_db *dbs;

@@ -28,6 +28,9 @@ int tl__work_rights_fill(const tl__rights *rights, const tl_key *keys, size_t co
 	out->system = rights->system;
 	out->is_public = rights->is_public;
 	out->public_permission = rights->public_permission;
+	out->db_name = tl__arena_str(arena, rights->name);
+	if (rights->name.ptr && !out->db_name.ptr)
+		return TL_E_NOMEM;
 	out->keys = tl__arena_alloc(arena, count, sizeof *out->keys);
 	if (!out->keys)
 		return TL_E_NOMEM;
@@ -91,6 +94,27 @@ static int read_db(tl__snapshot *s, const tl_id *id, tl__work_db *out)
 	return tl__read_tips(s, id, TL__STR(""), take_tip, out);
 }
 
+static int describe(tl__tree *tree, tl__work *work, tl__work_db *db)
+{
+	const tl__work_list *list = &work->list;
+	tl__rights *rights = NULL;
+	int rc = tl__rights_now(tree, &db->id, &rights);
+
+	if (rc != TL_OK || !rights)
+		return rc;
+	db->name = tl__arena_str(&work->arena, rights->name);
+	db->granted = rights->is_public;
+	for (size_t i = 0; i < list->key_count && !db->granted; i++) {
+		const tl__right *right = tl__rights_of_key(rights, &list->keys[i]);
+
+		db->granted = right && tl__right_reads(right);
+	}
+	if (rights->name.ptr && !db->name.ptr)
+		rc = TL_E_NOMEM;
+	tl__rights_release(rights);
+	return rc;
+}
+
 static int find_listed(tl__tree *tree, tl__work *work, tl_id *ids, size_t *count)
 {
 	tl__work_list *list = &work->list;
@@ -132,6 +156,8 @@ int tl__work_list_run(tl__tree *tree, tl__work *work)
 	for (size_t i = 0; i < count && rc == TL_OK; i++)
 		rc = read_db(s, &ids[i], &list->dbs[list->db_count++]);
 	tl__snapshot_close(s);
+	for (size_t i = 0; i < list->db_count && list->describe && rc == TL_OK; i++)
+		rc = describe(tree, work, &list->dbs[i]);
 	return rc;
 }
 

@@ -297,6 +297,76 @@ static void a_policy_stands_before_the_defaults(void)
 	duo_close(&d);
 }
 
+typedef struct counted {
+	int asked, dropped;
+} counted;
+
+static void judge_none(void *ud, const tl_policy_question *question, tl_policy_verdict *verdict)
+{
+	((counted *)ud)->asked++;
+	verdict->answer = question->kind == TL_POLICY_DIAL ? TL_POLICY_DENY : TL_POLICY_PASS;
+	snprintf(verdict->reason, sizeof verdict->reason, "not from here");
+	snprintf(verdict->where, sizeof verdict->where, "spec:1");
+}
+
+static void count_drop(void *ud)
+{
+	((counted *)ud)->dropped++;
+}
+
+static void a_policy_may_come_with_the_configuration(void)
+{
+	counted count = {0, 0};
+	tl_policy policy = TL_POLICY_INIT;
+	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_address nobody;
+	tl_node *node = NULL;
+	char *json = NULL;
+	tl_op *op = NULL;
+
+	policy.judge = judge_none;
+	policy.drop = count_drop;
+	policy.ud = &count;
+	config.policy = &policy;
+	config.log_level = TL_LOG_OFF;
+	REQUIRE(tl_node_open(&node, &config) == TL_OK);
+	policy.judge = NULL; /* it was copied */
+	CHECK_OK(tl_sync_enable_http_transport(node, NULL));
+	CHECK_OK(tl_address_http(&nobody, TL__STR("127.0.0.1:9")));
+	CHECK_OK(tl_sync_connect_to_peer(node, &nobody, NULL, &op));
+	CHECK_CODE(tl_op_wait(op, 10000), TL_E_REFUSED);
+	tl_op_free(op);
+	CHECK_OK(tl_sync_decisions(node, 1, &json));
+	CHECK(json && strstr(json, "\"kind\":\"dial\"") &&
+		strstr(json, "\"reason\":\"not from here\"") &&
+		strstr(json, "\"where\":\"spec:1\""));
+	tl_free(json);
+	CHECK(count.asked == 1 && count.dropped == 0);
+	tl_node_close(node);
+	CHECK(count.dropped == 1);
+}
+
+/* Whatever keeps a node from being opened: the policy stays the caller's. */
+static void a_node_that_is_not_opened_calls_nothing_of_its_policy(void)
+{
+	counted count = {0, 0};
+	tl_policy policy = TL_POLICY_INIT;
+	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_node *node = NULL;
+
+	policy.judge = judge_none;
+	policy.drop = count_drop;
+	policy.ud = &count;
+	config.policy = &policy;
+	config.without_sync = true;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_SYNC_NOT_ENABLED);
+	CHECK(!node);
+	config.without_sync = false;
+	policy.size = 8;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
+	CHECK(!node && count.asked == 0 && count.dropped == 0);
+}
+
 static void options_that_cannot_be_are_refused(void)
 {
 	tl_sync_options options = quick();
@@ -570,6 +640,8 @@ int main(void)
 	RUN(closing_flushes_what_was_just_written);
 	RUN(transports_of_ones_own_are_bounded_and_freed_once);
 	RUN(a_policy_stands_before_the_defaults);
+	RUN(a_policy_may_come_with_the_configuration);
+	RUN(a_node_that_is_not_opened_calls_nothing_of_its_policy);
 	RUN(options_that_cannot_be_are_refused);
 	RUN(access_is_asked_for_and_granted);
 	RUN(a_revoked_key_is_not_let_in_by_an_approval);

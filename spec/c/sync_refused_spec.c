@@ -162,7 +162,7 @@ static tl_policy_answer no_dialling(void *ud, const tl_policy_question *q, const
 
 static void what_our_policy_refuses_says_why(void)
 {
-	tl_policy policy = {sizeof policy, no_dialling, NULL, NULL};
+	tl_policy policy = {.size = sizeof policy, .decide = no_dialling};
 	tl__sync_command command = {.kind = TL__SYNC_SET_POLICY, .policy = &policy};
 	uint64_t op;
 
@@ -197,7 +197,7 @@ static void dialling_is_asked_about_with_the_truth(void)
 	static const char *const addresses[] = {
 		"http:127.0.0.1:1", "http:192.0.2.1:1", "wire:a", "https:127.0.0.1:1", "radio:b"};
 	static const bool encrypted[] = {false, false, false, true, true};
-	tl_policy policy = {sizeof policy, note_encryption, NULL, NULL};
+	tl_policy policy = {.size = sizeof policy, .decide = note_encryption};
 	tl__sync_command command = {.kind = TL__SYNC_SET_POLICY, .policy = &policy};
 	tl__sync_event wire = {.kind = TL__SYNC_TRANSPORT, .transport = {TL__STR("wire"), false}},
 		       https = {.kind = TL__SYNC_TRANSPORT, .transport = {TL__STR("https"), true}},
@@ -221,7 +221,7 @@ static void dialling_is_asked_about_with_the_truth(void)
 
 static void what_the_policy_refused_is_kept_and_counted(void)
 {
-	tl_policy policy = {sizeof policy, no_dialling, NULL, NULL};
+	tl_policy policy = {.size = sizeof policy, .decide = no_dialling};
 	tl__sync_command command = {.kind = TL__SYNC_SET_POLICY, .policy = &policy};
 	char text[40];
 

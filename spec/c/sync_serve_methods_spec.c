@@ -160,7 +160,7 @@ static void the_policy_has_the_first_word_on_reading(void)
 	tl_policy_answer answers[8] = {0};
 	tl__sim_config config = {.name = "bob"};
 
-	config.policy = (tl_policy){sizeof(tl_policy), by_kind, NULL, answers};
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = by_kind, .ud = answers};
 	with_notes(&config, reading);
 	answers[TL_POLICY_READ] = TL_POLICY_ALLOW;
 	CHECK(pulled(&notes, NULL, 0) == 2);
@@ -192,7 +192,7 @@ static void own_system_databases_are_never_served(void)
 	tl__sim_config config = {.name = "bob"};
 	tl_id own;
 
-	config.policy = (tl_policy){sizeof(tl_policy), by_kind, NULL, answers};
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = by_kind, .ud = answers};
 	answers[TL_POLICY_READ] = answers[TL_POLICY_WRITE] = TL_POLICY_ALLOW;
 	answers[TL_POLICY_CREATE] = answers[TL_POLICY_LIST] = TL_POLICY_ALLOW;
 	begin_serve(&config);
@@ -513,7 +513,7 @@ static void the_policy_has_the_first_word_on_writing(void)
 	made good;
 	tl_id tip;
 
-	config.policy = (tl_policy){sizeof(tl_policy), by_kind, NULL, answers};
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = by_kind, .ud = answers};
 	with_notes(&config, writing);
 	tip = tip_of(&notes);
 	good = make_entry(&notes, &tip, "data", DATA, "writer");
@@ -534,7 +534,7 @@ static void where_we_stand_is_told_to_readers_alone(void)
 	tl_id tip;
 	fates f;
 
-	config.policy = (tl_policy){sizeof(tl_policy), by_kind, NULL, answers};
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = by_kind, .ud = answers};
 	with_notes(&config, writing);
 	tip = tip_of(&notes);
 	good = make_entry(&notes, &tip, "data", DATA, "writer");
@@ -621,7 +621,7 @@ static void system_databases_are_never_taken(void)
 	tl_policy_answer answers[8] = {0};
 	tl__sim_config config = {.name = "bob"};
 
-	config.policy = (tl_policy){sizeof(tl_policy), by_kind, NULL, answers};
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = by_kind, .ud = answers};
 	answers[TL_POLICY_CREATE] = answers[TL_POLICY_WRITE] = TL_POLICY_ALLOW;
 	begin_serve(&config);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -645,7 +645,7 @@ static void nor_over_the_old_protocol(void)
 	tl__sim_config config = {.name = "bob"};
 	tl__buf document = TL__BUF_INIT;
 
-	config.policy = (tl_policy){sizeof(tl_policy), by_kind, NULL, answers};
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .decide = by_kind, .ud = answers};
 	answers[TL_POLICY_CREATE] = answers[TL_POLICY_WRITE] = TL_POLICY_ALLOW;
 	begin_serve(&config);
 	tl__buf_format(&document, "{\"SendEntries\":[%.*s]}", TL__STR_ARG(root.text));

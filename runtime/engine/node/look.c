@@ -20,6 +20,7 @@ typedef enum topic {
 	WITH_STATE,
 	ADDRESSES,
 	RELATED,
+	DECISIONS,
 	STATUS
 } topic;
 
@@ -34,7 +35,7 @@ typedef struct look_call {
 	tl__buf out;
 	/* Addresses are copied out, so that the visitor runs on the caller's thread. */
 	tl_address addresses[TL__SYNC_MAX_ADDRESSES];
-	size_t count;
+	size_t count; /* decisions: at most; 0 = all */
 } look_call;
 
 static int keep_address(void *ud, const tl_address *address)
@@ -66,6 +67,7 @@ static int ask(const tl__engine *engine, look_call *call)
 	case WITH_STATE: tl__sync_peers_with_state(sync, out); break;
 	case ADDRESSES: return tl__sync_peer_addresses(sync, peer, call->type, keep_address, call);
 	case RELATED: call->flag = tl__sync_is_related(sync, peer, &call->db); break;
+	case DECISIONS: tl__sync_put_decisions(sync, call->count, out); break;
 	case STATUS: put_status(engine, out); break;
 	}
 	return tl__buf_status(out);
@@ -89,17 +91,24 @@ static int look(tl_node *node, look_call *call, const char *peer, const tl_id *d
 	return tl__engine_call(node, &call->base, what);
 }
 
+static int take_json(tl_node *node, look_call *call, const char *peer, const tl_id *db, char **json,
+	const char *what)
+{
+	int rc = look(node, call, peer, db, what);
+
+	*json = NULL;
+	if (rc == TL_OK)
+		rc = tl__json_take(&call->out, json);
+	tl__buf_free(&call->out);
+	return rc;
+}
+
 static int look_json(tl_node *node, topic about, const char *peer, const tl_id *db, char **json,
 	const char *what)
 {
 	look_call call = {.topic = about};
-	int rc = look(node, &call, peer, db, what);
 
-	*json = NULL;
-	if (rc == TL_OK)
-		rc = tl__json_take(&call.out, json);
-	tl__buf_free(&call.out);
-	return rc;
+	return take_json(node, &call, peer, db, json, what);
 }
 
 /* --- peers ------------------------------------------------------------------------------------ */
@@ -108,6 +117,14 @@ TL__PUBLIC_OF_NODE(tl_sync_get_peer_info, node && peer && json,
 	(tl_node *node, const char *peer, char **json), (node, peer, json))
 {
 	return look_json(node, PEER_INFO, peer, NULL, json, "get_peer_info");
+}
+
+TL__PUBLIC_OF_NODE(tl_sync_decisions, node && json,
+	(tl_node *node, size_t limit, char **json), (node, limit, json))
+{
+	look_call call = {.topic = DECISIONS, .count = limit};
+
+	return take_json(node, &call, NULL, NULL, json, "decisions");
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_list_inbound_peers, node && json,

@@ -208,6 +208,7 @@ static void end_unopened(tl_node *node)
 	tl__errors errors;
 
 	tl__errors_begin(&errors);
+	(void)tl__visit_close(node);
 	end(node, 0);
 	(void)tl__errors_end(&errors, TL_OK);
 }
@@ -239,6 +240,9 @@ int tl__node_open(tl_node **out, const tl_node_config *config)
 	rc = open_parts(node, &full);
 	if (rc == TL_OK)
 		rc = tl__visit_open(node);
+	/* No transport is enabled yet: nothing was asked before it. */
+	if (rc == TL_OK && full.policy)
+		rc = tl_sync_set_policy(node, full.policy);
 	if (rc != TL_OK) {
 		end_unopened(node);
 		return rc;

@@ -217,7 +217,7 @@ struct tl_transport {
 
 /* --- policy ----------------------------------------------------------------------------------- */
 
-/* What a peer policy is asked. */
+/* What a peer policy is asked. Scripts call the last one "fetch", the others as they are here. */
 typedef enum tl_policy_kind {
 	TL_POLICY_CONNECT = 0,  /* may this peer talk to us at all */
 	TL_POLICY_DIAL = 1,     /* may this address be dialled */
@@ -229,6 +229,7 @@ typedef enum tl_policy_kind {
 	TL_POLICY_DELEGATED = 7 /* may a database cited by delegation be fetched from it */
 } tl_policy_kind;
 
+/* Texts are borrowed for the call; ptr NULL: there is none. */
 typedef struct tl_policy_question {
 	size_t size;
 	tl_policy_kind kind;
@@ -243,30 +244,70 @@ typedef struct tl_policy_question {
 	bool related;        /* a relation that gives, with the proven device key */
 	bool granted;        /* a proven key (or the public record) has the permission needed now */
 	bool encrypted;      /* the channel is, or will be */
-	bool otherwise;      /* what the default will answer */
+	bool otherwise;      /* what the usual rights answer */
+	/* Since 0.3. */
+	tl_str db_name;    /* of its settings now: its admins chose it. None while it is not held */
+	tl_str peer_name;  /* the owner's for the peer */
+	tl_str said_name;  /* what the peer calls itself: believe nothing of it */
+	tl_str transport;  /* "http": the type of the address */
+	tl_str permission; /* REQUEST: what is asked for, "write:10" */
+	tl_str key_name;   /* REQUEST: the record's name that is asked for */
+	int64_t time_ms;   /* now, Unix */
 } tl_policy_question;
 
 typedef enum tl_policy_answer {
-	TL_POLICY_PASS = 0, /* no opinion: the default decides */
-	TL_POLICY_ALLOW = 1,
+	TL_POLICY_PASS = 0,  /* no opinion: the usual rights decide */
+	TL_POLICY_ALLOW = 1, /* more than usual; "grant" */
 	TL_POLICY_DENY = 2,
-	TL_POLICY_DEFER = 3 /* access requests: keep it for the owner */
+	TL_POLICY_DEFER =
+		3, /* as PASS for access requests, which the owner decides; else a denial */
+	TL_POLICY_USUAL = 4, /* the usual rights decide, and that is meant. Since 0.3 */
+	/* There is no time to decide: whoever asks is to come again in a second ("busy"); where we
+	 * ask ourselves, a denial. Since 0.3 */
+	TL_POLICY_BUSY = 5
 } tl_policy_answer;
 
-/* Stands before the default decisions. Blocked peers and system databases are refused before it is
- * asked. `decide` runs on the engine's thread and must not block; *reason (may stay NULL) is shown
- * by status and lives until the next call. */
+#define TL_POLICY_REASON_BYTES 200
+#define TL_POLICY_WHERE_BYTES  127
+
+/* What a policy answers. The library makes it, all zero but its size: write nothing beyond that.
+ * Texts end with a zero; what is no UTF-8 is shown escaped. Since 0.3. */
+typedef struct tl_policy_verdict {
+	size_t size;
+	tl_policy_answer answer;
+	/* Hold this peer, in whatever database, until the next verdict about it; 0: not at all. It
+	 * gives and gets entries by pages: at most a second's worth and at most `page` bytes each,
+	 * though an entry that is larger goes alone; who owes is told to wait. Peers on 0.2.0 have
+	 * no pages, and no way to be told. Of `connect`, a question about a database may say
+	 * something else for itself. */
+	uint64_t rate;                           /* bytes a second */
+	uint64_t page;                           /* bytes */
+	char reason[TL_POLICY_REASON_BYTES + 1]; /* for the owner: the other side learns a code */
+	char where[TL_POLICY_WHERE_BYTES + 1];   /* what of the policy decided: "policy.lua:7" */
+} tl_policy_verdict;
+
+/* Stands before the usual rights. Blocked peers and system databases are refused before it is
+ * asked. Copied by its size when it is given (tl_node_config, tl_sync_set_policy); where that fails
+ * nothing of it is called, ever.
+ *
+ * `judge` and `decide` run on the engine's thread, one question at a time, and must not block:
+ * nobody is answered meanwhile. They may not use the node. `drop` runs there too (or on the thread
+ * that closes the node), once and behind the last question: it may hand `ud` over to another
+ * thread, which frees it. */
 typedef struct tl_policy {
 	size_t size;
+	/* Asked where `judge` is NULL. *reason (may stay NULL) lives until the next call. */
 	tl_policy_answer (*decide)(
 		void *ud, const tl_policy_question *question, const char **reason);
-	void (*drop)(void *ud); /* once, when it is replaced or the node closes; may be NULL */
+	void (*drop)(void *ud); /* when it is replaced or the node closes; may be NULL */
 	void *ud;
+	/* Since 0.3. */
+	void (*judge)(void *ud, const tl_policy_question *question, tl_policy_verdict *verdict);
 } tl_policy;
 
 #define TL_POLICY_INIT                                                                             \
 	{                                                                                          \
-		sizeof(tl_policy), NULL, NULL, NULL                                                \
+		sizeof(tl_policy), NULL, NULL, NULL, NULL                                          \
 	}
 
 /* --- hooks ------------------------------------------------------------------------------------ */

@@ -78,12 +78,15 @@ typedef struct tl_node_config {
 	tl_log_sink log;             /* NULL: stderr, in the form of tl_log_format */
 	void *log_ud;
 	tl_log_level log_level;
+	/* Stands before the usual rights from the first question on; a node that cannot be opened
+	 * calls nothing of it. NULL: none. Since 0.3. */
+	const tl_policy *policy;
 } tl_node_config;
 
 #define TL_NODE_CONFIG_INIT                                                                        \
 	{                                                                                          \
 		sizeof(tl_node_config), NULL, TL_DURABILITY_FULL, NULL, NULL, 0, false, NULL,      \
-			NULL, NULL, TL_LOG_WARNING                                                 \
+			NULL, NULL, TL_LOG_WARNING, NULL                                           \
 	}
 
 /* Opens a node, and creates store and device key when they are missing. Blocks for the store's

@@ -194,7 +194,7 @@ TL_API int tl_sync_reject_bootstrap_request(
  * "watches_us","progress":{"entries","bytes","left","left_bytes","to_send","to_send_bytes"},
  * "tags"}],"servers":[…],"transports":[…],
  * "databases":[{"id","name","entries","tips","pending","quarantined","void"}],"refusals":[{"kind",
- * "outbound","peer","db","address","reason","time","count"}],"inbound":[{"pubkey","said_name",
+ * "outbound","peer","db","address","reason","where","time","count"}],"inbound":[{"pubkey","said_name",
  * "status","remote","first_seen","last_seen","connected","watches","databases":[{"id",
  * "acknowledged","arrivals"}]}]}. Refusals are our policy's, newest first; inbound is who came to
  * us, how many watches of it are held here and how far it is. Progress is of the exchange under
@@ -221,9 +221,18 @@ TL_API int tl_sync_cleanup_old_history(tl_node *node, uint32_t days, uint64_t *r
 /* The `_sync` database, readable by DocStore. *out is yours. */
 TL_API int tl_sync_tree(tl_node *node, tl_database **out) TL_MUST_USE;
 
-/* Puts a policy before the default decisions (tidelock/ext.h); NULL takes it away. Asked on the
- * engine's thread. */
+/* Puts a policy before the usual rights (tidelock/ext.h) in place of the one that is there, between
+ * two decisions; NULL takes it away. Watches of both sides end and are asked about anew, and what
+ * was declined is offered again. On an error the old one stays. Blocks until the engine has it. */
 TL_API int tl_sync_set_policy(tl_node *node, const tl_policy *policy) TL_MUST_USE;
+/* What the policy decided last, newest first: limit 0, or more than 1,000: the last 1,000. JSON
+ * array of {"time","now","kind","peer","db","keys","transport","protocol","outbound","related",
+ * "granted","encrypted","usual","address","claimed_key","db_name","name","said_name","permission",
+ * "key_name","reason","where","answer","allowed"}: the question as it was asked ("usual": what the
+ * usual rights say; "now": seconds since 1970), the policy's answer ("grant", "deny", "usual",
+ * "busy", null: no opinion) with its reason and place, and what became of it. For the owner: the
+ * other side learns a code. Since 0.3. */
+TL_API int tl_sync_decisions(tl_node *node, size_t limit, char **json) TL_MUST_USE;
 
 #ifdef __cplusplus
 }

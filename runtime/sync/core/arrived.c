@@ -112,13 +112,14 @@ void tl__sync_want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)
 {
 	tl__peer *peer = tl__sync_find_peer(sync, key);
 	tl_policy_question question = {.kind = TL_POLICY_DELEGATED, .peer = key, .db = db};
+	tl_policy_verdict verdict;
 	tl__pair *pair;
 
 	if (!peer || tl__sync_find_pair(sync, key, db))
 		return;
 	question.outbound = true;
 	question.otherwise = true;
-	if (tl__sync_ask_policy(sync, &question, NULL) != TL_POLICY_ALLOW)
+	if (tl__sync_ask_policy(sync, &question, &verdict) != TL_POLICY_ALLOW)
 		return;
 	if (tl__pair_relate(sync, peer, db, TL__STR("delegated"), &pair) == TL_OK)
 		tl__pair_save_relation(sync, db);

@@ -152,6 +152,13 @@ void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address)
 		tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, key, NULL, 0, client->remote);
 }
 
+const char *tl__client_said_name(const tl__sync *sync, const tl_key *key)
+{
+	const tl__client *client = find(sync, key);
+
+	return client ? client->said_name : NULL;
+}
+
 void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name)
 {
 	tl__client *client = find(sync, key);

@@ -113,13 +113,20 @@ void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text);
 typedef void (*tl__sync_saved)(tl__sync *sync, uint64_t owner, int code);
 void tl__sync_save_then(tl__sync *sync, tl__sync_saved done, uint64_t owner);
 
-/* The policy's answer, or what question->otherwise says. size is filled here. DEFER is only told
- * for TL_POLICY_REQUEST, else it counts as DENY. *reason (may be NULL) as the policy's. What it
- * denies is kept for the status. */
+/* Asks the policy what its asker filled in: size, names, transport and time are filled here.
+ * TL_POLICY_ALLOW, TL_POLICY_DENY, or TL_POLICY_BUSY where nobody was there to decide and we are
+ * not the ones who ask. The verdict is the policy's, with texts fit to be shown; what it denies is
+ * kept for the status. */
 tl_policy_answer tl__sync_ask_policy(
-	tl__sync *sync, tl_policy_question *question, const char **reason);
+	tl__sync *sync, tl_policy_question *question, tl_policy_verdict *verdict);
+bool tl__sync_has_policy(const tl__sync *sync);
 /* JSON array of what the policy refused, newest first. */
 void tl__sync_put_refusals(const tl__sync *sync, tl__buf *out);
+/* trace.c */
+const char *tl__policy_kind_name(tl_policy_kind kind); /* as scripts call it */
+void tl__trace_keep(tl__sync *sync, const tl_policy_question *question,
+	const tl_policy_verdict *verdict, bool allowed);
+void tl__trace_free(tl__sync *sync);
 /* Whether a channel is encrypted: anything but "none". */
 bool tl__sync_encrypted(tl_str channel);
 /* Whether "host:port" names this machine itself: 127.0.0.0/8, [::1], localhost. */
@@ -284,6 +291,7 @@ int tl__gain_page(tl__gain *gain, const tl__work_ingest *in) TL_MUST_USE;
  * passed over by the latter two. */
 void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address);
 void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name);
+const char *tl__client_said_name(const tl__sync *sync, const tl_key *key); /* NULL: nothing */
 void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged);
 void tl__clients_timer(tl__sync *sync); /* tells who has gone */
 /* For counting; NULL: no memory. */

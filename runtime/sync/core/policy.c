@@ -1,4 +1,5 @@
-#include "sync/core/state.h"
+/* Asking the policy, what it refused, and questions about channels that decisions need. */
+#include "sync/core/core.h"
 
 #include <string.h>
 #include "base/json/json.h"
@@ -15,7 +16,8 @@ static bool is_same(const tl__sync_refusal *a, const tl__sync_refusal *b)
 }
 
 /* The oldest gives way. */
-static void keep_refusal(tl__sync *sync, const tl_policy_question *question, const char *reason)
+static void keep_refusal(
+	tl__sync *sync, const tl_policy_question *question, const tl_policy_verdict *verdict)
 {
 	tl__sync_refusal new = {.kind = question->kind, .outbound = question->outbound};
 	tl__sync_refusal *all = sync->refusals;
@@ -29,7 +31,8 @@ static void keep_refusal(tl__sync *sync, const tl_policy_question *question, con
 		new.db = *question->db;
 	tl__text_copy(new.address, sizeof new.address,
 		tl__str_z(question->address ? question->address : ""));
-	tl__text_copy(new.reason, sizeof new.reason, tl__str_z(reason ? reason : ""));
+	memcpy(new.reason, verdict->reason, sizeof new.reason);
+	memcpy(new.where, verdict->where, sizeof new.where);
 	new.time = sync->wall;
 	while (at < sync->refusal_count && !is_same(&all[at], &new))
 		at++;
@@ -42,33 +45,27 @@ static void keep_refusal(tl__sync *sync, const tl_policy_question *question, con
 	all[sync->refusal_count - 1] = new;
 }
 
-static void put_member(tl__buf *out, const char *name, const char *text)
-{
-	tl__buf_format(out, ",\"%s\":", name);
-	if (text[0])
-		tl__json_put_string(out, tl__str_z(text));
-	else
-		tl__buf_text(out, "null");
-}
-
 static void put_refusal(tl__buf *out, const tl__sync_refusal *refusal)
 {
-	static const char *const names[] = {
-		"connect", "dial", "list", "read", "write", "create", "request", "delegated"};
-	char key[TL_KEY_TEXT_LEN + 1] = "", db[TL_ID_TEXT_LEN + 1] = "", time[30];
+	char key[TL_KEY_TEXT_LEN + 1] = "", db[TL_ID_TEXT_LEN + 1] = "";
 
 	if (refusal->has_peer)
 		tl_key_format(&refusal->peer, key);
 	if (refusal->has_db)
 		tl_id_format(&refusal->db, db);
-	tl__time_format(refusal->time, time);
-	tl__buf_format(out, "{\"kind\":\"%s\",\"outbound\":%s", names[refusal->kind],
-		refusal->outbound ? "true" : "false");
-	put_member(out, "peer", key);
-	put_member(out, "db", db);
-	put_member(out, "address", refusal->address);
-	put_member(out, "reason", refusal->reason);
-	put_member(out, "time", time);
+	tl__buf_format(out, "{\"kind\":\"%s\",\"outbound\":%s,",
+		tl__policy_kind_name(refusal->kind), refusal->outbound ? "true" : "false");
+	tl__put_text(out, "peer", key);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "db", db);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "address", refusal->address);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "reason", refusal->reason);
+	tl__buf_text(out, ",");
+	tl__put_text(out, "where", refusal->where);
+	tl__buf_text(out, ",");
+	tl__put_time(out, "time", refusal->time);
 	tl__buf_format(out, ",\"count\":%llu}", (unsigned long long)refusal->count);
 }
 
@@ -84,26 +81,89 @@ void tl__sync_put_refusals(const tl__sync *sync, tl__buf *out)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-tl_policy_answer tl__sync_ask_policy(
-	tl__sync *sync, tl_policy_question *question, const char **reason)
+bool tl__sync_has_policy(const tl__sync *sync)
 {
-	tl_policy_answer answer = TL_POLICY_PASS;
-	const char *why = NULL;
+	return sync->policy.judge || sync->policy.decide;
+}
+
+/* What everybody who asks would have to look up. */
+static void complete_question(const tl__sync *sync, tl_policy_question *question)
+{
+	const tl__peer *peer = question->peer ? tl__sync_find_peer(sync, question->peer) : NULL;
+	const char *said = peer && peer->said_name ? peer->said_name
+			   : question->peer        ? tl__client_said_name(sync, question->peer)
+						   : NULL;
 
 	question->size = sizeof *question;
-	if (sync->policy.decide)
-		answer = sync->policy.decide(sync->policy.ud, question, &why);
-	if (reason)
-		*reason = why;
-	if (answer == TL_POLICY_DENY ||
-		(answer == TL_POLICY_DEFER && question->kind != TL_POLICY_REQUEST))
-		keep_refusal(sync, question, why);
-	if (answer == TL_POLICY_ALLOW || answer == TL_POLICY_DENY)
-		return answer;
-	if (answer == TL_POLICY_DEFER)
-		return question->kind == TL_POLICY_REQUEST ? TL_POLICY_DEFER : TL_POLICY_DENY;
-	return question->otherwise ? TL_POLICY_ALLOW : TL_POLICY_DENY;
+	question->peer_name = tl__str_z(peer ? peer->name : NULL);
+	question->said_name = tl__str_z(said);
+	question->transport = tl__str_z(question->address);
+	question->transport.len = question->address ? strcspn(question->address, ":") : 0;
+	question->time_ms = tl__sync_time(sync);
 }
+
+/* It may come from anywhere: without an end, or no text at all. */
+static void clean(char *text, size_t size)
+{
+	char given[TL_POLICY_REASON_BYTES + 1];
+
+	text[size - 1] = 0;
+	memcpy(given, text, size);
+	tl__text_copy(text, size, tl__str_z(given));
+}
+
+static void judge(
+	const tl_policy *policy, const tl_policy_question *question, tl_policy_verdict *verdict)
+{
+	const char *reason = NULL;
+
+	if (policy->judge) {
+		policy->judge(policy->ud, question, verdict);
+	} else {
+		verdict->answer = policy->decide(policy->ud, question, &reason);
+		tl__text_copy(
+			verdict->reason, sizeof verdict->reason, tl__str_z(reason ? reason : ""));
+	}
+	clean(verdict->reason, sizeof verdict->reason);
+	clean(verdict->where, sizeof verdict->where);
+	if (verdict->answer >= TL_POLICY_PASS && verdict->answer <= TL_POLICY_BUSY)
+		return;
+	verdict->answer = TL_POLICY_DENY;
+	snprintf(verdict->reason, sizeof verdict->reason, "the policy gave an answer that is none");
+}
+
+/* What becomes of it: TL_POLICY_ALLOW, TL_POLICY_DENY or TL_POLICY_BUSY. */
+static tl_policy_answer outcome(const tl_policy_question *question, tl_policy_answer answer)
+{
+	switch (answer) {
+	case TL_POLICY_ALLOW: return TL_POLICY_ALLOW;
+	case TL_POLICY_DENY: return TL_POLICY_DENY;
+	case TL_POLICY_BUSY: return question->outbound ? TL_POLICY_DENY : TL_POLICY_BUSY;
+	case TL_POLICY_DEFER:
+		return question->kind == TL_POLICY_REQUEST ? TL_POLICY_ALLOW : TL_POLICY_DENY;
+	default: return question->otherwise ? TL_POLICY_ALLOW : TL_POLICY_DENY;
+	}
+}
+
+tl_policy_answer tl__sync_ask_policy(
+	tl__sync *sync, tl_policy_question *question, tl_policy_verdict *verdict)
+{
+	tl_policy_answer answer;
+
+	*verdict = (tl_policy_verdict){.size = sizeof *verdict};
+	if (!tl__sync_has_policy(sync))
+		return outcome(question, TL_POLICY_PASS);
+	complete_question(sync, question);
+	judge(&sync->policy, question, verdict);
+	answer = outcome(question, verdict->answer);
+	tl__trace_keep(sync, question, verdict, answer == TL_POLICY_ALLOW);
+	if (answer == TL_POLICY_DENY && verdict->answer != TL_POLICY_PASS &&
+		verdict->answer != TL_POLICY_USUAL)
+		keep_refusal(sync, question, verdict);
+	return answer;
+}
+
+/* --- channels --------------------------------------------------------------------------------- */
 
 bool tl__sync_encrypted(tl_str channel)
 {

@@ -25,6 +25,7 @@ typedef struct tl__client tl__client;     /* client.c */
 typedef struct tl__incoming tl__incoming; /* serve.h */
 typedef struct tl__hold tl__hold;         /* serve_watch.h */
 typedef struct tl__served tl__served;     /* served.c */
+typedef struct tl__decision tl__decision; /* trace.c */
 
 /* --- peers ------------------------------------------------------------------------------------ */
 
@@ -268,10 +269,16 @@ typedef struct tl__sync_refusal {
 	tl_key peer;
 	tl_id db;
 	char address[TL__V1_MAX_TEXT + 1];
-	char reason[TL__SYNC_ERROR_TEXT];
+	char reason[TL_POLICY_REASON_BYTES + 1], where[TL_POLICY_WHERE_BYTES + 1];
 	int64_t time; /* wall, of the last one */
 	uint64_t count;
 } tl__sync_refusal;
+
+/* What it decided last (trace.c). */
+typedef struct tl__trace {
+	tl__decision **at; /* a ring; NULL: there was none yet */
+	size_t next;
+} tl__trace;
 
 /* --- the core --------------------------------------------------------------------------------- */
 
@@ -369,6 +376,7 @@ struct tl__sync {
 	size_t access_waiting; /* databases whose access request waits for an owner */
 	tl__sync_refusal refusals[TL__SYNC_MAX_REFUSALS]; /* of our policy, oldest first */
 	size_t refusal_count;
+	tl__trace trace;
 	tl__sync_knock *knocks;
 	size_t knock_count;
 	uint64_t next_periodic, next_check; /* UINT64_MAX = off */

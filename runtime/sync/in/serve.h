@@ -92,6 +92,7 @@ struct tl__incoming {
 	tl_key proven[TL__V1_MAX_KEYS + 1]; /* `from` first */
 	size_t proven_count;
 	bool anonymous; /* "to": null: nothing is recorded of it */
+	bool put_off;   /* the policy has no time: a refusal says so */
 	tl__v1_method method;
 	uint8_t re[32];
 	tl_str args, body;
@@ -293,19 +294,6 @@ tl__v1_cursor tl__serve_cursor_of(const tl__sync *sync, const tl__work_place *pl
 /* The peer says how far it has got in our order: our acknowledged number of this relation. */
 void tl__serve_heard_seen(tl__sync *sync, tl__incoming *in, const tl__v1_cursor *seen, bool valid);
 
-/* --- serve_policy.c --------------------------------------------------------------------------- */
-
-/* Decisions of wire/README.md §6 for this request; `rights` of the keys in in->proven order (v0:
- * the claimed key, if any). */
-bool tl__serve_may_read(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
-bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
-bool tl__serve_may_create(tl__sync *sync, tl__incoming *in);
-bool tl__serve_may_connect(tl__sync *sync, tl__incoming *in);
-bool tl__serve_may_list(tl__sync *sync, tl__incoming *in, const tl_id *db);
-tl_policy_answer tl__serve_may_ask(tl__sync *sync, tl__incoming *in);
-/* Whether somebody keeps this database in step with anybody: v0 peers prove nothing. */
-bool tl__serve_any_relation(const tl__sync *sync, const tl_id *db);
-
 /* --- serve_access.c --------------------------------------------------------------------------- */
 
 typedef struct tl__access_wish {
@@ -331,6 +319,20 @@ void tl__serve_access_free(tl__sync *sync);
  * stays whatever a crash has lost. */
 void tl__serve_access_expire(tl__sync *sync);
 uint64_t tl__serve_access_due(const tl__sync *sync);
+
+/* --- serve_policy.c --------------------------------------------------------------------------- */
+
+/* Decisions of wire/README.md §6 for this request; `rights` of the keys in in->proven order (v0:
+ * the claimed key, if any). */
+bool tl__serve_may_read(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
+bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights);
+bool tl__serve_may_create(tl__sync *sync, tl__incoming *in);
+bool tl__serve_may_connect(tl__sync *sync, tl__incoming *in);
+bool tl__serve_may_list(tl__sync *sync, tl__incoming *in, const tl__work_db *db);
+bool tl__serve_may_ask(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights,
+	const tl__access_wish *wish);
+/* Whether somebody keeps this database in step with anybody: v0 peers prove nothing. */
+bool tl__serve_any_relation(const tl__sync *sync, const tl_id *db);
 
 /* --- inbound (serve.c) ------------------------------------------------------------------------ */
 

@@ -104,7 +104,7 @@ static bool write_list(tl__sync *sync, tl__incoming *in, const tl__work_list *li
 			.arrivals = db->arrivals,
 			.tip_count = db->tip_count};
 
-		if (!tl__serve_may_list(sync, in, &db->id))
+		if (!tl__serve_may_list(sync, in, db))
 			continue;
 		if (body->len + (TL_ID_TEXT_LEN + 16) * (db->tip_count + 2) > TL__V1_MAX_BODY_BYTES)
 			return true;
@@ -144,7 +144,13 @@ static void listed(void *core, tl__work *work)
 		if (list_on(sync, in, work, &body))
 			return;
 		tl__v1_write_listing(&args, more);
-		tl__serve_answer_args(sync, in, &args, &body);
+		if (in->put_off) {
+			tl__buf_free(&args);
+			tl__buf_free(&body);
+			tl__serve_v1_refuse(sync, in, TL__V1_BUSY, "");
+		} else {
+			tl__serve_answer_args(sync, in, &args, &body);
+		}
 	}
 	tl__work_free(work);
 }
@@ -182,6 +188,7 @@ static void serve_list(tl__sync *sync, tl__incoming *in)
 	work->list.max = peer ? TL__SERVE_LIST_PEER : TL__SERVE_LIST_STRANGER;
 	work->list.keys = in->proven;
 	work->list.key_count = in->proven_count;
+	work->list.describe = tl__sync_has_policy(sync);
 	tl__sync_give_work(sync, work);
 }
 
@@ -246,7 +253,7 @@ static void decide_access(
 
 	if (holds(rights, key, in->access.permission, &answer.permission)) {
 		answer.result = TL__V1_ACCESS_GRANTED;
-	} else if (tl__serve_may_ask(sync, in) == TL_POLICY_DENY) {
+	} else if (!tl__serve_may_ask(sync, in, rights, &wish)) {
 		if (!tl__serve_may_read(sync, in, rights)) {
 			tl__serve_not_available(sync, in);
 			return;

@@ -26,9 +26,13 @@ static bool may_carry(const tl__sync *sync, const tl__incoming *in)
 	return tl__sync_related(sync, &in->from, &in->db) != NULL;
 }
 
-static bool allows(tl__sync *sync, tl_policy_question *q)
+static bool allows(tl__sync *sync, tl__incoming *in, tl_policy_question *q)
 {
-	return tl__sync_ask_policy(sync, q, NULL) == TL_POLICY_ALLOW;
+	tl_policy_verdict verdict;
+	tl_policy_answer answer = tl__sync_ask_policy(sync, q, &verdict);
+
+	in->put_off = in->put_off || answer == TL_POLICY_BUSY;
+	return answer == TL_POLICY_ALLOW;
 }
 
 /* --- what keys hold --------------------------------------------------------------------------- */
@@ -73,31 +77,35 @@ bool tl__serve_may_connect(tl__sync *sync, tl__incoming *in)
 	tl_policy_question q = question(sync, in, TL_POLICY_CONNECT, NULL);
 
 	q.otherwise = true;
-	return allows(sync, &q);
+	return allows(sync, in, &q);
 }
 
-bool tl__serve_may_list(tl__sync *sync, tl__incoming *in, const tl_id *db)
+bool tl__serve_may_list(tl__sync *sync, tl__incoming *in, const tl__work_db *db)
 {
-	tl_policy_question q = question(sync, in, TL_POLICY_LIST, db);
+	tl_policy_question q = question(sync, in, TL_POLICY_LIST, &db->id);
 
+	q.db_name = db->name;
+	q.granted = db->granted;
 	q.otherwise = true; /* the list holds what may be read */
-	return allows(sync, &q);
+	return allows(sync, in, &q);
 }
 
 bool tl__serve_may_read(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
 {
 	tl_policy_question q = question(sync, in, TL_POLICY_READ, &in->db);
 
+	q.db_name = rights->db_name;
 	q.granted =
 		in->unproven && !sync->options.v0_claims ? rights->is_public : grants_read(rights);
 	q.otherwise = q.related || q.granted;
-	return allows(sync, &q);
+	return allows(sync, in, &q);
 }
 
 bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
 {
 	tl_policy_question q = question(sync, in, TL_POLICY_WRITE, &in->db);
 
+	q.db_name = rights->db_name;
 	if (in->unproven) {
 		q.granted = rights->is_public;
 		q.otherwise = q.granted || tl__serve_any_relation(sync, &in->db);
@@ -105,7 +113,7 @@ bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights
 		q.granted = grants_write(rights);
 		q.otherwise = may_carry(sync, in) || q.granted;
 	}
-	return allows(sync, &q);
+	return allows(sync, in, &q);
 }
 
 bool tl__serve_may_create(tl__sync *sync, tl__incoming *in)
@@ -118,13 +126,19 @@ bool tl__serve_may_create(tl__sync *sync, tl__incoming *in)
 		for (size_t k = 0; k < in->proven_count; k++)
 			q.otherwise |=
 				memcmp(&sync->accepted[i], &in->proven[k], sizeof(tl_key)) == 0;
-	return allows(sync, &q);
+	return allows(sync, in, &q);
 }
 
-tl_policy_answer tl__serve_may_ask(tl__sync *sync, tl__incoming *in)
+bool tl__serve_may_ask(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights,
+	const tl__access_wish *wish)
 {
 	tl_policy_question q = question(sync, in, TL_POLICY_REQUEST, &in->db);
+	char permission[24];
 
+	tl_permission_format(wish->permission, permission);
+	q.db_name = rights->db_name;
+	q.permission = tl__str_z(permission);
+	q.key_name = wish->name;
 	q.otherwise = true;
-	return tl__sync_ask_policy(sync, &q, NULL);
+	return allows(sync, in, &q);
 }

@@ -39,7 +39,7 @@ static bool matters_to_us(tl__sync *sync, const tl__incoming *in, const tl_key *
 {
 	const tl__peer *peer = tl__sync_find_peer(sync, key);
 
-	if ((peer && peer->status != TL__PEER_BLOCKED) || sync->policy.decide)
+	if ((peer && peer->status != TL__PEER_BLOCKED) || tl__sync_has_policy(sync))
 		return true;
 	for (size_t i = 0; i < sync->accepted_count; i++)
 		if (memcmp(&sync->accepted[i], key, sizeof *key) == 0)

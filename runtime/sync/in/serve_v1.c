@@ -54,7 +54,9 @@ void tl__serve_v1_refuse(tl__sync *sync, tl__incoming *in, tl__v1_status status,
 {
 	const tl__v1_refusal refusal = {.code = tl__str_z(code)};
 
-	if (status == TL__V1_BUSY)
+	if (in->put_off)
+		tl__serve_v1_busy(sync, in, "policy", 1000);
+	else if (status == TL__V1_BUSY)
 		tl__serve_v1_busy(sync, in, code, 1000);
 	else
 		refuse_signed(sync, in, status, &refusal);

@@ -137,8 +137,8 @@ bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer)
 static bool may_dial(tl__sync *sync, tl__call *call, const tl_address *address)
 {
 	tl_policy_question question = {.kind = TL_POLICY_DIAL, .otherwise = true};
+	tl_policy_verdict verdict;
 	char text[530];
-	const char *reason;
 
 	if (!transport_enabled(sync, address->type, &question.encrypted)) {
 		tl__call_note(call, tl__sync_no_transport(sync),
@@ -157,9 +157,10 @@ static bool may_dial(tl__sync *sync, tl__call *call, const tl_address *address)
 	question.peer = call->peer && !call->unnamed ? &call->peer->key : NULL;
 	question.outbound = true;
 	question.protocol = call->way->protocol;
-	if (tl__sync_ask_policy(sync, &question, &reason) == TL_POLICY_ALLOW)
+	if (tl__sync_ask_policy(sync, &question, &verdict) == TL_POLICY_ALLOW)
 		return true;
-	tl__call_note(call, TL_E_REFUSED, reason ? reason : "the policy refuses to dial it");
+	tl__call_note(call, TL_E_REFUSED,
+		verdict.reason[0] ? verdict.reason : "the policy refuses to dial it");
 	return false;
 }
 

@@ -156,6 +156,23 @@ void tl__rights_release(tl__rights *rights)
 	tl__free(rights);
 }
 
+static int read_name(tl__rights *rights, const tl_value *settings)
+{
+	const tl_value *value = tl_doc_raw(settings, TL__STR("name"));
+	tl_str name =
+		value && tl_value_type(value) == TL_TEXT ? tl_value_as_text(value) : TL__STR_NULL;
+
+	if (!name.ptr)
+		return TL_OK;
+	if (name.len > TL__RIGHTS_NAME_BYTES)
+		for (name.len = TL__RIGHTS_NAME_BYTES;
+			name.len > 0 && ((unsigned char)name.ptr[name.len] & 0xC0) == 0x80;)
+			name.len--;
+	rights->name = tl__arena_str(&rights->arena, name);
+	rights->bytes += rights->name.len;
+	return rights->name.ptr ? TL_OK : TL_E_NOMEM;
+}
+
 static int read_settings(tl__tree *tree, tl__snapshot *s, const tl_id *db, tl__rights *rights)
 {
 	tl__settings *settings = NULL;
@@ -163,6 +180,8 @@ static int read_settings(tl__tree *tree, tl__snapshot *s, const tl_id *db, tl__r
 
 	if (rc == TL_OK)
 		rc = read_auth(rights, settings->auth);
+	if (rc == TL_OK)
+		rc = read_name(rights, settings->doc);
 	tl__settings_release(settings);
 	return rc;
 }

@@ -9,9 +9,10 @@
 
 /* Bounds. What does not fit is computed anew for each question about another one, and `list` shows
  * it to related peers and whoever reads what is public, not to keys that its settings name. */
-#define TL__RIGHTS_MAX_BYTES (32u * 1024 * 1024) /* of all that is kept, by estimate */
-#define TL__RIGHTS_SLICE     16                  /* databases looked at by one tl__rights_settle */
-#define TL__RIGHTS_MAX_KEYS  17                  /* of one question */
+#define TL__RIGHTS_MAX_BYTES  (32u * 1024 * 1024) /* of all that is kept, by estimate */
+#define TL__RIGHTS_SLICE      16                  /* databases looked at by one tl__rights_settle */
+#define TL__RIGHTS_NAME_BYTES 255                 /* of a database's name that are kept */
+#define TL__RIGHTS_MAX_KEYS   17                  /* of one question */
 
 typedef struct tl__right {
 	tl_key key;
@@ -24,6 +25,7 @@ typedef struct tl__rights {
 	bool system;    /* by the root's `name` */
 	bool is_public; /* the Active global record is there */
 	tl_permission public_permission;
+	tl_str name;           /* of the settings, as much as is kept; ptr NULL: none */
 	const tl__right *keys; /* ascending; of each key the best Active record */
 	size_t count;
 	size_t bytes; /* by estimate */

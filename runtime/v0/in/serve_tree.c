@@ -227,16 +227,13 @@ static void keep_wish(tl__sync *sync, tl__incoming *in, const tl__access_wish *w
 		tl__sync_save_then(sync, answer_saved, in->number);
 }
 
-static void ask_owner(tl__sync *sync, tl__incoming *in, const tl_key *key)
+static void ask_owner(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights,
+	const tl__access_wish *wish)
 {
-	const tl__v0_sync_tree *tree = &tl__v0_in(in)->request.sync_tree;
-	tl__access_wish wish = {*key, tree->requesting_key_name, tree->permission, in->db,
-		in->transport, in->remote, false, false};
-
-	if (tl__serve_may_ask(sync, in) == TL_POLICY_DENY || !tl__serve_wish_name_valid(wish.name))
+	if (!tl__serve_may_ask(sync, in, rights, wish) || !tl__serve_wish_name_valid(wish->name))
 		no_such_tree(sync, in);
 	else
-		keep_wish(sync, in, &wish);
+		keep_wish(sync, in, wish);
 }
 
 /* What the settings give already is not asked of the owner again. */
@@ -250,20 +247,25 @@ static bool has_wish(const tl__incoming *in, const tl__work_rights *rights)
 static void decide_tree(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
 {
 	const tl__v0_sync_tree *tree = &tl__v0_in(in)->request.sync_tree;
-	tl_key key;
-	bool wish = tree->tip_count == 0 && claims_key(tree, &key) &&
-		    tree->requesting_key_name.ptr && tree->has_permission;
+	tl__access_wish wish = {.name = tree->requesting_key_name,
+		.permission = tree->permission,
+		.db = in->db,
+		.transport = in->transport,
+		.remote = in->remote};
+	bool wishes = tree->tip_count == 0 && claims_key(tree, &wish.key) &&
+		      tree->requesting_key_name.ptr && tree->has_permission;
 
 	if (!tl__serve_is_available(sync, rights, &in->db)) {
 		no_such_tree(sync, in);
 		return;
 	}
 	approve(sync, in, rights);
-	if (wish && !tl__v0_in(in)->approved && !has_wish(in, rights))
-		ask_owner(sync, in, &key);
+	wishes = wishes && !tl__v0_in(in)->approved;
+	if (wishes && !has_wish(in, rights))
+		ask_owner(sync, in, rights, &wish);
 	else if (tl__serve_may_read(sync, in, rights))
 		begin_stream(sync, in);
-	else if (wish && !tl__v0_in(in)->approved && tl__serve_may_ask(sync, in) != TL_POLICY_DENY)
+	else if (wishes && tl__serve_may_ask(sync, in, rights, &wish))
 		tl__v0_answer_error(sync, in,
 			"this key has that access, but this node gives what is private to proven "
 			"keys "

@@ -27,7 +27,7 @@ static void answer_handshake(tl__sync *sync, tl__incoming *in, const tl__work_li
 	answer.challenge_response = (tl_str){(const char *)signature, sizeof signature};
 	answer.new_challenge = (tl_str){(const char *)challenge, sizeof challenge};
 	for (size_t i = 0; i < list->db_count; i++) {
-		if (!tl__serve_may_list(sync, in, &list->dbs[i].id))
+		if (!tl__serve_may_list(sync, in, &list->dbs[i]))
 			continue;
 		tl_id_format(&list->dbs[i].id, ids[i]);
 		answer.trees[answer.tree_count++] =
@@ -69,6 +69,7 @@ static void serve_handshake(tl__sync *sync, tl__incoming *in)
 	if (!work)
 		return;
 	work->list.max = TL__SERVE_LIST_STRANGER;
+	work->list.describe = tl__sync_has_policy(sync);
 	tl__sync_give_work(sync, work);
 }
 
