@@ -108,6 +108,7 @@ function Node:dispatch() end
 ---| 'peer_disconnected'
 ---| 'peer_unreachable'
 ---| 'sync_progress'
+---| 'fact_changed'
 ---| 'sync_finished'
 ---| 'sync_failed'
 ---| 'sync_stalled'

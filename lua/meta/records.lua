@@ -18,6 +18,7 @@
 ---@field db? tidelock.Id
 ---@field address? string
 ---@field reason? string      the policy's; the other side learns a code alone
+---@field where? string       what of the policy decided: 'policy.lua:7'
 ---@field time string         of the last one
 ---@field count integer
 
@@ -61,6 +62,7 @@
 ---| 'waiting'
 ---| 'refused'
 ---| 'stalled'
+---| 'paused'       # options.reason says why
 ---| 'no_address'
 ---| 'no_transport' # none is enabled for an address of its peer
 ---| 'inactive'
@@ -83,7 +85,19 @@
 ---@field watched boolean    changes there are told to us as they come
 ---@field watches_us boolean  ours are told to the peer as they come
 ---@field progress tidelock.SyncProgress  of the exchange under way, or of the last one
+---@field options tidelock.PairOptions  in force
 ---@field tags string[]       who wants the relation
+
+---@class tidelock.PairOptions  how this node keeps a pair in step
+---@field direction 'both'|'pull'|'push'
+---@field on_commit boolean    commits are sent as they come
+---@field every_ms? integer|'never'  between exchanges; left out: as the node says
+---@field priority integer    9 goes first
+---@field rate integer        bytes a second; 0: no limit
+---@field paused boolean      nothing is started but what is asked for by name
+---@field reason? string      of the pause
+---@field rule? string        what shaped it
+---@field by? 'hand'|'set'    whose they are; left out where there are none
 
 ---@class tidelock.SyncProgress
 ---@field entries integer     that moved

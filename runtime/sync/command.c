@@ -306,6 +306,21 @@ static void do_unrelate_tag(tl__sync *sync, const tl__sync_command *command)
 	tl__sync_save_now(sync, command->op, NULL);
 }
 
+static void do_configure_pair(tl__sync *sync, const tl__sync_command *command)
+{
+	tl__peer *peer = peer_or_fail(sync, command);
+	int rc = command->pair_options ? tl__pair_options_check(command->pair_options) : TL_OK;
+
+	if (!peer)
+		return;
+	if (rc == TL_OK)
+		rc = tl__pair_configure(sync, peer, &command->db, command->pair_options);
+	if (rc == TL_OK)
+		tl__sync_save_now(sync, command->op, NULL);
+	else
+		tl__sync_complete_failed(sync, command->op, rc);
+}
+
 /* --- access requests -------------------------------------------------------------------------- */
 
 static void do_decide(tl__sync *sync, const tl__sync_command *command)
@@ -350,6 +365,7 @@ static void do_set_policy(tl__sync *sync, const tl__sync_command *command)
 	memset(&sync->policy, 0, sizeof sync->policy);
 	if (command->policy)
 		sync->policy = *command->policy;
+	tl__rates_forget(sync);
 	if (old.drop)
 		old.drop(old.ud);
 	/* Watches of both sides are asked about again. */
@@ -395,6 +411,7 @@ static void do_cancel(tl__sync *sync, const tl__sync_command *command)
 static void do_stop(tl__sync *sync, const tl__sync_command *command)
 {
 	sync->stopping = true;
+	tl__rests_save(sync);
 	tl__served_end(sync);
 	tl__serve_end_watches(sync, NULL);
 	tl__watches_end(sync);
@@ -426,6 +443,10 @@ void tl__sync_command_do(tl__sync *sync, const tl__sync_command *command)
 		[TL__SYNC_RELATE] = do_relate,
 		[TL__SYNC_UNRELATE] = do_unrelate,
 		[TL__SYNC_UNRELATE_TAG] = do_unrelate_tag,
+		[TL__SYNC_CONFIGURE_PAIR] = do_configure_pair,
+		[TL__SYNC_RELATIONS] = tl__relations_begin,
+		[TL__SYNC_RELATIONS_SLICE] = tl__relations_slice,
+		[TL__SYNC_RELATIONS_END] = tl__relations_end,
 		[TL__SYNC_DECIDE] = do_decide,
 		[TL__SYNC_CONFIGURE] = do_configure,
 		[TL__SYNC_SET_POLICY] = do_set_policy,

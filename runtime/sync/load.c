@@ -177,16 +177,45 @@ static tl__peer *peer_of(tl__sync *sync, tl_str text)
 }
 
 /* "<key>/<id>"; key texts hold slashes (base64), ids do not. */
-static tl__pair *pair_of(tl__sync *sync, tl_str text)
+static bool read_pair_name(tl_str text, tl_key *key, tl_id *db)
+{
+	return text.len == TL_KEY_TEXT_LEN + 1 + TL_ID_TEXT_LEN &&
+	       text.ptr[TL_KEY_TEXT_LEN] == '/' &&
+	       tl_key_parse(key, (tl_str){text.ptr, TL_KEY_TEXT_LEN}) == TL_OK &&
+	       tl_id_parse(db, (tl_str){text.ptr + TL_KEY_TEXT_LEN + 1, TL_ID_TEXT_LEN}) == TL_OK;
+}
+
+/* --- of a pair: one that is not there was of a set of relations, which is made anew -------------- */
+
+static int load_cursor(tl__sync *sync, const tl_key *key, const tl_id *db, tl_str value)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, key, db);
+
+	return pair ? tl__record_load_cursor(pair, value) : TL_OK;
+}
+
+static int load_pair(tl__sync *sync, const tl_key *key, const tl_id *db, tl_str value)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, key, db);
+
+	return pair ? tl__pair_load_local(sync, pair, value) : tl__rest_load(sync, key, db, value);
+}
+
+static int load_pull(tl__sync *sync, const tl_key *key, const tl_id *db, tl_str value)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, key, db);
+
+	return pair ? tl__pair_load_cursors(pair, value)
+		    : tl__rest_load_cursors(sync, key, db, value);
+}
+
+static int load_of_pair(tl__sync *sync, tl_str name, tl_str value,
+	int (*load)(tl__sync *sync, const tl_key *key, const tl_id *db, tl_str value))
 {
 	tl_key key;
 	tl_id db;
 
-	if (text.len != TL_KEY_TEXT_LEN + 1 + TL_ID_TEXT_LEN || text.ptr[TL_KEY_TEXT_LEN] != '/' ||
-		tl_key_parse(&key, (tl_str){text.ptr, TL_KEY_TEXT_LEN}) != TL_OK ||
-		tl_id_parse(&db, (tl_str){text.ptr + TL_KEY_TEXT_LEN + 1, TL_ID_TEXT_LEN}) != TL_OK)
-		return NULL;
-	return tl__sync_find_pair(sync, &key, &db);
+	return read_pair_name(name, &key, &db) ? load(sync, &key, &db, value) : TL_OK;
 }
 
 static int load_access(tl__sync *sync, tl_str id, tl_str document)
@@ -235,7 +264,6 @@ static int load_local(tl__sync *sync, tl_str key, tl_str value)
 {
 	tl_str rest = key;
 	tl__peer *peer;
-	tl__pair *pair;
 
 	if (tl__str_starts(key, TL__STR("sync/serve/"))) {
 		tl__serve_loaded(sync, key, value);
@@ -250,18 +278,14 @@ static int load_local(tl__sync *sync, tl_str key, tl_str value)
 		return peer ? tl__record_load_metadata(&peer->metadata, value)
 			    : load_client(sync, rest, value);
 	}
-	if (strip(&rest, "sync/cursor/")) {
-		pair = pair_of(sync, rest);
-		return pair ? tl__record_load_cursor(pair, value) : TL_OK;
-	}
-	if (strip(&rest, "sync/pair/")) {
-		pair = pair_of(sync, rest);
-		return pair ? tl__pair_load_local(sync, pair, value) : TL_OK;
-	}
-	if (strip(&rest, "sync/pull/")) {
-		pair = pair_of(sync, rest);
-		return pair ? tl__pair_load_cursors(pair, value) : TL_OK;
-	}
+	if (strip(&rest, "sync/cursor/"))
+		return load_of_pair(sync, rest, value, load_cursor);
+	if (strip(&rest, "sync/options/"))
+		return load_of_pair(sync, rest, value, tl__pair_options_load);
+	if (strip(&rest, "sync/pair/"))
+		return load_of_pair(sync, rest, value, load_pair);
+	if (strip(&rest, "sync/pull/"))
+		return load_of_pair(sync, rest, value, load_pull);
 	if (strip(&rest, "sync/access/"))
 		return load_access(sync, rest, value);
 	if (strip(&rest, "sync/knock/"))

@@ -267,6 +267,8 @@ static const char *pair_state(const tl__sync *sync, const tl__pair *pair, uint64
 		return "no_address";
 	if (!tl__peer_has_way(sync, pair->peer) && pair->held == 0)
 		return "no_transport";
+	if (tl__pair_rests(pair))
+		return "paused";
 	if (pair->stalled)
 		return "stalled";
 	if (pair->attempts > 0 || tl__pair_waits_until(pair) > now)
@@ -309,6 +311,8 @@ static void put_pair(tl__buf *out, const tl__sync *sync, const tl__pair *pair, u
 		(unsigned long long)tl__pair_to_send(pair), pair->watched ? "true" : "false",
 		pair->held > 0 ? "true" : "false");
 	tl__pair_put_progress(out, pair);
+	tl__buf_text(out, ",\"options\":");
+	tl__pair_put_options(sync, pair, out);
 	tl__buf_text(out, ",\"tags\":[");
 	for (const tl__pair_tag *tag = pair->tags; tag; tag = tag->next) {
 		tl__json_put_string(out, tl__str_z(tag->text));

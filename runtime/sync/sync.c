@@ -56,6 +56,8 @@ int tl__sync_new(tl__sync **out, const tl__sync_config *config)
 	tl__map_init(&sync->peer_map);
 	tl__map_init(&sync->db_map);
 	tl__map_init(&sync->pair_map);
+	tl__map_init(&sync->by_hand);
+	tl__map_init(&sync->rests);
 	rc = set_up(sync, config);
 	if (rc != TL_OK) {
 		tl__sync_free(sync);
@@ -92,6 +94,9 @@ static void free_model(tl__sync *sync)
 	tl__map_free(&sync->peer_map);
 	tl__map_free(&sync->db_map);
 	tl__map_free(&sync->pair_map);
+	tl__pair_options_free_all(sync);
+	tl__rests_free(sync);
+	tl__free(sync->relation_set.text);
 	tl__heap_free(&sync->pair_dues);
 	tl__heap_free(&sync->peer_dues);
 }
@@ -127,7 +132,7 @@ void tl__sync_free(tl__sync *sync)
 static void wake_stalled(tl__sync *sync, tl__sync_db *db)
 {
 	for (tl__pair *pair = db->pairs; pair; pair = pair->next_of_db) {
-		if (!pair->stalled || !tl__pair_dirty(pair) || !sync->options.on_commit)
+		if (!pair->stalled || !tl__pair_dirty(pair) || !tl__pair_on_commit(sync, pair))
 			continue;
 		tl__pair_changed(sync, pair);
 		pair->wanted = true;

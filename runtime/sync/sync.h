@@ -30,7 +30,11 @@ typedef struct tl__v0 tl__v0; /* v0.h */
 #define TL__SYNC_MAX_RESPONDERS     10000 /* whose requests of ours are counted */
 #define TL__SYNC_MAX_REFUSALS       64    /* of our policy, shown */
 #define TL__SYNC_MAX_DECISIONS      1000  /* of it, remembered */
-#define TL__SYNC_MAX_KNOCKING       1000  /* peers that only knocked */
+#define TL__SYNC_MAX_RELATIONS      10000 /* of a set; pairs configured by hand */
+#define TL__SYNC_RELATION_SLICE     500   /* of a set, in one event */
+#define TL__SYNC_MAX_RESTS          10000 /* relations of sets that are gone, remembered */
+#define TL__SYNC_REST_DAYS          30
+#define TL__SYNC_MAX_KNOCKING       1000 /* peers that only knocked */
 #define TL__SYNC_KNOCKING_DAYS      7
 #define TL__SYNC_MAX_EMPTY_PAGES    1000 /* in a row: each stands for many arrivals we hold */
 #define TL__SYNC_MAX_IDLE_PAGES     2    /* in a row: of lines that are no use */
@@ -82,6 +86,12 @@ typedef enum tl__sync_command_kind {
 	TL__SYNC_RELATE,         /* key, db, name = tag: "manual" or "rule:<name>" */
 	TL__SYNC_UNRELATE,       /* key, db, name = tag; ptr NULL: every tag */
 	TL__SYNC_UNRELATE_TAG,   /* name = tag: everywhere */
+	TL__SYNC_CONFIGURE_PAIR, /* key, db, pair_options (NULL: none by hand) */
+	/* All relations of a tag: begin with all of them, then each slice of at most
+	 * TL__SYNC_RELATION_SLICE, then the end until its text is no "more". */
+	TL__SYNC_RELATIONS,       /* name = tag, relations. text = number of this set */
+	TL__SYNC_RELATIONS_SLICE, /* number, relations */
+	TL__SYNC_RELATIONS_END,   /* number. text = how many were touched, or "more" */
 	TL__SYNC_DECIDE,     /* name = id of an access request, approved. text = what its owner is
 				to know of an approval; "" when nothing */
 	TL__SYNC_CONFIGURE,  /* options: fields of 0 or NULL keep what is set */
@@ -91,6 +101,12 @@ typedef enum tl__sync_command_kind {
 	TL__SYNC_STOP /* no new exchange from now on, those under way are cancelled, everything is
 			 saved; complete = the driver may free the core */
 } tl__sync_command_kind;
+
+typedef struct tl__sync_relation {
+	tl_key peer;
+	tl_id db;
+	const tl_pair_options *options; /* NULL: all zero */
+} tl__sync_relation;
 
 /* Everything is borrowed during tl__sync_handle. */
 typedef struct tl__sync_command {
@@ -111,6 +127,9 @@ typedef struct tl__sync_command {
 	uint64_t number;
 	const tl_sync_options *options;
 	const tl_policy *policy;
+	const tl_pair_options *pair_options;
+	const tl__sync_relation *relations;
+	size_t relation_count;
 } tl__sync_command;
 
 /* --- events ----------------------------------------------------------------------------------- */

@@ -304,6 +304,133 @@ static void texts_of_a_policy_are_made_fit_to_be_shown(void)
 	set_policy(NULL);
 }
 
+/* --- rates ------------------------------------------------------------------------------------ */
+
+static uint64_t told_to_wait(heard h)
+{
+	tl__v1_refusal refusal = {0};
+	uint64_t wait_ms = 0;
+
+	CHECK(h.is_signed && h.status == TL__V1_BUSY);
+	if (h.status == TL__V1_BUSY && tl__v1_read_refusal(&refusal, h.args) == TL_OK)
+		wait_ms = refusal.wait_ms;
+	heard_free(&h);
+	return wait_ms;
+}
+
+static void a_peer_with_a_rate_is_given_pages_and_told_to_wait(void)
+{
+	uint64_t wait;
+
+	begin_policy();
+	for (int i = 0; i < 5; i++)
+		put(bob, &notes, "k", i % 2 ? "x" : "y");
+	answer(TL_POLICY_READ, TL_POLICY_ALLOW, "");
+	CHECK(pulled(&notes, NULL, 0) == 6);
+	play.answers[TL_POLICY_READ].rate = 1000;
+	CHECK(pulled(&notes, NULL, 0) == 1);
+	wait = told_to_wait(pull(&notes, NULL, 0));
+	CHECK(wait > 100 && wait < 3000);
+	tl__sim_run(sim, wait + 1);
+	CHECK(pulled(&notes, NULL, 0) == 1);
+	/* In whatever direction. */
+	answer(TL_POLICY_WRITE, TL_POLICY_ALLOW, "");
+	CHECK(push_lines(&notes, NULL, 0, NULL, 0).status == TL__V1_BUSY);
+	tl__sim_run(sim, 3000);
+	play.answers[TL_POLICY_READ].rate = 0;
+	CHECK(pulled(&notes, NULL, 0) == 6 && pulled(&notes, NULL, 0) == 6);
+	end_policy();
+}
+
+static void what_a_peer_with_a_rate_gives_is_paid_too(void)
+{
+	tl_id tip;
+	made first, second;
+
+	begin_policy();
+	CHECK_OK(grant(bob, &notes, "alice", (tl_permission){TL_WRITE, 5}));
+	tip = tip_of(&notes);
+	first = make_entry(&notes, &tip, "data", DATA, "alice");
+	second = make_entry(&notes, &first.id, "data", DATA, "alice");
+	play.answers[TL_POLICY_WRITE].rate = 500;
+	CHECK(push_lines(&notes, &first.text, 1, NULL, 0).count == 1);
+	CHECK(push_lines(&notes, &second.text, 1, NULL, 0).status == TL__V1_BUSY);
+	CHECK(!bob_has(&notes, &second.id));
+	tl__sim_run(sim, 5000);
+	CHECK(push_lines(&notes, &second.text, 1, NULL, 0).count == 1);
+	CHECK(bob_has(&notes, &second.id));
+	made_free(&first);
+	made_free(&second);
+	end_policy();
+}
+
+static void a_page_has_the_bytes_that_the_policy_gives_it(void)
+{
+	begin_policy();
+	for (int i = 0; i < 5; i++)
+		put(bob, &notes, "k", i % 2 ? "x" : "y");
+	answer(TL_POLICY_CONNECT, TL_POLICY_USUAL, "");
+	answer(TL_POLICY_READ, TL_POLICY_ALLOW, "");
+	play.answers[TL_POLICY_CONNECT].page = 1500;
+	relate_alice(&notes);
+	CHECK(pulled(&notes, NULL, 0) < 6 && pulled(&notes, NULL, 0) > 0);
+	play.answers[TL_POLICY_READ].page = 1000000; /* says something else for itself */
+	CHECK(pulled(&notes, NULL, 0) == 6);
+	set_policy(NULL);
+	CHECK(play.dropped == 1 && pulled(&notes, NULL, 0) == 6);
+}
+
+static void a_pair_with_a_rate_holds_its_peer_as_well(void)
+{
+	tl_pair_options options = TL_PAIR_OPTIONS_INIT;
+	tl__sync_command command = {
+		.kind = TL__SYNC_CONFIGURE_PAIR, .has_key = true, .has_db = true};
+	tl__sim_result result;
+
+	begin_policy();
+	relate_alice(&notes);
+	options.rate = 1000;
+	command.key = alice_key;
+	command.db = notes;
+	command.pair_options = &options;
+	CHECK_OK(run_command(bob, &command, &result, MINUTE));
+	CHECK(pulled(&notes, NULL, 0) == 1);
+	CHECK(told_to_wait(pull(&notes, NULL, 0)) > 0);
+	end_policy();
+}
+
+/* --- what pairs give ------------------------------------------------------------------------- */
+
+static void a_relation_gives_by_its_direction(void)
+{
+	tl_pair_options options = TL_PAIR_OPTIONS_INIT;
+	tl__sync_command command = {
+		.kind = TL__SYNC_CONFIGURE_PAIR, .has_key = true, .has_db = true};
+	tl__sim_result result;
+	tl_id tip;
+	made by_bob;
+
+	begin_policy();
+	relate_alice(&notes);
+	tip = tip_of(&notes);
+	by_bob = make_entry(&notes, &tip, "data", DATA, "bob");
+	command.key = alice_key;
+	command.db = notes;
+	command.pair_options = &options;
+	options.direction = TL_DIRECTION_PUSH;
+	CHECK_OK(run_command(bob, &command, &result, MINUTE));
+	CHECK(listed(NULL, 0, NULL) == 1 && pulled(&notes, NULL, 0) > 0);
+	CHECK(push_lines(&notes, &by_bob.text, 1, NULL, 0).status == TL__V1_NOT_PERMITTED);
+	CHECK(!play.asked[TL_POLICY_WRITE].q.related && !play.asked[TL_POLICY_WRITE].q.otherwise);
+	options.direction = TL_DIRECTION_PULL;
+	CHECK_OK(run_command(bob, &command, &result, MINUTE));
+	CHECK(listed(NULL, 0, NULL) == 0 && pulled(&notes, NULL, 0) == 0);
+	CHECK(push_lines(&notes, &by_bob.text, 1, NULL, 0).count == 1);
+	CHECK(play.asked[TL_POLICY_WRITE].q.related && !play.asked[TL_POLICY_READ].q.related);
+	made_free(&by_bob);
+	end_policy();
+}
+
 /* --- the trace -------------------------------------------------------------------------------- */
 
 static void the_last_decisions_are_kept(void)
@@ -342,6 +469,11 @@ int main(void)
 	RUN_SIM(whoever_comes_when_there_is_no_time_is_told_to_wait);
 	RUN_SIM(a_refusal_is_told_by_a_code_and_kept_with_its_reason);
 	RUN_SIM(texts_of_a_policy_are_made_fit_to_be_shown);
+	RUN_SIM(a_peer_with_a_rate_is_given_pages_and_told_to_wait);
+	RUN_SIM(what_a_peer_with_a_rate_gives_is_paid_too);
+	RUN_SIM(a_page_has_the_bytes_that_the_policy_gives_it);
+	RUN_SIM(a_pair_with_a_rate_holds_its_peer_as_well);
+	RUN_SIM(a_relation_gives_by_its_direction);
 	RUN_SIM(the_last_decisions_are_kept);
 	return spec_end();
 }

@@ -233,6 +233,7 @@ int tl__node_open(tl_node **out, const tl_node_config *config)
 	node->forks = tl__fork_count();
 	pthread_mutex_init(&node->log_lock, NULL);
 	tl__commits_init(&node->commits);
+	tl__facts_init(&node->facts);
 	node->user_log = full.log;
 	node->user_log_ud = full.log_ud;
 	tl__log_seldom_init(&node->log_seldom);

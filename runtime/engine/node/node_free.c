@@ -16,6 +16,7 @@ static void node_free(tl_node *node)
 	tl__store_close(node->store);
 	tl__hub_release(node->hub);
 	tl__commits_free(&node->commits);
+	tl__facts_free(&node->facts);
 	pthread_mutex_destroy(&node->log_lock);
 	tl__log_seldom_end(&node->log_seldom);
 	tl__free(node->path);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <tidelock/sync.h>
 #include "engine/parts/commits.h"
+#include "engine/parts/facts.h"
 #include "engine/parts/hub.h"
 #include "engine/parts/keys.h"
 #include "tree/api/database.h"
@@ -41,6 +42,7 @@ struct tl_node {
 	bool has_tree, has_hooks, has_host;
 	tl__hub *hub;
 	uint8_t incarnation[TL__INCARNATION_BYTES];
+	tl__facts facts;
 	tl_id sync_db; /* `_sync`, once it was made */
 	bool has_sync_db;
 	tl__commits commits; /* what the engine is to hear of */

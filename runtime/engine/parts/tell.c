@@ -51,6 +51,7 @@ static void log_event(const tl__log *log, const tl_event *event, const char *tex
 	case TL_EVENT_ACCESS_REFUSED:
 		TOLD(INFO, "access", "%s gives no access to %s, request %s", peer, db, text);
 		return;
+	case TL_EVENT_FACT_CHANGED: TOLD(DEBUG, "sync", "the fact \"%s\" changed", text); return;
 	case TL_EVENT_ENTRY_COMMITTED:
 	case TL_EVENT_OVERFLOW: return;
 	}

@@ -241,7 +241,7 @@ typedef struct tl_policy_question {
 	const char *address; /* where it comes from, or what is to be dialled: "type:text" */
 	unsigned protocol;   /* 0 or 1 */
 	bool outbound;       /* we are the ones who ask */
-	bool related;        /* a relation that gives, with the proven device key */
+	bool related;        /* a relation that gives it, with the proven device key */
 	bool granted;        /* a proven key (or the public record) has the permission needed now */
 	bool encrypted;      /* the channel is, or will be */
 	bool otherwise;      /* what the usual rights answer */
@@ -309,6 +309,47 @@ typedef struct tl_policy {
 	{                                                                                          \
 		sizeof(tl_policy), NULL, NULL, NULL, NULL                                          \
 	}
+
+/* --- pairs ------------------------------------------------------------------------------------ */
+
+typedef enum tl_direction {
+	TL_DIRECTION_BOTH = 0,
+	TL_DIRECTION_PULL = 1, /* the peer may carry entries to us, and we fetch them */
+	TL_DIRECTION_PUSH = 2  /* the peer may list and read, and we send */
+} tl_direction;
+
+/* How a database is kept in step with a peer: what this node starts. What the peer may start is up
+ * to rights and policy. All zero: as any pair. Since 0.3. */
+typedef struct tl_pair_options {
+	size_t size;
+	tl_direction direction;
+	uint32_t every_ms; /* between exchanges; 0 = as the node's periodic_ms; TL_NEVER = off */
+	uint64_t rate;     /* bytes a second, by pages of a second's worth at most; 0 = no limit */
+	/* TL_ON or TL_OFF: whether commits are sent as they come, and the peer is asked to tell of
+	 * its own; else both come with the next exchange. 0 = commits as the node's on_commit says,
+	 * and the peer is asked. */
+	uint8_t on_commit;
+	uint8_t priority; /* 0 to 9: 9 goes first where not all can go; who waits 30 s goes before
+			   */
+	bool paused;      /* nothing is started, but for a command that names the pair */
+	/* For the owner's eyes, at most 200 bytes of UTF-8 each, copied; NULL: none. */
+	const char *reason; /* why it is paused */
+	const char *rule;   /* what shaped it */
+} tl_pair_options;
+
+#define TL_PAIR_OPTIONS_INIT                                                                       \
+	{                                                                                          \
+		sizeof(tl_pair_options), TL_DIRECTION_BOTH, 0, 0, 0, 0, false, NULL, NULL          \
+	}
+
+#define TL_PAIR_TEXT_BYTES 200
+
+/* One of a list of relations. Never grows. Since 0.3. */
+typedef struct tl_relation {
+	const char *peer;               /* key text of a registered peer */
+	tl_id db;                       /* need not be held yet: it is then fetched */
+	const tl_pair_options *options; /* NULL: all zero */
+} tl_relation;
 
 /* --- hooks ------------------------------------------------------------------------------------ */
 

@@ -246,7 +246,8 @@ TL_API void tl_op_free(tl_op *op);
 	X(ACCESS_GRANTED, 11, "access_granted")       /* peer, db, text = request id */            \
 	X(ACCESS_REFUSED, 12, "access_refused")       /* peer, db, text = request id */            \
 	X(PEER_DISCONNECTED, 13, "peer_disconnected") /* peer, text = where it came from */        \
-	X(SYNC_PROGRESS, 14, "sync_progress")         /* peer, db, number = entries so far, text */
+	X(SYNC_PROGRESS, 14, "sync_progress") /* peer, db, number = entries so far, text */        \
+	X(FACT_CHANGED, 15, "fact_changed")   /* text = its name */
 
 typedef enum tl_event_kind {
 #define TL_EVENT_ENUM(symbol, number, name) TL_EVENT_##symbol = (number),

@@ -126,6 +126,36 @@ TL_API int tl_sync_is_tree_synced_with_peer(
 TL_API int tl_sync_get_peer_trees(tl_node *node, const char *peer, char **json) TL_MUST_USE;
 TL_API int tl_sync_get_tree_peers(tl_node *node, const tl_id *db, char **json) TL_MUST_USE;
 
+/* How a database is kept in step with a peer (tidelock/ext.h), by hand: it is stored, outlives the
+ * relation and wins over what sets of relations say. NULL takes it away. There need be no such
+ * relation yet. TL_E_PEER_NOT_FOUND; TL_E_BAD_ARGUMENT for options that cannot be; TL_E_TOO_LARGE
+ * for more than 10,000 pairs. Since 0.3. */
+TL_API int tl_sync_configure_pair(tl_node *node, const char *peer, const tl_id *db,
+	const tl_pair_options *options) TL_MUST_USE;
+/* From now on these are all the relations of `tag`, which somebody worked out: those that are new
+ * begin, those that are not named end, and nothing is touched that does not differ. Of several with
+ * one peer and database the first counts. Relations of other tags, and those made by hand, stay; a
+ * pair with any of them is kept in step. They are not stored: a process that sets none has none.
+ * How far they had got is, for 30 days after they went.
+ *
+ * At most 10,000 (TL_E_TOO_LARGE). `tag` is 1 to 64 bytes, not "manual" or "delegated". All is
+ * checked before anything is changed: TL_E_PEER_NOT_FOUND, TL_E_BAD_ARGUMENT; peers that are
+ * removed meanwhile are passed over. Blocks while the engine takes them over, 500 at a time;
+ * TL_E_BUSY when another thread sets relations meanwhile: then part of these is in place. *touched
+ * (may be NULL) counts what began, ended, or is kept in step otherwise. Since 0.3. */
+TL_API int tl_sync_set_relations(tl_node *node, const char *tag, const tl_relation *relations,
+	size_t count, uint64_t *touched) TL_MUST_USE;
+
+/* --- facts ------------------------------------------------------------------------------------ */
+
+/* What the program knows of the world and those that decide want to look at ("metered"). `value` is
+ * JSON, kept as it is until it is set again; NULL takes the fact away. Where it differs the event
+ * fact_changed tells. Nothing here depends on a fact, and none is stored. At most 100, with name
+ * and value of 1 KiB together (TL_E_TOO_LARGE); TL_E_BAD_JSON. Never blocks. Since 0.3. */
+TL_API int tl_sync_set_fact(tl_node *node, const char *name, const char *value) TL_MUST_USE;
+/* JSON object of all facts, by name. Since 0.3. */
+TL_API int tl_sync_get_facts(tl_node *node, char **json) TL_MUST_USE;
+
 /* --- exchanges -------------------------------------------------------------------------------- */
 
 /* One exchange both ways with a known peer, now; db NULL: all its databases. The operation's text
@@ -192,6 +222,7 @@ TL_API int tl_sync_reject_bootstrap_request(
 /* JSON: {"peers":[…],"pairs":[{"peer","db","state","dirty","attempts","next_attempt_ms",
  * "last_error","last_code","acknowledged","arrivals","received","sent","to_send","watched",
  * "watches_us","progress":{"entries","bytes","left","left_bytes","to_send","to_send_bytes"},
+ * "options":{"direction","on_commit","every_ms","priority","rate","paused","reason","rule","by"},
  * "tags"}],"servers":[…],"transports":[…],
  * "databases":[{"id","name","entries","tips","pending","quarantined","void"}],"refusals":[{"kind",
  * "outbound","peer","db","address","reason","where","time","count"}],"inbound":[{"pubkey","said_name",
@@ -201,10 +232,11 @@ TL_API int tl_sync_reject_bootstrap_request(
  * way, or of the last one: what moved, what is to come (null where the peer did not say) and to be
  * sent; bytes to come are reckoned by those that moved (null where none did). The event
  * sync_progress has the same each second. "watched": changes there are told to us as they come,
- * "watches_us": ours are told so. The state of a pair is "idle", "due", "syncing", "waiting" (for
- * another attempt), "refused" (by the peer or a policy: last_code says how), "stalled",
- * "no_address", "no_transport" (none for an address of its peer is enabled yet: nothing is tried),
- * or the status of its peer when that is not active. */
+ * "watches_us": ours are told so. Options are those in force: "by" is "hand", "set" (of a set of
+ * relations) or null, "every_ms" a number, "never", or null for the node's. The state of a pair is
+ * "idle", "due", "syncing", "waiting" (for another attempt), "refused" (by the peer or a policy:
+ * last_code says how), "stalled", "paused", "no_address", "no_transport" (none for an address of
+ * its peer is enabled yet: nothing is tried), or the status of its peer when that is not active. */
 TL_API int tl_sync_status(tl_node *node, char **json) TL_MUST_USE;
 /* JSON, written by the engine after every exchange, whoever began it; with zeroes, and times null,
  * when there was none. What others begin counts when it moved something, once it has been quiet for

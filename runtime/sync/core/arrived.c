@@ -62,7 +62,7 @@ void tl__pair_unstore(tl__sync *sync, const tl__work *work)
 	tl_key peer;
 
 	memcpy(peer.b, work->party.name, sizeof peer.b);
-	if (tl__sync_find_pair(sync, &peer, &work->db))
+	if (tl__sync_find_pair(sync, &peer, &work->db) || tl__rests_hold(sync, &peer, &work->db))
 		return;
 	for (size_t i = 0; i < page->local_count; i++)
 		tl__sync_put_local(sync, page->locals[i].key, TL__STR_NULL);

@@ -55,12 +55,17 @@ int tl__peer_expect(tl__sync *sync, tl__peer *peer)
 	return tl__heap_set(&sync->peer_dues, &peer->due, UINT64_MAX);
 }
 
+void tl__pair_leave_line(tl__pair *pair)
+{
+	tl__list_remove(&pair->peer->ready_pairs[pair->line], &pair->ready);
+}
+
 void tl__pair_unlist(tl__sync *sync, tl__pair *pair)
 {
 	tl__list_remove(&sync->changed_pairs, &pair->changed);
 	tl__list_remove(&sync->unsaved_pairs, &pair->unsaved);
 	tl__list_remove(&sync->gap_pairs, &pair->gaps);
-	tl__list_remove(&pair->peer->ready_pairs, &pair->ready);
+	tl__pair_leave_line(pair);
 	tl__heap_remove(&sync->pair_dues, &pair->due);
 	pair->peer->stalled -= pair->gave_up;
 }
@@ -69,6 +74,6 @@ void tl__peer_unlist(tl__sync *sync, tl__peer *peer)
 {
 	tl__list_remove(&sync->changed_peers, &peer->changed);
 	tl__list_remove(&sync->unsaved_peers, &peer->unsaved);
-	tl__list_remove(&sync->ready_peers, &peer->ready);
+	tl__list_remove(&sync->ready_peers[peer->line], &peer->ready);
 	tl__heap_remove(&sync->peer_dues, &peer->due);
 }

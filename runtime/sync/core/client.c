@@ -26,6 +26,7 @@ struct tl__client {
 	bool came;                     /* since the node was opened; else only remembered */
 	bool connected;                /* told so */
 	tl__sync_metadata metadata;    /* while it is no peer */
+	tl__limits limits;             /* the same */
 	client_db dbs[CLIENT_DBS];
 	size_t db_count;
 	tl__client *prev, *next;
@@ -150,6 +151,13 @@ void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address)
 	/* One that we reached was told of then. */
 	if (!peer || peer->state != TL__PEER_CONNECTED)
 		tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, key, NULL, 0, client->remote);
+}
+
+tl__limits *tl__client_limits(const tl__sync *sync, const tl_key *key)
+{
+	tl__client *client = find(sync, key);
+
+	return client ? &client->limits : NULL;
 }
 
 const char *tl__client_said_name(const tl__sync *sync, const tl_key *key)

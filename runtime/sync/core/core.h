@@ -20,9 +20,11 @@ tl__pair *tl__sync_change_pair(tl__sync *sync, const tl_key *peer, const tl_id *
 /* The relation's pair when the peer is active, else NULL: what wire/README.md §6 calls a
  * relation. */
 tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
-/* The same when the relation gives to that peer, too. One that only takes lets it carry entries to
- * us, and no more: it is made because somebody cites the database, whoever that is. */
+/* The same when the relation lets that peer list and read. One that is there because somebody cites
+ * the database, whoever that is, never does. */
 tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* The same when it lets that peer carry entries to us. */
+tl__pair *tl__sync_takes(const tl__sync *sync, const tl_key *peer, const tl_id *db);
 
 /* --- what changed (changed.c) ----------------------------------------------------------------- */
 
@@ -38,6 +40,7 @@ tl__pair *tl__changed_pair(tl__link *link);
 int tl__pair_expect(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
 int tl__peer_expect(tl__sync *sync, tl__peer *peer) TL_MUST_USE;
 void tl__pair_unlist(tl__sync *sync, tl__pair *pair); /* out of everything: it goes */
+void tl__pair_leave_line(tl__pair *pair);             /* it is not ready any more, or never was */
 void tl__peer_unlist(tl__sync *sync, tl__peer *peer);
 
 /* --- changing --------------------------------------------------------------------------------- */
@@ -213,13 +216,24 @@ tl__sync_db *tl__sync_db_for(tl__sync *sync, const tl_id *id); /* made when new;
 /* The relation gets this tag; made when it is new. */
 int tl__pair_relate(
 	tl__sync *sync, tl__peer *peer, const tl_id *db, tl_str tag, tl__pair **out) TL_MUST_USE;
-/* Takes a tag away (ptr NULL: all). The pair goes when none is left. */
+typedef struct tl__pair_as {
+	tl_str tag;
+	bool set;
+	uint64_t run;
+	tl__pair_options *options; /* taken over where the tag is new and nothing failed */
+} tl__pair_as;
+int tl__pair_relate_as(tl__sync *sync, tl__peer *peer, const tl_id *db, const tl__pair_as *as,
+	tl__pair **out) TL_MUST_USE;
+/* Takes a tag away (ptr NULL: all). The pair goes when none is left; where that was of a set, its
+ * places are kept for TL__SYNC_REST_DAYS. */
 void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag);
 /* Places that were stored with a page after the relation had ended: works of a peer and our own
  * take turns. */
 void tl__pair_unstore(tl__sync *sync, const tl__work *work);
 void tl__pair_free(tl__pair *pair);
+tl__pair_tag *tl__pair_find_tag(const tl__pair *pair, tl_str text); /* NULL: it has none such */
 bool tl__pair_has_tag(const tl__pair *pair, tl_str tag);
+bool tl__pair_is_stored(const tl__pair *pair); /* it has a tag that is of no set */
 bool tl__pair_dirty(const tl__pair *pair);
 bool tl__pair_is_sure(const tl__pair *pair);        /* nothing up to `seen` was declined */
 void tl__pair_save(tl__sync *sync, tl__pair *pair); /* its local document */
@@ -233,10 +247,77 @@ typedef struct tl__sync_local_key {
 } tl__sync_local_key;
 tl__sync_local_key tl__peer_local_key(const char *kind, const tl__peer *peer);
 tl__sync_local_key tl__pair_key(const char *kind, const tl__peer *peer, const tl_id *db);
+/* What maps call a pair: peer and database. */
+typedef struct tl__pair_name {
+	char b[TL_KEY_BYTES + TL_ID_BYTES];
+} tl__pair_name;
+tl__pair_name tl__pair_name_of(const tl_key *peer, const tl_id *db);
+static inline tl_str tl__pair_name_str(const tl__pair_name *name)
+{
+	return (tl_str){name->b, sizeof name->b};
+}
+void tl__pair_forget_places(tl__sync *sync, const tl__peer *peer, const tl_id *db);
 /* The document of the places in the peer's order. */
 void tl__pair_write_cursors(tl__buf *out, bool has_sure, const tl__v1_cursor *sure, bool has_seen,
 	const tl__v1_cursor *seen, int64_t since);
 void tl__pair_save_cursors(tl__sync *sync, tl__pair *pair);
+
+/* --- pair_record.c: relations of sets that are gone --------------------------------------------- */
+
+/* Its places stay, it goes; false: without memory, or with too many of them. */
+bool tl__rest_begin(tl__sync *sync, const tl__pair *pair);
+void tl__rest_over(tl__sync *sync, tl__pair *pair); /* it is there again, and gets them */
+bool tl__rests_hold(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* Documents of a pair that is not there. */
+int tl__rest_load(tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str document) TL_MUST_USE;
+int tl__rest_load_cursors(
+	tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str document) TL_MUST_USE;
+void tl__rests_forget(tl__sync *sync, const tl__peer *peer); /* it goes, too */
+/* The node closes: from when on they are kept is written down. */
+void tl__rests_save(tl__sync *sync);
+void tl__rests_free(tl__sync *sync);
+
+/* --- pair_options.c --------------------------------------------------------------------------- */
+
+int tl__pair_options_check(const tl_pair_options *given) TL_MUST_USE;
+tl__pair_options *tl__pair_options_new(const tl_pair_options *given); /* NULL: no memory */
+void tl__pair_options_free(tl__pair_options *options);                /* NULL is fine */
+bool tl__pair_options_same(const tl__pair_options *has, const tl_pair_options *given);
+/* Tags or options are others: what is in force, and what follows. Options that were must live until
+ * then. */
+void tl__pair_judge(tl__sync *sync, tl__pair *pair);
+/* It is paused, and no command asks for it by name. */
+bool tl__pair_rests(const tl__pair *pair);
+/* Commits are to be sent as they come. */
+bool tl__pair_on_commit(const tl__sync *sync, const tl__pair *pair);
+void tl__pair_put_options(const tl__sync *sync, const tl__pair *pair, tl__buf *out);
+const tl__pair_options *tl__pair_by_hand(const tl__sync *sync, const tl__pair *pair);
+/* By hand: NULL takes them away. There need be no such pair. */
+int tl__pair_configure(
+	tl__sync *sync, tl__peer *peer, const tl_id *db, const tl_pair_options *given) TL_MUST_USE;
+int tl__pair_options_load(
+	tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str document) TL_MUST_USE;
+void tl__pair_options_forget(tl__sync *sync, const tl__peer *peer);
+void tl__pair_options_free_all(tl__sync *sync);
+
+/* --- rate.c ----------------------------------------------------------------------------------- */
+
+/* What a verdict about this peer says holds it. */
+void tl__rate_hold(
+	tl__sync *sync, const tl_policy_question *question, const tl_policy_verdict *verdict);
+void tl__rates_forget(tl__sync *sync); /* there is another policy */
+/* Of a page that may have so many bytes, those that it may have by rates. Pairs may be NULL. */
+size_t tl__rate_page(const tl__sync *sync, const tl_key *key, const tl__pair *pair, size_t bytes);
+/* So much moved, in whichever direction. */
+void tl__rate_spend(tl__sync *sync, const tl_key *key, tl__pair *pair, uint64_t bytes);
+/* Monotonic: not before then; what lies behind is paid. */
+uint64_t tl__rate_free_at(const tl__sync *sync, const tl_key *key, const tl__pair *pair);
+
+/* --- relations.c ------------------------------------------------------------------------------ */
+
+void tl__relations_begin(tl__sync *sync, const tl__sync_command *command);
+void tl__relations_slice(tl__sync *sync, const tl__sync_command *command);
+void tl__relations_end(tl__sync *sync, const tl__sync_command *command);
 
 /* --- record.c: README.md, Stored records ------------------------------------------------------ */
 
@@ -291,6 +372,7 @@ int tl__gain_page(tl__gain *gain, const tl__work_ingest *in) TL_MUST_USE;
  * passed over by the latter two. */
 void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address);
 void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name);
+tl__limits *tl__client_limits(const tl__sync *sync, const tl_key *key);    /* NULL: nobody came */
 const char *tl__client_said_name(const tl__sync *sync, const tl_key *key); /* NULL: nothing */
 void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged);
 void tl__clients_timer(tl__sync *sync); /* tells who has gone */

@@ -6,12 +6,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define PAIR_KEY_BYTES (TL_KEY_BYTES + TL_ID_BYTES)
-
-static void pair_key(const tl_key *peer, const tl_id *db, char out[PAIR_KEY_BYTES])
+tl__pair_name tl__pair_name_of(const tl_key *peer, const tl_id *db)
 {
-	memcpy(out, peer->b, TL_KEY_BYTES);
-	memcpy(out + TL_KEY_BYTES, db->b, TL_ID_BYTES);
+	tl__pair_name name;
+
+	memcpy(name.b, peer->b, TL_KEY_BYTES);
+	memcpy(name.b + TL_KEY_BYTES, db->b, TL_ID_BYTES);
+	return name;
 }
 
 tl__sync_local_key tl__peer_local_key(const char *kind, const tl__peer *peer)
@@ -63,10 +64,9 @@ tl__sync_db *tl__sync_db_for(tl__sync *sync, const tl_id *id)
 
 tl__pair *tl__sync_find_pair(const tl__sync *sync, const tl_key *peer, const tl_id *db)
 {
-	char key[PAIR_KEY_BYTES];
+	tl__pair_name name = tl__pair_name_of(peer, db);
 
-	pair_key(peer, db, key);
-	return tl__map_get(&sync->pair_map, (tl_str){key, sizeof key});
+	return tl__map_get(&sync->pair_map, tl__pair_name_str(&name));
 }
 
 tl__pair *tl__sync_change_pair(tl__sync *sync, const tl_key *peer, const tl_id *db)
@@ -85,10 +85,24 @@ tl__pair *tl__sync_related(const tl__sync *sync, const tl_key *peer, const tl_id
 	return pair && pair->peer->status == TL__PEER_ACTIVE ? pair : NULL;
 }
 
+tl__pair_tag *tl__pair_find_tag(const tl__pair *pair, tl_str text)
+{
+	tl__pair_tag *tag = pair->tags;
+
+	while (tag && !tl__str_eq(text, tl__str_z(tag->text)))
+		tag = tag->next;
+	return tag;
+}
+
 bool tl__pair_has_tag(const tl__pair *pair, tl_str tag)
 {
-	for (const tl__pair_tag *t = pair->tags; t; t = t->next)
-		if (tl__str_eq(tag, tl__str_z(t->text)))
+	return tl__pair_find_tag(pair, tag) != NULL;
+}
+
+bool tl__pair_is_stored(const tl__pair *pair)
+{
+	for (const tl__pair_tag *tag = pair->tags; tag; tag = tag->next)
+		if (!tag->set)
 			return true;
 	return false;
 }
@@ -97,34 +111,43 @@ tl__pair *tl__sync_gives(const tl__sync *sync, const tl_key *peer, const tl_id *
 {
 	tl__pair *pair = tl__sync_related(sync, peer, db);
 
-	return pair && !pair->pull_only ? pair : NULL;
+	return pair && (pair->gives & TL__PUSHES) ? pair : NULL;
 }
 
-static void judge_direction(tl__pair *pair)
+tl__pair *tl__sync_takes(const tl__sync *sync, const tl_key *peer, const tl_id *db)
 {
-	pair->pull_only =
-		pair->tags && !pair->tags->next && tl__pair_has_tag(pair, TL__STR("delegated"));
+	tl__pair *pair = tl__sync_related(sync, peer, db);
+
+	return pair && (pair->gives & TL__PULLS) ? pair : NULL;
 }
 
-static int add_tag(tl__pair *pair, tl_str tag)
+/* Takes the options over. */
+static int add_tag(tl__sync *sync, tl__pair *pair, const tl__pair_as *as)
 {
-	tl__pair_tag *t, **end = &pair->tags;
+	tl__pair_tag *tag = tl__alloc_zero(1, sizeof *tag), **end = &pair->tags;
 
-	if (tl__pair_has_tag(pair, tag))
-		return TL_OK;
-	t = tl__alloc_zero(1, sizeof *t);
-	if (!t)
+	if (!tag)
 		return TL_E_NOMEM;
-	t->text = tl__copy_bytes(tag.ptr, tag.len);
-	if (!t->text) {
-		tl__free(t);
+	tag->text = tl__copy_bytes(as->tag.ptr, as->tag.len);
+	if (!tag->text) {
+		tl__free(tag);
 		return TL_E_NOMEM;
 	}
+	tag->set = as->set;
+	tag->run = as->run;
+	tag->options = as->options;
 	while (*end)
 		end = &(*end)->next;
-	*end = t;
-	judge_direction(pair);
+	*end = tag;
+	tl__pair_judge(sync, pair);
 	return TL_OK;
+}
+
+static void free_tag(tl__pair_tag *tag)
+{
+	tl__pair_options_free(tag->options);
+	tl__free(tag->text);
+	tl__free(tag);
 }
 
 void tl__pair_free(tl__pair *pair)
@@ -133,8 +156,7 @@ void tl__pair_free(tl__pair *pair)
 		tl__pair_tag *t = pair->tags;
 
 		pair->tags = t->next;
-		tl__free(t->text);
-		tl__free(t);
+		free_tag(t);
 	}
 	tl__map_free(&pair->left.ids);
 	tl__free(pair);
@@ -142,13 +164,12 @@ void tl__pair_free(tl__pair *pair)
 
 static int enlist(tl__sync *sync, tl__pair *pair)
 {
-	char key[PAIR_KEY_BYTES];
+	tl__pair_name name = tl__pair_name_of(&pair->peer->key, &pair->db->id);
 	tl__pair **end;
 
-	pair_key(&pair->peer->key, &pair->db->id, key);
 	if (tl__pair_expect(sync, pair) != TL_OK)
 		return TL_E_NOMEM;
-	if (tl__map_set(&sync->pair_map, (tl_str){key, sizeof key}, pair) != TL_OK) {
+	if (tl__map_set(&sync->pair_map, tl__pair_name_str(&name), pair) != TL_OK) {
 		tl__pair_unlist(sync, pair);
 		return TL_E_NOMEM;
 	}
@@ -160,51 +181,77 @@ static int enlist(tl__sync *sync, tl__pair *pair)
 		sync->last_pair->next = pair;
 	else
 		sync->pairs = pair;
+	pair->before = sync->last_pair;
 	sync->last_pair = pair;
 	sync->pair_count++;
 	return TL_OK;
 }
 
-int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag, tl__pair **out)
+/* Another tag of a pair that there is. */
+static int relate_also(tl__sync *sync, tl__pair *pair, const tl__pair_as *as)
 {
-	tl__pair *pair = tl__sync_find_pair(sync, &peer->key, id);
-	tl__sync_db *db;
+	int rc = add_tag(sync, pair, as);
+
+	if (rc != TL_OK)
+		return rc;
+	tl__pair_changed(sync, pair);
+	pair->local_changed = true;
+	pair->offered = pair->ack;
+	pair->from_sure = pair->wanted = true;
+	return TL_OK;
+}
+
+/* Without a place to remember there is nothing to be stored yet. */
+static int relate_anew(
+	tl__sync *sync, tl__peer *peer, const tl_id *id, const tl__pair_as *as, tl__pair **out)
+{
+	tl__sync_db *db = tl__sync_db_for(sync, id);
+	tl__pair *pair = db ? tl__alloc_zero(1, sizeof *pair) : NULL;
 	int rc;
 
-	if (peer->removed)
-		return tl__fail(TL_E_PEER_NOT_FOUND, "the peer was removed meanwhile");
-	if (pair) {
-		if (out)
-			*out = pair;
-		if (tl__pair_has_tag(pair, tag))
-			return TL_OK;
-		tl__pair_changed(sync, pair);
-		pair->local_changed = true;
-		pair->offered = pair->ack;
-		pair->from_sure = pair->wanted = true;
-		return add_tag(pair, tag);
-	}
-	db = tl__sync_db_for(sync, id);
-	pair = db ? tl__alloc_zero(1, sizeof *pair) : NULL;
 	if (!pair)
 		return TL_E_NOMEM;
 	tl__map_init(&pair->left.ids);
 	pair->peer = peer;
 	pair->db = db;
 	pair->wanted = true;
-	pair->local_changed = true;
-	rc = add_tag(pair, tag);
+	pair->local_changed = !as->set;
+	rc = add_tag(sync, pair, as);
 	if (rc == TL_OK)
 		rc = enlist(sync, pair);
 	if (rc != TL_OK) {
+		if (pair->tags)
+			pair->tags->options = NULL; /* they stay the caller's */
 		tl__pair_free(pair);
 		return rc;
 	}
+	tl__rest_over(sync, pair);
 	tl__pair_changed(sync, pair);
 	sync->in->rights_changed(sync, &peer->key); /* it comes again with others */
-	if (out)
-		*out = pair;
+	*out = pair;
 	return TL_OK;
+}
+
+int tl__pair_relate_as(
+	tl__sync *sync, tl__peer *peer, const tl_id *id, const tl__pair_as *as, tl__pair **out)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, &peer->key, id);
+	int rc = TL_OK;
+
+	if (peer->removed)
+		return tl__fail(TL_E_PEER_NOT_FOUND, "the peer was removed meanwhile");
+	if (!pair)
+		rc = relate_anew(sync, peer, id, as, &pair);
+	else if (!tl__pair_has_tag(pair, as->tag))
+		rc = relate_also(sync, pair, as);
+	if (rc == TL_OK && out)
+		*out = pair;
+	return rc;
+}
+
+int tl__pair_relate(tl__sync *sync, tl__peer *peer, const tl_id *id, tl_str tag, tl__pair **out)
+{
+	return tl__pair_relate_as(sync, peer, id, &(tl__pair_as){.tag = tag}, out);
 }
 
 static void unlink_of_peer(tl__pair *pair)
@@ -233,63 +280,72 @@ static void unlink_of_db(tl__pair *pair)
 
 static void unlink_pair(tl__sync *sync, tl__pair *pair)
 {
-	char key[PAIR_KEY_BYTES];
-	tl__pair *before = NULL;
+	tl__pair_name name = tl__pair_name_of(&pair->peer->key, &pair->db->id);
 
-	pair_key(&pair->peer->key, &pair->db->id, key);
-	tl__map_remove(&sync->pair_map, (tl_str){key, sizeof key});
+	tl__map_remove(&sync->pair_map, tl__pair_name_str(&name));
 	tl__pair_unlist(sync, pair);
 	unlink_of_peer(pair);
 	unlink_of_db(pair);
-	for (tl__pair *p = sync->pairs; p != pair; p = p->next)
-		before = p;
-	if (before)
-		before->next = pair->next;
-	else
-		sync->pairs = pair->next;
-	if (sync->last_pair == pair)
-		sync->last_pair = before;
+	*(pair->before ? &pair->before->next : &sync->pairs) = pair->next;
+	*(pair->next ? &pair->next->before : &sync->last_pair) = pair->before;
 	sync->pair_count--;
 }
 
-static void remove_tag(tl__pair *pair, tl_str tag)
+/* Those taken away are freed by the caller: their options may be the
+ * ones in force. */
+static tl__pair_tag *take_tags(tl__pair *pair, tl_str text)
 {
-	tl__pair_tag **at = &pair->tags;
+	tl__pair_tag **at = &pair->tags, *taken = NULL;
 
 	while (*at) {
-		tl__pair_tag *t = *at;
+		tl__pair_tag *tag = *at;
 
-		if (tag.ptr && !tl__str_eq(tag, tl__str_z(t->text))) {
-			at = &t->next;
+		if (text.ptr && !tl__str_eq(text, tl__str_z(tag->text))) {
+			at = &tag->next;
 			continue;
 		}
-		*at = t->next;
-		tl__free(t->text);
-		tl__free(t);
+		*at = tag->next;
+		tag->next = taken;
+		taken = tag;
 	}
-	judge_direction(pair);
+	return taken;
 }
 
-void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag)
+static void free_tags(tl__pair_tag *tags)
 {
-	static const char *const kinds[] = {"sync/pair", "sync/pull", "sync/cursor"};
+	while (tags) {
+		tl__pair_tag *tag = tags;
 
-	remove_tag(pair, tag);
-	tl__pair_changed(sync, pair);
-	pair->local_changed = true;
-	pair->offered = pair->ack;
-	pair->from_sure = true;
-	if (pair->tags)
-		return;
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		tl__sync_local_key key = tl__pair_key(kinds[i], pair->peer, &pair->db->id);
-
-		tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
+		tags = tag->next;
+		free_tag(tag);
 	}
+}
+
+/* What a set made keeps its places, in case that it comes again. */
+static void end_pair(tl__sync *sync, tl__pair *pair, bool keeps)
+{
+	if (!keeps || !tl__rest_begin(sync, pair))
+		tl__pair_forget_places(sync, pair->peer, &pair->db->id);
 	sync->in->rights_changed(sync, &pair->peer->key);
 	sync->out->pair_goes(sync, pair);
 	unlink_pair(sync, pair);
 	tl__pair_free(pair);
+}
+
+void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag)
+{
+	tl__pair_tag *taken = take_tags(pair, tag);
+
+	if (pair->tags) {
+		tl__pair_judge(sync, pair);
+		tl__pair_changed(sync, pair);
+		pair->local_changed = true;
+		pair->offered = pair->ack;
+		pair->from_sure = true;
+	} else {
+		end_pair(sync, pair, tag.ptr && taken && taken->set);
+	}
+	free_tags(taken);
 }
 
 /* --- what happens to it ----------------------------------------------------------------------- */
@@ -298,7 +354,7 @@ bool tl__pair_dirty(const tl__pair *pair)
 {
 	uint64_t told = pair->offered > pair->ack ? pair->offered : pair->ack;
 
-	return !pair->pull_only && pair->db->arrivals > told;
+	return (pair->does & TL__PUSHES) && pair->db->arrivals > told;
 }
 
 bool tl__pair_is_sure(const tl__pair *pair)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/json/fields.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "wire/v1_header.h"
 
@@ -17,15 +18,15 @@ void tl__pair_save_relation(tl__sync *sync, const tl_id *id)
 
 	tl_id_format(id, text);
 	record.path[0] = tl__str_z(text);
-	if (!db || !db->pairs) {
+	for (const tl__pair *pair = db ? db->pairs : NULL; pair; pair = pair->next_of_db) {
+		if (!tl__pair_is_stored(pair))
+			continue;
+		tl__buf_text(&list, list.len > 0 ? "," : "[");
+		tl__json_put_string(&list, tl__str_z(pair->peer->text));
+	}
+	if (list.len == 0) {
 		tl__sync_put_record(sync, &record);
 		return;
-	}
-	tl__buf_text(&list, "[");
-	for (const tl__pair *pair = db->pairs; pair; pair = pair->next_of_db) {
-		tl__json_put_string(&list, tl__str_z(pair->peer->text));
-		if (pair->next_of_db)
-			tl__buf_text(&list, ",");
 	}
 	tl__buf_text(&list, "]");
 	record.path_len = 2;
@@ -45,6 +46,7 @@ void tl__pair_save(tl__sync *sync, tl__pair *pair)
 {
 	tl__sync_local_key key = tl__pair_key("sync/pair", pair->peer, &pair->db->id);
 	tl__buf out = TL__BUF_INIT;
+	bool any = false;
 
 	tl__buf_format(&out,
 		"{\"ack\":%llu,\"attempts\":%u,\"stalled\":%s,\"received\":%llu,\"sent\":%llu,",
@@ -60,9 +62,11 @@ void tl__pair_save(tl__sync *sync, tl__pair *pair)
 		tl__buf_text(&out, "null");
 	tl__buf_format(&out, ",\"code\":%d,\"tags\":[", -pair->last_code);
 	for (const tl__pair_tag *t = pair->tags; t; t = t->next) {
+		if (t->set)
+			continue;
+		tl__buf_text(&out, any ? "," : "");
 		tl__json_put_string(&out, tl__str_z(t->text));
-		if (t->next)
-			tl__buf_text(&out, ",");
+		any = true;
 	}
 	tl__buf_text(&out, "]}");
 	if (tl__buf_status(&out) == TL_OK)
@@ -76,6 +80,7 @@ void tl__pair_save(tl__sync *sync, tl__pair *pair)
 /* What the members of a pair document say, before it is believed. */
 typedef struct pair_document {
 	uint64_t ack, offered, received, sent;
+	uint64_t left; /* when the relation went; 0: it is not said */
 	uint32_t attempts, code;
 	bool stalled, untold;
 	tl_str error, *tags;
@@ -85,14 +90,14 @@ typedef struct pair_document {
 static int read_pair(pair_document *out, tl_str document, tl__arena *arena)
 {
 	static const char *const names[] = {"ack", "attempts", "stalled", "received", "sent",
-		"error", "code", "tags", "offered"};
+		"error", "code", "tags", "offered", "left"};
 	tl__fields f;
 	uint32_t seen = 0;
 	size_t at;
 
 	tl__fields_open(&f, document, arena, "pair document", TL_E_BAD_MESSAGE);
 	tl__fields_enter(&f, TL__JSON_OBJECT);
-	while (tl__fields_member(&f, names, 9, &seen, &at)) {
+	while (tl__fields_member(&f, names, 10, &seen, &at)) {
 		switch (at) {
 		case 0: tl__fields_u64(&f, &out->ack); break;
 		case 1: tl__fields_u32(&f, &out->attempts); break;
@@ -102,7 +107,11 @@ static int read_pair(pair_document *out, tl_str document, tl__arena *arena)
 		case 5: tl__fields_optional_text(&f, &out->error); break;
 		case 6: tl__fields_u32(&f, &out->code); break;
 		case 7: tl__fields_texts(&f, &out->tags, &out->tag_count, 1024, "tags"); break;
-		default: tl__fields_u64(&f, &out->offered); out->untold = true;
+		case 8:
+			tl__fields_u64(&f, &out->offered);
+			out->untold = true;
+			break;
+		default: tl__fields_u64(&f, &out->left);
 		}
 	}
 	return tl__fields_whole(&f);
@@ -225,4 +234,205 @@ int tl__pair_load_cursors(tl__pair *pair, tl_str document)
 	pair->from_sure = pair->has_seen && !tl__pair_is_sure(pair);
 	tl__arena_free(&arena);
 	return rc;
+}
+
+/* --- relations of sets that are gone ---------------------------------------------------------- */
+
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+
+void tl__pair_forget_places(tl__sync *sync, const tl__peer *peer, const tl_id *db)
+{
+	static const char *const kinds[] = {"sync/pair", "sync/pull", "sync/cursor"};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		tl__sync_local_key key = tl__pair_key(kinds[i], peer, db);
+
+		tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
+	}
+}
+
+static tl__rest *find_rest(const tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	tl__pair_name name = tl__pair_name_of(peer, db);
+
+	return tl__map_get(&sync->rests, tl__pair_name_str(&name));
+}
+
+bool tl__rests_hold(const tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	return find_rest(sync, peer, db) != NULL;
+}
+
+static void drop_rest(tl__sync *sync, tl__rest *rest)
+{
+	tl__pair_name name = tl__pair_name_of(&rest->peer, &rest->db);
+
+	tl__map_remove(&sync->rests, tl__pair_name_str(&name));
+	tl__free(rest);
+}
+
+static bool is_over(const tl__sync *sync, const tl__rest *rest)
+{
+	return sync->wall - rest->since > TL__SYNC_REST_DAYS * DAY_MS;
+}
+
+static void forget_rest(tl__sync *sync, tl__rest *rest)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, &rest->peer);
+
+	if (peer)
+		tl__pair_forget_places(sync, peer, &rest->db);
+	drop_rest(sync, rest);
+}
+
+static void forget_old(tl__sync *sync)
+{
+	size_t at = 0;
+	tl_str key;
+	void *rest;
+
+	while (tl__map_next(&sync->rests, &at, &key, &rest))
+		if (is_over(sync, rest))
+			forget_rest(sync, rest);
+}
+
+static tl__rest *new_rest(tl__sync *sync, const tl_key *peer, const tl_id *db)
+{
+	tl__pair_name name = tl__pair_name_of(peer, db);
+	tl__rest *rest = NULL;
+
+	if (sync->rests.count < TL__SYNC_MAX_RESTS)
+		rest = tl__alloc_zero(1, sizeof *rest);
+	if (!rest || tl__map_set(&sync->rests, tl__pair_name_str(&name), rest) != TL_OK) {
+		tl__free(rest);
+		return NULL;
+	}
+	rest->peer = *peer;
+	rest->db = *db;
+	return rest;
+}
+
+static void save_rest(tl__sync *sync, tl__rest *rest)
+{
+	const tl__peer *peer = tl__sync_find_peer(sync, &rest->peer);
+	tl__buf out = TL__BUF_INIT;
+	tl__sync_local_key key;
+
+	if (!peer)
+		return;
+	key = tl__pair_key("sync/pair", peer, &rest->db);
+	tl__buf_format(&out, "{\"ack\":%llu,\"tags\":[],\"left\":%lld}",
+		(unsigned long long)rest->ack, (long long)rest->since);
+	if (tl__buf_status(&out) == TL_OK)
+		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
+	tl__buf_free(&out);
+	rest->saved = true;
+}
+
+bool tl__rest_begin(tl__sync *sync, const tl__pair *pair)
+{
+	tl__rest *rest;
+
+	forget_old(sync);
+	rest = new_rest(sync, &pair->peer->key, &pair->db->id);
+	if (!rest)
+		return false;
+	rest->ack = pair->ack;
+	rest->has_sure = pair->has_sure;
+	rest->sure = pair->sure;
+	rest->has_seen = pair->has_seen;
+	rest->seen = pair->seen;
+	rest->since = tl__sync_time(sync);
+	save_rest(sync, rest);
+	return true;
+}
+
+void tl__rest_over(tl__sync *sync, tl__pair *pair)
+{
+	tl__rest *rest = find_rest(sync, &pair->peer->key, &pair->db->id);
+
+	if (!rest)
+		return;
+	pair->ack = pair->offered = rest->ack > pair->db->arrivals ? 0 : rest->ack;
+	pair->has_sure = rest->has_sure;
+	pair->sure = rest->sure;
+	pair->has_seen = rest->has_seen;
+	pair->seen = rest->seen;
+	pair->from_sure = pair->has_seen && !tl__pair_is_sure(pair);
+	pair->local_changed = pair->local_changed || rest->saved;
+	drop_rest(sync, rest);
+}
+
+int tl__rest_load(tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str document)
+{
+	tl__arena arena = TL__ARENA_INIT;
+	pair_document read = {0};
+	tl__rest *rest = find_rest(sync, peer, db);
+	int rc = read_pair(&read, document, &arena);
+
+	tl__arena_free(&arena);
+	if (rc != TL_OK || !tl__sync_find_peer(sync, peer))
+		return rc;
+	if (!rest)
+		rest = new_rest(sync, peer, db);
+	if (!rest)
+		return TL_OK; /* then it begins at the start */
+	rest->ack = read.ack;
+	rest->saved = read.left > 0;
+	rest->since = rest->saved ? (int64_t)read.left : tl__sync_time(sync);
+	if (is_over(sync, rest))
+		forget_rest(sync, rest);
+	return TL_OK;
+}
+
+int tl__rest_load_cursors(tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str document)
+{
+	tl__rest *rest = find_rest(sync, peer, db);
+	tl__pair read = {0};
+	int rc = rest ? tl__pair_load_cursors(&read, document) : TL_OK;
+
+	if (!rest || rc != TL_OK)
+		return rc;
+	rest->has_sure = read.has_sure;
+	rest->sure = read.sure;
+	rest->has_seen = read.has_seen;
+	rest->seen = read.seen;
+	return TL_OK;
+}
+
+void tl__rests_forget(tl__sync *sync, const tl__peer *peer)
+{
+	size_t at = 0;
+	tl_str key;
+	void *value;
+
+	while (tl__map_next(&sync->rests, &at, &key, &value)) {
+		tl__rest *rest = value;
+
+		if (memcmp(&rest->peer, &peer->key, sizeof peer->key) == 0)
+			forget_rest(sync, rest);
+	}
+}
+
+/* One that went with its process does not know when. */
+void tl__rests_save(tl__sync *sync)
+{
+	size_t at = 0;
+	tl_str key;
+	void *rest;
+
+	while (tl__map_next(&sync->rests, &at, &key, &rest))
+		if (!((tl__rest *)rest)->saved)
+			save_rest(sync, rest);
+}
+
+void tl__rests_free(tl__sync *sync)
+{
+	size_t at = 0;
+	tl_str key;
+	void *rest;
+
+	while (tl__map_next(&sync->rests, &at, &key, &rest))
+		tl__free(rest);
+	tl__map_free(&sync->rests);
 }

@@ -110,6 +110,8 @@ void tl__peer_remove(tl__sync *sync, tl__peer *peer)
 
 	while (peer->pairs)
 		tl__pair_unrelate(sync, peer->pairs, TL__STR_NULL);
+	tl__rests_forget(sync, peer);
+	tl__pair_options_forget(sync, peer);
 	tl__map_remove(&sync->peer_map, map_key(&peer->key));
 	for (tl__peer *p = sync->peers; p && p != peer; p = p->next)
 		before = p;

@@ -156,6 +156,8 @@ tl_policy_answer tl__sync_ask_policy(
 	complete_question(sync, question);
 	judge(&sync->policy, question, verdict);
 	answer = outcome(question, verdict->answer);
+	if (answer == TL_POLICY_ALLOW)
+		tl__rate_hold(sync, question, verdict);
 	tl__trace_keep(sync, question, verdict, answer == TL_POLICY_ALLOW);
 	if (answer == TL_POLICY_DENY && verdict->answer != TL_POLICY_PASS &&
 		verdict->answer != TL_POLICY_USUAL)

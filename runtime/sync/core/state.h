@@ -93,12 +93,23 @@ typedef struct tl__sync_metadata {
 	uint64_t records; /* of the history, written ever */
 } tl__sync_metadata;
 
+/* Whoever is due and finds no place stands in line: by priority, and before all those who waited
+ * for TL__LINE_MS. */
+#define TL__LINES   11
+#define TL__LINE_MS 30000
+
 /* What its pairs are due by, besides what is their own. */
 typedef struct tl__peer_facts {
 	bool reachable; /* active, and it has an address that can be dialled */
 	bool asked;     /* which protocol it speaks is being asked */
 	uint64_t wait_until;
 } tl__peer_facts;
+
+/* By the policy's verdicts (rate.c). */
+typedef struct tl__limits {
+	uint64_t rate, page; /* bytes a second, bytes; 0: none */
+	uint64_t free_at;    /* monotonic: when what it took is paid */
+} tl__limits;
 
 struct tl__peer {
 	tl_key key;
@@ -142,9 +153,11 @@ struct tl__peer {
 	tl__peer *next;
 	/* Who is due (changed.c, out/due.c). */
 	tl__link changed, unsaved, ready;
-	tl__heap_node due;                      /* when its watches are looked at */
-	tl__list ready_pairs;                   /* due, but there was no place yet */
-	tl__peer_facts facts;                   /* as its pairs were judged by */
+	tl__heap_node due;               /* when its watches are looked at */
+	tl__list ready_pairs[TL__LINES]; /* due, but there was no place yet */
+	uint8_t line;                    /* in which it is ready: of its best pair */
+	tl__peer_facts facts;            /* as its pairs were judged by */
+	tl__limits limits;
 	unsigned stalled;                       /* pairs that gave up, as counted last */
 	unsigned pulls;                         /* pairs that pull or are about to */
 	unsigned unnamed[TL__PEER_WATCHES + 1]; /* pairs that no watch names, by that which is to */
@@ -188,10 +201,36 @@ struct tl__sync_db {
 	tl__sync_db *next;
 };
 
+/* How it is kept in step, with texts of its own. */
+typedef struct tl__pair_options {
+	tl_direction direction;
+	uint32_t every_ms;
+	uint64_t rate;
+	uint8_t on_commit, priority;
+	bool paused;
+	char *reason, *rule; /* NULL: none */
+} tl__pair_options;
+
+enum { TL__PULLS = 1, TL__PUSHES = 2 };
+
 typedef struct tl__pair_tag {
-	char *text; /* "manual", "rule:<name>", "delegated" */
+	char *text;   /* "manual", "delegated", or of a set of relations (relations.c) */
+	bool set;     /* of a set: not stored */
+	uint64_t run; /* of a set: the one that named it last */
+	tl__pair_options *options; /* of a set; NULL: all zero */
 	struct tl__pair_tag *next;
 } tl__pair_tag;
+
+/* Places of a relation of a set that is gone, as long as they are kept. */
+typedef struct tl__rest {
+	tl_key peer;
+	tl_id db;
+	uint64_t ack;
+	tl__v1_cursor sure, seen;
+	bool has_sure, has_seen;
+	int64_t since; /* wall: when it went */
+	bool saved;    /* its document says so */
+} tl__rest;
 
 /* A relation: this database is kept in step with this peer. */
 struct tl__pair {
@@ -227,7 +266,12 @@ struct tl__pair {
 	/* Cursor record as README.md lists it. */
 	int64_t last_sync;
 	uint64_t last_count, total_count;
-	tl__pair *next_of_peer, *next_of_db, *next;
+	/* What is in force: by hand, else of the first tag that has some. Never NULL. */
+	const tl__pair_options *options;
+	uint64_t tick_at;     /* of its own `every_ms`; 0: none */
+	uint64_t ready_since; /* in line */
+	uint64_t free_at;     /* when what it moved is paid, by the rate of its options */
+	tl__pair *next_of_peer, *next_of_db, *before, *next;
 	uint32_t attempts;  /* failures since the last success */
 	unsigned halved;    /* v0: how often the limit of its answers was, since one that fitted */
 	uint32_t key_mask;  /* of our keys those that count there, as last read */
@@ -236,7 +280,9 @@ struct tl__pair {
 	int last_code;
 	tl_id last_entry; /* of the cursor record */
 	bool has_cursor_record, has_last_entry;
-	bool pull_only; /* only tag is "delegated" */
+	uint8_t gives; /* by its tags: TL__PULLS lets the peer carry to us, TL__PUSHES read */
+	uint8_t does;  /* what we start of these */
+	bool asked;    /* by a command that names it: also while it is paused */
 	bool has_sure, has_seen;
 	bool from_sure; /* the next pull starts from `sure` */
 	/* Something had no room, or waits for what was not given: from `sure` again when anything
@@ -257,6 +303,7 @@ struct tl__pair {
 	/* Who is due (changed.c, out/due.c). */
 	tl__link changed, unsaved, ready, gaps;
 	tl__heap_node due;   /* when it wants an exchange; UINT64_MAX: never, or it is ready */
+	uint8_t line;        /* in which it is ready */
 	uint8_t unnamed;     /* counted among those of its peer; 0: in none, else that + 1 */
 	bool pulls, gave_up; /* the same */
 	char last_error[TL__SYNC_ERROR_TEXT];
@@ -298,6 +345,8 @@ typedef struct tl__sync_knock tl__sync_knock;     /* knock.c */
 typedef struct tl__sync_outbound {
 	/* The relation was taken away: the pair is freed behind this. */
 	void (*pair_goes)(tl__sync *sync, tl__pair *pair);
+	/* Other options are in force. */
+	void (*pair_reshaped)(tl__sync *sync, tl__pair *pair);
 	/* An exchange of it runs that found no room, or too much missing. */
 	bool (*lacks)(const tl__pair *pair);
 } tl__sync_outbound;
@@ -359,10 +408,16 @@ struct tl__sync {
 	tl__map pair_map; /* key bytes ‖ id -> tl__pair */
 	tl__pair *pairs, *last_pair;
 	size_t pair_count;
+	tl__map by_hand;           /* the same -> tl__pair_options: there may be no such pair yet */
+	tl__map rests;             /* the same -> tl__rest */
+	uint64_t relation_run;     /* number of the last set of relations, ever */
+	tl__pair_tag relation_set; /* its tag while it is being carried out; text NULL: none is */
+	size_t relation_changes;
 	/* To be looked at once more before the event is over, and before it is saved. */
 	tl__list changed_pairs, changed_peers, unsaved_pairs, unsaved_peers;
-	tl__list gap_pairs;   /* that were found to have one */
-	tl__list ready_peers; /* with a pair that is due and waits for a place */
+	tl__list gap_pairs;              /* that were found to have one */
+	tl__list ready_peers[TL__LINES]; /* with a pair that is due and waits for a place */
+	uint64_t line_look;              /* when it is looked who has waited too long */
 	tl__heap pair_dues, peer_dues;
 	uint64_t numbers;   /* the last number given to an exchange, work owner… */
 	uint64_t successes; /* rank of addresses */

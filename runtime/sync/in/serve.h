@@ -331,6 +331,10 @@ bool tl__serve_may_connect(tl__sync *sync, tl__incoming *in);
 bool tl__serve_may_list(tl__sync *sync, tl__incoming *in, const tl__work_db *db);
 bool tl__serve_may_ask(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights,
 	const tl__access_wish *wish);
+/* By rates nothing passes for now: it was told when to come again. */
+bool tl__serve_owes(tl__sync *sync, tl__incoming *in);
+size_t tl__serve_page(const tl__sync *sync, const tl__incoming *in, size_t bytes);
+void tl__serve_spend(tl__sync *sync, const tl__incoming *in, uint64_t bytes);
 /* Whether somebody keeps this database in step with anybody: v0 peers prove nothing. */
 bool tl__serve_any_relation(const tl__sync *sync, const tl_id *db);
 

@@ -58,6 +58,16 @@ static void note_told(
 	pair->told_bytes = page ? tl__lines_bytes(page) : 0;
 }
 
+/* What it owes, it waits for: then that is looked at again. */
+static void rest(tl__sync *sync, tl__hold *hold, const tl_id *db)
+{
+	uint64_t free_at = tl__rate_free_at(
+		sync, &hold->in->from, tl__sync_related(sync, &hold->in->from, db));
+
+	if (hold->watcher->not_before < free_at)
+		hold->watcher->not_before = free_at;
+}
+
 /* What was told has arrived there: that was an exchange. */
 static void note_arrived(tl__sync *sync, const tl__incoming *in, uint64_t upto)
 {
@@ -184,12 +194,17 @@ static void conclude(
 		tl__serve_fail_work(sync, in, work);
 	} else {
 		note_joined(sync, &work->watch);
+		if (paged < work->watch.count)
+			rest(sync, hold, &work->watch.lines[paged].db);
 		t.outdated = is_outdated(sync, hold, &work->watch, paged) ||
 			     sync->now < hold->watcher->not_before;
 		for (size_t i = from; i < to; i++)
 			judge(sync, hold, &work->watch, i, &t);
-		if (t.page)
+		if (t.page) {
 			hold->watcher->not_before = sync->now + sync->options.commit_gap_ms;
+			in->db = t.args.db;
+			tl__serve_spend(sync, in, tl__lines_bytes(t.page));
+		}
 		if (t.page || t.absent.len > 0 || t.moved.len > 0 || hold->ends)
 			answer(sync, in, &t);
 		else if (any_ahead(sync, hold))
@@ -295,7 +310,7 @@ tl__work *tl__look_new(tl__sync *sync, tl__hold *hold, size_t room)
 		return NULL;
 	work->watch.lines = tl__arena_alloc(&work->arena, room, sizeof *work->watch.lines);
 	work->watch.paged = SIZE_MAX;
-	work->watch.page.max_bytes = TL__V1_MAX_WATCH_BYTES;
+	work->watch.page.max_bytes = tl__rate_page(sync, &in->from, NULL, TL__V1_MAX_WATCH_BYTES);
 	work->watch.page.max_entries = TL__V1_MAX_PAGE_ENTRIES;
 	if (work->watch.lines)
 		return work;

@@ -16,14 +16,11 @@ static tl_policy_question question(
 	q.peer = &in->from;
 	q.keys = in->proven + 1;
 	q.key_count = in->proven_count - 1;
-	q.related = db && tl__sync_gives(sync, &in->from, db) != NULL;
+	if (kind == TL_POLICY_WRITE || kind == TL_POLICY_CREATE)
+		q.related = tl__sync_takes(sync, &in->from, db) != NULL;
+	else
+		q.related = db && tl__sync_gives(sync, &in->from, db) != NULL;
 	return q;
-}
-
-/* Any relation lets its peer carry entries to us, also one that gives it nothing. */
-static bool may_carry(const tl__sync *sync, const tl__incoming *in)
-{
-	return tl__sync_related(sync, &in->from, &in->db) != NULL;
 }
 
 static bool allows(tl__sync *sync, tl__incoming *in, tl_policy_question *q)
@@ -33,6 +30,34 @@ static bool allows(tl__sync *sync, tl__incoming *in, tl_policy_question *q)
 
 	in->put_off = in->put_off || answer == TL_POLICY_BUSY;
 	return answer == TL_POLICY_ALLOW;
+}
+
+/* --- rates ------------------------------------------------------------------------------------ */
+
+static tl__pair *pair_of(const tl__sync *sync, const tl__incoming *in)
+{
+	return tl__sync_related(sync, &in->from, &in->db);
+}
+
+bool tl__serve_owes(tl__sync *sync, tl__incoming *in)
+{
+	uint64_t free_at = tl__rate_free_at(sync, &in->from, pair_of(sync, in));
+	uint64_t wait = free_at > sync->now ? free_at - sync->now : 0;
+
+	if (wait > 0)
+		tl__serve_v1_busy(
+			sync, in, "rate", wait > UINT32_MAX ? UINT32_MAX : (uint32_t)wait);
+	return wait > 0;
+}
+
+size_t tl__serve_page(const tl__sync *sync, const tl__incoming *in, size_t bytes)
+{
+	return tl__rate_page(sync, &in->from, pair_of(sync, in), bytes);
+}
+
+void tl__serve_spend(tl__sync *sync, const tl__incoming *in, uint64_t bytes)
+{
+	tl__rate_spend(sync, &in->from, pair_of(sync, in), bytes);
 }
 
 /* --- what keys hold --------------------------------------------------------------------------- */
@@ -65,7 +90,7 @@ bool tl__serve_any_relation(const tl__sync *sync, const tl_id *db)
 	const tl__sync_db *known = tl__sync_find_db(sync, db);
 
 	for (const tl__pair *pair = known ? known->pairs : NULL; pair; pair = pair->next_of_db)
-		if (pair->tags && pair->peer->status == TL__PEER_ACTIVE)
+		if ((pair->gives & TL__PULLS) && pair->peer->status == TL__PEER_ACTIVE)
 			return true;
 	return false;
 }
@@ -111,7 +136,7 @@ bool tl__serve_may_write(tl__sync *sync, tl__incoming *in, const tl__work_rights
 		q.otherwise = q.granted || tl__serve_any_relation(sync, &in->db);
 	} else {
 		q.granted = grants_write(rights);
-		q.otherwise = may_carry(sync, in) || q.granted;
+		q.otherwise = q.related || q.granted;
 	}
 	return allows(sync, in, &q);
 }
@@ -121,7 +146,7 @@ bool tl__serve_may_create(tl__sync *sync, tl__incoming *in)
 	tl_policy_question q = question(sync, in, TL_POLICY_CREATE, &in->db);
 
 	/* Asked for: a relation waits for it. */
-	q.otherwise = in->unproven ? tl__serve_any_relation(sync, &in->db) : may_carry(sync, in);
+	q.otherwise = in->unproven ? tl__serve_any_relation(sync, &in->db) : q.related;
 	for (size_t i = 0; !in->unproven && i < sync->accepted_count; i++)
 		for (size_t k = 0; k < in->proven_count; k++)
 			q.otherwise |=

@@ -129,6 +129,7 @@ static void answer_page(tl__sync *sync, tl__incoming *in, tl__work_page *work)
 	if (in->pull.has_seen)
 		tl__serve_heard_seen(sync, in, &in->pull.seen, page.seen_valid);
 	hold_pushes(sync, in, work->more);
+	tl__serve_spend(sync, in, tl__lines_bytes(work));
 	tl__served_gave(sync, &in->from, &in->db, work->count, tl__lines_bytes(work));
 	tl__serve_watch_given(sync, &in->from, &in->db, work->next.n);
 	page.has_left = in->pull.state;
@@ -163,7 +164,7 @@ static void paged(void *core, tl__work *work)
 static void ask_page(tl__sync *sync, tl__incoming *in)
 {
 	struct pull_lines lines = {0};
-	size_t most = tl__page_most(sync);
+	size_t most = tl__serve_page(sync, in, tl__page_most(sync));
 	tl__work *work;
 
 	if (read_pull_lines(in, &lines) != TL_OK) {
@@ -199,7 +200,7 @@ static void pull_allowed(void *core, tl__work *work)
 		tl__serve_fail_work(sync, in, work);
 	else if (!tl__serve_is_readable(sync, in, &work->access.rights))
 		tl__serve_not_available(sync, in);
-	else {
+	else if (!tl__serve_owes(sync, in)) {
 		tl__client_at(sync, &in->from, &in->db, 0);
 		ask_page(sync, in);
 	}

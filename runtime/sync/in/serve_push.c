@@ -153,7 +153,7 @@ static void ask_ingest(tl__sync *sync, tl__incoming *in, bool accept_unknown)
 	work->ingest.page = (tl__ingest_page){.db = in->db,
 		.form = TL_ENTRY_CANONICAL,
 		.sender = tl__arena_str(&work->arena, tl__str_z(text)),
-		.related = tl__sync_related(sync, &in->from, &in->db) != NULL,
+		.related = tl__sync_takes(sync, &in->from, &in->db) != NULL,
 		.accept_unknown = accept_unknown};
 	work->ingest.has_since = true;
 	/* A place of another store is none of ours: 0 stands for it and the answer says so. */
@@ -170,6 +170,15 @@ static void ask_ingest(tl__sync *sync, tl__incoming *in, bool accept_unknown)
 	tl__sync_give_work(sync, work);
 }
 
+/* It is allowed to. */
+static void take(tl__sync *sync, tl__incoming *in, bool accept_unknown)
+{
+	if (tl__serve_owes(sync, in))
+		return;
+	tl__serve_spend(sync, in, in->body.len);
+	ask_ingest(sync, in, accept_unknown);
+}
+
 static void push_allowed(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
@@ -183,10 +192,10 @@ static void push_allowed(void *core, tl__work *work)
 	if (work->code != TL_OK)
 		tl__serve_fail_work(sync, in, work);
 	else if (!rights->held && tl__serve_may_create(sync, in))
-		ask_ingest(sync, in, true);
+		take(sync, in, true);
 	else if (available && tl__serve_may_write(sync, in, rights)) {
 		in->reads = in->push.state && tl__serve_may_read(sync, in, rights);
-		ask_ingest(sync, in, false);
+		take(sync, in, false);
 	} else if (available && tl__serve_may_read(sync, in, rights))
 		tl__serve_v1_refuse(sync, in, TL__V1_NOT_PERMITTED, "insufficient_permissions");
 	else

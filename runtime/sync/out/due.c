@@ -5,6 +5,8 @@
  * peers take turns, so that nobody is passed over by those who are always due. */
 #include "sync/out/outbound.h"
 
+#define LINE_LOOK_MS 1000 /* between two looks who has waited too long */
+
 /* --- when ------------------------------------------------------------------------------------- */
 
 static tl__peer_facts facts_of(const tl__sync *sync, const tl__peer *peer)
@@ -26,23 +28,33 @@ static uint64_t free_at(const tl__pair *pair)
 	return pair->told_until > at ? pair->told_until : at;
 }
 
-/* When this pair wants an exchange; UINT64_MAX: it does not. */
-static uint64_t pair_due(const tl__sync *sync, const tl__pair *pair, const tl__peer_facts *facts)
+static uint64_t wanted_at(const tl__sync *sync, const tl__pair *pair)
 {
 	uint64_t at = UINT64_MAX;
 
-	if (pair->session || pair->ingesting > 0 || !facts->reachable || facts->asked)
-		return UINT64_MAX;
-	if (pair->stalled && !pair->wanted)
-		return UINT64_MAX;
 	if (pair->wanted)
 		at = pair->attempts > 0 ? pair->next_attempt : pair->pulling_until;
-	else if (tl__pair_dirty(pair) && sync->options.on_commit)
+	else if (tl__pair_dirty(pair) && tl__pair_on_commit(sync, pair))
 		at = pair->attempts > 0 ? pair->next_attempt : free_at(pair);
 	else if (pair->attempts > 0)
 		at = pair->next_attempt;
 	if (pair->attempts == 0 && pair->again_at > 0 && pair->again_at < at)
 		at = pair->again_at;
+	return at;
+}
+
+/* When this pair wants an exchange; UINT64_MAX: it does not. */
+static uint64_t pair_due(const tl__sync *sync, const tl__pair *pair, const tl__peer_facts *facts)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (pair->session || pair->ingesting > 0 || !facts->reachable || facts->asked ||
+		tl__pair_rests(pair))
+		return UINT64_MAX;
+	if (!pair->stalled || pair->wanted)
+		at = wanted_at(sync, pair);
+	if (pair->tick_at > 0 && pair->tick_at < at)
+		at = pair->tick_at;
 	return at != UINT64_MAX && at < tl__pair_waits_until(pair) ? tl__pair_waits_until(pair)
 								   : at;
 }
@@ -60,11 +72,29 @@ static void lay(tl__heap *heap, tl__heap_node *node, uint64_t at)
 	(void)!tl__heap_set(heap, node, at);
 }
 
+/* In the line of the best of its pairs; one that stands no worse keeps its place. */
+static void line_up_peer(tl__sync *sync, tl__peer *peer)
+{
+	unsigned line = TL__LINES;
+
+	while (line > 0 && !peer->ready_pairs[line - 1].first)
+		line--;
+	if (line == 0 || (peer->ready.listed && peer->line >= line - 1))
+		return;
+	tl__list_remove(&sync->ready_peers[peer->line], &peer->ready);
+	peer->line = (uint8_t)(line - 1);
+	tl__list_add(&sync->ready_peers[peer->line], &peer->ready);
+}
+
 static void stand_in_line(tl__sync *sync, tl__pair *pair)
 {
 	lay(&sync->pair_dues, &pair->due, UINT64_MAX);
-	tl__list_add(&pair->peer->ready_pairs, &pair->ready);
-	tl__list_add(&sync->ready_peers, &pair->peer->ready);
+	if (pair->ready.listed)
+		return;
+	pair->line = pair->options->priority;
+	pair->ready_since = sync->now;
+	tl__list_add(&pair->peer->ready_pairs[pair->line], &pair->ready);
+	line_up_peer(sync, pair->peer);
 }
 
 static void count_stalled(tl__pair *pair)
@@ -88,7 +118,7 @@ static void judge_pair(tl__sync *sync, tl__pair *pair)
 		stand_in_line(sync, pair);
 		return;
 	}
-	tl__list_remove(&pair->peer->ready_pairs, &pair->ready);
+	tl__pair_leave_line(pair);
 	lay(&sync->pair_dues, &pair->due, at);
 }
 
@@ -129,9 +159,9 @@ void tl__due_judge(tl__sync *sync)
 
 /* A 0.2.0 node may lock itself up over two requests at once: its pairs take turns, the one that
  * rested longest first. */
-static tl__pair *rested_longest(tl__peer *peer)
+static tl__pair *rested_longest(tl__list *line)
 {
-	tl__link *link = peer->ready_pairs.first;
+	tl__link *link = line->first;
 	tl__pair *best = link ? ready_pair(link) : NULL;
 
 	for (; link; link = link->next) {
@@ -141,28 +171,31 @@ static tl__pair *rested_longest(tl__peer *peer)
 			best = pair;
 	}
 	if (best)
-		tl__list_remove(&peer->ready_pairs, &best->ready);
+		tl__list_remove(line, &best->ready);
 	return best;
 }
 
 /* Whose turn it is, out of the line; NULL: nobody's. */
 static tl__pair *next_of(tl__peer *peer)
 {
+	unsigned most = tl__peer_is_v0(peer) ? 1 : TL__SYNC_MAX_PEER_EXCHANGES;
+	unsigned line = TL__LINES - 1;
 	tl__link *link;
 
-	if (peer->protocol == TL__PROTOCOL_UNKNOWN && peer->check != 0)
+	if ((peer->protocol == TL__PROTOCOL_UNKNOWN && peer->check != 0) || peer->sessions >= most)
 		return NULL;
+	while (line > 0 && !peer->ready_pairs[line].first)
+		line--;
 	if (tl__peer_is_v0(peer))
-		return peer->sessions > 0 ? NULL : rested_longest(peer);
-	if (peer->sessions >= TL__SYNC_MAX_PEER_EXCHANGES)
-		return NULL;
-	link = tl__list_take(&peer->ready_pairs);
+		return rested_longest(&peer->ready_pairs[line]);
+	link = tl__list_take(&peer->ready_pairs[line]);
 	return link ? ready_pair(link) : NULL;
 }
 
 static void begin(tl__sync *sync, tl__pair *pair)
 {
 	tl__pair_changed(sync, pair);
+	tl__schedule_own_tick(sync, pair);
 	if (pair->peer->protocol == TL__PROTOCOL_UNKNOWN)
 		tl__acquaint(sync, pair->peer);
 	else if (tl__session_start(sync, pair) != TL_OK)
@@ -184,28 +217,82 @@ static void line_up(tl__sync *sync)
 	}
 }
 
-/* One exchange with each of those who wait, in turn, until there is no place or nobody may start.
- */
-static void start_some(tl__sync *sync)
+static bool has_ready(const tl__peer *peer)
+{
+	for (unsigned line = 0; line < TL__LINES; line++)
+		if (peer->ready_pairs[line].first)
+			return true;
+	return false;
+}
+
+/* One exchange with each of those who stand in this line, in turn, until there is no place or
+ * nobody may start. */
+static void start_line(tl__sync *sync, tl__list *line)
 {
 	tl__link *link, *blocked = NULL;
 
-	while (sync->session_count < TL__SYNC_MAX_EXCHANGES && sync->ready_peers.first != blocked) {
+	while (sync->session_count < TL__SYNC_MAX_EXCHANGES && line->first != blocked) {
 		tl__peer *peer;
 		tl__pair *pair;
 
-		link = tl__list_take(&sync->ready_peers);
+		link = tl__list_take(line);
 		peer = (tl__peer *)((char *)link - offsetof(tl__peer, ready));
 		pair = next_of(peer);
 		if (pair)
 			begin(sync, pair);
-		if (pair || !peer->ready_pairs.first)
+		if (pair || !has_ready(peer))
 			blocked = NULL;
 		else if (!blocked)
 			blocked = link;
-		if (peer->ready_pairs.first)
-			tl__list_add(&sync->ready_peers, link);
+		if (pair)
+			line_up_peer(sync, peer);
+		else if (has_ready(peer))
+			tl__list_add(line, link);
 	}
+}
+
+/* Those of one peer who waited too long: the first of each line is the one that waits longest. */
+static void age(tl__sync *sync, tl__peer *peer)
+{
+	for (unsigned line = 0; line < TL__LINES - 1; line++) {
+		tl__list *from = &peer->ready_pairs[line];
+
+		while (from->first &&
+			ready_pair(from->first)->ready_since + TL__LINE_MS <= sync->now) {
+			tl__pair *pair = ready_pair(tl__list_take(from));
+
+			pair->line = TL__LINES - 1;
+			tl__list_add(&peer->ready_pairs[pair->line], &pair->ready);
+		}
+	}
+	line_up_peer(sync, peer);
+}
+
+static void age_all(tl__sync *sync)
+{
+	if (sync->now < sync->line_look)
+		return;
+	sync->line_look = sync->now + LINE_LOOK_MS;
+	for (unsigned line = 0; line < TL__LINES - 1; line++)
+		for (tl__link *link = sync->ready_peers[line].first, *next; link; link = next) {
+			next = link->next;
+			age(sync, (tl__peer *)((char *)link - offsetof(tl__peer, ready)));
+		}
+}
+
+static void start_some(tl__sync *sync)
+{
+	age_all(sync);
+	for (unsigned line = TL__LINES; line > 0; line--)
+		start_line(sync, &sync->ready_peers[line - 1]);
+}
+
+static bool any_ready(const tl__sync *sync)
+{
+	for (unsigned line = 0; line < TL__LINES; line++)
+		if (sync->ready_peers[line].first)
+			return true;
+	return false;
 }
 
 void tl__due_run(tl__sync *sync)
@@ -231,7 +318,7 @@ uint64_t tl__due_next(const tl__sync *sync)
 	if (peer && peer->at < least)
 		least = peer->at;
 	/* Who stands in line is started when an exchange ends. */
-	return sync->ready_peers.first && sync->session_count == 0 ? sync->now : least;
+	return sync->session_count == 0 && any_ready(sync) ? sync->now : least;
 }
 
 /* --- for those who test ----------------------------------------------------------------------- */

@@ -230,6 +230,8 @@ struct tl__session {
 	bool all_ours;    /* and that all it holds came in this exchange */
 	bool looked;      /* pulled because a push was refused, or said that the peer is ahead */
 	bool put_off;     /* the peer was busy and said for how long: no failure */
+	bool rests;       /* it is us who wait: whoever waits for it goes on waiting */
+	bool ordered;     /* by a command that names it */
 	bool took;        /* the peer took a page */
 	bool reread;      /* reading was refused, a page was taken, and it was asked for again */
 	bool plan_more, plan_wanted;
@@ -266,6 +268,9 @@ void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work);
 /* A call about its database: fills in whose it is. `call` may be NULL: then the session fails. */
 tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call *call);
 void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
+/* Nothing more passes for now: by rates, or because it is paused. What moved counts, the rest comes
+ * later, which is no failure. Whether it is so. */
+bool tl__session_rests(tl__sync *sync, tl__session *session);
 /* The session of a call's result, whatever it is; NULL: over. */
 tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
 /* Another process answers there, or what it knows of us may have changed: declined entries are
@@ -278,6 +283,8 @@ void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *
 /* fruitless.c */
 /* The session fails, and this counts against the peer. error NULL: the last error. */
 void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error);
+/* It goes on later, behind the last page. */
+void tl__gain_put_off(tl__sync *sync, tl__session *session);
 void tl__gain_concluded(tl__sync *sync, tl__session *session);
 
 void tl__pull_start(tl__sync *sync, tl__session *session);
@@ -315,6 +322,8 @@ void tl__watch_end(tl__sync *sync, tl__peer *peer); /* its calls are cancelled *
 uint8_t tl__watch_number(const tl__peer *peer, const tl__peer_watch *watch); /* as pairs name it */
 /* None of its databases is named any more. */
 void tl__watch_unname(tl__sync *sync, tl__peer *peer, const tl__peer_watch *watch);
+/* Whether its peer is to tell of changes as they come. */
+bool tl__watch_is_wanted(const tl__pair *pair);
 bool tl__watch_is_pulled(const tl__pair *pair);
 void tl__watch_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
 void tl__watches_end(tl__sync *sync);
@@ -324,6 +333,8 @@ void tl__watches_end(tl__sync *sync);
 void tl__schedule_ticks(tl__sync *sync);
 void tl__schedule_failed(tl__sync *sync, tl__pair *pair, int code, const char *error);
 /* The peer was busy and says how long: no attempt has failed, the same is wanted then. */
+/* The time of its own `every_ms` has come, or has not. */
+void tl__schedule_own_tick(tl__sync *sync, tl__pair *pair);
 void tl__schedule_put_off(tl__sync *sync, tl__pair *pair, int code, const char *error);
 void tl__schedule_succeeded(tl__sync *sync, tl__pair *pair);
 void tl__schedule_timers(tl__sync *sync); /* periodic and connection check, from now on */
@@ -346,6 +357,8 @@ void tl__waiters_level(tl__sync *sync, tl__pair *pair);
 void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair);
 void tl__waiters_run(tl__sync *sync);
 uint64_t tl__waiters_due(const tl__sync *sync);
+/* It is paused: a flush passes it over. */
+void tl__waiters_pair_rests(tl__sync *sync, const tl__pair *pair);
 bool tl__waiters_cancel(tl__sync *sync, uint64_t op);
 void tl__waiters_free(tl__sync *sync);
 void tl__wait_pair(tl__sync *sync, uint64_t op, tl__peer *peer, const tl_id *db);

@@ -121,10 +121,12 @@ static void write_have(tl__session *session, tl__buf *body)
 static void ask(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
-	tl__call *call =
-		tl__session_call(sync, session, tl__call_new(sync, &tl__call_v1, session->peer));
 	tl__v1_pull pull = {0};
+	tl__call *call;
 
+	if (tl__session_rests(sync, session))
+		return;
+	call = tl__session_call(sync, session, tl__call_new(sync, &tl__call_v1, session->peer));
 	if (!call)
 		return;
 	skip(session);
@@ -137,7 +139,8 @@ static void ask(tl__sync *sync, tl__session *session)
 	pull.cursor = session->cursor;
 	pull.has_seen = pair->has_seen;
 	pull.seen = pair->seen;
-	pull.budget = tl__page_bytes(sync, session->peer);
+	pull.budget =
+		tl__rate_page(sync, &session->peer->key, pair, tl__page_bytes(sync, session->peer));
 	pull.tips = session->tips_told;
 	pull.state = session->peer->takes_state;
 	tl__v1_write_pull(&call->args, &pull);
@@ -176,8 +179,8 @@ static void refused(tl__sync *sync, tl__session *session, const tl__call_result 
 		ask_smaller(sync, session);
 		return;
 	}
-	if (!lacking || !session->held || session->pair->pull_only || session->ingests > 0 ||
-		session->reread) {
+	if (!lacking || !session->held || !(session->pair->does & TL__PUSHES) ||
+		session->ingests > 0 || session->reread) {
 		tl__session_refused(sync, session, result->code, result->error);
 		return;
 	}

@@ -155,6 +155,8 @@ int tl__pull_take(
 	session->pair->progress_left = p.args.has_left ? p.args.left : 0;
 	session->pair->progress_told = p.args.has_left || !p.args.more;
 	if (p.count > 0)
+		tl__rate_spend(sync, &session->peer->key, session->pair, result->body.len);
+	if (p.count > 0)
 		rc = tl__pull_store(session->pair, &session->cursor, work, p.lines, p.count);
 	if (p.count > 0 && rc == TL_OK)
 		tl__session_give(sync, session, work);

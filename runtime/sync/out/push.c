@@ -49,7 +49,8 @@ static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
 	to = &work->plan;
 	to->from = session->push_from;
 	to->by_tips = by_tips;
-	to->max_bytes = tl__page_bytes(sync, session->peer);
+	to->max_bytes = tl__rate_page(
+		sync, &session->peer->key, session->pair, tl__page_bytes(sync, session->peer));
 	to->max_entries = session->pair->takes_nothing ? 1 : session->peer->max_page_entries;
 	to->keys = tl__session_keys(sync, work, &to->key_count);
 	copy_came(work, session->pair);
@@ -74,7 +75,8 @@ void tl__push_start(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
 
-	if (pair->pull_only) {
+	if (!(pair->does & TL__PUSHES)) {
+		pair->level = session->pulled && session->declined == 0 && !session->gap;
 		tl__session_finish(sync, session);
 		return;
 	}
@@ -120,7 +122,7 @@ static void finish(tl__sync *sync, tl__session *session)
 	acknowledge(sync, session);
 	if (!session->offer_again && pair->offered < session->push_from)
 		pair->offered = session->push_from;
-	pair->level = (session->pulled || session->all_ours ||
+	pair->level = (session->pulled || session->all_ours || !(pair->does & TL__PULLS) ||
 			      (session->even && tl__pair_is_sure(pair))) &&
 		      !session->unsettled && session->declined == 0 && !session->gap;
 	pair->level_at = session->push_from;
@@ -202,6 +204,7 @@ static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan 
 	tl__v1_write_push(&call->args, &push);
 	for (size_t i = 0; i < in->count; i++)
 		tl__v1_write_entry(&call->body, in->lines[i]);
+	tl__rate_spend(sync, &session->peer->key, session->pair, call->body.len);
 	tl__session_send(sync, session, call);
 }
 
@@ -260,6 +263,10 @@ static void planned(void *ud, tl__work *work)
 		put_off(sync, session);
 		tl__work_free(work);
 		finish(sync, session);
+		return;
+	}
+	if (tl__session_rests(sync, session)) {
+		tl__work_free(work);
 		return;
 	}
 	if (remember(session, in) != TL_OK)
@@ -383,7 +390,8 @@ static void page_settled(tl__sync *sync, tl__session *session)
 	}
 	if (session->want_count > 0 || session->plan_more || session->plan_wanted)
 		plan(sync, session);
-	else if (session->ahead && !session->pulled && !session->looked && !pair->watched)
+	else if (session->ahead && !session->pulled && !session->looked && !pair->watched &&
+		 (pair->does & TL__PULLS))
 		look(sync, session);
 	else
 		finish(sync, session);
@@ -393,7 +401,8 @@ static void page_settled(tl__sync *sync, tl__session *session)
  * got, holds nothing but what the peer has: look, before calling it a failure. */
 static void refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
 {
-	if (result->status == TL__V1_NOT_PERMITTED && !session->pulled && !session->looked) {
+	if (result->status == TL__V1_NOT_PERMITTED && !session->pulled && !session->looked &&
+		(session->pair->does & TL__PULLS)) {
 		look(sync, session);
 	} else if (tl__page_again(session, result, session->plan_count > 1)) {
 		session->want_count = session->plan_wanted ? session->wanted_count : 0;

@@ -73,22 +73,33 @@ void tl__schedule_succeeded(tl__sync *sync, tl__pair *pair)
 
 /* --- ticks ------------------------------------------------------------------------------------ */
 
-/* One attempt for everybody, also for those who gave up. */
+/* One attempt, also of those who gave up. */
+static void tick(tl__sync *sync, tl__pair *pair)
+{
+	tl__pair_changed(sync, pair);
+	pair->wanted = true;
+	pair->from_sure = pair->from_sure || pair->gap;
+	/* A 0.2.0 node that does not tell what it holds is not given all of it every time, nor one
+	 * what it is only to be asked about. */
+	if (!pair->untold && pair->confirm_by == 0)
+		pair->offered = pair->ack;
+	if (pair->stalled || pair->attempts > 0)
+		pair->next_attempt = sync->now;
+}
+
 static void periodic(tl__sync *sync)
 {
-	for (tl__pair *pair = sync->pairs; pair; pair = pair->next) {
-		if (pair->peer->status != TL__PEER_ACTIVE)
-			continue;
-		tl__pair_changed(sync, pair);
-		pair->wanted = true;
-		pair->from_sure = pair->from_sure || pair->gap;
-		/* A 0.2.0 node that does not tell what it holds is not given all of it every time,
-		 * nor one what it is only to be asked about. */
-		if (!pair->untold && pair->confirm_by == 0)
-			pair->offered = pair->ack;
-		if (pair->stalled || pair->attempts > 0)
-			pair->next_attempt = sync->now;
-	}
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		if (pair->peer->status == TL__PEER_ACTIVE && pair->options->every_ms == 0)
+			tick(sync, pair);
+}
+
+void tl__schedule_own_tick(tl__sync *sync, tl__pair *pair)
+{
+	if (pair->tick_at == 0 || pair->tick_at > sync->now)
+		return;
+	pair->tick_at = sync->now + pair->options->every_ms;
+	tick(sync, pair);
 }
 
 /* Peers that could not be reached are asked for a sign of life; when it comes, waits are over. */

@@ -68,7 +68,8 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 		pair->again_at = 0;
 		pair->from_sure = pair->wanted = true;
 	}
-	outbox_only = !pair->wanted && !pair->look_first && tl__pair_dirty(pair) && pair->has_seen;
+	outbox_only = !(pair->does & TL__PULLS) || (!pair->wanted && !pair->look_first &&
+							   tl__pair_dirty(pair) && pair->has_seen);
 	tl__map_init(&session->asked);
 	session->number = tl__sync_number(sync);
 	session->pair = pair;
@@ -82,7 +83,8 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 	sync->session_count++;
 	pair->session = session;
 	session->wanted = pair->wanted;
-	pair->wanted = pair->look_first = false;
+	session->ordered = pair->asked;
+	pair->wanted = pair->look_first = pair->asked = false;
 	pair->progress_entries = pair->progress_bytes = pair->progress_left = 0;
 	pair->progress_told = false;
 	pair->tried = sync->now;
@@ -153,7 +155,11 @@ static void put_off(tl__sync *sync, tl__session *session, tl__sync_outcome *outc
 	outcome->code = TL_OK;
 	if (outcome->entries > 0)
 		tl__record_exchange(sync, session->pair, outcome);
+	tl__gain_put_off(sync, session);
 	tl__schedule_put_off(sync, session->pair, session->code, session->error);
+	session->pair->asked = session->rests && session->ordered;
+	if (session->rests)
+		return;
 	tl__waiters_session(sync, session->pair, session->code, session->error, session);
 }
 
@@ -269,6 +275,22 @@ void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const ch
 		return;
 	}
 	tl__session_fail(sync, session, code, error);
+}
+
+bool tl__session_rests(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	uint64_t free_at = tl__rate_free_at(sync, &session->peer->key, pair);
+	bool paused = pair->options->paused && !session->ordered;
+
+	if (free_at <= sync->now && !paused)
+		return false;
+	if (pair->wait_until < free_at)
+		pair->wait_until = free_at;
+	session->put_off = session->rests = true;
+	tl__session_fail(
+		sync, session, TL_E_BUSY, paused ? "it is paused" : "its rate is used up for now");
+	return true;
 }
 
 /* --- what is in flight ------------------------------------------------------------------------ */
@@ -436,9 +458,21 @@ static void pair_goes(tl__sync *sync, tl__pair *pair)
 	tl__waiters_pair_gone(sync, pair);
 }
 
+/* A watch of ours that names it ends: the next one names others. */
+static void pair_reshaped(tl__sync *sync, tl__pair *pair)
+{
+	if (pair->watched && !tl__watch_is_wanted(pair))
+		tl__watch_end(sync, pair->peer);
+	if (pair->options->paused)
+		tl__waiters_pair_rests(sync, pair);
+	if (pair->line < pair->options->priority)
+		tl__pair_leave_line(pair); /* it stands in another one when it is judged */
+}
+
 static bool lacks(const tl__pair *pair)
 {
 	return pair->session && pair->session->gap;
 }
 
-const tl__sync_outbound tl__outbound_half = {.pair_goes = pair_goes, .lacks = lacks};
+const tl__sync_outbound tl__outbound_half = {
+	.pair_goes = pair_goes, .pair_reshaped = pair_reshaped, .lacks = lacks};

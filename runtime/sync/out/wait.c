@@ -103,6 +103,7 @@ static void want_again(tl__sync *sync, tl__pair *pair)
 static void want(tl__sync *sync, tl__pair *pair)
 {
 	want_again(sync, pair);
+	pair->asked = true;
 	pair->wait_until = pair->useless_until = pair->peer->wait_until = 0;
 	if (pair->confirm_by == 0 && !pair->untold)
 		pair->offered = pair->ack;
@@ -198,7 +199,7 @@ void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms, bool send_
 		return;
 	waiter->send_only = send_only;
 	for (tl__pair *pair = sync->pairs; good && pair; pair = pair->next) {
-		if (!may_look(pair) || (send_only && !unfinished(pair)))
+		if (!may_look(pair) || pair->options->paused || (send_only && !unfinished(pair)))
 			continue;
 		want_again(sync, pair);
 		pair->not_before = sync->now;
@@ -251,7 +252,7 @@ static void note_failure(tl__sync_waiter *waiter, int code, const char *error)
 
 static bool level(const tl__pair *pair)
 {
-	return pair->level && pair->level_at == pair->db->arrivals;
+	return pair->level && (pair->level_at == pair->db->arrivals || !(pair->does & TL__PUSHES));
 }
 
 /* Whether an exchange of this pair that ended so is what the waiter waits for. One that began
@@ -348,9 +349,17 @@ void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair)
 				waiter->pairs[i].pair = NULL;
 }
 
+void tl__waiters_pair_rests(tl__sync *sync, const tl__pair *pair)
+{
+	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)
+		for (size_t i = 0; waiter->kind == WAIT_FLUSH && i < waiter->count; i++)
+			if (waiter->pairs[i].pair == pair)
+				waiter->pairs[i].done = true;
+}
+
 static bool unsent(const tl__pair *pair)
 {
-	return pair->peer->status == TL__PEER_ACTIVE &&
+	return pair->peer->status == TL__PEER_ACTIVE && !pair->options->paused &&
 	       (unfinished(pair) || (pair->session && !pair->session->failing));
 }
 
@@ -368,8 +377,10 @@ static void try_again(tl__sync *sync, tl__sync_waiter *waiter)
 {
 	for (size_t i = 0; i < waiter->count; i++)
 		if (waiter->pairs[i].pair && !waiter->pairs[i].done &&
-			!waiter->pairs[i].pair->session)
+			!waiter->pairs[i].pair->session) {
 			want_again(sync, waiter->pairs[i].pair);
+			waiter->pairs[i].pair->asked = waiter->kind == WAIT_LEVEL;
+		}
 	for (tl__pair *pair = waiter->kind == WAIT_FLUSH ? sync->pairs : NULL; pair;
 		pair = pair->next)
 		if (unsent(pair) && !pair->session && may_look(pair))

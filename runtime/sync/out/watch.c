@@ -17,11 +17,17 @@ bool tl__watch_is_pulled(const tl__pair *pair)
 	return pair->session && pair->session->pulling;
 }
 
+bool tl__watch_is_wanted(const tl__pair *pair)
+{
+	return (pair->does & TL__PULLS) && !pair->options->paused &&
+	       pair->options->on_commit != TL_OFF;
+}
+
 /* Its place is known, and no pull is about to move it. */
 static bool is_eligible(const tl__pair *pair)
 {
-	return pair->has_seen && pair->attempts == 0 && !pair->stalled && !pair->watch_barred &&
-	       !tl__watch_is_pulled(pair);
+	return tl__watch_is_wanted(pair) && pair->has_seen && pair->attempts == 0 &&
+	       !pair->stalled && !pair->watch_barred && !tl__watch_is_pulled(pair);
 }
 
 static bool is_usable(const tl__sync *sync, const tl__peer *peer)

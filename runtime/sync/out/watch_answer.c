@@ -306,6 +306,19 @@ static void was_held(const tl__sync *sync, tl__peer_watch *watch, bool tells)
 		watch->hold_ms < TL__WATCH_HOLD_MS / 2 ? 2 * watch->hold_ms : TL__WATCH_HOLD_MS;
 }
 
+/* What it told is to be paid before it is asked again. */
+static void pay(tl__sync *sync, const tl__peer *peer, tl__peer_watch *watch, const tl_id *db,
+	uint64_t bytes)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, &peer->key, db);
+	uint64_t free_at;
+
+	tl__rate_spend(sync, &peer->key, pair, bytes);
+	free_at = tl__rate_free_at(sync, &peer->key, pair);
+	if (watch->next_at < free_at)
+		watch->next_at = free_at;
+}
+
 static void take_answer(
 	tl__sync *sync, tl__peer *peer, tl__peer_watch *watch, const tl__call_result *result)
 {
@@ -325,6 +338,8 @@ static void take_answer(
 		return;
 	}
 	was_held(sync, watch, a.tells);
+	if (a.count > 0)
+		pay(sync, peer, watch, &a.args.db, result->body.len);
 	if (a.args.has_page)
 		take_page(sync, peer, watch, work, &a);
 	else

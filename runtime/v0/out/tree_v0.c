@@ -195,7 +195,7 @@ static void untold(tl__sync *sync, tl__session *session)
 static bool offer_blindly(tl__sync *sync, tl__session *session, const tl__intake *intake)
 {
 	if (tl__v0_intake_response(intake)->kind != TL__V0_RESPONSE_ERROR || !session->held ||
-		session->pair->pull_only)
+		!(session->pair->does & TL__PUSHES))
 		return false;
 	if (tl__v0_of(session)->blind || tl__v0_of(session)->sends > 0) {
 		untold(sync, session);
@@ -333,7 +333,7 @@ static void stored(void *ud, tl__work *work)
 	}
 	session->pulled = true;
 	it_tells(session);
-	if (session->pair->pull_only)
+	if (!(session->pair->does & TL__PUSHES))
 		tl__session_finish(sync, session);
 	else if (whole && session->held)
 		ask_after_all(sync, session);

@@ -1,0 +1,152 @@
+/* How much passes in a second: pages of a second's worth, and time to pay them. */
+#include "sync/out/outbound.h"
+#include "sync_rig.h"
+
+#define HOME "127.0.0.1:9001"
+#define RATE 1000
+
+static tl_database *db;
+static tl_id root;
+
+static void configure(uint64_t rate)
+{
+	tl_pair_options options = TL_PAIR_OPTIONS_INIT;
+	tl__sync_command command = {
+		.kind = TL__SYNC_CONFIGURE_PAIR, .has_key = true, .has_db = true};
+
+	options.rate = rate;
+	command.key = bob.key;
+	command.db = root;
+	command.pair_options = &options;
+	CHECK_DONE(rig_command(command), TL_OK);
+}
+
+/* What the oldest request, a pull, wants; answered with one entry of `from`. */
+static uint64_t one_entry(const remote *from, size_t at, const tl_id *tip)
+{
+	page_answer page = {.n = at + 1, .more = at + 1 < from->count, .from = from};
+	tl__v1_pull pull = {0};
+	tl__v1_frame frame;
+	tl__v1_request header;
+	const tl__buf *body = &r.sends[0].send.body;
+
+	if (r.send_count == 0 || tl__v1_frame_read(&frame, body->ptr, body->len) != TL_OK ||
+		tl__v1_request_read(&header, frame.header) != TL_OK)
+		return 0;
+	CHECK_OK(tl__v1_read_pull(&pull, header.args));
+	page.first = at;
+	page.count = 1;
+	page.tips = tip;
+	page.tip_count = page.more ? 0 : 1;
+	answer_page(&bob, &page);
+	return pull.budget;
+}
+
+static void pages_that_are_pulled_are_paid_by_time(void)
+{
+	remote theirs;
+	uint64_t op;
+
+	make_remote(&theirs, 3);
+	root = theirs.id[0];
+	meet(&bob, HOME);
+	configure(RATE);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	CHECK(one_entry(&theirs, 0, NULL) == RATE);
+	CHECK(r.send_count == 0 && pair_of(&bob, &root)->seen.n == 1);
+	CHECK(pair_of(&bob, &root)->attempts == 0 && r.events[TL_EVENT_SYNC_FAILED] == 0);
+	/* Whoever asks for it waits as long as it takes. */
+	op = pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	rig_pass(theirs.len[0] * 1000 / RATE - 100);
+	CHECK(r.send_count == 0);
+	rig_pass(200);
+	CHECK(one_entry(&theirs, 1, NULL) == RATE);
+	CHECK(r.send_count == 0 && !rig_result(op));
+	rig_pass(theirs.len[1] * 1000 / RATE + 200);
+	CHECK(one_entry(&theirs, 2, &theirs.id[2]) == RATE);
+	rig_pass(theirs.len[2] * 1000 / RATE + 200);
+	CHECK(r.send_count == 0 || sends("/tidelock/v1/pull", NULL));
+	if (r.send_count > 0)
+		answer_page(&bob, &(page_answer){.n = 3, .tips = &theirs.id[2], .tip_count = 1});
+	CHECK_DONE(op, TL_OK);
+	CHECK(pair_of(&bob, &root)->db->arrivals == 3);
+	free_remote(&theirs);
+}
+
+static void so_are_those_that_are_pushed(void)
+{
+	size_t pushed = 0, pages = 0;
+
+	db = new_database("alice");
+	root = *tl_database_root_id(db);
+	for (int i = 0; i < 5; i++)
+		(void)write_text(db, "data", "n", i % 2 ? "x" : "y");
+	meet(&bob, HOME);
+	configure(RATE);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	answer_page(&bob, &(page_answer){.n = 0});
+	while (pushed < 6 && pages < 10) {
+		if (sends("/tidelock/v1/pull", NULL))
+			answer_page(&bob, &(page_answer){.n = pushed});
+		CHECK(r.send_count == 1 && r.sends[0].send.body.len < 3 * RATE);
+		pushed += answer_push(&bob, TL__V1_FATE_VERIFIED, pushed + 1, NULL);
+		pages++;
+		CHECK(pushed == 6 || r.send_count == 0);
+		rig_pass(2500);
+	}
+	CHECK(pushed == 6 && pages >= 3);
+	CHECK(pair_of(&bob, &root)->ack == 6 && r.events[TL_EVENT_SYNC_FAILED] == 0);
+	tl_database_free(db);
+}
+
+static void without_a_rate_nothing_waits(void)
+{
+	remote theirs;
+
+	make_remote(&theirs, 3);
+	root = theirs.id[0];
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	CHECK(one_entry(&theirs, 0, NULL) > RATE);
+	CHECK(one_entry(&theirs, 1, NULL) > RATE);
+	CHECK(one_entry(&theirs, 2, &theirs.id[2]) > RATE);
+	CHECK(pair_of(&bob, &root)->free_at == 0);
+	free_remote(&theirs);
+}
+
+static void a_pause_ends_an_exchange_behind_its_page(void)
+{
+	tl_pair_options options = TL_PAIR_OPTIONS_INIT;
+	tl__sync_command command = {
+		.kind = TL__SYNC_CONFIGURE_PAIR, .has_key = true, .has_db = true};
+	remote theirs;
+
+	make_remote(&theirs, 3);
+	root = theirs.id[0];
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	options.paused = true;
+	command.key = bob.key;
+	command.db = root;
+	command.pair_options = &options;
+	CHECK_DONE(rig_command(command), TL_OK);
+	(void)one_entry(&theirs, 0, NULL);
+	rig_pass(60000);
+	CHECK(r.send_count == 0 && pair_of(&bob, &root)->seen.n == 1);
+	CHECK(pair_of(&bob, &root)->attempts == 0 && pair_of(&bob, &root)->db->arrivals == 1);
+	command.pair_options = NULL;
+	CHECK_DONE(rig_command(command), TL_OK);
+	(void)one_entry(&theirs, 1, NULL);
+	(void)one_entry(&theirs, 2, &theirs.id[2]);
+	CHECK(pair_of(&bob, &root)->db->arrivals == 3);
+	free_remote(&theirs);
+}
+
+int main(void)
+{
+	RUN_RIG(pages_that_are_pulled_are_paid_by_time);
+	RUN_RIG(so_are_those_that_are_pushed);
+	RUN_RIG(without_a_rate_nothing_waits);
+	RUN_RIG(a_pause_ends_an_exchange_behind_its_page);
+	return spec_end();
+}
