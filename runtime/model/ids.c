@@ -46,6 +46,50 @@ size_t tl__ids_unique(tl_id *ids, size_t count)
 	return kept;
 }
 
+static int compare_citations(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(tl__citation));
+}
+
+size_t tl__citations_unique(tl__citation *at, size_t count)
+{
+	size_t kept = 0;
+
+	if (count > 1)
+		qsort(at, count, sizeof *at, compare_citations);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || compare_citations(&at[kept - 1], &at[i]) != 0)
+			at[kept++] = at[i];
+	return kept;
+}
+
+static bool is_cited_in(const tl_id *db, const tl__citation *own, size_t count)
+{
+	size_t i = 0;
+
+	while (i < count && !tl__id_equal(&own[i].db, db))
+		i++;
+	return i < count;
+}
+
+size_t tl__citations_hand_on(tl__citation *at, size_t count, const tl__citation *own,
+	size_t own_count, const tl_id *id, size_t most)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!is_cited_in(&at[i].db, own, own_count))
+			at[kept++] = at[i];
+	kept = tl__citations_unique(at, kept);
+	if (kept > most) {
+		at[0] = (tl__citation){.tip = *id};
+		kept = 1;
+	}
+	if (own_count > 0)
+		memcpy(at + kept, own, own_count * sizeof *own);
+	return tl__citations_unique(at, kept + own_count);
+}
+
 void tl__ids_sort(tl__ids *ids)
 {
 	ids->count = tl__ids_unique(ids->at, ids->count);

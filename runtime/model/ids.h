@@ -1,4 +1,4 @@
-/* Ids and public keys: equal, in order, in lists. */
+/* Ids, public keys and citations: equal, in order, in lists. */
 #ifndef TL_MODEL_IDS_H
 #define TL_MODEL_IDS_H
 
@@ -20,6 +20,30 @@ static inline bool tl__key_equal(const tl_key *a, const tl_key *b)
 int tl__id_compare(const void *a, const void *b);
 /* Puts them in ascending order, each once; how many are left. */
 size_t tl__ids_unique(tl_id *ids, size_t count);
+
+/* That a good entry cites `tip` of the delegated database `db`. With an id of zeros for `db`: all
+ * that is handed on by what the entry `tip` names (tree/history/citations.c). */
+typedef struct tl__citation {
+	tl_id db, tip;
+} tl__citation;
+
+#define TL__CITATIONS_MAX 256 /* handed on one by one, but for an entry's own */
+
+static inline bool tl__id_is_zero(const tl_id *id)
+{
+	static const tl_id zero;
+
+	return tl__id_equal(id, &zero);
+}
+
+/* Puts them in ascending order, each once; how many are left. */
+size_t tl__citations_unique(tl__citation *at, size_t count);
+/* Makes of what the names of the entry `id` hand on what it hands on itself: its own citations
+ * instead of others of the same databases. More than `most` others become one that stands for
+ * them. Behind `count` there is room for the own ones, and for one more; how many there are then.
+ */
+size_t tl__citations_hand_on(tl__citation *at, size_t count, const tl__citation *own,
+	size_t own_count, const tl_id *id, size_t most);
 
 /* A list that grows; zeroed it is empty. */
 typedef struct tl__ids {

@@ -65,6 +65,7 @@ typedef struct tl__put_entry {
 	const tl__put_store *stores;
 	size_t store_count;
 	tl_str frontier; /* settings frontier: ids in ascending order, TL_ID_BYTES each; interned */
+	tl_str cited;    /* citations that it hands on: pairs of ids likewise; mostly empty */
 	uint64_t arrival;  /* result */
 	uint8_t chain[32]; /* result: chain hash of that arrival */
 } tl__put_entry;
@@ -157,7 +158,7 @@ typedef struct tl__db_row {
 typedef int (*tl__db_visit)(void *ud, const tl__db_row *row);
 
 /* Parts of an entry row that cost something; the rest is always filled. */
-enum { TL__WITH_BYTES = 1, TL__WITH_PARENTS = 2, TL__WITH_CHAIN = 4 };
+enum { TL__WITH_BYTES = 1, TL__WITH_PARENTS = 2, TL__WITH_CHAIN = 4, TL__WITH_CITED = 8 };
 
 typedef struct tl__entry_row {
 	tl_id id;
@@ -165,6 +166,7 @@ typedef struct tl__entry_row {
 	uint64_t height;
 	tl__verdict verdict;
 	uint64_t frontier; /* interned number: equal numbers, equal frontiers */
+	uint64_t cited;    /* number of its citations, likewise; 0: none */
 	uint32_t size;     /* length of the canonical bytes */
 	tl_str bytes;
 	const tl_id *parents; /* main parents */
@@ -248,7 +250,7 @@ typedef struct tl__scope_reads {
 	int (*tips)(tl__snapshot *s, const tl_id *db, tl_str store, tl__id_visit visit, void *ud);
 	/* Names of the stores any entry carries, ascending; one that is called "" comes last. */
 	int (*store_names)(tl__snapshot *s, const tl_id *db, tl__name_visit visit, void *ud);
-	/* Ids of an interned frontier, ascending. */
+	/* Ids of an interned frontier, ascending; of citations, two and two. */
 	int (*frontier)(
 		tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud);
 	/* Stamps at exactly these paths, in the order given, kinds ascending. */

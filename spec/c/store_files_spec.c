@@ -309,12 +309,12 @@ static void newer_and_foreign_files_are_refused(void)
 {
 	REQUIRE(open_at(spec_folder) == TL_OK);
 	tl__store_close(store);
-	REQUIRE(patch_header(60, 4)); /* user_version */
+	REQUIRE(patch_header(60, 5)); /* user_version */
 	CHECK_CODE(open_at(spec_folder), TL_E_STORE_NEWER);
 	CHECK(message_has("newer version"));
 	REQUIRE(patch_header(60, 0));
 	CHECK_CODE(open_at(spec_folder), TL_E_STORE_DAMAGED);
-	REQUIRE(patch_header(60, 3));
+	REQUIRE(patch_header(60, 4));
 	REQUIRE(patch_header(68, 12345)); /* application_id */
 	CHECK_CODE(open_at(spec_folder), TL_E_STORE_DAMAGED);
 	CHECK(message_has("not one of tidelock"));
@@ -372,9 +372,9 @@ static void older_files_are_upgraded(void)
 	REQUIRE(open_at(spec_folder) == TL_OK);
 	CHECK_OK(write_chain(DB, 1, 200, "notes"));
 	joint = last_joint();
-	age("DROP TABLE joint; DROP TABLE need; PRAGMA user_version = 1");
+	age("DROP TABLE joint; DROP TABLE need; DROP TABLE cited; PRAGMA user_version = 1");
 	check_upgraded(joint);
-	age("DROP TABLE need; PRAGMA user_version = 2");
+	age("DROP TABLE need; DROP TABLE cited; PRAGMA user_version = 2");
 	check_upgraded(joint);
 }
 

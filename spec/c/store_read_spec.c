@@ -235,6 +235,42 @@ static void frontiers_are_interned(void)
 	tl__snapshot_close(s);
 }
 
+static int see_cited_number(void *ud, const tl__entry_row *row)
+{
+	return note(ud, &row->id, row->cited, TL__STR(""));
+}
+
+/* What an entry hands on of citations is kept like a frontier, and shown to who asks for it. */
+static void citations_are_interned(void)
+{
+	tl_id pairs[4] = {id_number(1), id_number(2), id_number(1), id_number(3)};
+	spec_entry memory[4];
+	tl__put_entry entries[4];
+	tl__batch batch = {.db = id_number(DB), .entries = entries, .entry_count = 4};
+	uint64_t number;
+
+	db = id_number(DB);
+	for (unsigned i = 0; i < 4; i++) {
+		entries[i] = put_number(i, &memory[i], 0, NULL, 0);
+		if (i > 0)
+			entries[i].cited = (tl_str){
+				(const char *)pairs, i == 2 ? sizeof pairs : sizeof pairs / 2};
+	}
+	CHECK_OK(tl__store_write(store, &batch));
+	REQUIRE(tl__snapshot_open(store, &s) == TL_OK);
+	CHECK_OK(tl__read_arrivals(s, &db, 1, 4, 9, 0, see_cited_number, fresh()));
+	CHECK(seen.count == 4 && seen.numbers[1] == 0 && seen.numbers[2] == 0);
+	CHECK_OK(tl__read_arrivals(s, &db, 1, 4, 9, TL__WITH_CITED, see_cited_number, fresh()));
+	CHECK(seen.count == 4 && seen.numbers[0] == 0 && seen.numbers[1] == seen.numbers[3]);
+	CHECK(seen.numbers[1] != 0 && seen.numbers[2] != 0 && seen.numbers[1] != seen.numbers[2]);
+	number = seen.numbers[2];
+	CHECK_OK(tl__read_frontier(s, &db, number, see_id, fresh()));
+	CHECK(seen.count == 4);
+	for (size_t i = 0; i < 4; i++)
+		CHECK(same_id(&seen.ids[i], &pairs[i]));
+	tl__snapshot_close(s);
+}
+
 static int see_db(void *ud, const tl__db_row *row)
 {
 	return note(ud, &row->db, row->arrivals, TL__STR(""));
@@ -481,6 +517,7 @@ int main(void)
 	RUN_EACH(joints_are_noted_where_one_tip_is_left);
 	RUN_EACH(members_and_names_of_stores);
 	RUN_EACH(frontiers_are_interned);
+	RUN_EACH(citations_are_interned);
 	RUN_EACH(databases_are_listed);
 	RUN_EACH(stamps_only_rise);
 	RUN_EACH(stamps_are_dropped_unless_newer);

@@ -46,6 +46,7 @@ typedef struct tl__m_entry {
 	uint8_t chain[32];
 	uint64_t height;
 	uint64_t frontier;
+	uint64_t cited; /* frontier number; 0: none */
 	uint32_t parent_count;
 	uint32_t size;
 	tl__verdict verdict;

@@ -61,6 +61,7 @@ static int show_entry(const tl__row *row, uint64_t arrival, const uint64_t *heig
 		.height = height ? *height : entry.height,
 		.verdict = entry.verdict,
 		.frontier = entry.frontier,
+		.cited = with & TL__WITH_CITED ? entry.cited : 0,
 		.size = entry.size,
 		.bytes = TL__STR("")};
 

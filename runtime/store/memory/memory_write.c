@@ -129,10 +129,13 @@ static int put_row(tl__m_change *change, const tl__put_entry *entry)
 		.verdict = entry->verdict};
 	tl_str more[2] = {
 		{(const char *)entry->parents, entry->parent_count * sizeof(tl_id)}, entry->bytes};
-	int rc;
+	int rc = TL_OK;
 
 	memcpy(row.chain, change->db.row.chain, sizeof row.chain);
-	rc = intern_frontier(change, entry->frontier, &row.frontier);
+	if (entry->cited.len > 0)
+		rc = intern_frontier(change, entry->cited, &row.cited);
+	if (rc == TL_OK)
+		rc = intern_frontier(change, entry->frontier, &row.frontier);
 	if (rc != TL_OK)
 		return rc;
 	tl__k_long(tl__k_number(tl__k_start(&change->key), change->db.number), entry->arrival);

@@ -92,7 +92,8 @@ static void close_store(tl__store *base)
 	tl__error_drop(store->broken_error);
 	pthread_mutex_destroy(&store->pool_lock);
 	pthread_mutex_destroy(&store->watch_lock);
-	tl__buf_free(&store->frontier);
+	tl__buf_free(&store->frontier.ids);
+	tl__buf_free(&store->cited.ids);
 	tl__free(store->recent);
 	tl__free(store->folder);
 	tl__free(store->place);

@@ -12,7 +12,7 @@
 #include "store/backend.h"
 #include "store/sqlite/sqlite_sql.h"
 
-#define TL__SQ_VERSION     3          /* of the schema (PRAGMA user_version) */
+#define TL__SQ_VERSION     4          /* of the schema (PRAGMA user_version) */
 #define TL__SQ_APPLICATION 0x746c6b31 /* "tlk1" (PRAGMA application_id) */
 
 #define TL__SQ_FILE "tidelock.db"
@@ -58,6 +58,12 @@ typedef struct tl__sq_recent {
 	int64_t n;
 } tl__sq_recent;
 
+/* Ids that were interned last; number 0: none. Most entries have what the one before them had. */
+typedef struct tl__sq_interned {
+	tl__buf ids;
+	int64_t db, number;
+} tl__sq_interned;
+
 /* What a batch needs to know of its database. */
 typedef struct tl__sq_known {
 	int64_t db; /* its number */
@@ -102,8 +108,7 @@ typedef struct tl__sqlite {
 	uint32_t seen_version; /* data version of the writer */
 	tl__sq_recent *recent; /* TL__SQ_RECENT slots by id */
 	tl__sq_known known;    /* the database written last; db 0 is none */
-	tl__buf frontier;      /* the frontier interned last; number 0 is none */
-	int64_t frontier_db, frontier_number;
+	tl__sq_interned frontier, cited;
 	tl__sq_log log;
 	/* readers */
 	pthread_mutex_t pool_lock;
@@ -233,7 +238,9 @@ int tl__sq_schema(tl__sqlite *store, tl__sq_conn *conn) TL_MUST_USE;
 /* Brings a file of an older version up to TL__SQ_VERSION, in one transaction. */
 int tl__sq_upgrade(tl__sqlite *store, tl__sq_conn *conn, int64_t version) TL_MUST_USE;
 /* What these versions brought. */
-extern const char tl__sq_schema_2[], tl__sq_schema_3[];
+extern const char tl__sq_schema_2[], tl__sq_schema_3[], tl__sq_schema_4[];
+/* sqlite_upgrade_cited.c: fills what 4 brought. */
+int tl__sq_upgrade_cited(tl__sqlite *store, tl__sq_conn *conn) TL_MUST_USE;
 
 /* --- sqlite_write.c, sqlite_turn.c, sqlite_aside.c -------------------------------------------- */
 
@@ -319,6 +326,16 @@ int tl__sq_last_joint(tl__sq_conn *conn, int64_t db, uint64_t upto, uint64_t *ou
 /* After the batch's entries and tips are written. */
 int tl__sq_note_joint(tl__sq_change *change) TL_MUST_USE;
 int tl__sq_put_joint(tl__sq_conn *conn, int64_t db, uint64_t arrival) TL_MUST_USE;
+
+/* sqlite_interned.c: number of a list of ids, given when it is new; `last` is the one before. */
+int tl__sq_intern(tl__sq_conn *conn, tl__sq_interned *last, int64_t db, tl_str ids,
+	int64_t *number) TL_MUST_USE;
+/* The ids under a number, until the query ends; *found false: there are none. */
+int tl__sq_interned_ids(tl__sq_query *q, tl__sq_conn *conn, int64_t db, uint64_t number,
+	bool *found, tl_str *ids) TL_MUST_USE;
+/* What an entry hands on of citations, by its number; 0: nothing. */
+int tl__sq_put_cited(tl__sq_conn *conn, int64_t n, int64_t interned) TL_MUST_USE;
+int tl__sq_cited(tl__sq_conn *conn, int64_t n, uint64_t *interned) TL_MUST_USE;
 
 extern const tl__entry_reads tl__sq_entry_reads;
 extern const tl__scope_reads tl__sq_scope_reads;

@@ -84,6 +84,7 @@ static const summed tables[] = {
 	{'C', 2, "child", "SELECT parent, child, sum FROM child"},
 	{'P', 4, "place", "SELECT scope, height, id, n, sum FROM place"},
 	{'J', 1, "joint", "SELECT n, sum FROM joint"},
+	{'M', 2, "cited", "SELECT n, frontier, sum FROM cited"},
 	{'T', 2, "tip", "SELECT scope, id, sum FROM tip"},
 	{'V', 6, "state", "SELECT scope, path, kind, height, id, value, sum FROM state"},
 	{'A', 10, "aside",
@@ -278,6 +279,9 @@ static const agreement agreements[] = {
 	{"joints lead nowhere",
 		"SELECT count(*) FROM joint j WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE "
 		"e.n = j.n)"},
+	{"citations lead nowhere",
+		"SELECT count(*) FROM cited c WHERE NOT EXISTS (SELECT 1 FROM entry e JOIN "
+		"frontier f ON f.k = c.frontier AND f.db = e.db WHERE e.n = c.n)"},
 	{"databases miscount what they have set aside",
 		"SELECT count(*) FROM database d WHERE d.asides <> (SELECT count(*) FROM aside a "
 		"WHERE a.db = d.k)"},

@@ -43,9 +43,9 @@ static int64_t sum_end(tl__sq_conn *conn, char table)
 /* Says it with the table's name. */
 int tl__sq_damaged(tl__sq_conn *conn, char table)
 {
-	static const char letters[] = "DSECPTVALKFW";
+	static const char letters[] = "DSECPTVALKFWJM";
 	static const char *const names[] = {"database", "scope", "entry", "child", "place", "tip",
-		"state", "aside", "local", "secret", "frontier", "wait"};
+		"state", "aside", "local", "secret", "frontier", "wait", "joint", "cited"};
 	const char *at = strchr(letters, table);
 
 	return tl__fail(TL_E_STORE_DAMAGED,

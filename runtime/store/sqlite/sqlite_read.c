@@ -146,10 +146,10 @@ static int show(
 	if (with & TL__WITH_BYTES) {
 		row.bytes = tl__sq_col_blob(q, TL__E_BYTES);
 		rc = check_bytes(q, &row);
-		if (rc != TL_OK)
-			return rc;
 	}
-	return visit(ud, &row);
+	if (rc == TL_OK && with & TL__WITH_CITED)
+		rc = tl__sq_cited(q->conn, tl__sq_col_int(q, TL__E_N), &row.cited);
+	return rc == TL_OK ? visit(ud, &row) : rc;
 }
 
 static int show_all(tl__sq_query *q, unsigned with, tl__entry_visit visit, void *ud)

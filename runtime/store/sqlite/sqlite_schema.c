@@ -139,6 +139,8 @@ static int create(tl__sqlite *store, tl__sq_conn *conn)
 	if (rc == TL_OK)
 		rc = tl__sq_exec(conn, tl__sq_schema_3, "create");
 	if (rc == TL_OK)
+		rc = tl__sq_exec(conn, tl__sq_schema_4, "create");
+	if (rc == TL_OK)
 		rc = put_key(store, conn);
 	if (rc == TL_OK)
 		rc = tl__sq_exec(conn, "COMMIT", "create");

@@ -1,6 +1,5 @@
 /* Reads within a store of a database: members, tips, names, frontiers, state. */
 #include <string.h>
-#include <tidelock/crypto.h>
 #include "base/fail.h"
 #include "base/str.h"
 #include "store/sqlite/sqlite.h"
@@ -106,41 +105,25 @@ static int store_names(tl__snapshot *s, const tl_id *db, tl__name_visit visit, v
 	return rc;
 }
 
-static int show_frontier(tl__sq_query *q, tl__id_visit visit, void *ud)
-{
-	tl_str hash = tl__sq_col_blob(q, 0), ids = tl__sq_col_blob(q, 1);
-	uint8_t digest[32];
-	int rc = TL_OK;
-
-	tl_sha256(ids.ptr, ids.len, digest);
-	if (!tl__str_eq(hash, (tl_str){(const char *)digest, sizeof digest}))
-		return tl__sq_damaged(q->conn, 'F');
-	for (size_t at = 0; rc == TL_OK && at + TL_ID_BYTES <= ids.len; at += TL_ID_BYTES) {
-		tl_id id;
-
-		memcpy(id.b, ids.ptr + at, TL_ID_BYTES);
-		rc = visit(ud, &id);
-	}
-	return rc;
-}
-
 static int frontier(
 	tl__snapshot *s, const tl_id *db, uint64_t frontier, tl__id_visit visit, void *ud)
 {
 	tl__sq_conn *conn = tl__sq_conn_of(s);
 	tl__sq_query q;
 	int64_t number;
-	bool row;
+	tl_str ids;
+	bool found;
 	int rc = tl__sq_database(conn, db, &number);
 
 	if (rc != TL_OK || !number)
 		return rc;
-	tl__sq_start(&q, conn, TL__SQL_FRONTIER);
-	tl__sq_int(&q, tl__sq_clamp(frontier));
-	tl__sq_int(&q, number);
-	rc = tl__sq_step(&q, &row);
-	if (rc == TL_OK && row)
-		rc = show_frontier(&q, visit, ud);
+	rc = tl__sq_interned_ids(&q, conn, number, frontier, &found, &ids);
+	for (size_t at = 0; rc == TL_OK && at + TL_ID_BYTES <= ids.len; at += TL_ID_BYTES) {
+		tl_id id;
+
+		memcpy(id.b, ids.ptr + at, TL_ID_BYTES);
+		rc = visit(ud, &id);
+	}
 	tl__sq_end(&q);
 	return rc;
 }

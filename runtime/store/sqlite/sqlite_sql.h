@@ -1,5 +1,5 @@
 /* Every statement of the SQLite backend. Tables are letters in checksums: D database, S scope, E
- * entry, C child, P place, T tip, J joint, V state, A aside, L local, K secret.
+ * entry, C child, P place, T tip, J joint, M cited, V state, A aside, L local, K secret.
  *
  * Columns that a checksum covers stand first, in the order of the table; `sum` follows. */
 #ifndef TL_STORE_SQLITE_SQL_H
@@ -53,6 +53,8 @@
 		"(p.height, p.id) > (?3, ?4) ORDER BY p.height, p.id LIMIT ?5")                    \
 	X(JOINT_PUT, "INSERT INTO joint(n, sum) VALUES (?1, ?2)")                                  \
 	X(JOINT, "SELECT n, sum FROM joint WHERE n BETWEEN ?1 AND ?2 ORDER BY n DESC LIMIT 1")     \
+	X(CITED_PUT, "INSERT INTO cited(n, frontier, sum) VALUES (?1, ?2, ?3)")                    \
+	X(CITED, "SELECT n, frontier, sum FROM cited WHERE n = ?1")                                \
 	X(CHILD_PUT, "INSERT INTO child(parent, child, sum) VALUES (?1, ?2, ?3) "                  \
 		     "ON CONFLICT DO NOTHING")                                                     \
 	X(CHILDREN, "SELECT " TL__SQ_ENTRY ", c.parent, c.child, c.sum FROM child c "              \
@@ -63,6 +65,7 @@
 	X(TIPS, "SELECT scope, id, sum FROM tip WHERE scope = ?1 ORDER BY id")                     \
 	X(FRONTIER_BY_HASH, "SELECT k FROM frontier WHERE db = ?1 AND hash = ?2")                  \
 	X(FRONTIER_PUT, "INSERT INTO frontier(db, hash, ids) VALUES (?1, ?2, ?3)")                 \
+	X(HOLDER, "SELECT d.id FROM entry e CROSS JOIN database d ON d.k = e.db WHERE e.id = ?1")  \
 	X(FRONTIER, "SELECT hash, ids FROM frontier WHERE k = ?1 AND db = ?2")                     \
 	/* state */                                                                                \
 	X(STATE_RAISE,                                                                             \

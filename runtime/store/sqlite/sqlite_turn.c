@@ -19,7 +19,7 @@ static void forget(tl__sqlite *store)
 	tl__sq_forget_numbers(store->writer);
 	memset(store->recent, 0, TL__SQ_RECENT * sizeof *store->recent);
 	store->known.db = 0;
-	store->frontier_number = 0;
+	store->frontier.number = store->cited.number = 0;
 }
 
 /* Number of changes to the file, as of the transaction that has begun or ended; our own count. */

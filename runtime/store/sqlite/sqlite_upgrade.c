@@ -13,6 +13,9 @@ const char tl__sq_schema_3[] =
 	"PRIMARY KEY(needed, db, pending)) WITHOUT ROWID;"
 	"CREATE INDEX need_of ON need(db, pending);";
 
+const char tl__sq_schema_4[] = "CREATE TABLE cited(n INTEGER PRIMARY KEY NOT NULL, "
+			       "frontier INTEGER NOT NULL, sum INTEGER NOT NULL);";
+
 /* --- 2: joints -------------------------------------------------------------------------------- */
 
 /* The tips after each arrival of one database. */
@@ -87,7 +90,7 @@ static int join_all(tl__sq_conn *conn)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-static int upgrade(tl__sq_conn *conn, int64_t version)
+static int upgrade(tl__sqlite *store, tl__sq_conn *conn, int64_t version)
 {
 	char sql[64];
 	int rc = TL_OK;
@@ -98,6 +101,10 @@ static int upgrade(tl__sq_conn *conn, int64_t version)
 		rc = join_all(conn);
 	if (rc == TL_OK && version < 3)
 		rc = tl__sq_exec(conn, tl__sq_schema_3, "upgrade");
+	if (rc == TL_OK)
+		rc = tl__sq_exec(conn, tl__sq_schema_4, "upgrade");
+	if (rc == TL_OK)
+		rc = tl__sq_upgrade_cited(store, conn);
 	sqlite3_snprintf(sizeof sql, sql, "PRAGMA user_version = %d", TL__SQ_VERSION);
 	return rc == TL_OK ? tl__sq_exec(conn, sql, "upgrade") : rc;
 }
@@ -110,7 +117,7 @@ int tl__sq_upgrade(tl__sqlite *store, tl__sq_conn *conn, int64_t version)
 		"%s is of schema %" PRId64 " and is brought to %d", store->file, version,
 		TL__SQ_VERSION);
 	if (rc == TL_OK)
-		rc = upgrade(conn, version);
+		rc = upgrade(store, conn, version);
 	if (rc == TL_OK)
 		rc = tl__sq_exec(conn, "COMMIT", "upgrade");
 	if (rc != TL_OK && sqlite3_get_autocommit(conn->db) == 0)

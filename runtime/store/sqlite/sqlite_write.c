@@ -86,55 +86,6 @@ static int parent_number(tl__sq_change *change, const tl_id *id, int64_t *n)
 	return rc;
 }
 
-static int find_frontier(tl__sq_change *change, tl_str ids, int64_t *number)
-{
-	uint8_t digest[32];
-	tl_str hash = {(const char *)digest, sizeof digest};
-	tl__sq_query q;
-	bool row;
-	int rc;
-
-	tl_sha256(ids.ptr ? ids.ptr : "", ids.len, digest);
-	tl__sq_start(&q, change->conn, TL__SQL_FRONTIER_BY_HASH);
-	tl__sq_int(&q, change->db.db);
-	tl__sq_blob(&q, hash);
-	rc = tl__sq_step(&q, &row);
-	if (rc != TL_OK)
-		return rc;
-	if (row) {
-		*number = tl__sq_col_int(&q, 0);
-		tl__sq_end(&q);
-		return TL_OK;
-	}
-	tl__sq_start(&q, change->conn, TL__SQL_FRONTIER_PUT);
-	tl__sq_int(&q, change->db.db);
-	tl__sq_blob(&q, hash);
-	tl__sq_blob(&q, ids);
-	rc = tl__sq_run(&q);
-	*number = sqlite3_last_insert_rowid(change->conn->db);
-	return rc;
-}
-
-/* Most entries have the frontier of the one before them. */
-static int intern_frontier(tl__sq_change *change, tl_str ids, int64_t *number)
-{
-	tl__sqlite *store = change->store;
-	int rc;
-
-	*number = store->frontier_number;
-	if (*number != 0 && store->frontier_db == change->db.db &&
-		tl__str_eq(ids, tl__buf_view(&store->frontier)))
-		return TL_OK;
-	rc = find_frontier(change, ids, number);
-	if (rc != TL_OK)
-		return rc;
-	tl__buf_clear(&store->frontier);
-	tl__buf_str(&store->frontier, ids);
-	store->frontier_db = change->db.db;
-	store->frontier_number = store->frontier.failed ? 0 : *number;
-	return TL_OK;
-}
-
 static int put_place(
 	tl__sq_change *change, int64_t scope, uint64_t height, const tl_id *id, int64_t n)
 {
@@ -218,7 +169,8 @@ static int put_row(tl__sq_change *change, const tl__put_entry *entry, int64_t n,
 {
 	tl__sq_query q;
 	int64_t frontier;
-	int rc = intern_frontier(change, entry->frontier, &frontier);
+	int rc = tl__sq_intern(
+		change->conn, &change->store->frontier, change->db.db, entry->frontier, &frontier);
 
 	if (rc == TL_OK)
 		rc = pack_stores(change, entry);
@@ -243,12 +195,26 @@ static int put_row(tl__sq_change *change, const tl__put_entry *entry, int64_t n,
 	return rc;
 }
 
+static int put_cited(tl__sq_change *change, const tl__put_entry *entry, int64_t n)
+{
+	int64_t number;
+	int rc;
+
+	if (entry->cited.len == 0)
+		return TL_OK;
+	rc = tl__sq_intern(
+		change->conn, &change->store->cited, change->db.db, entry->cited, &number);
+	return rc == TL_OK ? tl__sq_put_cited(change->conn, n, number) : rc;
+}
+
 /* What follows from an entry that is new. */
 static int put_derived(tl__sq_change *change, const tl__put_entry *entry, int64_t n)
 {
 	int64_t scope;
 	int rc = put_children(change, entry, n);
 
+	if (rc == TL_OK)
+		rc = put_cited(change, entry, n);
 	if (rc == TL_OK)
 		rc = tl__sq_scope(change->conn, change->db.db, TL__STR(""), true, &scope);
 	if (rc == TL_OK)
