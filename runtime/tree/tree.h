@@ -10,6 +10,7 @@
 #include "base/system/env.h"
 #include "base/system/log.h"
 #include "crypto/pool.h"
+#include "model/ids.h"
 #include "store/store.h"
 
 #define TL__STORE_SETTINGS  "_settings"
@@ -61,6 +62,7 @@ typedef struct tl__tree {
 	tl__signers *signers;
 	struct tl__aside_limits limits; /* of setting aside; a member that is 0 has its default */
 	size_t piece_entries;           /* 0: TL__INGEST_PIECE_ENTRIES */
+	size_t citations_max;           /* 0: TL__CITATIONS_MAX */
 	atomic_bool resumed;            /* tl__ingest_resume has run */
 	atomic_bool fruitless;          /* little of the page before entered the DAG */
 	atomic_size_t ahead;            /* pages prepared, not judged yet */
@@ -122,6 +124,13 @@ void tl__settings_release(tl__settings *settings); /* NULL is fine */
 
 /* --- plan ------------------------------------------------------------------------------------- */
 
+/* Entries of one database that a delegation step cites. */
+typedef struct tl__cite {
+	tl_id db;
+	tl_id *tips; /* ascending, each once */
+	size_t count;
+} tl__cite;
+
 /* Entries about to enter one database's DAG, parents first, with everything derived from them:
  * heights, frontiers, tips, stamps. Later entries may stand on earlier ones of the same plan. */
 typedef struct tl__plan tl__plan;
@@ -147,6 +156,16 @@ int tl__plan_settings(tl__plan *plan, tl_entry *entry, tl__settings **out) TL_MU
  * one of this plan or known to be stored), the entry checked with tl_entry_check. On an error the
  * plan is as before. */
 int tl__plan_add(tl__plan *plan, tl_entry *entry, tl__verdict verdict) TL_MUST_USE;
+/* What the entry added last, a good one, cites of delegated databases: nothing, unless this was
+ * said. After an error it is to be taken back. */
+int tl__plan_cites(tl__plan *plan, const tl__cite *cites, size_t count) TL_MUST_USE;
+/* What these entries, all in the DAG or the plan, hand on of citations, ascending; *at belongs to
+ * the plan. */
+int tl__plan_cited_at(tl__plan *plan, const tl_id *ids, size_t count, const tl__citation **at,
+	size_t *cited) TL_MUST_USE;
+/* Whether an entry of the DAG hands on what it should, if it is good and cites these. */
+int tl__plan_cited_is(tl__plan *plan, const tl_entry *entry, const tl__cite *cites, size_t count,
+	bool *is) TL_MUST_USE;
 /* Settings at these entries, all in the DAG or the plan: what an entry with them as main parents
  * would see. */
 int tl__plan_settings_at(

@@ -85,6 +85,33 @@ static void verify_finds_what_is_wrong(void)
 	tl_database_free(db);
 }
 
+/* Later entries would be held to them. */
+static void verify_finds_citations_that_nobody_made(void)
+{
+	tl_database *db = new_database("admin");
+	tl_id root = *tl_database_root_id(db), pair[2] = {root, root};
+	tl_entry *entry = foreign_entry(db, "admin", &root, NULL, DATA("good"));
+	tl__put_store store = {.name = z("data")};
+	tl__put_entry put = {.id = *tl_entry_id(entry),
+		.bytes = tl_entry_bytes(entry),
+		.height = 1,
+		.parents = &root,
+		.parent_count = 1,
+		.stores = &store,
+		.store_count = 1,
+		.frontier = {(const char *)root.b, TL_ID_BYTES},
+		.cited = {(const char *)pair, sizeof pair}};
+	tl__batch batch = {.db = root, .entries = &put, .entry_count = 1};
+	uint64_t findings = 0;
+
+	CHECK_OK(tl__store_write(w.store, &batch));
+	findings_text[0] = '\0';
+	CHECK_OK(find_all(db, note_finding, &findings));
+	CHECK(strstr(findings_text, "its row hands on other citations than it should"));
+	tl_entry_free(entry);
+	tl_database_free(db);
+}
+
 /* Changes one row of the state of store "data", past all rules. */
 static void change_state(const tl_id *root, const char *key, bool drop, tl_str value)
 {
@@ -295,6 +322,7 @@ int main(void)
 {
 	RUN_EACH(verify_is_content_with_honest_work);
 	RUN_EACH(verify_finds_what_is_wrong);
+	RUN_EACH(verify_finds_citations_that_nobody_made);
 	RUN_EACH(verify_finds_rows_of_state_that_lack_or_are_too_many);
 	RUN_EACH(verify_counts_what_is_set_aside);
 	RUN_EACH(verify_tells_how_far_it_is);

@@ -17,6 +17,8 @@ int tl__dag_init(tl__dag *dag, tl__snapshot *s, const tl_id *db)
 	tl__map_init(&dag->stores);
 	tl__map_init(&dag->sets);
 	tl__map_init(&dag->numbers);
+	tl__map_init(&dag->cited);
+	tl__map_init(&dag->cited_numbers);
 	return tl__dag_store_of(dag, TL__STR(TL__STORE_SETTINGS), &dag->settings);
 }
 
@@ -34,6 +36,8 @@ void tl__dag_free(tl__dag *dag)
 	tl__map_free(&dag->stores);
 	tl__map_free(&dag->sets);
 	tl__map_free(&dag->numbers);
+	tl__map_free(&dag->cited);
+	tl__map_free(&dag->cited_numbers);
 	tl__arena_free(&dag->arena);
 }
 
@@ -50,6 +54,7 @@ static int remember_node(tl__dag *dag, const tl_id *id, const tl__entry_row *row
 		node->verdict = row->verdict;
 		node->height = row->height;
 		node->frontier = row->frontier;
+		node->cited_number = row->cited;
 	}
 	return tl__map_set(&dag->nodes, tl__map_key_id(id), node);
 }
@@ -150,6 +155,23 @@ int tl__dag_set_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **o
 	return code;
 }
 
+int tl__dag_cited_from(tl__dag *dag, const tl__citation *at, size_t count, tl__dag_cited **out)
+{
+	tl_str key = {count > 0 ? (const char *)at : "", count * sizeof *at};
+	tl_str copy;
+
+	*out = tl__map_get(&dag->cited, key);
+	if (*out)
+		return TL_OK;
+	copy = tl__arena_str(&dag->arena, key);
+	*out = tl__arena_alloc(&dag->arena, 1, sizeof **out);
+	if (!*out || !copy.ptr)
+		return TL_E_NOMEM;
+	(*out)->at = (const tl__citation *)(const void *)copy.ptr;
+	(*out)->count = count;
+	return tl__map_set(&dag->cited, key, *out);
+}
+
 /* --- loading ---------------------------------------------------------------------------------- */
 
 /* Of a good entry of the snapshot without `_settings`. */
@@ -158,9 +180,14 @@ static int know(tl__dag *dag, const tl__put_entry *put)
 	member_reader settings = {dag, dag->settings};
 	tl__dag_node *node = tl__arena_alloc(&dag->arena, 1, sizeof *node);
 	tl__dag_set *set;
+	tl__dag_cited *cited;
 	int code = node ? tl__dag_set_of(dag, (const tl_id *)(const void *)put->frontier.ptr,
 				  put->frontier.len / TL_ID_BYTES, &set)
 			: TL_E_NOMEM;
+
+	if (code == TL_OK)
+		code = tl__dag_cited_from(dag, (const tl__citation *)(const void *)put->cited.ptr,
+			put->cited.len / sizeof(tl__citation), &cited);
 
 	for (size_t i = 0; code == TL_OK && i < put->store_count; i++) {
 		const tl__put_store *part = &put->stores[i];
@@ -181,7 +208,8 @@ static int know(tl__dag *dag, const tl__put_entry *put)
 		.verdict = put->verdict,
 		.height = put->height,
 		.at = set,
-		.after = set};
+		.after = set,
+		.cited = cited};
 	return tl__map_set(&dag->nodes, tl__map_key_id(&put->id), node);
 }
 
@@ -237,7 +265,8 @@ int tl__dag_load(tl__dag *dag, const tl_id *ids, size_t count)
 	int code = unknown_ids(dag, &dag->nodes, ids, &count, &unknown);
 
 	if (code == TL_OK && count > 0)
-		code = tl__read_entries(dag->snapshot, &dag->db, unknown, count, 0, on_entry, dag);
+		code = tl__read_entries(
+			dag->snapshot, &dag->db, unknown, count, TL__WITH_CITED, on_entry, dag);
 	for (size_t i = 0; code == TL_OK && i < count; i++)
 		if (!tl__map_has(&dag->nodes, tl__map_key_id(&unknown[i])))
 			code = remember_node(dag, &unknown[i], NULL);

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "model/ids.h"
 #include "tree/tree.h"
 
 /* A set of entries carrying `_settings`; equal sets are the same struct. */
@@ -23,14 +24,23 @@ typedef struct tl__dag_set {
 	uint64_t walk;          /* private */
 } tl__dag_set;
 
+/* What an entry hands on of citations; equal ones are the same struct. */
+typedef struct tl__dag_cited {
+	const tl__citation *at; /* ascending */
+	size_t count;
+	uint64_t walk; /* private */
+} tl__dag_cited;
+
 typedef struct tl__dag_node {
 	bool there; /* false: known not to be in the DAG */
 	tl__verdict verdict;
 	size_t order; /* 0: in the snapshot; else 1 + place in the plan */
 	uint64_t height;
-	uint64_t frontier;  /* interned number, when in the snapshot */
-	tl__dag_set *at;    /* frontier of the entry; NULL: not yet loaded */
-	tl__dag_set *after; /* what it hands to its children; NULL: not yet known */
+	uint64_t frontier;     /* interned number, when in the snapshot */
+	tl__dag_set *at;       /* frontier of the entry; NULL: not yet loaded */
+	tl__dag_set *after;    /* what it hands to its children; NULL: not yet known */
+	uint64_t cited_number; /* interned, when in the snapshot */
+	tl__dag_cited *cited;  /* NULL: not yet loaded */
 } tl__dag_node;
 
 /* An entry as part of a store. */
@@ -59,6 +69,8 @@ typedef struct tl__dag {
 	tl__map stores;          /* name -> tl__dag_store */
 	tl__map sets;            /* ids -> tl__dag_set */
 	tl__map numbers;         /* interned number -> tl__dag_set */
+	tl__map cited;           /* citations -> tl__dag_cited */
+	tl__map cited_numbers;   /* interned number -> tl__dag_cited */
 	tl__dag_store *settings; /* the store `_settings` */
 	tl__recent *recent;      /* asked before the store; NULL: not */
 	uint64_t walk;           /* number of the last walk: marks what it met */
@@ -90,11 +102,20 @@ int tl__dag_walk(tl__dag *dag, tl__dag_store *store, const tl_id *ids, size_t co
 
 /* The set of these ids, in any order and repeated at will. */
 int tl__dag_set_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_set **out) TL_MUST_USE;
+/* The struct of these citations, which are in order. */
+int tl__dag_cited_from(
+	tl__dag *dag, const tl__citation *at, size_t count, tl__dag_cited **out) TL_MUST_USE;
 /* Without those that are ancestors of others in the `_settings` DAG. */
 int tl__dag_reduce(tl__dag *dag, tl__dag_set *set, tl__dag_set **out) TL_MUST_USE;
 /* The frontier of an entry with these main parents, all of them loaded and there. */
 int tl__dag_frontier(
 	tl__dag *dag, const tl_id *parents, size_t count, tl__dag_set **out) TL_MUST_USE;
+
+/* citations.c. What these entries, all of them loaded and there, hand on together. */
+int tl__dag_cited_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_cited **out) TL_MUST_USE;
+/* What the entry `id` that names these and cites `own` hands on: see tl__citations_hand_on. */
+int tl__dag_hand_on(tl__dag *dag, const tl_id *id, const tl_id *names, size_t count,
+	const tl__citation *own, size_t own_count, size_t most, tl__dag_cited **out) TL_MUST_USE;
 
 /* Left fold of the deltas of the good members among these ids and their ancestors in the store, in
  * (height, id) order, positions in lowest terms. *newest (may be NULL) is the greatest order met.

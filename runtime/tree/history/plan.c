@@ -306,9 +306,86 @@ static int add_stores(tl__plan *plan, tl_entry *entry, tl__put_entry *put)
 	return code;
 }
 
+/* --- citations -------------------------------------------------------------------------------- */
+
+static int own_citations(const tl__cite *cites, size_t count, tl__buf *out)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < cites[i].count; k++) {
+			tl__citation own = {cites[i].db, cites[i].tips[k]};
+
+			tl__buf_append(out, &own, sizeof own);
+		}
+	return tl__buf_status(out);
+}
+
+static int hand_on(tl__plan *plan, const tl_entry *entry, const tl__cite *cites, size_t count,
+	tl__dag_cited **out)
+{
+	size_t most = plan->tree->citations_max, name_count;
+	const tl_id *names = tl__entry_names(entry, &name_count);
+	tl__buf own = TL__BUF_INIT;
+	int code = own_citations(cites, count, &own);
+
+	if (code == TL_OK)
+		code = tl__dag_need(&plan->dag, names, name_count);
+	if (code == TL_OK)
+		code = tl__dag_hand_on(&plan->dag, tl_entry_id(entry), names, name_count,
+			(const tl__citation *)(const void *)own.ptr, own.len / sizeof(tl__citation),
+			most ? most : TL__CITATIONS_MAX, out);
+	tl__buf_free(&own);
+	return code;
+}
+
+static void note_cited(tl__plan *plan, tl__put_entry *put, tl__dag_cited *cited)
+{
+	tl__dag_node_of(&plan->dag, &put->id)->cited = cited;
+	put->cited = (tl_str){(const char *)cited->at, cited->count * sizeof *cited->at};
+}
+
+int tl__plan_cites(tl__plan *plan, const tl__cite *cites, size_t count)
+{
+	tl__dag_cited *cited;
+	int code = hand_on(plan, plan->items[plan->count - 1].entry, cites, count, &cited);
+
+	if (code == TL_OK)
+		note_cited(plan, &plan->puts[plan->count - 1], cited);
+	return code;
+}
+
+int tl__plan_cited_at(
+	tl__plan *plan, const tl_id *ids, size_t count, const tl__citation **at, size_t *cited)
+{
+	tl__dag_cited *found;
+	int code = tl__dag_need(&plan->dag, ids, count);
+
+	if (code == TL_OK)
+		code = tl__dag_cited_of(&plan->dag, ids, count, &found);
+	*at = code == TL_OK ? found->at : NULL;
+	*cited = code == TL_OK ? found->count : 0;
+	return code;
+}
+
+int tl__plan_cited_is(
+	tl__plan *plan, const tl_entry *entry, const tl__cite *cites, size_t count, bool *is)
+{
+	tl__dag_cited *stored, *due;
+	int code = tl__dag_need(&plan->dag, tl_entry_id(entry), 1);
+
+	if (code == TL_OK)
+		code = tl__dag_cited_of(&plan->dag, tl_entry_id(entry), 1, &stored);
+	if (code == TL_OK)
+		code = hand_on(plan, entry, cites, count, &due);
+	*is = code == TL_OK && stored == due;
+	return code == TL_E_ENTRY_NOT_FOUND ? TL_OK : code;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
 static int add(tl__plan *plan, tl_entry *entry, tl__put_entry *put)
 {
 	tl__dag_set *frontier;
+	tl__dag_cited *cited;
 	int code = tree_height(&plan->dag, put->parents, put->parent_count, &put->height);
 
 	if (code == TL_OK)
@@ -319,7 +396,11 @@ static int add(tl__plan *plan, tl_entry *entry, tl__put_entry *put)
 		code = add_node(plan, put, frontier);
 	}
 	if (code == TL_OK)
+		code = hand_on(plan, entry, NULL, 0, &cited);
+	if (code == TL_OK) {
+		note_cited(plan, put, cited);
 		code = add_stores(plan, entry, put);
+	}
 	return code;
 }
 

@@ -79,6 +79,7 @@ static int copy(tl__arena *arena, const tl__put_entry *from, tl__put_entry *to)
 	to->parents = NULL;
 	to->parent_count = 0;
 	to->frontier = tl__arena_str(arena, from->frontier);
+	to->cited = tl__arena_str(arena, from->cited.ptr ? from->cited : TL__STR(""));
 	to->stores = stores;
 	for (size_t i = 0; good && i < from->store_count; i++) {
 		stores[i] = from->stores[i];
@@ -87,7 +88,7 @@ static int copy(tl__arena *arena, const tl__put_entry *from, tl__put_entry *to)
 			copy_ids(arena, from->stores[i].parents, from->stores[i].parent_count);
 		good = stores[i].name.ptr && stores[i].parents;
 	}
-	return good && to->frontier.ptr ? TL_OK : TL_E_NOMEM;
+	return good && to->frontier.ptr && to->cited.ptr ? TL_OK : TL_E_NOMEM;
 }
 
 void tl__recent_note(tl__recent *recent, const tl_id *db, const tl__put_entry *put)

@@ -112,11 +112,13 @@ int tl__run_plan(tl__run *run, tl__item *item)
 	int code = tl__plan_add(
 		run->plan, item->entry, item->state == TL__ITEM_GOOD ? TL__VERIFIED : TL__VOID);
 
-	if (code == TL_OK) {
-		item->planned = true;
-		item->planned_at = at;
-	}
-	return code;
+	if (code != TL_OK)
+		return code;
+	item->planned = true;
+	item->planned_at = at;
+	return item->state == TL__ITEM_GOOD && item->opinion
+		       ? tl__plan_cites(run->plan, item->opinion->cites, item->opinion->cite_count)
+		       : TL_OK;
 }
 
 /* Puts into the plan, as void ones, the entries named here that are not good, and what those name

@@ -14,13 +14,11 @@ void tl__judge_init(tl__judge *judge)
 {
 	judge->arena = TL__ARENA_INIT;
 	judge->settings = NULL;
-	judge->cited = NULL;
 	tl__map_init(&judge->signers);
 }
 
 void tl__judge_free(tl__judge *judge)
 {
-	tl__judge_forget_citations(judge);
 	tl__map_free(&judge->signers);
 	tl__settings_release(judge->settings);
 	judge->settings = NULL;

@@ -16,8 +16,6 @@ typedef enum tl__place {
 	TL__PLACE_OPEN /* not judged yet */
 } tl__place;
 
-typedef struct tl__cited_db tl__cited_db;
-
 /* Judges entries of one database over one snapshot and plan. One thread at a time. */
 typedef struct tl__judge {
 	tl__tree *tree;
@@ -31,7 +29,6 @@ typedef struct tl__judge {
 	tl__arena arena;
 	tl__settings *settings; /* of the entry judged last, and who signs what under them */
 	tl__map signers;
-	tl__cited_db *cited;
 } tl__judge;
 
 typedef enum tl__standing {
@@ -40,19 +37,12 @@ typedef enum tl__standing {
 	TL__WAITS /* cited entries are not known */
 } tl__standing;
 
-/* Entries of one database that a delegation step cites. Memory of the judge. */
-typedef struct tl__cite {
-	tl_id db;
-	tl_id *tips; /* ascending, each once */
-	size_t count;
-} tl__cite;
-
 typedef struct tl__opinion {
 	tl__standing standing;
 	int reason; /* of what is not good */
 	tl_signer signer;
-	uint8_t signature[TL_SIGNATURE_BYTES]; /* decoded, when good if signed */
-	tl__cite cites[TL_DELEGATION_MAX_STEPS];
+	uint8_t signature[TL_SIGNATURE_BYTES];   /* decoded, when good if signed */
+	tl__cite cites[TL_DELEGATION_MAX_STEPS]; /* memory of the judge, as are the next */
 	size_t cite_count;
 	tl__cite waits;   /* those of one step that are not known */
 	tl__cite refused; /* those of one step that are in quarantine */
@@ -70,9 +60,6 @@ int tl__judge_entry(tl__judge *judge, tl_entry *entry, tl__opinion *out) TL_MUST
  * ancestor of it does: *stale. To be asked once all its ancestors are judged for certain. */
 int tl__judge_citations(
 	tl__judge *judge, tl_entry *entry, const tl__opinion *opinion, bool *stale) TL_MUST_USE;
-
-/* Forgets what tl__judge_citations remembers of entries: for when verdicts were taken back. */
-void tl__judge_forget_citations(tl__judge *judge);
 
 /* Puts the tips that a step cites, ascending and each once, behind those that are there, in the
  * arena. TL_E_INVALID_TIP: one is no id, and nothing has changed. */

@@ -144,6 +144,20 @@ static int judge(tl__verify *v, const tl__checked *checked, tl__opinion *out, bo
 	return code;
 }
 
+/* What the checks of later citations rest on. */
+static int check_cited(
+	tl__verify *v, const tl_entry *entry, const tl__opinion *opinion, bool is_void)
+{
+	bool is;
+	int code = tl__plan_cited_is(
+		v->judge.plan, entry, opinion->cites, is_void ? 0 : opinion->cite_count, &is);
+
+	if (code == TL_OK && !is)
+		tl__verify_report(v, tl_entry_id(entry),
+			"its row hands on other citations than it should: restore a backup");
+	return code;
+}
+
 static int check_verdict(tl__verify *v, const tl__checked *checked, bool is_void)
 {
 	const tl_id *id = tl_entry_id(checked->entry);
@@ -165,7 +179,7 @@ static int check_verdict(tl__verify *v, const tl__checked *checked, bool is_void
 	else if (opinion.standing == TL__GOOD_IF_SIGNED && !stale && is_void)
 		tl__verify_report(v, id, "stored as void, but is good");
 	v->verdicts += v->task->result.findings - before;
-	return TL_OK;
+	return check_cited(v, checked->entry, &opinion, is_void);
 }
 
 /* Of an entry with a store that is no Doc: which. */
@@ -225,7 +239,7 @@ static int check_line(tl__verify *v, const tl__line *at, const tl__checked *chec
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
-/* What the entries name, asked for in one go. */
+/* The entries and what they name, asked for in one go. */
 static int prefetch(tl__verify *v, const tl__verify_page *page)
 {
 	tl__buf ids = TL__BUF_INIT;
@@ -236,6 +250,7 @@ static int prefetch(tl__verify *v, const tl__verify_page *page)
 		const tl_id *names =
 			page->at[i].entry ? tl__entry_names(page->at[i].entry, &count) : NULL;
 
+		tl__buf_append(&ids, &page->lines.at[i].id, sizeof(tl_id));
 		if (count > 0)
 			tl__buf_append(&ids, names, count * sizeof *names);
 	}
