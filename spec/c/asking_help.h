@@ -101,9 +101,9 @@ static inline void write_handshake(tl__buf *out)
 	tl__buf_text(out, "],\"listen_addresses\":[]}}");
 }
 
-/* A signed request of this party. */
-static inline void write_signed(tl__buf *out, const party *from, const char *method,
-	const tl_id *db, tl_str args, tl_str body)
+/* A signed request of this party, with the proof of a key unless it is NULL. */
+static inline void write_proving(tl__buf *out, const party *from, const tl_secret *prover,
+	const char *method, const tl_id *db, tl_str args, tl_str body)
 {
 	tl__v1_request m = {.has_to = true,
 		.to = r.core->key,
@@ -119,7 +119,13 @@ static inline void write_signed(tl__buf *out, const party *from, const char *met
 		m.db = *db;
 	tl__v1_nonce_write(m.nonce, (const uint8_t *)"theirs..", ++r.next_op);
 	memcpy(m.epoch, r.core->epoch, sizeof m.epoch);
-	CHECK_OK(tl__v1_request_write(out, &m, &from->secret, NULL, 0, body, NULL));
+	CHECK_OK(tl__v1_request_write(out, &m, &from->secret, &prover, prover ? 1 : 0, body, NULL));
+}
+
+static inline void write_signed(tl__buf *out, const party *from, const char *method,
+	const tl_id *db, tl_str args, tl_str body)
+{
+	write_proving(out, from, NULL, method, db, args, body);
 }
 
 /* What the last answer, which is signed, says; TL__V1_STATUS_COUNT: it is none. */
