@@ -113,6 +113,17 @@ tl__incoming *tl__serve_worked(tl__sync *sync, tl__work *work)
 	return in;
 }
 
+tl__incoming *tl__serve_well(tl__sync *sync, tl__work *work)
+{
+	tl__incoming *in = tl__serve_worked(sync, work);
+
+	if (!in || work->code == TL_OK)
+		return in;
+	tl__serve_fail_work(sync, in, work);
+	tl__work_free(work);
+	return NULL;
+}
+
 /* --- answers ---------------------------------------------------------------------------------- */
 
 bool tl__serve_is_of_peer(const tl__sync *sync, const tl__incoming *in)

@@ -26,6 +26,7 @@
 #define TL__SERVE_PROOFS_PER_S      400
 #define TL__SERVE_PROOF_BYTES       (16u * 1024) /* hashing so many counts as one */
 #define TL__SERVE_HASHED_BYTES      (16u * 1024) /* of a body on the loop's thread */
+#define TL__SERVE_PROOFS_AT_ONCE    2            /* of a peer of ours, there too */
 #define TL__SERVE_WISHES_BURST      100          /* access requests of strangers */
 #define TL__SERVE_WISHES_PER_S      10
 #define TL__SERVE_SOURCE_WISH_BURST 20 /* of them from one source */
@@ -175,6 +176,8 @@ tl__work *tl__serve_work(tl__sync *sync, tl__incoming *in, tl__work_kind kind,
 	void (*done)(void *sync, tl__work *work));
 /* Takes a work back: its request, or NULL when that is gone (the work is freed then, too). */
 tl__incoming *tl__serve_worked(tl__sync *sync, tl__work *work);
+/* The same where it went well: else the request is answered with that, and NULL too. */
+tl__incoming *tl__serve_well(tl__sync *sync, tl__work *work);
 /* The same for one of several requests that a work is for; it stays the caller's. */
 tl__incoming *tl__serve_returned(tl__sync *sync, uint64_t number);
 void tl__serve_internal(tl__sync *sync, tl__incoming *in, const tl__work *work);

@@ -26,7 +26,7 @@ bool tl__serve_is_readable(tl__sync *sync, tl__incoming *in, const tl__work_righ
 
 void tl__serve_fail_work(tl__sync *sync, tl__incoming *in, tl__work *work)
 {
-	if (work->code == TL_E_DATABASE_NOT_FOUND)
+	if (work->code == TL_E_DATABASE_NOT_FOUND && !in->unproven)
 		tl__serve_not_available(sync, in);
 	else
 		tl__serve_internal(sync, in, work);
@@ -131,26 +131,22 @@ static bool list_on(tl__sync *sync, tl__incoming *in, tl__work *work, const tl__
 static void listed(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(sync, work);
 	tl__buf args = TL__BUF_INIT, body = TL__BUF_INIT;
 	bool more;
 
 	if (!in)
 		return;
-	if (work->code != TL_OK) {
-		tl__serve_internal(sync, in, work);
+	more = write_list(sync, in, &work->list, &body);
+	if (list_on(sync, in, work, &body))
+		return;
+	tl__v1_write_listing(&args, more);
+	if (in->put_off) {
+		tl__buf_free(&args);
+		tl__buf_free(&body);
+		tl__serve_v1_refuse(sync, in, TL__V1_BUSY, "");
 	} else {
-		more = write_list(sync, in, &work->list, &body);
-		if (list_on(sync, in, work, &body))
-			return;
-		tl__v1_write_listing(&args, more);
-		if (in->put_off) {
-			tl__buf_free(&args);
-			tl__buf_free(&body);
-			tl__serve_v1_refuse(sync, in, TL__V1_BUSY, "");
-		} else {
-			tl__serve_answer_args(sync, in, &args, &body);
-		}
+		tl__serve_answer_args(sync, in, &args, &body);
 	}
 	tl__work_free(work);
 }
@@ -271,7 +267,7 @@ static void decide_access(
 static void access_known(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(sync, work);
 	size_t key = 0;
 
 	if (!in)
@@ -279,9 +275,7 @@ static void access_known(void *core, tl__work *work)
 	while (key < in->proven_count &&
 		memcmp(&in->proven[key], &in->access.key, sizeof(tl_key)) != 0)
 		key++;
-	if (work->code != TL_OK)
-		tl__serve_fail_work(sync, in, work);
-	else if (!tl__serve_is_available(sync, &work->access.rights, &in->db))
+	if (!tl__serve_is_available(sync, &work->access.rights, &in->db))
 		tl__serve_not_available(sync, in);
 	else if (key == in->proven_count)
 		tl__serve_bad_request(sync, in);

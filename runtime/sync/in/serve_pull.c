@@ -149,15 +149,11 @@ static void answer_page(tl__sync *sync, tl__incoming *in, tl__work_page *work)
 
 static void paged(void *core, tl__work *work)
 {
-	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(core, work);
 
 	if (!in)
 		return;
-	if (work->code != TL_OK)
-		tl__serve_fail_work(sync, in, work);
-	else
-		answer_page(sync, in, &work->page);
+	answer_page(core, in, &work->page);
 	tl__work_free(work);
 }
 
@@ -192,15 +188,13 @@ static void ask_page(tl__sync *sync, tl__incoming *in)
 static void pull_allowed(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(sync, work);
 
 	if (!in)
 		return;
-	if (work->code != TL_OK)
-		tl__serve_fail_work(sync, in, work);
-	else if (!tl__serve_is_readable(sync, in, &work->access.rights))
+	if (!tl__serve_is_readable(sync, in, &work->access.rights)) {
 		tl__serve_not_available(sync, in);
-	else if (!tl__serve_owes(sync, in)) {
+	} else if (!tl__serve_owes(sync, in)) {
 		tl__client_at(sync, &in->from, &in->db, 0);
 		ask_page(sync, in);
 	}

@@ -162,6 +162,8 @@ void tl__contact_cancel(tl__sync *sync, uint64_t op);
 /* acquaint.c: a peer that was registered without contact: which protocol does it speak? When it
  * cannot be told, its relations have failed. */
 void tl__acquaint(tl__sync *sync, tl__peer *peer);
+/* One that could not be reached is asked for a sign of life: when it comes, waits are over. */
+void tl__peer_check(tl__sync *sync, tl__peer *peer);
 void tl__contacts_free(tl__sync *sync);
 
 /* --- session.c, pull.c, push.c: one exchange of a pair ----------------------------- */
@@ -265,6 +267,8 @@ tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind k
  * session): then it has been freed. */
 tl__session *tl__session_worked(tl__sync *sync, tl__work *work);
 void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work);
+/* The same for one whose result is there already. */
+void tl__session_take(tl__sync *sync, tl__session *session, tl__work *work);
 /* A call about its database: fills in whose it is. `call` may be NULL: then the session fails. */
 tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call *call);
 void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);

@@ -102,38 +102,6 @@ void tl__schedule_own_tick(tl__sync *sync, tl__pair *pair)
 	tick(sync, pair);
 }
 
-/* Peers that could not be reached are asked for a sign of life; when it comes, waits are over. */
-static void check_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
-{
-	tl__peer *peer = sync->peers;
-
-	(void)ud;
-	while (peer && peer->check != owner)
-		peer = peer->next;
-	if (!peer)
-		return;
-	peer->check = 0;
-	tl__peer_changed(sync, peer);
-	if (result->code == TL_OK)
-		tl__peer_wake(sync, peer);
-}
-
-static void check_peer(tl__sync *sync, tl__peer *peer)
-{
-	tl__call *call;
-
-	if (peer->protocol == TL__PROTOCOL_UNKNOWN || peer->check != 0 ||
-		!tl__peer_has_way(sync, peer))
-		return;
-	call = tl__peer_is_v0(peer) ? tl__call_greet(sync, peer) : tl__call_hello(sync, peer);
-	if (!call)
-		return;
-	call->done = check_done;
-	call->owner = peer->check = call->number;
-	tl__peer_changed(sync, peer);
-	tl__call_start(sync, call);
-}
-
 /* Nobody tells when what was refused is allowed again. */
 static void ask_again(tl__sync *sync, tl__peer *peer)
 {
@@ -154,7 +122,7 @@ static void connection_check(tl__sync *sync)
 		if (peer->state != TL__PEER_FAILED)
 			ask_again(sync, peer);
 		else if (peer->pairs)
-			check_peer(sync, peer);
+			tl__peer_check(sync, peer);
 	}
 }
 

@@ -276,15 +276,11 @@ static void decide_tree(tl__sync *sync, tl__incoming *in, const tl__work_rights 
 
 static void tree_known(void *core, tl__work *work)
 {
-	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(core, work);
 
 	if (!in)
 		return;
-	if (work->code != TL_OK)
-		tl__serve_internal(sync, in, work);
-	else
-		decide_tree(sync, in, &work->access.rights);
+	decide_tree(core, in, &work->access.rights);
 	tl__work_free(work);
 }
 

@@ -39,15 +39,11 @@ static void answer_handshake(tl__sync *sync, tl__incoming *in, const tl__work_li
 
 static void public_listed(void *core, tl__work *work)
 {
-	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(core, work);
 
 	if (!in)
 		return;
-	if (work->code != TL_OK)
-		tl__serve_internal(sync, in, work);
-	else
-		answer_handshake(sync, in, &work->list);
+	answer_handshake(core, in, &work->list);
 	tl__work_free(work);
 }
 
