@@ -25,7 +25,7 @@ space := $(empty) $(empty)
 
 # V0=0 leaves out eidetica 0.2.0 (runtime/v0): the library links without_v0.c in its stead.
 V0 ?= 1
-LEFT_OUT := $(if $(filter 0,$(V0)),runtime/v0/% spec/c/v0_%,runtime/sync/without_v0.c)
+LEFT_OUT := $(if $(filter 0,$(V0)),runtime/v0/% spec/c/v0_% spec/vectors/v0/% spec/bench/v0_%,%/without_v0.c)
 
 BUILD := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)),)$(if $(filter 0,$(V0)),/without-v0)
 
@@ -40,12 +40,10 @@ SOURCES := $(filter-out runtime/sim/% $(LEFT_OUT),$(sort $(wildcard runtime/*/*.
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SIM     := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard runtime/sim/*.c)))
 SPECS   := $(filter-out $(LEFT_OUT),$(sort $(wildcard spec/c/*_spec.c)))
-VECTORS := $(sort $(wildcard spec/vectors/*.c))
-BENCHES := $(sort $(wildcard spec/bench/*.c))
+VECTORS := $(filter-out $(LEFT_OUT),$(sort $(wildcard spec/vectors/*.c spec/vectors/v0/*.c)))
+BENCHES := $(filter-out $(LEFT_OUT),$(sort $(wildcard spec/bench/*.c)))
 EMBEDS  := $(sort $(wildcard examples/embed/*.c))
-# The recorded vectors are those of 0.2.0, and a line of the bench is: without it they are left out, too.
-RECORDED = $(BUILD)/spec/vectors/check $(BUILD)/spec/bench/bench
-PROGRAMS = $(SPECS:%.c=$(BUILD)/%) $(if $(filter 0,$(V0)),,$(RECORDED)) $(EMBEDS:%.c=$(BUILD)/%) $(LUA_EMBEDS:%.c=$(BUILD)/%)
+PROGRAMS = $(SPECS:%.c=$(BUILD)/%) $(BUILD)/spec/vectors/check $(BUILD)/spec/bench/bench $(EMBEDS:%.c=$(BUILD)/%) $(LUA_EMBEDS:%.c=$(BUILD)/%)
 BINDINGS := $(sort $(wildcard bindings/lua/*/*.c))
 HALVES   := $(sort $(wildcard lua/tidelock/*.lua lua/tidelock/*/*.lua))
 PROGRAM_OBJECTS := $(filter $(BUILD)/bindings/lua/program/%,$(BINDINGS:%.c=$(BUILD)/%.o))
@@ -174,6 +172,11 @@ $(filter $(BUILD)/spec/c/binding_%,$(PROGRAMS)): $(BINDING_OBJECTS)
 $(BUILD)/spec/%: $(BUILD)/spec/%.o $(BUILD)/libtidelock-sim.a $(BUILD)/libtidelock.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(LDFLAGS) $< $(MORE) $(BUILD)/libtidelock-sim.a $(BUILD)/libtidelock.a $(PKG_LIBS) -o $@
+
+# It counts how often these are called.
+WRAPPED := snapshot_open snapshot_open_warm work_at_once work_slice upkeep_slice worker_do pool_hand inbox_put sync_take \
+	client_send serving_answer hub_tell
+$(BUILD)/spec/c/engine_ways_spec: MORE = $(WRAPPED:%=-Wl,--wrap=tl__%)
 
 $(BUILD)/spec/vectors/check: $(VECTORS:%.c=$(BUILD)/%.o) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "bench.h"
+#include "sync/sync.h"
 
 #define WAIT_MS 300000
 
@@ -205,5 +206,8 @@ void bench_bootstrap_http(void)
 
 void bench_bootstrap_v0(void)
 {
-	both_sizes("bootstrap_v0", "v0");
+	if (tl__v0_spoken())
+		both_sizes("bootstrap_v0", "v0");
+	else
+		printf("skipped: bootstrap_v0: 0.2.0 is not spoken\n");
 }

@@ -123,7 +123,8 @@ void bench_hostile(void)
 	static hostile h;
 	static probe p;
 	size_t n = bench_quick ? 100 : 100000;
-	double phases = (bench_quick ? 1 : TURNS * PHASE_S) * 2 * (double)attack_count;
+	double phases =
+		(bench_quick ? 1 : TURNS * PHASE_S) * 2 * (double)(attack_count + v0_attack_count);
 	char dir[SCRATCH_PATH], tls_dir[SCRATCH_PATH];
 
 	probe_make(&p, n, (size_t)(phases * PROBES_PER_S));
@@ -140,6 +141,8 @@ void bench_hostile(void)
 	run_phase(&h, &p, NULL, 0.2);
 	for (size_t i = 0; i < attack_count; i++)
 		measure(&h, &p, &attacks[i]);
+	for (size_t i = 0; i < v0_attack_count; i++)
+		measure(&h, &p, &v0_attacks[i]);
 	hub_end(&h.hub);
 	probe_free(&p);
 	scratch_remove(dir);

@@ -66,6 +66,9 @@ struct attack {
 
 extern const attack attacks[];
 extern const size_t attack_count;
+/* Those of 0.2.0 (v0_hostile.c); none in a build without it (without_v0.c). */
+extern const attack v0_attacks[];
+extern const size_t v0_attack_count;
 
 /* Requests made beforehand, one at a time on each of a few connections (hostile_flood.c). */
 void *flood_begin(hostile *h, const attack *a, double seconds);

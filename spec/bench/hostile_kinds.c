@@ -3,7 +3,6 @@
 #include "base/str.h"
 #include "forge.h"
 #include "hostile.h"
-#include "v0/wire/v0.h"
 
 #define PAGE 100 /* entries */
 
@@ -106,19 +105,6 @@ static void write_list(hostile *h, size_t i, tl__buf *out)
 	bare_write(out, stranger(h, i), &h->hub.bare, &ask);
 }
 
-static void write_handshake(hostile *h, size_t i, tl__buf *out)
-{
-	static const char challenge[TL__V0_CHALLENGE_BYTES];
-	tl_str key = tl__str_z(stranger(h, i)->text);
-	tl__v0_handshake_request handshake = {
-		.device_id = key, .public_key = key, .challenge = {challenge, sizeof challenge}};
-	tl__buf document = TL__BUF_INIT;
-
-	tl__v0_write_handshake_request(&document, &handshake);
-	bare_post(out, TL__V0_PATH, TL__V0_CONTENT_TYPE, tl__buf_view(&document));
-	tl__buf_free(&document);
-}
-
 static void write_pull_many(hostile *h, size_t i, tl__buf *out)
 {
 	bare_ask ask = {.db = &h->many};
@@ -131,23 +117,6 @@ static void write_pull_head(hostile *h, size_t i, tl__buf *out)
 	bare_ask ask = {.db = &h->db};
 
 	write_pull(h, i, &ask, &h->head, out);
-}
-
-static void write_walk(hostile *h, size_t i, tl__buf *out)
-{
-	char tree[TL_ID_TEXT_LEN + 1], old[TL_ID_TEXT_LEN + 1];
-	tl_str tip = {old, TL_ID_TEXT_LEN};
-	tl__v0_sync_tree ask = {.our_tips = &tip, .tip_count = 1};
-	tl__buf document = TL__BUF_INIT;
-
-	(void)i;
-	tl_id_format(&h->db, tree);
-	tl_id_format(&h->old, old);
-	ask.tree_id = tl__str_z(tree);
-	tip = tl__str_z(old);
-	tl__v0_write_sync_tree(&document, &ask);
-	bare_post(out, TL__V0_PATH, TL__V0_CONTENT_TYPE, tl__buf_view(&document));
-	tl__buf_free(&document);
 }
 
 /* --- pages ------------------------------------------------------------------------------------ */
@@ -212,10 +181,8 @@ const attack attacks[] = {
 	{"proofs", BY_REQUESTS, 200, write_proofs, NULL},
 	{"access", BY_REQUESTS, 200, write_access, NULL},
 	{"list", BY_REQUESTS, 200, write_list, NULL},
-	{"handshake", BY_REQUESTS, 200, write_handshake, NULL},
 	{"many_tips", BY_REQUESTS, 200, write_pull_many, NULL},
 	{"head_as_tips", BY_REQUESTS, 200, write_pull_head, NULL},
-	{"v0_walk", BY_REQUESTS, 200, write_walk, NULL},
 	{"page", BY_REQUESTS, 20, write_good_page, NULL},
 	{"invalid_page", BY_REQUESTS, 20, write_bad_page, NULL},
 	{"invalid_page_full", BY_REQUESTS, 20, write_bad_page, fill_quarantine},

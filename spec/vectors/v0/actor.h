@@ -4,7 +4,7 @@
 #define SPEC_VECTORS_ACTOR_H
 
 #include "base/buf.h"
-#include "live.h"
+#include "../live.h"
 
 /* What is bent in the answer to a handshake. */
 typedef struct bend {

@@ -2,8 +2,7 @@
 #include <string.h>
 #include <tidelock/doc.h>
 #include <tidelock/entry.h>
-#include "live.h"
-#include "v0/wire/v0.h"
+#include "play.h"
 
 static bool is_cut(tl_str text)
 {
@@ -121,49 +120,4 @@ void check_wire(check *c, const node *section)
 	}
 	check_served(c, section);
 	check_replayed(c, section);
-}
-
-/* --- keys ------------------------------------------------------------------------------------- */
-
-#define SEED "_seed"
-
-/* `X_seed` makes the key `X_key`, with which the other sections are signed. */
-static void check_wire_key(check *c, const node *section)
-{
-	tl_str name = c->item->name, seed = unhex(c, c->item->text);
-	char other[64], text[TL_KEY_TEXT_LEN + 1];
-	tl_secret secret;
-	tl_key key;
-
-	snprintf(other, sizeof other, "%.*s_key", (int)(name.len - strlen(SEED)), name.ptr);
-	if (seed.len != TL_SEED_BYTES ||
-		tl_secret_from_seed(&secret, (const uint8_t *)seed.ptr) != TL_OK) {
-		wrong(c, "the seed is none");
-		return;
-	}
-	tl_secret_public(&secret, &key);
-	tl_key_format(&key, text);
-	expect_text(c, tl__str_z(text), node_text(section, other), "key of the seed");
-}
-
-/* A key without its seed is at least a key. */
-static void check_lone_key(check *c, const node *section)
-{
-	tl_key key;
-
-	(void)section;
-	expect(c, tl_key_parse(&key, c->item->text) == TL_OK, "a key");
-}
-
-void check_wire_keys(const node *section,
-	void (*run)(case_function function, const node *item, const node *section))
-{
-	for (size_t i = 0; i < section->count; i++) {
-		const node *item = &section->children[i];
-		bool seed = item->name.len > strlen(SEED) && item->name.len < 50 &&
-			    memcmp(item->name.ptr + item->name.len - strlen(SEED), SEED,
-				    strlen(SEED)) == 0;
-
-		run(seed ? check_wire_key : check_lone_key, item, section);
-	}
 }

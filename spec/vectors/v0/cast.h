@@ -3,7 +3,7 @@
 #ifndef SPEC_VECTORS_CAST_H
 #define SPEC_VECTORS_CAST_H
 
-#include "check.h"
+#include "../check.h"
 
 typedef struct cast {
 	tl_str text[3]; /* E0 (root), E1, E2 */

@@ -2,7 +2,7 @@
 #ifndef SPEC_VECTORS_PLAY_H
 #define SPEC_VECTORS_PLAY_H
 
-#include "live.h"
+#include "../live.h"
 #include "pool.h"
 #include "v0/wire/v0.h"
 
@@ -29,6 +29,9 @@ typedef struct play {
 const tl__v0_response *read_answer(tl__v0_reader **reader, tl_str body);
 tl__v0_response_kind answer_kind(tl_str body);
 
+/* check_serve.c, check_replay.c: the two sides of a recorded exchange. */
+void check_served(check *c, const node *section);
+void check_replayed(check *c, const node *section);
 /* check_answer.c: whether this document answers the request as it must. */
 void check_answer(play *p, tl_str body);
 

@@ -3,7 +3,7 @@
 #ifndef SPEC_VECTORS_POOL_H
 #define SPEC_VECTORS_POOL_H
 
-#include "check.h"
+#include "../check.h"
 
 typedef struct pool_entry {
 	tl_id id, db;

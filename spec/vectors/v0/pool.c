@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tidelock/entry.h>
-#include "live.h"
+#include "../live.h"
 #include "v0/wire/v0.h"
 
 /* --- entries of messages ---------------------------------------------------------------------- */
@@ -181,4 +181,16 @@ void pool_mark_db(const pool *p, const tl_id *db, bool *marks)
 	for (size_t i = 0; i < p->count; i++)
 		if (memcmp(&p->at[i].db, db, sizeof *db) == 0)
 			marks[i] = true;
+}
+
+tl_str *texts_of_db(check *c, const tl_id *db, size_t *count)
+{
+	const pool *p = pool_of(vector_section("wire"));
+	tl_str *texts = tl__arena_alloc(&c->arena, p->count + 1, sizeof *texts);
+
+	*count = 0;
+	for (size_t i = 0; texts && i < p->count; i++)
+		if (memcmp(&p->at[i].db, db, sizeof *db) == 0)
+			texts[(*count)++] = p->at[i].text;
+	return texts;
 }
