@@ -92,6 +92,20 @@ static void work_run(tl__sim_item *item)
 	tl__free(item);
 }
 
+/* The engine answers so whenever it can; here both ways are gone, as the seed says. */
+static void do_work(tl__sim_peer *peer, tl__work *work)
+{
+	bool at_once = tl__sim_chance(peer->sim, 500);
+
+	tl__sim_core_begins(peer->sim);
+	at_once = at_once && tl__work_at_once(&peer->host, work);
+	tl__sim_core_ends(peer->sim);
+	if (at_once)
+		plan_work(peer, work, peer->sim->now, work_told);
+	else
+		plan_work(peer, work, work_time(peer, &peer->run_at), work_run);
+}
+
 /* --- commits ---------------------------------------------------------------------------------- */
 
 typedef struct commit_item {
@@ -225,9 +239,7 @@ static void carry_out(tl__sim_peer *peer, tl__sync_action *action)
 	case TL__SYNC_ANSWER_BEGIN:
 	case TL__SYNC_ANSWER_PIECE:
 	case TL__SYNC_ANSWER_END: tl__sim_answer_with(peer, action); break;
-	case TL__SYNC_WORK:
-		plan_work(peer, action->work, work_time(peer, &peer->run_at), work_run);
-		return;
+	case TL__SYNC_WORK: do_work(peer, action->work); return;
 	case TL__SYNC_EVENT: note_event(peer, &action->event); break;
 	case TL__SYNC_COMPLETE: complete(peer, action); break;
 	}

@@ -149,6 +149,7 @@ static void committed(tl__sync *sync, const tl__sync_committed *event)
 	db = tl__sync_db_for(sync, &event->db);
 	if (db)
 		tl__db_arrived(sync, db, event->arrival);
+	sync->fresh = event->fresh;
 	if (db && event->local)
 		wake_stalled(sync, db);
 	if (db)
@@ -243,6 +244,7 @@ void tl__sync_go_on(tl__sync *sync)
 		tl__due_run(sync);
 		tl__watch_run(sync);
 	} while (tl__calls_failed(sync));
+	sync->fresh = NULL;
 	tl__sync_save_timer(sync);
 	tl__due_judge(sync);
 }
@@ -253,6 +255,7 @@ void tl__sync_take(
 	if (now_mono_ms > sync->now)
 		sync->now = now_mono_ms;
 	sync->wall = now_wall_ms;
+	sync->fresh = NULL;
 	tl__sync_queue_fill(sync);
 	dispatch(sync, event);
 }

@@ -152,7 +152,8 @@ typedef struct tl__sync_committed {
 	tl_id db;
 	uint64_t arrival; /* the newest */
 	bool local;       /* a transaction of ours, not an ingest (for pace only; may be unsure) */
-	const struct tl__fresh *fresh; /* all that it is about, borrowed; NULL: it is to be read */
+	const struct tl__fresh *fresh; /* all that it is about, borrowed until tl__sync_go_on is
+					  over; NULL: it is to be read */
 } tl__sync_committed;
 
 typedef struct tl__sync_answered {

@@ -267,6 +267,8 @@ typedef struct tl__ingest_page {
 	size_t local_count;
 	tl__prepared *prepared; /* of these lines, borrowed; or NULL */
 	tl__others others;      /* asked all along; see tl__ingest_piece */
+	bool told; /* who gave it tells what arrived: the listener is not, where one turn took all
+		      of it and it went well */
 } tl__ingest_page;
 
 typedef struct tl__ingest_result {

@@ -294,3 +294,11 @@ int tl__pass_on(tl__pass *pass, tl__snapshot *s, tl__work *work, unsigned with,
 	*stopped = r.stopped;
 	return rc;
 }
+
+bool tl__arrivals_hold(const tl__arrivals *ranges, size_t count, uint64_t arrival)
+{
+	for (size_t i = 0; i < count; i++)
+		if (arrival > ranges[i].from && arrival <= ranges[i].to)
+			return true;
+	return false;
+}

@@ -53,14 +53,6 @@ void tl__work_free(tl__work *work)
 	tl__free(work);
 }
 
-bool tl__arrivals_hold(const tl__arrivals *ranges, size_t count, uint64_t arrival)
-{
-	for (size_t i = 0; i < count; i++)
-		if (arrival > ranges[i].from && arrival <= ranges[i].to)
-			return true;
-	return false;
-}
-
 static int run(tl__host *host, tl__work *work)
 {
 	switch (work->kind) {

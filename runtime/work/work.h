@@ -136,8 +136,8 @@ typedef struct tl__work_ingest {
 	tl__intake *intake; /* instead of page.lines: one page of it a run. Freed with the work. */
 	bool has_since;     /* push: the sender's place in our order */
 	tl__work_place since;
-	const tl_key *keys; /* of the sender, for `rights` before the ingest; may be none */
-	size_t key_count;
+	const tl_id *told; /* tips that the sender told with it: for whoever gave the work */
+	size_t told_count;
 	/* Out */
 	tl__ingest_result result; /* freed with the work */
 	bool more;                /* the intake holds more: run the same work again */
@@ -145,7 +145,8 @@ typedef struct tl__work_ingest {
 	tl__ingest_page ahead;    /* private: the intake's page after this one, when has_ahead */
 	bool has_ahead, more_ahead;
 	uint64_t before, after; /* arrival numbers around it: after − before == result.entered
-				   says that nobody else wrote */
+				   says that nobody else wrote. What arrived is told so, and
+				   by the tree's listener only where it took several turns */
 	/* Fates over all pages of an intake. */
 	uint64_t fates[TL__FATE_DECLINED + 1];
 	int declined_code;     /* of the first declined line; TL_OK when none */
@@ -289,7 +290,6 @@ typedef struct tl__work_access {
 	const tl_key *keys;
 	size_t key_count;
 	tl__work_rights rights; /* out */
-	uint64_t arrivals;      /* out */
 } tl__work_access;
 
 typedef struct tl__work_list {
@@ -392,11 +392,16 @@ void tl__work_prepare(tl__host *host, tl__work *work);
  * the commits to `_sync`: give one without hooks. */
 bool tl__work_slice(tl__host *host, tl__work *work) TL_MUST_USE;
 void tl__work_run(tl__host *host, tl__work *work); /* all slices */
+/* Optional, instead: true when its result is there without a look at the store, as that of a
+ * question about rights that are kept. Never blocks. false: it is to be run, and is as it was. */
+bool tl__work_at_once(tl__host *host, tl__work *work);
 struct tl__fresh;
 /* The result of a look at one database from what just became visible there, which is all that is
  * behind the place of each reader, and its only tip. Touches no store. false: it is to be run, and
  * is as it was. `fresh` outlives the work. */
 bool tl__work_watch_fresh(tl__work *work, const struct tl__fresh *fresh);
+/* The same for a plan from the place before it on: a page of that one entry. */
+bool tl__work_plan_fresh(tl__work *work, const struct tl__fresh *fresh);
 /* Whether works of the same party wait until it is done, also between its slices: pages are taken
  * in the order they came. */
 bool tl__work_keeps_place(const tl__work *work);

@@ -7,18 +7,23 @@
 #include "work/work_serve.h"
 #include "wire/v1.h"
 
+uint32_t tl__rights_mask(const tl__work_rights *rights)
+{
+	uint32_t mask = 0;
+
+	for (size_t i = 0; i < rights->key_count && i < 32; i++)
+		if (rights->keys[i].active)
+			mask |= 1u << i;
+	return mask;
+}
+
 int tl__key_mask(tl__tree *tree, tl__work *work, const tl_key *keys, size_t count, uint32_t *mask)
 {
 	tl__work_rights rights = {0};
-	int rc;
+	int rc = count > 0 ? tl__work_rights_of(tree, &work->db, keys, count, &work->arena, &rights)
+			   : TL_OK;
 
-	*mask = 0;
-	if (count == 0)
-		return TL_OK;
-	rc = tl__work_rights_of(tree, &work->db, keys, count, &work->arena, &rights);
-	for (size_t i = 0; rc == TL_OK && i < rights.key_count && i < 32; i++)
-		if (rights.keys[i].active)
-			*mask |= 1u << i;
+	*mask = rc == TL_OK ? tl__rights_mask(&rights) : 0;
 	return rc;
 }
 

@@ -89,11 +89,12 @@ static int begin_page(tl__tree *tree, tl__work *work, bool *done)
 	if (rc == TL_OK && in->intake && in->fates[TL__FATE_DECLINED] == 0)
 		in->fates[TL__FATE_DECLINED] =
 			in->intake->way->refused(in->intake, &in->declined_code);
-	if (rc == TL_OK && done && in->page.local_count == 0) {
+	if (rc == TL_OK && *done && in->page.local_count == 0) {
 		rc = arrivals_now(tree, &work->db, &in->before);
 		in->after = in->before;
 	}
 	in->page.others = work->others;
+	in->page.told = true;
 	return rc;
 }
 

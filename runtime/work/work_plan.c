@@ -3,6 +3,8 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
+#include "tree/api/fresh.h"
 #include "work/held.h"
 #include "work/work_serve.h"
 
@@ -257,6 +259,47 @@ int tl__work_plan_run(tl__tree *tree, tl__work *work)
 		rc = slice(tree, s, work);
 	tl__snapshot_close(s);
 	return rc;
+}
+
+static bool is_next(const tl__work *work, const tl__fresh *fresh)
+{
+	const tl__work_plan *in = &work->plan;
+
+	return !in->by_tips && in->want_count == 0 && in->max_entry_bytes == 0 &&
+	       in->from + 1 == fresh->arrival && tl__id_equal(&work->db, &fresh->db) &&
+	       !tl__arrivals_hold(in->skip, in->skip_count, fresh->arrival);
+}
+
+static int fill_rights(tl__work *work, const tl__fresh *fresh)
+{
+	tl__work_plan *in = &work->plan;
+	tl__work_rights rights;
+	int rc =
+		tl__work_rights_fill(fresh->rights, in->keys, in->key_count, &work->arena, &rights);
+
+	in->key_mask = rc == TL_OK ? tl__rights_mask(&rights) : 0;
+	return rc;
+}
+
+bool tl__work_plan_fresh(tl__work *work, const tl__fresh *fresh)
+{
+	tl__work_plan *out = &work->plan;
+	tl_str *line = tl__arena_alloc(&work->arena, 1, sizeof *line);
+	tl_id *id = tl__arena_alloc(&work->arena, 1, sizeof *id);
+	uint64_t *arrival = tl__arena_alloc(&work->arena, 1, sizeof *arrival);
+
+	if (!line || !id || !arrival || !is_next(work, fresh) || fill_rights(work, fresh) != TL_OK)
+		return false;
+	*line = (tl_str){fresh->bytes, fresh->len};
+	*id = fresh->id;
+	*arrival = out->to = out->head = out->place.n = fresh->arrival;
+	memcpy(out->place.c, fresh->chain, sizeof out->place.c);
+	out->lines = line;
+	out->ids = id;
+	out->arrivals = arrival;
+	out->count = 1;
+	out->held = true;
+	return true;
 }
 
 void tl__work_plan_clear(tl__work_plan *plan)

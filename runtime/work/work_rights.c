@@ -56,19 +56,9 @@ int tl__work_rights_of(tl__tree *tree, const tl_id *db, const tl_key *keys, size
 int tl__work_access_run(tl__tree *tree, tl__work *work)
 {
 	tl__work_access *access = &work->access;
-	tl__snapshot *s = NULL;
-	tl__db_row row;
-	int rc = tl__work_rights_of(
-		tree, &work->db, access->keys, access->key_count, &work->arena, &access->rights);
 
-	if (rc != TL_OK || !access->rights.held)
-		return rc;
-	rc = tl__snapshot_open(tree->store, &s);
-	if (rc == TL_OK)
-		rc = tl__read_database(s, &work->db, &row);
-	access->arrivals = rc == TL_OK ? row.arrivals : 0;
-	tl__snapshot_close(s);
-	return rc;
+	return tl__work_rights_of(
+		tree, &work->db, access->keys, access->key_count, &work->arena, &access->rights);
 }
 
 /* --- list ------------------------------------------------------------------------------------- */
@@ -163,28 +153,54 @@ int tl__work_list_run(tl__tree *tree, tl__work *work)
 
 /* --- proofs ----------------------------------------------------------------------------------- */
 
-int tl__work_matters_run(tl__tree *tree, tl__work *work)
+/* `rights` of the work's database; NULL where it is not held, or any database counts. */
+static int name_keys(tl__tree *tree, tl__work *work, const tl__rights *rights)
 {
 	tl__work_matters *matters = &work->matters;
-	tl__rights *rights = NULL;
-	int rc;
 
-	if (!matters->named)
-		matters->named =
-			tl__arena_alloc(&work->arena, matters->count, sizeof *matters->named);
+	matters->named = tl__arena_alloc(&work->arena, matters->count, sizeof *matters->named);
 	if (!matters->named)
 		return TL_E_NOMEM;
-	if (matters->anywhere)
-		rc = tl__rights_settle(tree, &work->again);
-	else
-		rc = tl__rights_now(tree, &work->db, &rights);
-	for (size_t i = 0; rc == TL_OK && !work->again && i < matters->count; i++)
+	for (size_t i = 0; i < matters->count; i++)
 		matters->named[i] =
 			matters->anywhere ? tl__rights_name_key(tree, &matters->keys[i])
 					  : rights && tl__rights_of_key(rights, &matters->keys[i]);
+	return TL_OK;
+}
+
+int tl__work_matters_run(tl__tree *tree, tl__work *work)
+{
+	tl__rights *rights = NULL;
+	int rc = work->matters.anywhere ? tl__rights_settle(tree, &work->again)
+					: tl__rights_now(tree, &work->db, &rights);
+
+	if (rc == TL_OK && !work->again)
+		rc = name_keys(tree, work, rights);
 	tl__rights_release(rights);
 	return rc;
 }
+
+/* --- without the store ------------------------------------------------------------------------ */
+
+bool tl__work_at_once(tl__host *host, tl__work *work)
+{
+	bool access = work->kind == TL__WORK_ACCESS;
+	bool asks = access || (work->kind == TL__WORK_MATTERS && !work->matters.anywhere);
+	tl__tree *tree = host->tree;
+	uint64_t generation;
+	tl__rights *rights = asks ? tl__rights_kept(tree->rights, &work->db, &generation) : NULL;
+	int rc = TL_E_NOT_FOUND;
+
+	if (rights && access)
+		rc = tl__work_rights_fill(rights, work->access.keys, work->access.key_count,
+			&work->arena, &work->access.rights);
+	else if (rights)
+		rc = name_keys(tree, work, rights);
+	tl__rights_release(rights);
+	return rc == TL_OK;
+}
+
+/* --- signatures ------------------------------------------------------------------------------- */
 
 int tl__work_verify_run(tl__work *work)
 {

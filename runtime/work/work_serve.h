@@ -19,7 +19,9 @@ int tl__tips_read(tl__snapshot *s, tl__work *work, tl_id **ids, size_t *count,
 struct tl__rights;
 int tl__work_rights_fill(const struct tl__rights *rights, const tl_key *keys, size_t count,
 	tl__arena *arena, tl__work_rights *out) TL_MUST_USE;
-/* Which of our keys hold an Active record there now: bit i says keys[i]. */
+/* Which of these keys, in their order, hold an Active record: bit i says keys[i]. */
+uint32_t tl__rights_mask(const tl__work_rights *rights);
+/* The same of our keys there now. */
 int tl__key_mask(tl__tree *tree, tl__work *work, const tl_key *keys, size_t count,
 	uint32_t *mask) TL_MUST_USE;
 /* The database's row; zeroed, and *held false, when there is none. */

@@ -112,7 +112,8 @@ int tl__work_watch_run(tl__tree *tree, tl__work *work)
 static bool is_just_behind(const tl__work_watched *line, const tl__fresh *fresh)
 {
 	return line->has_cursor && !line->checks && line->cursor.n + 1 == fresh->arrival &&
-	       line->skip_count == 0 && tl__id_equal(&line->db, &fresh->db);
+	       !tl__arrivals_hold(line->skip, line->skip_count, fresh->arrival) &&
+	       tl__id_equal(&line->db, &fresh->db);
 }
 
 static void fill_page(tl__work_page *page, const tl__fresh *fresh, tl_str *line, tl_id *tip)

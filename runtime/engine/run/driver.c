@@ -114,8 +114,13 @@ static void on_worked(tl__task *task)
 
 static void do_work(tl__engine *e, tl__work *work)
 {
-	work_job *w = tl__alloc_zero(1, sizeof *w);
+	work_job *w;
 
+	if (tl__work_at_once(&e->host, work)) {
+		give_back(e, work);
+		return;
+	}
+	w = tl__alloc_zero(1, sizeof *w);
 	if (!w) {
 		work->code = TL_E_NOMEM;
 		give_back(e, work);

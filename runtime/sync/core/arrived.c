@@ -56,7 +56,9 @@ static void note_came(tl__sync *sync, tl__pair *pair, const tl_key *peer, const 
 	tl__pair_acknowledge(sync, pair, 0);
 }
 
-void tl__pair_unstore(tl__sync *sync, const tl__work *work)
+/* Places that were stored with a page after the relation had ended: works of a peer and our own
+ * take turns. */
+static void unstore(tl__sync *sync, const tl__work *work)
 {
 	const tl__ingest_page *page = &work->ingest.page;
 	tl_key peer;
@@ -68,18 +70,31 @@ void tl__pair_unstore(tl__sync *sync, const tl__work *work)
 		tl__sync_put_local(sync, page->locals[i].key, TL__STR_NULL);
 }
 
+/* Nobody else tells that. */
+static void arrived(tl__sync *sync, const tl__work *work)
+{
+	uint64_t after = work->ingest.after;
+	tl__sync_db *db = after > 0 ? tl__sync_db_for(sync, &work->db) : NULL;
+
+	if (!db)
+		return;
+	tl__db_arrived(sync, db, after);
+	sync->in->moved(sync, db);
+}
+
 void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
 {
 	const tl__work_ingest *in = &work->ingest;
-	tl__sync_db *db;
 
 	if (pair)
 		tl__pair_changed(sync, pair);
 	if (pair && pair->ingesting > 0)
 		pair->ingesting--;
-	tl__pair_unstore(sync, work);
-	if (work->code != TL_OK)
+	unstore(sync, work);
+	if (work->code != TL_OK) {
+		arrived(sync, work); /* it may have failed behind that */
 		return;
+	}
 	for (size_t i = 0; peer && i < in->result.missing_database_count; i++)
 		tl__sync_want_delegated(sync, peer, &in->result.missing_databases[i]);
 	/* What made room is unknown again: `seen` no longer vouches for it. */
@@ -90,12 +105,10 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 		tl__sync_tell(
 			sync, TL_EVENT_ENTRIES_RECEIVED, peer, &work->db, in->result.entered, NULL);
 	}
-	db = in->after > 0 ? tl__sync_db_for(sync, &work->db) : NULL;
+	if (in->after > 0)
+		(void)tl__sync_db_for(sync, &work->db);
 	note_came(sync, pair, peer, work);
-	if (db) {
-		tl__db_arrived(sync, db, in->after);
-		sync->in->moved(sync, db);
-	}
+	arrived(sync, work);
 	if (!pair || in->after <= in->before)
 		return;
 	/* Nobody else wrote meanwhile and it was level: it stays level. */

@@ -227,9 +227,6 @@ int tl__pair_relate_as(tl__sync *sync, tl__peer *peer, const tl_id *db, const tl
 /* Takes a tag away (ptr NULL: all). The pair goes when none is left; where that was of a set, its
  * places are kept for TL__SYNC_REST_DAYS. */
 void tl__pair_unrelate(tl__sync *sync, tl__pair *pair, tl_str tag);
-/* Places that were stored with a page after the relation had ended: works of a peer and our own
- * take turns. */
-void tl__pair_unstore(tl__sync *sync, const tl__work *work);
 void tl__pair_free(tl__pair *pair);
 tl__pair_tag *tl__pair_find_tag(const tl__pair *pair, tl_str text); /* NULL: it has none such */
 bool tl__pair_has_tag(const tl__pair *pair, tl_str tag);

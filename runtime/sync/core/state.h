@@ -387,7 +387,8 @@ struct tl__sync {
 	tl_key *accepted;        /* accept_databases_from */
 	size_t accepted_count;
 	tl_policy policy;
-	uint64_t now; /* monotonic ms, of the event being handled */
+	const struct tl__fresh *fresh; /* all that its event made visible, until it is over */
+	uint64_t now;                  /* monotonic ms, of the event being handled */
 	int64_t wall;
 	bool loaded, stopping;
 	uint64_t load_at; /* the load is tried again; UINT64_MAX: it need not be */

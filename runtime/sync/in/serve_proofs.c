@@ -1,5 +1,6 @@
-/* The proofs of a v1 request, and the hash of its body: looked at apart from the loop's thread, and
- * only where the key could matter. A key that shows no good proof counts as one that was not shown:
+/* The proofs of a v1 request, and the hash of its body: looked at only where the key could matter,
+ * and apart from the loop's thread, but for the one or two of a peer, which handing over would take
+ * longer than looking at. A key that shows no good proof counts as one that was not shown:
  * nobody learns from the answer which keys a database names. */
 #include <string.h>
 #include "sync/in/serve.h"
@@ -52,14 +53,12 @@ static bool matters_to_us(tl__sync *sync, const tl__incoming *in, const tl_key *
 static void verified(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(sync, work);
 	const tl__work_verify *verify = &work->verify;
 
 	if (!in)
 		return;
-	if (work->code != TL_OK) {
-		tl__serve_internal(sync, in, work);
-	} else if (verify->body.ptr && !verify->body_good) {
+	if (verify->body.ptr && !verify->body_good) {
 		tl__serve_bad_request(sync, in);
 	} else {
 		for (size_t i = 0; i < verify->count; i++)
@@ -112,25 +111,25 @@ static void verify(tl__sync *sync, tl__incoming *in)
 		.count = kept,
 		.body = shown->hashed ? TL__STR_NULL : in->body};
 	memcpy(work->verify.sha256, shown->sha256, sizeof shown->sha256);
-	tl__sync_give_work(sync, work);
+	if (shown->hashed && kept <= TL__SERVE_PROOFS_AT_ONCE && !is_stranger(sync, in)) {
+		work->code = tl__work_verify_run(work);
+		verified(sync, work);
+	} else {
+		tl__sync_give_work(sync, work);
+	}
 }
 
 /* --- which matter ----------------------------------------------------------------------------- */
 
 static void matter_known(void *core, tl__work *work)
 {
-	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(core, work);
 
 	if (!in)
 		return;
-	if (work->code != TL_OK) {
-		tl__serve_internal(sync, in, work);
-	} else {
-		for (size_t i = 0; i < in->shown->count; i++)
-			in->shown->matters[i] |= work->matters.named[i];
-		verify(sync, in);
-	}
+	for (size_t i = 0; i < in->shown->count; i++)
+		in->shown->matters[i] |= work->matters.named[i];
+	verify(core, in);
 	tl__work_free(work);
 }
 

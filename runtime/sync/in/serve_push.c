@@ -59,6 +59,19 @@ static void follow_place(tl__sync *sync, tl__incoming *in, const tl__work_ingest
 	tl__pair_save_cursors(sync, pair);
 }
 
+/* When there is one tip, it is what arrived last: our next commit stands on it and is told to
+ * watches without a look. */
+static void note_joined(tl__sync *sync, const tl__incoming *in, const tl__work_ingest *ingest)
+{
+	tl__sync_db *db = ingest->tip_count == 1 ? tl__sync_find_db(sync, &in->db) : NULL;
+
+	for (size_t i = 0; db && i < ingest->page.count; i++)
+		if (ingest->result.fates[i].arrival == ingest->head) {
+			db->joined_at = ingest->head;
+			db->joined_tip = ingest->result.fates[i].id;
+		}
+}
+
 static void answer_push(tl__sync *sync, tl__incoming *in, tl__work_ingest *ingest)
 {
 	tl__buf args = TL__BUF_INIT, body = TL__BUF_INIT;
@@ -74,6 +87,7 @@ static void answer_push(tl__sync *sync, tl__incoming *in, tl__work_ingest *inges
 	fates.tip_count = ingest->tip_count;
 	memcpy(fates.tips_sha256, ingest->tips_hash, sizeof fates.tips_sha256);
 	follow_place(sync, in, ingest);
+	note_joined(sync, in, ingest);
 	if (in->push.has_seen)
 		tl__serve_heard_seen(sync, in, &in->push.seen, fates.seen_valid);
 	for (size_t i = 0; i < ingest->page.count; i++)
@@ -107,13 +121,10 @@ static void ingested(void *core, tl__work *work)
 		note_use(sync, in, work);
 		tl__served_took(sync, &in->from, work);
 	}
-	in = tl__serve_worked(sync, work);
+	in = tl__serve_well(sync, work);
 	if (!in)
 		return;
-	if (work->code != TL_OK)
-		tl__serve_fail_work(sync, in, work);
-	else
-		answer_push(sync, in, &work->ingest);
+	answer_push(sync, in, &work->ingest);
 	tl__work_free(work);
 }
 
@@ -182,16 +193,14 @@ static void take(tl__sync *sync, tl__incoming *in, bool accept_unknown)
 static void push_allowed(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_well(sync, work);
 	const tl__work_rights *rights = &work->access.rights;
 	bool available;
 
 	if (!in)
 		return;
 	available = tl__serve_is_available(sync, rights, &in->db);
-	if (work->code != TL_OK)
-		tl__serve_fail_work(sync, in, work);
-	else if (!rights->held && tl__serve_may_create(sync, in))
+	if (!rights->held && tl__serve_may_create(sync, in))
 		take(sync, in, true);
 	else if (available && tl__serve_may_write(sync, in, rights)) {
 		in->reads = in->push.state && tl__serve_may_read(sync, in, rights);

@@ -63,7 +63,10 @@ static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
 	session->plan_wanted = session->want_count > 0;
 	session->wanted_count = session->want_count;
 	session->want_count = 0;
-	tl__session_give(sync, session, work);
+	if (sync->fresh && tl__work_plan_fresh(work, sync->fresh))
+		tl__session_take(sync, session, work);
+	else
+		tl__session_give(sync, session, work);
 }
 
 static void plan(tl__sync *sync, tl__session *session)

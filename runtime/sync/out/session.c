@@ -319,6 +319,12 @@ void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work)
 	tl__sync_give_work(sync, work);
 }
 
+void tl__session_take(tl__sync *sync, tl__session *session, tl__work *work)
+{
+	session->works++;
+	work->done(sync, work);
+}
+
 tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 {
 	tl__session *session = tl__session_find(sync, work->owner);

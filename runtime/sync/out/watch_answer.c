@@ -94,6 +94,15 @@ static int read_answer(tl__sync *sync, tl__peer *peer, answer *out, const tl__ca
 
 /* --- a page ----------------------------------------------------------------------------------- */
 
+static void found_level(tl__sync *sync, tl__pair *pair, uint64_t arrivals)
+{
+	if (pair->gap)
+		return;
+	pair->level = !tl__pair_dirty(pair);
+	pair->level_at = arrivals;
+	tl__waiters_level(sync, pair);
+}
+
 static void compared(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
@@ -106,35 +115,46 @@ static void compared(void *core, tl__work *work)
 		watch->look = 0;
 	for (size_t i = 0; all && i < work->lookup.count; i++)
 		all = work->lookup.found[i] != TL__FOUND_NOT;
-	if (pair && !all) {
+	if (pair && !all)
 		pair->wanted = true; /* a pull asks for what is missing, or finds what is wrong */
-	} else if (pair && work->lookup.same_tips && !pair->gap) {
-		pair->level = !tl__pair_dirty(pair);
-		pair->level_at = work->lookup.arrivals;
-		tl__waiters_level(sync, pair);
-	}
+	else if (pair && work->lookup.same_tips)
+		found_level(sync, pair, work->lookup.arrivals);
 	tl__work_free(work);
 }
 
 /* Every tip told must be here, as at the end of a pull. */
-static void compare(tl__sync *sync, tl__peer_watch *watch, tl__pair *pair, const answer *a)
+static void look_up(
+	tl__sync *sync, tl__peer_watch *watch, tl__pair *pair, const tl__work_ingest *in)
 {
 	tl__work *work = tl__sync_new_work(
 		sync, TL__WORK_LOOKUP, &pair->db->id, compared, tl__sync_number(sync));
-	tl_id *ids = work ? tl__arena_alloc(&work->arena, a->tip_count + 1, sizeof *ids) : NULL;
+	tl_id *ids = work ? tl__arena_alloc(&work->arena, in->told_count, sizeof *ids) : NULL;
 
 	if (!ids) {
 		tl__work_free(work);
 		pair->wanted = true;
 		return;
 	}
-	if (a->tip_count > 0)
-		memcpy(ids, a->tips, a->tip_count * sizeof *ids);
+	if (in->told_count > 0)
+		memcpy(ids, in->told, in->told_count * sizeof *ids);
 	work->party = tl__sync_party(pair->peer);
 	work->lookup.ids = ids;
-	work->lookup.count = a->tip_count;
+	work->lookup.count = in->told_count;
 	watch->look = work->owner;
 	tl__sync_give_work(sync, work);
+}
+
+/* Mostly both hold the same behind the page. */
+static void compare(
+	tl__sync *sync, tl__peer_watch *watch, tl__pair *pair, const tl__work_ingest *in)
+{
+	uint8_t told[32];
+
+	tl__v1_tips_hash(in->told, in->told_count, told);
+	if (in->told_count == in->tip_count && memcmp(told, in->tips_hash, sizeof told) == 0)
+		found_level(sync, pair, in->head);
+	else
+		look_up(sync, watch, pair, in);
 }
 
 static bool is_behind(const tl__pair *pair, const tl__v1_cursor *cursor)
@@ -194,14 +214,13 @@ static void stored(void *core, tl__work *work)
 
 	if (peer)
 		watch->ingest = 0;
-	if (peer)
-		tl__sync_ingest_ends(sync, pair, &peer->key, work);
-	else
-		tl__pair_unstore(sync, work);
+	tl__sync_ingest_ends(sync, pair, peer ? &peer->key : NULL, work);
 	if (pair && work->code == TL_OK) {
 		move_place(sync, pair, &watch->cursor, &work->ingest);
 		record(sync, pair, &work->ingest);
 		judge_use(sync, pair, watch, &work->ingest);
+		if (!pair->wanted)
+			compare(sync, watch, pair, &work->ingest);
 	} else if (pair) {
 		pair->wanted = true;
 	}
@@ -223,12 +242,12 @@ static void take_page(
 	}
 	watch->cursor = a->args.cursor;
 	watch->ingest = work->owner;
+	work->ingest.has_since = true; /* our tips are told behind it */
+	work->ingest.told = a->tips;
+	work->ingest.told_count = a->tip_count;
+	pair->wanted = pair->wanted || a->args.tips.hashed;
 	tl__sync_ingest_begins(sync, pair);
 	tl__sync_give_work(sync, work);
-	if (a->args.tips.hashed)
-		pair->wanted = true;
-	else
-		compare(sync, watch, pair, a);
 }
 
 /* --- how it ended ----------------------------------------------------------------------------- */

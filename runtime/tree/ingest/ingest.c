@@ -286,7 +286,7 @@ int tl__run_turn(tl__run *run, tl__take *take)
 		code = try_turn(run, take);
 	}
 	tl__tree_unlock(tree, &take->db);
-	if (code == TL_OK && run->entered > 0 && tree->listener.committed)
+	if (code == TL_OK && run->entered > 0 && !take->quiet && tree->listener.committed)
 		tree->listener.committed(tree->listener.ud, &take->db, run->last_arrival, NULL);
 	return code;
 }

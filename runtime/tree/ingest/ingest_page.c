@@ -19,6 +19,7 @@ struct tl__ingesting {
 	size_t *first;       /* of each line: the same one where it comes first */
 	bool admitted, over; /* over: the page's last turn is */
 	unsigned turns;
+	uint64_t untold;            /* arrival that the listener has not heard of; 0: none */
 	tl__buf missing, databases; /* ids */
 };
 
@@ -157,8 +158,11 @@ static int take_window(tl__ingesting *in, tl__run *run, tl__take *take)
 
 	take->window_count = window_size(in, take);
 	take->last = in->done + take->window_count == in->count;
+	take->quiet = in->page->told && in->turns == 0 && take->last;
 	code = tl__run_turn(run, take);
 	in->admitted = take->admitted;
+	if (code == TL_OK && take->quiet && run->entered > 0)
+		in->untold = run->last_arrival;
 	return code;
 }
 
@@ -341,6 +345,8 @@ int tl__ingest_piece(
 		*state = in;
 		return TL_OK;
 	}
+	if (code != TL_OK && in && in->untold > 0 && tree->listener.committed)
+		tree->listener.committed(tree->listener.ud, &page->db, in->untold, NULL);
 	tl__ingesting_free(in);
 	if (code != TL_OK)
 		tl__ingest_result_free(out);

@@ -81,6 +81,7 @@ typedef struct tl__take {
 	const size_t *window;        /* those of this turn, by place in the page */
 	size_t window_count;
 	bool last;          /* no line is left behind them */
+	bool quiet;         /* whoever gave the page tells what it brought */
 	bool admitted;      /* the page may come in: seen to in its first turn */
 	const tl_id *seeds; /* set aside: their wait may be over */
 	size_t seed_count;
