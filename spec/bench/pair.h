@@ -30,5 +30,7 @@ void pair_wait(tl_op *op, const char *what);
 double pair_commit(pair *p);
 /* The same, each PAIR_GAP_MS behind the last. */
 void pair_commits(pair *p, double *seconds, size_t count);
+/* Lines of sets of relations (relations.c). */
+void pair_sets(void);
 
 #endif

@@ -65,4 +65,5 @@ void bench_pairs(void)
 	double few = beside(10, times, 0);
 
 	beside(bench_quick ? 200 : 10000, times, few);
+	pair_sets();
 }

@@ -346,7 +346,8 @@ static void a_set_touches_only_what_differs(void)
 	rig_pass(1000);
 	sent = r.sent;
 	CHECK(set_relations("rules", &relation, 1) == TL_OK && touched == 0);
-	o.rule = "all of it"; /* another name moves nothing */
+	CHECK(tl__sync_save_due(r.core) == UINT64_MAX); /* nothing is written */
+	o.rule = "all of it";                           /* another name moves nothing */
 	CHECK(set_relations("rules", &relation, 1) == TL_OK && touched == 1);
 	rig_pass(1000);
 	CHECK(r.sent == sent && status_says("\"rule\":\"all of it\",\"by\":\"set\""));

@@ -187,9 +187,8 @@ struct tl_transport {
 	/* Stops taking connections at once, answers under way get up to grace_ms; `stopped` comes
 	 * once. */
 	void (*stop)(tl_server *server, uint32_t grace_ms, void (*stopped)(void *ud), void *ud);
-	/* Copies content_type (one that is no line of printable ASCII: 500 is answered); takes the
-	 * body (it is dropped, whatever happens). At most once, and never after `gone`: then there
-	 * is no incoming any more. */
+	/* Copies content_type; takes the body (it is dropped, whatever happens). At most once, and
+	 * never after `gone`: then there is no incoming any more. */
 	void (*answer)(tl_incoming *in, int status, const char *content_type, const tl_body *body);
 	void (*answer_ready)(tl_incoming *in); /* after the answer's body said TL_BODY_WAIT */
 	void (*incoming_resume)(tl_incoming *in);
@@ -276,10 +275,11 @@ typedef struct tl_policy_verdict {
 	size_t size;
 	tl_policy_answer answer;
 	/* Hold this peer, in whatever database, until the next verdict about it; 0: not at all. It
-	 * gives and gets entries by pages: at most a second's worth and at most `page` bytes each,
-	 * though an entry that is larger goes alone; who owes is told to wait. Peers on 0.2.0 have
-	 * no pages, and no way to be told. Of `connect`, a question about a database may say
-	 * something else for itself. */
+	 * gets entries by pages, each at most a second's worth and at most `page` bytes, though an
+	 * entry that is larger goes alone; what it sends is taken as it comes. Each page makes a
+	 * debt: until time has paid it whoever asks is told to wait. Peers on 0.2.0 have no pages,
+	 * and no way to be told. What `connect` says is for all that follows; a question about a
+	 * database may say something else. */
 	uint64_t rate;                           /* bytes a second */
 	uint64_t page;                           /* bytes */
 	char reason[TL_POLICY_REASON_BYTES + 1]; /* for the owner: the other side learns a code */

@@ -269,6 +269,7 @@ bool tl__rests_hold(const tl__sync *sync, const tl_key *peer, const tl_id *db);
 int tl__rest_load(tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str document) TL_MUST_USE;
 int tl__rest_load_cursors(
 	tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str document) TL_MUST_USE;
+void tl__rests_forget_old(tl__sync *sync);
 void tl__rests_forget(tl__sync *sync, const tl__peer *peer); /* it goes, too */
 /* The node closes: from when on they are kept is written down. */
 void tl__rests_save(tl__sync *sync);

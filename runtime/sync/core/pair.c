@@ -321,10 +321,18 @@ static void free_tags(tl__pair_tag *tags)
 	}
 }
 
-/* What a set made keeps its places, in case that it comes again. */
-static void end_pair(tl__sync *sync, tl__pair *pair, bool keeps)
+/* Nothing was written of one that a set made and that never got anywhere. */
+static bool left_nothing(const tl__pair *pair)
 {
-	if (!keeps || !tl__rest_begin(sync, pair))
+	return pair->ack == 0 && !pair->has_seen && pair->tried == 0 && pair->attempts == 0;
+}
+
+/* What a set made keeps its places, in case that it comes again. */
+static void end_pair(tl__sync *sync, tl__pair *pair, bool of_set)
+{
+	bool keeps = of_set && (pair->ack > 0 || pair->has_seen) && tl__rest_begin(sync, pair);
+
+	if (!keeps && !(of_set && left_nothing(pair)))
 		tl__pair_forget_places(sync, pair->peer, &pair->db->id);
 	sync->in->rights_changed(sync, &pair->peer->key);
 	sync->out->pair_goes(sync, pair);

@@ -285,7 +285,7 @@ static void forget_rest(tl__sync *sync, tl__rest *rest)
 	drop_rest(sync, rest);
 }
 
-static void forget_old(tl__sync *sync)
+void tl__rests_forget_old(tl__sync *sync)
 {
 	size_t at = 0;
 	tl_str key;
@@ -331,10 +331,8 @@ static void save_rest(tl__sync *sync, tl__rest *rest)
 
 bool tl__rest_begin(tl__sync *sync, const tl__pair *pair)
 {
-	tl__rest *rest;
+	tl__rest *rest = new_rest(sync, &pair->peer->key, &pair->db->id);
 
-	forget_old(sync);
-	rest = new_rest(sync, &pair->peer->key, &pair->db->id);
 	if (!rest)
 		return false;
 	rest->ack = pair->ack;

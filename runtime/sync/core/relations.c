@@ -58,6 +58,7 @@ static int begin(tl__sync *sync, const tl__sync_command *command)
 	tag = tl__copy_bytes(command->name.ptr, command->name.len);
 	if (!tag)
 		return TL_E_NOMEM;
+	tl__rests_forget_old(sync);
 	tl__free(sync->relation_set.text);
 	sync->relation_set.text = tag;
 	sync->relation_set.run = ++sync->relation_run;

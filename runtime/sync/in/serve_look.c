@@ -260,6 +260,8 @@ bool tl__look_add_line(tl__sync *sync, tl__hold *hold, tl__work *work, size_t in
 	const tl__came *came = tl__watcher_came(sync, &hold->in->from, line->db);
 	tl__arrivals *skip = NULL;
 
+	work->watch.page.max_bytes = tl__rate_page(sync, &hold->in->from,
+		tl__sync_related(sync, &hold->in->from, &line->db->id), work->watch.page.max_bytes);
 	to->line = index;
 	to->cursor.n = line->at;
 	if (!came || came->count == 0)
@@ -310,7 +312,7 @@ tl__work *tl__look_new(tl__sync *sync, tl__hold *hold, size_t room)
 		return NULL;
 	work->watch.lines = tl__arena_alloc(&work->arena, room, sizeof *work->watch.lines);
 	work->watch.paged = SIZE_MAX;
-	work->watch.page.max_bytes = tl__rate_page(sync, &in->from, NULL, TL__V1_MAX_WATCH_BYTES);
+	work->watch.page.max_bytes = TL__V1_MAX_WATCH_BYTES;
 	work->watch.page.max_entries = TL__V1_MAX_PAGE_ENTRIES;
 	if (work->watch.lines)
 		return work;

@@ -459,7 +459,8 @@ static void pair_goes(tl__sync *sync, tl__pair *pair)
 	if (pair->session)
 		tl__session_cancel(sync, pair->session, TL_E_CANCELLED,
 			"the relation was taken away during the exchange");
-	tl__watch_end(sync, pair->peer);
+	if (pair->watched)
+		tl__watch_end(sync, pair->peer);
 	tl__watch_uncount(pair);
 	tl__waiters_pair_gone(sync, pair);
 }
