@@ -377,6 +377,56 @@ static void a_push_that_finds_the_peer_ahead_is_followed_by_a_pull(void)
 	CHECK(reads(one, &db, "a", "from the hub"));
 }
 
+static void configure(tl__sim_peer *peer, const tl_pair_options *options)
+{
+	tl__sync_command command = {
+		.kind = TL__SYNC_CONFIGURE_PAIR, .has_key = true, .has_db = true};
+	tl__sim_result result;
+
+	command.key = *tl__sim_key(hub);
+	command.db = db;
+	command.pair_options = options;
+	CHECK_OK(run_command(peer, &command, &result, MINUTE));
+}
+
+/* One of many that are watched together ends, and the others go on. */
+static void whoever_pauses_is_told_nothing_until_it_goes_on(void)
+{
+	tl_pair_options options = TL_PAIR_OPTIONS_INIT;
+
+	hub_and_two();
+	options.paused = true;
+	configure(one, &options);
+	tl__sim_run(sim, 1000);
+	put(hub, &db, "k", "while it was paused");
+	CHECK(arrives(two, "while it was paused") <= 3);
+	tl__sim_run(sim, HOUR);
+	CHECK(!reads(one, &db, "k", "while it was paused"));
+	configure(one, NULL);
+	CHECK(arrives(one, "while it was paused") <= 5000);
+	tl__sim_run(sim, 5000);
+	put(hub, &db, "k", "afterwards");
+	CHECK(arrives(one, "afterwards") <= 3);
+}
+
+static void without_on_commit_changes_come_with_the_next_exchange(void)
+{
+	tl_pair_options options = TL_PAIR_OPTIONS_INIT;
+	uint64_t before;
+
+	hub_and_two();
+	options.on_commit = TL_OFF;
+	options.every_ms = 10 * MINUTE;
+	configure(one, &options);
+	tl__sim_run(sim, 1000);
+	before = watches(one);
+	put(hub, &db, "k", "later");
+	tl__sim_run(sim, 9 * MINUTE);
+	CHECK(!reads(one, &db, "k", "later") && watches(one) == before);
+	tl__sim_run(sim, MINUTE);
+	CHECK(reads(one, &db, "k", "later"));
+}
+
 int main(void)
 {
 	RUN_SIM(what_came_by_push_moves_the_place_of_pulls);
@@ -396,5 +446,7 @@ int main(void)
 	RUN_SIM(whoever_takes_nothing_is_not_sent_everything_again);
 	RUN_SIM(what_was_written_far_from_the_hub_does_not_come_back);
 	RUN_SIM(a_long_page_is_pulled);
+	RUN_SIM(whoever_pauses_is_told_nothing_until_it_goes_on);
+	RUN_SIM(without_on_commit_changes_come_with_the_next_exchange);
 	return spec_end();
 }

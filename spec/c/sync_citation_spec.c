@@ -93,8 +93,49 @@ static void citing_a_private_database_opens_nothing(void)
 	made_free(&good);
 }
 
+typedef struct fetched {
+	unsigned asked;
+	bool right; /* what it was asked */
+	tl_id db;
+} fetched;
+
+static void refuse_to_fetch(
+	void *ud, const tl_policy_question *question, tl_policy_verdict *verdict)
+{
+	fetched *f = ud;
+
+	if (question->kind != TL_POLICY_DELEGATED)
+		return;
+	f->asked++;
+	f->right = question->outbound && question->protocol == 1 && question->otherwise &&
+		   !question->encrypted && question->peer &&
+		   memcmp(question->peer, &alice_key, sizeof alice_key) == 0 && question->db &&
+		   memcmp(question->db, &f->db, sizeof f->db) == 0;
+	verdict->answer = TL_POLICY_DENY;
+}
+
+static void the_policy_is_asked_before_what_is_cited_is_fetched(void)
+{
+	tl__sim_config config = {.name = "bob"};
+	fetched f = {0};
+	tl_id unheard;
+
+	config.policy = (tl_policy){.size = sizeof(tl_policy), .judge = refuse_to_fetch, .ud = &f};
+	begin_serve(&config);
+	notes = make_db(bob, "notes");
+	CHECK_OK(grant(bob, &notes, "alice", (tl_permission){TL_ADMIN, 1}));
+	relate_alice(&notes);
+	tl_id_of(&f.db, "cited", 5);
+	tl_id_of(&unheard, "unheard", 7);
+	name_keys_in(&f.db, &unheard);
+	CHECK(write_by_cited(&unheard).at[0].fate == TL__V1_FATE_PENDING);
+	CHECK(f.asked > 0 && f.right);
+	CHECK(!tl__sync_find_pair(core_of(bob), &alice_key, &f.db));
+}
+
 int main(void)
 {
 	RUN_SIM(citing_a_private_database_opens_nothing);
+	RUN_SIM(the_policy_is_asked_before_what_is_cited_is_fetched);
 	return spec_end();
 }

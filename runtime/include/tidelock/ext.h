@@ -315,7 +315,9 @@ typedef struct tl_policy {
 typedef enum tl_direction {
 	TL_DIRECTION_BOTH = 0,
 	TL_DIRECTION_PULL = 1, /* the peer may carry entries to us, and we fetch them */
-	TL_DIRECTION_PUSH = 2  /* the peer may list and read, and we send */
+	/* The peer may list and read, and we send. One on 0.2.0 is asked all the same: nothing
+	 * else tells what it holds. */
+	TL_DIRECTION_PUSH = 2
 } tl_direction;
 
 /* How a database is kept in step with a peer: what this node starts. What the peer may start is up

@@ -121,6 +121,17 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 	}
 }
 
+/* Whether what is known of the way to it, from when it was reached last, is encrypted. */
+static bool is_way_encrypted(const tl__peer *peer)
+{
+	const tl__peer_address *last = NULL;
+
+	for (size_t i = 0; i < peer->address_count; i++)
+		if (!last || peer->addresses[i].success > last->success)
+			last = &peer->addresses[i];
+	return last && tl__sync_encrypted(tl__str_z(last->channel));
+}
+
 void tl__sync_want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)
 {
 	tl__peer *peer = tl__sync_find_peer(sync, key);
@@ -132,6 +143,8 @@ void tl__sync_want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)
 		return;
 	question.outbound = true;
 	question.otherwise = true;
+	question.protocol = tl__peer_is_v0(peer) ? 0 : 1;
+	question.encrypted = is_way_encrypted(peer);
 	if (tl__sync_ask_policy(sync, &question, &verdict) != TL_POLICY_ALLOW)
 		return;
 	if (tl__pair_relate(sync, peer, db, TL__STR("delegated"), &pair) == TL_OK)

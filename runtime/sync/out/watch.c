@@ -74,7 +74,9 @@ static uint8_t unnamed_as(const tl__pair *pair)
 /* A pull moves a place, so that the watch would have to be asked again behind it. */
 static bool pulls(const tl__pair *pair)
 {
-	return tl__watch_is_pulled(pair) || (pair->wanted && pair->attempts == 0);
+	return tl__watch_is_pulled(pair) ||
+	       (pair->wanted && pair->attempts == 0 && (pair->does & TL__PULLS) &&
+		       !tl__pair_rests(pair));
 }
 
 void tl__watch_uncount(tl__pair *pair)
