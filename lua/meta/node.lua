@@ -164,13 +164,26 @@ local Sync = {}
 ---@param options? tidelock.HttpOptions
 ---@return true?, tidelock.Error?  server_already_running
 function Sync:enable_http_transport(options) end
----Iroh, rule files, policy files and `why`: not in this version.
----@param options? table
----@return nil, tidelock.Error  unsupported
+---@class tidelock.IrohRelay
+---@field url string            https:// or http://
+---@field quic_port? integer    of address discovery
+---@field auth_token? string
+---@field root? string          file with a root certificate of its own, DER
+---@class tidelock.IrohOptions
+---@field relay_mode? 'default'|'disabled'|'staging'|tidelock.IrohRelay[]  'default' without it
+---@field lookup? 'none'|'n0'|'mdns'  how ids become addresses; 'none' without it
+---@field bind? string          '127.0.0.1:0': the only socket; every address without it
+---@field plugin? string        path of the plugin's library; beside this one without it
+---@field idle? tidelock.Duration
+---@field dial? tidelock.Duration
+---Needs the Iroh plugin (`make iroh`). Blocks some milliseconds. The endpoint's key stays with the node.
+---@param options? tidelock.IrohOptions
+---@return true?, tidelock.Error?  unsupported_transport, server_already_running, server_bind
 function Sync:enable_iroh_transport(options) end
----@param config table
----@return nil, tidelock.Error  unsupported
+---@param config tidelock.IrohOptions  as tl.iroh_transport gives it
+---@return true?, tidelock.Error?
 function Sync:enable_iroh_transport_with_config(config) end
+---Rule files, policy files and `why`: not in this version.
 ---@param file string
 ---@param options? table
 ---@return nil, tidelock.Error  unsupported

@@ -7,9 +7,21 @@
 ---@field pairs tidelock.SyncPair[]
 ---@field servers tidelock.Address[]  that this node serves at
 ---@field transports string[]         types of addresses that can be dialled
+---@field connections tidelock.Connection[]  open ones, of transports that know theirs: Iroh
 ---@field databases tidelock.DatabaseStatus[]
 ---@field inbound tidelock.InboundPeer[]  the last 1,000
 ---@field refusals tidelock.Refusal[]  of this node's policy, newest first; the last 64
+
+---@class tidelock.Connection
+---@field transport string
+---@field remote string       the other end's id
+---@field path string         where it leads now: an address, or a relay's URL
+---@field dialled boolean     by this node
+---@field relayed boolean
+---@field round_trip_ms number
+---@field sent integer        bytes on the wire
+---@field received integer
+---@field streams integer     requests under way
 
 ---@class tidelock.Refusal    something that this node's policy refused, once or again and again
 ---@field kind 'connect'|'dial'|'list'|'read'|'write'|'create'|'request'|'fetch'

@@ -114,9 +114,9 @@ function tl.task(fn, ...) end
 function tl.sleep(duration) end
 ---Runs the loop until no task, handle or server is left.
 function tl.run() end
----Iroh: not in this version.
----@param options? table
----@return nil, tidelock.Error  unsupported
+---Settings for sync:enable_iroh_transport_with_config, which looks at them.
+---@param options? tidelock.IrohOptions
+---@return tidelock.IrohOptions
 function tl.iroh_transport(options) end
 ---@return string
 function tl.version() end
@@ -136,7 +136,7 @@ function id.parse(text) end
 
 ---@class tidelock.address
 local address = {}
----@param text string  one-line form, `http://host:port`, or `host:port`
+---@param text string  one-line form, `http://host:port`, `host:port`, or one of Iroh
 ---@return tidelock.Address?, tidelock.Error?
 function address.parse(text) end
 ---@param host_port string
@@ -145,8 +145,8 @@ function address.http(host_port) end
 ---@param host_port string
 ---@return tidelock.Address?, tidelock.Error?
 function address.https(host_port) end
----@param text string
----@return nil, tidelock.Error  unsupported
+---@param text string  a ticket, an endpoint id, iroh://id@relay, or JSON with node_id
+---@return tidelock.Address?, tidelock.Error?  bad_address
 function address.iroh(text) end
 
 ---@class tidelock.sim  simulated networks: not in this version

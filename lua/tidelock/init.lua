@@ -39,12 +39,15 @@ local tl = {
 		parse = node_methods.sync_address_parse,
 		http = node_methods.sync_address_http,
 		https = node_methods.sync_address_https,
-		iroh = function()
-			return unsupported('tl.address.iroh', 'peers are reached over HTTP')
-		end,
+		iroh = node_methods.sync_address_iroh,
 	},
-	iroh_transport = function()
-		return unsupported('tl.iroh_transport', 'use sync:enable_http_transport()')
+	--- Options of sync:enable_iroh_transport_with_config, which looks at them.
+	iroh_transport = function(options)
+		local config = {}
+		for name, value in pairs(options or {}) do
+			config[name] = value
+		end
+		return config
 	end,
 	sim = {
 		new = function()

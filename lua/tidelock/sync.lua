@@ -41,6 +41,16 @@ Sync.enable_http_transport = function(self, options)
 	return whole(node_of(self):sync_enable_http(options))
 end
 
+--- enable_iroh_transport([{ relay_mode =, lookup =, bind =, … }])
+Sync.enable_iroh_transport = function(self, options)
+	return whole(node_of(self):sync_enable_iroh(options))
+end
+
+--- The same with what tl.iroh_transport made.
+Sync.enable_iroh_transport_with_config = function(self, config)
+	return whole(node_of(self):sync_enable_iroh(config))
+end
+
 Sync.approve_bootstrap_request = function(self, id, key_name, record_name)
 	return whole(node_of(self):sync_approve(id, key_name, record_name))
 end
@@ -199,8 +209,6 @@ end
 -- --- not in this version -----------------------------------------------------------------------
 
 for name, instead in pairs {
-	enable_iroh_transport = 'use enable_http_transport',
-	enable_iroh_transport_with_config = 'use enable_http_transport',
 	load_policy = 'set accept_databases_from and the statuses of peers',
 	load_rules = 'add relations with add_tree_sync',
 	why = 'read sync:status()',

@@ -166,8 +166,9 @@ static void servers_changed(tl__sync *sync, const tl__sync_event *event)
 	sync->server_count = count;
 }
 
-static void transport_enabled(tl__sync *sync, tl_str type, bool encrypted)
+static void transport_enabled(tl__sync *sync, const tl__sync_event *event)
 {
+	tl_str type = event->transport.type;
 	size_t room = sizeof sync->transports / sizeof *sync->transports;
 
 	for (size_t i = 0; i < sync->transport_count; i++)
@@ -175,7 +176,8 @@ static void transport_enabled(tl__sync *sync, tl_str type, bool encrypted)
 			return;
 	if (sync->transport_count == room || type.len >= sizeof sync->transports[0].type)
 		return;
-	sync->transports[sync->transport_count].encrypted = encrypted;
+	sync->transports[sync->transport_count].encrypted = event->transport.encrypted;
+	sync->transports[sync->transport_count].agrees = event->transport.agrees;
 	tl__text_copy(sync->transports[sync->transport_count++].type,
 		sizeof sync->transports[0].type, type);
 	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
@@ -220,9 +222,7 @@ static void dispatch(tl__sync *sync, const tl__sync_event *event)
 	case TL__SYNC_DRAINED: tl__serve_drained(sync, event->incoming); break;
 	case TL__SYNC_GONE: tl__serve_gone(sync, event->incoming); break;
 	case TL__SYNC_SERVERS: servers_changed(sync, event); break;
-	case TL__SYNC_TRANSPORT:
-		transport_enabled(sync, event->transport.type, event->transport.encrypted);
-		break;
+	case TL__SYNC_TRANSPORT: transport_enabled(sync, event); break;
 	case TL__SYNC_TIMER: tl__serve_timer(sync); break;
 	}
 }

@@ -196,8 +196,8 @@ typedef struct tl__sync_event {
 			size_t count;
 		} servers;
 		struct {
-			tl_str type; /* borrowed */
-			bool encrypted;
+			tl_str type;            /* borrowed */
+			bool encrypted, agrees; /* as in tl_transport */
 		} transport;
 	};
 } tl__sync_event;

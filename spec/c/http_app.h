@@ -12,6 +12,7 @@
  *   /last      as /echo, and the connection ends behind it
  *   /kept      as /echo, from somebody known
  *   /badtype   answers with a content type of two lines
+ *   /api/v0    as /echo
  *   others     404
  */
 #ifndef SPEC_HTTP_APP_H
@@ -36,11 +37,11 @@ typedef struct rig {
 	tl_loop *loop;
 	tl_transport *http;
 	tl_server *server;
-	char address[64];
+	char address[512];
 	uint64_t max_body;
 	unsigned begun, ended, gone, stopped, dropped; /* of the application */
 	uint64_t taken;                                /* bytes of bodies it was given */
-	char remote[64], channel[80], method[16], path[64], type[64];
+	char remote[80], channel[160], method[16], path[64], type[64];
 	int64_t body_length;
 	bool late;
 	int descriptors; /* before anything was made */
@@ -183,7 +184,7 @@ static inline bool known_path(const char *path)
 {
 	static const char *const paths[] = {"/echo", "/slow", "/count", "/bytes/", "/chunks/",
 		"/drip/", "/abort/", "/abortchunks/", "/early", "/midway", "/type", "/never",
-		"/stuck", "/mute", "/last", "/kept", "/badtype"};
+		"/stuck", "/mute", "/last", "/kept", "/badtype", "/api/v0"};
 
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		size_t len = strlen(paths[i]);
@@ -292,6 +293,6 @@ static inline void app_gone(void *request_ud)
 }
 
 static const tl_server_calls rig_calls = {
-	sizeof rig_calls, app_begin, app_piece, app_end, app_gone};
+	sizeof rig_calls, app_begin, app_piece, app_end, app_gone, NULL};
 
 #endif

@@ -171,7 +171,7 @@ typedef struct exchange {
 	uint32_t pause_ms;
 	uint64_t cancel_at; /* bytes received, 0 = never */
 	tl__buf body;
-	char type[64], channel[80], early_channel[80], message[256];
+	char type[64], channel[160], early_channel[160], message[512];
 	uint32_t idle_ms, min_rate, dial_ms, hold_ms;
 	void (*rewind)(void *ud);
 	uint64_t max_response;

@@ -1,11 +1,9 @@
 /* Endpoints of the Iroh plugin without a loop around them: one turn waits for the bell of any,
- * hands their events to what the case wants of them, and begins what that has noted.
- *
- * The plugin is where TIDELOCK_IROH says, or where `make iroh` has put it. */
+ * hands their events to what the case wants of them, and begins what that has noted. */
 #ifndef SPEC_IROH_HELP_H
 #define SPEC_IROH_HELP_H
 
-#include "check.h"
+#include "iroh_path.h"
 #include <dlfcn.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -19,23 +17,10 @@
 
 static const tl_iroh_calls *iroh;
 
-static inline const char *iroh_path(void)
-{
-	const char *path = getenv("TIDELOCK_IROH");
-
-	return path ? path : "build/libtidelock_iroh.so";
-}
-
-/* Whether there is a plugin to specify. The thread sanitizer does not see what its threads do, and
- * takes what they hand over for races. */
 static inline bool iroh_load(void)
 {
-#ifdef SPEC_THREAD_SANITIZED
-	return false;
-#endif
-	void *library = access(iroh_path(), R_OK) == 0
-				? dlopen(iroh_path(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)
-				: NULL;
+	void *library =
+		iroh_is_there() ? dlopen(iroh_path(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) : NULL;
 	tl_iroh_plugin_call plugin = NULL;
 
 	if (!library)

@@ -25,8 +25,44 @@ static void forms_that_are_read(void)
 	CHECK(reads("https:[::1]:65535", "https:[::1]:65535"));
 	CHECK(reads("localhost:80", "http:localhost:80"));
 	CHECK(reads("http:80", "http:http:80"));
-	CHECK(reads("iroh:abc", "iroh:abc"));
-	CHECK(reads("{\"node_id\":\"x\"}", "iroh:{\"node_id\":\"x\"}"));
+}
+
+#define ID "ae58ff8833241ac82d6ff7611046ed67b5072d142c588d0063e942d9a75502b6"
+
+/* Every form is read bare and with its type, and what is shown reads back the same. */
+static void forms_of_iroh_that_are_read(void)
+{
+	static const char *const good[] = {ID, "iroh://" ID, "iroh://" ID "@relay.example.org",
+		"iroh://" ID "@http://198.51.100.9:3340/",
+		"endpointacxfr74igmsbvsbnn73wcecg5vt3kbzncqwfrdiampuufwnhkublmaibab7qaaab2ieq",
+		"{\"node_id\":\"" ID "\"}",
+		"{\"node_id\":\"" ID
+		"\",\"direct_addresses\":[\"127.0.0.1:4000\",\"[2001:db8::1]:1\"]}",
+		"{\"relay_url\":\"https://r.org/\",\"new\":{\"a\":[1]},\"node_id\":\"" ID "\"}"};
+	char shown[530];
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		snprintf(shown, sizeof shown, "iroh:%s", good[i]);
+		CHECK(reads(good[i], shown));
+		CHECK(reads(shown, shown));
+	}
+}
+
+static void forms_of_iroh_that_are_refused(void)
+{
+	static const char *const bad[] = {"iroh:", "iroh:abc", "iroh://", "iroh://abc",
+		"iroh://" ID "@", "iroh://" ID "@a b", "iroh://" ID "x", "iroh:" ID "a",
+		"iroh:g" ID, "iroh:endpointab", "{", "{}", "[]", "{\"node_id\":1}",
+		"{\"node_id\":\"" ID "\"} x", "{\"node_id\":\"" ID "\",\"node_id\":\"" ID "\"}",
+		"{\"node_id\":\"" ID "\",\"direct_addresses\":\"127.0.0.1:1\"}",
+		"{\"node_id\":\"" ID "\",\"direct_addresses\":[\"127.0.0.1\"]}",
+		"{\"node_id\":\"" ID "\",\"direct_addresses\":[1]}"};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (!reads(bad[i], NULL)) {
+			printf("read: \"%s\"\n", bad[i]);
+			FAIL_CASE("a bad address of Iroh was read");
+		}
 }
 
 static void forms_that_are_refused(void)
@@ -67,6 +103,8 @@ int main(void)
 {
 	RUN(forms_that_are_read);
 	RUN(forms_that_are_refused);
+	RUN(forms_of_iroh_that_are_read);
+	RUN(forms_of_iroh_that_are_refused);
 	RUN(texts_over_the_limit_are_refused);
 	return spec_end();
 }

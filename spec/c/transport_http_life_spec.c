@@ -117,7 +117,7 @@ static void free_ends_what_is_under_way(void)
 
 static void connections_are_reused(void)
 {
-	char first[64];
+	char first[80];
 	rig g;
 
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);

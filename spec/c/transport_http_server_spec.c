@@ -329,7 +329,7 @@ static void stop_lets_answers_under_way_finish(void)
 {
 	exchange e = {0};
 	raw idle, late;
-	char address[64];
+	char address[512];
 	rig g;
 
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
@@ -382,7 +382,7 @@ static void stop_ends_what_outlives_the_grace(void)
 
 static void a_stopped_server_can_start_again_at_the_same_address(void)
 {
-	char address[64];
+	char address[512];
 	rig g;
 
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);

@@ -268,7 +268,7 @@ static void statuses_are_told_as_they_are(void)
 static void nobody_there_is_connection_failed(void)
 {
 	exchange refused = {0}, unknown = {0};
-	char address[64];
+	char address[512];
 	rig g;
 
 	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);

@@ -70,7 +70,7 @@ static int open_tls(rig *g, const char *ca, const char *certificate)
 static void both_sides_name_the_same_channel(void)
 {
 	exchange first = {.send_len = 10}, second = {.send_len = 10};
-	char want[80] = "", remote[64];
+	char want[80] = "", remote[80];
 	FILE *file = fopen(in_dir("channel"), "re");
 	rig g;
 

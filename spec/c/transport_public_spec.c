@@ -96,7 +96,8 @@ static void on_done(void *ud, int code)
 
 static int open_rig(rig *g)
 {
-	static const tl_server_calls calls = {sizeof calls, on_begin, on_piece_in, on_end, on_gone};
+	static const tl_server_calls calls = {
+		sizeof calls, on_begin, on_piece_in, on_end, on_gone, NULL};
 	tl_http_options options = TL_HTTP_OPTIONS_INIT;
 	int rc;
 

@@ -261,6 +261,7 @@ describe('texts', function()
 			for _, bad in ipairs {
 				'', 'http:host', 'https:host', 'http://host', 'http:', 'host', 'host:', 'host:0', 'host:65536',
 				'http:host:0', 'https:host:99999', ':80', 'host:80/x', 'host:80\0', 'http:host:port',
+				'iroh:x', '{"node_id":"x"}', 'iroh://x', '{"node_id":"' .. ('a'):rep(64) .. '"',
 			} do
 				refused('bad_address', sync:add_peer_address(KEY, bad))
 				refused('bad_address', sync:connect_to_peer(bad))
@@ -269,7 +270,7 @@ describe('texts', function()
 				refused('bad_address', tl.address.parse(bad))
 			end
 			for _, bad in ipairs {
-				'foo:bar', 'ftp://host', 'localhost:http', 'tcp:host:80', 'sim:x', 'iroh:x', '{"node_id":"x"}',
+				'foo:bar', 'ftp://host', 'localhost:http', 'tcp:host:80', 'sim:x',
 			} do
 				local err = refused('unsupported_transport', sync:add_peer_address(KEY, bad))
 				assert.matches('host:port', err.message, 1, true)

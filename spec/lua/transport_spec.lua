@@ -403,10 +403,6 @@ describe('names of later versions', function()
 		local sync = node:sync()
 		for name, results in pairs {
 			load_hook = { node:load_hook 'hook.lua' },
-			iroh = { sync:enable_iroh_transport {} },
-			iroh_config = { sync:enable_iroh_transport_with_config {} },
-			iroh_transport = { tl.iroh_transport {} },
-			iroh_address = { tl.address.iroh '{}' },
 			policy = { sync:load_policy 'policy.lua' },
 			rules = { sync:load_rules 'rules.lua' },
 			why = { sync:why(node:device_key(), db:root_id()) },

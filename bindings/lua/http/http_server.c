@@ -265,7 +265,8 @@ static void drop(server *s)
 
 static int listen_on(tlua_http *http, const char *bind, const tl_serve_options *options, server *s)
 {
-	static const tl_server_calls calls = {sizeof calls, on_begin, on_piece, on_end, on_gone};
+	static const tl_server_calls calls = {
+		sizeof calls, on_begin, on_piece, on_end, on_gone, NULL};
 	int rc = http->transport->serve(http->transport, bind, options, &calls, s, &s->server);
 	bool ok = true;
 

@@ -19,7 +19,7 @@ static int push_read(lua_State *L, int rc, const tl_address *address)
  * the calls that take one read. */
 static int address_parse(lua_State *L)
 {
-	static const char *const types[] = {"http", "https", NULL};
+	static const char *const types[] = {"http", "https", "iroh", NULL};
 	tl_address address;
 
 	if (!tlua_read_address(L, 1, &address))
@@ -29,7 +29,7 @@ static int address_parse(lua_State *L)
 			return push_read(L, TL_OK, &address);
 	return tlua_ok(L, tl_error_set(TL_E_UNSUPPORTED_TRANSPORT,
 				  "there is no transport of this type: an address is host:port, "
-				  "http:host:port or https:host:port"));
+				  "http:host:port, https:host:port or one of Iroh"));
 }
 
 static int address_http(lua_State *L)
@@ -44,6 +44,14 @@ static int address_https(lua_State *L)
 {
 	tl_address address;
 	int rc = tl_address_https(&address, tlua_check_str(L, 1));
+
+	return push_read(L, rc, &address);
+}
+
+static int address_iroh(lua_State *L)
+{
+	tl_address address;
+	int rc = tl_address_iroh(&address, tlua_check_str(L, 1));
 
 	return push_read(L, rc, &address);
 }
@@ -70,6 +78,65 @@ static int sync_enable_http(lua_State *L)
 	config.dial_ms = (uint32_t)tlua_option_duration(L, 2, "dial", 0);
 	config.min_bytes_per_s = (uint32_t)tlua_option_size(L, 2, "min_rate", 0);
 	return tlua_ok(L, tl_sync_enable_http_transport(node, &config));
+}
+
+/* One relay, the table on top; its texts stay in it. */
+static bool read_relay(lua_State *L, tl_iroh_relay_config *out)
+{
+	static const char *const names[] = {"url", "quic_port", "auth_token", "root", NULL};
+	int at = lua_gettop(L);
+
+	tlua_check_options(L, at, names);
+	out->quic_port = (uint32_t)tlua_option_count(L, at, "quic_port", 0);
+	return tlua_option_text(L, at, "url", &out->url) &&
+	       tlua_option_text(L, at, "auth_token", &out->token) &&
+	       tlua_option_text(L, at, "root", &out->root_file);
+}
+
+/* `relay_mode` is a name, or the list of relays itself. Their array lies in a userdata, left on the
+ * stack. */
+static bool read_relays(lua_State *L, int arg, tl_iroh_config *config)
+{
+	tl_iroh_relay_config *relays;
+	size_t count;
+
+	if (!tlua_option(L, arg, "relay_mode"))
+		return true;
+	if (!lua_istable(L, -1)) {
+		lua_pop(L, 1);
+		return tlua_option_text(L, arg, "relay_mode", &config->relay_mode);
+	}
+	count = (size_t)luaL_len(L, -1);
+	relays = lua_newuserdatauv(L, (count + 1) * sizeof *relays, 0);
+	memset(relays, 0, (count + 1) * sizeof *relays);
+	for (size_t i = 0; i < count; i++) {
+		if (lua_geti(L, -2, (lua_Integer)i + 1) != LUA_TTABLE)
+			luaL_error(L, "option 'relay_mode' is a name, or a list of { url = }");
+		if (!read_relay(L, &relays[i]))
+			return false;
+		lua_settop(L, lua_gettop(L) - 1);
+	}
+	config->relay_mode = "list";
+	config->relays = relays;
+	config->relay_count = count;
+	return true;
+}
+
+static int sync_enable_iroh(lua_State *L)
+{
+	static const char *const names[] = {
+		"relay_mode", "lookup", "bind", "plugin", "idle", "dial", NULL};
+	tl_iroh_config config = TL_IROH_CONFIG_INIT;
+	tl_node *node = tlua_check_node(L);
+
+	tlua_check_options(L, 2, names);
+	config.idle_ms = (uint32_t)tlua_option_duration(L, 2, "idle", 0);
+	config.dial_ms = (uint32_t)tlua_option_duration(L, 2, "dial", 0);
+	if (!tlua_option_text(L, 2, "lookup", &config.lookup) ||
+		!tlua_option_text(L, 2, "bind", &config.bind) ||
+		!tlua_option_text(L, 2, "plugin", &config.plugin) || !read_relays(L, 2, &config))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_enable_iroh_transport(node, &config));
 }
 
 static int sync_start_server(lua_State *L)
@@ -295,7 +362,8 @@ static int sync_tree(lua_State *L)
 
 static const luaL_Reg methods[] = {{"sync_address_parse", address_parse},
 	{"sync_address_http", address_http}, {"sync_address_https", address_https},
-	{"sync_enable_http", sync_enable_http}, {"sync_start_server", sync_start_server},
+	{"sync_address_iroh", address_iroh}, {"sync_enable_http", sync_enable_http},
+	{"sync_enable_iroh", sync_enable_iroh}, {"sync_start_server", sync_start_server},
 	{"sync_stop_server", sync_stop_server}, {"sync_is_server_running", sync_is_server_running},
 	{"sync_get_server_address", sync_get_server_address},
 	{"sync_get_server_addresses", sync_get_server_addresses},

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/str.h"
 #include "engine/node/visit.h"
 #include "engine/run/servers.h"
@@ -225,12 +226,56 @@ static void put_servers(const tl__engine *engine, tl__buf *out)
 	tl__buf_text(out, "]");
 }
 
+typedef struct connections {
+	tl__buf *out;
+	const char *type;
+	bool any;
+} connections;
+
+static void put_connection(void *ud, const tl_connection_info *info)
+{
+	connections *c = ud;
+
+	tl__buf_text(c->out, c->any ? ",{\"transport\":" : "{\"transport\":");
+	c->any = true;
+	put_text(c->out, c->type);
+	tl__buf_text(c->out, ",\"remote\":");
+	put_text(c->out, info->remote);
+	tl__buf_text(c->out, ",\"path\":");
+	put_text(c->out, info->path);
+	tl__buf_format(c->out,
+		",\"dialled\":%s,\"relayed\":%s,\"round_trip_ms\":%llu.%03u,\"sent\":%llu,"
+		"\"received\":%llu,\"streams\":%u}",
+		info->dialled ? "true" : "false", info->relayed ? "true" : "false",
+		(unsigned long long)(info->round_trip_us / 1000),
+		(unsigned)(info->round_trip_us % 1000), (unsigned long long)info->sent,
+		(unsigned long long)info->received, info->streams);
+}
+
+/* A transport may be older than this call. */
+static void put_connections(const tl__engine *engine, tl__buf *out)
+{
+	connections c = {out, NULL, false};
+
+	tl__buf_text(out, ",\"connections\":[");
+	for (size_t i = 0; i < engine->carrier_count; i++) {
+		tl_transport *transport = engine->carriers[i].transport;
+
+		c.type = transport->type;
+		if (transport->size >= TL__SIZED_UP_TO(tl_transport, connections) &&
+			transport->connections)
+			transport->connections(transport, put_connection, &c);
+	}
+	tl__buf_text(out, "]");
+}
+
 static void put_status(const tl__engine *engine, tl__buf *out)
 {
 	tl__buf_text(out, "{");
 	tl__sync_status(engine->sync, tl__system_clock.monotonic_ms(tl__system_clock.ud), out);
 	tl__buf_text(out, ",");
 	put_servers(engine, out);
+	put_connections(engine, out);
 }
 
 TL__PUBLIC_OF_NODE(tl_sync_status, node && json, (tl_node *node, char **json), (node, json))

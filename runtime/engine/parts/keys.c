@@ -38,9 +38,11 @@ static int check_name(tl_str name)
 	return TL_OK;
 }
 
-static bool is_device(tl_str name)
+/* Keys that are the node itself: nobody else makes, lists or removes them. */
+static bool is_own(tl_str name)
 {
-	return tl__str_eq(name, TL__STR(TL__DEVICE_KEY));
+	return tl__str_eq(name, TL__STR(TL__DEVICE_KEY)) ||
+	       tl__str_eq(name, TL__STR(TL__ENDPOINT_KEY));
 }
 
 /* --- cache ------------------------------------------------------------------------------------ */
@@ -342,9 +344,9 @@ int tl__keys_add(tl__keys *keys, tl_str name, const uint8_t *seed, tl_key *out)
 
 	if (rc != TL_OK)
 		return rc;
-	if (is_device(name))
+	if (is_own(name))
 		return tl__fail(TL_E_BAD_ARGUMENT,
-			"\"" TL__DEVICE_KEY "\" is the node's own; choose another name");
+			"\"%.*s\" is the node's own; choose another name", TL__STR_ARG(name));
 	pthread_mutex_lock(&keys->lock);
 	rc = add_key(keys, name, seed, out);
 	pthread_mutex_unlock(&keys->lock);
@@ -372,6 +374,23 @@ int tl__keys_secret(tl__keys *keys, tl_str name, tl_secret *out)
 	return rc;
 }
 
+int tl__keys_endpoint(tl__keys *keys, tl_secret *out)
+{
+	tl_str name = TL__STR(TL__ENDPOINT_KEY);
+	tl_key made;
+	int rc;
+
+	pthread_mutex_lock(&keys->lock);
+	rc = get_secret(keys, name, out);
+	if (rc == TL_E_KEY_NOT_FOUND) {
+		rc = make_key(keys, name, NULL, &made);
+		if (rc == TL_OK)
+			rc = get_secret(keys, name, out);
+	}
+	pthread_mutex_unlock(&keys->lock);
+	return rc;
+}
+
 static int remove_key(tl__keys *keys, tl_str name)
 {
 	tl__put_key put = {.name = name, .value = TL__STR_NULL};
@@ -391,9 +410,9 @@ int tl__keys_remove(tl__keys *keys, tl_str name)
 {
 	int rc;
 
-	if (is_device(name))
+	if (is_own(name))
 		return tl__fail(TL_E_BAD_ARGUMENT,
-			"the device key is the node itself and cannot be removed");
+			"\"%.*s\" is the node itself and cannot be removed", TL__STR_ARG(name));
 	pthread_mutex_lock(&keys->lock);
 	rc = remove_key(keys, name);
 	pthread_mutex_unlock(&keys->lock);
@@ -409,7 +428,7 @@ static int visit_name(void *ud, tl_str name)
 {
 	const names_call *call = ud;
 
-	return is_device(name) ? TL_OK : call->visit(call->ud, name);
+	return is_own(name) ? TL_OK : call->visit(call->ud, name);
 }
 
 int tl__keys_names(tl__keys *keys, tl__name_visit visit, void *ud)

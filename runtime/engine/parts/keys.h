@@ -7,7 +7,8 @@
 #include "store/store.h"
 
 #define TL__DEVICE_KEY   "_device_key"
-#define TL__KEY_NAME_MAX 255 /* bytes */
+#define TL__ENDPOINT_KEY "_iroh_endpoint_key" /* by which Iroh finds the node */
+#define TL__KEY_NAME_MAX 255                  /* bytes */
 
 typedef struct tl__keys tl__keys;
 
@@ -25,9 +26,12 @@ int tl__keys_add(tl__keys *keys, tl_str name, const uint8_t *seed, tl_key *out) 
 int tl__keys_public(tl__keys *keys, tl_str name, tl_key *out) TL_MUST_USE;
 /* TL_E_KEY_NOT_FOUND. The caller wipes *out. Blocks for argon2id the first time. */
 int tl__keys_secret(tl__keys *keys, tl_str name, tl_secret *out) TL_MUST_USE;
-/* TL_E_KEY_NOT_FOUND; TL_E_BAD_ARGUMENT for the device key. */
+/* The endpoint's key, made at the first call: another one than the device key, and not derived from
+ * it. The caller wipes *out. */
+int tl__keys_endpoint(tl__keys *keys, tl_secret *out) TL_MUST_USE;
+/* TL_E_KEY_NOT_FOUND; TL_E_BAD_ARGUMENT for those of the node itself. */
 int tl__keys_remove(tl__keys *keys, tl_str name) TL_MUST_USE;
-/* Ascending, without the device key. */
+/* Ascending, without those of the node itself. */
 int tl__keys_names(tl__keys *keys, tl__name_visit visit, void *ud) TL_MUST_USE;
 
 #endif

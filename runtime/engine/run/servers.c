@@ -12,6 +12,7 @@
 #include "engine/run/engine_impl.h"
 #include "engine/run/servers.h"
 #include "transport/http.h"
+#include "transport/iroh/iroh.h"
 
 tl__carrier *tl__engine_carrier(tl__engine *engine, tl_str type)
 {
@@ -90,13 +91,30 @@ static size_t expand(const tl_address *bound, tl_address *out, size_t cap)
 	return count;
 }
 
+/* As it is bound now: an endpoint that finds its peers by key wanders. */
+static tl_address bound_address(const tl__server *server)
+{
+	const tl_transport *transport = server->carrier->transport;
+	tl_address now = {{0}, {0}};
+
+	snprintf(now.type, sizeof now.type, "%s", transport->type);
+	snprintf(now.text, sizeof now.text, "%s", transport->server_address(server->handle));
+	return now;
+}
+
 size_t tl__servers_addresses(const tl__engine *engine, tl_address *out, size_t cap)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < TL__ENGINE_MAX_SERVERS && count < cap; i++)
-		if (engine->servers[i].handle && !engine->servers[i].stopping)
-			count += expand(&engine->servers[i].address, out + count, cap - count);
+	for (size_t i = 0; i < TL__ENGINE_MAX_SERVERS && count < cap; i++) {
+		const tl__server *server = &engine->servers[i];
+		tl_address now;
+
+		if (!server->handle || server->stopping)
+			continue;
+		now = bound_address(server);
+		count += expand(&now, out + count, cap - count);
+	}
 	return count;
 }
 
@@ -104,7 +122,9 @@ int tl__servers_first(const tl__engine *engine, tl_address *out)
 {
 	for (size_t i = 0; i < TL__ENGINE_MAX_SERVERS; i++)
 		if (engine->servers[i].handle && !engine->servers[i].stopping) {
-			(void)expand(&engine->servers[i].address, out, 1);
+			const tl_address now = bound_address(&engine->servers[i]);
+
+			(void)expand(&now, out, 1);
 			return TL_OK;
 		}
 	return tl__fail(TL_E_SERVER_NOT_RUNNING, "no server is running; start one first");
@@ -137,6 +157,11 @@ static bool encrypts(const tl_transport *transport)
 	return transport->size > offsetof(tl_transport, encrypted) && transport->encrypted;
 }
 
+static bool agrees(const tl_transport *transport)
+{
+	return transport->size > offsetof(tl_transport, agrees) && transport->agrees;
+}
+
 int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier)
 {
 	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT};
@@ -151,6 +176,7 @@ int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier)
 	engine->carriers[engine->carrier_count++] = *carrier;
 	event.transport.type = tl__str_z(carrier->transport->type);
 	event.transport.encrypted = encrypts(carrier->transport);
+	event.transport.agrees = agrees(carrier->transport);
 	tl__engine_tell(engine, &event);
 	return TL_OK;
 }
@@ -203,6 +229,21 @@ static int add_http(tl__engine *engine, const tl_http_config *config, bool tls)
 	return rc;
 }
 
+int tl__carriers_add_iroh(
+	tl__engine *engine, tl_transport *transport, uint32_t dial_ms, uint32_t idle_ms)
+{
+	const tl__carrier carrier = {
+		.transport = transport,
+		.can_serve = true,
+		.dial_ms = dial_ms,
+		.idle_ms = idle_ms,
+		.serve = {.size = sizeof carrier.serve, .idle_ms = idle_ms},
+	};
+	int rc = tl__iroh_attach(transport, engine->loop);
+
+	return rc == TL_OK ? tl__carriers_add(engine, &carrier) : rc;
+}
+
 int tl__carriers_enable_http(tl__engine *engine, const tl_http_config *config)
 {
 	int rc;
@@ -228,6 +269,8 @@ static int check_text(tl_transport *transport, const tl_address *address)
 		return tl_address_http(&unused, tl__str_z(address->text));
 	if (strcmp(address->type, "https") == 0)
 		return tl_address_https(&unused, tl__str_z(address->text));
+	if (strcmp(address->type, "iroh") == 0)
+		return tl_address_iroh(&unused, tl__str_z(address->text));
 	if (transport)
 		return TL_OK;
 	return tl__fail(TL_E_UNSUPPORTED_TRANSPORT,
@@ -312,9 +355,7 @@ int tl__servers_start(tl__engine *engine, const char *bind, const char *type)
 		server->handle = NULL;
 		return rc;
 	}
-	snprintf(server->address.type, sizeof server->address.type, "%s", carrier->transport->type);
-	snprintf(server->address.text, sizeof server->address.text, "%s",
-		carrier->transport->server_address(server->handle));
+	server->address = bound_address(server);
 	tl__servers_tell(engine);
 	tell_event(engine, TL_EVENT_SERVER_STARTED, &server->address);
 	return TL_OK;

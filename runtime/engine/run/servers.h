@@ -8,6 +8,9 @@
 int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier) TL_MUST_USE;
 /* http and https; serving the one that `config` describes. */
 int tl__carriers_enable_http(tl__engine *engine, const tl_http_config *config) TL_MUST_USE;
+/* An endpoint that is bound; taken over on success. */
+int tl__carriers_add_iroh(tl__engine *engine, tl_transport *transport, uint32_t dial_ms,
+	uint32_t idle_ms) TL_MUST_USE;
 /* TL_OK when the address is one that this node can have: of a transport it has, which looks at the
  * text, or of one that can still be enabled. TL_E_BAD_ADDRESS, TL_E_UNSUPPORTED_TRANSPORT. */
 int tl__carriers_check_address(tl__engine *engine, const tl_address *address) TL_MUST_USE;

@@ -226,8 +226,15 @@ static void on_gone(void *ud)
 	tl__engine_maybe_end(e);
 }
 
+static void on_moved(void *ud)
+{
+	const tl__server *server = ud;
+
+	tl__servers_tell(server->engine);
+}
+
 const tl_server_calls tl__serving_calls = {
-	sizeof(tl_server_calls), on_begin, on_piece, on_end, on_gone};
+	sizeof(tl_server_calls), on_begin, on_piece, on_end, on_gone, on_moved};
 
 /* --- the answer ------------------------------------------------------------------------------- */
 

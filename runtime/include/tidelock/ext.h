@@ -143,6 +143,8 @@ typedef struct tl_server_calls {
 	bool (*piece)(void *request_ud, tl_incoming *in, const void *bytes, size_t len);
 	void (*end)(void *request_ud, tl_incoming *in);
 	void (*gone)(void *request_ud);
+	/* The server's address is another one now. May be NULL. */
+	void (*moved)(void *ud);
 } tl_server_calls;
 
 typedef struct tl_serve_options {
@@ -163,6 +165,21 @@ typedef struct tl_serve_options {
 	}
 
 /* --- transport -------------------------------------------------------------------------------- */
+
+/* How a connection stands. Texts live during the call that tells of it. */
+typedef struct tl_connection_info {
+	size_t size;
+	const char *remote;  /* who is at the other end, as in tl_incoming_head */
+	const char *channel; /* as this side sees it */
+	const char *path; /* where it leads now: "203.0.113.9:51000", a relay's URL; "" = unknown */
+	bool dialled;     /* by us */
+	bool relayed;     /* over somebody else's machine */
+	unsigned streams; /* requests under way, both ways */
+	uint64_t round_trip_us;
+	uint64_t sent, received; /* bytes on the wire */
+} tl_connection_info;
+
+typedef void (*tl_connection_visit)(void *ud, const tl_connection_info *info);
 
 struct tl_transport {
 	size_t size;
@@ -212,6 +229,12 @@ struct tl_transport {
 	/* Every connection that it makes is encrypted: what policies are told before one is there.
 	 */
 	bool encrypted;
+	/* The two sides agree on a protocol before anything is said: a peer that does not speak the
+	 * one of the path asked for is told at once, by TL_E_V0_NOT_SPOKEN (/api/v0) or
+	 * TL_E_PROTOCOL_MISMATCH (others). So strangers are asked in tidelock's own first. */
+	bool agrees;
+	/* Tells of the connections that are open now. NULL: a transport that cannot. */
+	void (*connections)(tl_transport *transport, tl_connection_visit visit, void *ud);
 };
 
 /* --- policy ----------------------------------------------------------------------------------- */

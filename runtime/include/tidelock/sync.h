@@ -16,12 +16,15 @@ extern "C" {
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-/* An address is a type ("http", "https") and a text. The one-line form is "type:text", for
+/* An address is a type ("http", "https", "iroh") and a text. The one-line form is "type:text", for
  * example "http:192.168.1.7:8080"; "http://host:port" is read too, and "host:port" means http; a
- * port is from 1 to 65535. Types of transports of one's own are read as they stand.
- * TL_E_BAD_ADDRESS says what is wrong. Every call below that dials or adds an address refuses one
- * of a type that is neither built in nor of an added transport (unsupported_transport), and a text
- * that its transport does not take (bad_address). The struct never grows. */
+ * port is from 1 to 65535. An Iroh address is a ticket ("endpoint…"), an endpoint id,
+ * iroh://id@relay, or JSON {"node_id","direct_addresses","relay_url"}, each with or without "iroh:"
+ * before it; its form is looked at here, the rest when it is added or dialled. Types of transports
+ * of one's own are read as they stand. TL_E_BAD_ADDRESS says what is wrong. Every call below that
+ * dials or adds an address refuses one of a type that is neither built in nor of an added transport
+ * (unsupported_transport), and a text that its transport does not take (bad_address). The struct
+ * never grows. */
 typedef struct tl_address {
 	char type[16];
 	char text[512];
@@ -30,6 +33,7 @@ typedef struct tl_address {
 TL_API int tl_address_parse(tl_address *out, tl_str text) TL_MUST_USE;
 TL_API int tl_address_http(tl_address *out, tl_str host_port) TL_MUST_USE;
 TL_API int tl_address_https(tl_address *out, tl_str host_port) TL_MUST_USE;
+TL_API int tl_address_iroh(tl_address *out, tl_str text) TL_MUST_USE;
 /* The one-line form; `out` has room for 530. */
 TL_API void tl_address_format(const tl_address *address, char out[530]);
 
@@ -54,11 +58,45 @@ typedef struct tl_http_config {
 /* Enables dialling http and https, and serving the one that `config` (may be NULL) describes.
  * TL_E_SERVER_ALREADY_RUNNING when enabled twice. */
 TL_API int tl_sync_enable_http_transport(tl_node *node, const tl_http_config *config) TL_MUST_USE;
+/* A relay of one's own. Never grows. */
+typedef struct tl_iroh_relay_config {
+	const char *url;       /* https:// or http:// */
+	uint32_t quic_port;    /* of address discovery; 0: none */
+	const char *token;     /* NULL: none. In no error and no log */
+	const char *root_file; /* DER of a root certificate of its own; NULL: the usual ones */
+} tl_iroh_relay_config;
+
+typedef struct tl_iroh_config {
+	size_t size;
+	/* "default" (NULL: those of n0), "disabled", "staging", or "list": those that follow. */
+	const char *relay_mode;
+	const tl_iroh_relay_config *relays; /* at most 16 */
+	size_t relay_count;
+	/* How endpoint ids become addresses, and whether ours is published: "none" (NULL), "n0" (in
+	 * the DNS of n0), "mdns" (on the local network). With no relays and none nothing is asked
+	 * anywhere. */
+	const char *lookup;
+	const char *bind;          /* "127.0.0.1:0": the only socket; NULL: every address */
+	const char *plugin;        /* path of its library; NULL: beside this one, or the system's */
+	uint32_t idle_ms, dial_ms; /* 0 = defaults 30,000, 10,000 */
+} tl_iroh_config;
+
+#define TL_IROH_CONFIG_INIT                                                                        \
+	{                                                                                          \
+		sizeof(tl_iroh_config), NULL, NULL, 0, NULL, NULL, NULL, 0, 0                      \
+	}
+
+/* Enables dialling and serving by key, over the Iroh plugin (`make iroh`). The endpoint's key is
+ * kept with the node's keys and stays. Its sockets are open from now on; others are answered once a
+ * server is started. TL_E_UNSUPPORTED_TRANSPORT names the places where no plugin was found;
+ * TL_E_SERVER_ALREADY_RUNNING when enabled twice; TL_E_SERVER_BIND. Blocks some milliseconds. */
+TL_API int tl_sync_enable_iroh_transport(tl_node *node, const tl_iroh_config *config) TL_MUST_USE;
 /* Adds a transport of one's own; the node frees it. Its calls come on the engine's thread. `make`
  * is called once, on that thread, with the engine's loop. */
 TL_API int tl_sync_add_transport(tl_node *node,
 	int (*make)(void *ud, tl_loop *loop, tl_transport **out), void *ud) TL_MUST_USE;
-/* Starts a server. `bind` is "ip:port" (port 0 = chosen); `transport` NULL: the first enabled.
+/* Starts a server. `bind` is "ip:port" (port 0 = chosen; Iroh has its sockets already and passes it
+ * over); `transport` NULL: the first enabled.
  * TL_E_NO_TRANSPORT_ENABLED, TL_E_SERVER_ALREADY_RUNNING, TL_E_SERVER_BIND. Blocks until it
  * listens. */
 TL_API int tl_sync_start_server(tl_node *node, const char *bind, const char *transport) TL_MUST_USE;
@@ -224,8 +262,10 @@ TL_API int tl_sync_reject_bootstrap_request(
  * "watches_us","progress":{"entries","bytes","left","left_bytes","to_send","to_send_bytes"},
  * "options":{"direction","on_commit","every_ms","priority","rate","paused","reason","rule","by"},
  * "tags"}],"servers":[…],"transports":[…],
- * "databases":[{"id","name","entries","tips","pending","quarantined","void"}],"refusals":[{"kind",
- * "outbound","peer","db","address","reason","where","time","count"}],"inbound":[{"pubkey","said_name",
+ * "connections":[{"transport","remote","path","dialled","relayed","round_trip_ms","sent","received",
+ * "streams"}],"databases":[{"id","name","entries","tips","pending","quarantined","void"}],
+ * "refusals":[{"kind","outbound","peer","db","address","reason","where","time","count"}],
+ * "inbound":[{"pubkey","said_name",
  * "status","remote","first_seen","last_seen","connected","watches","databases":[{"id",
  * "acknowledged","arrivals"}]}]}. Refusals are our policy's, newest first; inbound is who came to
  * us, how many watches of it are held here and how far it is. Progress is of the exchange under
@@ -233,10 +273,12 @@ TL_API int tl_sync_reject_bootstrap_request(
  * sent; bytes to come are reckoned by those that moved (null where none did). The event
  * sync_progress has the same each second. "watched": changes there are told to us as they come,
  * "watches_us": ours are told so. Options are those in force: "by" is "hand", "set" (of a set of
- * relations) or null, "every_ms" a number, "never", or null for the node's. The state of a pair is
- * "idle", "due", "syncing", "waiting" (for another attempt), "refused" (by the peer or a policy:
- * last_code says how), "stalled", "paused", "no_address", "no_transport" (none for an address of
- * its peer is enabled yet: nothing is tried), or the status of its peer when that is not active. */
+ * relations) or null, "every_ms" a number, "never", or null for the node's. Connections are
+ * those of transports that know theirs (Iroh): "remote" is the other end's id, "path" where it
+ * leads now. The state of a pair is "idle", "due", "syncing", "waiting" (for another attempt),
+ * "refused" (by the peer or a policy: last_code says how), "stalled", "paused", "no_address",
+ * "no_transport" (none for an address of its peer is enabled yet: nothing is tried), or the status
+ * of its peer when that is not active. */
 TL_API int tl_sync_status(tl_node *node, char **json) TL_MUST_USE;
 /* JSON, written by the engine after every exchange, whoever began it; with zeroes, and times null,
  * when there was none. What others begin counts when it moved something, once it has been quiet for

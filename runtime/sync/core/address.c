@@ -3,10 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/fail.h"
+#include "base/json/json.h"
 #include "base/public.h"
 #include "base/str.h"
 
-#define MAX_HOST 255
+#define ID_DIGITS    64
+#define TICKET       "endpoint"
+#define TICKET_LEAST 52 /* characters of base32 that an id alone takes */
+#define SCHEME       "iroh://"
+#define JSON_DEPTH   8
+#define MOST_DIRECT  32
+#define MAX_HOST     255
 
 static bool host_char(char c, bool v6)
 {
@@ -47,12 +54,17 @@ static bool port_valid(tl_str port)
 	return value <= 65535;
 }
 
-static int host_port(tl_address *out, const char *type, tl_str text)
+static bool is_host_port(tl_str text)
 {
 	size_t host = host_len(text);
 
-	if (host == 0 || host >= text.len || text.ptr[host] != ':' ||
-		!port_valid((tl_str){text.ptr + host + 1, text.len - host - 1}))
+	return host > 0 && host < text.len && text.ptr[host] == ':' &&
+	       port_valid((tl_str){text.ptr + host + 1, text.len - host - 1});
+}
+
+static int host_port(tl_address *out, const char *type, tl_str text)
+{
+	if (!is_host_port(text))
 		return tl__fail(TL_E_BAD_ADDRESS,
 			"\"%.*s\" is no address: write host:port with a port from 1 to 65535, "
 			"without "
@@ -103,6 +115,122 @@ static tl_str after(tl_str text, size_t len)
 	return (tl_str){text.ptr + len, text.len - len};
 }
 
+/* --- Iroh: an endpoint id, a ticket, iroh://id@relay, or JSON ----------------------------------- */
+
+/* Their form is looked at here; whether an id is a public key, and a ticket whole, is for the
+ * transport to say, which alone can dial them. */
+
+static bool all_of(tl_str text, const char *set)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] == '\0' || !strchr(set, text.ptr[i]))
+			return false;
+	return true;
+}
+
+static bool is_id(tl_str text)
+{
+	return text.len == ID_DIGITS && all_of(text, "0123456789abcdefABCDEF");
+}
+
+static bool is_ticket(tl_str text)
+{
+	size_t head = strlen(TICKET);
+
+	return tl__str_starts(text, TL__STR(TICKET)) && text.len >= head + TICKET_LEAST &&
+	       all_of((tl_str){text.ptr + head, text.len - head},
+		       "abcdefghijklmnopqrstuvwxyz234567");
+}
+
+static bool is_uri(tl_str text)
+{
+	size_t head = strlen(SCHEME), with_id = head + ID_DIGITS;
+
+	if (!tl__str_starts(text, TL__STR(SCHEME)) || text.len < with_id ||
+		!is_id((tl_str){text.ptr + head, ID_DIGITS}))
+		return false;
+	if (text.len == with_id)
+		return true;
+	for (size_t i = with_id; i < text.len; i++)
+		if (text.ptr[i] <= ' ' || text.ptr[i] >= 0x7f || strchr("\"<>\\", text.ptr[i]))
+			return false;
+	return text.ptr[with_id] == '@' && text.len > with_id + 1;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+static bool direct_addresses(tl__json_reader *json)
+{
+	size_t count = 0;
+	tl__json_token token;
+
+	if (tl__json_next(json) != TL__JSON_ARRAY)
+		return false;
+	while ((token = tl__json_next(json)) == TL__JSON_STRING)
+		if (++count > MOST_DIRECT || !is_host_port(json->text))
+			return false;
+	return token == TL__JSON_ARRAY_END;
+}
+
+/* Members that are not known are passed over, as 0.2.0 does. */
+static bool members(tl__json_reader *json, unsigned *ids)
+{
+	tl__json_token token;
+	bool good = true;
+
+	while (good && (token = tl__json_next(json)) == TL__JSON_KEY) {
+		if (tl__str_eq(json->text, TL__STR("node_id"))) {
+			good = tl__json_next(json) == TL__JSON_STRING && is_id(json->text);
+			++*ids;
+		} else if (tl__str_eq(json->text, TL__STR("direct_addresses"))) {
+			good = direct_addresses(json);
+		} else {
+			good = tl__json_skip(json) == TL_OK;
+		}
+	}
+	return good && token == TL__JSON_OBJECT_END;
+}
+
+static bool is_json(tl_str text)
+{
+	tl__json_reader json;
+	unsigned ids = 0;
+	bool good;
+
+	tl__json_whole(&json, text, JSON_DEPTH);
+	good = tl__json_next(&json) == TL__JSON_OBJECT && members(&json, &ids) && ids == 1 &&
+	       tl__json_next(&json) == TL__JSON_END;
+	tl__json_free(&json);
+	return good;
+}
+
+/* --- any form of them ------------------------------------------------------------------------- */
+
+static bool looks_iroh(tl_str text)
+{
+	return is_id(text) || is_ticket(text) || tl__str_starts(text, TL__STR(SCHEME)) ||
+	       (text.len > 0 && text.ptr[0] == '{');
+}
+
+TL__PUBLIC(tl_address_iroh, out, (tl_address *out, tl_str text), (out, text))
+{
+	if (text.len >= sizeof out->text ||
+		!(is_id(text) || is_ticket(text) || is_uri(text) || is_json(text)))
+		return tl__fail(TL_E_BAD_ADDRESS,
+			"\"%.*s\" is no Iroh address: write a ticket (endpoint…), an endpoint id "
+			"of "
+			"64 hexadecimal digits, iroh://id@relay, or the JSON with node_id and "
+			"direct_addresses, of at most %zu bytes",
+			(int)(text.len > 80 ? 80 : text.len), text.ptr ? text.ptr : "",
+			sizeof out->text - 1);
+	memset(out, 0, sizeof *out);
+	memcpy(out->type, "iroh", 5);
+	memcpy(out->text, text.ptr, text.len);
+	return TL_OK;
+}
+
+/* --- any ---------------------------------------------------------------------------------------- */
+
 TL__PUBLIC(tl_address_parse, out, (tl_address *out, tl_str text), (out, text))
 {
 	const char *colon = text.len > 0 ? memchr(text.ptr, ':', text.len) : NULL;
@@ -112,14 +240,16 @@ TL__PUBLIC(tl_address_parse, out, (tl_address *out, tl_str text), (out, text))
 		return host_port(out, "http", after(text, 7));
 	if (tl__str_starts(text, TL__STR("https://")))
 		return host_port(out, "https", after(text, 8));
-	if (text.len > 0 && text.ptr[0] == '{')
-		return other(out, TL__STR("iroh"), text);
+	if (looks_iroh(text))
+		return tl_address_iroh(out, text);
 	if (!colon)
 		return host_port(out, "http", text);
 	type = (tl_str){text.ptr, (size_t)(colon - text.ptr)};
 	if (tl__str_eq(type, TL__STR("https")))
 		return host_port(out, "https", after(text, type.len + 1));
-	if (tl__str_eq(type, TL__STR("iroh")) || tl__str_eq(type, TL__STR("sim")))
+	if (tl__str_eq(type, TL__STR("iroh")))
+		return tl_address_iroh(out, after(text, type.len + 1));
+	if (tl__str_eq(type, TL__STR("sim")))
 		return other(out, type, after(text, type.len + 1));
 	/* "http:8080" is a machine of that name; "http:host:8080" has a type. */
 	if (tl__str_eq(type, TL__STR("http")) && memchr(colon + 1, ':', text.len - type.len - 1))

@@ -399,7 +399,7 @@ struct tl__sync {
 	size_t server_count;
 	struct {
 		char type[16];
-		bool encrypted;
+		bool encrypted, agrees;
 	} transports[8]; /* types that can be dialled */
 	size_t transport_count;
 	tl__map peer_map; /* key bytes -> tl__peer */

@@ -1,6 +1,6 @@
 /* First contact: who is at this address? A pinned key gets hello directly. Else first words come
  * before it: those of eidetica 0.2.0 with an offer of ours, or, where these are not spoken, a hello
- * to nobody. */
+ * to nobody. Where the transport agrees on a protocol it is the other way round. */
 #include "sync/out/outbound.h"
 
 #include <string.h>
@@ -14,6 +14,7 @@ struct tl__sync_contact {
 	tl__peer *stranger; /* not known yet: ours until it is */
 	tl_key key;         /* of the peer, once known */
 	uint64_t call;
+	bool ours_first; /* first words are tidelock's own */
 	tl__contact_done done;
 	void *ud;
 	tl__sync_contact *next;
@@ -216,12 +217,16 @@ static void greeted(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *r
 	if (!contact)
 		return;
 	contact->call = 0;
-	if (result->code == TL_E_V0_NOT_SPOKEN && sync->v0)
+	if (result->code == TL_E_V0_NOT_SPOKEN && sync->v0 && !contact->ours_first) {
 		greet(sync, contact, tl__call_hello(sync, NULL));
-	else if (result->code != TL_OK)
+	} else if (result->code == TL_E_PROTOCOL_MISMATCH && sync->v0 && contact->ours_first) {
+		contact->ours_first = false;
+		greet(sync, contact, tl__call_greet(sync, NULL));
+	} else if (result->code != TL_OK) {
 		end(sync, contact, result->code, result->error, NULL);
-	else
+	} else {
 		judge(sync, contact, result);
+	}
 }
 
 static void greet(tl__sync *sync, tl__sync_contact *contact, tl__call *call)
@@ -251,6 +256,14 @@ static void start_pinned(tl__sync *sync, tl__sync_contact *contact, const tl_key
 		say_hello(sync, contact, peer);
 }
 
+static bool agrees(const tl__sync *sync, const char *type)
+{
+	for (size_t i = 0; i < sync->transport_count; i++)
+		if (strcmp(sync->transports[i].type, type) == 0)
+			return sync->transports[i].agrees;
+	return false;
+}
+
 void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *pin,
 	tl__contact_done done, void *ud, uint64_t op)
 {
@@ -268,8 +281,11 @@ void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *
 	contact->ud = ud;
 	contact->next = sync->contacts;
 	sync->contacts = contact;
+	contact->ours_first = agrees(sync, address->type);
 	if (pin)
 		start_pinned(sync, contact, pin);
+	else if (contact->ours_first)
+		greet(sync, contact, tl__call_hello(sync, NULL));
 	else
 		greet(sync, contact, tl__call_greet(sync, NULL));
 }
