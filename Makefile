@@ -73,7 +73,7 @@ lib: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME)
 help:
 	@echo 'make all          the library, the Lua module and the program (build/)'
 	@echo 'make lib          the library alone, without Lua'
-	@echo 'make demo         two processes keep two folders in step'
+	@echo 'make demo         two processes keep two folders in step; TRANSPORT=iroh: by key'
 	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
 	@echo 'make test-without-v0  the same for a build without eidetica 0.2.0 (V0=0)'
 	@echo 'make sim          simulated peers under faults; SEEDS=2000 stories of each kind'
@@ -252,7 +252,7 @@ deps-iroh:
 	@spec/cargo $(IROH_CARGO) install 'the Iroh plugin'
 
 test-iroh: deps iroh
-	@$(MAKE) --no-print-directory $(filter $(BUILD)/spec/c/iroh_% $(BUILD)/spec/c/transport_iroh_%,$(PROGRAMS))
+	@$(MAKE) --no-print-directory all $(filter $(BUILD)/spec/c/iroh_% $(BUILD)/spec/c/transport_iroh_%,$(PROGRAMS))
 	@$(call iroh_cargo,test)
 	@spec/run $(BUILD) iroh
 
@@ -267,9 +267,11 @@ $(BUILD)/bindings/iroh/bench/driver: bindings/iroh/bench/driver.c bindings/iroh/
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(CFLAGS) $< $(shell pkg-config --libs libuv) -o $@
 
-demo: deps
+# TRANSPORT=iroh: over Iroh.
+TRANSPORT ?= http
+demo: deps $(filter iroh,$(TRANSPORT))
 	@$(MAKE) --no-print-directory all
-	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
+	@export TRANSPORT='$(TRANSPORT)'; work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 		$(BUILD)/tidelock run examples/notes/demo.lua $(BUILD)/tidelock "$$work" \
 		$$(find . -name '*.md' -not -path './build/*' | sort)
 

@@ -2,6 +2,8 @@
 -- ends with status 0 only if both folders are equal, byte for byte.
 --
 --   tidelock run demo.lua PROGRAM WORK_FOLDER MARKDOWN_FILE…
+--
+-- Over HTTP, or with TRANSPORT=iroh in the environment over Iroh.
 local tl = require 'tidelock'
 local uv = tl.loop
 
@@ -81,7 +83,7 @@ end
 
 local function new_peer(name)
 	local peer = { name = name, folder = work .. '/' .. name, data = work .. '/' .. name .. '.data',
-		listen = '127.0.0.1:0' }
+		listen = os.getenv 'TRANSPORT' == 'iroh' and 'iroh' or '127.0.0.1:0' }
 	assert(uv.fs_mkdir(peer.folder, 7 * 64 + 5 * 8 + 5))
 	local node <close> = assert(tl.open { path = peer.data, name = name, sync = false })
 	peer.key = assert(node:device_key())

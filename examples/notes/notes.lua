@@ -3,6 +3,8 @@
 --   tidelock run notes.lua FOLDER DATA NAME LISTEN host PEER_KEY
 --   tidelock run notes.lua FOLDER DATA NAME LISTEN join ADDRESS DATABASE
 --
+-- LISTEN is ip:port, or iroh.
+--
 -- A row is { text =, base = }: no text once the file was deleted; base is the hash of the text that
 -- the change was made to. A peer whose change was overwritten by one with another base keeps its text
 -- as "name (conflict PEER).md".
@@ -15,8 +17,14 @@ end
 local folder, data, name, listen, role, peer = given(1), given(2), given(3), given(4), given(5), given(6)
 local node <close> = assert(tl.open { path = data, name = name })
 local sync = node:sync()
-assert(sync:enable_http_transport())
-assert(sync:start_server(listen))
+if listen == 'iroh' then
+	-- Two peers on one machine: with no options at all they find each other anywhere.
+	assert(sync:enable_iroh_transport { relay_mode = 'disabled', bind = '127.0.0.1:0' })
+	assert(sync:start_server('', { transport = 'iroh' }))
+else
+	assert(sync:enable_http_transport())
+	assert(sync:start_server(listen))
+end
 
 if role == 'join' then assert(sync:sync_with_peer(peer, given(7))) end
 local db = node:find_database 'notes' or assert(node:new_database({ name = 'notes' }, '_device_key'))
