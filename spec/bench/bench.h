@@ -74,8 +74,11 @@ void work_path(char out[SCRATCH_PATH], const char *name);
 void copy_dir(const char *from, const char *to);
 
 /* Opens a node in a directory (NULL: memory). */
-tl_node *open_store(const char *dir, tl_durability durability);             /* without sync */
-tl_node *open_peer(const char *dir);                                        /* relaxed, with HTTP */
+tl_node *open_store(const char *dir, tl_durability durability); /* without sync */
+tl_node *open_peer(const char *dir);                            /* relaxed, with HTTP */
+/* Whether there is a plugin; else stderr says that `line` is left out. */
+bool iroh_is_there(const char *line);
+void enable_iroh(tl_node *node); /* on loopback, without relays */
 tl_database *open_db(tl_node *node, const tl_id *id, const char *key_name); /* key may be NULL */
 
 #define KEY_NAME "writer"
@@ -156,9 +159,11 @@ void bench_commit_full(void);
 void bench_get(void);
 void bench_rows(void);
 void bench_bootstrap_http(void);
+void bench_bootstrap_iroh(void);
 void bench_bootstrap_v0(void);
 void bench_increment(void);
 void bench_propagation(void);
+void bench_propagation_iroh(void);
 void bench_pairs(void);
 void bench_watch(void);
 void bench_flush(void);
@@ -166,7 +171,7 @@ void bench_hostile(void);
 void bench_policy(void);
 
 /* Roles of child processes: exit status. */
-int role_server(const char *dir);
+int role_server(const char *dir, const char *protocol);
 int role_hub(const char *dir, const char *db, const char *tls_dir);
 int role_client(const char *dir, const char *address, const char *db, const char *protocol);
 

@@ -1,4 +1,5 @@
-/* A database fetched over HTTP by another process, from a store on disk into a store on disk. */
+/* A database fetched over HTTP or Iroh by another process, from a store on disk into a store on
+ * disk. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +17,16 @@ static tl_str text(const char *zero_terminated)
 /* --- roles ------------------------------------------------------------------------------------ */
 
 /* Prints its address, serves until its input ends, prints its peak of memory. */
-int role_server(const char *dir)
+int role_server(const char *dir, const char *protocol)
 {
 	tl_node *node = open_peer(dir);
+	bool iroh = strcmp(protocol, "iroh") == 0;
 	tl_address at;
 	char line[530], end;
 
-	need(tl_sync_start_server(node, "127.0.0.1:0", NULL), "a server");
+	if (iroh)
+		enable_iroh(node);
+	need(tl_sync_start_server(node, "127.0.0.1:0", iroh ? "iroh" : "http"), "a server");
 	need(tl_sync_get_server_address(node, &at), "its address");
 	tl_address_format(&at, line);
 	printf("%s\n", line);
@@ -93,6 +97,8 @@ int role_client(const char *dir, const char *address, const char *db_text, const
 	need(tl_id_parse(&id, text(db_text)), "an id");
 	if (v0)
 		meet_v0(node, &server, key);
+	if (strcmp(protocol, "iroh") == 0)
+		enable_iroh(node);
 	wire_reset();
 	start = now_s();
 	if (v0)
@@ -133,7 +139,7 @@ static void bootstrap_once(
 
 	work_path(client_dir, "client");
 	tl_id_format(id, db);
-	server = child_start((const char *[]){"--server", server_dir, NULL});
+	server = child_start((const char *[]){"--server", server_dir, protocol, NULL});
 	child_line(&server, address, sizeof address);
 	client = child_start((const char *[]){"--client", client_dir, address, db, protocol, NULL});
 	child_line(&client, result, sizeof result);
@@ -162,8 +168,11 @@ static void print(const char *name, size_t n, outcome *out)
 	line.per_s = median(out->per_s, out->runs);
 	line.ratio = median(out->ratio, out->runs);
 	line.of = "verify";
-	line.bytes = (int64_t)median(out->bytes, out->runs);
-	line.round_trips = (int64_t)median(out->trips, out->runs);
+	/* Only what goes over TCP is counted. */
+	if (median(out->bytes, out->runs) > 0) {
+		line.bytes = (int64_t)median(out->bytes, out->runs);
+		line.round_trips = (int64_t)median(out->trips, out->runs);
+	}
 	line.client_mib = median(out->client_mib, out->runs);
 	line.server_mib = median(out->server_mib, out->runs);
 	line_print(&line);
@@ -202,6 +211,12 @@ static void both_sizes(const char *name, const char *protocol)
 void bench_bootstrap_http(void)
 {
 	both_sizes("bootstrap_http", "v1");
+}
+
+void bench_bootstrap_iroh(void)
+{
+	if (iroh_is_there("bootstrap_iroh"))
+		both_sizes("bootstrap_iroh", "iroh");
 }
 
 void bench_bootstrap_v0(void)

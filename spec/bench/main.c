@@ -19,9 +19,11 @@ static const struct subject {
 	{"get", bench_get},
 	{"rows", bench_rows},
 	{"bootstrap_http", bench_bootstrap_http},
+	{"bootstrap_iroh", bench_bootstrap_iroh},
 	{"bootstrap_v0", bench_bootstrap_v0},
 	{"increment", bench_increment},
 	{"propagation", bench_propagation},
+	{"propagation_iroh", bench_propagation_iroh},
 	{"pairs", bench_pairs},
 	{"watch", bench_watch},
 	{"flush", bench_flush},
@@ -62,8 +64,8 @@ int main(int argc, char **argv)
 
 	bench_quick = size && strcmp(size, "quick") == 0;
 	need(tl_crypto_init(), "cryptography");
-	if (argc == 3 && strcmp(argv[1], "--server") == 0)
-		return role_server(argv[2]);
+	if (argc == 4 && strcmp(argv[1], "--server") == 0)
+		return role_server(argv[2], argv[3]);
 	if (argc == 5 && strcmp(argv[1], "--hub") == 0)
 		return role_hub(argv[2], argv[3], argv[4]);
 	if (argc == 6 && strcmp(argv[1], "--client") == 0)

@@ -1,5 +1,5 @@
-/* Two nodes that are in step, over HTTP on loopback: what one new entry costs, and how soon the
- * other side has it. */
+/* Two nodes that are in step, over HTTP or Iroh on loopback: what one new entry costs, and how soon
+ * the other side has it. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +11,13 @@ void pair_wait(tl_op *op, const char *what)
 	tl_op_free(op);
 }
 
-static void start_server(tl_node *node, tl_address *at, char key[TL_KEY_TEXT_LEN + 1])
+static void start_server(
+	tl_node *node, pair_kind kind, tl_address *at, char key[TL_KEY_TEXT_LEN + 1])
 {
-	need(tl_sync_start_server(node, "127.0.0.1:0", NULL), "a server");
+	if (kind == PAIR_IROH)
+		enable_iroh(node);
+	need(tl_sync_start_server(node, "127.0.0.1:0", kind == PAIR_IROH ? "iroh" : NULL),
+		"a server");
 	need(tl_sync_get_server_address(node, at), "its address");
 	need(tl_node_device_key(node, key), "a key");
 }
@@ -42,9 +46,9 @@ static void introduce_both(pair *p, pair_kind kind, const tl_id *id)
 	tl_address at_a, at_b;
 
 	wire_refuse_watches(kind == PAIR_PUSHES);
-	start_server(p->a, &at_a, key_a);
+	start_server(p->a, kind, &at_a, key_a);
 	if (kind != PAIR_DIALS) {
-		start_server(p->b, &at_b, key_b);
+		start_server(p->b, kind, &at_b, key_b);
 		introduce(p->a, &at_b, key_b, id);
 	}
 	introduce(p->b, &at_a, key_a, id);
@@ -137,13 +141,13 @@ static void increment(size_t n)
 	line_print(&line);
 }
 
-static void propagation(size_t n, size_t times)
+static void propagation(const char *name, pair_kind kind, size_t n, size_t times)
 {
 	static double seconds[1000];
-	bench_line line = line_of("propagation");
+	bench_line line = line_of(name);
 	pair p;
 
-	pair_open(&p, PAIR_REACH, n);
+	pair_open(&p, kind, n);
 	for (int i = 0; i < 20; i++)
 		pair_commit(&p);
 	pair_commits(&p, seconds, times);
@@ -163,6 +167,13 @@ void bench_propagation(void)
 {
 	size_t times = bench_quick ? 30 : 300;
 
-	propagation(10, times);
-	propagation(bench_quick ? 100 : 10000, times);
+	propagation("propagation", PAIR_REACH, 10, times);
+	propagation("propagation", PAIR_REACH, bench_quick ? 100 : 10000, times);
+}
+
+void bench_propagation_iroh(void)
+{
+	if (iroh_is_there("propagation_iroh"))
+		propagation("propagation_iroh", PAIR_IROH, bench_quick ? 100 : 10000,
+			bench_quick ? 30 : 300);
 }

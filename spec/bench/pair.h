@@ -1,4 +1,4 @@
-/* Two nodes of this process that are in step, over HTTP on loopback. */
+/* Two nodes of this process that are in step, over HTTP or Iroh on loopback. */
 #ifndef SPEC_BENCH_PAIR_H
 #define SPEC_BENCH_PAIR_H
 
@@ -11,6 +11,7 @@
 typedef enum pair_kind {
 	PAIR_REACH,  /* each dials the other */
 	PAIR_PUSHES, /* the same, and neither watches */
+	PAIR_IROH,   /* each dials the other, over Iroh */
 	PAIR_DIALS   /* only B dials; A does not know it as a peer */
 } pair_kind;
 

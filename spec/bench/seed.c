@@ -109,6 +109,33 @@ tl_node *open_peer(const char *dir)
 	return node;
 }
 
+static const char *iroh_path(void)
+{
+	const char *path = getenv("TIDELOCK_IROH");
+
+	return path ? path : "build/libtidelock_iroh.so";
+}
+
+bool iroh_is_there(const char *line)
+{
+	bool there = access(iroh_path(), R_OK) == 0;
+
+	if (!there)
+		fprintf(stderr, "bench: %s is left out, there is no Iroh plugin (make iroh)\n",
+			line);
+	return there;
+}
+
+void enable_iroh(tl_node *node)
+{
+	tl_iroh_config config = TL_IROH_CONFIG_INIT;
+
+	config.relay_mode = "disabled";
+	config.bind = "127.0.0.1:0";
+	config.plugin = iroh_path();
+	need(tl_sync_enable_iroh_transport(node, &config), "Iroh");
+}
+
 tl_database *open_db(tl_node *node, const tl_id *id, const char *key_name)
 {
 	tl_database *db = NULL;
