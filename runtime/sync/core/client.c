@@ -160,6 +160,12 @@ tl__limits *tl__client_limits(const tl__sync *sync, const tl_key *key)
 	return client ? &client->limits : NULL;
 }
 
+void tl__clients_unlimited(tl__sync *sync)
+{
+	for (tl__client *client = sync->clients.first; client; client = client->next)
+		client->limits = (tl__limits){0};
+}
+
 const char *tl__client_said_name(const tl__sync *sync, const tl_key *key)
 {
 	const tl__client *client = find(sync, key);

@@ -370,7 +370,8 @@ int tl__gain_page(tl__gain *gain, const tl__work_ingest *in) TL_MUST_USE;
  * passed over by the latter two. */
 void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address);
 void tl__client_said(tl__sync *sync, const tl_key *key, tl_str name);
-tl__limits *tl__client_limits(const tl__sync *sync, const tl_key *key);    /* NULL: nobody came */
+tl__limits *tl__client_limits(const tl__sync *sync, const tl_key *key); /* NULL: nobody came */
+void tl__clients_unlimited(tl__sync *sync);
 const char *tl__client_said_name(const tl__sync *sync, const tl_key *key); /* NULL: nothing */
 void tl__client_at(tl__sync *sync, const tl_key *key, const tl_id *db, uint64_t acknowledged);
 void tl__clients_timer(tl__sync *sync); /* tells who has gone */

@@ -151,9 +151,11 @@ void tl__pair_judge(tl__sync *sync, tl__pair *pair)
 		(is_same_shape(before, pair->options) && pair->gives == gave && pair->does == did))
 		return;
 	begin_anew(pair, before, did);
+	if (before->rate != pair->options->rate)
+		pair->free_at = pair->wait_until = 0;
 	tl__pair_changed(sync, pair);
 	sync->out->pair_reshaped(sync, pair);
-	if (pair->gives != gave)
+	if (pair->gives != gave || before->rate != pair->options->rate)
 		sync->in->rights_changed(sync, &pair->peer->key);
 }
 
@@ -266,10 +268,12 @@ int tl__pair_configure(
 	tl__sync *sync, tl__peer *peer, const tl_id *db, const tl_pair_options *given)
 {
 	tl__pair_options *new = given ? tl__pair_options_new(given) : NULL;
+	tl__pair_name name = tl__pair_name_of(&peer->key, db);
 
 	if (given && !new)
 		return TL_E_NOMEM;
-	if (new && sync->by_hand.count >= TL__SYNC_MAX_RELATIONS) {
+	if (new && sync->by_hand.count >= TL__SYNC_MAX_RELATIONS &&
+		!tl__map_has(&sync->by_hand, tl__pair_name_str(&name))) {
 		tl__pair_options_free(new);
 		return tl__fail(TL_E_TOO_LARGE, "at most %d pairs are configured by hand",
 			TL__SYNC_MAX_RELATIONS);

@@ -227,7 +227,7 @@ int tl__pair_load_cursors(tl__pair *pair, tl_str document)
 		rc = read_cursor(sure, &pair->has_sure, &pair->sure, &arena);
 	if (rc == TL_OK)
 		rc = read_cursor(seen, &pair->has_seen, &pair->seen, &arena);
-	pair->sure_since = (int64_t)since;
+	pair->sure_since = since <= INT64_MAX ? (int64_t)since : 0;
 	if (rc != TL_OK)
 		pair->has_sure = pair->has_seen = false;
 	/* Policy, rules and room may be others than those of the last process. */
@@ -377,7 +377,8 @@ int tl__rest_load(tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str do
 		return TL_OK; /* then it begins at the start */
 	rest->ack = read.ack;
 	rest->saved = read.left > 0;
-	rest->since = rest->saved ? (int64_t)read.left : tl__sync_time(sync);
+	rest->since =
+		rest->saved && read.left <= INT64_MAX ? (int64_t)read.left : tl__sync_time(sync);
 	if (is_over(sync, rest))
 		forget_rest(sync, rest);
 	return TL_OK;

@@ -11,6 +11,16 @@ static tl__limits *limits_of(const tl__sync *sync, const tl_key *key)
 	return peer ? &peer->limits : tl__client_limits(sync, key);
 }
 
+/* What it owes is bytes: by a higher rate they are paid sooner. */
+static void pay_faster(tl__limits *limits, uint64_t now, uint64_t rate)
+{
+	if (limits->owes_by == 0 || rate <= limits->owes_by)
+		return;
+	if (limits->free_at > now)
+		limits->free_at = now + (limits->free_at - now) / (rate / limits->owes_by);
+	limits->owes_by = rate;
+}
+
 /* Every request begins with `connect`; what is said later is about a database. */
 void tl__rate_hold(
 	tl__sync *sync, const tl_policy_question *question, const tl_policy_verdict *verdict)
@@ -19,6 +29,7 @@ void tl__rate_hold(
 
 	if (!limits)
 		return;
+	pay_faster(limits, sync->now, verdict->rate);
 	if (verdict->rate > 0 || question->kind == TL_POLICY_CONNECT)
 		limits->rate = verdict->rate;
 	if (verdict->page > 0 || question->kind == TL_POLICY_CONNECT)
@@ -28,7 +39,10 @@ void tl__rate_hold(
 void tl__rates_forget(tl__sync *sync)
 {
 	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
-		peer->limits.rate = peer->limits.page = 0;
+		peer->limits = (tl__limits){0};
+	for (tl__pair *pair = sync->pairs; pair; pair = pair->next)
+		pair->wait_until = 0;
+	tl__clients_unlimited(sync);
 }
 
 static uint64_t least(uint64_t bytes, uint64_t limit)
@@ -55,8 +69,10 @@ void tl__rate_spend(tl__sync *sync, const tl_key *key, tl__pair *pair, uint64_t 
 {
 	tl__limits *limits = limits_of(sync, key);
 
-	if (limits)
+	if (limits && limits->rate > 0) {
 		limits->free_at = paid_at(sync->now, limits->free_at, bytes, limits->rate);
+		limits->owes_by = limits->rate;
+	}
 	if (pair)
 		pair->free_at = paid_at(sync->now, pair->free_at, bytes, pair->options->rate);
 }

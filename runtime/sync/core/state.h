@@ -109,6 +109,7 @@ typedef struct tl__peer_facts {
 typedef struct tl__limits {
 	uint64_t rate, page; /* bytes a second, bytes; 0: none */
 	uint64_t free_at;    /* monotonic: when what it took is paid */
+	uint64_t owes_by;    /* the rate that this was reckoned with */
 } tl__limits;
 
 struct tl__peer {

@@ -25,6 +25,18 @@ struct tl__decision {
 	tl_key keys[];
 };
 
+/* Some of them are what strangers say, of any length. */
+static void shorten(tl_str texts[TEXTS])
+{
+	for (size_t i = 0; i < TEXTS; i++) {
+		if (texts[i].len <= TL__V1_MAX_TEXT)
+			continue;
+		for (texts[i].len = TL__V1_MAX_TEXT;
+			texts[i].len > 0 && (texts[i].ptr[texts[i].len] & 0xC0) == 0x80;)
+			texts[i].len--;
+	}
+}
+
 static size_t measure(const tl_str texts[TEXTS])
 {
 	size_t len = 0;
@@ -55,12 +67,13 @@ static tl_str unless_empty(const char *text)
 
 static tl__decision *new_decision(const tl_policy_question *q, const tl_policy_verdict *verdict)
 {
-	const tl_str texts[TEXTS] = {tl__str_z(q->address), q->claimed_key, q->db_name,
-		q->peer_name, q->said_name, q->permission, q->key_name,
-		unless_empty(verdict->reason), unless_empty(verdict->where)};
-	tl__decision *new =
-		tl__alloc(sizeof *new + q->key_count * sizeof *new->keys + measure(texts));
+	tl_str texts[TEXTS] = {tl__str_z(q->address), q->claimed_key, q->db_name, q->peer_name,
+		q->said_name, q->permission, q->key_name, unless_empty(verdict->reason),
+		unless_empty(verdict->where)};
+	tl__decision *new;
 
+	shorten(texts);
+	new = tl__alloc(sizeof *new + q->key_count * sizeof *new->keys + measure(texts));
 	if (!new)
 		return NULL;
 	*new = (tl__decision){.kind = q->kind,

@@ -37,22 +37,3 @@ void tl__gain_concluded(tl__sync *sync, tl__session *session)
 	for (size_t i = 0; i < TL__PEER_WATCHES; i++)
 		session->peer->watches[i].idle = 0;
 }
-
-void tl__gain_put_off(tl__sync *sync, tl__session *session)
-{
-	tl__pair *pair = session->pair;
-	const tl__v1_cursor *to = &session->cursor;
-	bool same = pair->has_seen &&
-		    memcmp(pair->seen.incarnation, to->incarnation, sizeof to->incarnation) == 0;
-
-	if (!session->pulling || !session->has_cursor || pair->db->arrivals == 0 ||
-		(pair->has_seen && (!same || pair->seen.n >= to->n)))
-		return;
-	pair->has_seen = true;
-	pair->seen = *to;
-	if (session->from_sure && session->declined == 0 && !session->gap) {
-		pair->has_sure = true;
-		pair->sure = *to;
-	}
-	tl__pair_save_cursors(sync, pair);
-}

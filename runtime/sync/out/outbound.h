@@ -275,6 +275,8 @@ void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
 /* Nothing more passes for now: by rates, or because it is paused. What moved counts, the rest comes
  * later, which is no failure. Whether it is so. */
 bool tl__session_rests(tl__sync *sync, tl__session *session);
+/* The same, and nothing is done yet. */
+bool tl__session_is_to_rest(const tl__sync *sync, const tl__session *session);
 /* The session of a call's result, whatever it is; NULL: over. */
 tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
 /* Another process answers there, or what it knows of us may have changed: declined entries are
@@ -323,6 +325,8 @@ bool tl__watch_counted(const tl__pair *pair);
 unsigned tl__watches_held(const tl__peer *peer); /* requests of ours, held there now */
 uint64_t tl__watch_due(const tl__sync *sync, const tl__peer *peer);
 void tl__watch_end(tl__sync *sync, tl__peer *peer); /* its calls are cancelled */
+/* One that waits because of a rate need not any more. */
+void tl__watch_sooner(tl__sync *sync, tl__peer *peer);
 uint8_t tl__watch_number(const tl__peer *peer, const tl__peer_watch *watch); /* as pairs name it */
 /* None of its databases is named any more. */
 void tl__watch_unname(tl__sync *sync, tl__peer *peer, const tl__peer_watch *watch);

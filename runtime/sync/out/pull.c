@@ -124,7 +124,10 @@ static void ask(tl__sync *sync, tl__session *session)
 	tl__v1_pull pull = {0};
 	tl__call *call;
 
-	if (tl__session_rests(sync, session))
+	/* What is being stored may lack something, which is asked for before it rests. */
+	if (session->ingests > 0 && tl__session_is_to_rest(sync, session))
+		return;
+	if (session->want_count == 0 && tl__session_rests(sync, session))
 		return;
 	call = tl__session_call(sync, session, tl__call_new(sync, &tl__call_v1, session->peer));
 	if (!call)
@@ -204,6 +207,7 @@ static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 		refused(sync, session, result);
 		return;
 	}
+	session->wanted_count = 0;
 	work = tl__session_work(sync, session, TL__WORK_INGEST, stored);
 	if (!work)
 		return;

@@ -268,7 +268,8 @@ static void planned(void *ud, tl__work *work)
 		finish(sync, session);
 		return;
 	}
-	if (tl__session_rests(sync, session)) {
+	/* What it waits for goes with what waits, which would be sent again else. */
+	if (!session->plan_wanted && tl__session_rests(sync, session)) {
 		tl__work_free(work);
 		return;
 	}

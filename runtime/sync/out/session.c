@@ -157,9 +157,11 @@ static void put_off(tl__sync *sync, tl__session *session, tl__sync_outcome *outc
 		tl__record_exchange(sync, session->pair, outcome);
 	tl__gain_put_off(sync, session);
 	tl__schedule_put_off(sync, session->pair, session->code, session->error);
-	session->pair->asked = session->rests && session->ordered;
-	if (session->rests)
+	if (session->rests) {
+		session->pair->asked = session->pair->asked || session->ordered;
 		return;
+	}
+	session->pair->asked = false;
 	tl__waiters_session(sync, session->pair, session->code, session->error, session);
 }
 
@@ -277,22 +279,6 @@ void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const ch
 	tl__session_fail(sync, session, code, error);
 }
 
-bool tl__session_rests(tl__sync *sync, tl__session *session)
-{
-	tl__pair *pair = session->pair;
-	uint64_t free_at = tl__rate_free_at(sync, &session->peer->key, pair);
-	bool paused = pair->options->paused && !session->ordered;
-
-	if (free_at <= sync->now && !paused)
-		return false;
-	if (pair->wait_until < free_at)
-		pair->wait_until = free_at;
-	session->put_off = session->rests = true;
-	tl__session_fail(
-		sync, session, TL_E_BUSY, paused ? "it is paused" : "its rate is used up for now");
-	return true;
-}
-
 /* --- what is in flight ------------------------------------------------------------------------ */
 
 tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind kind,
@@ -325,6 +311,13 @@ void tl__session_take(tl__sync *sync, tl__session *session, tl__work *work)
 	work->done(sync, work);
 }
 
+/* It counts, though nobody asks any more for what it lacks. */
+static void stored_at_the_end(tl__sync *sync, tl__session *session, const tl__work *work)
+{
+	tl__session_ingested(sync, session, work);
+	session->gap = session->gap || work->ingest.result.missing_count > 0;
+}
+
 tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 {
 	tl__session *session = tl__session_find(sync, work->owner);
@@ -341,6 +334,9 @@ tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 	}
 	if (session->failing || work->code != TL_OK) {
 		int code = work->code;
+
+		if (code == TL_OK && work->kind == TL__WORK_INGEST && session->pair)
+			stored_at_the_end(sync, session, work);
 
 		/* The place behind it was not stored. */
 		if (code != TL_OK && work->kind == TL__WORK_INGEST)
@@ -462,12 +458,16 @@ static void pair_goes(tl__sync *sync, tl__pair *pair)
 	if (pair->watched)
 		tl__watch_end(sync, pair->peer);
 	tl__watch_uncount(pair);
+	if (pair->watch > 0) /* there is room again */
+		pair->peer->watches[pair->watch - 1].full = false;
+	tl__peer_changed(sync, pair->peer);
 	tl__waiters_pair_gone(sync, pair);
 }
 
 /* A watch of ours that names it ends: the next one names others. */
 static void pair_reshaped(tl__sync *sync, tl__pair *pair)
 {
+	tl__watch_sooner(sync, pair->peer);
 	if (pair->watched && !tl__watch_is_wanted(pair))
 		tl__watch_end(sync, pair->peer);
 	if (pair->options->paused)

@@ -181,7 +181,7 @@ void tl__wait_pair(tl__sync *sync, uint64_t op, tl__peer *peer, const tl_id *db)
 
 static bool unfinished(const tl__pair *pair)
 {
-	return tl__pair_dirty(pair) || pair->confirm_by > 0;
+	return tl__pair_dirty(pair) || ((pair->does & TL__PUSHES) && pair->confirm_by > 0);
 }
 
 /* Whoever cannot be reached can only be waited for: he may come himself. */
@@ -379,7 +379,8 @@ static void try_again(tl__sync *sync, tl__sync_waiter *waiter)
 		if (waiter->pairs[i].pair && !waiter->pairs[i].done &&
 			!waiter->pairs[i].pair->session) {
 			want_again(sync, waiter->pairs[i].pair);
-			waiter->pairs[i].pair->asked = waiter->kind == WAIT_LEVEL;
+			if (waiter->kind != WAIT_FLUSH)
+				waiter->pairs[i].pair->asked = true;
 		}
 	for (tl__pair *pair = waiter->kind == WAIT_FLUSH ? sync->pairs : NULL; pair;
 		pair = pair->next)

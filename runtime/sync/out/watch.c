@@ -311,6 +311,17 @@ void tl__watch_end(tl__sync *sync, tl__peer *peer)
 	tl__peer_pairs_changed(sync, peer);
 }
 
+void tl__watch_sooner(tl__sync *sync, tl__peer *peer)
+{
+	for (size_t i = 0; i < TL__PEER_WATCHES; i++) {
+		tl__peer_watch *watch = &peer->watches[i];
+
+		if (watch->failures == 0 && watch->next_at > sync->now + TL__WATCH_CHANGE_MS)
+			watch->next_at = sync->now + TL__WATCH_CHANGE_MS;
+	}
+	tl__peer_changed(sync, peer);
+}
+
 unsigned tl__watches_held(const tl__peer *peer)
 {
 	unsigned held = 0;

@@ -1,0 +1,58 @@
+/* An exchange that ends before it is done, because its rate is used up, it was paused, or the peer
+ * has no time: what it got counts, and the next one goes on there. */
+#include "sync/out/outbound.h"
+
+#include <string.h>
+
+static bool is_paused(const tl__session *session)
+{
+	return session->pair->options->paused && !session->ordered;
+}
+
+bool tl__session_is_to_rest(const tl__sync *sync, const tl__session *session)
+{
+	return is_paused(session) ||
+	       tl__rate_free_at(sync, &session->peer->key, session->pair) > sync->now;
+}
+
+bool tl__session_rests(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	uint64_t free_at = tl__rate_free_at(sync, &session->peer->key, pair);
+	bool paused = is_paused(session);
+
+	if (!tl__session_is_to_rest(sync, session))
+		return false;
+	if (pair->wait_until < free_at)
+		pair->wait_until = free_at;
+	session->put_off = session->rests = true;
+	tl__session_fail(
+		sync, session, TL_E_BUSY, paused ? "it is paused" : "its rate is used up for now");
+	return true;
+}
+
+void tl__gain_put_off(tl__sync *sync, tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	const tl__v1_cursor *to = &session->cursor;
+	bool same = pair->has_seen &&
+		    memcmp(pair->seen.incarnation, to->incarnation, sizeof to->incarnation) == 0;
+
+	if (!session->pulling || !session->has_cursor || pair->db->arrivals == 0)
+		return;
+	/* What was wanted is asked for in another exchange. */
+	session->gap = session->gap || session->want_count > 0 || session->wanted_count > 0;
+	pair->gap = pair->gap || session->gap;
+	if (pair->has_seen && !same)
+		return;
+	if (!pair->has_seen || pair->seen.n < to->n) {
+		pair->has_seen = true;
+		pair->seen = *to;
+	}
+	if (session->from_sure && session->declined == 0 && !session->gap) {
+		pair->has_sure = true;
+		pair->sure = *to;
+		pair->from_sure = pair->from_sure || to->n < pair->seen.n;
+	}
+	tl__pair_save_cursors(sync, pair);
+}
