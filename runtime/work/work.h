@@ -21,6 +21,7 @@
 #define TL__WORK_MAX_SCAN    10000        /* arrivals read for one page */
 #define TL__WORK_SLICE_ROWS  256          /* read in a slice: about 2 ms with its bytes */
 #define TL__WORK_SLICE_BYTES (128 * 1024) /* of entries, likewise; one always comes */
+#define TL__WORK_STRANGERS   4            /* so many slices of theirs are one */
 
 /* --- work ------------------------------------------------------------------------------------- */
 
@@ -411,7 +412,10 @@ bool tl__work_is_apart(const tl__work *work);
 /* Whether the slice has read enough. */
 static inline bool tl__work_spent(const tl__work *work)
 {
-	return work->rows >= TL__WORK_SLICE_ROWS || work->bytes >= TL__WORK_SLICE_BYTES;
+	size_t times = work->party.rank == TL__PARTY_STRANGER ? TL__WORK_STRANGERS : 1;
+
+	return work->rows >= TL__WORK_SLICE_ROWS / times ||
+	       work->bytes >= TL__WORK_SLICE_BYTES / times;
 }
 
 /* What runs the kinds; each leaves its failure in the thread's last error. */
