@@ -12,9 +12,7 @@
 
 /* One write waiting for its turn, on the stack of the thread that waits. */
 typedef struct tl__write {
-	tl__batch *batch; /* or NULL: remove the state of `clear_name` in `clear_db` */
-	const tl_id *clear_db;
-	tl_str clear_name;
+	tl__batch *batch;
 	int result;
 	tl_error *error; /* kept, or NULL */
 	bool done;
@@ -27,13 +25,12 @@ typedef struct tl__write_queue {
 } tl__write_queue;
 
 typedef struct tl__backend {
-	/* A turn is begin, any number of apply and clear_state, commit: by one thread at a time.
+	/* A turn is begin, any number of apply, commit: by one thread at a time.
 	 * Each apply is atomic: an error leaves nothing of that batch and does not touch the
 	 * others. commit is the durability point; its error means that nothing of the turn took
 	 * effect. After a failed begin nothing else is called. */
 	int (*begin)(tl__store *store);
 	int (*apply)(tl__store *store, tl__batch *batch);
-	int (*clear_state)(tl__store *store, const tl_id *db, tl_str name);
 	int (*commit)(tl__store *store);
 	void (*close)(tl__store *store);
 	int (*snapshot_open)(tl__store *store, bool warm, tl__snapshot **out);
@@ -43,7 +40,6 @@ typedef struct tl__backend {
 	int (*locals)(tl__store *store, tl_str prefix, tl__local_visit visit, void *ud);
 	int (*key)(tl__store *store, tl_str name, char **value, size_t *len);
 	int (*key_names)(tl__store *store, tl__name_visit visit, void *ud);
-	int (*changes)(tl__store *store, uint64_t *counter);
 	int (*check)(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud);
 	int (*directory)(tl__store *store); /* NULL: none */
 	/* may be NULL */

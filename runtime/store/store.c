@@ -116,11 +116,7 @@ static void set_result(tl__write *write, int result)
 
 static void run(tl__store *store, tl__write *write)
 {
-	const tl__backend *backend = store->backend;
-
-	set_result(write, write->batch ? backend->apply(store, write->batch)
-				       : backend->clear_state(store, write->clear_db,
-						 tl__store_scope(write->clear_name)));
+	set_result(write, store->backend->apply(store, write->batch));
 }
 
 static void forget_arrivals(tl__batch *batch)
@@ -312,17 +308,6 @@ int tl__store_write(tl__store *store, tl__batch *batch)
 	return raise_result(&write);
 }
 
-int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name)
-{
-	tl__write write = {.clear_db = db, .clear_name = name};
-	int rc = tl__store_own(store);
-
-	if (rc != TL_OK)
-		return rc;
-	enqueue(store, &write, false);
-	return raise_result(&write);
-}
-
 /* --- snapshots -------------------------------------------------------------------------------- */
 
 static void count_snapshot(tl__store *store, int step)
@@ -412,13 +397,6 @@ int tl__read_key_names(tl__store *store, tl__name_visit visit, void *ud)
 	int rc = tl__store_own(store);
 
 	return rc == TL_OK ? tl__walked(store->backend->key_names(store, visit, ud)) : rc;
-}
-
-int tl__store_changes(tl__store *store, uint64_t *counter)
-{
-	int rc = tl__store_own(store);
-
-	return rc == TL_OK ? store->backend->changes(store, counter) : rc;
 }
 
 int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud)

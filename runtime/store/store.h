@@ -350,10 +350,6 @@ int tl__read_locals(tl__store *store, tl_str prefix, tl__local_visit visit, void
 int tl__read_key(tl__store *store, tl_str name, char **value, size_t *len) TL_MUST_USE;
 int tl__read_key_names(tl__store *store, tl__name_visit visit, void *ud) TL_MUST_USE;
 
-/* Raised by every write that changes something, also of another process: equal counters, nothing
- * has changed. */
-int tl__store_changes(tl__store *store, uint64_t *counter) TL_MUST_USE;
-
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
 /* Checks the backend's own integrity and every derived row's checksum; each finding is a sentence.
@@ -362,8 +358,6 @@ int tl__store_changes(tl__store *store, uint64_t *counter) TL_MUST_USE;
 typedef void (*tl__finding)(void *ud, tl_str sentence);
 typedef bool (*tl__go_on)(void *ud);
 int tl__store_check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud) TL_MUST_USE;
-/* Removes every state row of one store of a database; the caller raises them anew (rebuild). */
-int tl__store_clear_state(tl__store *store, const tl_id *db, tl_str name) TL_MUST_USE;
 /* A consistent copy into a new file (sqlite only; else TL_E_UNSUPPORTED). */
 /* Told of bytes; false ends it with TL_E_CANCELLED and nothing is left. May be NULL. */
 typedef bool (*tl__copied)(void *ud, uint64_t done, uint64_t total);

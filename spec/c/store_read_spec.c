@@ -413,34 +413,6 @@ static void state_by_path_and_range(void)
 	tl__snapshot_close(s);
 }
 
-static void state_of_one_store_is_cleared(void)
-{
-	tl_id one = id_number(1);
-	tl__raise raise = {TL__STR("other"), TL__STR("a"), TL__STAMP_LEAF, {1, one}, TL__STR("v")};
-	tl__batch batch = {.db = id_number(DB), .raises = &raise, .raise_count = 1};
-
-	for (unsigned i = 0; i < 100; i++) {
-		char path[8];
-
-		snprintf(path, sizeof path, "k%u", i);
-		CHECK_OK(raise_one(1, i, path, TL__STAMP_LEAF, "v"));
-	}
-	CHECK_OK(tl__store_write(store, &batch));
-	CHECK_OK(tl__store_clear_state(store, &batch.db, TL__STR("notes")));
-	CHECK_OK(tl__store_clear_state(store, &batch.db, TL__STR("unknown")));
-	CHECK_OK(tl__store_clear_state(store, &one, TL__STR("notes")));
-	db = id_number(DB);
-	REQUIRE(tl__snapshot_open(store, &s) == TL_OK);
-	RANGE("", "", 1000);
-	CHECK(seen.count == 0);
-	CHECK_OK(tl__read_state_range(
-		s, &db, TL__STR("other"), TL__STR(""), TL__STR(""), 9, see_state, fresh()));
-	CHECK(seen.count == 1);
-	tl__snapshot_close(s);
-	CHECK_OK(raise_one(1, 1, "k1", TL__STAMP_LEAF, "anew"));
-	CHECK(strcmp(state_at("k1"), "k1/2/1/anew") == 0);
-}
-
 /* --- lack of memory --------------------------------------------------------------------------- */
 
 /* One of every kind of read; what it saw is summed up in `seen`. */
@@ -522,7 +494,6 @@ int main(void)
 	RUN_EACH(stamps_only_rise);
 	RUN_EACH(stamps_are_dropped_unless_newer);
 	RUN_EACH(state_by_path_and_range);
-	RUN_EACH(state_of_one_store_is_cleared);
 	RUN_EACH(no_allocation_failure_makes_a_wrong_answer);
 	return spec_end();
 }

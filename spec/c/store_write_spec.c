@@ -161,17 +161,13 @@ static void a_batch_is_whole_or_nothing(void)
 		.raise_count = 1,
 		.locals = &local,
 		.local_count = 1};
-	uint64_t before = 0, after = 1;
 	char *value;
 	size_t len;
 
 	CHECK_OK(write_entry(DB, 1, 0, NULL, 0, NULL));
-	CHECK_OK(tl__store_changes(store, &before));
 	CHECK_CODE(tl__store_write(store, &batch), TL_E_BAD_ARGUMENT);
 	CHECK(batch.result == TL_E_BAD_ARGUMENT);
 	CHECK(tl_error_code(tl_last_error()) == TL_E_BAD_ARGUMENT);
-	CHECK_OK(tl__store_changes(store, &after));
-	CHECK(before == after);
 	CHECK(entries[0].arrival == 0 && arrivals_of(DB) == 1);
 	CHECK_CODE(tl__read_local(store, TL__STR("cursor"), &value, &len), TL_E_NOT_FOUND);
 	CHECK_OK(collect_tips(DB, NULL));
@@ -242,26 +238,6 @@ static void locals_and_keys(void)
 	CHECK_OK(tl__read_local(store, TL__STR("b/1"), &value, &len));
 	CHECK(len == 1 && value[0] == 'y');
 	tl__free(value);
-}
-
-static void the_change_counter_rises_with_every_change(void)
-{
-	tl__put_local local = {TL__STR("a"), TL__STR("1")};
-	tl__batch batch = {.locals = &local, .local_count = 1};
-	uint64_t last, now;
-
-	CHECK_OK(tl__store_changes(store, &last));
-	for (int i = 0; i < 5; i++) {
-		char value = (char)('1' + i);
-
-		local.value = (tl_str){&value, 1};
-		CHECK_OK(tl__store_write(store, &batch));
-		CHECK_OK(tl__store_changes(store, &now));
-		CHECK(now > last);
-		last = now;
-		CHECK_OK(tl__store_changes(store, &now));
-		CHECK(now == last);
-	}
 }
 
 /* Each allocation in turn fails once: the batch does nothing and says so, or is whole. */
@@ -389,7 +365,6 @@ int main(void)
 	RUN_EACH(a_batch_is_whole_or_nothing);
 	RUN_EACH(senseless_batches_are_refused);
 	RUN_EACH(locals_and_keys);
-	RUN_EACH(the_change_counter_rises_with_every_change);
 	RUN_EACH(no_allocation_failure_harms_a_batch);
 	RUN_EACH(many_threads_write_at_once);
 	return spec_end();

@@ -106,7 +106,6 @@ static void use_the_store(void)
 	tl__store *again;
 	char *value;
 	size_t len;
-	uint64_t counter;
 	tl__put_local put = {.key = z("k"), .value = z("v")};
 	tl__batch batch = {.locals = &put, .local_count = 1};
 
@@ -114,10 +113,8 @@ static void use_the_store(void)
 	REFUSED(tl__store_write(w.store, &batch));
 	REFUSED(tl__read_local(w.store, z("k"), &value, &len));
 	REFUSED(tl__read_key(w.store, z("k"), &value, &len));
-	REFUSED(tl__store_changes(w.store, &counter));
 	REFUSED(tl__store_check(w.store, NULL, NULL, NULL));
 	REFUSED(tl__store_backup(w.store, "nowhere/copy", NULL, NULL));
-	REFUSED(tl__store_clear_state(w.store, tl_database_root_id(h.db), z("data")));
 	if (w.folder[0]) /* the parent has it */
 		CHECK_CODE(tl__store_open_sqlite(&again, w.folder, TL__DURABLE_FULL, NULL),
 			TL_E_STORE_LOCKED);

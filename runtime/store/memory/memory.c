@@ -124,16 +124,6 @@ static int key_names(tl__store *store, tl__name_visit visit, void *ud)
 
 /* --- store ------------------------------------------------------------------------------------ */
 
-static int changes(tl__store *store, uint64_t *counter)
-{
-	tl__memory *memory = (tl__memory *)store;
-
-	pthread_mutex_lock(&memory->lock);
-	*counter = memory->now.version;
-	pthread_mutex_unlock(&memory->lock);
-	return TL_OK;
-}
-
 static int turn(tl__store *store)
 {
 	(void)store; /* each batch takes effect at once, and nothing here is durable */
@@ -162,7 +152,6 @@ static void close_store(tl__store *store)
 static const tl__backend memory_backend = {
 	.begin = turn,
 	.apply = tl__m_apply,
-	.clear_state = tl__m_clear_state,
 	.commit = turn,
 	.close = close_store,
 	.snapshot_open = snapshot_open,
@@ -172,7 +161,6 @@ static const tl__backend memory_backend = {
 	.locals = locals,
 	.key = key_value,
 	.key_names = key_names,
-	.changes = changes,
 	.check = check,
 };
 

@@ -195,7 +195,6 @@ static inline TL_MUST_USE int tl__m_seek(
 
 /* memory_write.c */
 int tl__m_apply(tl__store *store, tl__batch *batch);
-int tl__m_clear_state(tl__store *store, const tl_id *db, tl_str name);
 /* memory_aside.c: the part of a change that concerns entries set aside. */
 typedef struct tl__m_change {
 	tl__rows_edit edit;

@@ -351,36 +351,3 @@ int tl__m_apply(tl__store *store, tl__batch *batch)
 	change_start(&change, memory);
 	return change_end(&change, memory, apply_batch(&change, batch));
 }
-
-static int clear_scope(tl__m_change *change, uint32_t scope)
-{
-	tl__rows_walk walk;
-	const tl__row *row;
-	int rc = TL_OK;
-
-	tl__k_number(tl__k_start(&change->key), scope);
-	while (rc == TL_OK) { /* removing moves rows about, so start anew each time */
-		tl__rows_seek(&walk, change->view.roots[TL__T_STATE], tl__buf_view(&change->key),
-			tl__buf_view(&change->key));
-		row = tl__rows_next(&walk);
-		if (!row)
-			break;
-		rc = tl__rows_remove(
-			&change->edit, &change->view.roots[TL__T_STATE], tl__row_key(row));
-	}
-	return rc == TL_OK ? tl__buf_status(&change->key) : rc;
-}
-
-int tl__m_clear_state(tl__store *store, const tl_id *db, tl_str name)
-{
-	tl__memory *memory = (tl__memory *)store;
-	tl__m_change change;
-	uint32_t scope;
-	int rc = TL_OK;
-
-	change_start(&change, memory);
-	if (tl__m_find_db(&change.view, db, &change.db) &&
-		tl__m_find_scope(&change.view, &change.key, change.db.number, name, &scope))
-		rc = clear_scope(&change, scope);
-	return change_end(&change, memory, rc);
-}

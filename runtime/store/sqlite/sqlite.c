@@ -86,12 +86,10 @@ static void close_store(tl__store *base)
 		tl__sq_conn_close(conn);
 	}
 	tl__sq_conn_close(store->warm);
-	tl__sq_conn_close(store->watch);
 	tl__sq_conn_close(store->writer); /* the last one out empties the log */
 	tl__sq_unlock(store);
 	tl__error_drop(store->broken_error);
 	pthread_mutex_destroy(&store->pool_lock);
-	pthread_mutex_destroy(&store->watch_lock);
 	tl__buf_free(&store->frontier.ids);
 	tl__buf_free(&store->cited.ids);
 	tl__free(store->recent);
@@ -109,7 +107,6 @@ static int directory(tl__store *base)
 static const tl__backend sqlite_backend = {
 	.begin = tl__sq_begin,
 	.apply = tl__sq_apply,
-	.clear_state = tl__sq_clear_state,
 	.commit = tl__sq_commit,
 	.close = close_store,
 	.snapshot_open = snapshot_open,
@@ -119,7 +116,6 @@ static const tl__backend sqlite_backend = {
 	.locals = tl__sq_locals,
 	.key = tl__sq_key,
 	.key_names = tl__sq_key_names,
-	.changes = tl__sq_changes,
 	.check = tl__sq_check,
 	.backup = tl__sq_backup,
 	.directory = directory,
@@ -156,7 +152,6 @@ static tl__sqlite *new_store(const char *path, tl__durability durability, const 
 	}
 	snprintf(store->file, len + sizeof "/" TL__SQ_FILE, "%s/" TL__SQ_FILE, path);
 	pthread_mutex_init(&store->pool_lock, NULL);
-	pthread_mutex_init(&store->watch_lock, NULL);
 	tl__sq_log_init(&store->log);
 	return store;
 }
@@ -173,8 +168,6 @@ static int open_all(tl__sqlite *store)
 		rc = tl__sq_conn_open(&store->writer, store, TL__SQ_WRITE_CACHE_KIB);
 	if (rc == TL_OK)
 		rc = tl__sq_schema(store, store->writer);
-	if (rc == TL_OK)
-		rc = tl__sq_conn_open(&store->watch, store, TL__SQ_WATCH_CACHE_KIB);
 	if (rc == TL_OK)
 		sqlite3_wal_hook(store->writer->db, note_log, store);
 	return rc;

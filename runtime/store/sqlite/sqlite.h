@@ -21,7 +21,7 @@
 #define TL__SQ_WRITE_CACHE_KIB 16384
 #define TL__SQ_READ_CACHE_KIB  2048
 #define TL__SQ_WARM_CACHE_KIB  16384 /* of one reader, for reads that come back */
-#define TL__SQ_WATCH_CACHE_KIB 64
+#define TL__SQ_LOG_CACHE_KIB   64
 #define TL__SQ_IDLE_READERS    8    /* connections kept for the next snapshot */
 #define TL__SQ_BUSY_MS         1000 /* wait for a foreign program that writes */
 /* The log is copied into the file by a thread each so many pages. It starts anew from `enough` on,
@@ -117,8 +117,6 @@ typedef struct tl__sqlite {
 	size_t idle_count;
 	tl__sq_conn *warm; /* the reader with the large cache while it is idle */
 	bool has_warm;
-	pthread_mutex_t watch_lock;
-	tl__sq_conn *watch; /* sees what others write */
 } tl__sqlite;
 
 typedef struct tl__sq_snapshot {
@@ -255,7 +253,6 @@ typedef struct tl__sq_change {
 
 int tl__sq_begin(tl__store *store);
 int tl__sq_apply(tl__store *store, tl__batch *batch);
-int tl__sq_clear_state(tl__store *store, const tl_id *db, tl_str name);
 int tl__sq_commit(tl__store *store);
 int tl__sq_write_batch(tl__sqlite *store, tl__batch *batch) TL_MUST_USE;
 int tl__sq_aside_put(tl__sq_change *change, const tl__put_aside *aside) TL_MUST_USE;
@@ -347,7 +344,6 @@ int tl__sq_local(tl__store *store, tl_str key, char **value, size_t *len);
 int tl__sq_locals(tl__store *store, tl_str prefix, tl__local_visit visit, void *ud);
 int tl__sq_key(tl__store *store, tl_str name, char **value, size_t *len);
 int tl__sq_key_names(tl__store *store, tl__name_visit visit, void *ud);
-int tl__sq_changes(tl__store *store, uint64_t *counter);
 int tl__sq_check(tl__store *store, tl__finding finding, tl__go_on go_on, void *ud);
 int tl__sq_backup(tl__store *store, const char *file, tl__copied copied, void *ud);
 

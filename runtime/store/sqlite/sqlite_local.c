@@ -100,22 +100,3 @@ int tl__sq_key_names(tl__store *base, tl__name_visit visit, void *ud)
 	tl__sq_reader_give(store, conn);
 	return rc;
 }
-
-/* A connection that never writes sees every commit of the others as a change, also one of another
- * process; but only the same connection gives comparable numbers. */
-int tl__sq_changes(tl__store *base, uint64_t *counter)
-{
-	tl__sqlite *store = (tl__sqlite *)base;
-	tl__sq_query q;
-	bool row;
-	int rc;
-
-	pthread_mutex_lock(&store->watch_lock);
-	tl__sq_start(&q, store->watch, TL__SQL_DATA_VERSION);
-	rc = tl__sq_step(&q, &row);
-	if (rc == TL_OK && row)
-		*counter = (uint64_t)tl__sq_col_int(&q, 0);
-	tl__sq_end(&q);
-	pthread_mutex_unlock(&store->watch_lock);
-	return rc;
-}

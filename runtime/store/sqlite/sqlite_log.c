@@ -102,7 +102,7 @@ static bool start(tl__sqlite *store)
 
 	if (log->started)
 		return true;
-	if (!log->conn && tl__sq_conn_open(&log->conn, store, TL__SQ_WATCH_CACHE_KIB) != TL_OK)
+	if (!log->conn && tl__sq_conn_open(&log->conn, store, TL__SQ_LOG_CACHE_KIB) != TL_OK)
 		return false;
 	log->started = tl__thread_start(&log->thread, "tl-log", run, store) == 0;
 	return log->started;

@@ -79,7 +79,6 @@
 		      "WHERE scope = ?1 AND path >= ?2 ORDER BY path, kind")                       \
 	X(STATE_DROP, "DELETE FROM state WHERE scope = ?1 AND path = ?2 AND kind = ?3 AND "        \
 		      "(height < ?4 OR (height = ?4 AND id <= ?5))")                               \
-	X(STATE_CLEAR, "DELETE FROM state WHERE scope = ?1")                                       \
 	/* set aside */                                                                            \
 	X(ASIDE_BY_ID, "SELECT " TL__SQ_ASIDE " FROM aside a WHERE a.id = ?2 AND a.db = ?3")       \
 	X(ASIDES_OF,                                                                               \

@@ -103,22 +103,9 @@ static void undo_batch(tl__sqlite *store, int code)
 		break_turn(store, code);
 }
 
-static int clear_scope(tl__sqlite *store, const tl_id *db, tl_str name)
+int tl__sq_apply(tl__store *base, tl__batch *batch)
 {
-	tl__sq_query q;
-	int64_t scope;
-	int rc = tl__sq_scope_of(store->writer, db, name, &scope);
-
-	if (rc != TL_OK || !scope)
-		return rc;
-	tl__sq_start(&q, store->writer, TL__SQL_STATE_CLEAR);
-	tl__sq_int(&q, scope);
-	return tl__sq_run(&q);
-}
-
-/* One write of the turn: the batch, or when it is NULL the removal of a store's state. */
-static int apply(tl__sqlite *store, tl__batch *batch, const tl_id *db, tl_str name)
-{
+	tl__sqlite *store = (tl__sqlite *)base;
 	bool first = store->applied == 0;
 	int rc;
 
@@ -126,7 +113,7 @@ static int apply(tl__sqlite *store, tl__batch *batch, const tl_id *db, tl_str na
 		return raise_broken(store);
 	rc = first ? TL_OK : run(store, TL__SQL_MARK);
 	if (rc == TL_OK)
-		rc = batch ? tl__sq_write_batch(store, batch) : clear_scope(store, db, name);
+		rc = tl__sq_write_batch(store, batch);
 	if (rc == TL_OK && !first)
 		rc = run(store, TL__SQL_MARK_KEEP);
 	if (rc == TL_OK)
@@ -134,16 +121,6 @@ static int apply(tl__sqlite *store, tl__batch *batch, const tl_id *db, tl_str na
 	else
 		undo_batch(store, rc);
 	return rc;
-}
-
-int tl__sq_apply(tl__store *base, tl__batch *batch)
-{
-	return apply((tl__sqlite *)base, batch, NULL, (tl_str){NULL, 0});
-}
-
-int tl__sq_clear_state(tl__store *base, const tl_id *db, tl_str name)
-{
-	return apply((tl__sqlite *)base, NULL, db, name);
 }
 
 int tl__sq_commit(tl__store *base)
