@@ -125,6 +125,23 @@ static void a_command_outlives_a_pause(void)
 	free_remote(&theirs);
 }
 
+static void another_direction_counts_from_the_next_page_on(void)
+{
+	tl_pair_options options = TL_PAIR_OPTIONS_INIT;
+	uint64_t op;
+
+	relate(0);
+	op = pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	options.direction = TL_DIRECTION_PUSH;
+	configure(&options);
+	give(0, true);
+	CHECK(r.send_count == 0 && pair_of(&bob, &root)->received == 1);
+	CHECK_DONE(op, TL_OK);
+	rig_pass(600000);
+	CHECK(r.send_count == 0 && r.events[TL_EVENT_SYNC_FAILED] == 0);
+	free_remote(&theirs);
+}
+
 /* 0.2.0 peers are asked behind what they were sent; not where nothing is sent to them any more. */
 static void a_flush_waits_for_no_confirmation_of_what_is_only_pulled(void)
 {
@@ -211,6 +228,7 @@ int main(void)
 	RUN_RIG(so_is_what_a_peer_waits_for);
 	RUN_RIG(another_rate_lets_go_at_once);
 	RUN_RIG(a_command_outlives_a_pause);
+	RUN_RIG(another_direction_counts_from_the_next_page_on);
 	RUN_RIG(a_flush_waits_for_no_confirmation_of_what_is_only_pulled);
 	RUN_RIG(a_stranger_is_free_when_the_policy_goes);
 	RUN_RIG(what_is_kept_of_a_decision_is_short);

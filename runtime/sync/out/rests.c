@@ -9,9 +9,15 @@ static bool is_paused(const tl__session *session)
 	return session->pair->options->paused && !session->ordered;
 }
 
+/* Its direction is another meanwhile: the next one goes there. */
+static bool is_turned(const tl__session *session)
+{
+	return !(session->pair->does & (session->pulling ? TL__PULLS : TL__PUSHES));
+}
+
 bool tl__session_is_to_rest(const tl__sync *sync, const tl__session *session)
 {
-	return is_paused(session) ||
+	return is_paused(session) || is_turned(session) ||
 	       tl__rate_free_at(sync, &session->peer->key, session->pair) > sync->now;
 }
 
@@ -19,15 +25,16 @@ bool tl__session_rests(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
 	uint64_t free_at = tl__rate_free_at(sync, &session->peer->key, pair);
-	bool paused = is_paused(session);
+	const char *why = is_paused(session)   ? "it is paused"
+			  : is_turned(session) ? "its direction was changed"
+					       : "its rate is used up for now";
 
 	if (!tl__session_is_to_rest(sync, session))
 		return false;
 	if (pair->wait_until < free_at)
 		pair->wait_until = free_at;
 	session->put_off = session->rests = true;
-	tl__session_fail(
-		sync, session, TL_E_BUSY, paused ? "it is paused" : "its rate is used up for now");
+	tl__session_fail(sync, session, TL_E_BUSY, why);
 	return true;
 }
 
