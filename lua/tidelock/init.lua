@@ -3,6 +3,7 @@ local core = require 'tidelock.core'
 local crypto = require 'tidelock.crypto'
 local doc = require 'tidelock.doc'
 local loop = require 'tidelock.loop'
+local misuse = require 'tidelock.misuse'
 local node = require 'tidelock.node'
 local node_methods = core.methods 'tidelock.node'
 local stores = require 'tidelock.stores'
@@ -43,6 +44,9 @@ local tl = {
 	},
 	--- Options of sync:enable_iroh_transport_with_config, which looks at them.
 	iroh_transport = function(options)
+		if options ~= nil and type(options) ~= 'table' then
+			misuse.argument(1, ('table expected, got %s'):format(type(options)))
+		end
 		local config = {}
 		for name, value in pairs(options or {}) do
 			config[name] = value
