@@ -183,11 +183,50 @@ function Sync:enable_iroh_transport(options) end
 ---@param config tidelock.IrohOptions  as tl.iroh_transport gives it
 ---@return true?, tidelock.Error?
 function Sync:enable_iroh_transport_with_config(config) end
----Rule files, policy files and `why`: not in this version.
+---A script that decides for a node. It stays when the handle is collected.
+---@class tidelock.Script
+local Script = {}
+---Loads its files again; the same bytes change nothing. On a failure what was loaded before stays. Blocks.
+---@return true?, tidelock.Error?  bad_script, io, closed
+function Script:reload() end
+---Takes it away: without a policy the usual rights decide. Blocks.
+---@return true?, tidelock.Error?  closed
+function Script:unload() end
+---@class tidelock.ScriptStatus
+---@field kind 'policy'
+---@field file string
+---@field name string  of the file
+---@field state 'running'|'shadow'|'stale'|'unloaded'  stale: the file does not load, what was there decides
+---@field hash? string  of all its files
+---@field loaded integer  Unix time in ms
+---@field calls integer
+---@field failures integer
+---@field units_p50 integer  of which half of all calls took no more
+---@field units_p99 integer
+---@field problem? string  why it is stale, with file and line
+---@field differed? integer  of a shadow: how often it answered something else
+---@field first? string
+---@field last? string
+---@return tidelock.ScriptStatus?, tidelock.Error?
+function Script:status() end
+---@class tidelock.ScriptFailure
+---@field where string  'policy.lua:7'
+---@field kind string  'error', 'units', 'cpu', 'memory', 'string', 'table'
+---@field text string
+---@field input string  what was asked
+---@field time integer  Unix time in ms
+---@field count integer  how often this version failed there
+---The last ones, newest first, at most 20.
+---@return tidelock.ScriptFailure[]?, tidelock.Error?
+function Script:failures() end
+---A policy of this file decides from now on who may do what with the node (one a node); whenever the file, or
+---one that it asked for, changes, it is loaded anew. A shadow is asked beside it and decides nothing. Blocks
+---while it is loaded.
 ---@param file string
----@param options? table
----@return nil, tidelock.Error  unsupported
+---@param options? { shadow: boolean }
+---@return tidelock.Script?, tidelock.Error?  bad_script (with file and line), io, already_exists
 function Sync:load_policy(file, options) end
+---Rule files and `why`: not in this version.
 ---@param file string
 ---@return nil, tidelock.Error  unsupported
 function Sync:load_rules(file) end

@@ -206,10 +206,26 @@ function Sync:state()
 	return setmetatable({ node = node_of(self) }, State)
 end
 
+-- --- scripts that decide -----------------------------------------------------------------------
+
+local script = core.methods 'tidelock.script_handle'
+for _, name in ipairs { 'status', 'failures' } do
+	local method = script[name]
+	script[name] = function(self)
+		return decoded(method(self))
+	end
+end
+
+--- A policy of this file decides from now on: load_policy(file [, { shadow = true }]). It is loaded anew
+--- whenever the file changes.
+function Sync:load_policy(file, options)
+	local shadow = misuse.option(3, options, 'shadow')
+	return whole(node_of(self):load_script('policy', file, shadow))
+end
+
 -- --- not in this version -----------------------------------------------------------------------
 
 for name, instead in pairs {
-	load_policy = 'set accept_databases_from and the statuses of peers',
 	load_rules = 'add relations with add_tree_sync',
 	why = 'read sync:status()',
 } do

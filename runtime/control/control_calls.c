@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "control/control_request.h"
 #include "engine/node/status.h"
+#include "engine/node/visit.h"
 #include "model/entry_impl.h"
 
 #define EXPORT_DEFAULT_BYTES (1024u * 1024)
@@ -279,6 +280,29 @@ static int call_backup(tl_node *node, const tl__control_request *r, tl__buf *out
 
 /* --- dispatch --------------------------------------------------------------------------------- */
 
+TL__PUBLIC_OF_NODE(tl_control_set_calls, node,
+	(tl_node *node, const tl_control_calls *calls), (node, calls))
+{
+	if (calls && (calls->size < sizeof *calls || !calls->word || !calls->answer))
+		return tl__fail(TL_E_BAD_ARGUMENT,
+			"tl_control_set_calls needs calls with size, word and answer");
+	atomic_store(&node->host_calls, calls);
+	return TL_OK;
+}
+
+static void put_result(void *out, tl_str json)
+{
+	tl__buf_append(out, json.ptr, json.len);
+}
+
+static bool is_hosts(const tl_control_calls *calls, tl_str call)
+{
+	size_t len = calls ? strlen(calls->word) : 0;
+
+	return calls && call.len > len && call.ptr[len] == ' ' &&
+	       memcmp(call.ptr, calls->word, len) == 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(tl_node *node, const tl__control_request *r, tl__buf *out);
@@ -303,11 +327,15 @@ static const struct {
 	{"backup", call_backup},
 };
 
-static int dispatch(tl_node *node, const tl__control_request *r, tl__buf *out)
+static int dispatch(tl_node *node, const tl__control_request *r, tl_str line, tl__buf *out)
 {
+	const tl_control_calls *hosts = atomic_load(&node->host_calls);
+
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 		if (tl__str_eq(r->call, tl__str_z(calls[i].name)))
 			return calls[i].run(node, r, out);
+	if (is_hosts(hosts, r->call))
+		return hosts->answer(node, line, put_result, out);
 	return tl__fail(TL_E_UNSUPPORTED, "there is no control call \"%.*s\" in version %s",
 		TL__STR_ARG(r->call), tl_version());
 }
@@ -321,7 +349,7 @@ void tl__control_answer(tl_node *node, tl_str line, tl__control_job *job, tl__bu
 	if (rc == TL_OK && r.progress)
 		job->taken(job->ud);
 	if (rc == TL_OK)
-		rc = dispatch(node, &r, out);
+		rc = dispatch(node, &r, line, out);
 	/* Nobody waits for it, or this is why. */
 	if (rc == TL_E_CANCELLED && atomic_load(&job->cancelled))
 		rc = tl__fail(TL_E_CLOSED,

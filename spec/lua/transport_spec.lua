@@ -403,7 +403,6 @@ describe('names of later versions', function()
 		local sync = node:sync()
 		for name, results in pairs {
 			load_hook = { node:load_hook 'hook.lua' },
-			policy = { sync:load_policy 'policy.lua' },
 			rules = { sync:load_rules 'rules.lua' },
 			why = { sync:why(node:device_key(), db:root_id()) },
 			watch = { assert(db:get_store('data', tl.DocStore)):watch('a', print) },

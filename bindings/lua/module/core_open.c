@@ -1,6 +1,7 @@
 /* tidelock.core: what the Lua half (lua/tidelock/) builds the public modules on. */
 #include "module/core.h"
 #include "module/hook.h"
+#include "host/handle.h"
 
 /* methods(type) -> the method table of a handle type, so that the Lua half can add to it. */
 static int core_methods(lua_State *L)
@@ -90,6 +91,7 @@ int luaopen_tidelock_core(lua_State *L)
 	tlua_open_node(L);
 	tlua_open_sync(L);
 	tlua_open_sync_peers(L);
+	tlua_open_script(L);
 	tlua_push_error_type(L);
 	lua_pop(L, 1);
 	luaL_newlib(L, functions);

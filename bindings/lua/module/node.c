@@ -3,6 +3,18 @@
 #include "module/core.h"
 #include "module/hook.h"
 #include "module/options.h"
+#include "host/handle.h"
+#include "host/scripts.h"
+
+/* Scripts of the node have lines to tell until their thread has ended. */
+static void close_node(tl_node *node, uint64_t flush_ms)
+{
+	(void)tl_node_retain(node);
+	tl_node_close_within(node, flush_ms < UINT32_MAX ? (uint32_t)flush_ms : UINT32_MAX);
+	if (node)
+		tlua_scripts_join(node);
+	tl_node_free(node);
+}
 
 /* Closes the node, except one that a host has pushed: that one is given back. */
 static int let_go(lua_State *L, uint64_t flush_ms)
@@ -14,7 +26,7 @@ static int let_go(lua_State *L, uint64_t flush_ms)
 	if (lua_getiuservalue(L, 1, 1) == LUA_TBOOLEAN)
 		tl_node_free(node);
 	else
-		tl_node_close_within(node, flush_ms < UINT32_MAX ? (uint32_t)flush_ms : UINT32_MAX);
+		close_node(node, flush_ms);
 	return 0;
 }
 
@@ -28,15 +40,26 @@ static int core_open(lua_State *L)
 {
 	tl_node_config config;
 	tl_sync_options sync;
+	const char *policy = NULL;
 	tl_node *node = NULL;
 	void **handle;
-	int rc;
+	int rc, count;
 
-	if (!tlua_node_config(L, 1, &config, &sync))
+	if (!tlua_node_config(L, 1, &config, &sync) || !tlua_option_text(L, 1, "policy", &policy))
 		return tlua_fail(L);
 	handle = tlua_new_handle(L, TLUA_NODE);
-	rc = tl_node_open(&node, &config);
-	return tlua_opened(L, handle, rc, node);
+	if (policy)
+		rc = tlua_open_with_policy(L, &config, policy, &node);
+	else
+		rc = tl_node_open(&node, &config);
+	if (rc == TL_OK)
+		rc = tlua_answer_about_scripts(node);
+	count = tlua_opened(L, handle, rc, node);
+	if (rc != TL_OK && node) {
+		*handle = NULL;
+		close_node(node, 0);
+	}
+	return count;
 }
 
 /* close([flush]) waits for the flush; closing twice is fine. */
@@ -388,7 +411,8 @@ static const luaL_Reg methods[] = {{"close", node_close}, {"device_key", node_de
 	{"list_private_keys", node_list_private_keys}, {"new_database", node_new_database},
 	{"load_database", node_load_database}, {"find_database", node_find_database},
 	{"all_databases", node_all_databases}, {"import", node_import}, {"backup", node_backup},
-	{"verify", tlua_node_verify}, {"store", tlua_node_store}, {"add_hook", node_add_hook},
+	{"verify", tlua_node_verify}, {"store", tlua_node_store},
+	{"load_script", tlua_node_load_script}, {"add_hook", node_add_hook},
 	{"remove_hook", node_remove_hook}, {"next_event", node_next_event}, {"fd", node_fd},
 	{"dispatch", node_dispatch}, {NULL, NULL}};
 

@@ -218,6 +218,13 @@ local function add_script_commands(p)
 	try:flag('--encrypted', 'The channel is encrypted.')
 	try:flag('--v0', 'By a peer of 0.2.0.')
 	try:flag('--json', 'Answer in JSON; errors too.')
+	local script = add(p, 'script', '<command> ...', 'Scripts that decide in a node that runs.')
+	script:require_command(true):command_target 'script_command'
+	add_data(script, 'list', '', 'Which there are, and how they are.')
+	for name, summary in pairs { log = 'The last failures of a script.',
+		reload = 'Load it again; on a failure what is there stays.' } do
+		add_data(script, name, '[<name>]', summary):argument('name', 'Of its file; the first without it.'):args '?'
+	end
 end
 
 --- The parser, and of each command its own by name. `wanted(command)` is called where its help is asked

@@ -1,9 +1,12 @@
--- Commands about scripts that decide: in cells of their own, without a node.
+-- Commands about scripts that decide: in cells of their own, and in a node that runs.
 local core = require 'tidelock.script_core'
 local crypto = require 'tidelock.crypto'
 local json = require 'tidelock.json'
+local owner = require 'tidelock.cli.owner'
 local schema = require 'tidelock.script.schema'
 local shown = require 'tidelock.cli.show'
+
+local with_owner = owner.with_owner
 
 local commands = {}
 
@@ -81,6 +84,59 @@ function commands.try(options)
 		shown.say('%s, %d units', verdict.where, verdict.units)
 	end)
 	return verdict.failed and 1 or 0
+end
+
+-- --- script -------------------------------------------------------------------------------------
+
+local function say_status(script)
+	shown.say('%s  %s, %s', script.name, script.kind, script.state)
+	shown.say('  file     %s', script.file)
+	shown.say('  loaded   %s, %s', os.date('!%Y-%m-%dT%H:%M:%SZ', script.loaded // 1000), script.hash)
+	shown.say('  calls    %d, %d failed; half took at most %d units, 99 of 100 at most %d', script.calls,
+		script.failures, script.units_p50, script.units_p99)
+	if script.differed then
+		shown.say('  differed %d times%s', script.differed, script.last and ', last: ' .. script.last or '')
+	end
+	if script.problem then
+		shown.say('  problem  %s', script.problem)
+	end
+end
+
+function commands.script_list(options)
+	with_owner(options, function(ask)
+		local scripts, text = ask 'script list'
+		shown.show(options, text, function()
+			for _, script in ipairs(scripts) do
+				say_status(script)
+			end
+			if #scripts == 0 then
+				shown.say 'no scripts'
+			end
+		end)
+	end)
+end
+
+function commands.script_log(options)
+	with_owner(options, function(ask)
+		local failures, text = ask('script log', { name = options.name })
+		shown.show(options, text, function()
+			for _, failure in ipairs(failures) do
+				shown.say('%s  %s: %s', os.date('!%Y-%m-%dT%H:%M:%SZ', failure.time // 1000), failure.where,
+					failure.text)
+				shown.say('  %s, %d times; asked: %s', failure.kind, failure.count, failure.input)
+			end
+			if #failures == 0 then
+				shown.say 'no failures'
+			end
+		end)
+	end)
+end
+
+function commands.script_reload(options)
+	with_owner(options, function(ask)
+		local script, text = ask('script reload', { name = options.name })
+		shown.show(options, text, function() say_status(script) end)
+	end)
 end
 
 return commands

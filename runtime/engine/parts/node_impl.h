@@ -50,6 +50,7 @@ struct tl_node {
 	tl__control
 		*control; /* of who stands above: NULL, or `control_end` ends it at the closing */
 	void (*control_end)(tl__control *control);
+	_Atomic(const struct tl_control_calls *) host_calls; /* NULL: there are none */
 };
 
 /* tl_node_open without the control socket. */

@@ -53,6 +53,22 @@ TL_API int tl_control_call_with(const char *path, const char *request,
 /* The same with the default options. */
 TL_API int tl_control_call(const char *path, const char *request, char **result) TL_MUST_USE;
 
+/* Calls that a host answers beside those of the node: all whose name begins with `word` and a
+ * space. Since 0.3. */
+typedef struct tl_control_calls {
+	size_t size;
+	const char *word;
+	/* On a thread of its own for each call, several at the same time. `request` is the whole
+	 * line, a JSON object; puts the JSON text of its result, once, with `put`. A code fails the
+	 * call with the thread's last error. */
+	int (*answer)(
+		tl_node *node, tl_str request, void (*put)(void *out, tl_str json), void *out);
+} tl_control_calls;
+
+/* One for a node; another one takes its place. It is not copied, so it lives at least as long as
+ * the node; NULL takes it away for calls to come. */
+TL_API int tl_control_set_calls(tl_node *node, const tl_control_calls *calls) TL_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif

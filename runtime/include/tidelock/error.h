@@ -37,6 +37,7 @@ extern "C" {
 	X(BAD_MESSAGE, -29, "bad_message")                                                         \
 	X(BAD_PATH, -30, "bad_path")                                                               \
 	X(TYPE_MISMATCH, -31, "type_mismatch")                                                     \
+	X(BAD_SCRIPT, -32, "bad_script")                                                           \
 	X(NOT_FOUND, -40, "not_found")                                                             \
 	X(KEY_NOT_FOUND, -41, "key_not_found")                                                     \
 	X(ENTRY_NOT_FOUND, -42, "entry_not_found")                                                 \

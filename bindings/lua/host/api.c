@@ -1,0 +1,178 @@
+/* tidelock/script.h: what other threads ask of a node's scripts. */
+#include "host/runner.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- jobs for the thread ---------------------------------------------------------------------- */
+
+static void wait_for_job(tlua_scripts *s, tlua_job *j)
+{
+	tlua_job **at = &s->jobs;
+
+	while (*at)
+		at = &(*at)->next;
+	*at = j;
+	tlua_scripts_wake(s);
+	while (!j->done)
+		pthread_cond_wait(&s->turned, &s->lock);
+}
+
+static int told(const tlua_job *j)
+{
+	return j->rc == TL_OK ? TL_OK : tl_error_set(j->rc, j->message);
+}
+
+/* Whether there is such a script already. */
+static bool has_such(const tlua_scripts *s, const tl_script *script)
+{
+	const tl_script *other = s->list;
+
+	while (other && other->shadow != script->shadow)
+		other = other->next;
+	return other != NULL;
+}
+
+/* Under the lock of the registry. When it went well the node's scripts are locked. */
+static int join_list(tl_node *node, tl_script *script, bool *fresh)
+{
+	tlua_scripts *s = tlua_scripts_of(node);
+
+	*fresh = !s;
+	s = s ? s : tlua_scripts_make(node);
+	if (!s)
+		return tl_error_set(TL_E_IO, "the system has no descriptor for the script thread");
+	tlua_scripts_lock(s);
+	if (has_such(s, script)) {
+		tlua_scripts_unlock(s);
+		return tl_error_set(TL_E_ALREADY_EXISTS,
+			script->shadow ? "this node has a shadow already: unload that one first"
+				       : "this node has a policy already: reload or unload that "
+					 "one");
+	}
+	atomic_fetch_add(&s->owners, 1);
+	script->scripts = s;
+	tlua_script_retain(script);
+	script->next = s->list;
+	s->list = script;
+	return TL_OK;
+}
+
+static int load(tl_node *node, tl_script *script, tlua_seat *seat)
+{
+	tlua_job j = {.kind = TLUA_JOB_LOAD, .script = script, .seat = seat};
+	tlua_scripts *s;
+	bool fresh;
+	int rc = tl_node_device_key(node, script->source.me_key);
+
+	if (rc != TL_OK)
+		return rc;
+	tlua_registry_lock();
+	rc = join_list(node, script, &fresh);
+	s = script->scripts;
+	if (rc == TL_OK && fresh && tlua_scripts_start(s) != 0) {
+		tlua_scripts_take_out(s);
+		s->list = NULL;
+		tlua_scripts_unlock(s);
+		tlua_script_release(script); /* the list's */
+		tlua_scripts_release(s);     /* the thread's */
+		rc = tl_error_set(TL_E_IO, "the system has no thread for scripts");
+	}
+	tlua_registry_unlock();
+	if (rc != TL_OK)
+		return rc;
+	wait_for_job(s, &j);
+	tlua_scripts_unlock(s);
+	return told(&j);
+}
+
+static int ask(tl_script *script, tlua_job_kind kind)
+{
+	tlua_job j = {.kind = kind, .script = script};
+	tlua_scripts *s = script->scripts;
+
+	if (s->process != getpid())
+		return tl_error_set(
+			TL_E_BAD_STATE, "this script belongs to the process that loaded it");
+	tlua_scripts_lock(s);
+	if (s->alive && script->state != TLUA_SCRIPT_UNLOADED) {
+		wait_for_job(s, &j);
+	} else {
+		j.rc = TL_E_CLOSED;
+		snprintf(j.message, sizeof j.message, "this script is no longer loaded");
+	}
+	tlua_scripts_unlock(s);
+	return told(&j);
+}
+
+/* --- public ----------------------------------------------------------------------------------- */
+
+static int needs(const char *call, const char *what)
+{
+	char text[96];
+
+	snprintf(text, sizeof text, "%s was called without %s", call, what);
+	return tl_error_set(TL_E_BAD_ARGUMENT, text);
+}
+
+static int check_load(tl_node *node, tl_script_kind kind, const char *path,
+	const tl_script_options *options, tl_script **out)
+{
+	if (!node || !path || !out)
+		return needs("tl_script_load", !node ? "node" : !path ? "path" : "out");
+	*out = NULL;
+	if (kind != TL_SCRIPT_POLICY)
+		return tl_error_set(
+			TL_E_UNSUPPORTED, "there are no scripts of this kind in this version");
+	if (options && options->size != sizeof *options)
+		return tl_error_set(
+			TL_E_BAD_ARGUMENT, "tl_script_options begins with TL_SCRIPT_OPTIONS_INIT");
+	return TL_OK;
+}
+
+int tlua_script_load_into(tl_node *node, tlua_seat *seat, const char *path,
+	const tl_script_options *options, tl_script **out)
+{
+	const tl_script_options none = TL_SCRIPT_OPTIONS_INIT;
+	tl_script *script = tlua_script_new(path, options ? options : &none);
+	int rc;
+
+	if (!script)
+		return tl_error_set(TL_E_NOMEM, "not enough memory for a script");
+	rc = tl_control_set_calls(node, &tlua_script_calls);
+	rc = rc == TL_OK ? load(node, script, seat) : rc;
+	if (rc == TL_OK)
+		*out = script;
+	else
+		tlua_script_release(script);
+	return rc;
+}
+
+int tl_script_load(tl_node *node, tl_script_kind kind, const char *path,
+	const tl_script_options *options, tl_script **out)
+{
+	int rc = check_load(node, kind, path, options, out);
+
+	return rc == TL_OK ? tlua_script_load_into(node, NULL, path, options, out) : rc;
+}
+
+int tl_script_reload(tl_script *script)
+{
+	if (!script)
+		return needs("tl_script_reload", "script");
+	return ask(script, TLUA_JOB_RELOAD);
+}
+
+int tl_script_unload(tl_script *script)
+{
+	if (!script)
+		return needs("tl_script_unload", "script");
+	return ask(script, TLUA_JOB_UNLOAD);
+}
+
+void tl_script_free(tl_script *script)
+{
+	if (script)
+		tlua_script_release(script);
+}

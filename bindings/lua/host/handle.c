@@ -1,0 +1,126 @@
+/* Scripts that decide for a node: node:load_script, and handles of what was loaded. */
+#include "module/core.h"
+#include "module/log.h"
+#include "host/scripts.h"
+#include "host/handle.h"
+
+#include <string.h>
+
+#define TYPE "tidelock.script_handle"
+
+static int drop(lua_State *L)
+{
+	void **handle = luaL_checkudata(L, 1, TYPE);
+
+	tl_script_free(*handle);
+	*handle = NULL;
+	return 0;
+}
+
+/* The lines of a host's node go where that is told, long after this state is closed. */
+static tl_script_options options_of(lua_State *L, int node)
+{
+	tl_script_options options = TL_SCRIPT_OPTIONS_INIT;
+
+	if (node == 0 || lua_getiuservalue(L, node, 1) != LUA_TBOOLEAN) {
+		options.log = tlua_log_sink;
+		options.log_ud = tlua_log_of(L);
+	}
+	return options;
+}
+
+/* load_script('policy', file, shadow) */
+int tlua_node_load_script(lua_State *L)
+{
+	static const char *const kinds[] = {"policy", NULL};
+	tl_node *node = tlua_check_node(L);
+	tl_script_kind kind = (tl_script_kind)tlua_check_choice(L, 2, NULL, kinds);
+	tl_script_options options = options_of(L, 1);
+	tl_script *script = NULL;
+	const char *path;
+	void **handle;
+	int rc;
+
+	if (!tlua_read_text(L, 3, &path))
+		return tlua_fail(L);
+	options.shadow = lua_toboolean(L, 4);
+	handle = tlua_new_handle(L, TYPE);
+	rc = tl_script_load(node, kind, path, &options, &script);
+	return tlua_opened(L, handle, rc, script);
+}
+
+static int script_reload(lua_State *L)
+{
+	return tlua_ok(L, tl_script_reload(tlua_check_handle(L, 1, TYPE)));
+}
+
+static int script_unload(lua_State *L)
+{
+	return tlua_ok(L, tl_script_unload(tlua_check_handle(L, 1, TYPE)));
+}
+
+static int push_shown(lua_State *L, int (*show)(tl_script *script, const char **json))
+{
+	const char *json;
+	int rc = show(tlua_check_handle(L, 1, TYPE), &json);
+
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	lua_pushstring(L, json);
+	return 1;
+}
+
+static int script_status(lua_State *L)
+{
+	return push_shown(L, tl_script_status);
+}
+
+static int script_failures(lua_State *L)
+{
+	return push_shown(L, tl_script_failures);
+}
+
+void tlua_open_script(lua_State *L)
+{
+	static const luaL_Reg methods[] = {{"reload", script_reload}, {"unload", script_unload},
+		{"status", script_status}, {"failures", script_failures}, {NULL, NULL}};
+
+	tlua_new_type(L, TYPE, methods, drop);
+}
+
+int tlua_answer_about_scripts(tl_node *node)
+{
+	return tl_control_set_calls(node, &tlua_script_calls);
+}
+
+/* --- with the node that is opened ------------------------------------------------------------- */
+
+static int load(lua_State *L, tl_node *node, tlua_seat *seat, const char *path, const char *name)
+{
+	const tlua_seated nobody = {.denies = true};
+	tl_script_options options = options_of(L, 0);
+	tl_script *script = NULL;
+	int rc;
+
+	options.name = name;
+	rc = tlua_script_load_into(node, seat, path, &options, &script);
+	if (rc != TL_OK)
+		tlua_seat_fill(seat, &nobody);
+	tl_script_free(script); /* it stays with the node */
+	return rc;
+}
+
+int tlua_open_with_policy(lua_State *L, tl_node_config *config, const char *policy, tl_node **node)
+{
+	tl_policy empty;
+	tlua_seat *seat = tlua_seat_empty(&empty);
+	int rc;
+
+	if (!seat)
+		return tl_error_set(TL_E_NOMEM, "not enough memory for a policy");
+	config->policy = &empty;
+	rc = tl_node_open(node, config);
+	if (rc != TL_OK)
+		empty.drop(seat);
+	return rc == TL_OK ? load(L, *node, seat, policy, config->name) : rc;
+}

@@ -1,0 +1,262 @@
+/* What the script thread does with a script: it loads its files, puts them to work in place of what
+ * was there, and closes that. */
+#include "host/runner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tidelock/sync.h>
+#include <time.h>
+
+/* --- versions --------------------------------------------------------------------------------- */
+
+/* Whoever asked last has let it go; on any thread. */
+static void on_dropped(void *ud, tlua_live *live)
+{
+	tlua_scripts *s = ((tl_script *)ud)->scripts;
+
+	tlua_scripts_lock(s);
+	tlua_live_chain(live, s->closing);
+	s->closing = live;
+	tlua_scripts_unlock(s);
+	tlua_scripts_wake(s);
+}
+
+void tlua_close_dropped(tlua_scripts *s)
+{
+	tlua_live *live, *next;
+	size_t count = 0;
+
+	tlua_scripts_lock(s);
+	live = s->closing;
+	s->closing = NULL;
+	tlua_scripts_unlock(s);
+	for (; live; live = next, count++) {
+		tl_script *script = tlua_live_owner(live);
+
+		next = tlua_live_next(live);
+		tlua_live_close(live);
+		tlua_script_release(script);
+	}
+	tlua_scripts_lock(s);
+	s->lives -= count;
+	tlua_scripts_unlock(s);
+}
+
+/* --- the seat --------------------------------------------------------------------------------- */
+
+static void on_gone(void *ud, tlua_seat *seat)
+{
+	tlua_scripts *s = ud;
+
+	tlua_scripts_lock(s);
+	if (s->current == seat) {
+		s->current = NULL;
+		s->lost = true;
+	}
+	tlua_scripts_unlock(s);
+	tlua_scripts_wake(s);
+	tlua_scripts_release(s);
+}
+
+static tlua_seated seated(tlua_scripts *s)
+{
+	tlua_seated who = {.gone = on_gone, .ud = s};
+
+	tlua_scripts_lock(s);
+	for (const tl_script *script = s->list; script; script = script->next)
+		if (script->shadow)
+			who.shadow = script->live;
+		else
+			who.active = script->live;
+	tlua_scripts_unlock(s);
+	return who;
+}
+
+static tlua_seat *set_current(tlua_scripts *s, tlua_seat *seat)
+{
+	tlua_seat *before;
+
+	tlua_scripts_lock(s);
+	before = s->current;
+	s->current = seat;
+	tlua_scripts_unlock(s);
+	return before;
+}
+
+static void lose(tlua_scripts *s)
+{
+	tlua_scripts_lock(s);
+	s->lost = true;
+	tlua_scripts_unlock(s);
+	tlua_scripts_wake(s);
+}
+
+/* Gives the core what the scripts of the node are now; on an error it keeps what it has. */
+static int put_to_work(tlua_scripts *s)
+{
+	tlua_seated who = seated(s);
+	tlua_seat *seat = NULL, *before;
+	tl_policy policy;
+	int rc;
+
+	if (who.active || who.shadow) {
+		seat = tlua_seat_new(&who, &policy);
+		if (!seat)
+			return tl_error_set(TL_E_NOMEM, "not enough memory for a script");
+		atomic_fetch_add(&s->owners, 1);
+	}
+	before = set_current(s, seat);
+	rc = tl_sync_set_policy(s->node, seat ? &policy : NULL);
+	if (rc == TL_OK)
+		return TL_OK;
+	(void)set_current(s, rc == TL_E_CLOSED ? NULL : before);
+	if (seat)
+		policy.drop(policy.ud);
+	if (rc == TL_E_CLOSED) /* with what it had of us */
+		lose(s);
+	return rc;
+}
+
+static void fill(tlua_scripts *s, tlua_seat *seat)
+{
+	tlua_seated who = seated(s);
+
+	atomic_fetch_add(&s->owners, 1);
+	(void)set_current(s, seat);
+	tlua_seat_fill(seat, &who);
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+static int64_t unix_ms(void)
+{
+	struct timespec now = {0, 0};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void set_state(tl_script *script, tlua_script_state state, const char *problem)
+{
+	tlua_scripts_lock(script->scripts);
+	script->state = state;
+	snprintf(script->problem, sizeof script->problem, "%s", problem);
+	if (state == TLUA_SCRIPT_RUNNING) {
+		script->loaded_ms = unix_ms();
+		for (size_t i = 0; i < 8; i++)
+			snprintf(script->hash + 2 * i, 3, "%02x", script->digest[i]);
+	}
+	tlua_scripts_unlock(script->scripts);
+}
+
+/* It does not load: what was loaded before stays. */
+static int stale(tl_script *script, const tlua_failure *why)
+{
+	char text[TLUA_PROBLEM_MAX];
+
+	snprintf(text, sizeof text, "%.*s: %s", TLUA_WHERE_MAX - 1, why->where, why->text);
+	if (script->live) {
+		set_state(script, TLUA_SCRIPT_STALE, text);
+		tlua_script_log(script, TL_LOG_ERROR, text);
+		tlua_script_log(script, TL_LOG_ERROR, "what was loaded before stays");
+	}
+	return tl_error_set(why->end == TLUA_UNREADABLE ? TL_E_IO : TL_E_BAD_SCRIPT, text);
+}
+
+static int replace(tl_script *script, tlua_policy *policy, tlua_seat *seat)
+{
+	tlua_live *live = tlua_live_new(policy, &script->tally, on_dropped, script),
+		  *before = script->live;
+	tlua_scripts *s = script->scripts;
+	int rc = TL_OK;
+
+	if (!live) {
+		tlua_policy_close(policy);
+		return tl_error_set(TL_E_NOMEM, "not enough memory for a script");
+	}
+	tlua_script_retain(script);
+	tlua_scripts_lock(s);
+	s->lives++;
+	tlua_scripts_unlock(s);
+	script->live = live;
+	if (seat)
+		fill(s, seat);
+	else
+		rc = put_to_work(s);
+	if (rc != TL_OK)
+		script->live = before;
+	tlua_live_release(rc == TL_OK ? before : live);
+	return rc;
+}
+
+int tlua_script_reload_now(tl_script *script, tlua_seat *seat)
+{
+	tlua_version version;
+	bool good = tlua_version_load(&script->source, &version), again = script->live != NULL;
+	int rc = TL_OK;
+
+	tlua_version_drop(&script->files);
+	script->files = version;
+	tlua_watch_files(script->scripts->watch, script);
+	script->due_ms = 0;
+	if (!good)
+		return stale(script, &version.why);
+	if (script->live && memcmp(script->digest, version.digest, sizeof version.digest) == 0) {
+		tlua_policy_close(version.policy);
+		if (script->state == TLUA_SCRIPT_STALE)
+			set_state(script, TLUA_SCRIPT_RUNNING, "");
+		return TL_OK;
+	}
+	rc = replace(script, version.policy, seat);
+	if (rc != TL_OK)
+		return rc;
+	memcpy(script->digest, version.digest, sizeof version.digest);
+	set_state(script, TLUA_SCRIPT_RUNNING, "");
+	if (again)
+		tlua_script_log(script, TL_LOG_INFO, "loaded anew");
+	return TL_OK;
+}
+
+/* --- leaving ---------------------------------------------------------------------------------- */
+
+static bool take_out(tl_script *script)
+{
+	tl_script **at = &script->scripts->list;
+	bool found;
+
+	tlua_scripts_lock(script->scripts);
+	while (*at && *at != script)
+		at = &(*at)->next;
+	found = *at != NULL;
+	if (found)
+		*at = script->next;
+	script->state = TLUA_SCRIPT_UNLOADED;
+	tlua_scripts_unlock(script->scripts);
+	return found;
+}
+
+void tlua_script_forget(tl_script *script)
+{
+	tlua_live *live = script->live;
+
+	if (!take_out(script))
+		return;
+	tlua_watch_forget(script->scripts->watch, script);
+	script->live = NULL;
+	tlua_live_release(live);
+	tlua_script_release(script);
+}
+
+int tlua_script_unload_now(tl_script *script)
+{
+	tlua_live *live = script->live;
+	int rc;
+
+	script->live = NULL;
+	rc = put_to_work(script->scripts);
+	script->live = live;
+	if (rc == TL_OK)
+		tlua_script_forget(script);
+	return rc;
+}

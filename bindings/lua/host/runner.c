@@ -1,0 +1,183 @@
+/* The script thread of a node: jobs that others wait for, files that change, versions to close. */
+#include "host/runner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define QUIET_MS 50 /* without a change, until a file is taken for whole */
+
+static int run_job(tlua_job *j)
+{
+	tl_script *script = j->script;
+	int rc;
+
+	if (j->kind != TLUA_JOB_LOAD && script->state == TLUA_SCRIPT_UNLOADED)
+		return tl_error_set(TL_E_CLOSED, "this script is no longer loaded");
+	if (j->kind == TLUA_JOB_UNLOAD)
+		return tlua_script_unload_now(script);
+	rc = tlua_script_reload_now(script, j->seat);
+	if (rc != TL_OK && j->kind == TLUA_JOB_LOAD)
+		tlua_script_forget(script);
+	return rc;
+}
+
+/* The lock is held, and let go meanwhile. */
+static void run_jobs(tlua_scripts *s)
+{
+	tlua_job *j;
+
+	while ((j = s->jobs)) {
+		s->jobs = j->next;
+		tlua_scripts_unlock(s);
+		j->rc = run_job(j);
+		if (j->rc != TL_OK)
+			snprintf(j->message, sizeof j->message, "%s",
+				tl_error_message(tl_last_error()));
+		tlua_scripts_lock(s);
+		j->done = true;
+		pthread_cond_broadcast(&s->turned);
+	}
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now = {0, 0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void on_changed(void *ud, tl_script *script)
+{
+	(void)ud;
+	script->due_ms = now_ms() + QUIET_MS;
+	(void)tlua_version_changed(&script->files); /* as it is now */
+}
+
+/* The one that is due first; NULL: none is. */
+static tl_script *next_due(tlua_scripts *s)
+{
+	tl_script *first = NULL;
+
+	tlua_scripts_lock(s);
+	for (tl_script *script = s->list; script; script = script->next)
+		if (script->due_ms > 0 && (!first || script->due_ms < first->due_ms))
+			first = script;
+	tlua_scripts_unlock(s);
+	return first;
+}
+
+/* Loads what is due, when it stays as it is. */
+static void look_at_files(tlua_scripts *s)
+{
+	tl_script *script;
+
+	while ((script = next_due(s)) && script->due_ms <= now_ms())
+		if (tlua_version_changed(&script->files))
+			script->due_ms = now_ms() + QUIET_MS;
+		else
+			(void)tlua_script_reload_now(
+				script, NULL); /* its log tells what is wrong */
+}
+
+static int wait_ms(tlua_scripts *s)
+{
+	const tl_script *first = next_due(s);
+	uint64_t now = now_ms(), least = first ? first->due_ms : UINT64_MAX;
+
+	if (least == UINT64_MAX)
+		return -1;
+	return least > now ? (int)(least - now) : 0;
+}
+
+static void wait_for_something(tlua_scripts *s)
+{
+	struct pollfd fds[] = {{s->wake, POLLIN, 0}, {tlua_watch_fd(s->watch), POLLIN, 0}};
+	uint64_t count;
+
+	if (poll(fds, 2, wait_ms(s)) < 0 && errno != EINTR)
+		return;
+	if (read(s->wake, &count, sizeof count) < 0)
+		count = 0;
+	if (fds[1].revents)
+		tlua_watch_read(s->watch, on_changed, s);
+}
+
+/* Whether nothing is left to do; from then on nobody finds it any more. */
+static bool is_over(tlua_scripts *s)
+{
+	bool over;
+
+	tlua_registry_lock();
+	tlua_scripts_lock(s);
+	over = !s->jobs && !s->list && s->lives == 0;
+	if (over) {
+		tlua_scripts_take_out(s);
+		s->alive = false;
+		pthread_cond_broadcast(&s->turned);
+	}
+	tlua_scripts_unlock(s);
+	tlua_registry_unlock();
+	return over;
+}
+
+static void forget_all(tlua_scripts *s)
+{
+	tl_script *script;
+
+	do {
+		tlua_scripts_lock(s);
+		script = s->list;
+		tlua_scripts_unlock(s);
+		if (script)
+			tlua_script_forget(script);
+	} while (script);
+}
+
+static void *run(void *ud)
+{
+	tlua_scripts *s = ud;
+
+	do {
+		bool lost;
+
+		wait_for_something(s);
+		tlua_scripts_lock(s);
+		run_jobs(s);
+		lost = s->lost;
+		s->lost = false;
+		tlua_scripts_unlock(s);
+		if (lost)
+			forget_all(s);
+		look_at_files(s);
+		tlua_close_dropped(s);
+	} while (!is_over(s));
+	tlua_watch_free(s->watch);
+	s->watch = NULL;
+	tlua_scripts_release(s);
+	return NULL;
+}
+
+int tlua_scripts_start(tlua_scripts *s)
+{
+	pthread_attr_t attributes;
+	sigset_t every, before;
+	pthread_t thread;
+	int rc;
+
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	rc = pthread_create(&thread, &attributes, run, s);
+	if (rc == 0)
+		pthread_setname_np(thread, "tl-script");
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}

@@ -1,0 +1,63 @@
+/* The scripts of a node as its thread and those who ask it share them. */
+#ifndef TL_LUA_RUNNER_H
+#define TL_LUA_RUNNER_H
+
+#include "host/scripts.h"
+
+typedef enum tlua_job_kind { TLUA_JOB_LOAD, TLUA_JOB_RELOAD, TLUA_JOB_UNLOAD } tlua_job_kind;
+
+typedef struct tlua_job {
+	struct tlua_job *next;
+	tlua_job_kind kind;
+	tl_script *script;
+	tlua_seat *seat;
+	int rc;
+	char message[TLUA_PROBLEM_MAX]; /* where it failed */
+	bool done;
+} tlua_job;
+
+struct tlua_scripts {
+	tlua_scripts *next; /* of the process */
+	tl_node *node;
+	pid_t process;
+	atomic_uint owners; /* the thread, each script, each seat */
+	pthread_mutex_t lock;
+	pthread_cond_t turned;
+	int wake;
+	tlua_job *jobs;
+	tl_script *list;
+	tlua_live *closing;
+	size_t lives;       /* that are not closed */
+	tlua_seat *current; /* what the core has of us */
+	bool lost;          /* it was taken away: by another policy, or because the node closes */
+	bool alive;
+	tlua_watch *watch; /* the thread's */
+};
+
+/* --- node_scripts.c --------------------------------------------------------------------------- */
+
+/* Guards the list of all nodes' scripts, and is taken before the lock of any. */
+void tlua_registry_lock(void);
+void tlua_registry_unlock(void);
+/* Under both locks of the registry: those of the node; NULL: it has none. */
+tlua_scripts *tlua_scripts_of(const tl_node *node);
+/* The same, new and without a thread. */
+tlua_scripts *tlua_scripts_make(tl_node *node);
+void tlua_scripts_take_out(tlua_scripts *scripts);
+void tlua_scripts_wake(const tlua_scripts *scripts);
+
+/* --- loading.c: the thread's ------------------------------------------------------------------ */
+
+/* Loads the files and puts them to work in place of what is there. `seat`: as for
+ * tlua_script_load_into. */
+int tlua_script_reload_now(tl_script *script, tlua_seat *seat);
+int tlua_script_unload_now(tl_script *script);
+/* Out of the list, of the watch and of what it was loaded as. */
+void tlua_script_forget(tl_script *script);
+void tlua_close_dropped(tlua_scripts *scripts);
+
+/* --- runner.c --------------------------------------------------------------------------------- */
+
+int tlua_scripts_start(tlua_scripts *scripts); /* an errno */
+
+#endif

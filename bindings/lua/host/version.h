@@ -1,0 +1,43 @@
+/* One version of a script: its files as they were when it was loaded, and what was made of them. */
+#ifndef TL_LUA_VERSION_H
+#define TL_LUA_VERSION_H
+
+#include <limits.h>
+#include <sys/stat.h>
+#include <tidelock/crypto.h>
+#include "host/policy.h"
+
+/* Lives longer than what is loaded of it. */
+typedef struct tlua_source {
+	const char *path; /* absolute, or as the process finds it */
+	const char *name; /* of the file, as errors show it */
+	const char *me_name;
+	char me_key[TL_KEY_TEXT_LEN + 1];
+	void (*say)(void *ud, tl_log_level level, const char *where, tl_str text);
+	void *ud;
+	struct loading *loading; /* while a version is loaded */
+} tlua_source;
+
+/* A file that was asked for, whether it was there or not. */
+typedef struct tlua_read {
+	char path[PATH_MAX];
+	off_t size; /* -1: it was not there */
+	struct timespec changed;
+} tlua_read;
+
+typedef struct tlua_version {
+	tlua_policy *policy; /* whoever has the version closes it */
+	tlua_read *files;    /* its own first */
+	size_t count;
+	uint8_t digest[32]; /* of their names and texts */
+	tlua_failure why;   /* where there is no policy */
+} tlua_version;
+
+/* Reads, compiles and runs the files; false: `why` tells. Drop the version in any case. */
+bool tlua_version_load(tlua_source *source, tlua_version *out);
+/* The files and what was noted of them; not the policy. */
+void tlua_version_drop(tlua_version *version);
+/* Whether a file is not as it was noted; notes it. */
+bool tlua_version_changed(tlua_version *version);
+
+#endif

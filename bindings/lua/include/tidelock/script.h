@@ -1,0 +1,74 @@
+/* Scripts that decide for a node: loaded, watched and reloaded by one thread of its own.
+ *
+ * A script is a Lua file that runs in a cell: it can neither harm nor hold up the node (what it may
+ * use and call is told in the page "Scripts"). The library's own script thread reads, compiles and
+ * watches it; whenever the file, or one that it asked for, changes, it is loaded anew and takes the
+ * old one's place between two decisions. One that does not load changes nothing: the old one stays
+ * and the log says file and line. `tidelock script` shows the scripts of a node that runs.
+ *
+ * Any thread may call these functions, except from a policy or a hook. They block while the file is
+ * read and compiled: some milliseconds, at most about a second. Hosts link the module
+ * (pkg-config tidelock-lua); they need no Lua state of their own. */
+#ifndef TIDELOCK_SCRIPT_H
+#define TIDELOCK_SCRIPT_H
+
+#include <tidelock/node.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tl_script tl_script;
+
+typedef enum tl_script_kind {
+	TL_SCRIPT_POLICY = 0 /* who may do what with the node: tl_policy in Lua; one a node */
+} tl_script_kind;
+
+typedef struct tl_script_options {
+	size_t size;
+	/* Beside the policy that is there, or none: it is asked all the same and decides nothing,
+	 * and the status tells where it would have differed. One a node. */
+	bool shadow;
+	const char *name; /* `me.name` in the script: of this node. NULL: there is none */
+	/* Lines of the script and about it; called on the script thread and the engine's, and until
+	 * the node is closed or the script unloaded. NULL: stderr. */
+	tl_log_sink log;
+	void *log_ud;
+} tl_script_options;
+
+#define TL_SCRIPT_OPTIONS_INIT                                                                     \
+	{                                                                                          \
+		sizeof(tl_script_options), false, NULL, NULL, NULL                                 \
+	}
+
+/* Loads a script of the file `path` and puts it to work. *out is the caller's (tl_script_free),
+ * NULL on failure; the script stays at work without it, until it is unloaded or the node is closed.
+ * `options` may be NULL. TL_E_BAD_SCRIPT: what the file says is none, the message begins with file
+ * and line; TL_E_IO: it cannot be read; TL_E_ALREADY_EXISTS: the node has such a script. */
+TL_API int tl_script_load(tl_node *node, tl_script_kind kind, const char *path,
+	const tl_script_options *options, tl_script **out) TL_MUST_USE;
+/* Loads the file again. Files with the same bytes change nothing; on a failure the old one stays
+ * (TL_E_BAD_SCRIPT, TL_E_IO). TL_E_CLOSED: it was unloaded, or its node is closed. */
+TL_API int tl_script_reload(tl_script *script) TL_MUST_USE;
+/* Takes it away; without a policy the usual rights decide. TL_E_CLOSED when it is no longer there.
+ */
+TL_API int tl_script_unload(tl_script *script) TL_MUST_USE;
+/* How it is, as a JSON object, which lives until the next such call with this handle: {"kind",
+ * "file","name","state","hash","loaded","calls","failures","units_p50","units_p99","problem"}:
+ * state is "running", "shadow", "stale" (the file does not load: "problem" says why, and what was
+ * loaded before decides) or "unloaded"; "hash" the first 16 digits of a SHA-256 over all its files;
+ * "loaded" Unix time in ms; "units" of which half of all calls, and 99 of 100, took no more, to the
+ * next power of two; "problem" null where there is none. Of a shadow also "differed", how often,
+ * with "first" and "last", sentences or null. */
+TL_API int tl_script_status(tl_script *script, const char **json) TL_MUST_USE;
+/* Its last failures, newest first, at most 20, and as long: a JSON array of {"where","kind","text",
+ * "input","time","count"}: "kind" as "error", "units", "cpu", "memory"; "count" how often this
+ * version has failed there. */
+TL_API int tl_script_failures(tl_script *script, const char **json) TL_MUST_USE;
+/* Releases the handle; the script stays. NULL is fine. */
+TL_API void tl_script_free(tl_script *script);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
