@@ -63,31 +63,79 @@ size_t tl__citations_unique(tl__citation *at, size_t count)
 	return kept;
 }
 
-static bool is_cited_in(const tl_id *db, const tl__citation *own, size_t count)
+tl_id tl__id_turned(const tl_id *id)
 {
-	size_t i = 0;
+	tl_id turned;
 
-	while (i < count && !tl__id_equal(&own[i].db, db))
-		i++;
-	return i < count;
+	for (size_t i = 0; i < sizeof turned.b; i++)
+		turned.b[i] = (uint8_t)~id->b[i];
+	return turned;
 }
 
-size_t tl__citations_hand_on(tl__citation *at, size_t count, const tl__citation *own,
-	size_t own_count, const tl_id *id, size_t most)
+/* Citations begin with their database. */
+static bool is_cited_in(const tl_id *db, const tl__buf *own)
 {
-	size_t kept = 0;
+	return own->len > 0 && bsearch(db, own->ptr, own->len / sizeof(tl__citation),
+				       sizeof(tl__citation), tl__id_compare);
+}
 
-	for (size_t i = 0; i < count; i++)
-		if (!is_cited_in(&at[i].db, own, own_count))
+/* Without those that own ones replace. How many of these stand for others. */
+static size_t keep_others(tl__buf *all, const tl__buf *own)
+{
+	tl__citation *at = (tl__citation *)(void *)all->ptr;
+	size_t count = all->len / sizeof *at, kept = 0, standing = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		tl_id turned = tl__id_turned(&at[i].db);
+
+		if (!is_cited_in(&at[i].db, own) && !is_cited_in(&turned, own))
 			at[kept++] = at[i];
-	kept = tl__citations_unique(at, kept);
-	if (kept > most) {
-		at[0] = (tl__citation){.tip = *id};
-		kept = 1;
 	}
-	if (own_count > 0)
-		memcpy(at + kept, own, own_count * sizeof *own);
-	return tl__citations_unique(at, kept + own_count);
+	kept = tl__citations_unique(at, kept);
+	for (size_t i = 0; i < kept; i++)
+		standing += tl__id_is_zero(&at[i].db);
+	all->len = kept * sizeof *at;
+	return standing;
+}
+
+/* The first one, which is in order, may stand for others. */
+static void add_own(tl__buf *all, const tl__buf *own)
+{
+	const tl__citation *at = (const tl__citation *)(const void *)own->ptr;
+	tl__citation first = {0};
+	bool stands = false;
+
+	if (all->len > 0) {
+		memcpy(&first, all->ptr, sizeof first);
+		stands = tl__id_is_zero(&first.db);
+	}
+	for (size_t i = 0; i < own->len / sizeof *at; i++) {
+		tl__citation passed = {tl__id_turned(&at[i].db), first.tip};
+
+		if (stands && (i == 0 || !tl__id_equal(&at[i - 1].db, &at[i].db)))
+			tl__buf_append(all, &passed, sizeof passed);
+		tl__buf_append(all, &at[i], sizeof at[i]);
+	}
+}
+
+int tl__citations_hand_on(tl__buf *all, tl__buf *own, const tl_id *id, size_t most)
+{
+	tl__citation one = {.tip = *id};
+	size_t standing;
+
+	if (own->len > 0)
+		own->len = sizeof one * tl__citations_unique((tl__citation *)(void *)own->ptr,
+						own->len / sizeof one);
+	standing = keep_others(all, own);
+	if (all->len > most * sizeof one || (standing > 1 && own->len > 0)) {
+		tl__buf_clear(all);
+		tl__buf_append(all, &one, sizeof one);
+	}
+	add_own(all, own);
+	if (tl__buf_status(all) == TL_OK && all->len > 0)
+		all->len = sizeof one * tl__citations_unique((tl__citation *)(void *)all->ptr,
+						all->len / sizeof one);
+	return tl__buf_status(all);
 }
 
 void tl__ids_sort(tl__ids *ids)

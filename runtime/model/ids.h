@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <tidelock/types.h>
+#include "base/buf.h"
 
 static inline bool tl__id_equal(const tl_id *a, const tl_id *b)
 {
@@ -22,7 +23,9 @@ int tl__id_compare(const void *a, const void *b);
 size_t tl__ids_unique(tl_id *ids, size_t count);
 
 /* That a good entry cites `tip` of the delegated database `db`. With an id of zeros for `db`: all
- * that is handed on by what the entry `tip` names (tree/history/citations.c). */
+ * that is handed on by what the entry `tip` names (tree/history/citations.c). With an id of which
+ * each bit is turned round: for that database nothing of this matters, for the citations of it that
+ * are beside are newer. */
 typedef struct tl__citation {
 	tl_id db, tip;
 } tl__citation;
@@ -38,12 +41,13 @@ static inline bool tl__id_is_zero(const tl_id *id)
 
 /* Puts them in ascending order, each once; how many are left. */
 size_t tl__citations_unique(tl__citation *at, size_t count);
-/* Makes of what the names of the entry `id` hand on what it hands on itself: its own citations
- * instead of others of the same databases. More than `most` others become one that stands for
- * them. Behind `count` there is room for the own ones, and for one more; how many there are then.
- */
-size_t tl__citations_hand_on(tl__citation *at, size_t count, const tl__citation *own,
-	size_t own_count, const tl_id *id, size_t most);
+/* Each bit turned round. */
+tl_id tl__id_turned(const tl_id *id);
+/* Makes of what the names of the entry `id` hand on, in any order, what it hands on itself: its own
+ * citations, which are put in order, instead of others of the same databases. More than `most`
+ * others become one that stands for them, and so do several such where there are own ones. Both
+ * buffers are of tl__citation. */
+int tl__citations_hand_on(tl__buf *all, tl__buf *own, const tl_id *id, size_t most) TL_MUST_USE;
 
 /* A list that grows; zeroed it is empty. */
 typedef struct tl__ids {

@@ -115,25 +115,18 @@ static int add_interned(walk *w, uint64_t interned)
 static int unite(walk *w, const tl_id *id, int64_t *interned)
 {
 	const uint64_t *names = (const uint64_t *)(const void *)w->names.ptr;
-	size_t count, own = w->own.len / sizeof(tl__citation);
-	tl__citation one = {0}, *at;
 	int rc = TL_OK;
 
 	tl__buf_clear(&w->all);
 	for (size_t i = 0; rc == TL_OK && i < w->names.len / sizeof *names; i++)
 		rc = add_interned(w, names[i]);
-	count = w->all.len / sizeof one;
-	tl__buf_append(&w->all, &one, sizeof one); /* room */
-	tl__buf_append(&w->all, w->own.ptr, w->own.len);
 	if (rc == TL_OK)
 		rc = tl__buf_status(&w->all);
-	if (rc != TL_OK)
-		return rc;
-	at = (tl__citation *)(void *)w->all.ptr;
-	count = tl__citations_hand_on(at, count, (const tl__citation *)(const void *)w->own.ptr,
-		own, id, TL__CITATIONS_MAX);
-	return tl__sq_intern(w->conn, &w->store->cited, w->db,
-		(tl_str){w->all.ptr, count * sizeof *at}, interned);
+	if (rc == TL_OK)
+		rc = tl__citations_hand_on(&w->all, &w->own, id, TL__CITATIONS_MAX);
+	return rc == TL_OK ? tl__sq_intern(w->conn, &w->store->cited, w->db, tl__buf_view(&w->all),
+				     interned)
+			   : rc;
 }
 
 static int on_entry(walk *w, tl__sq_query *q)
@@ -151,6 +144,8 @@ static int on_entry(walk *w, tl__sq_query *q)
 		return tl__sq_damaged(w->conn, 'E');
 	if (tl__sq_col_int(q, 2) == TL__VERIFIED)
 		rc = find_own(w, tl__sq_col_blob(q, 5));
+	if (rc == TL_OK)
+		rc = tl__buf_status(&w->own);
 	if (rc == TL_OK && w->any)
 		rc = find_names(w, tl__sq_col_blob(q, 3), tl__sq_col_blob(q, 4));
 	names = w->names.len / sizeof(uint64_t);

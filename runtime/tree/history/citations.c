@@ -66,25 +66,18 @@ int tl__dag_cited_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_cited
 	return code;
 }
 
-int tl__dag_hand_on(tl__dag *dag, const tl_id *id, const tl_id *names, size_t count,
-	const tl__citation *own, size_t own_count, size_t most, tl__dag_cited **out)
+int tl__dag_hand_on(tl__dag *dag, const tl_id *id, const tl_id *names, size_t count, tl__buf *own,
+	size_t most, tl__dag_cited **out)
 {
 	tl__buf all = TL__BUF_INIT;
-	tl__citation one = {.tip = *id};
-	size_t different, handed;
+	size_t different;
 	int code = gather(dag, names, count, &all, out, &different);
 
-	if (code == TL_OK && (own_count > 0 || different != 1)) {
-		handed = all.len / sizeof one;
-		tl__buf_append(&all, &one, sizeof one); /* room */
-		tl__buf_append(&all, own, own_count * sizeof *own);
-		code = tl__buf_status(&all);
+	if (code == TL_OK && (own->len > 0 || different != 1)) {
+		code = tl__citations_hand_on(&all, own, id, most);
 		if (code == TL_OK)
-			handed = tl__citations_hand_on(
-				(tl__citation *)(void *)all.ptr, handed, own, own_count, id, most);
-		if (code == TL_OK)
-			code = tl__dag_cited_from(
-				dag, (const tl__citation *)(const void *)all.ptr, handed, out);
+			code = tl__dag_cited_from(dag, (const tl__citation *)(const void *)all.ptr,
+				all.len / sizeof(tl__citation), out);
 	}
 	tl__buf_free(&all);
 	return code;

@@ -114,8 +114,8 @@ int tl__dag_frontier(
 /* citations.c. What these entries, all of them loaded and there, hand on together. */
 int tl__dag_cited_of(tl__dag *dag, const tl_id *ids, size_t count, tl__dag_cited **out) TL_MUST_USE;
 /* What the entry `id` that names these and cites `own` hands on: see tl__citations_hand_on. */
-int tl__dag_hand_on(tl__dag *dag, const tl_id *id, const tl_id *names, size_t count,
-	const tl__citation *own, size_t own_count, size_t most, tl__dag_cited **out) TL_MUST_USE;
+int tl__dag_hand_on(tl__dag *dag, const tl_id *id, const tl_id *names, size_t count, tl__buf *own,
+	size_t most, tl__dag_cited **out) TL_MUST_USE;
 
 /* Left fold of the deltas of the good members among these ids and their ancestors in the store, in
  * (height, id) order, positions in lowest terms. *newest (may be NULL) is the greatest order met.

@@ -330,8 +330,7 @@ static int hand_on(tl__plan *plan, const tl_entry *entry, const tl__cite *cites,
 	if (code == TL_OK)
 		code = tl__dag_need(&plan->dag, names, name_count);
 	if (code == TL_OK)
-		code = tl__dag_hand_on(&plan->dag, tl_entry_id(entry), names, name_count,
-			(const tl__citation *)(const void *)own.ptr, own.len / sizeof(tl__citation),
+		code = tl__dag_hand_on(&plan->dag, tl_entry_id(entry), names, name_count, &own,
 			most ? most : TL__CITATIONS_MAX, out);
 	tl__buf_free(&own);
 	return code;

@@ -46,25 +46,35 @@ typedef struct above {
 	const tl_id *db;
 	tl__buf tips;
 	tl__buf behind; /* ids of entries that stand for what those they name hand on */
-	tl__map met;    /* of those, all that were ever behind */
+	tl__map met;    /* of those, all that were ever behind or need not be seen */
 } above;
 
+static int take_one(above *a, const tl__citation *at)
+{
+	tl_str key = tl__map_key_id(&at->tip);
+
+	if (tl__id_equal(&at->db, a->db))
+		tl__buf_append(&a->tips, &at->tip, sizeof at->tip);
+	if (!tl__id_is_zero(&at->db) || tl__map_has(&a->met, key))
+		return TL_OK;
+	tl__buf_append(&a->behind, &at->tip, sizeof at->tip);
+	return tl__map_set(&a->met, key, a);
+}
+
+/* What citations that are here are newer than need not be seen: so the way ends where the nearest
+ * are, however often others were put together. */
 static int take(above *a, const tl_id *names, size_t count)
 {
 	const tl__citation *at;
+	tl_id passed = tl__id_turned(a->db);
 	size_t cited;
 	int code = tl__plan_cited_at(a->judge->plan, names, count, &at, &cited);
 
-	for (size_t i = 0; i < cited && code == TL_OK; i++) {
-		tl_str key = tl__map_key_id(&at[i].tip);
-
-		if (tl__id_equal(&at[i].db, a->db))
-			tl__buf_append(&a->tips, &at[i].tip, sizeof at[i].tip);
-		if (!tl__id_is_zero(&at[i].db) || tl__map_has(&a->met, key))
-			continue;
-		tl__buf_append(&a->behind, &at[i].tip, sizeof at[i].tip);
-		code = tl__map_set(&a->met, key, a);
-	}
+	for (size_t i = 0; i < cited && code == TL_OK; i++)
+		if (tl__id_equal(&at[i].db, &passed))
+			code = tl__map_set(&a->met, tl__map_key_id(&at[i].tip), a);
+	for (size_t i = 0; i < cited && code == TL_OK; i++)
+		code = take_one(a, &at[i]);
 	return code;
 }
 
@@ -118,7 +128,8 @@ static int find_above(tl__judge *j, const tl_entry *entry, const tl_id *db, cite
 
 	tl__map_init(&a.met);
 	code = take(&a, names, count);
-	while (code == TL_OK && a.behind.len > 0) {
+	while ((code = code == TL_OK ? tl__buf_status(&a.behind) : code) == TL_OK &&
+		a.behind.len > 0) {
 		tl_id id;
 
 		a.behind.len -= sizeof id;
