@@ -90,6 +90,28 @@ static void older_files_learn_them(void)
 	}
 }
 
+/* It opens all the same, or nobody could look at the rest of it. */
+static void a_damaged_entry_of_an_older_file_is_told(void)
+{
+	world w;
+	int findings = 0;
+
+	worlds_on_disk = true;
+	REQUIRE(universe_make(4) && world_open(&w));
+	worlds_on_disk = false;
+	CHECK(feed_all(&w, 30));
+	REQUIRE(reopen(&w,
+		"DROP TABLE cited; PRAGMA user_version = 3; UPDATE entry SET bytes = "
+		"CAST(replace(CAST(bytes AS TEXT), '\"tips\":[', '\"tips\":[[') AS BLOB) "
+		"WHERE n = (SELECT min(n) FROM entry WHERE "
+		"instr(CAST(bytes AS TEXT), '\"tips\":['))"));
+	CHECK(!rows_are_right(&w));
+	CHECK_OK(tl__store_check(w.store, count_finding, NULL, &findings));
+	CHECK(findings > 0);
+	world_close(&w);
+	universe_free();
+}
+
 static void damage_is_told(void)
 {
 	world w;
@@ -115,6 +137,7 @@ static void damage_is_told(void)
 int main(void)
 {
 	RUN(older_files_learn_them);
+	RUN(a_damaged_entry_of_an_older_file_is_told);
 	RUN(damage_is_told);
 	return spec_end();
 }

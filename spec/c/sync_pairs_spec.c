@@ -171,6 +171,9 @@ static void options_that_cannot_be_are_refused(void)
 	o.direction = (tl_direction)3;
 	CHECK_DONE(configure(&root, &o), TL_E_BAD_ARGUMENT);
 	o = options();
+	o.every_ms = TL_PAIR_MIN_EVERY_MS - 1;
+	CHECK_DONE(configure(&root, &o), TL_E_BAD_ARGUMENT);
+	o = options();
 	o.on_commit = 3;
 	CHECK_DONE(configure(&root, &o), TL_E_BAD_ARGUMENT);
 	o = options();

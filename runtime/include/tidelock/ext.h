@@ -348,15 +348,17 @@ typedef enum tl_direction {
 typedef struct tl_pair_options {
 	size_t size;
 	tl_direction direction;
-	uint32_t every_ms; /* between exchanges; 0 = as the node's periodic_ms; TL_NEVER = off */
-	uint64_t rate;     /* bytes a second, by pages of a second's worth at most; 0 = no limit */
+	/* Between exchanges, at least TL_PAIR_MIN_EVERY_MS; 0 = as the node's periodic_ms; TL_NEVER
+	 * = off. */
+	uint32_t every_ms;
+	uint64_t rate; /* bytes a second, by pages of a second's worth at most; 0 = no limit */
 	/* TL_ON or TL_OFF: whether commits are sent as they come, and the peer is asked to tell of
 	 * its own; else both come with the next exchange. 0 = commits as the node's on_commit says,
 	 * and the peer is asked. */
 	uint8_t on_commit;
 	uint8_t priority; /* 0 to 9: 9 goes first where not all can go; who waits 30 s goes before
 			   */
-	bool paused;      /* nothing is started, but for a command that names the pair */
+	bool paused;      /* nothing is started, but for a command */
 	/* For the owner's eyes, at most 200 bytes of UTF-8 each, copied; NULL: none. */
 	const char *reason; /* why it is paused */
 	const char *rule;   /* what shaped it */
@@ -367,7 +369,8 @@ typedef struct tl_pair_options {
 		sizeof(tl_pair_options), TL_DIRECTION_BOTH, 0, 0, 0, 0, false, NULL, NULL          \
 	}
 
-#define TL_PAIR_TEXT_BYTES 200
+#define TL_PAIR_TEXT_BYTES   200
+#define TL_PAIR_MIN_EVERY_MS 1000
 
 /* One of a list of relations. Never grows. Since 0.3. */
 typedef struct tl_relation {

@@ -36,7 +36,8 @@ static int add_tip(walk *w, tl_str text)
 	return rc;
 }
 
-/* Of a good entry. All that it cites is held. */
+/* Of a good entry. All that it cites is held. One that cannot be read cites nothing here: the store
+ * is to be opened for `verify`, which tells of it. */
 static int find_own(walk *w, tl_str bytes)
 {
 	tl_entry *entry = NULL;
@@ -45,8 +46,8 @@ static int find_own(walk *w, tl_str bytes)
 	if (!memmem(bytes.ptr, bytes.len, "\"tips\":[", 8))
 		return TL_OK;
 	rc = tl_entry_parse(&entry, bytes, TL_ENTRY_CANONICAL);
-	if (rc != TL_OK && rc != TL_E_NOMEM)
-		rc = tl__sq_damaged(w->conn, 'E');
+	if (rc != TL_OK)
+		return rc == TL_E_NOMEM ? rc : TL_OK;
 	for (size_t i = 0; rc == TL_OK && i < tl_entry_step_count(entry); i++) {
 		ptrdiff_t count = tl_entry_step_tip_count(entry, i);
 

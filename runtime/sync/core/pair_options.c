@@ -35,6 +35,10 @@ int tl__pair_options_check(const tl_pair_options *given)
 		return tl__fail(TL_E_BAD_ARGUMENT, "the direction is one of tl_direction");
 	if (given->on_commit > TL_OFF)
 		return tl__fail(TL_E_BAD_ARGUMENT, "on_commit is TL_ON, TL_OFF or 0");
+	if (given->every_ms > 0 && given->every_ms < TL_PAIR_MIN_EVERY_MS)
+		return tl__fail(TL_E_BAD_ARGUMENT,
+			"every_ms is 0, or at least %d: a pair is not exchanged more often",
+			TL_PAIR_MIN_EVERY_MS);
 	if (given->priority > PRIORITY_MAX)
 		return tl__fail(
 			TL_E_BAD_ARGUMENT, "a priority is a number from 0 to %d", PRIORITY_MAX);
