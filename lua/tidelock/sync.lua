@@ -208,6 +208,9 @@ end
 
 -- --- scripts that decide -----------------------------------------------------------------------
 
+local load_script = node_methods.load_script
+node_methods.load_script = nil
+
 local script = core.methods 'tidelock.script_handle'
 for _, name in ipairs { 'status', 'failures' } do
 	local method = script[name]
@@ -220,7 +223,7 @@ end
 --- whenever the file changes.
 function Sync:load_policy(file, options)
 	local shadow = misuse.option(3, options, 'shadow')
-	return whole(node_of(self):load_script('policy', file, shadow))
+	return whole(load_script(node_of(self), 'policy', file, shadow))
 end
 
 -- --- not in this version -----------------------------------------------------------------------

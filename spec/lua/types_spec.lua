@@ -100,6 +100,7 @@ describe('types', function()
 		['tidelock.transport'] = functions_of(tl.transport),
 		['tidelock.Http'] = functions_of(core.methods 'tidelock.http'),
 		['tidelock.HttpServer'] = functions_of(core.methods 'tidelock.http_server'),
+		['tidelock.Script'] = functions_of(core.methods 'tidelock.script_handle'),
 		['tidelock.policy'] = functions_of(require 'tidelock.policy'),
 		['tidelock.rule'] = functions_of(require 'tidelock.rule'),
 		['tidelock.text'] = functions_of(require 'tidelock.text'),
