@@ -199,9 +199,12 @@ static void dialling_is_asked_about_with_the_truth(void)
 	static const bool encrypted[] = {false, false, false, true, true};
 	tl_policy policy = {.size = sizeof policy, .decide = note_encryption};
 	tl__sync_command command = {.kind = TL__SYNC_SET_POLICY, .policy = &policy};
-	tl__sync_event wire = {.kind = TL__SYNC_TRANSPORT, .transport = {TL__STR("wire"), false}},
-		       https = {.kind = TL__SYNC_TRANSPORT, .transport = {TL__STR("https"), true}},
-		       radio = {.kind = TL__SYNC_TRANSPORT, .transport = {TL__STR("radio"), true}};
+	tl__sync_event wire = {.kind = TL__SYNC_TRANSPORT,
+			       .transport = {TL__STR("wire"), false, false}},
+		       https = {.kind = TL__SYNC_TRANSPORT,
+			       .transport = {TL__STR("https"), true, false}},
+		       radio = {.kind = TL__SYNC_TRANSPORT,
+			       .transport = {TL__STR("radio"), true, false}};
 
 	rig_event(&wire);
 	rig_event(&https);
