@@ -1,6 +1,7 @@
 #include "transport/iroh/frame.h"
 
 #include <string.h>
+#include "base/str.h"
 
 size_t tl__iroh_frame_request_need(const uint8_t *head, size_t len)
 {
@@ -18,14 +19,14 @@ size_t tl__iroh_frame_answer_need(const uint8_t *head, size_t len)
 }
 
 /* A text with its length in front. */
-static size_t write_text(uint8_t *out, const char *text)
+static size_t write_text(uint8_t *out, const char *given)
 {
-	size_t len = text ? strlen(text) : 0;
+	tl_str text = tl__str_z(given);
 
-	out[0] = (uint8_t)len;
-	if (len > 0)
-		memcpy(out + 1, text, len);
-	return 1 + len;
+	out[0] = (uint8_t)text.len;
+	if (text.len > 0)
+		memcpy(out + 1, text.ptr, text.len);
+	return 1 + text.len;
 }
 
 size_t tl__iroh_frame_request_write(uint8_t *out, const char *path, const char *type)
