@@ -23,10 +23,12 @@ local function folder_of(path)
 	return path:match '^(.*)/[^/]*$' or '.'
 end
 
--- A path in a page is told from the page's folder, from one above it, from the top or from runtime/.
+-- A path in a page is told from the page's folder, from one above it, from the top or from runtime/;
+-- a header as it is included.
 local function find(page, path)
 	local folder = folder_of(page)
-	local from = { '.', 'runtime', 'runtime/include', 'runtime/include/tidelock', 'spec' }
+	local from = { '.', 'runtime', 'runtime/include', 'runtime/include/tidelock', 'bindings/lua/include',
+		'spec' }
 	while folder do
 		table.insert(from, 1, folder)
 		folder = folder:match '^(.*)/'
@@ -44,6 +46,11 @@ local function path_of(word)
 	local known = word:match '%.[ch]$' or word:match '%.lua$' or word:match '%.md$' or word:match '/$'
 	local any = word:gsub('README', ''):match '%u%u'
 	return known and not any and not word:match '^share/' and word:match '^%w[%w_./-]+$'
+end
+
+-- A file that a page has its reader write: `NAME`: and its text.
+local function is_of_reader(page, path)
+	return ('\n' .. read(page)):find('\n`' .. path .. '`:\n', 1, true)
 end
 
 local function defines(path, name)
@@ -76,7 +83,7 @@ describe('the map', function()
 			for quoted in read(page):gmatch '`([^`\n]+)`' do
 				for word in quoted:gmatch '[^%s,]+' do
 					local path = path_of(word)
-					if path and not find(page, path) then
+					if path and not find(page, path) and not is_of_reader(page, path) then
 						wrong[#wrong + 1] = page .. ': ' .. path
 					end
 				end
