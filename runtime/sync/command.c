@@ -260,6 +260,7 @@ static void do_remove_address(tl__sync *sync, const tl__sync_command *command)
 static void do_relate(tl__sync *sync, const tl__sync_command *command)
 {
 	tl__peer *peer = peer_or_fail(sync, command);
+	tl_str tag = command->name.len > 0 ? command->name : TL__STR("manual");
 	int rc;
 
 	if (!peer)
@@ -267,8 +268,9 @@ static void do_relate(tl__sync *sync, const tl__sync_command *command)
 	if (memcmp(command->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
 		rc = tl__fail(TL_E_BAD_ARGUMENT, "the database `_sync` is never synchronised");
 	else
-		rc = tl__pair_relate(sync, peer, &command->db,
-			command->name.len > 0 ? command->name : TL__STR("manual"), NULL);
+		rc = tl__relations_check_tag(sync, &peer->key, &command->db, tag, false);
+	if (rc == TL_OK)
+		rc = tl__pair_relate(sync, peer, &command->db, tag, NULL);
 	if (rc != TL_OK) {
 		tl__sync_complete_failed(sync, command->op, rc);
 		return;

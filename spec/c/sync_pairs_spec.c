@@ -402,6 +402,22 @@ static void a_set_that_cannot_be_changes_nothing(void)
 	done();
 }
 
+static void a_tag_is_stored_or_of_a_set(void)
+{
+	tl__sync_relation relation;
+
+	in_step();
+	relation = with_bob(&root, NULL);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, "mine"), TL_OK);
+	CHECK(set_relations("mine", &relation, 1) == TL_E_BAD_ARGUMENT);
+	CHECK(set_relations("rules", &relation, 1) == TL_OK);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, "rules"), TL_E_BAD_ARGUMENT);
+	CHECK(set_relations("rules", NULL, 0) == TL_OK && touched == 1);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, "rules"), TL_OK);
+	CHECK(status_says("\"tags\":[\"manual\",\"mine\",\"rules\"]"));
+	done();
+}
+
 static void a_set_gives_by_its_direction_and_nothing_once_it_is_gone(void)
 {
 	tl_pair_options o = options();
@@ -521,6 +537,7 @@ int main(void)
 	RUN_RIG(a_set_touches_only_what_differs);
 	RUN_RIG(a_set_shapes_what_was_made_by_hand_and_leaves_it);
 	RUN_RIG(a_set_that_cannot_be_changes_nothing);
+	RUN_RIG(a_tag_is_stored_or_of_a_set);
 	RUN_RIG(a_set_gives_by_its_direction_and_nothing_once_it_is_gone);
 	RUN_RIG(a_relation_that_comes_again_goes_on_where_it_was);
 	RUN_RIG(also_in_another_process);

@@ -316,6 +316,10 @@ uint64_t tl__rate_free_at(const tl__sync *sync, const tl_key *key, const tl__pai
 void tl__relations_begin(tl__sync *sync, const tl__sync_command *command);
 void tl__relations_slice(tl__sync *sync, const tl__sync_command *command);
 void tl__relations_end(tl__sync *sync, const tl__sync_command *command);
+/* A tag of one relation is stored or a set's, never both: TL_E_BAD_ARGUMENT when it is the other.
+ */
+int tl__relations_check_tag(
+	const tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str text, bool set);
 
 /* --- record.c: README.md, Stored records ------------------------------------------------------ */
 

@@ -30,14 +30,33 @@ static int check_tag(tl_str tag)
 	return TL_OK;
 }
 
-static int check_relation(const tl__sync *sync, const tl__sync_relation *relation)
+int tl__relations_check_tag(
+	const tl__sync *sync, const tl_key *peer, const tl_id *db, tl_str text, bool set)
+{
+	tl__pair *pair = tl__sync_find_pair(sync, peer, db);
+	tl__pair_tag *tag = pair ? tl__pair_find_tag(pair, text) : NULL;
+
+	if (!tag || tag->set == set)
+		return TL_OK;
+	return tl__fail(TL_E_BAD_ARGUMENT,
+		set ? "a relation has the tag \"%.*s\" already, by hand; take it away, or name the "
+		      "set differently"
+		    : "the tag \"%.*s\" is that of a set of relations; use another one",
+		TL__STR_ARG(text));
+}
+
+static int check_relation(const tl__sync *sync, const tl__sync_relation *relation, tl_str tag)
 {
 	char text[TL_KEY_TEXT_LEN + 1];
+	int rc;
 
 	if (memcmp(relation->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
 		return tl__fail(TL_E_BAD_ARGUMENT, "the database `_sync` is never synchronised");
-	if (tl__sync_find_peer(sync, &relation->peer))
-		return relation->options ? tl__pair_options_check(relation->options) : TL_OK;
+	if (tl__sync_find_peer(sync, &relation->peer)) {
+		rc = tl__relations_check_tag(sync, &relation->peer, &relation->db, tag, true);
+		return rc == TL_OK && relation->options ? tl__pair_options_check(relation->options)
+							: rc;
+	}
 	tl_key_format(&relation->peer, text);
 	return tl__fail(TL_E_PEER_NOT_FOUND, "%s is no peer; register it first", text);
 }
@@ -52,7 +71,7 @@ static int begin(tl__sync *sync, const tl__sync_command *command)
 		rc = tl__fail(
 			TL_E_TOO_LARGE, "a set has at most %d relations", TL__SYNC_MAX_RELATIONS);
 	for (size_t i = 0; rc == TL_OK && i < command->relation_count; i++)
-		rc = check_relation(sync, &command->relations[i]);
+		rc = check_relation(sync, &command->relations[i], command->name);
 	if (rc != TL_OK)
 		return rc;
 	tag = tl__copy_bytes(command->name.ptr, command->name.len);
@@ -134,9 +153,11 @@ static int put(tl__sync *sync, const tl__sync_relation *relation)
 {
 	tl__peer *peer = tl__sync_find_peer(sync, &relation->peer);
 	tl__pair *pair = tl__sync_find_pair(sync, &relation->peer, &relation->db);
-	tl__pair_tag *tag =
-		pair ? tl__pair_find_tag(pair, tl__str_z(sync->relation_set.text)) : NULL;
+	tl_str text = tl__str_z(sync->relation_set.text);
+	tl__pair_tag *tag = pair ? tl__pair_find_tag(pair, text) : NULL;
 
+	if (tag && !tag->set) /* made by hand since */
+		return tl__relations_check_tag(sync, &relation->peer, &relation->db, text, true);
 	if (!peer || (tag && tag->run == sync->relation_set.run))
 		return TL_OK;
 	if (!tag)
