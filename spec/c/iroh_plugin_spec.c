@@ -60,6 +60,7 @@ static void a_request_is_answered_both_ways(void)
 static void both_sides_prefer_the_same_connection(void)
 {
 	REQUIRE(open_both(ECHO, NULL));
+	TURN_UNTIL(&client, &server, kept(&server, TL_IROH_EVENT_ACCEPTED));
 	const tl_iroh_event *dialled = kept(&client, TL_IROH_EVENT_CONNECTED);
 	const tl_iroh_event *accepted = kept(&server, TL_IROH_EVENT_ACCEPTED);
 	REQUIRE(dialled && accepted);

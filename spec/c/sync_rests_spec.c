@@ -212,7 +212,8 @@ static void what_is_kept_of_a_decision_is_short(void)
 	tl__buf out = TL__BUF_INIT;
 
 	memset(text, 'x', sizeof text);
-	memcpy(&text[TL__V1_MAX_TEXT - 1], "\xc3\xa4", 2);
+	text[TL__V1_MAX_TEXT - 1] = '\xc3';
+	text[TL__V1_MAX_TEXT] = '\xa4';
 	question.claimed_key = question.key_name = (tl_str){text, sizeof text};
 	tl__trace_keep(r.core, &question, &verdict, false);
 	tl__sync_put_decisions(r.core, 1, &out);
