@@ -59,7 +59,7 @@ void tlua_live_chain(tlua_live *live, tlua_live *next)
 	live->next = next;
 }
 
-void tlua_live_retain(tlua_live *live)
+static void retain(tlua_live *live)
 {
 	if (live)
 		atomic_fetch_add(&live->owners, 1);
@@ -324,8 +324,8 @@ tlua_seat *tlua_seat_empty(tl_policy *out)
 
 void tlua_seat_fill(tlua_seat *seat, const tlua_seated *who)
 {
-	tlua_live_retain(who->active);
-	tlua_live_retain(who->shadow);
+	retain(who->active);
+	retain(who->shadow);
 	pthread_mutex_lock(&seat->lock);
 	seat->who = *who;
 	atomic_store(&seat->empty, false);

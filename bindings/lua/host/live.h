@@ -36,7 +36,6 @@ void tlua_live_close(tlua_live *live);
 void *tlua_live_owner(const tlua_live *live);     /* the ud */
 tlua_live *tlua_live_next(const tlua_live *live); /* in a list of whoever has it */
 void tlua_live_chain(tlua_live *live, tlua_live *next);
-void tlua_live_retain(tlua_live *live);
 void tlua_live_release(tlua_live *live); /* NULL is fine */
 
 /* What the core gets: these two, each of which may be NULL, held until it is dropped; `gone` is

@@ -45,11 +45,10 @@ typedef enum tlua_end {
 	TLUA_NO_MEMORY,   /* over the memory of the cell, or the process has none */
 	TLUA_LONG_STRING, /* a string over the limit */
 	TLUA_LARGE_TABLE, /* a table with too many keys beside its list */
-	TLUA_UNREADABLE,  /* its file cannot be read (noted by the caller) */
-	TLUA_NONSENSE     /* it answered what is no answer (noted by the caller) */
+	TLUA_UNREADABLE   /* its file cannot be read (noted by the caller) */
 } tlua_end;
 
-/* "fine" "error" "units" "cpu" "memory" "string" "table" "io" "nonsense". */
+/* "fine" "error" "units" "cpu" "memory" "string" "table" "io". */
 const char *tlua_end_name(tlua_end end);
 
 #define TLUA_WHERE_MAX     96
@@ -200,13 +199,8 @@ int tlua_require(lua_State *L);
 
 /* --- failures --------------------------------------------------------------------------------- */
 
-/* Counts one that the caller found (TLUA_NONSENSE); `where` NULL: the file. */
-void tlua_cell_note(tlua_cell *cell, tlua_end end, const char *where, const char *text,
-	const char *input, tlua_failure *why);
 uint64_t tlua_cell_failed(const tlua_cell *cell);
 /* The newest first; NULL behind the last one kept. Until the next failure. */
 const tlua_failure *tlua_cell_failure(const tlua_cell *cell, size_t index);
-/* How many failures there were at one place, "policy.lua:7"; of TLUA_PLACES_KEPT places. */
-uint64_t tlua_cell_failed_at(const tlua_cell *cell, const char *where);
 
 #endif

@@ -6,7 +6,7 @@
 const char *tlua_end_name(tlua_end end)
 {
 	static const char *const names[] = {
-		"fine", "error", "units", "cpu", "memory", "string", "table", "io", "nonsense"};
+		"fine", "error", "units", "cpu", "memory", "string", "table", "io"};
 
 	return names[end];
 }
@@ -45,17 +45,6 @@ static void keep(tlua_cell *cell, tlua_failure *failure, tlua_failure *why)
 		*why = *failure;
 }
 
-void tlua_cell_note(tlua_cell *cell, tlua_end end, const char *where, const char *text,
-	const char *input, tlua_failure *why)
-{
-	tlua_failure failure = {.end = end};
-
-	tlua_copy_text(failure.where, sizeof failure.where, where ? where : cell->name);
-	tlua_copy_text(failure.text, sizeof failure.text, text);
-	tlua_copy_text(failure.input, sizeof failure.input, input ? input : "");
-	keep(cell, &failure, why);
-}
-
 uint64_t tlua_cell_failed(const tlua_cell *cell)
 {
 	return cell->failures.count;
@@ -68,14 +57,6 @@ const tlua_failure *tlua_cell_failure(const tlua_cell *cell, size_t index)
 	if (index >= TLUA_FAILURES_KEPT || index >= f->count)
 		return NULL;
 	return &f->kept[(f->count - 1 - index) % TLUA_FAILURES_KEPT];
-}
-
-uint64_t tlua_cell_failed_at(const tlua_cell *cell, const char *where)
-{
-	for (size_t i = 0; i < cell->failures.place_count; i++)
-		if (strcmp(cell->failures.places[i].where, where) == 0)
-			return cell->failures.places[i].count;
-	return 0;
 }
 
 /* --- telling ---------------------------------------------------------------------------------- */

@@ -167,11 +167,6 @@ const char *tlua_ring_name(const tlua_ring *ring, size_t index)
 	return index < ring->tag_count ? ring->tags[index] : NULL;
 }
 
-size_t tlua_ring_count(const tlua_ring *ring)
-{
-	return ring->key_count;
-}
-
 tlua_ring *tlua_ring_next(const tlua_ring *ring)
 {
 	return ring->next;

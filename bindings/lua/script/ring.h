@@ -26,7 +26,6 @@ uint32_t tlua_ring_tag(const tlua_ring *ring, tl_str tag);
 bool tlua_ring_has(const tlua_ring *ring, uint32_t tag, tl_str key);
 /* Names and tags in the order in which they were met. NULL behind the last. */
 const char *tlua_ring_name(const tlua_ring *ring, size_t index);
-size_t tlua_ring_count(const tlua_ring *ring);
 
 /* Rings of one owner are a list. */
 tlua_ring *tlua_ring_next(const tlua_ring *ring);

@@ -208,7 +208,6 @@ int tl__sq_database(tl__sq_conn *conn, const tl_id *db, int64_t *number) TL_MUST
 int tl__sq_scope(
 	tl__sq_conn *conn, int64_t db, tl_str name, bool make, int64_t *number) TL_MUST_USE;
 int tl__sq_scope_of(tl__sq_conn *conn, const tl_id *db, tl_str name, int64_t *number) TL_MUST_USE;
-int tl__sq_remember_database(tl__sq_conn *conn, const tl_id *db, int64_t number) TL_MUST_USE;
 
 /* Number of an entry: its database above, its arrival below. */
 static inline int64_t tl__sq_n(int64_t db, uint64_t arrival)

@@ -32,13 +32,6 @@ static tl_str id_text(const tl_id *id)
 	return (tl_str){(const char *)id->b, TL_ID_BYTES};
 }
 
-int tl__sq_remember_database(tl__sq_conn *conn, const tl_id *db, int64_t number)
-{
-	int rc = start_key(conn, 'd', 0, id_text(db));
-
-	return rc == TL_OK ? remember(conn, number) : rc;
-}
-
 int tl__sq_database(tl__sq_conn *conn, const tl_id *db, int64_t *number)
 {
 	tl__sq_query q;
