@@ -380,6 +380,55 @@ static void what_waited_comes_in_pieces(void)
 	scene_close(&s);
 }
 
+/* Waits as often as it is asked, but not for ever: a page that does not end fails. */
+static bool very_often(void *ud)
+{
+	return ++*(size_t *)ud < 10000;
+}
+
+/* One that stands on a refused entry and on a missing one is looked at once for the first. */
+static void what_still_waits_is_not_looked_at_for_ever(void)
+{
+	size_t asked = 0;
+	tl_entry *refused = NULL, *waiting = NULL;
+	draft d = {.notes = "w=v", .parent_count = 2};
+	signer stranger = signer_of(9);
+	tl_str line;
+	tl__ingest_result r;
+	tl__work *work;
+	tl__host host;
+	scene s;
+
+	worlds_in_pieces = true;
+	REQUIRE(scene_open(&s));
+	worlds_in_pieces = false;
+	host = (tl__host){.tree = &s.w.tree};
+	refused = make_note(s.root, s.root, NULL, &stranger, "r=v");
+	REQUIRE(refused != NULL);
+	d.by = &s.a;
+	d.root = s.root;
+	d.parents[0] = refused;
+	d.parents[1] = s.notes[0];
+	waiting = make(&d);
+	REQUIRE(waiting && feed_one(&s.w, s.root, waiting).kind == TL__FATE_PENDING);
+	work = page_work(&s, &line, &refused, 1);
+	REQUIRE(work != NULL);
+	work->others = (tl__others){very_often, &asked};
+	while (tl__work_slice(&host, work))
+		;
+	CHECK(asked < 100);
+	CHECK(work->code == TL_OK && work->ingest.result.fates[0].kind == TL__FATE_INVALID);
+	tl__work_free(work);
+	REQUIRE(feed_as(&s.w, s.root, s.notes, 1, (feeding){.sender = PEER}, &r) == TL_OK);
+	CHECK_VERIFIED(r.fates[0]);
+	CHECK(r.entered == 3); /* it, the one that waited, and below that the refused one as void */
+	CHECK(arrivals(&s.w, s.root) == 4);
+	tl__ingest_result_free(&r);
+	tl_entry_free(refused);
+	tl_entry_free(waiting);
+	scene_close(&s);
+}
+
 int main(void)
 {
 	RUN(works_of_others_run_between_pieces);
@@ -391,5 +440,6 @@ int main(void)
 	RUN(after_a_kill_what_was_freed_enters);
 	RUN(what_a_page_given_up_had_freed_enters);
 	RUN(what_waited_comes_in_pieces);
+	RUN(what_still_waits_is_not_looked_at_for_ever);
 	return spec_end();
 }

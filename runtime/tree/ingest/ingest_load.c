@@ -205,7 +205,8 @@ static int order_anew(tl__run *run)
 }
 
 /* A line may stand on a pending entry that another line sets free: whenever something was taken,
- * order and readiness are found anew. */
+ * order and readiness are found anew. Those that wait for what was judged in an earlier turn were
+ * looked at then: what merely comes along with one of them must not call it back, for ever. */
 int tl__run_arrange(tl__run *run)
 {
 	size_t before;
@@ -221,7 +222,7 @@ int tl__run_arrange(tl__run *run)
 		for (size_t i = 0; run->has_pending && i < run->order_count && rc == TL_OK; i++) {
 			tl__item *item = run->order[i];
 
-			if (!item->ready || item->expanded)
+			if (!item->ready || item->expanded || item->fixed)
 				continue;
 			item->expanded = true;
 			rc = take_waiters(run, item);
