@@ -149,9 +149,13 @@ static bool read_more(bare_line *line)
 /* The value of a header of this head, or NULL. */
 static const char *header(const char *head, const char *end, const char *name)
 {
-	const char *at = strcasestr(head, name);
+	size_t len = strlen(name);
 
-	return at && at < end ? at + strlen(name) : NULL;
+	/* Not a search for text: the body behind the head may be megabytes. */
+	for (; (size_t)(end - head) > len; head++)
+		if (strncasecmp(head, name, len) == 0)
+			return head + len;
+	return NULL;
 }
 
 /* Where the answer ends; 0: not yet. */
