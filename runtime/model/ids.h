@@ -30,7 +30,7 @@ typedef struct tl__citation {
 	tl_id db, tip;
 } tl__citation;
 
-#define TL__CITATIONS_MAX 256 /* handed on one by one, but for an entry's own */
+#define TL__CITATIONS_MAX 32 /* handed on one by one, but for an entry's own: a row of 2 KB */
 
 static inline bool tl__id_is_zero(const tl_id *id)
 {
