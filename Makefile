@@ -73,7 +73,7 @@ lib: $(BUILD)/libtidelock.a $(BUILD)/$(SONAME)
 help:
 	@echo 'make all          the library, the Lua module and the program (build/)'
 	@echo 'make lib          the library alone, without Lua'
-	@echo 'make demo         two processes keep two folders in step; TRANSPORT=iroh: by key'
+	@echo 'make demo         three processes keep folders in step; TRANSPORT=iroh: by key'
 	@echo 'make test         every specification; SAN=address,undefined or SAN=thread for sanitizers'
 	@echo 'make test-without-v0  the same for a build without eidetica 0.2.0 (V0=0)'
 	@echo 'make sim          simulated peers under faults; SEEDS=2000 stories of each kind'

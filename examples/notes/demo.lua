@@ -1,5 +1,5 @@
--- Two processes keep two folders in step; one of them is killed in the middle. Tells the story and
--- ends with status 0 only if both folders are equal, byte for byte.
+-- Two processes keep two folders in step; one of them is killed in the middle, and a third one is let in by a
+-- line in a file. Tells the story and ends with status 0 only if all folders are equal, byte for byte.
 --
 --   tidelock run demo.lua PROGRAM WORK_FOLDER MARKDOWN_FILE…
 --
@@ -112,9 +112,9 @@ local function wait_for(what, done)
 	return (uv.hrtime() - since) / 1e6
 end
 
-local function wait_equal(what, also)
+local function wait_equal(what, also, peer)
 	return wait_for(what, function()
-		local a, b = contents(peers[1].folder), contents(peers[2].folder)
+		local a, b = contents(peers[1].folder), contents((peer or peers[2]).folder)
 		return not difference(a, b) and (not also or also(a))
 	end)
 end
@@ -129,9 +129,11 @@ local function introduce(ann, bob)
 		count = count + 1
 	end
 	say('ann holds %d Markdown files, bob none', count)
-	start(ann, 'host', bob.key)
+	write(work .. '/friends.lua', read((notes:gsub('notes%.lua$', 'friends.lua'))))
+	write(work .. '/friends.keys', bob.key .. ' bob\n')
+	start(ann, 'host', bob.key, work .. '/friends.lua')
 	wait_for('ann', function() return ann.ready end)
-	say('ann serves %s at %s', ann.database:sub(1, 17) .. '…', ann.address)
+	say('ann serves %s at %s to friends: bob', ann.database:sub(1, 17) .. '…', ann.address)
 	start(bob, 'join', ann.address, ann.database)
 	wait_for('bob', function() return bob.ready end)
 	local took = wait_equal 'the first sync'
@@ -204,6 +206,32 @@ local function ask(peer, ...)
 	return text
 end
 
+-- The policy that ann's process decides by, as it is now.
+local function policy_of(ann)
+	return tl.json.decode(ask(ann, 'script', 'list', '--json'))[1]
+end
+
+local function refuse(ann, carl)
+	carl.may_end = true
+	start(carl, 'join', ann.address, ann.database)
+	wait_for('the refusal of carl', function() return carl.exited end)
+	local shown = ask(ann, 'status'):match('refused +' .. carl.key:gsub('%p', '%%%0') .. '[^\n]*')
+	if carl.exited.code == 0 or not shown then error('carl came in, who is no friend', 0) end
+	say 'carl is refused; he is told a code alone, the status of ann says why:'
+	print('           ' .. shown)
+end
+
+local function let_in(ann, carl)
+	local before, since = policy_of(ann).hash, uv.hrtime()
+	write(work .. '/friends.keys', read(work .. '/friends.keys') .. carl.key .. ' carl\n')
+	wait_for('the new friends', function() return policy_of(ann).hash ~= before end)
+	say('carl is added to friends.keys: in force in the running ann after %.0f ms', (uv.hrtime() - since) / 1e6)
+	carl.may_end = false
+	start(carl, 'join', ann.address, ann.database)
+	local took = wait_equal('carl', nil, carl)
+	say('carl is in; his folder is equal after %.0f ms', took)
+end
+
 local function show_entries(ann, bob)
 	for _, peer in ipairs { ann, bob } do
 		for _, db in ipairs(tl.json.decode(ask(peer, 'db', 'list', '--json'))) do
@@ -236,12 +264,17 @@ local function story()
 	introduce(ann, bob)
 	change_both(ann, bob)
 	kill_one(ann, bob)
+	local carl = new_peer 'carl'
+	refuse(ann, carl)
+	let_in(ann, carl)
 	show_entries(ann, bob)
 	finish()
 	local a, count = contents(ann.folder)
-	local differs = difference(a, (contents(bob.folder)))
-	if differs then error(('the folders differ in "%s"'):format(differs), 0) end
-	say('both folders hold the same %d files, byte for byte', count)
+	for _, peer in ipairs { bob, carl } do
+		local differs = difference(a, (contents(peer.folder)))
+		if differs then error(('the folders differ in "%s"'):format(differs), 0) end
+	end
+	say('all three folders hold the same %d files, byte for byte', count)
 end
 
 local ok, err = pcall(story)

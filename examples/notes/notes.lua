@@ -1,9 +1,9 @@
 -- Keeps a folder of text files in step with its peers: one row of a Table for each file.
 --
---   tidelock run notes.lua FOLDER DATA NAME LISTEN host PEER_KEY
+--   tidelock run notes.lua FOLDER DATA NAME LISTEN host PEER_KEY [POLICY]
 --   tidelock run notes.lua FOLDER DATA NAME LISTEN join ADDRESS DATABASE
 --
--- LISTEN is ip:port, or iroh.
+-- LISTEN is ip:port, or iroh. POLICY is a policy file, which says who of those that may read or write comes.
 --
 -- A row is { text =, base = }: no text once the file was deleted; base is the hash of the text that
 -- the change was made to. A peer whose change was overwritten by one with another base keeps its text
@@ -15,7 +15,7 @@ local function given(at)
 end
 
 local folder, data, name, listen, role, peer = given(1), given(2), given(3), given(4), given(5), given(6)
-local node <close> = assert(tl.open { path = data, name = name })
+local node <close> = assert(tl.open { path = data, name = name, policy = role == 'host' and arg[7] or nil })
 local sync = node:sync()
 if listen == 'iroh' then
 	-- Two peers on one machine: with no options at all they find each other anywhere.
@@ -30,7 +30,10 @@ if role == 'join' then assert(sync:sync_with_peer(peer, given(7))) end
 local db = node:find_database 'notes' or assert(node:new_database({ name = 'notes' }, '_device_key'))
 assert(db:set_default_auth_key '_device_key')
 if role == 'host' then
-	assert(db:transact(function(tx) assert(tx:settings()):set_auth_key(peer, 'write:10') end))
+	assert(db:transact(function(tx)
+		assert(tx:settings()):set_auth_key(peer, 'write:10')
+		assert(tx:settings()):set_global 'read' -- anybody who is let in
+	end))
 	sync:register_peer(peer) -- fails when it is one already: fine
 	assert(sync:add_tree_sync(peer, db:root_id()))
 end

@@ -57,6 +57,16 @@ local function say_client(client)
 		#client.databases))
 end
 
+-- What this node's policy refused lately; those that asked were told a code alone.
+local function say_refusal(refusal)
+	local who = refusal.peer or escape(refusal.address or '(nobody)')
+	local about = refusal.db and ' ' .. graph.short(refusal.db) or ''
+	local where = refusal.where and escape((' (%s)'):format(refusal.where)) or ''
+	local times = refusal.count == 1 and 'at' or ('%d times, last'):format(refusal.count)
+	say_line(('refused    %s  %s%s, %s %s: %s%s'):format(who, refusal.kind, about, times, refusal.time,
+		escape(refusal.reason or 'no reason given'), where))
+end
+
 local function say_status(status, databases)
 	say('%s  tidelock %s  %s', status.name, status.version,
 		status.state == 'running' and ('running, pid %d'):format(status.pid) or 'stopped')
@@ -76,6 +86,9 @@ local function say_status(status, databases)
 	end
 	for _, client in ipairs(status.sync and status.sync.inbound or {}) do
 		say_client(client)
+	end
+	for _, refusal in ipairs(status.sync and status.sync.refusals or {}) do
+		say_refusal(refusal)
 	end
 end
 
