@@ -197,6 +197,8 @@ static void end(tl_node *node, uint32_t flush_ms)
 	tl__engine_flush(node, flush_ms);
 	tl__visit_wait(node);
 	tl__engine_close(node);
+	if (node->has_hooks)
+		tl__hooks_clear(&node->hooks);
 	if (node->hub)
 		tl__hub_dispatch(node->hub);
 	tl__node_release(node);

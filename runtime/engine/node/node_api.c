@@ -246,3 +246,14 @@ void tl_node_stop(tl_node *node)
 	if (node)
 		tl__hub_stop(node->hub);
 }
+
+TL__PUBLIC_OF_NODE(tl_node_tell, node && text,
+	(tl_node *node, tl_event_kind kind, const char *text), (node, kind, text))
+{
+	tl_event event = {.kind = kind, .time_ms = tl__system_clock.wall_ms(tl__system_clock.ud)};
+
+	if (kind != TL_EVENT_SCRIPT_SUSPENDED)
+		return tl__fail(TL_E_BAD_ARGUMENT, "events of this kind are told by the library");
+	tl__node_tell(node, &event, text);
+	return TL_OK;
+}

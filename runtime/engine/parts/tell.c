@@ -52,6 +52,12 @@ static void log_event(const tl__log *log, const tl_event *event, const char *tex
 		TOLD(INFO, "access", "%s gives no access to %s, request %s", peer, db, text);
 		return;
 	case TL_EVENT_FACT_CHANGED: TOLD(DEBUG, "sync", "the fact \"%s\" changed", text); return;
+	case TL_EVENT_SCRIPT_SUSPENDED:
+		TOLD(WARNING, "script",
+			"%s is suspended: it ran out of its budget again and again, and refuses "
+			"until it is loaded anew",
+			text);
+		return;
 	case TL_EVENT_ENTRY_COMMITTED:
 	case TL_EVENT_OVERFLOW: return;
 	}

@@ -396,6 +396,11 @@ typedef struct tl_hook_context {
 	tl_str author; /* public key text of the signer */
 	/* The handle that commits; NULL before a root entry is stored. */
 	struct tl_database *database;
+	/* Of the database before the entry, of a new one as it will be; at most 255 bytes; ptr
+	 * NULL: none. Since 0.3. */
+	tl_str db_name;
+	/* One of those that the library keeps for itself, as `_sync`. Since 0.3. */
+	bool is_system;
 } tl_hook_context;
 
 /* Moments of a local commit. Members may be NULL. Called on the thread that commits, outside every
@@ -415,8 +420,9 @@ typedef struct tl_hook {
 	/* After it is durable and before commit returns. All hooks run; a code is logged with the
 	 * last error, and the commit stands. */
 	int (*on_entry_committed)(void *ud, const tl_hook_context *context);
-	/* Once, when the hook was removed or its owner (node or transaction) is gone and no call is
-	 * under way. */
+	/* Once, when the hook was removed, or its owner is over (a node that was closed, a
+	 * transaction that is gone), and no call is under way. A commit that a closed node's hooks
+	 * can no longer be asked about fails with TL_E_CLOSED. */
 	void (*drop)(void *ud);
 	void *ud;
 } tl_hook;

@@ -246,8 +246,9 @@ TL_API void tl_op_free(tl_op *op);
 	X(ACCESS_GRANTED, 11, "access_granted")       /* peer, db, text = request id */            \
 	X(ACCESS_REFUSED, 12, "access_refused")       /* peer, db, text = request id */            \
 	X(PEER_DISCONNECTED, 13, "peer_disconnected") /* peer, text = where it came from */        \
-	X(SYNC_PROGRESS, 14, "sync_progress") /* peer, db, number = entries so far, text */        \
-	X(FACT_CHANGED, 15, "fact_changed")   /* text = its name */
+	X(SYNC_PROGRESS, 14, "sync_progress")       /* peer, db, number = entries so far, text */  \
+	X(FACT_CHANGED, 15, "fact_changed")         /* text = its name */                          \
+	X(SCRIPT_SUSPENDED, 16, "script_suspended") /* text = its file */
 
 typedef enum tl_event_kind {
 #define TL_EVENT_ENUM(symbol, number, name) TL_EVENT_##symbol = (number),
@@ -282,6 +283,11 @@ typedef struct tl_event {
  * number loses nothing. Events are kept only after the first call of this function or of
  * tl_node_fd. */
 TL_API int tl_next_event(tl_node *node, tl_event *out);
+
+/* Tells a line of the log and an event of what is not the library's own: SCRIPT_SUSPENDED, which
+ * belongs to whoever runs scripts (tidelock/script.h). `text` is cut at 511 bytes. Not from a
+ * hook or a callback of the engine. TL_E_BAD_ARGUMENT for another kind. Since 0.3. */
+TL_API int tl_node_tell(tl_node *node, tl_event_kind kind, const char *text) TL_MUST_USE;
 
 /* Own loop: readable when tl_node_dispatch or tl_next_event has something to do. Belongs to the
  * node; take it out of the loop before the node is closed. A negative number is an error's code. */

@@ -14,6 +14,22 @@
 
 /* --- storing ---------------------------------------------------------------------------------- */
 
+/* Whether a database is the library's own is told by its root; another one may be called so too. */
+static int name_database(const tl__commit *commit, tl_hook_context *context)
+{
+	tl__rights *rights = NULL;
+	int code;
+
+	context->db_name = tl__settings_name(commit->settings);
+	context->is_system = tl__is_system_name(context->db_name);
+	if (!context->is_system || context->is_root_entry)
+		return TL_OK;
+	code = tl__rights_now(commit->host->tree, commit->db_id, &rights);
+	context->is_system = rights && rights->system;
+	tl__rights_release(rights);
+	return code;
+}
+
 /* Texts of the context are gathered in *names, which the caller frees. */
 static int fill_context(const tl__commit *commit, tl_hook_context *context, tl_str **names)
 {
@@ -35,7 +51,7 @@ static int fill_context(const tl__commit *commit, tl_hook_context *context, tl_s
 		.author = commit->author,
 		.database = commit->db,
 	};
-	return TL_OK;
+	return name_database(commit, context);
 }
 
 /* A Doc of which nobody could read the state (many children below a long key) is not written;
@@ -95,8 +111,8 @@ int tl__commit_entry(tl__commit *commit)
 	tl__tree *tree = commit->host->tree;
 	tl_hook_context context;
 	tl__fresh *fresh = NULL;
+	tl_str *names = NULL;
 	uint64_t arrival;
-	tl_str *names;
 	int code;
 
 	if (tl_entry_bytes(commit->entry).len > TL_WRITE_MAX_BYTES)
@@ -113,6 +129,8 @@ int tl__commit_entry(tl__commit *commit)
 		code = tl__fail(TL_E_HOOK_FAILED,
 			"a before_commit hook rolled the transaction back, which refuses its "
 			"commit");
+	if (code == TL_OK && commit->host->check) /* a node that is closed has no hooks any more */
+		code = commit->host->check(commit->host->ud);
 	if (code == TL_OK) /* a hook may fork, and return in the child too */
 		code = tl__store_own(tree->store);
 	if (code == TL_OK)
@@ -301,7 +319,8 @@ static int build(tl_transaction *tx, const tl__read *read, tl__snapshot *now,
 	return code;
 }
 
-static int store(tl_transaction *tx, tl__plan *plan, const tl__signing *signing, tl_entry *entry)
+static int store(tl_transaction *tx, tl__plan *plan, const tl__signing *signing,
+	const tl_value *settings, tl_entry *entry)
 {
 	tl__commit commit = {
 		.host = tx->db->host,
@@ -309,6 +328,7 @@ static int store(tl_transaction *tx, tl__plan *plan, const tl__signing *signing,
 		.db_id = &tx->db->id,
 		.entry = entry,
 		.plan = plan,
+		.settings = settings,
 		.author = {signing->key_text, TL_KEY_TEXT_LEN},
 		.refused = &tx->refused,
 	};
@@ -344,7 +364,7 @@ static int commit_on(tl_transaction *tx, const tl__read *read, tl__snapshot *now
 	if (code == TL_OK)
 		code = build(tx, read, now, &signing, &seen, &entry);
 	if (code == TL_OK)
-		code = store(tx, plan, &signing, entry);
+		code = store(tx, plan, &signing, (seen.now ? seen.now : seen.before)->doc, entry);
 	if (code == TL_OK && id)
 		*id = *tl_entry_id(entry);
 	tl__plan_free(plan);

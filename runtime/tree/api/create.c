@@ -86,12 +86,14 @@ static int build_root(
 	return code;
 }
 
-static int store_root(tl__host *host, const tl__signing *signing, tl_entry *entry)
+static int store_root(
+	tl__host *host, const tl_value *settings, const tl__signing *signing, tl_entry *entry)
 {
 	tl__commit commit = {
 		.host = host,
 		.db_id = tl_entry_id(entry),
 		.entry = entry,
+		.settings = settings,
 		.author = {signing->key_text, TL_KEY_TEXT_LEN},
 	};
 	tl__snapshot *s;
@@ -124,7 +126,7 @@ static int sign_and_store(tl__host *host, const tl_value *settings, tl_str key_n
 	if (code == TL_OK)
 		code = tl__check_may_write(&signing, entry, NULL);
 	if (code == TL_OK)
-		code = store_root(host, &signing, entry);
+		code = store_root(host, settings, &signing, entry);
 	if (code == TL_OK)
 		*id = *tl_entry_id(entry);
 	tl_entry_free(entry);

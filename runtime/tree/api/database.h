@@ -20,7 +20,8 @@ typedef struct tl__hooks {
 
 int tl__hooks_init(tl__hooks *hooks) TL_MUST_USE;
 /* Drops those that no round is running; the others drop when their round ends. */
-void tl__hooks_free(tl__hooks *hooks);
+void tl__hooks_clear(tl__hooks *hooks);
+void tl__hooks_free(tl__hooks *hooks); /* the same, and ends the list */
 /* db NULL: for all databases. handle may be NULL. TL_E_BAD_ARGUMENT, TL_E_NOMEM. */
 int tl__hooks_add(
 	tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64_t *handle) TL_MUST_USE;

@@ -247,8 +247,9 @@ typedef struct tl__commit {
 	tl_database *db; /* shown to hooks; NULL for a root entry */
 	const tl_id *db_id;
 	tl_entry *entry;
-	tl__plan *plan;      /* over a snapshot that holds everything the entry names */
-	tl__hooks *lists[2]; /* in the order they are called */
+	tl__plan *plan;           /* over a snapshot that holds everything the entry names */
+	const tl_value *settings; /* of the database; of a new one those that it gets */
+	tl__hooks *lists[2];      /* in the order they are called */
 	size_t list_count;
 	tl_str author;
 	const bool *refused; /* set by a hook that rolls back; NULL for a root entry */

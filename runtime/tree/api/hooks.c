@@ -35,14 +35,23 @@ int tl__hooks_init(tl__hooks *hooks)
 	return TL_OK;
 }
 
-void tl__hooks_free(tl__hooks *hooks)
+void tl__hooks_clear(tl__hooks *hooks)
 {
-	while (hooks->first) {
-		tl__hook_node *node = hooks->first;
+	tl__hook_node *node, *next;
 
-		hooks->first = node->next;
+	pthread_mutex_lock(&hooks->mutex);
+	node = hooks->first;
+	hooks->first = NULL;
+	pthread_mutex_unlock(&hooks->mutex);
+	for (; node; node = next) {
+		next = node->next;
 		release(node);
 	}
+}
+
+void tl__hooks_free(tl__hooks *hooks)
+{
+	tl__hooks_clear(hooks);
 	pthread_mutex_destroy(&hooks->mutex);
 }
 

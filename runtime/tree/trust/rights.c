@@ -17,7 +17,7 @@ struct root_read {
 	bool system;
 };
 
-static bool is_system_name(tl_str name)
+bool tl__is_system_name(tl_str name)
 {
 	static const char *const names[] = {"_users", "_databases", "_instance", "_sync"};
 
@@ -37,7 +37,7 @@ bool tl__root_is_system(const tl_entry *root)
 		return false;
 	name = tl_doc_raw(settings, TL__STR("name"));
 	if (name && tl_value_type(name) == TL_TEXT)
-		system = is_system_name(tl_value_as_text(name));
+		system = tl__is_system_name(tl_value_as_text(name));
 	tl_value_free(settings);
 	return system;
 }
@@ -156,18 +156,25 @@ void tl__rights_release(tl__rights *rights)
 	tl__free(rights);
 }
 
-static int read_name(tl__rights *rights, const tl_value *settings)
+tl_str tl__settings_name(const tl_value *settings)
 {
 	const tl_value *value = tl_doc_raw(settings, TL__STR("name"));
 	tl_str name =
 		value && tl_value_type(value) == TL_TEXT ? tl_value_as_text(value) : TL__STR_NULL;
 
-	if (!name.ptr)
-		return TL_OK;
 	if (name.len > TL__RIGHTS_NAME_BYTES)
 		for (name.len = TL__RIGHTS_NAME_BYTES;
 			name.len > 0 && ((unsigned char)name.ptr[name.len] & 0xC0) == 0x80;)
 			name.len--;
+	return name;
+}
+
+static int read_name(tl__rights *rights, const tl_value *settings)
+{
+	tl_str name = tl__settings_name(settings);
+
+	if (!name.ptr)
+		return TL_OK;
 	rights->name = tl__arena_str(&rights->arena, name);
 	rights->bytes += rights->name.len;
 	return rights->name.ptr ? TL_OK : TL_E_NOMEM;

@@ -33,6 +33,10 @@ typedef struct tl__rights {
 	atomic_uint readers; /* private */
 } tl__rights;
 
+/* What the library calls its own databases; see tl__root_is_system. */
+bool tl__is_system_name(tl_str name);
+/* Of a database, as much as is kept; ptr NULL: none. Belongs to the settings, which may be NULL. */
+tl_str tl__settings_name(const tl_value *settings);
 /* Those of the present. NULL when the root is not in the DAG. Release with tl__rights_release. */
 int tl__rights_now(tl__tree *tree, const tl_id *db, tl__rights **out) TL_MUST_USE;
 void tl__rights_release(tl__rights *rights);                                     /* NULL is fine */
