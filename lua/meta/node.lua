@@ -67,9 +67,12 @@ function Node:add_hook(hook) end
 ---node's store open.
 ---@return tidelock.Store?, tidelock.Error?
 function Node:store() end
----Hook files: not in this version.
+---Asks a hook file about every commit to databases that are not the library's own, whoever makes it: other
+---threads, commands, approvals too. It runs in a cell of its own, on the thread that commits, and refuses
+---with hook_failed and its reason. At most 16 files a node; loaded anew whenever the file, or one that it
+---requires, changes.
 ---@param file string
----@return nil, tidelock.Error  unsupported
+---@return tidelock.Script?, tidelock.Error?  bad_script, io, already_exists, too_large
 function Node:load_hook(file) end
 ---@param handle integer
 function Node:remove_hook(handle) end
@@ -117,6 +120,7 @@ function Node:dispatch() end
 ---| 'access_refused'
 ---| 'server_started'
 ---| 'server_stopped'
+---| 'script_suspended'
 ---| 'overflow'
 
 ---@class tidelock.Event
@@ -186,17 +190,20 @@ function Sync:enable_iroh_transport_with_config(config) end
 ---A script that decides for a node. It stays when the handle is collected.
 ---@class tidelock.Script
 local Script = {}
----Loads its files again; the same bytes change nothing. On a failure what was loaded before stays. Blocks.
+---Loads its files again; the same bytes change nothing, but what was suspended goes on. On a failure what was
+---loaded before stays. Blocks.
 ---@return true?, tidelock.Error?  bad_script, io, closed
 function Script:reload() end
----Takes it away: without a policy the usual rights decide. Blocks.
+---Takes it away: without a policy the usual rights decide, what a hook was asked about passes. Blocks.
 ---@return true?, tidelock.Error?  closed
 function Script:unload() end
 ---@class tidelock.ScriptStatus
----@field kind 'policy'
+---@field kind 'policy'|'hook'
 ---@field file string
 ---@field name string  of the file
----@field state 'running'|'shadow'|'stale'|'unloaded'  stale: the file does not load, what was there decides
+---stale: the file does not load, what was there decides; suspended: a hook that ran out of its budget ten
+---times in a minute, and refuses until it is loaded again.
+---@field state 'running'|'shadow'|'stale'|'suspended'|'unloaded'
 ---@field hash? string  of all its files
 ---@field loaded integer  Unix time in ms
 ---@field calls integer

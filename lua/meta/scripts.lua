@@ -136,3 +136,40 @@ function text.starts(whole, part) end
 ---@param part string
 ---@return boolean
 function text.ends(whole, part) end
+
+---What a hook file returns.
+---@class tidelock.HookFile
+---Names with * and ?, ids; without it all databases but the library's own.
+---@field databases? string|string[]
+---Nothing or true lets the commit pass; false, or nil and a reason, refuses it. An error, or any other
+---answer, refuses too.
+---@field before_commit fun(ctx: tidelock.CommitContext): boolean?, string?
+---What the next version of the file is to have: plain data.
+---@field save? fun(): any
+---Called with that before the next version is asked.
+---@field restore? fun(saved: any)
+
+---What a hook file is told of a commit, during the call.
+---@class tidelock.CommitContext
+---@field entry tidelock.Id
+---@field tree_id tidelock.Id  the database; of a new one the id it gets
+---@field db_name? string
+---@field stores string[]
+---@field author tidelock.Key
+---@field size integer  bytes
+---@field is_root_entry boolean
+---@field changes tidelock.Change[]  at most 10,000; where there are more, reading them raises
+---@field now integer  seconds since 1970
+local CommitContext = {}
+---What is there now, before the commit: nil for nothing and for null.
+---@param store string
+---@param path string|string[]  'a.b', or keys as they are
+---@return any
+function CommitContext:get(store, path) end
+
+---A place that the commit writes.
+---@class tidelock.Change
+---@field store string
+---@field path string[]  the row's key alone in a Table; empty where the store is no Doc
+---@field value any  nil for null and where something is deleted; of a List its items, of a row its JSON
+---@field deleted? boolean

@@ -4,7 +4,6 @@ local core = require 'tidelock.core'
 local misuse = require 'tidelock.misuse'
 local task = require 'tidelock.task'
 local told = require 'tidelock.told'
-local unsupported = require 'tidelock.unsupported'
 
 local function place(fn)
 	local info = debug.getinfo(fn, 'S')
@@ -57,11 +56,4 @@ for _, type_name in ipairs { 'tidelock.node', 'tidelock.database', 'tidelock.tra
 		end
 		return add_hook(self, moments)
 	end
-end
-
-local node = core.methods 'tidelock.node'
-
---- Not in this version: hook files that are loaded and reloaded.
-function node.load_hook()
-	return unsupported('node:load_hook', 'load the file yourself and use node:add_hook')
 end

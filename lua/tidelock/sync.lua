@@ -226,6 +226,12 @@ function Sync:load_policy(file, options)
 	return whole(load_script(node_of(self), 'policy', file, shadow))
 end
 
+--- Asks this file's before_commit about every commit, whoever makes it. It is loaded anew whenever the file
+--- changes.
+function node_methods:load_hook(file)
+	return whole(load_script(self, 'hook', file))
+end
+
 -- --- not in this version -----------------------------------------------------------------------
 
 for name, instead in pairs {

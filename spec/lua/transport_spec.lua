@@ -402,7 +402,6 @@ describe('names of later versions', function()
 		local db = assert(node:new_database({ name = 'notes' }, 'me'))
 		local sync = node:sync()
 		for name, results in pairs {
-			load_hook = { node:load_hook 'hook.lua' },
 			rules = { sync:load_rules 'rules.lua' },
 			why = { sync:why(node:device_key(), db:root_id()) },
 			watch = { assert(db:get_store('data', tl.DocStore)):watch('a', print) },

@@ -24,32 +24,48 @@ static int told(const tlua_job *j)
 	return j->rc == TL_OK ? TL_OK : tl_error_set(j->rc, j->message);
 }
 
-/* Whether there is such a script already. */
-static bool has_such(const tlua_scripts *s, const tl_script *script)
+/* Whether the script may be one of the node's. */
+static int check_place(const tlua_scripts *s, const tl_script *script)
 {
-	const tl_script *other = s->list;
+	size_t hooks = 0;
+	bool same = false;
 
-	while (other && other->shadow != script->shadow)
-		other = other->next;
-	return other != NULL;
+	for (const tl_script *other = s->list; other; other = other->next) {
+		hooks += other->source.kind == TL_SCRIPT_HOOK;
+		same |= other->source.kind == script->source.kind &&
+			(script->source.kind == TL_SCRIPT_HOOK
+					? strcmp(other->path, script->path) == 0
+					: other->shadow == script->shadow);
+	}
+	if (same && script->source.kind == TL_SCRIPT_HOOK)
+		return tl_error_set(TL_E_ALREADY_EXISTS,
+			"this node has this hook file already: reload or unload that one");
+	if (same)
+		return tl_error_set(TL_E_ALREADY_EXISTS,
+			script->shadow ? "this node has a shadow already: unload that one first"
+				       : "this node has a policy already: reload or unload that "
+					 "one");
+	if (script->source.kind == TL_SCRIPT_HOOK && hooks >= TL_SCRIPT_HOOKS_MAX)
+		return tl_error_set(
+			TL_E_TOO_LARGE, "a node has at most 16 hook files: unload one first");
+	return TL_OK;
 }
 
 /* Under the lock of the registry. When it went well the node's scripts are locked. */
 static int join_list(tl_node *node, tl_script *script, bool *fresh)
 {
 	tlua_scripts *s = tlua_scripts_of(node);
+	int rc;
 
 	*fresh = !s;
 	s = s ? s : tlua_scripts_make(node);
 	if (!s)
 		return tl_error_set(TL_E_IO, "the system has no descriptor for the script thread");
 	tlua_scripts_lock(s);
-	if (has_such(s, script)) {
+	rc = check_place(s, script);
+	if (rc != TL_OK) {
 		tlua_scripts_unlock(s);
-		return tl_error_set(TL_E_ALREADY_EXISTS,
-			script->shadow ? "this node has a shadow already: unload that one first"
-				       : "this node has a policy already: reload or unload that "
-					 "one");
+		return rc;
 	}
 	atomic_fetch_add(&s->owners, 1);
 	script->scripts = s;
@@ -96,7 +112,7 @@ static int ask(tl_script *script, tlua_job_kind kind)
 		return tl_error_set(
 			TL_E_BAD_STATE, "this script belongs to the process that loaded it");
 	tlua_scripts_lock(s);
-	if (s->alive && script->state != TLUA_SCRIPT_UNLOADED) {
+	if (s->alive && !s->lost && script->state != TLUA_SCRIPT_UNLOADED) {
 		wait_for_job(s, &j);
 	} else {
 		j.rc = TL_E_CLOSED;
@@ -122,20 +138,22 @@ static int check_load(tl_node *node, tl_script_kind kind, const char *path,
 	if (!node || !path || !out)
 		return needs("tl_script_load", !node ? "node" : !path ? "path" : "out");
 	*out = NULL;
-	if (kind != TL_SCRIPT_POLICY)
+	if (kind != TL_SCRIPT_POLICY && kind != TL_SCRIPT_HOOK)
 		return tl_error_set(
 			TL_E_UNSUPPORTED, "there are no scripts of this kind in this version");
 	if (options && options->size != sizeof *options)
 		return tl_error_set(
 			TL_E_BAD_ARGUMENT, "tl_script_options begins with TL_SCRIPT_OPTIONS_INIT");
+	if (options && options->shadow && kind != TL_SCRIPT_POLICY)
+		return tl_error_set(TL_E_BAD_ARGUMENT, "only a policy can be a shadow");
 	return TL_OK;
 }
 
-int tlua_script_load_into(tl_node *node, tlua_seat *seat, const char *path,
+int tlua_script_load_into(tl_node *node, tl_script_kind kind, tlua_seat *seat, const char *path,
 	const tl_script_options *options, tl_script **out)
 {
 	const tl_script_options none = TL_SCRIPT_OPTIONS_INIT;
-	tl_script *script = tlua_script_new(path, options ? options : &none);
+	tl_script *script = tlua_script_new(kind, path, options ? options : &none);
 	int rc;
 
 	if (!script)
@@ -154,7 +172,7 @@ int tl_script_load(tl_node *node, tl_script_kind kind, const char *path,
 {
 	int rc = check_load(node, kind, path, options, out);
 
-	return rc == TL_OK ? tlua_script_load_into(node, NULL, path, options, out) : rc;
+	return rc == TL_OK ? tlua_script_load_into(node, kind, NULL, path, options, out) : rc;
 }
 
 int tl_script_reload(tl_script *script)

@@ -159,7 +159,8 @@ static bool ring_path(const char *name, tlua_found *out)
 static bool find_half(const char *name, tlua_found *out)
 {
 	static const char *const names[] = {"tidelock.policy", "tidelock.rule",
-		"tidelock.script.preset", "tidelock.script.schema", "tidelock.script.check", NULL};
+		"tidelock.script.preset", "tidelock.script.hook", "tidelock.script.schema",
+		"tidelock.script.check", NULL};
 	const struct tlua_half *half = tlua_halves;
 	size_t i = 0;
 

@@ -29,10 +29,11 @@ static tl_script_options options_of(lua_State *L, int node)
 	return options;
 }
 
-/* load_script('policy', file, shadow) */
+/* load_script(kind, file, shadow) */
 int tlua_node_load_script(lua_State *L)
 {
-	static const char *const kinds[] = {"policy", NULL};
+	static const char *const kinds[] = {
+		"policy", "rules", "hook", NULL}; /* as tl_script_kind */
 	tl_node *node = tlua_check_node(L);
 	tl_script_kind kind = (tl_script_kind)tlua_check_choice(L, 2, NULL, kinds);
 	tl_script_options options = options_of(L, 1);
@@ -95,23 +96,23 @@ int tlua_answer_about_scripts(tl_node *node)
 
 /* --- with the node that is opened ------------------------------------------------------------- */
 
-static int load(lua_State *L, tl_node *node, tlua_seat *seat, const char *path, const char *name)
+static int load(lua_State *L, tl_node *node, tl_script_kind kind, tlua_seat *seat, const char *path,
+	const char *name)
 {
-	const tlua_seated nobody = {.denies = true};
 	tl_script_options options = options_of(L, 0);
 	tl_script *script = NULL;
 	int rc;
 
 	options.name = name;
-	rc = tlua_script_load_into(node, seat, path, &options, &script);
-	if (rc != TL_OK)
-		tlua_seat_fill(seat, &nobody);
+	rc = tlua_script_load_into(node, kind, seat, path, &options, &script);
 	tl_script_free(script); /* it stays with the node */
 	return rc;
 }
 
-int tlua_open_with_policy(lua_State *L, tl_node_config *config, const char *policy, tl_node **node)
+static int open_with_policy(
+	lua_State *L, tl_node_config *config, const char *policy, tl_node **node)
 {
+	const tlua_seated nobody = {.denies = true};
 	tl_policy empty;
 	tlua_seat *seat = tlua_seat_empty(&empty);
 	int rc;
@@ -120,7 +121,47 @@ int tlua_open_with_policy(lua_State *L, tl_node_config *config, const char *poli
 		return tl_error_set(TL_E_NOMEM, "not enough memory for a policy");
 	config->policy = &empty;
 	rc = tl_node_open(node, config);
-	if (rc != TL_OK)
+	if (rc != TL_OK) {
 		empty.drop(seat);
-	return rc == TL_OK ? load(L, *node, seat, policy, config->name) : rc;
+		return rc;
+	}
+	rc = load(L, *node, TL_SCRIPT_POLICY, seat, policy, config->name);
+	if (rc != TL_OK)
+		tlua_seat_fill(seat, &nobody);
+	return rc;
+}
+
+/* The table keeps the texts, which of numbers it would not. */
+bool tlua_option_scripts(lua_State *L, int options, tlua_opened_with *out)
+{
+	size_t count;
+
+	out->hook_count = 0;
+	if (!tlua_option_text(L, options, "policy", &out->policy))
+		return false;
+	if (!tlua_option(L, options, "hooks"))
+		return true;
+	count = lua_istable(L, -1) ? (size_t)luaL_len(L, -1) : 0;
+	if (!lua_istable(L, -1) || count > TL_SCRIPT_HOOKS_MAX)
+		luaL_error(L, "option 'hooks' is a list of at most %d files", TL_SCRIPT_HOOKS_MAX);
+	for (; out->hook_count < count; out->hook_count++) {
+		if (lua_geti(L, -1, (lua_Integer)out->hook_count + 1) != LUA_TSTRING)
+			luaL_error(L, "option 'hooks' is a list of files, as { 'hook.lua' }");
+		if (!tlua_read_text(L, lua_gettop(L), &out->hooks[out->hook_count]))
+			return false;
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	return true;
+}
+
+int tlua_open_with(
+	lua_State *L, tl_node_config *config, const tlua_opened_with *scripts, tl_node **node)
+{
+	int rc = scripts->policy ? open_with_policy(L, config, scripts->policy, node)
+				 : tl_node_open(node, config);
+
+	for (size_t i = 0; i < scripts->hook_count && rc == TL_OK; i++)
+		rc = load(L, *node, TL_SCRIPT_HOOK, NULL, scripts->hooks[i], config->name);
+	return rc;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tidelock/crypto.h>
+#include <time.h>
 
 /* What a policy may use in a second; beyond it who is no peer of ours has to come again. */
 #define UNITS_A_SECOND 40000000
@@ -114,26 +115,38 @@ static void tell(const tlua_tally *tally, const tlua_failure *failure)
 	tally->log(tally->log_ud, TL_LOG_WARNING, line);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now = {0, 0};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void tlua_tally_note(tlua_tally *tally, tlua_cell *cell, bool failed)
+{
+	const tlua_failure *failure = failed ? tlua_cell_failure(cell, 0) : NULL;
+
+	pthread_mutex_lock(&tally->lock);
+	tally->calls++;
+	tally->units[step_of(tlua_cell_units(cell))]++;
+	if (failure)
+		keep_failure(tally, failure, now_ms());
+	pthread_mutex_unlock(&tally->lock);
+	if (failure)
+		tell(tally, failure);
+}
+
 static void count(tlua_live *live, const tlua_verdict *verdict, int64_t time_ms)
 {
 	tlua_cell *cell = tlua_policy_cell(live->policy);
-	const tlua_failure *failure = verdict->failed ? tlua_cell_failure(cell, 0) : NULL;
-	tlua_tally *tally = live->tally;
-	uint64_t units = tlua_cell_units(cell);
 
 	if (live->second != time_ms / 1000) {
 		live->second = time_ms / 1000;
 		live->used = 0;
 	}
-	live->used += units;
-	pthread_mutex_lock(&tally->lock);
-	tally->calls++;
-	tally->units[step_of(units)]++;
-	if (failure)
-		keep_failure(tally, failure, time_ms);
-	pthread_mutex_unlock(&tally->lock);
-	if (failure)
-		tell(tally, failure);
+	live->used += tlua_cell_units(cell);
+	tlua_tally_note(live->tally, cell, verdict->failed);
 }
 
 /* --- questions -------------------------------------------------------------------------------- */

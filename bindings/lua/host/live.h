@@ -25,6 +25,8 @@ typedef struct tlua_tally {
 
 /* Units of which a part of all calls, in hundredths, took no more. */
 uint64_t tlua_tally_part(const tlua_tally *tally, unsigned hundredths);
+/* Counts the call that this cell has just ended. */
+void tlua_tally_note(tlua_tally *tally, tlua_cell *cell, bool failed);
 
 typedef struct tlua_live tlua_live;
 

@@ -52,7 +52,7 @@ static void on_gone(void *ud, tlua_seat *seat)
 	tlua_scripts_lock(s);
 	if (s->current == seat) {
 		s->current = NULL;
-		s->lost = true;
+		s->displaced = true;
 	}
 	tlua_scripts_unlock(s);
 	tlua_scripts_wake(s);
@@ -65,9 +65,9 @@ static tlua_seated seated(tlua_scripts *s)
 
 	tlua_scripts_lock(s);
 	for (const tl_script *script = s->list; script; script = script->next)
-		if (script->shadow)
+		if (script->source.kind == TL_SCRIPT_POLICY && script->shadow)
 			who.shadow = script->live;
-		else
+		else if (script->source.kind == TL_SCRIPT_POLICY)
 			who.active = script->live;
 	tlua_scripts_unlock(s);
 	return who;
@@ -156,7 +156,7 @@ static int stale(tl_script *script, const tlua_failure *why)
 	char text[TLUA_PROBLEM_MAX];
 
 	snprintf(text, sizeof text, "%.*s: %s", TLUA_WHERE_MAX - 1, why->where, why->text);
-	if (script->live) {
+	if (script->live || script->gate) {
 		set_state(script, TLUA_SCRIPT_STALE, text);
 		tlua_script_log(script, TL_LOG_ERROR, text);
 		tlua_script_log(script, TL_LOG_ERROR, "what was loaded before stays");
@@ -164,7 +164,7 @@ static int stale(tl_script *script, const tlua_failure *why)
 	return tl_error_set(why->end == TLUA_UNREADABLE ? TL_E_IO : TL_E_BAD_SCRIPT, text);
 }
 
-static int replace(tl_script *script, tlua_policy *policy, tlua_seat *seat)
+static int replace_policy(tl_script *script, tlua_policy *policy, tlua_seat *seat)
 {
 	tlua_live *live = tlua_live_new(policy, &script->tally, on_dropped, script),
 		  *before = script->live;
@@ -190,25 +190,39 @@ static int replace(tl_script *script, tlua_policy *policy, tlua_seat *seat)
 	return rc;
 }
 
+/* The same bytes: nothing changes, but what was suspended or stale is neither any more. */
+static void go_on(tl_script *script, tlua_version *version)
+{
+	tlua_version_close(version);
+	if (script->gate && tlua_gate_suspended(script->gate))
+		tlua_gate_resume(script->gate);
+	if (script->state == TLUA_SCRIPT_STALE)
+		set_state(script, TLUA_SCRIPT_RUNNING, "");
+}
+
 int tlua_script_reload_now(tl_script *script, tlua_seat *seat)
 {
 	tlua_version version;
-	bool good = tlua_version_load(&script->source, &version), again = script->live != NULL;
-	int rc = TL_OK;
+	bool good = tlua_version_load(&script->source, &version), again;
+	int rc;
 
 	tlua_version_drop(&script->files);
 	script->files = version;
 	tlua_watch_files(script->scripts->watch, script);
 	script->due_ms = 0;
+	again = script->live || script->gate;
 	if (!good)
 		return stale(script, &version.why);
-	if (script->live && memcmp(script->digest, version.digest, sizeof version.digest) == 0) {
-		tlua_policy_close(version.policy);
-		if (script->state == TLUA_SCRIPT_STALE)
-			set_state(script, TLUA_SCRIPT_RUNNING, "");
+	if (again && memcmp(script->digest, version.digest, sizeof version.digest) == 0) {
+		go_on(script, &version);
 		return TL_OK;
 	}
-	rc = replace(script, version.policy, seat);
+	if (script->source.kind == TL_SCRIPT_HOOK)
+		rc = tlua_script_replace_hook(script, version.hook, &version.why);
+	else
+		rc = replace_policy(script, version.policy, seat);
+	if (rc == TL_E_BAD_SCRIPT) /* it could not take over what the one before has saved */
+		return stale(script, &version.why);
 	if (rc != TL_OK)
 		return rc;
 	memcpy(script->digest, version.digest, sizeof version.digest);
@@ -245,16 +259,18 @@ void tlua_script_forget(tl_script *script)
 	tlua_watch_forget(script->scripts->watch, script);
 	script->live = NULL;
 	tlua_live_release(live);
+	tlua_script_end_hook(script);
 	tlua_script_release(script);
 }
 
 int tlua_script_unload_now(tl_script *script)
 {
 	tlua_live *live = script->live;
-	int rc;
+	int rc = TL_OK;
 
 	script->live = NULL;
-	rc = put_to_work(script->scripts);
+	if (live)
+		rc = put_to_work(script->scripts);
 	script->live = live;
 	if (rc == TL_OK)
 		tlua_script_forget(script);

@@ -126,37 +126,75 @@ static bool is_over(tlua_scripts *s)
 	return over;
 }
 
-static void forget_all(tlua_scripts *s)
+/* All, or the policies. */
+static void forget(tlua_scripts *s, bool policies)
 {
 	tl_script *script;
 
 	do {
 		tlua_scripts_lock(s);
 		script = s->list;
+		while (policies && script && script->source.kind != TL_SCRIPT_POLICY)
+			script = script->next;
 		tlua_scripts_unlock(s);
 		if (script)
 			tlua_script_forget(script);
 	} while (script);
 }
 
-static void *run(void *ud)
+/* --- the node's end --------------------------------------------------------------------------- */
+
+static void on_closed(void *ud)
 {
 	tlua_scripts *s = ud;
 
+	tlua_scripts_lock(s);
+	s->lost = true;
+	tlua_scripts_unlock(s);
+	tlua_scripts_wake(s);
+	tlua_scripts_release(s);
+}
+
+/* A node that is closed drops its hooks, and so tells us. */
+static bool await_close(tlua_scripts *s, uint64_t *handle)
+{
+	tl_hook hook = TL_HOOK_INIT;
+
+	hook.drop = on_closed;
+	hook.ud = s;
+	atomic_fetch_add(&s->owners, 1);
+	if (tl_node_add_hook(s->node, &hook, handle) == TL_OK)
+		return true;
+	on_closed(s);
+	return false;
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+static void *run(void *ud)
+{
+	tlua_scripts *s = ud;
+	uint64_t handle;
+	bool awaits = await_close(s, &handle);
+
 	do {
-		bool lost;
+		bool lost, displaced;
 
 		wait_for_something(s);
 		tlua_scripts_lock(s);
 		run_jobs(s);
 		lost = s->lost;
-		s->lost = false;
+		displaced = s->displaced;
+		s->displaced = false;
 		tlua_scripts_unlock(s);
-		if (lost)
-			forget_all(s);
+		if (lost || displaced)
+			forget(s, !lost);
 		look_at_files(s);
+		tlua_tell_suspended(s);
 		tlua_close_dropped(s);
 	} while (!is_over(s));
+	if (awaits)
+		tl_node_remove_hook(s->node, handle);
 	tlua_watch_free(s->watch);
 	s->watch = NULL;
 	tlua_scripts_release(s);

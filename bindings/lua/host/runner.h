@@ -20,7 +20,7 @@ struct tlua_scripts {
 	tlua_scripts *next; /* of the process */
 	tl_node *node;
 	pid_t process;
-	atomic_uint owners; /* the thread, each script, each seat */
+	atomic_uint owners; /* the thread, each script, each seat, the node */
 	pthread_mutex_t lock;
 	pthread_cond_t turned;
 	int wake;
@@ -29,7 +29,8 @@ struct tlua_scripts {
 	tlua_live *closing;
 	size_t lives;       /* that are not closed */
 	tlua_seat *current; /* what the core has of us */
-	bool lost;          /* it was taken away: by another policy, or because the node closes */
+	bool displaced;     /* it was taken away */
+	bool lost;          /* the node is closed */
 	bool alive;
 	tlua_watch *watch; /* the thread's */
 };
@@ -55,6 +56,14 @@ int tlua_script_unload_now(tl_script *script);
 /* Out of the list, of the watch and of what it was loaded as. */
 void tlua_script_forget(tl_script *script);
 void tlua_close_dropped(tlua_scripts *scripts);
+
+/* --- hooks.c: the thread's -------------------------------------------------------------------- */
+
+/* Asked from now on; takes the hook over in any case. TL_E_BAD_SCRIPT: *why tells. */
+int tlua_script_replace_hook(tl_script *script, tlua_hook *hook, tlua_failure *why);
+void tlua_script_end_hook(tl_script *script); /* nothing for a policy */
+/* Those that were suspended since the last time. */
+void tlua_tell_suspended(tlua_scripts *scripts);
 
 /* --- runner.c --------------------------------------------------------------------------------- */
 

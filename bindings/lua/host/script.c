@@ -57,7 +57,7 @@ static void free_script(tl_script *script)
 	free(script);
 }
 
-tl_script *tlua_script_new(const char *path, const tl_script_options *options)
+tl_script *tlua_script_new(tl_script_kind kind, const char *path, const tl_script_options *options)
 {
 	tl_script *script = calloc(1, sizeof *script);
 	const char *slash;
@@ -78,7 +78,8 @@ tl_script *tlua_script_new(const char *path, const tl_script_options *options)
 	script->log_ud = options->log_ud;
 	script->tally.log = log_line;
 	script->tally.log_ud = script;
-	script->source = (tlua_source){.path = script->path,
+	script->source = (tlua_source){.kind = kind,
+		.path = script->path,
 		.name = slash ? slash + 1 : script->path,
 		.me_name = script->me_name,
 		.say = say,

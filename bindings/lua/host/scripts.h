@@ -7,6 +7,7 @@
 #include <tidelock/control.h>
 #include <tidelock/json.h>
 #include <tidelock/script.h>
+#include "gate/gate.h"
 #include "host/live.h"
 #include "host/version.h"
 
@@ -32,12 +33,15 @@ struct tl_script {
 	tl_log_sink log;
 	void *log_ud;
 	/* the thread's */
-	tlua_live *live;
+	tlua_live *live; /* of a policy that is loaded */
+	uint64_t gate_handle;
 	tlua_version files; /* of the last attempt */
 	uint64_t due_ms;    /* when its files are looked at; 0: nothing has changed */
 	uint8_t digest[32];
 	/* under the lock */
 	tlua_script_state state;
+	bool suspended_untold;
+	tlua_gate *gate; /* of a hook that is loaded; changed by the thread alone */
 	int64_t loaded_ms;
 	char hash[17];
 	char problem[TLUA_PROBLEM_MAX];
@@ -46,11 +50,11 @@ struct tl_script {
 
 /* --- script.c --------------------------------------------------------------------------------- */
 
-/* tl_script_load of a policy; `seat`: that of a node that has just been opened, which waits for it
+/* tl_script_load; `seat`, of a policy: that of a node that has just been opened, which waits for it
  * (tlua_seat_empty), NULL: none. */
-int tlua_script_load_into(tl_node *node, tlua_seat *seat, const char *path,
+int tlua_script_load_into(tl_node *node, tl_script_kind kind, tlua_seat *seat, const char *path,
 	const tl_script_options *options, tl_script **out);
-tl_script *tlua_script_new(const char *path, const tl_script_options *options);
+tl_script *tlua_script_new(tl_script_kind kind, const char *path, const tl_script_options *options);
 void tlua_script_retain(tl_script *script);
 void tlua_script_release(tl_script *script);
 void tlua_script_log(const tl_script *script, tl_log_level level, const char *text);

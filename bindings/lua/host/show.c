@@ -10,6 +10,8 @@ static const char *state_of(const tl_script *script)
 {
 	static const char *const names[] = {"loading", "running", "stale", "unloaded"};
 
+	if (script->gate && tlua_gate_suspended(script->gate))
+		return "suspended";
 	if (script->state == TLUA_SCRIPT_RUNNING && script->shadow)
 		return "shadow";
 	return names[script->state];
@@ -47,10 +49,15 @@ static void put_tally(tl_json_writer *writer, tlua_tally *tally, bool shadow)
 	pthread_mutex_unlock(&tally->lock);
 }
 
+static const char *kind_of(const tl_script *script)
+{
+	return script->source.kind == TL_SCRIPT_HOOK ? "hook" : "policy";
+}
+
 int tlua_script_put_status(tl_script *script, tl_json_writer *writer)
 {
 	(void)tl_json_put_object(writer);
-	put_text(writer, "kind", "policy");
+	put_text(writer, "kind", kind_of(script));
 	put_text(writer, "file", script->path);
 	put_text(writer, "name", script->source.name);
 	put_text(writer, "state", state_of(script));

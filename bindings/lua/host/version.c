@@ -117,6 +117,8 @@ static bool compile(tlua_source *source, const tlua_found *file)
 	if (source->me_key[0])
 		options.me_key = (tl_str){source->me_key, strlen(source->me_key)};
 	add_text(version, source->name, file->text, file->len);
+	if (source->kind == TL_SCRIPT_HOOK)
+		return tlua_hook_open(&options, &version->hook, &version->why) == TLUA_FINE;
 	return tlua_policy_open(&options, &version->policy, &version->why) == TLUA_FINE;
 }
 
@@ -148,4 +150,12 @@ void tlua_version_drop(tlua_version *version)
 	free(version->files);
 	version->files = NULL;
 	version->count = 0;
+}
+
+void tlua_version_close(tlua_version *version)
+{
+	tlua_policy_close(version->policy);
+	tlua_hook_close(version->hook);
+	version->policy = NULL;
+	version->hook = NULL;
 }

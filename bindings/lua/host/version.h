@@ -4,11 +4,13 @@
 
 #include <limits.h>
 #include <sys/stat.h>
-#include <tidelock/crypto.h>
+#include <tidelock/script.h>
+#include "gate/hook.h"
 #include "host/policy.h"
 
 /* Lives longer than what is loaded of it. */
 typedef struct tlua_source {
+	tl_script_kind kind;
 	const char *path; /* absolute, or as the process finds it */
 	const char *name; /* of the file, as errors show it */
 	const char *me_name;
@@ -26,17 +28,19 @@ typedef struct tlua_read {
 } tlua_read;
 
 typedef struct tlua_version {
-	tlua_policy *policy; /* whoever has the version closes it */
-	tlua_read *files;    /* its own first */
+	tlua_policy *policy; /* what was made: one of these, which whoever has the version closes */
+	tlua_hook *hook;
+	tlua_read *files; /* its own first */
 	size_t count;
 	uint8_t digest[32]; /* of their names and texts */
-	tlua_failure why;   /* where there is no policy */
+	tlua_failure why;   /* where nothing was made */
 } tlua_version;
 
 /* Reads, compiles and runs the files; false: `why` tells. Drop the version in any case. */
 bool tlua_version_load(tlua_source *source, tlua_version *out);
-/* The files and what was noted of them; not the policy. */
+/* The files and what was noted of them; not what was made. */
 void tlua_version_drop(tlua_version *version);
+void tlua_version_close(tlua_version *version); /* what was made */
 /* Whether a file is not as it was noted; notes it. */
 bool tlua_version_changed(tlua_version *version);
 

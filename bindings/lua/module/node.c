@@ -40,18 +40,15 @@ static int core_open(lua_State *L)
 {
 	tl_node_config config;
 	tl_sync_options sync;
-	const char *policy = NULL;
+	tlua_opened_with scripts = {.policy = NULL};
 	tl_node *node = NULL;
 	void **handle;
 	int rc, count;
 
-	if (!tlua_node_config(L, 1, &config, &sync) || !tlua_option_text(L, 1, "policy", &policy))
+	if (!tlua_node_config(L, 1, &config, &sync) || !tlua_option_scripts(L, 1, &scripts))
 		return tlua_fail(L);
 	handle = tlua_new_handle(L, TLUA_NODE);
-	if (policy)
-		rc = tlua_open_with_policy(L, &config, policy, &node);
-	else
-		rc = tl_node_open(&node, &config);
+	rc = tlua_open_with(L, &config, &scripts, &node);
 	if (rc == TL_OK)
 		rc = tlua_answer_about_scripts(node);
 	count = tlua_opened(L, handle, rc, node);

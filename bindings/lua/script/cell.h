@@ -164,8 +164,23 @@ typedef struct tlua_lazy {
 /* For tlua_call.push: pushes the object. One at a time in a cell; when the call has ended, reading
  * a field raises. *lazy must live as long as the call. */
 void tlua_push_lazy(lua_State *L, const tlua_lazy *lazy);
+/* For methods of it, C functions among its fields: the ud of the object at `index`. Raises for what
+ * is none, or not that of this call. */
+void *tlua_check_lazy(lua_State *L, int index);
 /* For whoever pushes a text of others into a cell: as lua_pushlstring. */
 void tlua_push_text(lua_State *L, tl_str text);
+
+/* --- for functions that are pushed into a cell ------------------------------------------------ */
+
+/* Takes units before the work is done that they stand for; raises over the budget. */
+void tlua_charge(lua_State *L, uint64_t units);
+/* The same for bytes that are read or written: a unit for 16 of them. */
+void tlua_charge_bytes(lua_State *L, size_t bytes);
+/* Around work of the host's own, as reading files: its CPU time is not the script's. */
+int64_t tlua_aside(void);
+void tlua_back(lua_State *L, int64_t from);
+/* Raises, and the failure is at this place rather than where the script runs. */
+int tlua_raise_at(lua_State *L, const char *where, const char *text);
 
 /* --- plain data ------------------------------------------------------------------------------- */
 

@@ -97,10 +97,6 @@ void tlua_heed_zeros(lua_State *L);
 /* Ends the call; does not return. */
 int tlua_stop(lua_State *L, tlua_end end);
 int tlua_stop_full(lua_State *L); /* after LUA_ERRMEM, whatever was refused */
-/* Takes units before the work is done that they stand for; raises over the budget. */
-void tlua_charge(lua_State *L, uint64_t units);
-/* The same for bytes that are read or written: a unit for 16 of them. */
-void tlua_charge_bytes(lua_State *L, size_t bytes);
 /* The same for a text of so many bytes that is compared with another one. */
 void tlua_charge_compared(lua_State *L, size_t bytes);
 /* Before a string of this length is made. */
@@ -110,9 +106,6 @@ void tlua_charge_string(lua_State *L, size_t len);
 void tlua_charge_unknown(lua_State *L);
 /* Looks at the clock. */
 void tlua_look(lua_State *L);
-/* Around work of the host's own, as reading files: its CPU time is not the script's. */
-int64_t tlua_aside(void);
-void tlua_back(lua_State *L, int64_t from);
 /* Keeps the line that runs, of the script rather than of the library's halves. */
 void tlua_note_where(lua_State *L);
 /* "policy.lua:7" of whoever called the running C function. */

@@ -131,6 +131,12 @@ static void tell_limit(tlua_cell *cell, tlua_failure *failure)
 			cell->memory >> 20);
 }
 
+int tlua_raise_at(lua_State *L, const char *where, const char *text)
+{
+	tlua_copy_text(tlua_cell_of(L)->where, TLUA_WHERE_MAX, where);
+	return luaL_error(L, "%s", text);
+}
+
 tlua_end tlua_failed(tlua_cell *cell, int status, const tlua_call *call, tlua_failure *why)
 {
 	tlua_failure failure = {.end = cell->end};

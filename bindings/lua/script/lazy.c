@@ -16,14 +16,24 @@ static void raise_unknown(lua_State *L, const tlua_lazy *lazy)
 	tlua_raise_unknown(L, what, key, lua_upvalueindex(1));
 }
 
+void *tlua_check_lazy(lua_State *L, int index)
+{
+	const tlua_cell *cell = tlua_cell_of(L);
+
+	if (lua_type(L, index) != LUA_TUSERDATA)
+		luaL_error(L, "this is called with a colon, on the object that it belongs to");
+	if (lua_touserdata(L, index) != cell->lazy_object)
+		luaL_error(L, "this was valid during its call only: keep the fields that you need");
+	return cell->lazy->ud;
+}
+
 static int on_read(lua_State *L)
 {
 	tlua_cell *cell = tlua_cell_of(L);
 	lua_Integer index;
 
 	tlua_charge(L, 4);
-	if (lua_touserdata(L, 1) != cell->lazy_object)
-		luaL_error(L, "this was valid during its call only: keep the fields that you need");
+	(void)tlua_check_lazy(L, 1);
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNUMBER)
 		raise_unknown(L, cell->lazy);

@@ -2,50 +2,6 @@
 #include <string.h>
 #include "script/cell_impl.h"
 
-/* --- glob ------------------------------------------------------------------------------------- */
-
-static bool is_more(char byte)
-{
-	return ((unsigned char)byte & 0xC0) == 0x80;
-}
-
-static const char *next_char(const char *at, const char *end)
-{
-	at++;
-	while (at < end && is_more(*at))
-		at++;
-	return at;
-}
-
-/* `*` is any text, `?` one character, all else itself. Only the last star is ever tried anew. */
-static bool matches(tl_str pattern, tl_str name)
-{
-	const char *p = pattern.ptr, *p_end = p + pattern.len;
-	const char *at = name.ptr, *end = at + name.len;
-	const char *star = NULL, *tried = NULL;
-
-	while (at < end) {
-		if (p < p_end && *p == '*') {
-			star = ++p;
-			tried = at;
-		} else if (p < p_end && *p == '?') {
-			p++;
-			at = next_char(at, end);
-		} else if (p < p_end && *p == *at) {
-			p++;
-			at++;
-		} else if (star) {
-			p = star;
-			at = ++tried;
-		} else {
-			return false;
-		}
-	}
-	while (p < p_end && *p == '*')
-		p++;
-	return p == p_end;
-}
-
 static int text_glob(lua_State *L)
 {
 	tl_str pattern, name;
@@ -53,7 +9,7 @@ static int text_glob(lua_State *L)
 	pattern.ptr = luaL_checklstring(L, 1, &pattern.len);
 	name.ptr = luaL_checklstring(L, 2, &name.len);
 	tlua_charge_bytes(L, (pattern.len + 1) * (name.len + 1));
-	lua_pushboolean(L, matches(pattern, name));
+	lua_pushboolean(L, tlua_glob(pattern, name));
 	return 1;
 }
 

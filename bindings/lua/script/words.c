@@ -1,6 +1,5 @@
 #include "script/words.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 size_t tlua_distance(const char *a, const char *b)
@@ -75,4 +74,43 @@ void tlua_copy_part(char *out, size_t size, tl_str text)
 void tlua_copy_text(char *out, size_t size, const char *text)
 {
 	tlua_copy_part(out, size, (tl_str){text, strlen(text)});
+}
+
+/* --- patterns --------------------------------------------------------------------------------- */
+
+static const char *next_char(const char *at, const char *end)
+{
+	at++;
+	while (at < end && is_more((unsigned char)*at))
+		at++;
+	return at;
+}
+
+/* Only the last star is ever tried anew. */
+bool tlua_glob(tl_str pattern, tl_str name)
+{
+	const char *p = pattern.ptr, *p_end = p + pattern.len;
+	const char *at = name.ptr, *end = at + name.len;
+	const char *star = NULL, *tried = NULL;
+
+	while (at < end) {
+		if (p < p_end && *p == '*') {
+			star = ++p;
+			tried = at;
+		} else if (p < p_end && *p == '?') {
+			p++;
+			at = next_char(at, end);
+		} else if (p < p_end && *p == *at) {
+			p++;
+			at++;
+		} else if (star) {
+			p = star;
+			at = ++tried;
+		} else {
+			return false;
+		}
+	}
+	while (p < p_end && *p == '*')
+		p++;
+	return p == p_end;
 }

@@ -1,13 +1,10 @@
 -- What kind of script a file's value is, whether it is one, and what its author may not have meant. Runs in
 -- cells.
+local hook = require 'tidelock.script.hook'
 local policy = require 'tidelock.policy'
 local preset = require 'tidelock.script.preset'
 local rule = require 'tidelock.rule'
 local schema = require 'tidelock.script.schema'
-
-local MOMENTS = { before_commit = 'function', on_entry_committed = 'function', on_entry_received = 'function',
-	on_access_request = 'function', on_conflict = 'function', save = 'function', restore = 'function',
-	databases = 'string', from = 'string' }
 
 -- --- policies -----------------------------------------------------------------------------------
 
@@ -81,24 +78,6 @@ local function check_policy(value, warn)
 	return 'policy'
 end
 
--- --- hooks --------------------------------------------------------------------------------------
-
-local function check_hook(value)
-	local moments = 0
-	for name, one in pairs(value) do
-		if not MOMENTS[name] then
-			schema.refuse(nil, 'a hook has no `%s`%s', tostring(name), schema.hint(name, MOMENTS))
-		elseif type(one) ~= MOMENTS[name] then
-			schema.refuse(nil, '`%s` of a hook is a %s, and not a %s', name, MOMENTS[name], type(one))
-		end
-		moments = moments + (MOMENTS[name] == 'function' and 1 or 0)
-	end
-	if moments == 0 then
-		schema.refuse(nil, 'a script returns a policy, a list of rules or a hook, and this table is none')
-	end
-	return 'hook'
-end
-
 -- --- all ----------------------------------------------------------------------------------------
 
 --- 'policy', 'rules' or 'hook', and a list of { where =, text = }; raises for what is none of them.
@@ -114,7 +93,8 @@ return function(value)
 		rule.check(value)
 		kind = 'rules'
 	elseif type(value) == 'table' then
-		kind = check_hook(value)
+		hook(value)
+		kind = 'hook'
 	else
 		schema.refuse(nil, 'a script returns a policy, a list of rules or a hook, and not a %s', type(value))
 	end

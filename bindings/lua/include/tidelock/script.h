@@ -21,17 +21,22 @@ extern "C" {
 typedef struct tl_script tl_script;
 
 typedef enum tl_script_kind {
-	TL_SCRIPT_POLICY = 0 /* who may do what with the node: tl_policy in Lua; one a node */
+	TL_SCRIPT_POLICY = 0, /* who may do what with the node: tl_policy in Lua; one a node */
+	TL_SCRIPT_HOOK = 2    /* what may be written: before_commit, asked on the thread that
+			       * commits; at most TL_SCRIPT_HOOKS_MAX a node, each file once */
 } tl_script_kind;
+
+#define TL_SCRIPT_HOOKS_MAX 16
 
 typedef struct tl_script_options {
 	size_t size;
-	/* Beside the policy that is there, or none: it is asked all the same and decides nothing,
-	 * and the status tells where it would have differed. One a node. */
+	/* A policy beside the one that is there, or none: it is asked all the same and decides
+	 * nothing, and the status tells where it would have differed. One a node. */
 	bool shadow;
 	const char *name; /* `me.name` in the script: of this node. NULL: there is none */
-	/* Lines of the script and about it; called on the script thread and the engine's, and until
-	 * the node is closed or the script unloaded. NULL: stderr. */
+	/* Lines of the script and about it; called on the script thread, the engine's and, for
+	 * hooks, those that commit, until the node is closed or the script unloaded. What it does
+	 * must not commit. NULL: stderr. */
 	tl_log_sink log;
 	void *log_ud;
 } tl_script_options;
@@ -44,22 +49,26 @@ typedef struct tl_script_options {
 /* Loads a script of the file `path` and puts it to work. *out is the caller's (tl_script_free),
  * NULL on failure; the script stays at work without it, until it is unloaded or the node is closed.
  * `options` may be NULL. TL_E_BAD_SCRIPT: what the file says is none, the message begins with file
- * and line; TL_E_IO: it cannot be read; TL_E_ALREADY_EXISTS: the node has such a script. */
+ * and line; TL_E_IO: it cannot be read; TL_E_ALREADY_EXISTS: the node has such a script;
+ * TL_E_TOO_LARGE: it has TL_SCRIPT_HOOKS_MAX hooks. */
 TL_API int tl_script_load(tl_node *node, tl_script_kind kind, const char *path,
 	const tl_script_options *options, tl_script **out) TL_MUST_USE;
-/* Loads the file again. Files with the same bytes change nothing; on a failure the old one stays
- * (TL_E_BAD_SCRIPT, TL_E_IO). TL_E_CLOSED: it was unloaded, or its node is closed. */
+/* Loads the file again. Files with the same bytes change nothing, but one that was suspended is
+ * asked again; on a failure the old one stays (TL_E_BAD_SCRIPT, TL_E_IO). TL_E_CLOSED: it was
+ * unloaded, or its node is closed. */
 TL_API int tl_script_reload(tl_script *script) TL_MUST_USE;
-/* Takes it away; without a policy the usual rights decide. TL_E_CLOSED when it is no longer there.
- */
+/* Takes it away; without a policy the usual rights decide, what a hook was asked about passes.
+ * TL_E_CLOSED when it is no longer there. */
 TL_API int tl_script_unload(tl_script *script) TL_MUST_USE;
 /* How it is, as a JSON object, which lives until the next such call with this handle: {"kind",
  * "file","name","state","hash","loaded","calls","failures","units_p50","units_p99","problem"}:
- * state is "running", "shadow", "stale" (the file does not load: "problem" says why, and what was
- * loaded before decides) or "unloaded"; "hash" the first 16 digits of a SHA-256 over all its files;
- * "loaded" Unix time in ms; "units" of which half of all calls, and 99 of 100, took no more, to the
- * next power of two; "problem" null where there is none. Of a shadow also "differed", how often,
- * with "first" and "last", sentences or null. */
+ * kind is "policy" or "hook"; state is "running", "shadow", "stale" (the file does not load:
+ * "problem" says why, and what was loaded before decides), "suspended" (a hook that ran out of its
+ * budget ten times in a minute: it refuses until it is loaded again; event script_suspended) or
+ * "unloaded"; "hash" the first 16 digits of a SHA-256 over all its files; "loaded" Unix time in ms;
+ * "units" of which half of all calls, and 99 of 100, took no more, to the next power of two;
+ * "problem" null where there is none. Of a shadow also "differed", how often, with "first" and
+ * "last", sentences or null. */
 TL_API int tl_script_status(tl_script *script, const char **json) TL_MUST_USE;
 /* Its last failures, newest first, at most 20, and as long: a JSON array of {"where","kind","text",
  * "input","time","count"}: "kind" as "error", "units", "cpu", "memory"; "count" how often this
