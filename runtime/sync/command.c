@@ -1,6 +1,6 @@
 /* What the application asks for. */
 #include "sync/in/serve.h"
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 #include <string.h>
 #include "base/fail.h"
@@ -144,18 +144,6 @@ static void do_rename(tl__sync *sync, const tl__sync_command *command)
 	tl__sync_save_now(sync, command->op, NULL);
 }
 
-static void end_sessions(tl__sync *sync, tl__peer *peer)
-{
-	for (tl__session *session = sync->sessions; session;) {
-		tl__session *next = session->next;
-
-		if (session->peer == peer && !session->failing)
-			tl__session_fail(sync, session, TL_E_CANCELLED,
-				"the peer's status was changed during the exchange");
-		session = next;
-	}
-}
-
 /* A stranger can be blocked: that makes it a peer, if only to be refused. */
 static tl__peer *peer_to_block(tl__sync *sync, const tl__sync_command *command)
 {
@@ -196,7 +184,8 @@ static void do_set_status(tl__sync *sync, const tl__sync_command *command)
 	if (status == TL__PEER_ACTIVE)
 		tl__peer_wake(sync, peer);
 	else
-		end_sessions(sync, peer);
+		tl__sessions_cancel(
+			sync, peer, "the peer's status was changed during the exchange");
 	tl__peer_save(sync, peer);
 	tl__sync_save_now(sync, command->op, NULL);
 }
@@ -417,13 +406,7 @@ static void do_stop(tl__sync *sync, const tl__sync_command *command)
 	tl__served_end(sync);
 	tl__serve_end_watches(sync, NULL);
 	tl__watches_end(sync);
-	for (tl__session *session = sync->sessions; session;) {
-		tl__session *next = session->next;
-
-		if (!session->failing)
-			tl__session_fail(sync, session, TL_E_CANCELLED, "the node is being closed");
-		session = next;
-	}
+	tl__sessions_cancel(sync, NULL, "the node is being closed");
 	tl__sync_save_now(sync, command->op, NULL);
 }
 

@@ -1,5 +1,5 @@
 #include "sync/in/serve.h"
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 #include "wire/v0_path.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef SPEC_SYNC_EXCHANGE_HELP_H
 #define SPEC_SYNC_EXCHANGE_HELP_H
 
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 #include "sync_rig.h"
 
 #define HOME "127.0.0.1:9001"

@@ -1,6 +1,6 @@
 /* Limits of the core that are about others: each of them is driven over its edge. What a request
  * or an exchange may hold otherwise is in the specs of its subject. */
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 #include "sync/in/serve.h"
 #include "asking_help.h"
 
@@ -355,7 +355,7 @@ static void a_day_later_it_is_asked_for_again(void)
 
 static void an_exchange_asks_for_so_many_ids(void)
 {
-	tl__session session = {.want_count = 0};
+	tl__session session = {.number = 0};
 	tl_id id = {{0}};
 
 	tl__map_init(&session.asked);

@@ -1,5 +1,6 @@
 /* What the answer to a call means: taken, repeated better, or the next address. */
 #include "sync/out/call.h"
+#include "sync/out/session.h"
 
 #include <string.h>
 #include "base/fail.h"

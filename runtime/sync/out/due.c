@@ -3,7 +3,7 @@
  * pair lies in a heap under the time at which it wants an exchange, or stands in line with its peer
  * when that time has come and there was no place. The line keeps the order in which they came, and
  * peers take turns, so that nobody is passed over by those who are always due. */
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 #define LINE_LOOK_MS 1000 /* between two looks who has waited too long */
 

@@ -1,6 +1,6 @@
 /* What becomes of an exchange that gets nowhere, and of one that did. */
 #include <string.h>
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error)
 {
@@ -29,8 +29,8 @@ static void keep_place(tl__sync *sync, tl__pair *pair, const tl__v1_cursor *plac
 
 void tl__gain_concluded(tl__sync *sync, tl__session *session)
 {
-	if (session->fruitless && session->has_cursor)
-		keep_place(sync, session->pair, &session->cursor);
+	if (session->fruitless && session->pull.has_cursor)
+		keep_place(sync, session->pair, &session->pull.cursor);
 	if (session->received == 0 || session->code != TL_OK)
 		return;
 	session->peer->fruitless = 0;

@@ -1,7 +1,7 @@
 /* What a peer answered to our hello. */
 #include <string.h>
 #include "base/fail.h"
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 int tl__hello_read(tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16])
 {

@@ -5,15 +5,9 @@
 #include "sync/core/core.h"
 #include "sync/v0.h"
 
-#define TL__SYNC_MAX_ROUNDS    8    /* of asking for what is missing, in one exchange */
-#define TL__SYNC_MAX_ASIDE     4096 /* ids remembered in one exchange */
-#define TL__SYNC_SURE_AGAIN_MS (24 * 3600 * 1000) /* the next pull starts from `sure` */
-
-#define TL__SYNC_MAX_PAGE_CUTS   16   /* smaller pages tried, in one exchange */
 #define TL__SYNC_WAIT_PACE_MS    100  /* between exchanges that a waiting command asks for */
 #define TL__SYNC_WAIT_RETRY_MS   1000 /* the same, after one that failed */
 #define TL__SYNC_STALLED_PACE_MS 1000 /* between attempts of a pair that gave up, at commits */
-#define TL__SYNC_PROGRESS_MS     1000 /* between events of an exchange that runs */
 #define TL__SYNC_REFUSED_PACE_MS                                                                   \
 	(5 * 60 * 1000) /* and of one that gave up because it was refused */
 
@@ -165,145 +159,6 @@ void tl__acquaint(tl__sync *sync, tl__peer *peer);
 /* One that could not be reached is asked for a sign of life: when it comes, waits are over. */
 void tl__peer_check(tl__sync *sync, tl__peer *peer);
 void tl__contacts_free(tl__sync *sync);
-
-/* --- session.c, pull.c, push.c: one exchange of a pair ----------------------------- */
-
-struct tl__session {
-	uint64_t number;
-	tl__pair *pair; /* NULL: the relation was taken away */
-	tl__peer *peer;
-	tl__session *next;
-	/* Under way. */
-	uint64_t call; /* number; 0 = none */
-	unsigned ingests, works;
-	/* How it went. */
-	int code;
-	uint64_t started;
-	uint64_t told; /* monotonic: when its progress was told last, or it began */
-	int64_t started_wall;
-	uint64_t received, sent, bytes;
-	/* Pull. */
-	tl_id *tips; /* ours, as told in this exchange */
-	size_t tip_count;
-	tl__v1_tips tips_told;
-	tl__v1_cursor cursor; /* of the last page */
-	tl_id *theirs;        /* tips of the last answer that told them */
-	size_t their_count;
-	tl_id *wants; /* to be asked for, or (push) to be sent */
-	size_t want_count;
-	tl__map asked; /* ids already wanted, sent on request, or declined */
-	uint64_t declined;
-	int declined_code;
-	int refused_code; /* reading was refused: what the exchange ends with, once it has pushed */
-	unsigned rounds;
-	unsigned empty_pages; /* one after the other */
-	tl__gain gain;
-	unsigned page_cuts;
-	bool page_smallest; /* it was asked for single entries */
-	uint32_t key_mask;
-	/* Push. */
-	uint64_t push_from; /* told so far */
-	uint64_t open_from; /* smallest arrival without a final fate; UINT64_MAX: none */
-	uint64_t plan_to, plan_head;
-	uint64_t *plan_arrivals; /* of the page under way */
-	tl_id *plan_ids;
-	size_t plan_count;
-	tl_id last; /* the newest that moved */
-	bool has_last;
-	bool failing; /* ends when nothing is under way any more */
-	bool has_cursor;
-	bool held;         /* we hold the root */
-	bool answered_all; /* the last page said more = false */
-	bool fruitless;    /* fails because what was given is of no use */
-	bool skips;        /* what lies before `seen` is of no use: it goes on from there */
-	bool skipped;
-	bool from_sure;    /* `sure` may follow */
-	bool gap;          /* nor does it: there was no room, or too much is missing */
-	bool pulling;      /* a pull of this exchange is under way */
-	bool pulled;       /* it came to its end */
-	bool theirs_known; /* listed completely */
-	bool same_tips;
-	bool unsettled;     /* something was declined or stays pending */
-	bool was_unsettled; /* already before this exchange */
-	bool offer_again;   /* what was declined so far is to be offered again afterwards */
-	bool by_tips_tried;
-	bool wanted;      /* by a command or a tick, not by a commit alone */
-	bool ahead, even; /* the last push said that it is ahead of our place, or that it is not */
-	bool all_ours;    /* and that all it holds came in this exchange */
-	bool looked;      /* pulled because a push was refused, or said that the peer is ahead */
-	bool put_off;     /* the peer was busy and said for how long: no failure */
-	bool rests;       /* it is us who wait: whoever waits for it goes on waiting */
-	bool ordered;     /* by a command that names it */
-	bool took;        /* the peer took a page */
-	bool reread;      /* reading was refused, a page was taken, and it was asked for again */
-	bool plan_more, plan_wanted;
-	size_t wanted_count; /* of `wants` in that page */
-	void *own;           /* of v0; freed with it */
-	char error[TL__SYNC_ERROR_TEXT];
-	char refused_error[TL__SYNC_ERROR_TEXT];
-};
-
-/* Starts an exchange of this pair; TL_E_NOMEM. */
-int tl__session_start(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
-/* By number; NULL when it is over. */
-tl__session *tl__session_find(tl__sync *sync, uint64_t number);
-/* Remembers the failure; the session ends once nothing is under way. error NULL: the last error. */
-void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error);
-/* The same for what the peer refused; the text says what it was sent all the same. */
-void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error);
-/* Well done: ends it. */
-void tl__session_finish(tl__sync *sync, tl__session *session);
-/* Ends a failing session that has nothing under way. */
-void tl__session_settle(tl__sync *sync, tl__session *session);
-void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const char *error);
-void tl__sessions_free(tl__sync *sync);
-/* An event of each one that runs, every TL__SYNC_PROGRESS_MS. */
-void tl__sessions_tell(tl__sync *sync);
-uint64_t tl__sessions_due(const tl__sync *sync); /* UINT64_MAX: none runs */
-/* A work of this session; counted. NULL: the session fails. */
-tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind kind,
-	void (*done)(void *sync, tl__work *work));
-/* Takes a work back: the session it belongs to, or NULL (over, or the work failed and so does the
- * session): then it has been freed. */
-tl__session *tl__session_worked(tl__sync *sync, tl__work *work);
-void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work);
-/* The same for one whose result is there already. */
-void tl__session_take(tl__sync *sync, tl__session *session, tl__work *work);
-/* A call about its database: fills in whose it is. `call` may be NULL: then the session fails. */
-tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call *call);
-void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
-/* Nothing more passes for now: by rates, or because it is paused. What moved counts, the rest comes
- * later, which is no failure. Whether it is so. */
-bool tl__session_rests(tl__sync *sync, tl__session *session);
-/* The same, and nothing is done yet. */
-bool tl__session_is_to_rest(const tl__sync *sync, const tl__session *session);
-/* The session of a call's result, whatever it is; NULL: over. */
-tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
-/* Another process answers there, or what it knows of us may have changed: declined entries are
- * offered again. */
-void tl__peer_offer_again(tl__sync *sync, tl__peer *peer);
-bool tl__session_note(tl__session *session, const tl_id *id); /* false: known, or no room */
-const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
-void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);
-
-/* fruitless.c */
-/* The session fails, and this counts against the peer. error NULL: the last error. */
-void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error);
-/* It goes on later, behind the last page. */
-void tl__gain_put_off(tl__sync *sync, tl__session *session);
-void tl__gain_concluded(tl__sync *sync, tl__session *session);
-
-void tl__pull_start(tl__sync *sync, tl__session *session);
-void tl__push_start(tl__sync *sync, tl__session *session);
-
-/* pull_page.c */
-/* A page of the peer's: the session knows from then on what it says; the work stores its lines and
- * has been given for that, or freed where there are none. On an error it stays the caller's. */
-int tl__pull_take(tl__sync *sync, tl__session *session, tl__work *work,
-	const tl__call_result *result) TL_MUST_USE;
-/* What both a pull and a watch do with a page: its lines and our place behind it, in one batch. */
-int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
-	size_t count) TL_MUST_USE;
 
 /* --- watch.c, watch_answer.c: requests held by peers ------------------------------------------ */
 

@@ -2,6 +2,7 @@
  * may limit bodies, and say so with HTTP's 413 or just cut the connection: then smaller pages are
  * tried, and what an address takes is remembered for it. */
 #include "sync/out/call.h"
+#include "sync/out/session.h"
 
 #include "base/str.h"
 

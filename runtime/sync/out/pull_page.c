@@ -1,6 +1,6 @@
 /* A page of a pull is taken apart: whether the peer gets anywhere, what its places and tips say,
  * and the lines and our place behind them, which are written in one batch. */
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 #include <string.h>
 #include "base/fail.h"
@@ -48,12 +48,12 @@ static int read_lines(page *out, const tl__call_result *result, tl__arena *arena
 /* A responder must get somewhere, or it could keep us for ever. */
 static int check_progress(tl__session *session, const page *p)
 {
-	session->empty_pages = p->count == 0 ? session->empty_pages + 1 : 0;
-	if (p->args.more && session->empty_pages > TL__SYNC_MAX_EMPTY_PAGES)
+	session->pull.empty_pages = p->count == 0 ? session->pull.empty_pages + 1 : 0;
+	if (p->args.more && session->pull.empty_pages > TL__SYNC_MAX_EMPTY_PAGES)
 		return tl__fail(TL_E_SYNC_PROTOCOL_ERROR,
 			"the peer says again and again that there is more and gives nothing");
-	if (p->args.more && session->has_cursor && p->args.cursor_valid && p->count == 0 &&
-		!is_ahead(&p->args.cursor, &session->cursor))
+	if (p->args.more && session->pull.has_cursor && p->args.cursor_valid && p->count == 0 &&
+		!is_ahead(&p->args.cursor, &session->pull.cursor))
 		return tl__fail(
 			TL_E_SYNC_PROTOCOL_ERROR, "the peer says there is more and gives nothing");
 	if (!p->args.more && !p->args.has_tips)
@@ -63,22 +63,15 @@ static int check_progress(tl__session *session, const page *p)
 
 static int keep_tips(tl__session *session, const page *p)
 {
+	bool same;
+
 	if (!p->args.has_tips)
 		return TL_OK;
-	tl__free(session->theirs);
-	session->theirs = NULL;
-	session->their_count = 0;
-	session->theirs_known = !p->args.tips.hashed;
-	session->same_tips = p->args.tips.count == session->tips_told.count &&
-			     memcmp(p->args.tips.sha256, session->tips_told.sha256, 32) == 0;
-	if (p->tip_count == 0)
-		return TL_OK;
-	session->theirs = tl__alloc(p->tip_count * sizeof *p->tips);
-	if (!session->theirs)
-		return TL_E_NOMEM;
-	memcpy(session->theirs, p->tips, p->tip_count * sizeof *p->tips);
-	session->their_count = p->tip_count;
-	return TL_OK;
+	same = p->args.tips.count == session->pull.tips_told.count &&
+	       memcmp(p->args.tips.sha256, session->pull.tips_told.sha256, 32) == 0;
+	session->pull.differs = !p->args.tips.hashed && !same;
+	session->theirs.count = 0;
+	return tl__ids_add_all(&session->theirs, p->tips, p->tip_count);
 }
 
 /* The peer's store, or our memory of it, was rolled back: what it holds of ours is unknown, and our
@@ -93,7 +86,7 @@ static void judge_cursors(tl__sync *sync, tl__session *session, const page *p)
 		"the store of %s was rolled back: exchanging from the start", pair->peer->text);
 	tl__pair_restart(sync, pair);
 	pair->has_seen = pair->has_sure = false;
-	session->from_sure = true;
+	session->pull.from_sure = true;
 }
 
 /* The page and our place behind it are written together: `seen` moves now, `sure` when it turns out
@@ -149,15 +142,15 @@ int tl__pull_take(
 	if (rc != TL_OK)
 		return rc;
 	judge_cursors(sync, session, &p);
-	session->has_cursor = true;
-	session->cursor = p.args.cursor;
+	session->pull.has_cursor = true;
+	session->pull.cursor = p.args.cursor;
 	session->answered_all = !p.args.more;
 	session->pair->progress_left = p.args.has_left ? p.args.left : 0;
 	session->pair->progress_told = p.args.has_left || !p.args.more;
 	if (p.count > 0)
 		tl__rate_spend(sync, &session->peer->key, session->pair, result->body.len);
 	if (p.count > 0)
-		rc = tl__pull_store(session->pair, &session->cursor, work, p.lines, p.count);
+		rc = tl__pull_store(session->pair, &session->pull.cursor, work, p.lines, p.count);
 	if (p.count > 0 && rc == TL_OK)
 		tl__session_give(sync, session, work);
 	if (p.count > 0)

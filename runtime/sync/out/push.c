@@ -1,28 +1,12 @@
 /* v1 push: pages of what the peer lacks, the fate of each entry, what its pending ones wait for. */
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-static void plan(tl__sync *sync, tl__session *session);
-
 /* --- planning --------------------------------------------------------------------------------- */
-
-static bool copy_ids(
-	tl__work *work, const tl_id **out, size_t *out_count, const tl_id *ids, size_t count)
-{
-	tl_id *copy = tl__arena_alloc(&work->arena, count > 0 ? count : 1, sizeof *copy);
-
-	if (!copy)
-		return false;
-	if (count > 0)
-		memcpy(copy, ids, count * sizeof *copy);
-	*out = copy;
-	*out_count = count;
-	return true;
-}
 
 /* Without memory some of it is sent back, which does no harm. */
 static void copy_came(tl__work *work, const tl__pair *pair)
@@ -41,37 +25,29 @@ static void planned(void *ud, tl__work *work);
 
 static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
 {
-	tl__work *work = tl__session_work(sync, session, TL__WORK_PLAN, planned);
+	tl__work *work = tl__session_plan(sync, session, session->push.from, planned);
+	tl__session_push *push = &session->push;
 	tl__work_plan *to;
 
 	if (!work)
 		return;
 	to = &work->plan;
-	to->from = session->push_from;
+	if (!tl__session_copy_ids(sync, session, work, &push->wants, &to->want, &to->want_count))
+		return;
 	to->by_tips = by_tips;
-	to->max_bytes = tl__rate_page(
-		sync, &session->peer->key, session->pair, tl__page_bytes(sync, session->peer));
+	to->max_bytes = tl__rate_page(sync, &session->peer->key, session->pair, to->max_bytes);
 	to->max_entries = session->pair->takes_nothing ? 1 : session->peer->max_page_entries;
 	to->keys = tl__session_keys(sync, work, &to->key_count);
 	copy_came(work, session->pair);
-	if (!copy_ids(work, &to->theirs, &to->their_count, session->theirs, session->their_count) ||
-		!copy_ids(work, &to->want, &to->want_count, session->wants, session->want_count)) {
-		tl__work_free(work);
-		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
-		return;
-	}
-	session->plan_wanted = session->want_count > 0;
-	session->wanted_count = session->want_count;
-	session->want_count = 0;
+	push->kind = by_tips              ? TL__PLAN_BY_TIPS
+		     : to->want_count > 0 ? TL__PLAN_NAMED
+					  : TL__PLAN_NEXT;
+	push->wanted_count = push->wants.count;
+	push->wants.count = 0;
 	if (sync->fresh && tl__work_plan_fresh(work, sync->fresh))
 		tl__session_take(sync, session, work);
 	else
 		tl__session_give(sync, session, work);
-}
-
-static void plan(tl__sync *sync, tl__session *session)
-{
-	give_plan(sync, session, false);
 }
 
 void tl__push_start(tl__sync *sync, tl__session *session)
@@ -79,15 +55,15 @@ void tl__push_start(tl__sync *sync, tl__session *session)
 	tl__pair *pair = session->pair;
 
 	if (!(pair->does & TL__PUSHES)) {
-		pair->level = session->pulled && session->declined == 0 && !session->gap;
+		pair->level = session->pull.done && session->declined == 0 && !session->pull.gap;
 		tl__session_finish(sync, session);
 		return;
 	}
-	session->push_from = pair->offered > pair->ack ? pair->offered : pair->ack;
-	session->open_from = UINT64_MAX;
-	session->unsettled = session->was_unsettled = pair->offered > pair->ack;
-	session->want_count = 0;
-	plan(sync, session);
+	session->push.from = pair->offered > pair->ack ? pair->offered : pair->ack;
+	session->push.open_from = UINT64_MAX;
+	session->unsettled = pair->offered > pair->ack ? TL__UNSETTLED_BEFORE : TL__SETTLED;
+	session->push.wants.count = 0;
+	give_plan(sync, session, false);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -96,11 +72,11 @@ void tl__push_start(tl__sync *sync, tl__session *session)
 static void acknowledge(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
-	uint64_t upto = session->push_from;
+	uint64_t upto = session->push.from;
 
-	if (session->open_from != UINT64_MAX && session->open_from - 1 < upto)
-		upto = session->open_from - 1;
-	if (session->was_unsettled)
+	if (session->push.open_from != UINT64_MAX && session->push.open_from - 1 < upto)
+		upto = session->push.open_from - 1;
+	if (session->unsettled == TL__UNSETTLED_BEFORE)
 		return;
 	tl__pair_acknowledge(sync, pair, upto);
 }
@@ -108,29 +84,31 @@ static void acknowledge(tl__sync *sync, tl__session *session)
 /* It would not let us read. What it took may have changed that: it had not held the database. */
 static void end_refused(tl__sync *sync, tl__session *session)
 {
-	if (session->took && !session->reread) {
-		session->reread = true;
-		tl__pull_start(sync, session);
+	if (session->push.took && session->pull.reason != TL__PULL_AGAIN) {
+		tl__pull_start(sync, session, TL__PULL_AGAIN);
 		return;
 	}
-	tl__session_refused(sync, session, session->refused_code, session->refused_error);
+	tl__session_refused(sync, session, session->pull.refused_code, session->pull.refused_error);
 }
 
 static void finish(tl__sync *sync, tl__session *session)
 {
+	tl__stand stand = session->push.stand;
 	tl__pair *pair = session->pair;
 
-	if (!session->unsettled)
-		session->open_from = UINT64_MAX; /* what was pending has got what it waited for */
+	if (session->unsettled == TL__SETTLED)
+		session->push.open_from =
+			UINT64_MAX; /* what was pending has got what it waited for */
 	acknowledge(sync, session);
-	if (!session->offer_again && pair->offered < session->push_from)
-		pair->offered = session->push_from;
-	pair->level = (session->pulled || session->all_ours || !(pair->does & TL__PULLS) ||
-			      (session->even && tl__pair_is_sure(pair))) &&
-		      !session->unsettled && session->declined == 0 && !session->gap;
-	pair->level_at = session->push_from;
+	if (!session->offer_again && pair->offered < session->push.from)
+		pair->offered = session->push.from;
+	pair->level = (session->pull.done || stand == TL__STAND_OURS || !(pair->does & TL__PULLS) ||
+			      (stand == TL__STAND_EVEN && tl__pair_is_sure(pair))) &&
+		      session->unsettled == TL__SETTLED && session->declined == 0 &&
+		      !session->pull.gap;
+	pair->level_at = session->push.from;
 	/* Where all that it holds came in this exchange, there is nothing to read. */
-	if (session->refused_code != TL_OK && !session->pulled && !session->all_ours)
+	if (session->pull.refused_code != TL_OK && !session->pull.done && stand != TL__STAND_OURS)
 		end_refused(sync, session);
 	else
 		tl__session_finish(sync, session);
@@ -140,15 +118,14 @@ static void finish(tl__sync *sync, tl__session *session)
  * differ: what it was given is gone there. */
 static bool suspicious(const tl__session *session)
 {
-	return session->pulled && session->theirs_known && !session->same_tips &&
-	       !session->unsettled && session->declined == 0 && !session->gap &&
-	       !session->by_tips_tried;
+	return session->pull.done && session->pull.differs && session->unsettled == TL__SETTLED &&
+	       session->declined == 0 && !session->pull.gap &&
+	       session->push.kind != TL__PLAN_BY_TIPS;
 }
 
 static void nothing_left(tl__sync *sync, tl__session *session)
 {
 	if (suspicious(session) && session->sent == 0) {
-		session->by_tips_tried = true;
 		give_plan(sync, session, true);
 		return;
 	}
@@ -161,18 +138,17 @@ static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 
 static int remember(tl__session *session, const tl__work_plan *in)
 {
-	tl__free(session->plan_ids);
-	tl__free(session->plan_arrivals);
-	session->plan_ids = tl__alloc(in->count * sizeof *in->ids);
-	session->plan_arrivals = tl__alloc(in->count * sizeof *in->arrivals);
-	if (!session->plan_ids || !session->plan_arrivals)
+	tl__session_push *push = &session->push;
+
+	push->ids.count = 0;
+	tl__free(push->arrivals);
+	push->arrivals = tl__alloc(in->count * sizeof *in->arrivals);
+	if (!push->arrivals)
 		return TL_E_NOMEM;
-	memcpy(session->plan_ids, in->ids, in->count * sizeof *in->ids);
-	memcpy(session->plan_arrivals, in->arrivals, in->count * sizeof *in->arrivals);
-	session->plan_count = in->count;
-	session->plan_to = in->to;
-	session->plan_more = in->more;
-	return TL_OK;
+	memcpy(push->arrivals, in->arrivals, in->count * sizeof *in->arrivals);
+	push->to = in->to;
+	push->more = in->more;
+	return tl__ids_add_all(&push->ids, in->ids, in->count);
 }
 
 /* Where the peer's place in our order may go when it takes this page. */
@@ -217,7 +193,7 @@ static bool takes_by_itself(const tl__sync *sync, const tl__session *session)
 	const tl__pair *pair = session->pair;
 
 	return pair->pulling_until > sync->now ||
-	       (pair->told_until > sync->now && session->refused_code == TL_OK &&
+	       (pair->told_until > sync->now && session->pull.refused_code == TL_OK &&
 		       !tl__waiters_wait_for(sync, pair));
 }
 
@@ -229,39 +205,39 @@ static void put_off(const tl__sync *sync, tl__session *session)
 
 	if (pair->pulling_until > sync->now)
 		pair->look_first = true;
-	if (session->refused_code == TL_OK)
+	if (session->pull.refused_code == TL_OK)
 		return;
-	session->refused_code = TL_OK;
+	session->pull.refused_code = TL_OK;
 	pair->wanted = true;
 }
 
 static void planned(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
-	tl__session *session = tl__session_worked(sync, work);
+	tl__session *session = tl__session_planned(sync, work);
 	tl__work_plan *in;
+	bool named;
 
 	if (!session)
 		return;
 	in = &work->plan;
-	session->plan_head = in->head;
-	tl__db_arrived(sync, session->pair->db, in->head);
+	named = session->push.kind == TL__PLAN_NAMED;
 	if (in->count == 0) {
-		bool more = in->more && in->to > session->push_from;
+		bool more = in->more && in->to > session->push.from;
 
-		if (session->plan_wanted)
-			session->unsettled = true; /* nobody here has what it waits for */
-		else if (!in->by_tips && in->to > session->push_from)
-			session->push_from = in->to;
+		if (named)
+			tl__session_unsettled(session); /* nobody here has what it waits for */
+		else if (!in->by_tips && in->to > session->push.from)
+			session->push.from = in->to;
 		tl__work_free(work);
 		if (more)
-			plan(sync, session);
+			give_plan(sync, session, false);
 		else
 			nothing_left(sync, session);
 		return;
 	}
-	if (session->plan_wanted && in->count < in->want_count)
-		session->unsettled = true;
+	if (named && in->count < in->want_count)
+		tl__session_unsettled(session);
 	if (takes_by_itself(sync, session)) {
 		put_off(sync, session);
 		tl__work_free(work);
@@ -269,7 +245,7 @@ static void planned(void *ud, tl__work *work)
 		return;
 	}
 	/* What it waits for goes with what waits, which would be sent again else. */
-	if (!session->plan_wanted && tl__session_rests(sync, session)) {
+	if (!named && tl__session_rests(sync, session)) {
 		tl__work_free(work);
 		return;
 	}
@@ -299,24 +275,17 @@ static void take_place(tl__session *session, const tl__v1_fates *fates)
 
 static int want(tl__session *session, const tl_id *id)
 {
-	tl_id *bigger;
-
-	if (session->want_count >= TL__V1_MAX_WANT || !tl__session_note(session, id)) {
-		session->unsettled = true;
+	if (session->push.wants.count >= TL__V1_MAX_WANT || !tl__session_note(session, id)) {
+		tl__session_unsettled(session);
 		return TL_OK;
 	}
-	bigger = tl__resize(session->wants, session->want_count + 1, sizeof *bigger);
-	if (!bigger)
-		return TL_E_NOMEM;
-	session->wants = bigger;
-	session->wants[session->want_count++] = *id;
-	return TL_OK;
+	return tl__ids_add(&session->push.wants, id);
 }
 
-static void not_settled(tl__session *session, size_t index)
+static void stays_open(tl__session *session, size_t index)
 {
-	if (session->plan_arrivals[index] < session->open_from)
-		session->open_from = session->plan_arrivals[index];
+	if (session->push.arrivals[index] < session->push.open_from)
+		session->push.open_from = session->push.arrivals[index];
 }
 
 static int take_fate(tl__session *session, const tl__v1_line *line, size_t index)
@@ -326,25 +295,25 @@ static int take_fate(tl__session *session, const tl__v1_line *line, size_t index
 
 	switch (line->fate) {
 	case TL__V1_FATE_DECLINED:
-		not_settled(session, index);
-		session->unsettled = true;
+		stays_open(session, index);
+		tl__session_unsettled(session);
 		session->declined_code = TL_E_DECLINED;
 		snprintf(text, sizeof text, "the peer declined entries: %.*s",
 			TL__STR_ARG(line->code));
 		tl__text_copy(session->error, sizeof session->error, tl__str_z(text));
 		return TL_OK;
 	case TL__V1_FATE_PENDING:
-		not_settled(session, index);
+		stays_open(session, index);
 		/* Without a word what for it cannot be helped. */
 		if (line->waits_count == 0)
-			session->unsettled = true;
+			tl__session_unsettled(session);
 		for (size_t i = 0; rc == TL_OK && i < line->waits_count; i++)
 			rc = want(session, &line->waits_for[i]);
 		return rc;
 	default:
 		session->sent += line->fate != TL__V1_FATE_KNOWN;
 		session->has_last = true;
-		session->last = session->plan_ids[index];
+		session->last = session->push.ids.at[index];
 		return TL_OK;
 	}
 }
@@ -358,44 +327,49 @@ static int read_fates(tl__session *session, const tl__call_result *result)
 	int rc = tl__v1_body_open(&body, TL__V1_BODY_FATES, result->body, NULL);
 
 	while (rc == TL_OK && (rc = tl__v1_body_next(&body, &line, &end)) == TL_OK && !end) {
-		if (index >= session->plan_count ||
+		if (index >= session->push.ids.count ||
 			(line.has_id &&
-				memcmp(line.id.b, session->plan_ids[index].b, TL_ID_BYTES) != 0))
+				memcmp(line.id.b, session->push.ids.at[index].b, TL_ID_BYTES) != 0))
 			return tl__fail(TL_E_SYNC_PROTOCOL_ERROR,
 				"the peer tells fates of other entries than were sent");
 		rc = take_fate(session, &line, index++);
 	}
-	if (rc == TL_OK && index != session->plan_count)
+	if (rc == TL_OK && index != session->push.ids.count)
 		return tl__fail(
 			TL_E_SYNC_PROTOCOL_ERROR, "the peer does not tell every entry's fate");
 	return rc;
 }
 
+static bool may_look(const tl__session *session)
+{
+	return (session->pair->does & TL__PULLS) && !session->pull.done &&
+	       session->pull.reason < TL__PULL_LOOK;
+}
+
 /* What it has is asked for in the same exchange; then we come back here. */
 static void look(tl__sync *sync, tl__session *session)
 {
-	session->looked = true;
-	tl__pull_start(sync, session);
+	tl__pull_start(sync, session, TL__PULL_LOOK);
 }
 
 static void page_settled(tl__sync *sync, tl__session *session)
 {
+	bool named = session->push.kind == TL__PLAN_NAMED;
 	tl__pair *pair = session->pair;
 
-	if (session->by_tips_tried) {
+	if (session->push.kind == TL__PLAN_BY_TIPS) {
 		/* It had lost entries: look again with its tips of then. */
 		pair->wanted = pair->wanted || session->sent > 0;
 		finish(sync, session);
 		return;
 	}
-	if (!session->plan_wanted) {
-		session->push_from = session->plan_to;
+	if (!named) {
+		session->push.from = session->push.to;
 		acknowledge(sync, session);
 	}
-	if (session->want_count > 0 || session->plan_more || session->plan_wanted)
-		plan(sync, session);
-	else if (session->ahead && !session->pulled && !session->looked && !pair->watched &&
-		 (pair->does & TL__PULLS))
+	if (session->push.wants.count > 0 || session->push.more || named)
+		give_plan(sync, session, false);
+	else if (session->push.stand == TL__STAND_AHEAD && may_look(session) && !pair->watched)
 		look(sync, session);
 	else
 		finish(sync, session);
@@ -405,16 +379,24 @@ static void page_settled(tl__sync *sync, tl__session *session)
  * got, holds nothing but what the peer has: look, before calling it a failure. */
 static void refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
 {
-	if (result->status == TL__V1_NOT_PERMITTED && !session->pulled && !session->looked &&
-		(session->pair->does & TL__PULLS)) {
+	if (result->status == TL__V1_NOT_PERMITTED && may_look(session)) {
 		look(sync, session);
-	} else if (tl__page_again(session, result, session->plan_count > 1)) {
-		session->want_count = session->plan_wanted ? session->wanted_count : 0;
-		give_plan(sync, session, session->by_tips_tried);
+	} else if (tl__page_again(session, result, session->push.ids.count > 1)) {
+		session->push.wants.count = session->push.wanted_count;
+		give_plan(sync, session, session->push.kind == TL__PLAN_BY_TIPS);
 	} else {
 		session->pair->takes_nothing = tl__sync_is_refusal(result->code);
 		tl__session_refused(sync, session, result->code, result->error);
 	}
+}
+
+static tl__stand stand_of(const tl__session *session, const tl__v1_fates *fates)
+{
+	if (!fates->has_state)
+		return TL__STAND_UNTOLD;
+	if (fates->arrivals > session->pair->seen.n)
+		return TL__STAND_AHEAD;
+	return fates->arrivals == session->sent ? TL__STAND_OURS : TL__STAND_EVEN;
 }
 
 static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
@@ -447,12 +429,10 @@ static void fates_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 			sync, session, rc == TL_E_NOMEM ? rc : TL_E_SYNC_PROTOCOL_ERROR, NULL);
 		return;
 	}
-	session->took = true;
+	session->push.took = true;
 	session->pair->takes_nothing = false;
 	take_place(session, &fates);
-	session->ahead = fates.has_state && fates.arrivals > session->pair->seen.n;
-	session->even = fates.has_state && !session->ahead;
-	session->all_ours = session->even && fates.arrivals == session->sent;
+	session->push.stand = stand_of(session, &fates);
 	tl__pair_save_cursors(sync, session->pair);
 	session->pair->progress_entries = session->received + session->sent;
 	page_settled(sync, session);

@@ -1,6 +1,6 @@
 /* An exchange that ends before it is done, because its rate is used up, it was paused, or the peer
  * has no time: what it got counts, and the next one goes on there. */
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 #include <string.h>
 
@@ -41,22 +41,23 @@ bool tl__session_rests(tl__sync *sync, tl__session *session)
 void tl__gain_put_off(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
-	const tl__v1_cursor *to = &session->cursor;
+	const tl__v1_cursor *to = &session->pull.cursor;
 	bool same = pair->has_seen &&
 		    memcmp(pair->seen.incarnation, to->incarnation, sizeof to->incarnation) == 0;
 
-	if (!session->pulling || !session->has_cursor || pair->db->arrivals == 0)
+	if (!session->pulling || !session->pull.has_cursor || pair->db->arrivals == 0)
 		return;
 	/* What was wanted is asked for in another exchange. */
-	session->gap = session->gap || session->want_count > 0 || session->wanted_count > 0;
-	pair->gap = pair->gap || session->gap;
+	session->pull.gap = session->pull.gap || session->pull.wants.count > 0 ||
+			    session->pull.wanted_count > 0;
+	pair->gap = pair->gap || session->pull.gap;
 	if (pair->has_seen && !same)
 		return;
 	if (!pair->has_seen || pair->seen.n < to->n) {
 		pair->has_seen = true;
 		pair->seen = *to;
 	}
-	if (session->from_sure && session->declined == 0 && !session->gap) {
+	if (session->pull.from_sure && session->declined == 0 && !session->pull.gap) {
 		pair->has_sure = true;
 		pair->sure = *to;
 		pair->from_sure = pair->from_sure || to->n < pair->seen.n;

@@ -1,5 +1,5 @@
 /* One exchange of one pair: what it has in flight, and how it ends. */
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 #include <string.h>
 #include "base/fail.h"
@@ -8,13 +8,14 @@
 
 static void free_session(tl__session *session)
 {
-	tl__free(session->tips);
-	tl__free(session->theirs);
-	tl__free(session->wants);
-	tl__free(session->plan_arrivals);
-	tl__free(session->plan_ids);
+	tl__ids_free(&session->theirs);
+	tl__ids_free(&session->pull.tips);
+	tl__ids_free(&session->pull.wants);
+	tl__ids_free(&session->push.wants);
+	tl__ids_free(&session->push.ids);
+	tl__free(session->push.arrivals);
 	tl__map_free(&session->asked);
-	tl__free(session->own);
+	tl__free(session->v0);
 	tl__free(session);
 }
 
@@ -94,7 +95,7 @@ int tl__session_start(tl__sync *sync, tl__pair *pair)
 	else if (outbox_only)
 		tl__push_start(sync, session);
 	else
-		tl__pull_start(sync, session);
+		tl__pull_start(sync, session, TL__PULL_FIRST);
 	return TL_OK;
 }
 
@@ -189,8 +190,8 @@ static void conclude(tl__sync *sync, tl__session *session)
 	tl__record_exchange(sync, pair, &outcome);
 	if (session->code == TL_OK) {
 		tl__schedule_succeeded(sync, pair);
-		pair->watch_barred = pair->watch_barred && !session->pulled;
-		if (session->unsettled && session->declined_code != TL_OK) {
+		pair->watch_barred = pair->watch_barred && !session->pull.done;
+		if (session->unsettled != TL__SETTLED && session->declined_code != TL_OK) {
 			pair->last_code = session->declined_code;
 			tl__text_copy(pair->last_error, sizeof pair->last_error,
 				tl__str_z(session->error));
@@ -264,6 +265,17 @@ void tl__session_refused(tl__sync *sync, tl__session *session, int code, const c
 	tl__session_fail(sync, session, code, text);
 }
 
+void tl__sessions_cancel(tl__sync *sync, const tl__peer *peer, const char *error)
+{
+	for (tl__session *session = sync->sessions; session;) {
+		tl__session *next = session->next;
+
+		if ((!peer || session->peer == peer) && !session->failing)
+			tl__session_fail(sync, session, TL_E_CANCELLED, error);
+		session = next;
+	}
+}
+
 /* The pair is about to go: nothing may come back to it. */
 void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const char *error)
 {
@@ -294,6 +306,47 @@ tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind k
 	return work;
 }
 
+bool tl__session_copy_ids(tl__sync *sync, tl__session *session, tl__work *work, const tl__ids *from,
+	const tl_id **to, size_t *count)
+{
+	tl_id *copy = tl__arena_alloc(&work->arena, from->count + 1, sizeof *copy);
+
+	if (!copy) {
+		tl__work_free(work);
+		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return false;
+	}
+	if (from->count > 0)
+		memcpy(copy, from->at, from->count * sizeof *copy);
+	*to = copy;
+	*count = from->count;
+	return true;
+}
+
+tl__work *tl__session_plan(tl__sync *sync, tl__session *session, uint64_t from,
+	void (*done)(void *sync, tl__work *work))
+{
+	tl__work *work = tl__session_work(sync, session, TL__WORK_PLAN, done);
+
+	if (!work)
+		return NULL;
+	work->plan.from = from;
+	work->plan.max_bytes = tl__page_bytes(sync, session->peer);
+	return tl__session_copy_ids(sync, session, work, &session->theirs, &work->plan.theirs,
+		       &work->plan.their_count)
+		       ? work
+		       : NULL;
+}
+
+tl__session *tl__session_planned(tl__sync *sync, tl__work *work)
+{
+	tl__session *session = tl__session_worked(sync, work);
+
+	if (session)
+		tl__db_arrived(sync, session->pair->db, work->plan.head);
+	return session;
+}
+
 void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work)
 {
 	if (work->kind == TL__WORK_INGEST) {
@@ -315,7 +368,7 @@ void tl__session_take(tl__sync *sync, tl__session *session, tl__work *work)
 static void stored_at_the_end(tl__sync *sync, tl__session *session, const tl__work *work)
 {
 	tl__session_ingested(sync, session, work);
-	session->gap = session->gap || work->ingest.result.missing_count > 0;
+	session->pull.gap = session->pull.gap || work->ingest.result.missing_count > 0;
 }
 
 tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
@@ -340,7 +393,7 @@ tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 
 		/* The place behind it was not stored. */
 		if (code != TL_OK && work->kind == TL__WORK_INGEST)
-			session->has_cursor = false;
+			session->pull.has_cursor = false;
 		(void)tl__error_raise(work->error, code);
 		tl__work_free(work);
 		if (session->failing)
@@ -403,6 +456,12 @@ bool tl__session_note(tl__session *session, const tl_id *id)
 	return tl__map_set(&session->asked, key, session) == TL_OK;
 }
 
+void tl__session_unsettled(tl__session *session)
+{
+	if (session->unsettled == TL__SETTLED)
+		session->unsettled = TL__UNSETTLED;
+}
+
 const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count)
 {
 	size_t n = sync->key_count > 32 ? 32 : sync->key_count;
@@ -431,7 +490,7 @@ void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *
 		if (fate->kind == TL__FATE_DECLINED && fate->has_id)
 			(void)tl__session_note(session, &fate->id);
 		if (fate->kind == TL__FATE_DECLINED && fate->code == TL_E_SET_ASIDE_FULL)
-			session->gap = true;
+			session->pull.gap = true;
 		if (fate->has_id && fate->arrival > newest) {
 			newest = fate->arrival;
 			session->has_last = true;
@@ -478,7 +537,7 @@ static void pair_reshaped(tl__sync *sync, tl__pair *pair)
 
 static bool lacks(const tl__pair *pair)
 {
-	return pair->session && pair->session->gap;
+	return pair->session && pair->session->pull.gap;
 }
 
 const tl__sync_outbound tl__outbound_half = {

@@ -1,6 +1,6 @@
 /* Commands that wait for exchanges: one pair, all pairs of a peer, everything (flush), or until
  * both sides hold the same tips. */
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 #include <string.h>
 #include "base/fail.h"

@@ -1,6 +1,6 @@
 /* Our watches: each peer that offers it holds a request of ours and answers when one of the
  * databases moves there; several, where one does not hold all that we have with it. */
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/str.h"
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 
 /* The watch that this call or work belongs to; NULL: it is over. */
 static tl__peer_watch *find(tl__peer *peer, uint64_t number)

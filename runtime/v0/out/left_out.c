@@ -41,12 +41,13 @@ void tl__left_out_return(tl__session *session, tl__work_plan *plan)
 	pair->left_lent = false;
 	if (pair->left.first == 0) {
 		/* By now it is known that the peer has what was to be left out. */
-		if (tl__v0_of(session)->left_out)
-			session->unsettled = session->was_unsettled;
+		if (tl__v0_of(session)->left_out && session->unsettled == TL__UNSETTLED)
+			session->unsettled = TL__SETTLED;
 		tl__v0_of(session)->left_out = false;
 		return;
 	}
-	tl__v0_of(session)->left_out = session->unsettled = true;
+	tl__v0_of(session)->left_out = true;
+	tl__session_unsettled(session);
 	session->declined_code = TL_E_TOO_LARGE;
 	snprintf(session->error, sizeof session->error,
 		"%zu entries are not sent: they fit no message of the old protocol, or stand on "

@@ -2,7 +2,7 @@
 #ifndef TL_V0_OUT_H
 #define TL_V0_OUT_H
 
-#include "sync/out/outbound.h"
+#include "sync/out/session.h"
 #include "v0/work/works.h"
 
 /* --- call_v0.c ---------------------------------------------------------------------------------- */
@@ -33,7 +33,14 @@ typedef enum tl__v0_sent {
 /* What only it knows, beside its session. */
 typedef struct tl__v0_exchange {
 	void (*sent)(tl__sync *sync, tl__session *session, tl__v0_sent how, uint64_t head);
+	uint64_t from;      /* told so far */
+	uint64_t to;        /* behind the message under way */
+	size_t count;       /* in it */
+	bool more;          /* behind it */
 	unsigned sends;     /* messages */
+	unsigned rounds;    /* of asking for all of it because something is missing */
+	bool held;          /* we hold the root */
+	bool told;          /* it said what it has, since something was sent */
 	bool left_out;      /* something cannot be sent */
 	bool whole;         /* asked with no tips */
 	bool confirm;       /* what was sent should show now */
@@ -44,7 +51,7 @@ typedef struct tl__v0_exchange {
 
 static inline tl__v0_exchange *tl__v0_of(const tl__session *session)
 {
-	return session->own;
+	return session->v0;
 }
 
 void tl__send_v0_plan(tl__sync *sync, tl__session *session); /* sends what it lacks */

@@ -25,34 +25,22 @@ static void go_on(tl__sync *sync, tl__session *session, tl__v0_sent what, uint64
 
 void tl__send_v0_plan(tl__sync *sync, tl__session *session)
 {
-	tl__work *work = tl__session_work(sync, session, TL__WORK_PLAN, planned);
+	/* Confirming looks at everything since the last acknowledged one. */
+	bool confirms = tl__v0_of(session)->told && session->unsettled != TL__UNSETTLED_BEFORE;
+	tl__work *work = tl__session_plan(
+		sync, session, confirms ? session->pair->ack : tl__v0_of(session)->from, planned);
 	tl__work_plan *to;
-	tl_id *theirs;
 
 	if (!work)
 		return;
 	to = &work->plan;
-	/* Confirming looks at everything since the last acknowledged one. */
-	to->from = session->pulled && !session->was_unsettled ? session->pair->ack
-							      : session->push_from;
 	to->max_entry_bytes =
 		session->pair->peer->address_count > 0 &&
 				strcmp(session->pair->peer->addresses[0].address.type, "iroh") == 0
 			? MAX_STREAM_BYTES
 			: MAX_SEND_BYTES;
-	to->max_bytes = tl__page_bytes(sync, session->peer);
 	to->max_entries = SIZE_MAX;
 	tl__left_out_lend(session->pair, to);
-	theirs = tl__arena_alloc(&work->arena, session->their_count + 1, sizeof *theirs);
-	if (!theirs) {
-		tl__work_free(work);
-		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
-		return;
-	}
-	if (session->their_count > 0)
-		memcpy(theirs, session->theirs, session->their_count * sizeof *theirs);
-	to->theirs = theirs;
-	to->their_count = session->their_count;
 	tl__session_give(sync, session, work);
 }
 
@@ -67,9 +55,9 @@ static void send_entries(tl__sync *sync, tl__session *session, const tl__work_pl
 		return;
 	call->done = sent;
 	tl__v0_write_send_entries(&call->body, in->lines, in->count);
-	session->plan_count = in->count;
-	session->plan_to = in->to;
-	session->plan_more = in->more;
+	tl__v0_of(session)->count = in->count;
+	tl__v0_of(session)->to = in->to;
+	tl__v0_of(session)->more = in->more;
 	session->has_last = true;
 	session->last = in->ids[in->count - 1];
 	tl__v0_of(session)->sends++;
@@ -79,7 +67,7 @@ static void send_entries(tl__sync *sync, tl__session *session, const tl__work_pl
 /* After the tips have been asked for again, whatever is left was not kept there. */
 static void not_kept(tl__sync *sync, tl__session *session, uint64_t head)
 {
-	session->unsettled = true;
+	tl__session_unsettled(session);
 	session->declined_code = TL_E_DECLINED;
 	snprintf(session->error, sizeof session->error,
 		"the peer did not keep entries that were sent to it");
@@ -89,28 +77,27 @@ static void not_kept(tl__sync *sync, tl__session *session, uint64_t head)
 static void planned(void *ud, tl__work *work)
 {
 	tl__sync *sync = ud;
-	tl__session *session = tl__session_worked(sync, work);
+	tl__session *session = tl__session_planned(sync, work);
 	tl__work_plan *in;
 
 	if (!session)
 		return;
 	in = &work->plan;
-	session->plan_head = in->head;
-	tl__db_arrived(sync, session->pair->db, in->head);
 	tl__left_out_return(session, in);
-	if (in->count == 0 && in->more && in->to > session->push_from) {
-		session->push_from = in->to;
+	if (in->count == 0 && in->more && in->to > tl__v0_of(session)->from) {
+		tl__v0_of(session)->from = in->to;
 		tl__send_v0_plan(sync, session);
 	} else if (in->count == 0 && tl__v0_of(session)->blind && tl__v0_of(session)->sends == 0) {
 		go_on(sync, session, TL__V0_UNTOLD, 0);
-	} else if (in->count == 0 && session->pulled) {
+	} else if (in->count == 0 && tl__v0_of(session)->told) {
 		go_on(sync, session, TL__V0_OFFERED, in->head);
 	} else if (in->count == 0) {
 		go_on(sync, session, TL__V0_ASK, 0);
-	} else if (tl__v0_of(session)->confirm && in->arrivals[0] > session->push_from) {
-		go_on(sync, session, TL__V0_OFFERED, session->push_from); /* committed meanwhile */
+	} else if (tl__v0_of(session)->confirm && in->arrivals[0] > tl__v0_of(session)->from) {
+		go_on(sync, session, TL__V0_OFFERED,
+			tl__v0_of(session)->from); /* committed meanwhile */
 	} else if (tl__v0_of(session)->confirm) {
-		not_kept(sync, session, session->push_from);
+		not_kept(sync, session, tl__v0_of(session)->from);
 	} else if (tl__v0_of(session)->sends >= MAX_SENDS) {
 		tl__session_fail(sync, session, TL_E_TOO_LARGE, "too much for one exchange");
 	} else {
@@ -141,7 +128,7 @@ static void leave_unconfirmed(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
 
-	pair->offered = session->push_from;
+	pair->offered = tl__v0_of(session)->from;
 	if (pair->confirm_by == 0)
 		pair->confirm_by = sync->now + CONFIRM_MS;
 	pair->again_at = sync->now + QUIET_MS;
@@ -159,7 +146,7 @@ static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *resu
 	if (!session)
 		return;
 	if (result->code != TL_OK) {
-		if (tl__page_again(session, result, session->plan_count > 1))
+		if (tl__page_again(session, result, tl__v0_of(session)->count > 1))
 			tl__send_v0_plan(sync, session);
 		else
 			tl__session_fail(sync, session, result->code, result->error);
@@ -170,11 +157,11 @@ static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *resu
 		tl__session_fail(sync, session, rc, NULL);
 		return;
 	}
-	session->sent += session->plan_count;
+	session->sent += tl__v0_of(session)->count;
 	session->pair->progress_entries = session->received + session->sent;
-	session->push_from = session->plan_to;
-	if (session->plan_more) {
-		session->pulled = false; /* go on behind this page */
+	tl__v0_of(session)->from = tl__v0_of(session)->to;
+	if (tl__v0_of(session)->more) {
+		tl__v0_of(session)->told = false; /* go on behind this page */
 		tl__send_v0_plan(sync, session);
 	} else if (tl__v0_of(session)->confirm_later) {
 		leave_unconfirmed(sync, session);

@@ -18,14 +18,15 @@ static void finish(tl__sync *sync, tl__session *session, uint64_t head)
 {
 	tl__pair *pair = session->pair;
 
-	if (!session->unsettled && head > pair->ack)
+	if (session->unsettled == TL__SETTLED && head > pair->ack)
 		pair->ack = head;
 	if (!session->offer_again && head > pair->offered)
 		pair->offered = head;
 	if (pair->confirm_by > 0)
 		pair->confirm_by = pair->again_at = 0;
 	pair->local_changed = true;
-	pair->level = session->pulled && !session->unsettled && session->declined == 0;
+	pair->level = tl__v0_of(session)->told && session->unsettled == TL__SETTLED &&
+		      session->declined == 0;
 	pair->level_at = head;
 	tl__session_finish(sync, session);
 }
@@ -87,7 +88,7 @@ static void tips_done(void *ud, tl__work *work)
 	if (!session)
 		return; /* and the work is gone */
 	tips = work->other.own;
-	session->held = tips->held;
+	tl__v0_of(session)->held = tips->held;
 	call = tl__session_call(
 		sync, session, tl__v0_call_new(sync, TL__V0_CALL_TREE, session->peer));
 	if (call) {
@@ -160,42 +161,35 @@ static int keep_tips(tl__session *session, const tl__v0_response *response)
 {
 	size_t count =
 		response->tip_count > TL__V0_MAX_TIPS ? TL__V0_MAX_TIPS : response->tip_count;
+	tl_id tip;
+	int rc = TL_OK;
 
-	tl__free(session->theirs);
-	session->theirs = NULL;
-	session->their_count = 0;
-	session->theirs_known = response->kind == TL__V0_RESPONSE_INCREMENTAL;
-	if (count == 0)
-		return TL_OK;
-	session->theirs = tl__alloc(count * sizeof *session->theirs);
-	if (!session->theirs)
-		return TL_E_NOMEM;
-	for (size_t i = 0; i < count; i++)
-		if (tl_id_parse(&session->theirs[session->their_count], response->their_tips[i]) ==
-			TL_OK)
-			session->their_count++;
-	return TL_OK;
+	session->theirs.count = 0;
+	for (size_t i = 0; rc == TL_OK && i < count; i++)
+		if (tl_id_parse(&tip, response->their_tips[i]) == TL_OK)
+			rc = tl__ids_add(&session->theirs, &tip);
+	return rc;
 }
 
 static void untold(tl__sync *sync, tl__session *session)
 {
 	session->pair->untold = true;
-	session->unsettled = true;
+	tl__session_unsettled(session);
 	if (session->declined_code == TL_OK) {
 		session->declined_code = TL_E_NOT_AVAILABLE;
 		snprintf(session->error, sizeof session->error,
 			"the peer is sent what is new here but does not say what it holds: its "
 			"user has to enable sync for this database there");
 	}
-	finish(sync, session, session->push_from);
+	finish(sync, session, tl__v0_of(session)->from);
 }
 
 /* It refuses also because it lacks the database, which nobody can tell: what was not offered yet is
  * offered once, and its tips are asked for again. */
 static bool offer_blindly(tl__sync *sync, tl__session *session, const tl__intake *intake)
 {
-	if (tl__v0_intake_response(intake)->kind != TL__V0_RESPONSE_ERROR || !session->held ||
-		!(session->pair->does & TL__PUSHES))
+	if (tl__v0_intake_response(intake)->kind != TL__V0_RESPONSE_ERROR ||
+		!tl__v0_of(session)->held || !(session->pair->does & TL__PUSHES))
 		return false;
 	if (tl__v0_of(session)->blind || tl__v0_of(session)->sends > 0) {
 		untold(sync, session);
@@ -214,7 +208,7 @@ static void it_tells(tl__session *session)
 	tl__v0_of(session)->confirm =
 		tl__v0_of(session)->sends > 0 || (pair->confirm_by > 0 && !pair->untold);
 	if (pair->untold)
-		session->unsettled = session->was_unsettled = false;
+		session->unsettled = TL__SETTLED;
 	pair->untold = false;
 }
 
@@ -289,8 +283,8 @@ static void ask_after_all(tl__sync *sync, tl__session *session)
 		ask(sync, session);
 		return;
 	}
-	session->unsettled = true;
-	finish(sync, session, session->push_from);
+	tl__session_unsettled(session);
+	finish(sync, session, tl__v0_of(session)->from);
 }
 
 static void stored(void *ud, tl__work *work)
@@ -312,11 +306,11 @@ static void stored(void *ud, tl__work *work)
 	}
 	whole = tl__v0_intake_response(work->ingest.intake)->kind == TL__V0_RESPONSE_BOOTSTRAP;
 	missing = work->ingest.result.missing_count;
-	rootless = !session->held && work->ingest.after == 0;
+	rootless = !tl__v0_of(session)->held && work->ingest.after == 0;
 	tl__work_free(work);
 	/* A single entry cannot be asked for: the whole database is, once. */
 	tl__v0_of(session)->whole = false;
-	if (missing > 0 && !whole && session->rounds++ == 0) {
+	if (missing > 0 && !whole && tl__v0_of(session)->rounds++ == 0) {
 		tl__v0_of(session)->whole = true;
 		ask(sync, session);
 		return;
@@ -331,11 +325,11 @@ static void stored(void *ud, tl__work *work)
 			"kept without it");
 		return;
 	}
-	session->pulled = true;
+	tl__v0_of(session)->told = true;
 	it_tells(session);
 	if (!(session->pair->does & TL__PUSHES))
 		tl__session_finish(sync, session);
-	else if (whole && session->held)
+	else if (whole && tl__v0_of(session)->held)
 		ask_after_all(sync, session);
 	else
 		tl__send_v0_plan(sync, session);
@@ -358,18 +352,17 @@ void tl__v0_exchange_begin(tl__sync *sync, tl__session *session)
 	bool late = pair->confirm_by > 0 && sync->now >= pair->confirm_by;
 	bool push;
 
-	session->own = tl__alloc_zero(1, sizeof(tl__v0_exchange));
-	if (!session->own) {
+	session->v0 = tl__alloc_zero(1, sizeof(tl__v0_exchange));
+	if (!session->v0) {
 		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
 		return;
 	}
 	tl__v0_of(session)->sent = sent;
 	tl__left_out_begin(pair);
 	push = tl__pair_dirty(pair) && (pair->ack > 0 || pair->untold) && !pair->stalled;
-	session->push_from = pair->offered > pair->ack ? pair->offered : pair->ack;
-	session->open_from = UINT64_MAX;
-	session->unsettled = session->was_unsettled =
-		pair->offered > pair->ack && pair->confirm_by == 0;
+	tl__v0_of(session)->from = pair->offered > pair->ack ? pair->offered : pair->ack;
+	if (pair->offered > pair->ack && pair->confirm_by == 0)
+		session->unsettled = TL__UNSETTLED_BEFORE;
 	tl__v0_of(session)->confirm_later = push && !session->wanted && !late;
 	if (push)
 		tl__send_v0_plan(sync, session);

@@ -1,0 +1,201 @@
+/* One exchange of a pair: what all of its steps know, and a part for each way it goes. */
+#ifndef TL_SYNC_SESSION_H
+#define TL_SYNC_SESSION_H
+
+#include "sync/out/outbound.h"
+
+#define TL__SYNC_MAX_ROUNDS    8    /* of asking for what is missing, in one exchange */
+#define TL__SYNC_MAX_ASIDE     4096 /* ids remembered in one exchange */
+#define TL__SYNC_SURE_AGAIN_MS (24 * 3600 * 1000) /* the next pull starts from `sure` */
+#define TL__SYNC_MAX_PAGE_CUTS 16   /* smaller pages tried, in one exchange */
+#define TL__SYNC_PROGRESS_MS   1000 /* between events of an exchange that runs */
+
+/* --- pull.c, pull_page.c: what the peer has ---------------------------------------------------- */
+
+/* What a pull is for; a later one is for more. */
+typedef enum tl__pull_reason {
+	TL__PULL_NONE, /* there was none */
+	TL__PULL_FIRST,
+	TL__PULL_LOOK, /* a push was refused, or said that the peer is ahead */
+	TL__PULL_AGAIN /* reading was refused, then the peer took a page */
+} tl__pull_reason;
+
+/* What lies before `seen` was given again from `sure` on and is of no use: it is passed over once.
+ */
+typedef enum tl__skip { TL__SKIP_NOT, TL__SKIP_NEXT, TL__SKIP_DONE } tl__skip;
+
+typedef struct tl__session_pull {
+	tl__pull_reason reason; /* of the last one */
+	bool done;              /* it came to its end */
+	bool held;              /* we hold the root */
+	tl__ids tips;           /* ours, as told; none where `tips_told` is their hash */
+	tl__v1_tips tips_told;
+	bool has_cursor;
+	tl__v1_cursor cursor; /* of the last page */
+	bool from_sure;       /* `sure` may follow */
+	bool gap;             /* nor does it: there was no room, or too much is missing */
+	tl__skip skip;
+	bool differs;        /* the peer's tips were listed, and are others than ours */
+	tl__ids wants;       /* to be asked for by name */
+	size_t wanted_count; /* of them in the request under way */
+	unsigned rounds;     /* of asking so */
+	unsigned empty_pages;   /* one after the other */
+	bool page_smallest;     /* it was asked for single entries */
+	int refused_code;       /* reading was refused: what the exchange ends with … */
+	char refused_error[TL__SYNC_ERROR_TEXT]; /* … once it has pushed */
+} tl__session_pull;
+
+/* --- push.c: what the peer lacks --------------------------------------------------------------- */
+
+typedef enum tl__plan_kind {
+	TL__PLAN_NEXT,  /* what it lacks behind the place that it was told up to */
+	TL__PLAN_NAMED, /* what its pending entries wait for */
+	TL__PLAN_BY_TIPS /* what lies above its tips: what it was given is gone there; the last one */
+} tl__plan_kind;
+
+/* Where the peer stands, as its answer to a page says. */
+typedef enum tl__stand {
+	TL__STAND_UNTOLD,
+	TL__STAND_AHEAD, /* of our place in its order */
+	TL__STAND_EVEN,
+	TL__STAND_OURS /* and all it holds came in this exchange */
+} tl__stand;
+
+typedef struct tl__session_push {
+	uint64_t from;      /* told so far */
+	uint64_t open_from; /* smallest arrival without a final fate; UINT64_MAX: none */
+	tl__ids wants;      /* of what is pending there */
+	/* The page under way. */
+	tl__plan_kind kind;
+	size_t wanted_count; /* of `wants` in it */
+	tl__ids ids;
+	uint64_t *arrivals;
+	uint64_t to;
+	bool more;
+	bool took; /* the peer took a page */
+	tl__stand stand;
+} tl__session_push;
+
+/* --- the exchange ------------------------------------------------------------------------------ */
+
+/* Whether entries stay without a final fate on either side. */
+typedef enum tl__unsettled {
+	TL__SETTLED,
+	TL__UNSETTLED,       /* something was declined or stays pending */
+	TL__UNSETTLED_BEFORE /* also before this exchange */
+} tl__unsettled;
+
+struct tl__session {
+	uint64_t number;
+	tl__pair *pair; /* NULL: the relation was taken away */
+	tl__peer *peer;
+	tl__session *next;
+	bool wanted;  /* by a command or a tick, not by a commit alone */
+	bool ordered; /* by a command that names it */
+	/* Under way. */
+	uint64_t call; /* number; 0 = none */
+	unsigned ingests, works;
+	/* How it goes. */
+	uint64_t started;
+	uint64_t told; /* monotonic: when its progress was told last, or it began */
+	int64_t started_wall;
+	uint64_t received, sent, bytes;
+	bool has_last;
+	tl_id last; /* the newest that moved */
+	tl__unsettled unsettled;
+	uint64_t declined; /* by us */
+	int declined_code; /* by either side */
+	tl__gain gain;
+	tl__map asked;    /* ids already wanted, sent on request, or declined */
+	tl__ids theirs;   /* tips of the last answer that told them */
+	unsigned page_cuts;
+	bool offer_again; /* what was declined so far is to be offered again afterwards */
+	/* How it ends. */
+	bool failing;   /* when nothing is under way any more */
+	bool fruitless; /* fails because what was given is of no use */
+	bool put_off;   /* the peer was busy and said for how long: no failure */
+	bool rests;     /* it is us who wait: whoever waits for it goes on waiting */
+	int code;
+	char error[TL__SYNC_ERROR_TEXT];
+
+	bool pulling; /* a pull of this exchange is under way */
+	bool answered_all; /* the last page said more = false */
+	tl__session_pull pull;
+	tl__session_push push;
+	void *v0; /* of v0/out; freed with it */
+};
+
+/* Starts an exchange of this pair; TL_E_NOMEM. */
+int tl__session_start(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
+/* By number; NULL when it is over. */
+tl__session *tl__session_find(tl__sync *sync, uint64_t number);
+/* Remembers the failure; the session ends once nothing is under way. error NULL: the last error. */
+void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error);
+/* The same for what the peer refused; the text says what it was sent all the same. */
+void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error);
+/* Well done: ends it. */
+void tl__session_finish(tl__sync *sync, tl__session *session);
+/* Ends a failing session that has nothing under way. */
+void tl__session_settle(tl__sync *sync, tl__session *session);
+void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const char *error);
+/* Those that run with this peer, or all (NULL), fail as cancelled. */
+void tl__sessions_cancel(tl__sync *sync, const tl__peer *peer, const char *error);
+void tl__sessions_free(tl__sync *sync);
+/* An event of each one that runs, every TL__SYNC_PROGRESS_MS. */
+void tl__sessions_tell(tl__sync *sync);
+uint64_t tl__sessions_due(const tl__sync *sync); /* UINT64_MAX: none runs */
+/* A work of this session; counted. NULL: the session fails. */
+tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind kind,
+	void (*done)(void *sync, tl__work *work));
+/* A copy of ids for the work; without memory it is freed and the session fails: false. */
+bool tl__session_copy_ids(tl__sync *sync, tl__session *session, tl__work *work, const tl__ids *from,
+	const tl_id **to, size_t *count);
+/* A plan of what the peer lacks of our arrivals behind `from`, besides what its tips tell. NULL: the
+ * session fails. */
+tl__work *tl__session_plan(tl__sync *sync, tl__session *session, uint64_t from,
+	void (*done)(void *sync, tl__work *work));
+/* Takes a work back: the session it belongs to, or NULL (over, or the work failed and so does the
+ * session): then it has been freed. */
+tl__session *tl__session_worked(tl__sync *sync, tl__work *work);
+tl__session *tl__session_planned(tl__sync *sync, tl__work *work); /* the same of a plan */
+void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work);
+/* The same for one whose result is there already. */
+void tl__session_take(tl__sync *sync, tl__session *session, tl__work *work);
+/* A call about its database: fills in whose it is. `call` may be NULL: then the session fails. */
+tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call *call);
+void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
+/* Nothing more passes for now: by rates, or because it is paused. What moved counts, the rest comes
+ * later, which is no failure. Whether it is so. */
+bool tl__session_rests(tl__sync *sync, tl__session *session);
+/* The same, and nothing is done yet. */
+bool tl__session_is_to_rest(const tl__sync *sync, const tl__session *session);
+/* The session of a call's result, whatever it is; NULL: over. */
+tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result);
+/* Another process answers there, or what it knows of us may have changed: declined entries are
+ * offered again. */
+void tl__peer_offer_again(tl__sync *sync, tl__peer *peer);
+bool tl__session_note(tl__session *session, const tl_id *id); /* false: known, or no room */
+void tl__session_unsettled(tl__session *session); /* something stays without a final fate */
+const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
+void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);
+
+/* fruitless.c */
+/* The session fails, and this counts against the peer. error NULL: the last error. */
+void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error);
+/* It goes on later, behind the last page. */
+void tl__gain_put_off(tl__sync *sync, tl__session *session);
+void tl__gain_concluded(tl__sync *sync, tl__session *session);
+
+void tl__pull_start(tl__sync *sync, tl__session *session, tl__pull_reason reason);
+void tl__push_start(tl__sync *sync, tl__session *session);
+
+/* pull_page.c */
+/* A page of the peer's: the session knows from then on what it says; the work stores its lines and
+ * has been given for that, or freed where there are none. On an error it stays the caller's. */
+int tl__pull_take(tl__sync *sync, tl__session *session, tl__work *work,
+	const tl__call_result *result) TL_MUST_USE;
+/* What both a pull and a watch do with a page: its lines and our place behind it, in one batch. */
+int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
+	size_t count) TL_MUST_USE;
+
+#endif
