@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-static void free_session(tl__session *session)
+void tl__session_free(tl__session *session)
 {
 	tl__ids_free(&session->theirs);
 	tl__ids_free(&session->pull.tips);
@@ -17,24 +17,6 @@ static void free_session(tl__session *session)
 	tl__map_free(&session->asked);
 	tl__free(session->v0);
 	tl__free(session);
-}
-
-static void unlink_session(tl__sync *sync, tl__session *session)
-{
-	tl__session **at = &sync->sessions;
-
-	while (*at && *at != session)
-		at = &(*at)->next;
-	if (*at)
-		*at = session->next;
-	session->peer->exchanges--;
-	session->peer->sessions--;
-	sync->session_count--;
-	if (session->pair) {
-		tl__pair_changed(sync, session->pair);
-		session->pair->session = NULL;
-	}
-	tl__peer_release(sync, session->peer);
 }
 
 tl__session *tl__session_find(tl__sync *sync, uint64_t number)
@@ -108,7 +90,7 @@ void tl__sessions_free(tl__sync *sync)
 		session->peer->exchanges--;
 		if (session->peer->removed && session->peer->exchanges == 0)
 			tl__peer_free(session->peer);
-		free_session(session);
+		tl__session_free(session);
 	}
 }
 
@@ -139,156 +121,6 @@ uint64_t tl__sessions_due(const tl__sync *sync)
 		if (session->pair && session->told + TL__SYNC_PROGRESS_MS < least)
 			least = session->told + TL__SYNC_PROGRESS_MS;
 	return least;
-}
-
-/* --- the end ---------------------------------------------------------------------------------- */
-
-static bool network_failure(int code)
-{
-	return code == TL_E_CONNECTION_FAILED || code == TL_E_NETWORK || code == TL_E_TIMEOUT ||
-	       code == TL_E_TLS || code == TL_E_KEY_MISMATCH || code == TL_E_CHANNEL_MISMATCH ||
-	       code == TL_E_NO_TRANSPORT_ENABLED || code == TL_E_UNSUPPORTED_TRANSPORT;
-}
-
-/* What moved before counts; the rest comes when the peer has time. */
-static void put_off(tl__sync *sync, tl__session *session, tl__sync_outcome *outcome)
-{
-	outcome->code = TL_OK;
-	if (outcome->entries > 0)
-		tl__record_exchange(sync, session->pair, outcome);
-	tl__gain_put_off(sync, session);
-	tl__schedule_put_off(sync, session->pair, session->code, session->error);
-	if (session->rests) {
-		session->pair->asked = session->pair->asked || session->ordered;
-		return;
-	}
-	session->pair->asked = false;
-	tl__waiters_session(sync, session->pair, session->code, session->error, session);
-}
-
-static void conclude(tl__sync *sync, tl__session *session)
-{
-	tl__pair *pair = session->pair;
-	tl__sync_outcome outcome = {0};
-	const char *error = session->code == TL_OK ? NULL : session->error;
-
-	outcome.started = session->started_wall;
-	outcome.milliseconds = sync->now - session->started;
-	outcome.entries = session->received + session->sent;
-	outcome.bytes = session->bytes;
-	outcome.code = session->code;
-	outcome.error = session->error;
-	outcome.has_entry = session->has_last;
-	outcome.entry = session->last;
-	pair->received += session->received;
-	pair->sent += session->sent;
-	tl__gain_concluded(sync, session);
-	if (session->put_off) {
-		put_off(sync, session, &outcome);
-		return;
-	}
-	tl__record_exchange(sync, pair, &outcome);
-	if (session->code == TL_OK) {
-		tl__schedule_succeeded(sync, pair);
-		pair->watch_barred = pair->watch_barred && !session->pull.done;
-		if (session->unsettled != TL__SETTLED && session->declined_code != TL_OK) {
-			pair->last_code = session->declined_code;
-			tl__text_copy(pair->last_error, sizeof pair->last_error,
-				tl__str_z(session->error));
-		}
-		tl__sync_tell(sync, TL_EVENT_SYNC_FINISHED, &pair->peer->key, &pair->db->id,
-			outcome.entries, NULL);
-	} else {
-		tl__page_unsure(pair->peer);
-		if (network_failure(session->code))
-			tl__peer_failed(sync, pair->peer, session->code, error);
-		tl__schedule_failed(sync, pair, session->code, error);
-	}
-	tl__waiters_session(sync, pair, session->code, error, session);
-}
-
-static void end(tl__sync *sync, tl__session *session)
-{
-	if (session->pair)
-		conclude(sync, session);
-	unlink_session(sync, session);
-	free_session(session);
-}
-
-void tl__session_settle(tl__sync *sync, tl__session *session)
-{
-	if (session->failing && session->call == 0 && session->works == 0 && session->ingests == 0)
-		end(sync, session);
-}
-
-void tl__session_finish(tl__sync *sync, tl__session *session)
-{
-	end(sync, session);
-}
-
-void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error)
-{
-	if (!session->failing) {
-		const tl_error *last = tl_last_error();
-
-		session->failing = true;
-		session->code = code;
-		if (!error)
-			error = last ? tl_error_message(last) : tl_error_name(code);
-		tl__text_copy(session->error, sizeof session->error, tl__str_z(error));
-		if (session->call) {
-			tl__call_cancel(sync, session->call);
-			session->call = 0;
-		}
-	}
-	tl__session_settle(sync, session);
-}
-
-void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error)
-{
-	char text[TL__SYNC_ERROR_TEXT];
-
-	if (code == TL_E_NOT_AVAILABLE && session->sent == 0) {
-		snprintf(text, sizeof text,
-			"%.80s; it is not there or our keys may not read it: ask with "
-			"request_database_access, or have our key in its accept_databases_from",
-			error);
-		tl__session_fail(sync, session, code, text);
-		return;
-	}
-	if (session->sent == 0) {
-		tl__session_fail(sync, session, code, error);
-		return;
-	}
-	snprintf(text, sizeof text, "%.200s; %llu entries were sent all the same", error,
-		(unsigned long long)session->sent);
-	tl__session_fail(sync, session, code, text);
-}
-
-void tl__sessions_cancel(tl__sync *sync, const tl__peer *peer, const char *error)
-{
-	for (tl__session *session = sync->sessions; session;) {
-		tl__session *next = session->next;
-
-		if ((!peer || session->peer == peer) && !session->failing)
-			tl__session_fail(sync, session, TL_E_CANCELLED, error);
-		session = next;
-	}
-}
-
-/* The pair is about to go: nothing may come back to it. */
-void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const char *error)
-{
-	tl__pair *pair = session->pair;
-
-	tl__waiters_session(sync, pair, code, error, session);
-	pair->session = NULL;
-	session->pair = NULL;
-	if (session->failing) {
-		tl__session_settle(sync, session);
-		return;
-	}
-	tl__session_fail(sync, session, code, error);
 }
 
 /* --- what is in flight ------------------------------------------------------------------------ */

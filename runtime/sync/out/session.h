@@ -7,8 +7,8 @@
 #define TL__SYNC_MAX_ROUNDS    8    /* of asking for what is missing, in one exchange */
 #define TL__SYNC_MAX_ASIDE     4096 /* ids remembered in one exchange */
 #define TL__SYNC_SURE_AGAIN_MS (24 * 3600 * 1000) /* the next pull starts from `sure` */
-#define TL__SYNC_MAX_PAGE_CUTS 16   /* smaller pages tried, in one exchange */
-#define TL__SYNC_PROGRESS_MS   1000 /* between events of an exchange that runs */
+#define TL__SYNC_MAX_PAGE_CUTS 16                 /* smaller pages tried, in one exchange */
+#define TL__SYNC_PROGRESS_MS   1000               /* between events of an exchange that runs */
 
 /* --- pull.c, pull_page.c: what the peer has ---------------------------------------------------- */
 
@@ -35,22 +35,23 @@ typedef struct tl__session_pull {
 	bool from_sure;       /* `sure` may follow */
 	bool gap;             /* nor does it: there was no room, or too much is missing */
 	tl__skip skip;
-	bool differs;        /* the peer's tips were listed, and are others than ours */
-	tl__ids wants;       /* to be asked for by name */
-	size_t wanted_count; /* of them in the request under way */
-	unsigned rounds;     /* of asking so */
-	unsigned empty_pages;   /* one after the other */
-	bool page_smallest;     /* it was asked for single entries */
-	int refused_code;       /* reading was refused: what the exchange ends with … */
+	bool differs;         /* the peer's tips were listed, and are others than ours */
+	tl__ids wants;        /* to be asked for by name */
+	size_t wanted_count;  /* of them in the request under way */
+	unsigned rounds;      /* of asking so */
+	unsigned empty_pages; /* one after the other */
+	bool page_smallest;   /* it was asked for single entries */
+	int refused_code;     /* reading was refused: what the exchange ends with … */
 	char refused_error[TL__SYNC_ERROR_TEXT]; /* … once it has pushed */
 } tl__session_pull;
 
 /* --- push.c: what the peer lacks --------------------------------------------------------------- */
 
 typedef enum tl__plan_kind {
-	TL__PLAN_NEXT,  /* what it lacks behind the place that it was told up to */
-	TL__PLAN_NAMED, /* what its pending entries wait for */
-	TL__PLAN_BY_TIPS /* what lies above its tips: what it was given is gone there; the last one */
+	TL__PLAN_NEXT,   /* what it lacks behind the place that it was told up to */
+	TL__PLAN_NAMED,  /* what its pending entries wait for */
+	TL__PLAN_BY_TIPS /* what lies above its tips: what it was given is gone there; the last one
+			  */
 } tl__plan_kind;
 
 /* Where the peer stands, as its answer to a page says. */
@@ -106,8 +107,8 @@ struct tl__session {
 	uint64_t declined; /* by us */
 	int declined_code; /* by either side */
 	tl__gain gain;
-	tl__map asked;    /* ids already wanted, sent on request, or declined */
-	tl__ids theirs;   /* tips of the last answer that told them */
+	tl__map asked;  /* ids already wanted, sent on request, or declined */
+	tl__ids theirs; /* tips of the last answer that told them */
 	unsigned page_cuts;
 	bool offer_again; /* what was declined so far is to be offered again afterwards */
 	/* How it ends. */
@@ -118,12 +119,14 @@ struct tl__session {
 	int code;
 	char error[TL__SYNC_ERROR_TEXT];
 
-	bool pulling; /* a pull of this exchange is under way */
+	bool pulling;      /* a pull of this exchange is under way */
 	bool answered_all; /* the last page said more = false */
 	tl__session_pull pull;
 	tl__session_push push;
 	void *v0; /* of v0/out; freed with it */
 };
+
+/* --- session.c, session_end.c ------------------------------------------------------------------- */
 
 /* Starts an exchange of this pair; TL_E_NOMEM. */
 int tl__session_start(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
@@ -140,6 +143,7 @@ void tl__session_settle(tl__sync *sync, tl__session *session);
 void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const char *error);
 /* Those that run with this peer, or all (NULL), fail as cancelled. */
 void tl__sessions_cancel(tl__sync *sync, const tl__peer *peer, const char *error);
+void tl__session_free(tl__session *session);
 void tl__sessions_free(tl__sync *sync);
 /* An event of each one that runs, every TL__SYNC_PROGRESS_MS. */
 void tl__sessions_tell(tl__sync *sync);
@@ -150,8 +154,8 @@ tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind k
 /* A copy of ids for the work; without memory it is freed and the session fails: false. */
 bool tl__session_copy_ids(tl__sync *sync, tl__session *session, tl__work *work, const tl__ids *from,
 	const tl_id **to, size_t *count);
-/* A plan of what the peer lacks of our arrivals behind `from`, besides what its tips tell. NULL: the
- * session fails. */
+/* A plan of what the peer lacks of our arrivals behind `from`, besides what its tips tell. NULL:
+ * the session fails. */
 tl__work *tl__session_plan(tl__sync *sync, tl__session *session, uint64_t from,
 	void (*done)(void *sync, tl__work *work));
 /* Takes a work back: the session it belongs to, or NULL (over, or the work failed and so does the
@@ -179,12 +183,8 @@ void tl__session_unsettled(tl__session *session); /* something stays without a f
 const tl_key *tl__session_keys(tl__sync *sync, tl__work *work, size_t *count);
 void tl__session_ingested(tl__sync *sync, tl__session *session, const tl__work *work);
 
-/* fruitless.c */
 /* The session fails, and this counts against the peer. error NULL: the last error. */
 void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error);
-/* It goes on later, behind the last page. */
-void tl__gain_put_off(tl__sync *sync, tl__session *session);
-void tl__gain_concluded(tl__sync *sync, tl__session *session);
 
 void tl__pull_start(tl__sync *sync, tl__session *session, tl__pull_reason reason);
 void tl__push_start(tl__sync *sync, tl__session *session);
