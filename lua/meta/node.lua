@@ -226,6 +226,18 @@ function Script:status() end
 ---The last ones, newest first, at most 20.
 ---@return tidelock.ScriptFailure[]?, tidelock.Error?
 function Script:failures() end
+---@class tidelock.ScriptDifference
+---@field kind string  of the question
+---@field peer? tidelock.Key
+---@field count integer
+---@field first string  a sentence: what was asked, both answers, the line
+---@field last string
+---Where a shadow answered something else than what decides, by kind and peer, at most 100.
+---@return tidelock.ScriptDifference[]?, tidelock.Error?
+function Script:differences() end
+---A shadow decides from now on; the policy that did is unloaded. Blocks.
+---@return true?, tidelock.Error?  bad_state: it is no shadow
+function Script:promote() end
 ---A policy of this file decides from now on who may do what with the node (one a node); whenever the file, or
 ---one that it asked for, changes, it is loaded anew. A shadow is asked beside it and decides nothing. Blocks
 ---while it is loaded.

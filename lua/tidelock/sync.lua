@@ -212,7 +212,7 @@ local load_script = node_methods.load_script
 node_methods.load_script = nil
 
 local script = core.methods 'tidelock.script_handle'
-for _, name in ipairs { 'status', 'failures' } do
+for _, name in ipairs { 'status', 'failures', 'differences' } do
 	local method = script[name]
 	script[name] = function(self)
 		return decoded(method(self))

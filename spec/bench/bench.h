@@ -169,6 +169,8 @@ void bench_watch(void);
 void bench_flush(void);
 void bench_hostile(void);
 void bench_policy(void);
+void bench_gate(void);
+void bench_reload(void);
 
 /* Roles of child processes: exit status. */
 int role_server(const char *dir, const char *protocol);

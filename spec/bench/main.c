@@ -29,6 +29,8 @@ static const struct subject {
 	{"flush", bench_flush},
 	{"hostile", bench_hostile},
 	{"policy", bench_policy},
+	{"gate", bench_gate},
+	{"reload", bench_reload},
 };
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 

@@ -67,7 +67,7 @@ end
 describe('the guide', function()
 	teardown(H.clean)
 
-	for _, name in ipairs { 'first-policy' } do
+	for _, name in ipairs { 'first-policy', 'checking-what-is-written', 'when-a-script-goes-wrong' } do
 		it('does what it says: ' .. name, function()
 			local folder, processes, port = H.folder(), {}, free_port()
 			local file <close> = assert(io.open('examples/guide/' .. name .. '.md'))

@@ -177,6 +177,34 @@ describe('a policy in a node', function()
 		assert(shadow:unload())
 	end)
 
+	it('is told from its shadow by kind and peer, and gives way to it', function()
+		local shade = H.write(folder .. '/shade.lua', "local policy = require 'tidelock.policy'\n"
+			.. "return policy.first { policy.deny { may = 'list' }, policy.usual() }\n")
+		local script = assert(sync:load_policy(file))
+		local shadow = assert(sync:load_policy(shade, { shadow = true }))
+		assert.are.same({}, shadow:differences())
+		for _ = 1, 3 do
+			assert.is_false((may_connect(sync, other)))
+		end
+		local c <close>, third = open { name = 'c' }
+		assert.is_false((may_connect(sync, third)))
+		local list = assert(shadow:differences())
+		assert.are.same({ 2, 'connect', b:device_key(), 'connect', c:device_key(), 1 },
+			{ #list, list[1].kind, list[1].peer, list[2].kind, list[2].peer, list[2].count })
+		assert.is_true(list[1].count >= 3)
+		assert.is_truthy(list[1].first:find('usual, and not deny (shade.lua:2)', 1, true), list[1].first)
+		assert.are.equal('bad_state', select(2, script:promote()).code)
+		assert(shadow:promote())
+		assert.are.same({ 'unloaded', 'running' }, { script:status().state, shadow:status().state })
+		assert.is_true((may_connect(sync, other)))
+		assert.are.equal('closed', select(2, script:promote()).code)
+		assert.are.equal('already_exists', select(2, sync:load_policy(file)).code)
+		-- From now on it is the policy: another shadow may come, and its file is watched.
+		assert(sync:load_policy(file, { shadow = true }))
+		H.write(shade, "return require 'tidelock.policy'.deny 'no'\n")
+		H.wait_for(function() return not may_connect(sync, other) end)
+	end)
+
 	it('is one a node, and leaves with it', function()
 		local script = assert(sync:load_policy(file))
 		assert.are.equal('already_exists', select(2, sync:load_policy(file)).code)
@@ -252,6 +280,49 @@ describe('tidelock script', function()
 		status, _, err = H.run('script', 'log', 'other.lua', '--data', data)
 		assert.are.equal(1, status)
 		assert.is_truthy(err:find('not_found', 1, true), err)
+		host:kill 'sigterm'
+		host:wait()
+	end)
+
+	it('asks another file what the node was asked, and tells where a shadow differs', function()
+		local folder = H.folder()
+		local policy = H.write(folder .. '/policy.lua', "local policy = require 'tidelock.policy'\n"
+			.. "return policy.first { policy.deny 'closed' }\n")
+		local other = H.write(folder .. '/other.lua', "local policy = require 'tidelock.policy'\n"
+			.. "return policy.first {\nfunction(req) if req.kind == 'list' then error 'no' end end,\n"
+			.. "policy.usual() }\n")
+		local data = folder .. '/data'
+		H.write(folder .. '/main.lua', ([[local tl = require 'tidelock'
+			local node <close> = assert(tl.open { path = %q, policy = %q })
+			local sync = node:sync()
+			assert(sync:load_policy(%q, { shadow = true }))
+			assert(sync:enable_http_transport())
+			assert(sync:start_server '127.0.0.1:0')
+			print('at ' .. tostring(sync:get_server_address())) io.stdout:flush()
+			tl.sleep '10m']]):format(data, policy, other))
+		assert.are.equal(0, (H.run('init', '--data', data)))
+		local status, out = H.run('try', other, '--from-log', '--data', data)
+		assert.are.same({ 0, '0 decisions, 0 of them others\n' }, { status, out })
+		local host = H.start({}, 'run', folder .. '/main.lua')
+		H.wait_for(function() return host.out:find 'at %S+' or host.status end)
+		local b <close> = assert(tl.open { backend = tl.memory() })
+		assert(b:sync():enable_http_transport())
+		assert.is_nil((b:sync():connect_to_peer(host.out:match 'at (%S+)')))
+		status, out = H.run('try', other, '--from-log', '--data', data)
+		assert.are.equal(0, status, out)
+		assert.are.equal(('usual, and not deny  connect peer=%s db=-\n  other.lua:4\n'
+			.. '1 decisions, 1 of them others\n'):format(b:device_key()), out)
+		status, out = H.run('try', policy, '--from-log', '--data', data, '--json')
+		local again = json.decode(out)[1]
+		assert.are.same({ 0, 'deny', 'deny', 'policy.lua:2', 'closed', false },
+			{ status, again.was, again.answer, again.where, again.reason, again.differs })
+		status, out = H.run('script', 'diff', '--data', data)
+		assert.are.equal(0, status)
+		assert.is_truthy(out:find(('connect by %s, 1 times\n'):format(b:device_key()), 1, true), out)
+		local _, err
+		status, _, err = H.run('try', other, '--data', data)
+		assert.are.equal(1, status)
+		assert.is_truthy(err:find('--from-log', 1, true), err)
 		host:kill 'sigterm'
 		host:wait()
 	end)

@@ -60,7 +60,7 @@ static int join_list(tl_node *node, tl_script *script, bool *fresh)
 	*fresh = !s;
 	s = s ? s : tlua_scripts_make(node);
 	if (!s)
-		return tl_error_set(TL_E_IO, "the system has no descriptor for the script thread");
+		return tl_error_code(tl_last_error());
 	tlua_scripts_lock(s);
 	rc = check_place(s, script);
 	if (rc != TL_OK) {
@@ -91,6 +91,7 @@ static int load(tl_node *node, tl_script *script, tlua_seat *seat)
 		tlua_scripts_take_out(s);
 		s->list = NULL;
 		tlua_scripts_unlock(s);
+		tl_node_remove_hook(s->node, s->close_handle);
 		tlua_script_release(script); /* the list's */
 		tlua_scripts_release(s);     /* the thread's */
 		rc = tl_error_set(TL_E_IO, "the system has no thread for scripts");
@@ -187,6 +188,13 @@ int tl_script_unload(tl_script *script)
 	if (!script)
 		return needs("tl_script_unload", "script");
 	return ask(script, TLUA_JOB_UNLOAD);
+}
+
+int tl_script_promote(tl_script *script)
+{
+	if (!script)
+		return needs("tl_script_promote", "script");
+	return ask(script, TLUA_JOB_PROMOTE);
 }
 
 void tl_script_free(tl_script *script)

@@ -1,9 +1,10 @@
-/* Calls of the control socket: script list, log, reload. */
+/* Calls of the control socket: script list, log, diff, reload, decisions. */
 #include <tidelock/control.h>
 #include "host/scripts.h"
 
 #include <string.h>
 #include <tidelock/json.h>
+#include <tidelock/sync.h>
 
 #define NAME_BYTES 256
 
@@ -124,12 +125,43 @@ static int reload(tl_node *node, asked *a)
 	return rc;
 }
 
+static int find_shadow(void *ud, tl_script *script)
+{
+	return script->shadow ? find_one(ud, script) : TL_OK;
+}
+
+static int show_differences(tl_node *node, asked *a)
+{
+	int rc = tlua_scripts_each(node, find_shadow, a);
+
+	if (rc == TL_OK && !a->found)
+		rc = tl_error_set(TL_E_NOT_FOUND,
+			"this node has no shadow: load_policy(file, { shadow = true }) adds one");
+	return rc == TL_OK ? tlua_script_put_differences(a->found, a->writer) : rc;
+}
+
+/* What the policy decided last, whichever script it was. */
+static int show_decisions(tl_node *node, asked *a)
+{
+	char *json = NULL;
+	int rc = tl_sync_decisions(node, 0, &json);
+
+	if (rc == TL_OK)
+		rc = tl_json_put_json(a->writer, (tl_str){json, strlen(json)});
+	tl_free(json);
+	return rc;
+}
+
 static int answer_with(tl_node *node, asked *a)
 {
 	if (strcmp(a->call, "script list") == 0)
 		return list(node, a);
 	if (strcmp(a->call, "script log") == 0)
 		return show_failures(node, a);
+	if (strcmp(a->call, "script diff") == 0)
+		return show_differences(node, a);
+	if (strcmp(a->call, "script decisions") == 0)
+		return show_decisions(node, a);
 	if (strcmp(a->call, "script reload") == 0)
 		return reload(node, a);
 	return tl_error_set(TL_E_UNSUPPORTED, "there is no such call about scripts");

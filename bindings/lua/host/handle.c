@@ -81,10 +81,21 @@ static int script_failures(lua_State *L)
 	return push_shown(L, tl_script_failures);
 }
 
+static int script_differences(lua_State *L)
+{
+	return push_shown(L, tl_script_differences);
+}
+
+static int script_promote(lua_State *L)
+{
+	return tlua_ok(L, tl_script_promote(tlua_check_handle(L, 1, TYPE)));
+}
+
 void tlua_open_script(lua_State *L)
 {
 	static const luaL_Reg methods[] = {{"reload", script_reload}, {"unload", script_unload},
-		{"status", script_status}, {"failures", script_failures}, {NULL, NULL}};
+		{"status", script_status}, {"failures", script_failures},
+		{"differences", script_differences}, {"promote", script_promote}, {NULL, NULL}};
 
 	tlua_new_type(L, TYPE, methods, drop);
 }

@@ -237,6 +237,40 @@ static bool ask(tlua_live *live, const tlua_request *request, int64_t time_ms, t
 	return true;
 }
 
+/* The place of this kind and peer; NULL where there are too many, or no memory. */
+static tlua_difference *difference_of(tlua_tally *tally, const tlua_request *request)
+{
+	tlua_difference *all = tally->differences;
+	char peer[TL_KEY_TEXT_LEN + 1];
+
+	snprintf(peer, sizeof peer, "%.*s", (int)request->peer.len,
+		request->peer.ptr ? request->peer.ptr : "");
+	if (!all)
+		all = tally->differences = calloc(TL_SCRIPT_DIFFERENCES_MAX, sizeof *all);
+	for (size_t i = 0; all && i < tally->difference_count; i++)
+		if (all[i].kind == request->kind && strcmp(all[i].peer, peer) == 0)
+			return &all[i];
+	if (!all || tally->difference_count == TL_SCRIPT_DIFFERENCES_MAX)
+		return NULL;
+	all += tally->difference_count++;
+	all->kind = request->kind;
+	memcpy(all->peer, peer, sizeof peer);
+	return all;
+}
+
+static void note_difference(tlua_tally *tally, const tlua_request *request)
+{
+	tlua_difference *difference = difference_of(tally, request);
+
+	if (tally->differed++ == 0)
+		memcpy(tally->first, tally->last, sizeof tally->first);
+	if (!difference)
+		return;
+	memcpy(difference->last, tally->last, sizeof tally->last);
+	if (difference->count++ == 0)
+		memcpy(difference->first, tally->last, sizeof tally->last);
+}
+
 static void differ(tlua_live *shadow, const tlua_request *request, const tlua_verdict *active,
 	const tlua_verdict *other)
 {
@@ -251,8 +285,7 @@ static void differ(tlua_live *shadow, const tlua_request *request, const tlua_ve
 		request->peer.ptr ? request->peer.ptr : "", (int)request->db.len,
 		request->db.ptr ? request->db.ptr : "", would ? would : "no opinion",
 		is ? is : "no opinion", other->where);
-	if (tally->differed++ == 0)
-		memcpy(tally->first, tally->last, sizeof tally->first);
+	note_difference(tally, request);
 	pthread_mutex_unlock(&tally->lock);
 }
 

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <tidelock/ext.h>
+#include <tidelock/script.h>
 #include "host/policy.h"
 
 #define TLUA_UNITS_STEPS 32 /* powers of two */
@@ -21,7 +22,17 @@ typedef struct tlua_tally {
 		int64_t time_ms;
 	} failures[TLUA_FAILURES_KEPT];
 	char first[TLUA_TEXT_MAX], last[TLUA_TEXT_MAX]; /* where a shadow differed */
+	struct tlua_difference *differences; /* TL_SCRIPT_DIFFERENCES_MAX, from the first one on */
+	size_t difference_count;
 } tlua_tally;
+
+/* Of a shadow, for questions of one kind by one peer. */
+typedef struct tlua_difference {
+	tlua_kind kind;
+	char peer[TL_KEY_TEXT_LEN + 1]; /* "": it has proven no key */
+	uint64_t count;
+	char first[TLUA_TEXT_MAX], last[TLUA_TEXT_MAX];
+} tlua_difference;
 
 /* Units of which a part of all calls, in hundredths, took no more. */
 uint64_t tlua_tally_part(const tlua_tally *tally, unsigned hundredths);

@@ -65,9 +65,9 @@ static tlua_seated seated(tlua_scripts *s)
 
 	tlua_scripts_lock(s);
 	for (const tl_script *script = s->list; script; script = script->next)
-		if (script->source.kind == TL_SCRIPT_POLICY && script->shadow)
+		if (script->live && script->shadow)
 			who.shadow = script->live;
-		else if (script->source.kind == TL_SCRIPT_POLICY)
+		else if (script->live)
 			who.active = script->live;
 	tlua_scripts_unlock(s);
 	return who;
@@ -274,5 +274,46 @@ int tlua_script_unload_now(tl_script *script)
 	script->live = live;
 	if (rc == TL_OK)
 		tlua_script_forget(script);
+	return rc;
+}
+
+static void set_shadow(tl_script *script, bool shadow)
+{
+	tlua_scripts_lock(script->scripts);
+	script->shadow = shadow;
+	tlua_scripts_unlock(script->scripts);
+}
+
+static tl_script *active_of(tlua_scripts *s)
+{
+	tl_script *script;
+
+	tlua_scripts_lock(s);
+	script = s->list;
+	while (script && (script->source.kind != TL_SCRIPT_POLICY || script->shadow))
+		script = script->next;
+	tlua_scripts_unlock(s);
+	return script;
+}
+
+int tlua_script_promote_now(tl_script *script)
+{
+	tl_script *active = active_of(script->scripts);
+	tlua_live *live = active ? active->live : NULL;
+	int rc;
+
+	if (!script->shadow)
+		return tl_error_set(
+			TL_E_BAD_STATE, "this script is no shadow: only one is promoted");
+	set_shadow(script, false);
+	if (active)
+		active->live = NULL;
+	rc = put_to_work(script->scripts);
+	if (active)
+		active->live = live;
+	if (rc != TL_OK)
+		set_shadow(script, true);
+	else if (active)
+		tlua_script_forget(active);
 	return rc;
 }

@@ -58,12 +58,48 @@ tlua_scripts *tlua_scripts_of(const tl_node *node)
 	return s;
 }
 
+static void on_closed(void *ud)
+{
+	tlua_scripts *s = ud;
+
+	tlua_scripts_lock(s);
+	s->lost = true;
+	tlua_scripts_unlock(s);
+	tlua_scripts_wake(s);
+	tlua_scripts_release(s);
+}
+
+/* A node that is closed drops its hooks, and so tells us. */
+static int await_close(tlua_scripts *s)
+{
+	tl_hook hook = TL_HOOK_INIT;
+	int rc;
+
+	hook.drop = on_closed;
+	hook.ud = s;
+	atomic_fetch_add(&s->owners, 1);
+	rc = tl_node_add_hook(s->node, &hook, &s->close_handle);
+	if (rc != TL_OK)
+		atomic_fetch_sub(&s->owners, 1);
+	return rc;
+}
+
+static int make(tlua_scripts *s)
+{
+	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->wake < 0)
+		return tl_error_set(TL_E_IO, "the system has no descriptor for the script thread");
+	return await_close(s);
+}
+
 tlua_scripts *tlua_scripts_make(tl_node *node)
 {
 	tlua_scripts *s = calloc(1, sizeof *s);
 
-	if (!s)
+	if (!s) {
+		(void)tl_error_set(TL_E_NOMEM, "not enough memory for scripts");
 		return NULL;
+	}
 	atomic_init(&s->owners, 1);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->turned, NULL);
@@ -71,8 +107,7 @@ tlua_scripts *tlua_scripts_make(tl_node *node)
 	s->node = tl_node_retain(node);
 	s->alive = true;
 	s->watch = tlua_watch_new(); /* without it scripts are loaded by command */
-	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->wake < 0) {
+	if (make(s) != TL_OK) {
 		tlua_scripts_release(s);
 		return NULL;
 	}

@@ -20,6 +20,8 @@ static int run_job(tlua_job *j)
 		return tl_error_set(TL_E_CLOSED, "this script is no longer loaded");
 	if (j->kind == TLUA_JOB_UNLOAD)
 		return tlua_script_unload_now(script);
+	if (j->kind == TLUA_JOB_PROMOTE)
+		return tlua_script_promote_now(script);
 	rc = tlua_script_reload_now(script, j->seat);
 	if (rc != TL_OK && j->kind == TLUA_JOB_LOAD)
 		tlua_script_forget(script);
@@ -142,40 +144,9 @@ static void forget(tlua_scripts *s, bool policies)
 	} while (script);
 }
 
-/* --- the node's end --------------------------------------------------------------------------- */
-
-static void on_closed(void *ud)
-{
-	tlua_scripts *s = ud;
-
-	tlua_scripts_lock(s);
-	s->lost = true;
-	tlua_scripts_unlock(s);
-	tlua_scripts_wake(s);
-	tlua_scripts_release(s);
-}
-
-/* A node that is closed drops its hooks, and so tells us. */
-static bool await_close(tlua_scripts *s, uint64_t *handle)
-{
-	tl_hook hook = TL_HOOK_INIT;
-
-	hook.drop = on_closed;
-	hook.ud = s;
-	atomic_fetch_add(&s->owners, 1);
-	if (tl_node_add_hook(s->node, &hook, handle) == TL_OK)
-		return true;
-	on_closed(s);
-	return false;
-}
-
-/* --- the thread ------------------------------------------------------------------------------- */
-
 static void *run(void *ud)
 {
 	tlua_scripts *s = ud;
-	uint64_t handle;
-	bool awaits = await_close(s, &handle);
 
 	do {
 		bool lost, displaced;
@@ -193,8 +164,7 @@ static void *run(void *ud)
 		tlua_tell_suspended(s);
 		tlua_close_dropped(s);
 	} while (!is_over(s));
-	if (awaits)
-		tl_node_remove_hook(s->node, handle);
+	tl_node_remove_hook(s->node, s->close_handle);
 	tlua_watch_free(s->watch);
 	s->watch = NULL;
 	tlua_scripts_release(s);

@@ -4,7 +4,12 @@
 
 #include "host/scripts.h"
 
-typedef enum tlua_job_kind { TLUA_JOB_LOAD, TLUA_JOB_RELOAD, TLUA_JOB_UNLOAD } tlua_job_kind;
+typedef enum tlua_job_kind {
+	TLUA_JOB_LOAD,
+	TLUA_JOB_RELOAD,
+	TLUA_JOB_UNLOAD,
+	TLUA_JOB_PROMOTE
+} tlua_job_kind;
 
 typedef struct tlua_job {
 	struct tlua_job *next;
@@ -27,10 +32,11 @@ struct tlua_scripts {
 	tlua_job *jobs;
 	tl_script *list;
 	tlua_live *closing;
-	size_t lives;       /* that are not closed */
-	tlua_seat *current; /* what the core has of us */
-	bool displaced;     /* it was taken away */
-	bool lost;          /* the node is closed */
+	size_t lives;          /* that are not closed */
+	tlua_seat *current;    /* what the core has of us */
+	bool displaced;        /* it was taken away */
+	bool lost;             /* the node is closed */
+	uint64_t close_handle; /* of the hook that tells so */
 	bool alive;
 	tlua_watch *watch; /* the thread's */
 };
@@ -53,6 +59,7 @@ void tlua_scripts_wake(const tlua_scripts *scripts);
  * tlua_script_load_into. */
 int tlua_script_reload_now(tl_script *script, tlua_seat *seat);
 int tlua_script_unload_now(tl_script *script);
+int tlua_script_promote_now(tl_script *script);
 /* Out of the list, of the watch and of what it was loaded as. */
 void tlua_script_forget(tl_script *script);
 void tlua_close_dropped(tlua_scripts *scripts);

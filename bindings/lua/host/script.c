@@ -51,6 +51,7 @@ static void free_script(tl_script *script)
 	tlua_scripts_release(script->scripts);
 	tlua_version_drop(&script->files);
 	pthread_mutex_destroy(&script->tally.lock);
+	free(script->tally.differences);
 	free(script->shown);
 	free(script->me_name);
 	free(script->path);

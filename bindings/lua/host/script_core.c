@@ -267,12 +267,34 @@ static tl_str text_field(lua_State *L, const char *name)
 	return text;
 }
 
+#define KEYS_MAX 64
+
+/* Further keys, kept by the table at 2 and by the block that is left on the stack. */
+static void read_keys(lua_State *L, tlua_request *r)
+{
+	tl_str *keys;
+
+	if (!tlua_option(L, 2, "keys"))
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	r->key_count = (size_t)lua_rawlen(L, -1);
+	r->key_count = r->key_count < KEYS_MAX ? r->key_count : KEYS_MAX;
+	keys = lua_newuserdatauv(L, (r->key_count + 1) * sizeof *keys, 0);
+	for (size_t i = 0; i < r->key_count; i++) {
+		if (lua_rawgeti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING)
+			luaL_error(L, "keys of a request are texts");
+		keys[i].ptr = lua_tolstring(L, -1, &keys[i].len);
+		lua_pop(L, 1);
+	}
+	r->keys = keys;
+}
+
 /* The fields stand in the table at 2, which keeps the texts. */
 static void read_request(lua_State *L, tlua_request *r)
 {
-	static const char *const names[] = {"kind", "peer", "name", "said_name", "claimed_key",
-		"db", "db_name", "address", "transport", "protocol", "outbound", "related",
-		"granted", "encrypted", "usual", "now", "permission", "key_name", NULL};
+	static const char *const names[] = {"kind", "peer", "keys", "name", "said_name",
+		"claimed_key", "db", "db_name", "address", "transport", "protocol", "outbound",
+		"related", "granted", "encrypted", "usual", "now", "permission", "key_name", NULL};
 
 	int kind;
 
@@ -297,6 +319,7 @@ static void read_request(lua_State *L, tlua_request *r)
 	r->now = (int64_t)tlua_option_count(L, 2, "now", 0);
 	r->permission = text_field(L, "permission");
 	r->key_name = text_field(L, "key_name");
+	read_keys(L, r);
 }
 
 static void push_verdict(lua_State *L, const tlua_verdict *verdict)

@@ -63,6 +63,7 @@ void tlua_script_log(const tl_script *script, tl_log_level level, const char *te
 
 int tlua_script_put_status(tl_script *script, tl_json_writer *writer);
 int tlua_script_put_failures(tl_script *script, tl_json_writer *writer);
+int tlua_script_put_differences(tl_script *script, tl_json_writer *writer);
 
 /* --- node_scripts.c --------------------------------------------------------------------------------- */
 

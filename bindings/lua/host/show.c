@@ -92,6 +92,29 @@ int tlua_script_put_failures(tl_script *script, tl_json_writer *writer)
 	return tl_json_put_end(writer);
 }
 
+static void put_difference(tl_json_writer *writer, const tlua_difference *difference)
+{
+	(void)tl_json_put_object(writer);
+	put_text(writer, "kind", tlua_kind_names[difference->kind]);
+	put_text(writer, "peer", difference->peer[0] ? difference->peer : NULL);
+	put_count(writer, "count", (int64_t)difference->count);
+	put_text(writer, "first", difference->first);
+	put_text(writer, "last", difference->last);
+	(void)tl_json_put_end(writer);
+}
+
+int tlua_script_put_differences(tl_script *script, tl_json_writer *writer)
+{
+	tlua_tally *tally = &script->tally;
+
+	(void)tl_json_put_array(writer);
+	pthread_mutex_lock(&tally->lock);
+	for (size_t i = 0; i < tally->difference_count; i++)
+		put_difference(writer, &tally->differences[i]);
+	pthread_mutex_unlock(&tally->lock);
+	return tl_json_put_end(writer);
+}
+
 /* --- public ----------------------------------------------------------------------------------- */
 
 static int show(
@@ -143,4 +166,11 @@ int tl_script_failures(tl_script *script, const char **json)
 	int rc = check("tl_script_failures", script, json);
 
 	return rc == TL_OK ? show(script, tlua_script_put_failures, json) : rc;
+}
+
+int tl_script_differences(tl_script *script, const char **json)
+{
+	int rc = check("tl_script_differences", script, json);
+
+	return rc == TL_OK ? show(script, tlua_script_put_differences, json) : rc;
 }

@@ -203,11 +203,14 @@ local function add_script_commands(p)
 		'Policies, lists of rules and hooks: what does not load, with its line, and presets that never answer.')
 	check:argument('files', 'The scripts.'):argname '<file>':args '+'
 	check:flag('--json', 'Answer in JSON.')
-	local try = add(p, 'try', '[OPTIONS] <file> --kind <kind>',
-		'What a policy answers, with reason, line and units.')
+	local try = add_data(p, 'try', '<file> --kind <kind> | --from-log',
+		'What a policy answers, with reason, line and units.',
+		'With --from-log to what a node that runs was asked last, and where that was answered otherwise.')
 	try:argument('file', 'The policy.')
-	try:option('--kind', 'connect, list, read, write, create, request, dial or fetch.'):count(1)
-		:convert(kind_of_request)
+	try:mutex(
+		try:option('--kind', 'connect, list, read, write, create, request, dial or fetch.')
+			:convert(kind_of_request),
+		try:flag('--from-log', 'The last 1,000 questions that the node was asked.'))
 	try:option('--peer', 'Device key of whoever asks; without it one that proves none.')
 	try:option('--db', 'Name or id of the database.')
 	try:option('--id', 'Id of the database whose name --db is.')
@@ -217,10 +220,10 @@ local function add_script_commands(p)
 	try:flag('--granted', 'A proven key has the permission.')
 	try:flag('--encrypted', 'The channel is encrypted.')
 	try:flag('--v0', 'By a peer of 0.2.0.')
-	try:flag('--json', 'Answer in JSON; errors too.')
 	local script = add(p, 'script', '<command> ...', 'Scripts that decide in a node that runs.')
 	script:require_command(true):command_target 'script_command'
 	add_data(script, 'list', '', 'Which there are, and how they are.')
+	add_data(script, 'diff', '', 'Where the shadow answered something else than the policy at work.')
 	for name, summary in pairs { log = 'The last failures of a script.',
 		reload = 'Load it again; on a failure what is there stays.' } do
 		add_data(script, name, '[<name>]', summary):argument('name', 'Of its file; the first without it.'):args '?'

@@ -70,10 +70,64 @@ local function request_of(options)
 		now = os.time() }
 end
 
+-- A decision of a node's trace as the question that it was.
+local FIELDS = { 'kind', 'peer', 'keys', 'name', 'said_name', 'claimed_key', 'db', 'db_name', 'address',
+	'transport', 'protocol', 'outbound', 'related', 'granted', 'encrypted', 'usual', 'now', 'permission',
+	'key_name' }
+
+local function question_of(decision)
+	local request = {}
+	for _, name in ipairs(FIELDS) do
+		if decision[name] ~= json.null then
+			request[name] = decision[name]
+		end
+	end
+	return request
+end
+
+local function word(answer)
+	return answer ~= json.null and answer or 'no opinion'
+end
+
+local function say_again(one)
+	shown.say('%s%s  %s peer=%s db=%s', word(one.answer),
+		one.differs and (', and not %s'):format(word(one.was)) or '', one.kind, one.peer or '-',
+		one.db_name or one.db or '-')
+	shown.say('  %s%s', one.where, one.reason and ': ' .. one.reason or '')
+end
+
+-- The last decisions of a node, asked again of this file; the newest first.
+local function try_log(options, script)
+	with_owner(options, function(ask)
+		local all, failed, differ = json.array(), false, 0
+		for i, decision in ipairs(ask 'script decisions') do
+			local again = question_of(decision)
+			local verdict = script:decide(again)
+			again.was, again.answer = decision.answer, verdict.answer or json.null
+			again.reason, again.where = verdict.reason, verdict.where
+			again.differs = again.was ~= again.answer
+			differ = differ + (again.differs and 1 or 0)
+			failed = failed or verdict.failed
+			all[i] = again
+		end
+		shown.show(options, json.encode(all), function()
+			for _, one in ipairs(all) do
+				say_again(one)
+			end
+			shown.say('%d decisions, %d of them others', #all, differ)
+		end)
+		return failed and 1 or 0
+	end)
+end
+
 function commands.try(options)
 	local script <close>, why = core.open('policy', options.file)
 	if not script then
 		shown.refuse(why.kind == 'io' and 'io' or 'bad_argument', '%s: %s', why.where, why.text)
+	elseif options.from_log then
+		return try_log(options, script)
+	elseif not options.kind then
+		shown.refuse('bad_argument', 'say what is asked: --kind, or --from-log')
 	elseif options.peer and not schema.is_key(options.peer) then
 		shown.refuse('bad_key', "'%s' is no key: ed25519: and 44 characters", options.peer)
 	end
@@ -127,6 +181,22 @@ function commands.script_log(options)
 			end
 			if #failures == 0 then
 				shown.say 'no failures'
+			end
+		end)
+	end)
+end
+
+function commands.script_diff(options)
+	with_owner(options, function(ask)
+		local list, text = ask 'script diff'
+		shown.show(options, text, function()
+			for _, one in ipairs(list) do
+				shown.say('%s by %s, %d times', one.kind, one.peer or 'somebody without a key', one.count)
+				shown.say('  first  %s', one.first)
+				shown.say('  last   %s', one.last)
+			end
+			if #list == 0 then
+				shown.say 'no differences'
 			end
 		end)
 	end)

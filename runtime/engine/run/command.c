@@ -247,7 +247,8 @@ void tl__call_end(tl__call *call, int code, const char *text)
 
 	call->code = code;
 	call->error = code == TL_OK ? NULL : tl__error_keep();
-	if (code == TL_OK && text) {
+	/* What says nothing needs no memory: what was done is not to be told as a failure. */
+	if (code == TL_OK && text && text[0]) {
 		call->text = tl__copy_bytes(text, strlen(text));
 		if (!call->text) {
 			call->code = TL_E_NOMEM;

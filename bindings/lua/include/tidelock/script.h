@@ -74,6 +74,14 @@ TL_API int tl_script_status(tl_script *script, const char **json) TL_MUST_USE;
  * "input","time","count"}: "kind" as "error", "units", "cpu", "memory"; "count" how often this
  * version has failed there. */
 TL_API int tl_script_failures(tl_script *script, const char **json) TL_MUST_USE;
+/* Where a shadow answered something else than what decides, and as long: a JSON array of {"kind",
+ * "peer","count","first","last"}, one for each kind of question and peer (null: one that proves no
+ * key), in the order in which they came, at most TL_SCRIPT_DIFFERENCES_MAX; "first" and "last" are
+ * sentences. */
+#define TL_SCRIPT_DIFFERENCES_MAX 100
+TL_API int tl_script_differences(tl_script *script, const char **json) TL_MUST_USE;
+/* A shadow decides from now on, and the policy that did is unloaded. TL_E_BAD_STATE: it is none. */
+TL_API int tl_script_promote(tl_script *script) TL_MUST_USE;
 /* Releases the handle; the script stays. NULL is fine. */
 TL_API void tl_script_free(tl_script *script);
 
