@@ -174,7 +174,7 @@ static void a_peer_that_stops_reading_ends_by_its_deadline(void)
 
 static void without_an_answer_both_ends_are_told(void)
 {
-	tl_iroh_options options = {.size = sizeof(options), .stream_ms = 600};
+	tl_iroh_options options = {.size = sizeof(options), .stream_ms = 1500};
 
 	REQUIRE(open_both(SILENT, &options));
 	struct stream *asked = ask(&client, way, "x", 1, 0, 100, 0);
@@ -182,9 +182,10 @@ static void without_an_answer_both_ends_are_told(void)
 	REQUIRE(asked && held);
 	TURN_UNTIL(&client, &server, server.stream_count == 2);
 	CHECK(iroh->hold(server.at, server.streams[1].id, 60000) == TL_IROH_OK);
-	TURN_UNTIL(&client, &server, is_through(asked));
+	/* Either may hear of it first. */
+	TURN_UNTIL(&client, &server, is_through(asked) && server.streams[0].ended);
 	CHECK(asked->code == TL_IROH_RESET && asked->peer_code == TL_IROH_RESET_NO_ANSWER);
-	CHECK(server.streams[0].ended && server.streams[0].code == TL_IROH_TIMEOUT);
+	CHECK(server.streams[0].code == TL_IROH_TIMEOUT);
 	/* The other is held, and answered. */
 	CHECK(!is_through(held));
 	CHECK(iroh->write(server.at, server.streams[1].id, "late", 4, 1) == 4);
@@ -288,7 +289,9 @@ static void an_endpoint_closes_with_streams_open(void)
 	CHECK(server.kept[server.kept_count - 1].kind == TL_IROH_EVENT_CLOSED);
 	CHECK(server.kept[server.kept_count - 1].operation == closing);
 	TURN_UNTIL(&client, &server, all_through(&client));
-	CHECK(client.streams[0].code == TL_IROH_CLOSED && client.streams[0].peer_code == 5);
+	/* The connection's end, not that each of its streams was given up. */
+	for (size_t i = 0; i < client.stream_count; i++)
+		CHECK(client.streams[i].code == TL_IROH_CLOSED && client.streams[i].peer_code == 5);
 	/* Freed without a close, streams open or not. */
 	free_both();
 	REQUIRE(open_both(SILENT, NULL));

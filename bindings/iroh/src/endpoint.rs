@@ -103,10 +103,12 @@ impl Shared {
         self.end_all(&failure, abi::RESET_FAULT, b"");
     }
 
-    /// Ends whatever has a final event.
+    /// Ends whatever has a final event. Connections close before their streams are reset: a reset
+    /// that arrives first tells the other side that this one stream was given up, and not why.
     fn end_all(&self, failure: &Failure, code: u64, reason: &[u8]) {
-        for stream in self.streams_of(None) {
-            stream.fail(failure.clone());
+        let streams = self.streams_of(None);
+        for stream in &streams {
+            stream.conclude(failure);
         }
         let operations = lock(&self.operations).ids();
         for id in operations {
@@ -115,6 +117,9 @@ impl Shared {
         let connections: Vec<_> = lock(&self.connections).iter().cloned().collect();
         for connection in connections {
             connection.close(code, reason);
+        }
+        for stream in streams {
+            stream.let_go(code);
         }
     }
 

@@ -391,6 +391,19 @@ impl Stream {
         }
     }
 
+    /// Tells the host that it has ended. The other side hears nothing of it before `let_go`.
+    pub fn conclude(&self, failure: &Failure) {
+        let mut state = lock(&self.state);
+        if state.ended.is_none() {
+            self.tell(Event::new(abi::EVENT_ENDED).failed(failure));
+            state.ended = Some(failure.clone());
+        }
+    }
+
+    pub fn let_go(&self, code: u64) {
+        lock(&self.state).quit(code);
+    }
+
     pub fn fail(&self, failure: Failure) {
         self.end(&mut lock(&self.state), failure);
     }
