@@ -59,7 +59,8 @@ void tl__sim_fail(tl__sim_flight *flight, int code, const char *text)
 
 	if (!flight->client_over) {
 		tl__sim_note(flight->sim, "%s: %s failed: %s", name, flight->path, text);
-		if (code != TL_E_CANCELLED)
+		/* Only now a requester knows that nothing will come of what was lost. */
+		if (code != TL_E_CANCELLED || flight->broke)
 			tl__sim_flight_broke(flight);
 		(void)tl__fail(code, "%s", text);
 		tell_requester(flight, code);
@@ -119,8 +120,10 @@ static void come_in(tl__sim_flight *flight, const part *p)
 		return;
 	}
 	/* The requester's patience ends it. */
-	if (!tl__sim_reaches(flight))
+	if (!tl__sim_reaches(flight)) {
+		tl__sim_flight_broke(flight);
 		return;
+	}
 	flight->progress = flight->sim->now;
 	note_answer(flight, p);
 	take(flight, p);

@@ -17,7 +17,7 @@ struct tl__sim_flight {
 	tl__receipt receipt; /* of a peer's */
 	/* The responder: a peer or an actor. */
 	tl__sim_peer *to;
-	unsigned to_life;
+	unsigned to_life, way; /* by which of its addresses */
 	tl__sim_actor *actor;
 	uint64_t incoming; /* its number there; 0: has not arrived */
 	bool broke;        /* it was counted */
@@ -36,7 +36,8 @@ void tl__sim_flight_settle(tl__sim_flight *flight);
 /* Something that will happen to it. */
 void tl__sim_flight_plan(
 	tl__sim_flight *flight, uint64_t at, void (*happen)(tl__sim_flight *flight));
-bool tl__sim_reaches(const tl__sim_flight *flight); /* no partition between both ends */
+bool tl__sim_reaches(
+	const tl__sim_flight *flight); /* no partition between both ends, and its way is not mute */
 bool tl__sim_client_lives(const tl__sim_flight *flight);
 bool tl__sim_server_lives(const tl__sim_flight *flight);
 /* How far away the other end is this time. */

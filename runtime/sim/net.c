@@ -104,6 +104,8 @@ bool tl__sim_reaches(const tl__sim_flight *flight)
 {
 	unsigned to = flight->to ? flight->to->group : 0;
 
+	if (flight->to && flight->to->mute[flight->way])
+		return false;
 	return !flight->from || flight->from->group == to;
 }
 
@@ -189,6 +191,7 @@ static void arrive(tl__sim_flight *flight)
 	}
 	if (flight->to && (!flight->to->core || !tl__sim_reaches(flight))) {
 		flight->server_over = true;
+		tl__sim_flight_broke(flight);
 		if (!flight->to->core)
 			tl__sim_fail(flight, TL_E_CONNECTION_FAILED, "connection refused");
 		return;
@@ -239,8 +242,15 @@ static void unknown_address(tl__sim_flight *flight)
 static bool find_target(tl__sim_flight *flight, const tl_address *address)
 {
 	for (tl__sim_peer *peer = flight->sim->peers; peer; peer = peer->next)
-		if (strcmp(peer->address, address->text) == 0)
+		for (unsigned way = 0; way < TL__SIM_WAYS; way++) {
+			tl_address own;
+
+			tl__sim_address_by(peer, way, &own);
+			if (strcmp(own.text, address->text) != 0)
+				continue;
 			flight->to = peer;
+			flight->way = way;
+		}
 	for (tl__sim_actor *actor = flight->sim->actors; actor; actor = actor->next)
 		if (strcmp(actor->address, address->text) == 0)
 			flight->actor = actor;
@@ -257,6 +267,7 @@ static void duplicate(const tl__sim_flight *flight)
 		return;
 	copy->client_over = true;
 	copy->to = flight->to;
+	copy->way = flight->way;
 	copy->actor = flight->actor;
 	memcpy(copy->path, flight->path, sizeof copy->path);
 	memcpy(copy->content_type, flight->content_type, sizeof copy->content_type);

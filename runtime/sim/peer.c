@@ -195,7 +195,6 @@ static int set_identity(tl__sim_peer *peer)
 static int set_up(tl__sim_peer *peer, const tl__sim_config *config)
 {
 	snprintf(peer->name, sizeof peer->name, "%s", config->name);
-	snprintf(peer->address, sizeof peer->address, "%s" TL__SIM_PORT, peer->name);
 	if (config->folder) {
 		peer->folder = tl__copy_bytes(config->folder, strlen(config->folder));
 		if (!peer->folder)
@@ -263,10 +262,20 @@ const tl_key *tl__sim_key(const tl__sim_peer *peer)
 	return &peer->key;
 }
 
-void tl__sim_address(const tl__sim_peer *peer, tl_address *out)
+void tl__sim_address_by(const tl__sim_peer *peer, unsigned way, tl_address *out)
 {
 	*out = (tl_address){.type = "http"};
-	snprintf(out->text, sizeof out->text, "%s", peer->address);
+	snprintf(out->text, sizeof out->text, "%s:%u", peer->name, way + 1);
+}
+
+void tl__sim_address(const tl__sim_peer *peer, tl_address *out)
+{
+	tl__sim_address_by(peer, 0, out);
+}
+
+void tl__sim_set_mute(tl__sim_peer *peer, unsigned way, bool mute)
+{
+	peer->mute[way] = mute;
 }
 
 tl__sync *tl__sim_core(tl__sim_peer *peer)

@@ -69,6 +69,9 @@ typedef struct tl__sim_config {
  * simulation. NULL: see tl__sim_status. */
 tl__sim_peer *tl__sim_add(tl__sim *sim, const tl__sim_config *config);
 const char *tl__sim_name(const tl__sim_peer *peer);
+/* It listens at another address too, "http:NAME:2", which it does not tell of. */
+#define TL__SIM_WAYS 2
+void tl__sim_address_by(const tl__sim_peer *peer, unsigned way, tl_address *out); /* 0: the first */
 const tl_key *tl__sim_key(const tl__sim_peer *peer);
 void tl__sim_address(const tl__sim_peer *peer, tl_address *out);
 tl__sync *tl__sim_core(tl__sim_peer *peer);                            /* NULL while it is dead */
@@ -94,6 +97,8 @@ void tl__sim_partition(tl__sim_peer *peer, unsigned group);
 void tl__sim_heal(tl__sim *sim);
 /* From now on it behaves as a 0.2.0 node does, or no more. */
 void tl__sim_set_v0_only(tl__sim_peer *peer, bool v0_only);
+/* Nothing passes by one of its addresses, as if somebody had cut the way without a word. */
+void tl__sim_set_mute(tl__sim_peer *peer, unsigned way, bool mute);
 /* It takes requests and never answers: they hang. */
 void tl__sim_set_hanging(tl__sim_peer *peer, bool hanging);
 

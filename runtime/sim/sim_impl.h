@@ -40,12 +40,13 @@ typedef struct tl__sim_commit { /* told to the core soon */
 struct tl__sim_peer {
 	tl__sim *sim;
 	tl__sim_peer *next;
-	char name[64], address[72];
+	char name[64];
 	char *folder;
 	tl_sync_options options;
 	tl_policy policy;
 	int64_t skew_ms;
 	bool v0_only, hanging;
+	bool mute[TL__SIM_WAYS]; /* nothing passes there */
 	unsigned group;
 	tl_secret device;
 	tl_key key;

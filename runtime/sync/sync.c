@@ -46,7 +46,7 @@ int tl__sync_new(tl__sync **out, const tl__sync_config *config)
 	sync->random = config->random;
 	sync->random.fill(sync->random.ud, sync->epoch, sizeof sync->epoch);
 	sync->log = config->log;
-	sync->next_periodic = sync->next_check = UINT64_MAX;
+	sync->next_periodic = sync->next_check = sync->race_look = UINT64_MAX;
 	sync->out = &tl__outbound_half;
 	sync->in = &tl__inbound_half;
 	sync->v0 = config->v0;
@@ -64,6 +64,8 @@ int tl__sync_new(tl__sync **out, const tl__sync_config *config)
 		return rc;
 	}
 	sync->policy = config->policy;
+	sync->foresee = config->foresee;
+	sync->foresee_ud = config->foresee_ud;
 	tl__sync_load(sync);
 	*out = sync;
 	return TL_OK;
@@ -170,16 +172,19 @@ static void transport_enabled(tl__sync *sync, const tl__sync_event *event)
 {
 	tl_str type = event->transport.type;
 	size_t room = sizeof sync->transports / sizeof *sync->transports;
+	struct tl__sync_transport *at;
 
 	for (size_t i = 0; i < sync->transport_count; i++)
 		if (tl__str_eq(type, tl__str_z(sync->transports[i].type)))
 			return;
 	if (sync->transport_count == room || type.len >= sizeof sync->transports[0].type)
 		return;
-	sync->transports[sync->transport_count].encrypted = event->transport.encrypted;
-	sync->transports[sync->transport_count].agrees = event->transport.agrees;
-	tl__text_copy(sync->transports[sync->transport_count++].type,
-		sizeof sync->transports[0].type, type);
+	at = &sync->transports[sync->transport_count++];
+	at->encrypted = event->transport.encrypted;
+	at->agrees = event->transport.agrees;
+	at->proves_ends = event->transport.proves_ends;
+	at->max_body = event->transport.max_body;
+	tl__text_copy(at->type, sizeof at->type, type);
 	for (tl__peer *peer = sync->peers; peer; peer = peer->next)
 		tl__peer_wake(sync, peer);
 }
@@ -238,6 +243,7 @@ void tl__sync_go_on(tl__sync *sync)
 	tl__sessions_tell(sync);
 	/* Starting may fail at once, which may make something else due. */
 	do {
+		tl__race_run(sync);
 		tl__calls_fail(sync);
 		tl__waiters_run(sync);
 		tl__schedule_ticks(sync);
@@ -270,7 +276,8 @@ void tl__sync_handle(
 uint64_t tl__sync_due(const tl__sync *sync)
 {
 	uint64_t all[] = {tl__due_next(sync), tl__waiters_due(sync), tl__sync_save_due(sync),
-		tl__serve_due(sync), tl__asks_due(sync), tl__sessions_due(sync), sync->load_at};
+		tl__serve_due(sync), tl__asks_due(sync), tl__sessions_due(sync), tl__race_due(sync),
+		sync->load_at};
 	uint64_t least = UINT64_MAX;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)

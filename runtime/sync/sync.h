@@ -51,7 +51,10 @@ typedef struct tl__sync_config {
 	const tl__log *log;      /* borrowed */
 	tl_sync_options options; /* copied; 0 = default as in node.h */
 	tl_policy policy;        /* all zero: the usual rights alone. `drop` is the core's */
-	const tl__v0 *v0;        /* NULL: eidetica 0.2.0 is not spoken */
+	/* As in tl_transport, of whichever transport the address has; NULL: nothing is known. */
+	bool (*foresee)(void *ud, const tl_address *address, char *out, size_t cap);
+	void *foresee_ud;
+	const tl__v0 *v0; /* NULL: eidetica 0.2.0 is not spoken */
 } tl__sync_config;
 
 /* For the config: NULL in a build without runtime/v0. */
@@ -196,8 +199,10 @@ typedef struct tl__sync_event {
 			size_t count;
 		} servers;
 		struct {
-			tl_str type;            /* borrowed */
-			bool encrypted, agrees; /* as in tl_transport */
+			tl_str type; /* borrowed */
+			/* As in tl_transport. */
+			bool encrypted, agrees, proves_ends;
+			uint64_t max_body;
 		} transport;
 	};
 } tl__sync_event;

@@ -35,6 +35,16 @@ static int check_address(tl_transport *transport, const char *address)
 	return tl__address_check(address);
 }
 
+/* Which certificate a server will show is not known before. */
+static bool foresee(tl_transport *transport, const char *address, char *out, size_t cap)
+{
+	(void)address;
+	if (tl__http_of(transport)->tls || cap < sizeof "none")
+		return false;
+	memcpy(out, "none", sizeof "none");
+	return true;
+}
+
 /* A forked child must not end connections that are its parent's. */
 static void http_free(tl_transport *transport)
 {
@@ -66,6 +76,8 @@ static const tl_transport vtable = {
 	.keep = tl__http_keep,
 	.free = http_free,
 	.channel = tl__http_channel,
+	.connections = tl__http_connections,
+	.foresee = foresee,
 };
 
 static int copy_text(char **out, const char *text)

@@ -51,6 +51,7 @@ static int on_ready(void *ud, char *remote_ip, char *local_ip, int remote_port, 
 		return CURL_PREREQFUNC_ABORT;
 	}
 	exchange->connected = true;
+	exchange->local_port = local_port;
 	exchange->kept =
 		curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &made) == CURLE_OK &&
 		made == 0;
@@ -194,9 +195,18 @@ static size_t on_write(char *bytes, size_t size, size_t count, void *ud)
 	return len;
 }
 
+static curl_socket_t on_open_socket(void *ud, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	curl_socket_t fd = tl__sockets_open(ud, purpose, address);
+
+	if (fd >= 0)
+		tl__http_know(ud, fd);
+	return fd;
+}
+
 static int on_close_socket(void *ud, curl_socket_t fd)
 {
-	tl__http_forget_channel(ud, fd);
+	tl__http_forget(ud, fd);
 	return close(fd);
 }
 
@@ -220,7 +230,8 @@ int tl__exchange_set_callbacks(tl_exchange *exchange)
 	SET(CURLOPT_HEADERDATA, exchange);
 	SET(CURLOPT_WRITEFUNCTION, on_write);
 	SET(CURLOPT_WRITEDATA, exchange);
-	SET(CURLOPT_OPENSOCKETFUNCTION, tl__sockets_open);
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, exchange->http);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
 	SET(CURLOPT_CLOSESOCKETDATA, exchange->http);
 #undef SET

@@ -471,6 +471,7 @@ void tl__http_client_free(http *h)
 	h->loop->timer_free(c->kick);
 	h->loop->timer_free(c->sweep);
 	tl__free(c->seen);
+	tl__free(c->sockets);
 }
 
 void tl__exchange_fail(tl_exchange *exchange, int code)

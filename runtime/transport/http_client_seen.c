@@ -1,5 +1,8 @@
+/* What is known of open connections: the certificate that a TLS one showed, and how each stands. */
+#include <linux/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include "base/fail.h"
 #include "base/mem.h"
@@ -73,7 +76,93 @@ int tl__exchange_learn_channel(tl_exchange *exchange, const char *ip, int port)
 	return TL_OK;
 }
 
-void tl__http_forget_channel(http *h, int fd)
+/* --- how they stand --------------------------------------------------------------------------- */
+
+void tl__http_know(http *h, int fd)
+{
+	http_client *c = &h->client;
+	int *sockets = tl__grow(c->sockets, c->socket_count, &c->socket_cap, sizeof *sockets);
+
+	if (!sockets)
+		return; /* it is not shown */
+	c->sockets = sockets;
+	c->sockets[c->socket_count++] = fd;
+}
+
+static int port_of(const struct sockaddr_storage *address)
+{
+	return ntohs(address->ss_family == AF_INET6
+			     ? ((const struct sockaddr_in6 *)address)->sin6_port
+			     : ((const struct sockaddr_in *)address)->sin_port);
+}
+
+bool tl__http_look(int fd, http_told *out)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof address, tcp_len = sizeof(struct tcp_info);
+	struct tcp_info tcp = {0};
+
+	if (getpeername(fd, (struct sockaddr *)&address, &len) != 0)
+		return false;
+	*out = (http_told){.info.size = sizeof out->info};
+	tl__address_format((struct sockaddr *)&address, out->remote);
+	out->info.remote = out->info.path = out->remote;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &tcp_len) == 0) {
+		out->info.round_trip_us = tcp.tcpi_rtt;
+		out->info.sent = tcp.tcpi_bytes_acked;
+		out->info.received = tcp.tcpi_bytes_received;
+	}
+	return true;
+}
+
+/* Exchanges at this end of a connection. */
+static unsigned count_at(const http_client *c, int port)
+{
+	unsigned count = 0;
+
+	for (const tl_exchange *at = c->all; at; at = at->next)
+		count += at->local_port == port && !at->ended;
+	return count;
+}
+
+static void tell_dialled(http *h, int fd, tl_connection_visit visit, void *ud)
+{
+	struct sockaddr_storage local;
+	socklen_t len = sizeof local;
+	char text[TL__ADDRESS_MAX + 1];
+	const http_seen *seen;
+	http_told told;
+
+	if (!tl__http_look(fd, &told) || getsockname(fd, (struct sockaddr *)&local, &len) != 0)
+		return;
+	tl__address_format((struct sockaddr *)&local, text);
+	seen = find(&h->client, text);
+	told.info.channel = seen ? seen->channel : h->tls ? "" : "none";
+	told.info.dialled = true;
+	told.info.streams = count_at(&h->client, port_of(&local));
+	visit(ud, &told.info);
+}
+
+void tl__http_connections(tl_transport *transport, tl_connection_visit visit, void *ud)
+{
+	http *h = tl__http_of(transport);
+
+	for (size_t i = 0; i < h->client.socket_count; i++)
+		tell_dialled(h, h->client.sockets[i], visit, ud);
+	for (const tl_server *at = h->servers; at; at = tl__server_next(at))
+		tl__http_connections_taken(at, visit, ud);
+}
+
+static void forget_socket(http_client *c, int fd)
+{
+	for (size_t i = 0; i < c->socket_count; i++)
+		if (c->sockets[i] == fd) {
+			c->sockets[i] = c->sockets[--c->socket_count];
+			return;
+		}
+}
+
+void tl__http_forget(http *h, int fd)
 {
 	http_client *c = &h->client;
 	struct sockaddr_storage address;
@@ -81,6 +170,7 @@ void tl__http_forget_channel(http *h, int fd)
 	char local[TL__ADDRESS_MAX + 1];
 	http_seen *seen;
 
+	forget_socket(c, fd);
 	if (c->seen_count == 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0)
 		return;
 	tl__address_format((struct sockaddr *)&address, local);

@@ -37,6 +37,7 @@ struct tl_exchange {
 	int failure; /* what ends it, with... */
 	tl_error *cause;
 	char channel[TL__CHANNEL_LEN + 1];
+	int local_port; /* of its connection; 0: none yet */
 	char reason[CURL_ERROR_SIZE];
 
 	tl_exchange *next, *prev; /* client.all */
@@ -78,7 +79,8 @@ int tl__exchange_begin_again(tl_exchange *exchange) TL_MUST_USE;
 
 /* The channel of the connection from this local end, learnt from libcurl or remembered. */
 int tl__exchange_learn_channel(tl_exchange *exchange, const char *ip, int port) TL_MUST_USE;
-void tl__http_forget_channel(http *h, int fd); /* before the socket is closed */
+void tl__http_know(http *h, int fd);   /* a socket was opened */
+void tl__http_forget(http *h, int fd); /* before it is closed */
 
 /* http_sockets.c: descriptors that libcurl opens. All of them are closed by exec. */
 

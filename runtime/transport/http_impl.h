@@ -3,6 +3,7 @@
 #define TL_TRANSPORT_HTTP_IMPL_H
 
 #include <curl/curl.h>
+#include "transport/address.h"
 #include "transport/certificate.h"
 #include "transport/http.h"
 #include "transport/pace.h"
@@ -25,6 +26,8 @@ typedef struct http_client {
 	tl_exchange *todo_first, *todo_last;
 	http_seen *seen;
 	size_t seen_count, seen_cap;
+	int *sockets; /* that are open */
+	size_t socket_count, socket_cap;
 } http_client;
 
 typedef struct http {
@@ -37,6 +40,7 @@ typedef struct http {
 	char *ca_file;
 	char *proxy;
 	http_client client;
+	tl_server *servers;
 } http;
 
 static inline http *tl__http_of(tl_transport *transport)
@@ -55,6 +59,17 @@ const char *tl__http_channel(tl_exchange *exchange);
 /* http_client_loop.c: libcurl's multi interface in the loop. `free` ends what is left. */
 int tl__http_client_init(http *h) TL_MUST_USE;
 void tl__http_client_free(http *h);
+
+/* http_client_seen.c: how connections stand, dialled ones and (http_server_conn.c) taken ones. */
+typedef struct http_told {
+	tl_connection_info info; /* its texts are those below, and the channel's owner's */
+	char remote[TL__ADDRESS_MAX + 1];
+} http_told;
+/* What the system says of a connection; false: it is none. */
+bool tl__http_look(int fd, http_told *out);
+void tl__http_connections(tl_transport *transport, tl_connection_visit visit, void *ud);
+const tl_server *tl__server_next(const tl_server *server); /* of the same transport */
+void tl__http_connections_taken(const tl_server *server, tl_connection_visit visit, void *ud);
 
 /* http_server.c: the members of tl_transport. */
 int tl__http_serve(tl_transport *transport, const char *bind, const tl_serve_options *options,

@@ -177,10 +177,34 @@ static int enter_loop(tl_server *server)
 	return rc == TL_OK ? tl__accept_begin(server) : rc;
 }
 
+static void link_server(tl_server *server)
+{
+	http *h = server->http;
+
+	server->next = h->servers;
+	server->link = &h->servers;
+	if (server->next)
+		server->next->link = &server->next;
+	h->servers = server;
+}
+
+static void unlink_server(tl_server *server)
+{
+	*server->link = server->next;
+	if (server->next)
+		server->next->link = server->link;
+}
+
+const tl_server *tl__server_next(const tl_server *server)
+{
+	return server->next;
+}
+
 static void free_server(tl_server *server)
 {
 	tl_loop *loop = server->http->loop;
 
+	unlink_server(server);
 	loop->unwatch(server->watch); /* before its descriptor is closed */
 	tl__accept_end(server);
 	if (server->daemon)
@@ -241,6 +265,7 @@ int tl__http_serve(tl_transport *transport, const char *bind, const tl_serve_opt
 	if (!server)
 		return TL_E_NOMEM;
 	server->http = tl__http_of(transport);
+	link_server(server);
 	server->listen_fd = server->waiting.fd = -1;
 	server->ud = ud;
 	take_options(server, &full);

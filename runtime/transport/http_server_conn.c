@@ -249,3 +249,16 @@ void tl__conn_sweep(void *ud)
 	if (server->conns || server->lingers)
 		sweep_later(server);
 }
+
+void tl__http_connections_taken(const tl_server *server, tl_connection_visit visit, void *ud)
+{
+	http_told told;
+
+	for (const http_conn *at = server->conns; at; at = at->next) {
+		if (at->cut || !tl__http_look(at->fd, &told))
+			continue;
+		told.info.channel = server->channel;
+		told.info.streams = at->in != NULL;
+		visit(ud, &told.info);
+	}
+}

@@ -77,6 +77,7 @@ struct tl_incoming {
 
 struct tl_server {
 	http *http;
+	tl_server *next, **link; /* of those of the transport */
 	struct MHD_Daemon *daemon;
 	int listen_fd;
 	tl_watch *watch;

@@ -95,7 +95,10 @@ static void answers_that_do_not_end_are_read_half_as_far_each_time(void)
 		before = waits;
 		rig_pass(waits - 1);
 		CHECK(r.send_count == 0);
-		rig_pass(r.core->options.retry_max_ms);
+		/* Answered before the other address is tried beside it. */
+		for (uint64_t ms = 0; ms < r.core->options.retry_max_ms && r.send_count == 0;
+			ms += TL__RACE_BESIDE_MS / 2)
+			rig_pass(TL__RACE_BESIDE_MS / 2);
 		wanted = wanted / 2 > 16u * 1024 * 1024 ? wanted / 2 : 16u * 1024 * 1024;
 	}
 	CHECK(wanted == 16u * 1024 * 1024);

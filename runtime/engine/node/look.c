@@ -262,8 +262,7 @@ static void put_connections(const tl__engine *engine, tl__buf *out)
 		tl_transport *transport = engine->carriers[i].transport;
 
 		c.type = transport->type;
-		if (transport->size >= TL__SIZED_UP_TO(tl_transport, connections) &&
-			transport->connections)
+		if (TL__HAS(transport, connections) && transport->connections)
 			transport->connections(transport, put_connection, &c);
 	}
 	tl__buf_text(out, "]");

@@ -57,6 +57,8 @@ static int new_core(tl__engine *e, const tl_sync_options *options)
 		.log = &node->log,
 		.options = *options,
 		.v0 = tl__v0_spoken(),
+		.foresee = tl__carriers_foresee,
+		.foresee_ud = e,
 	};
 	int rc = tl__keys_secret(
 		node->keys, (tl_str){TL__DEVICE_KEY, strlen(TL__DEVICE_KEY)}, &device);

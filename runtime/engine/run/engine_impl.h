@@ -3,6 +3,7 @@
 #define TL_ENGINE_ENGINE_IMPL_H
 
 #include "base/map.h"
+#include "base/sized.h"
 #include "engine/run/engine.h"
 #include "engine/run/loop.h"
 #include "engine/parts/upkeep.h"
@@ -119,6 +120,10 @@ void tl__servers_tell(tl__engine *engine);
 /* Begins to stop all; stop_servers is ended when none is left. */
 void tl__servers_stop(tl__engine *engine, uint32_t grace_ms);
 bool tl__servers_running(const tl__engine *engine);
+/* The core's `foresee`; ud is the engine. */
+bool tl__carriers_foresee(void *ud, const tl_address *address, char *out, size_t cap);
+/* Whether a transport is new enough to have this member. */
+#define TL__HAS(transport, member) ((transport)->size >= TL__SIZED_UP_TO(tl_transport, member))
 tl__carrier *tl__engine_carrier(tl__engine *engine, tl_str type); /* NULL: no such transport */
 void tl__servers_free(tl__engine *engine);
 

@@ -151,20 +151,31 @@ static void tell_event(tl__engine *engine, tl_event_kind kind, const tl_address 
 
 /* --- transports ------------------------------------------------------------------------------- */
 
-/* One that was made for an older library does not say. */
-static bool encrypts(const tl_transport *transport)
+bool tl__carriers_foresee(void *ud, const tl_address *address, char *out, size_t cap)
 {
-	return transport->size > offsetof(tl_transport, encrypted) && transport->encrypted;
+	const tl__carrier *carrier = tl__engine_carrier(ud, tl__str_z(address->type));
+	tl_transport *transport = carrier ? carrier->transport : NULL;
+
+	return transport && TL__HAS(transport, foresee) && transport->foresee &&
+	       transport->foresee(transport, address->text, out, cap);
 }
 
-static bool agrees(const tl_transport *transport)
+/* What a transport says of itself; one that was made for an older library does not say all. */
+static tl__sync_event introduce(const tl_transport *transport)
 {
-	return transport->size > offsetof(tl_transport, agrees) && transport->agrees;
+	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT};
+
+	event.transport.type = tl__str_z(transport->type);
+	event.transport.encrypted = TL__HAS(transport, encrypted) && transport->encrypted;
+	event.transport.agrees = TL__HAS(transport, agrees) && transport->agrees;
+	event.transport.proves_ends = TL__HAS(transport, proves_ends) && transport->proves_ends;
+	event.transport.max_body = TL__HAS(transport, max_body) ? transport->max_body : 0;
+	return event;
 }
 
 int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier)
 {
-	tl__sync_event event = {.kind = TL__SYNC_TRANSPORT};
+	tl__sync_event event = introduce(carrier->transport);
 
 	if (engine->carrier_count == TL__ENGINE_MAX_TRANSPORTS)
 		return tl__fail(TL_E_TOO_LARGE, "a node has at most %d transports",
@@ -173,10 +184,11 @@ int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier)
 		return tl__fail(TL_E_SERVER_ALREADY_RUNNING,
 			"a transport for addresses of type \"%s\" is enabled already",
 			carrier->transport->type);
+	if (event.transport.max_body > 0 && event.transport.max_body < TL_TRANSPORT_LEAST_BODY)
+		return tl__fail(TL_E_BAD_ARGUMENT,
+			"a transport's max_body is 0 (no limit) or at least %d bytes",
+			TL_TRANSPORT_LEAST_BODY);
 	engine->carriers[engine->carrier_count++] = *carrier;
-	event.transport.type = tl__str_z(carrier->transport->type);
-	event.transport.encrypted = encrypts(carrier->transport);
-	event.transport.agrees = agrees(carrier->transport);
 	tl__engine_tell(engine, &event);
 	return TL_OK;
 }

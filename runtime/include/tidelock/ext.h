@@ -233,9 +233,25 @@ struct tl_transport {
 	 * one of the path asked for is told at once, by TL_E_V0_NOT_SPOKEN (/api/v0) or
 	 * TL_E_PROTOCOL_MISMATCH (others). So strangers are asked in tidelock's own first. */
 	bool agrees;
-	/* Tells of the connections that are open now. NULL: a transport that cannot. */
+	/* Tells of the connections that are open now, both ways, whatever the application has to do
+	 * with them. What is not known of one is 0 or "". NULL: a transport that cannot. */
 	void (*connections)(tl_transport *transport, tl_connection_visit visit, void *ud);
+	/* Bytes of the largest body that it carries, of a request or an answer; 0: it has no limit
+	 * of its own, else at least TL_TRANSPORT_LEAST_BODY. Pages are made to fit; what cannot be
+	 * made smaller `send` refuses, or ends its exchange, with TL_E_TOO_LARGE. */
+	uint64_t max_body;
+	/* The channel that a request to this address would have now, as far as that is known before
+	 * it is sent: requests are signed for their channel, and are made anew when it turns out to
+	 * be another one. At most `cap` bytes with the zero; false: it is not known. NULL: it never
+	 * is, and what was seen last is taken, or "none". */
+	bool (*foresee)(tl_transport *transport, const char *address, char *out, size_t cap);
+	/* Its handshake proves a key at each end, and `channel` names both of them: whoever signs
+	 * for that channel is at its end, and nobody can pass that on. So whoever answers for the
+	 * first time is believed at once; else it is asked once more, by name. */
+	bool proves_ends;
 };
+
+#define TL_TRANSPORT_LEAST_BODY 65536
 
 /* --- policy ----------------------------------------------------------------------------------- */
 

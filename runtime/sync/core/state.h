@@ -388,6 +388,8 @@ struct tl__sync {
 	tl_key *accepted;        /* accept_databases_from */
 	size_t accepted_count;
 	tl_policy policy;
+	bool (*foresee)(void *ud, const tl_address *address, char *out, size_t cap);
+	void *foresee_ud;
 	const struct tl__fresh *fresh; /* all that its event made visible, until it is over */
 	uint64_t now;                  /* monotonic ms, of the event being handled */
 	int64_t wall;
@@ -398,10 +400,11 @@ struct tl__sync {
 	size_t key_count;
 	tl_address servers[TL__SYNC_MAX_ADDRESSES];
 	size_t server_count;
-	struct {
+	struct tl__sync_transport {
 		char type[16];
-		bool encrypted, agrees;
-	} transports[8]; /* types that can be dialled */
+		bool encrypted, agrees, proves_ends;
+		uint64_t max_body; /* 0: any */
+	} transports[8];           /* types that can be dialled */
 	size_t transport_count;
 	tl__map peer_map; /* key bytes -> tl__peer */
 	tl__peer *peers, *last_peer;
@@ -426,6 +429,7 @@ struct tl__sync {
 	unsigned exchanges; /* calls under way */
 	unsigned session_count;
 	tl__call *call_list;
+	uint64_t race_look; /* monotonic: when it is looked which calls find no answer */
 	tl__session *sessions;
 	tl__sync_contact *contacts;
 	tl__sync_waiter *waiters;

@@ -108,14 +108,12 @@ void tl__call_note_last(tl__call *call, int code)
 
 /* --- which address ---------------------------------------------------------------------------- */
 
-static bool transport_enabled(const tl__sync *sync, const char *type, bool *encrypted)
+const struct tl__sync_transport *tl__transport_of(const tl__sync *sync, const tl_address *address)
 {
 	for (size_t i = 0; i < sync->transport_count; i++)
-		if (strcmp(sync->transports[i].type, type) == 0) {
-			*encrypted = sync->transports[i].encrypted;
-			return true;
-		}
-	return false;
+		if (strcmp(sync->transports[i].type, address->type) == 0)
+			return &sync->transports[i];
+	return NULL;
 }
 
 int tl__sync_no_transport(const tl__sync *sync)
@@ -125,10 +123,8 @@ int tl__sync_no_transport(const tl__sync *sync)
 
 bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer)
 {
-	bool encrypted;
-
 	for (size_t i = 0; i < peer->address_count; i++)
-		if (transport_enabled(sync, peer->addresses[i].address.type, &encrypted))
+		if (tl__transport_of(sync, &peer->addresses[i].address))
 			return true;
 	return false;
 }
@@ -136,16 +132,18 @@ bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer)
 /* Whether this address may be dialled at all; else the call knows why. */
 static bool may_dial(tl__sync *sync, tl__call *call, const tl_address *address)
 {
+	const struct tl__sync_transport *transport = tl__transport_of(sync, address);
 	tl_policy_question question = {.kind = TL_POLICY_DIAL, .otherwise = true};
 	tl_policy_verdict verdict;
 	char text[530];
 
-	if (!transport_enabled(sync, address->type, &question.encrypted)) {
+	if (!transport) {
 		tl__call_note(call, tl__sync_no_transport(sync),
 			"no transport for this address is enabled");
 		return false;
 	}
-	if (sync->options.require_encryption && !question.encrypted &&
+	question.encrypted = transport->encrypted;
+	if (sync->options.require_encryption && !transport->encrypted &&
 		!tl__sync_loopback(tl__str_z(address->text))) {
 		tl__call_note(call, TL_E_CLEARTEXT_REFUSED,
 			"a connection in the clear beyond this machine is refused "
@@ -181,6 +179,24 @@ static bool was_tried(const tl__call *call, uint32_t number)
 	return false;
 }
 
+void tl__call_leave_out(tl__call *call, uint32_t number)
+{
+	if (call->tried_count < sizeof call->tried / sizeof *call->tried)
+		call->tried[call->tried_count++] = number;
+}
+
+bool tl__call_has_other(const tl__sync *sync, const tl__call *call)
+{
+	const tl__peer *peer = call->peer;
+	const tl__peer_address *here = tl__call_address(call);
+
+	for (size_t i = 0; peer && i < peer->address_count; i++)
+		if (&peer->addresses[i] != here && !was_tried(call, peer->addresses[i].number) &&
+			tl__transport_of(sync, &peer->addresses[i].address))
+			return true;
+	return false;
+}
+
 /* The best of the addresses not tried yet. */
 static size_t best_address(tl__sync *sync, tl__call *call)
 {
@@ -195,7 +211,7 @@ static size_t best_address(tl__sync *sync, tl__call *call)
 			best = i;
 	if (best == NONE)
 		return NONE;
-	call->tried[call->tried_count++] = peer->addresses[best].number;
+	tl__call_leave_out(call, peer->addresses[best].number);
 	if (!may_dial(sync, call, &peer->addresses[best].address))
 		return best_address(sync, call);
 	return best;
@@ -266,6 +282,19 @@ static int64_t time_towards(const tl__sync *sync, tl__peer *peer)
 	return time + peer->clock_offset;
 }
 
+/* The channel that it is signed for: what is known of the next connection, else the last one's. */
+static void choose_channel(tl__sync *sync, tl__call *call)
+{
+	const tl__peer_address *at = tl__call_address(call);
+
+	if (call->channel[0] != 0 ||
+		(sync->foresee && sync->foresee(sync->foresee_ud, &call->address, call->channel,
+					  sizeof call->channel)))
+		return;
+	snprintf(call->channel, sizeof call->channel, "%s",
+		at && at->channel[0] ? at->channel : "none");
+}
+
 static int write_request(tl__sync *sync, tl__call *call, tl__buf *out)
 {
 	tl__v1_method method = call->greeting ? TL__V1_HELLO : call->method;
@@ -274,7 +303,6 @@ static int write_request(tl__sync *sync, tl__call *call, tl__buf *out)
 	const tl_secret *secrets[TL__V1_MAX_KEYS];
 	tl__buf hello_args = TL__BUF_INIT;
 	size_t count = hello ? 0 : gather_secrets(sync, call, secrets);
-	const tl__peer_address *at = tl__call_address(call);
 	int rc = tl__nonce_next(sync, call->unnamed ? NULL : &call->peer->key, request.nonce);
 
 	request.has_to = !call->unnamed;
@@ -286,9 +314,7 @@ static int write_request(tl__sync *sync, tl__call *call, tl__buf *out)
 	request.time = time_towards(sync, call->peer);
 	request.has_epoch = !hello && call->peer->epoch_known;
 	memcpy(request.epoch, call->peer->epoch, sizeof request.epoch);
-	if (call->channel[0] == 0)
-		snprintf(call->channel, sizeof call->channel, "%s",
-			at && at->channel[0] ? at->channel : "none");
+	choose_channel(sync, call);
 	request.channel = tl__str_z(call->channel);
 	if (hello)
 		tl__hello_write(sync, &hello_args);
@@ -337,6 +363,7 @@ bool tl__call_repeat(tl__sync *sync, tl__call *call)
 	action.send.address = call->address;
 	action.send.db = call->db;
 	action.send.hold_ms = call->greeting ? 0 : call->hold_ms;
+	tl__race_expect(sync, call);
 	if (tl__sync_act(sync, &action))
 		return true;
 	tl__call_note(call, TL_E_NOMEM, "out of memory");
@@ -355,6 +382,20 @@ bool tl__call_dial(tl__sync *sync, tl__call *call)
 	}
 	call->exchange = 0;
 	return false;
+}
+
+void tl__call_turn_to(tl__sync *sync, tl__call *call, const tl_address *address)
+{
+	const tl__peer_address *at;
+
+	call->exchange = 0;
+	call->address = *address;
+	call->channel[0] = 0;
+	call->greeting = call->way->needs_greeting(call);
+	at = tl__call_address(call);
+	if (at && !was_tried(call, at->number))
+		tl__call_leave_out(call, at->number);
+	(void)tl__call_repeat(sync, call);
 }
 
 void tl__call_start(tl__sync *sync, tl__call *call)
@@ -414,6 +455,7 @@ void tl__call_cancel(tl__sync *sync, uint64_t number)
 	if (!call)
 		return;
 	call->done = NULL;
+	tl__race_end(sync, call);
 	if (call->exchange == 0)
 		return; /* tl__calls_fail frees it */
 	action.exchange = call->exchange;

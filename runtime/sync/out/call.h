@@ -26,5 +26,16 @@ int tl__call_v1_write(tl__sync *sync, tl__call *call, tl__sync_action *send) TL_
 bool tl__call_repeat(tl__sync *sync, tl__call *call);
 /* Sends it to the next address; false when none is left. */
 bool tl__call_dial(tl__sync *sync, tl__call *call);
+/* The same to this one, in place of what is under way. A failure is told with the next event. */
+void tl__call_turn_to(tl__sync *sync, tl__call *call, const tl_address *address);
+/* The peer has another address that it could be sent to and was not yet. */
+bool tl__call_has_other(const tl__sync *sync, const tl__call *call);
+/* The address of this number counts as tried. */
+void tl__call_leave_out(tl__call *call, uint32_t number);
+/* The peer's key answered there just now. */
+void tl__peer_proven_at(tl__sync *sync, tl__peer *peer, const tl_address *address);
+/* race.c: it was sent; whatever is asked beside it is cancelled. */
+void tl__race_expect(tl__sync *sync, tl__call *call);
+void tl__race_end(tl__sync *sync, tl__call *call);
 
 #endif

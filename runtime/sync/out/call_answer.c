@@ -21,20 +21,32 @@ void tl__call_address_failed(tl__sync *sync, tl__call *call)
 		tl__call_give_up(sync, call);
 }
 
-void tl__call_address_succeeded(tl__sync *sync, tl__call *call, bool proves)
+static void succeeded(tl__sync *sync, tl__peer *peer, tl__peer_address *at, bool proves)
 {
-	tl__peer_address *at = tl__call_address(call);
-
-	if (!at)
-		return;
 	at->success = ++sync->successes;
 	at->failures = 0;
 	at->last_error[0] = 0;
 	if (proves && !at->proven) {
 		at->proven = true;
-		call->peer->local_changed = true;
-		tl__peer_changed(sync, call->peer);
+		peer->local_changed = true;
+		tl__peer_changed(sync, peer);
 	}
+}
+
+void tl__call_address_succeeded(tl__sync *sync, tl__call *call, bool proves)
+{
+	tl__peer_address *at = tl__call_address(call);
+
+	if (at)
+		succeeded(sync, call->peer, at, proves);
+}
+
+void tl__peer_proven_at(tl__sync *sync, tl__peer *peer, const tl_address *address)
+{
+	int at = tl__peer_address_at(peer, address);
+
+	if (at >= 0)
+		succeeded(sync, peer, &peer->addresses[at], true);
 }
 
 /* Sends the same once more, at the same address. */
@@ -220,6 +232,7 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 	result.args = answer.header.args;
 	result.body = answer.body;
 	result.key = call->peer->key;
+	result.epoch = call->peer->epoch;
 	result.tidelock = true;
 	result.address = call->address;
 	snprintf(result.channel, sizeof result.channel, "%.*s", TL__STR_ARG(answered->channel));
@@ -247,6 +260,7 @@ void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered)
 	}
 	call->exchange = 0;
 	call->bytes += answered->body.len;
+	tl__race_end(sync, call);
 	if (!call->done) {
 		/* Cancelled by ourselves: says nothing of the address. */
 		tl__intake_free(answered->intake);
@@ -276,8 +290,14 @@ static bool carries_pages(const tl__call *call)
 	return call->method == TL__V1_PULL || call->method == TL__V1_PUSH;
 }
 
+static bool is_greeting(const tl__call *call)
+{
+	return call->greeting || call->method == TL__V1_HELLO;
+}
+
 const tl__call_way tl__call_v1 = {.protocol = 1,
 	.needs_greeting = tl__call_v1_needs_greeting,
 	.write = tl__call_v1_write,
 	.answered = answered_v1,
-	.carries_pages = carries_pages};
+	.carries_pages = carries_pages,
+	.is_greeting = is_greeting};

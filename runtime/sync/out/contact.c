@@ -178,6 +178,25 @@ static void say_hello(tl__sync *sync, tl__sync_contact *contact, tl__peer *peer)
 
 /* --- first words ------------------------------------------------------------------------------ */
 
+/* Who answered has signed for a channel of which it is an end: that cannot be passed on. */
+static bool is_proven(const tl__sync *sync, const tl__sync_contact *contact)
+{
+	const struct tl__sync_transport *transport = tl__transport_of(sync, &contact->address);
+
+	return contact->ours_first && transport && transport->proves_ends;
+}
+
+static void believe(
+	tl__sync *sync, tl__sync_contact *contact, tl__peer *peer, const tl__call_result *result)
+{
+	int rc = tl__hello_read(sync, peer, result->args, result->epoch);
+
+	if (rc != TL_OK)
+		end_failed(sync, contact, rc);
+	else
+		known(sync, contact, peer, TL__PROTOCOL_V1);
+}
+
 static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_result *result)
 {
 	tl__peer *peer = subject(sync, contact, &result->key);
@@ -192,7 +211,10 @@ static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_resu
 		return;
 	}
 	if (result->tidelock && peer->protocol != TL__PROTOCOL_V0) {
-		say_hello(sync, contact, peer);
+		if (is_proven(sync, contact))
+			believe(sync, contact, peer, result);
+		else
+			say_hello(sync, contact, peer);
 		return;
 	}
 	/* A 0.2.0 node signs whatever it is asked to, so its key would prove nothing in v1. */
@@ -256,18 +278,11 @@ static void start_pinned(tl__sync *sync, tl__sync_contact *contact, const tl_key
 		say_hello(sync, contact, peer);
 }
 
-static bool agrees(const tl__sync *sync, const char *type)
-{
-	for (size_t i = 0; i < sync->transport_count; i++)
-		if (strcmp(sync->transports[i].type, type) == 0)
-			return sync->transports[i].agrees;
-	return false;
-}
-
 void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *pin,
 	tl__contact_done done, void *ud, uint64_t op)
 {
 	tl__sync_contact *contact = tl__alloc_zero(1, sizeof *contact);
+	const struct tl__sync_transport *transport;
 
 	if (!contact) {
 		done(sync, ud, TL_E_NOMEM, "out of memory", NULL, address);
@@ -281,7 +296,8 @@ void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *
 	contact->ud = ud;
 	contact->next = sync->contacts;
 	sync->contacts = contact;
-	contact->ours_first = agrees(sync, address->type);
+	transport = tl__transport_of(sync, address);
+	contact->ours_first = transport && transport->agrees;
 	if (pin)
 		start_pinned(sync, contact, pin);
 	else if (contact->ours_first)

@@ -23,6 +23,8 @@ typedef struct tl__call_way {
 	/* An answer came; an intake in it is the receiver's. */
 	void (*answered)(tl__sync *sync, tl__call *call, const tl__sync_answered *answered);
 	bool (*carries_pages)(const tl__call *call);
+	/* What is under way are first words, put before it or for their own sake. */
+	bool (*is_greeting)(const tl__call *call);
 } tl__call_way;
 
 extern const tl__call_way tl__call_v1; /* call_answer.c */
@@ -36,6 +38,7 @@ typedef struct tl__call_result {
 	tl__intake *intake; /* the receiver's from now on */
 	/* Of first words: who answers, and whether it speaks tidelock's protocol. */
 	tl_key key;
+	const uint8_t *epoch; /* of its process; NULL in v0 */
 	tl_str name;
 	bool tidelock;
 	const void *own;    /* what else there is, of its way */
@@ -84,6 +87,11 @@ struct tl__call {
 	int code; /* of the last address that failed */
 	char error[TL__SYNC_ERROR_TEXT];
 	uint64_t bytes;
+	/* race.c, monotonic and numbers of calls. */
+	uint64_t look_at;     /* whether anybody answers at its address is asked then */
+	uint64_t here, there; /* that is being asked; 0: it is not */
+	uint64_t move_at;     /* it goes to `other` then; 0: nobody has answered there */
+	tl_address other;
 	tl__call *next;
 };
 
@@ -104,11 +112,21 @@ void tl__call_answered(tl__sync *sync, const tl__sync_answered *answered);
 void tl__calls_fail(tl__sync *sync);
 bool tl__calls_failed(const tl__sync *sync); /* there are some */
 void tl__calls_free(tl__sync *sync);
+/* NULL: no transport for this address is enabled. */
+const struct tl__sync_transport *tl__transport_of(const tl__sync *sync, const tl_address *address);
 /* Whether it has an address whose transport is enabled; without one nothing is tried. */
 bool tl__peer_has_way(const tl__sync *sync, const tl__peer *peer);
 int tl__sync_no_transport(const tl__sync *sync); /* the error of having none for an address */
 /* Fills proofs: those of our keys whose bit is set, and the key that asked for access there. */
 void tl__call_prove(tl__sync *sync, tl__call *call, const tl__sync_db *db, uint32_t key_mask);
+
+/* race.c: a request without an answer goes by another address. */
+#define TL__RACE_BESIDE_MS 300   /* without an answer: the other address is tried beside it */
+#define TL__RACE_AGAIN_MS  2000  /* and again so long after somebody answered here */
+#define TL__RACE_HELD_MS   15000 /* the same where the peer holds its answer on purpose */
+
+void tl__race_run(tl__sync *sync);
+uint64_t tl__race_due(const tl__sync *sync); /* monotonic; UINT64_MAX: nothing waits */
 
 /* page_size.c: what fits the way to a peer. */
 

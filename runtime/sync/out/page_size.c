@@ -20,7 +20,10 @@ size_t tl__page_bytes(const tl__sync *sync, const tl__peer *peer)
 
 	for (size_t i = 0; i < peer->address_count; i++) {
 		const tl__peer_address *at = &peer->addresses[i];
+		const struct tl__sync_transport *transport = tl__transport_of(sync, &at->address);
 
+		if (transport && transport->max_body > 0 && transport->max_body < limit)
+			limit = transport->max_body;
 		if (at->page_single)
 			return 1; /* one entry always comes */
 		if (at->page_bytes > 0 && at->page_bytes < limit)

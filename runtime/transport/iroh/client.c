@@ -318,6 +318,25 @@ static int peer_of(iroh *h, const char *address, uint8_t out[TL__IROH_ID_BYTES])
 	return TL_OK;
 }
 
+/* That of the connection there is, else of one that would be dialled. */
+bool tl__iroh_foresee(tl_transport *transport, const char *address, char *out, size_t cap)
+{
+	iroh *h = tl__iroh_of(transport);
+	const iroh_connection *c;
+	uint8_t peer[TL__IROH_ID_BYTES];
+	char peer_text[TL__IROH_ID_TEXT + 1];
+
+	if (peer_of(h, address, peer) != TL_OK || cap <= TL__IROH_CHANNEL_LEN)
+		return false;
+	c = tl__iroh_connection_find(h, peer, true);
+	tl__iroh_write_id(peer, peer_text);
+	if (c)
+		memcpy(out, c->channel, sizeof c->channel);
+	else
+		tl__iroh_write_channel(out, h->id_text, peer_text);
+	return true;
+}
+
 static int new_exchange(
 	iroh *h, const tl_request *request, const tl_response_sink *sink, tl_exchange **out)
 {

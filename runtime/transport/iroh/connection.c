@@ -66,6 +66,18 @@ void tl__iroh_connection_unuse(iroh_connection *connection)
 	maybe_free(connection);
 }
 
+void tl__iroh_write_id(const uint8_t id[TL__IROH_ID_BYTES], char out[TL__IROH_ID_TEXT + 1])
+{
+	for (size_t i = 0; i < TL__IROH_ID_BYTES; i++)
+		snprintf(out + 2 * i, 3, "%02x", id[i]);
+}
+
+void tl__iroh_write_channel(
+	char out[TL__IROH_CHANNEL_LEN + 1], const char *dialler, const char *acceptor)
+{
+	snprintf(out, TL__IROH_CHANNEL_LEN + 1, "iroh:%s:%s", dialler, acceptor);
+}
+
 /* What both sides know of it, and what they name it by. */
 static void become(iroh_connection *c, const tl_iroh_event *event)
 {
@@ -77,10 +89,9 @@ static void become(iroh_connection *c, const tl_iroh_event *event)
 	c->preferred = event->flags & TL_IROH_FLAG_PREFERRED;
 	c->idle_since = tl__iroh_now(c->iroh);
 	memcpy(c->peer, event->peer, sizeof c->peer);
-	for (size_t i = 0; i < sizeof c->peer; i++)
-		snprintf(c->peer_text + 2 * i, 3, "%02x", c->peer[i]);
-	snprintf(c->channel, sizeof c->channel, "iroh:%s:%s", c->dialled ? own : c->peer_text,
-		c->dialled ? c->peer_text : own);
+	tl__iroh_write_id(c->peer, c->peer_text);
+	tl__iroh_write_channel(
+		c->channel, c->dialled ? own : c->peer_text, c->dialled ? c->peer_text : own);
 	tl__log_write(c->iroh->log, TL_LOG_DEBUG, "iroh", "connected with %s, %s", c->peer_text,
 		c->dialled ? "dialled" : "taken");
 }

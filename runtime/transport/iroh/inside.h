@@ -141,6 +141,10 @@ int tl__iroh_fail(int code, uint64_t peer_code, const void *text, size_t len);
 
 /* --- connection.c ----------------------------------------------------------------------------- */
 
+void tl__iroh_write_id(const uint8_t id[TL__IROH_ID_BYTES], char out[TL__IROH_ID_TEXT + 1]);
+/* Of a connection between these two ids. */
+void tl__iroh_write_channel(
+	char out[TL__IROH_CHANNEL_LEN + 1], const char *dialler, const char *acceptor);
 /* One over which a request can go out at once; NULL: none. */
 iroh_connection *tl__iroh_connection_find(
 	const iroh *h, const uint8_t peer[TL__IROH_ID_BYTES], bool v1);
@@ -197,6 +201,7 @@ void tl__iroh_resume(tl_exchange *exchange);
 void tl__iroh_body_ready(tl_exchange *exchange);
 void tl__iroh_cancel(tl_exchange *exchange);
 const char *tl__iroh_channel(tl_exchange *exchange);
+bool tl__iroh_foresee(tl_transport *transport, const char *address, char *out, size_t cap);
 
 /* --- server.c: the same of what others ask ------------------------------------------------------ */
 

@@ -257,6 +257,8 @@ static const tl_transport vtable = {
 	.encrypted = true,
 	.agrees = true,
 	.connections = tl__iroh_connections,
+	.foresee = tl__iroh_foresee,
+	.proves_ends = true,
 };
 
 static int open_endpoint(iroh *h, const tl__iroh_options *options)
@@ -292,8 +294,7 @@ static int read_id(iroh *h)
 
 	if (code != TL_IROH_OK)
 		return tl__iroh_fail(code, 0, NULL, 0);
-	for (size_t i = 0; i < sizeof id; i++)
-		snprintf(h->id_text + 2 * i, 3, "%02x", id[i]);
+	tl__iroh_write_id(id, h->id_text);
 	return TL_OK;
 }
 

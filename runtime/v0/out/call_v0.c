@@ -238,4 +238,5 @@ const tl__call_way tl__call_v0 = {.protocol = 0,
 	.needs_greeting = needs_greeting,
 	.write = write,
 	.answered = answered_v0,
-	.carries_pages = carries_pages};
+	.carries_pages = carries_pages,
+	.is_greeting = is_handshake};
