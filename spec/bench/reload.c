@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <tidelock/script.h>
 #include "pair.h"
 
@@ -57,23 +58,35 @@ static void write_policy(const char *path, int number)
 	need_that(fclose(file) == 0, "a policy");
 }
 
+static void quiet(void *ud, tl_log_level level, const char *part, const char *text)
+{
+	(void)ud;
+	(void)level;
+	(void)part;
+	(void)text;
+}
+
 static void site_open(void)
 {
+	tl_script_options options = TL_SCRIPT_OPTIONS_INIT;
 	char dir[SCRATCH_PATH];
 	tl_address at;
 	tl_op *op = NULL;
 
-	work_path(site.dir, "reload-hub");
-	site.node = open_peer(site.dir);
+	work_path(dir, "reload-hub");
+	site.node = open_peer(dir);
 	work_path(dir, "reload-guest");
 	site.guest = open_peer(dir);
 	need(tl_node_device_key(site.guest, site.key), "a key");
 	need(tl_sync_register_peer(site.node, site.key, NULL),
-		"a peer"); /* strangers have a pace */
+		"a peer");                     /* strangers have a pace */
+	work_path(site.dir, "reload-scripts"); /* not beside the store: they are watched */
+	need_that(mkdir(site.dir, 0700) == 0, "a folder");
 	snprintf(site.file, sizeof site.file, "%s/policy.lua", site.dir);
 	write_keys();
 	write_policy(site.file, 0);
-	need(tl_script_load(site.node, TL_SCRIPT_POLICY, site.file, NULL, &site.script),
+	options.log = quiet;
+	need(tl_script_load(site.node, TL_SCRIPT_POLICY, site.file, &options, &site.script),
 		"a script");
 	need(tl_sync_start_server(site.node, "127.0.0.1:0", NULL), "a server");
 	need(tl_sync_get_server_address(site.node, &at), "its address");

@@ -79,6 +79,10 @@ describe('a hook file', function()
 			['local function f() return 1 + f() end f()'] = 'hook.lua:2: ',
 			['table.sort({ 3, 1, 2, 5, 4 }, function() error "liar" end)'] = 'hook.lua:2: liar',
 			['os.exit(1)'] = 'there is no os here',
+			['while true do print "x" end'] = 'hook.lua:2: a call may ',
+			['return setmetatable({}, {})'] = 'there is no setmetatable here',
+			['return ctx.changes[1].path.x.y'] = 'hook.lua:2: attempt to index',
+			['for _ = 1, 30000 do ctx:get("d", "x") end'] = 'hook.lua:2: a call may ',
 		} do
 			local _ <close>, db, hook = with('return { before_commit =\nfunction(ctx) ' .. text .. ' end }')
 			local got = write(db, 'a', 1)
@@ -355,6 +359,28 @@ describe('a hook file', function()
 		assert.is_true(write(db, 'a', 1))
 		assert.are.equal('unloaded', hook:status().state)
 		assert.are.equal('closed', select(2, hook:reload()).code)
+	end)
+
+	it('follows its keyring and what it requires, and keeps both where one is wrong', function()
+		local folder, key = H.folder(), 'ed25519:' .. ('A'):rep(42) .. 'A='
+		H.write(folder .. '/owners.keys', key .. ' anna owners\n')
+		H.write(folder .. '/words.lua', 'return { no = "not yours" }')
+		local file = H.write(folder .. '/hook.lua', "local ring = require 'tidelock.keyring' 'owners.keys'\n"
+			.. "local words = require 'words'\n"
+			.. 'return { before_commit = function(ctx)\nif not ring.all[ctx.author] then return nil, words.no end\n'
+			.. 'end }')
+		local node <close> = open()
+		local db = new(node, 'notes')
+		local hook = assert(node:load_hook(file))
+		assert.are.equal('not yours', write(db, 'a', 1))
+		H.write(folder .. '/words.lua', 'return { no = "never" }')
+		H.wait_for(function() return write(db, 'a', 1) == 'never' end)
+		H.write(folder .. '/owners.keys', 'this is no key\n')
+		H.wait_for(function() return hook:status().state == 'stale' end)
+		assert.matches('^hook.lua:1: .*owners.keys.*1', hook:status().problem)
+		assert.are.equal('never', write(db, 'a', 1))
+		H.write(folder .. '/owners.keys', node:get_public_key 'me' .. ' me\n')
+		H.wait_for(function() return write(db, 'a', 1) == true end)
 	end)
 
 	it('gives the next version what it saves', function()
