@@ -221,7 +221,7 @@ void tl__sync_take(
 	tl__sync *sync, const tl__sync_event *event, uint64_t now_mono_ms, int64_t now_wall_ms);
 void tl__sync_go_on(tl__sync *sync);
 /* For those who test, behind an event: what changed in it without being looked at once more, which
- * is a wake-up lost; NULL: nothing. */
+ * is a wake-up lost, or that an exchange took a step that does not follow; NULL: nothing. */
 const char *tl__sync_overlooked(const tl__sync *sync);
 
 /* --- actions ---------------------------------------------------------------------------------- */

@@ -428,6 +428,7 @@ struct tl__sync {
 	uint64_t successes; /* rank of addresses */
 	unsigned exchanges; /* calls under way */
 	unsigned session_count;
+	bool misstep; /* one was to go where no way leads: a fault of ours */
 	tl__call *call_list;
 	uint64_t race_look; /* monotonic: when it is looked which calls find no answer */
 	tl__session *sessions;

@@ -341,10 +341,10 @@ static const char *pair_overlooked(const tl__sync *sync, const tl__pair *pair)
 
 const char *tl__sync_overlooked(const tl__sync *sync)
 {
-	const char *what = NULL;
+	const char *what = sync->misstep ? "where an exchange goes" : NULL;
 
 	if (!sync->loaded || sync->stopping)
-		return NULL;
+		return what;
 	for (const tl__pair *pair = sync->pairs; !what && pair; pair = pair->next)
 		what = pair_overlooked(sync, pair);
 	for (const tl__peer *peer = sync->peers; !what && peer; peer = peer->next) {

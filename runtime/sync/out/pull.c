@@ -33,10 +33,10 @@ static void tips_done(void *ud, tl__work *work)
 	if (!session->pull.tips_told.hashed)
 		rc = tl__ids_add_all(&session->pull.tips, in->ids, in->id_count);
 	tl__work_free(work);
-	if (rc == TL_OK)
-		ask(sync, session);
-	else
+	if (rc != TL_OK)
 		tl__session_fail(sync, session, rc, NULL);
+	else if (tl__session_go(sync, session, TL__STEP_PAGES))
+		ask(sync, session);
 }
 
 void tl__pull_start(tl__sync *sync, tl__session *session, tl__pull_reason reason)
@@ -48,7 +48,6 @@ void tl__pull_start(tl__sync *sync, tl__session *session, tl__pull_reason reason
 	bool long_ago = sync->wall < pair->sure_since ||
 			sync->wall - pair->sure_since > TL__SYNC_SURE_AGAIN_MS;
 
-	session->pulling = true;
 	session->pull.reason = reason;
 	session->gain = (tl__gain){.doubted = session->peer->fruitless > 0};
 	if (long_ago || pair->from_sure) {
@@ -62,7 +61,7 @@ void tl__pull_start(tl__sync *sync, tl__session *session, tl__pull_reason reason
 	/* `sure` follows only when this exchange covers everything above it. */
 	if (!pair->has_seen || tl__pair_is_sure(pair))
 		session->pull.from_sure = true;
-	work = tl__session_work(sync, session, TL__WORK_TIPS, tips_done);
+	work = tl__session_work(sync, session, TL__STEP_TIPS, TL__WORK_TIPS, tips_done);
 	if (!work)
 		return;
 	work->tips.max_tips = TL__V1_MAX_TIPS;
@@ -80,7 +79,7 @@ static bool may_skip(const tl__session *session)
 	const tl__pair *pair = session->pair;
 
 	return session->pull.from_sure && session->pull.skip != TL__SKIP_DONE && pair->has_seen &&
-	       session->pull.has_cursor && !session->answered_all &&
+	       session->pull.has_cursor && session->step == TL__STEP_PAGES &&
 	       session->pull.cursor.n < pair->seen.n &&
 	       memcmp(session->pull.cursor.incarnation, pair->seen.incarnation,
 		       sizeof pair->seen.incarnation) == 0;
@@ -120,7 +119,8 @@ static void ask(tl__sync *sync, tl__session *session)
 		return;
 	if (session->pull.wants.count == 0 && tl__session_rests(sync, session))
 		return;
-	call = tl__session_call(sync, session, tl__call_new(sync, &tl__call_v1, session->peer));
+	call = tl__session_call(
+		sync, session, session->step, tl__call_new(sync, &tl__call_v1, session->peer));
 	if (!call)
 		return;
 	skip(session);
@@ -174,13 +174,12 @@ static void refused(tl__sync *sync, tl__session *session, const tl__call_result 
 	}
 	if (!lacking || !session->pull.held || !(session->pair->does & TL__PUSHES) ||
 		session->ingests > 0 || session->pull.reason == TL__PULL_AGAIN) {
-		tl__session_refused(sync, session, result->code, result->error);
+		tl__session_refused(sync, session, result);
 		return;
 	}
 	session->pull.refused_code = result->code;
 	tl__text_copy(session->pull.refused_error, sizeof session->pull.refused_error,
 		tl__str_z(result->error));
-	session->pulling = false;
 	tl__push_start(sync, session);
 }
 
@@ -188,6 +187,7 @@ static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 {
 	tl__session *session = tl__session_back(sync, owner, result);
 	tl__work *work;
+	bool more;
 	int rc;
 
 	(void)ud;
@@ -198,10 +198,10 @@ static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 		return;
 	}
 	session->pull.wanted_count = 0;
-	work = tl__session_work(sync, session, TL__WORK_INGEST, stored);
+	work = tl__session_work(sync, session, session->step, TL__WORK_INGEST, stored);
 	if (!work)
 		return;
-	rc = tl__pull_take(sync, session, work, result);
+	rc = tl__pull_take(sync, session, work, result, &more);
 	if (rc != TL_OK) {
 		tl__work_free(work);
 		if (rc == TL_E_NOMEM)
@@ -210,7 +210,8 @@ static void page_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 			tl__session_fruitless(sync, session, NULL);
 		return;
 	}
-	go_on(sync, session);
+	if (tl__session_go(sync, session, more ? TL__STEP_PAGES : TL__STEP_NAMED))
+		go_on(sync, session);
 }
 
 /* --- stored ----------------------------------------------------------------------------------- */
@@ -240,7 +241,7 @@ static void stored(void *ud, tl__work *work)
 		rc = add_want(session, &work->ingest.result.missing[i]);
 	/* What else is asked for by name ends by itself. */
 	if (rc == TL_OK && tl__gain_page(&session->gain, &work->ingest) != TL_OK &&
-		!session->answered_all) {
+		session->step == TL__STEP_PAGES) {
 		if (may_skip(session))
 			session->pull.skip = TL__SKIP_NEXT;
 		else
@@ -278,7 +279,6 @@ static void finish(tl__sync *sync, tl__session *session)
 		}
 		tl__pair_save_cursors(sync, pair);
 	}
-	session->pulling = false;
 	session->pull.done = true;
 	tl__push_start(sync, session);
 }
@@ -323,10 +323,10 @@ static void checked(void *ud, tl__work *work)
 		lying(sync, session);
 	else if (rc != TL_OK)
 		tl__session_fail(sync, session, rc, NULL);
-	else if (session->pull.wants.count > 0)
-		go_on(sync, session);
-	else
+	else if (session->pull.wants.count == 0)
 		finish(sync, session);
+	else if (tl__session_go(sync, session, TL__STEP_NAMED))
+		go_on(sync, session);
 }
 
 /* Every tip of the answer must be in our DAG or set aside. */
@@ -338,24 +338,24 @@ static void end_check(tl__sync *sync, tl__session *session)
 		finish(sync, session);
 		return;
 	}
-	work = tl__session_work(sync, session, TL__WORK_LOOKUP, checked);
+	work = tl__session_work(sync, session, TL__STEP_CHECK, TL__WORK_LOOKUP, checked);
 	if (work && tl__session_copy_ids(sync, session, work, &session->theirs, &work->lookup.ids,
 			    &work->lookup.count))
 		tl__session_give(sync, session, work);
 }
 
-/* Called whenever something came back. */
 /* Pages that are stored while the next one is asked for: none where it may well be junk. */
 static unsigned most_ahead(const tl__session *session)
 {
 	return session->gain.doubted || session->gain.idle > 0 ? 1 : MAX_INGESTS;
 }
 
+/* Called whenever something came back. */
 static void go_on(tl__sync *sync, tl__session *session)
 {
-	if (session->failing || session->call != 0 || session->works > 0)
+	if (!tl__session_runs(session) || session->call != 0 || session->works > 0)
 		return;
-	if (!session->answered_all) {
+	if (session->step == TL__STEP_PAGES) {
 		if (session->ingests < most_ahead(session))
 			ask(sync, session);
 		return;

@@ -127,8 +127,8 @@ int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, 
 	return write_cursor(pair, cursor, work);
 }
 
-int tl__pull_take(
-	tl__sync *sync, tl__session *session, tl__work *work, const tl__call_result *result)
+int tl__pull_take(tl__sync *sync, tl__session *session, tl__work *work,
+	const tl__call_result *result, bool *more)
 {
 	page p = {0};
 	int rc = tl__v1_read_page(&p.args, result->args);
@@ -141,10 +141,10 @@ int tl__pull_take(
 		rc = keep_tips(session, &p);
 	if (rc != TL_OK)
 		return rc;
+	*more = p.args.more;
 	judge_cursors(sync, session, &p);
 	session->pull.has_cursor = true;
 	session->pull.cursor = p.args.cursor;
-	session->answered_all = !p.args.more;
 	session->pair->progress_left = p.args.has_left ? p.args.left : 0;
 	session->pair->progress_told = p.args.has_left || !p.args.more;
 	if (p.count > 0)

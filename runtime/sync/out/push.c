@@ -25,7 +25,8 @@ static void planned(void *ud, tl__work *work);
 
 static void give_plan(tl__sync *sync, tl__session *session, bool by_tips)
 {
-	tl__work *work = tl__session_plan(sync, session, session->push.from, planned);
+	tl__work *work =
+		tl__session_plan(sync, session, TL__STEP_PLAN, session->push.from, planned);
 	tl__session_push *push = &session->push;
 	tl__work_plan *to;
 
@@ -84,11 +85,14 @@ static void acknowledge(tl__sync *sync, tl__session *session)
 /* It would not let us read. What it took may have changed that: it had not held the database. */
 static void end_refused(tl__sync *sync, tl__session *session)
 {
+	const tl__call_result refusal = {
+		.code = session->pull.refused_code, .error = session->pull.refused_error};
+
 	if (session->push.took && session->pull.reason != TL__PULL_AGAIN) {
 		tl__pull_start(sync, session, TL__PULL_AGAIN);
 		return;
 	}
-	tl__session_refused(sync, session, session->pull.refused_code, session->pull.refused_error);
+	tl__session_refused(sync, session, &refusal);
 }
 
 static void finish(tl__sync *sync, tl__session *session)
@@ -166,8 +170,8 @@ static void tell_place(const tl__sync *sync, tl__v1_push *push, const tl__work_p
 static void send_page(tl__sync *sync, tl__session *session, const tl__work_plan *in)
 {
 	const tl__pair *pair = session->pair; /* without a call the session is gone */
-	tl__call *call =
-		tl__session_call(sync, session, tl__call_new(sync, &tl__call_v1, session->peer));
+	tl__call *call = tl__session_call(
+		sync, session, TL__STEP_FATES, tl__call_new(sync, &tl__call_v1, session->peer));
 	tl__v1_push push = {0};
 
 	if (!call)
@@ -386,7 +390,7 @@ static void refused(tl__sync *sync, tl__session *session, const tl__call_result 
 		give_plan(sync, session, session->push.kind == TL__PLAN_BY_TIPS);
 	} else {
 		session->pair->takes_nothing = tl__sync_is_refusal(result->code);
-		tl__session_refused(sync, session, result->code, result->error);
+		tl__session_refused(sync, session, result);
 	}
 }
 

@@ -125,12 +125,14 @@ uint64_t tl__sessions_due(const tl__sync *sync)
 
 /* --- what is in flight ------------------------------------------------------------------------ */
 
-tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind kind,
+tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__step step, tl__work_kind kind,
 	void (*done)(void *sync, tl__work *work))
 {
-	tl__work *work =
-		tl__sync_new_work(sync, kind, &session->pair->db->id, done, session->number);
+	tl__work *work;
 
+	if (!tl__session_go(sync, session, step))
+		return NULL;
+	work = tl__sync_new_work(sync, kind, &session->pair->db->id, done, session->number);
 	if (work)
 		work->party = tl__sync_party(session->peer);
 	else
@@ -155,10 +157,10 @@ bool tl__session_copy_ids(tl__sync *sync, tl__session *session, tl__work *work, 
 	return true;
 }
 
-tl__work *tl__session_plan(tl__sync *sync, tl__session *session, uint64_t from,
+tl__work *tl__session_plan(tl__sync *sync, tl__session *session, tl__step step, uint64_t from,
 	void (*done)(void *sync, tl__work *work))
 {
-	tl__work *work = tl__session_work(sync, session, TL__WORK_PLAN, done);
+	tl__work *work = tl__session_work(sync, session, step, TL__WORK_PLAN, done);
 
 	if (!work)
 		return NULL;
@@ -217,7 +219,7 @@ tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 	} else {
 		session->works--;
 	}
-	if (session->failing || work->code != TL_OK) {
+	if (!tl__session_runs(session) || work->code != TL_OK) {
 		int code = work->code;
 
 		if (code == TL_OK && work->kind == TL__WORK_INGEST && session->pair)
@@ -228,7 +230,7 @@ tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 			session->pull.has_cursor = false;
 		(void)tl__error_raise(work->error, code);
 		tl__work_free(work);
-		if (session->failing)
+		if (!tl__session_runs(session))
 			tl__session_settle(sync, session);
 		else
 			tl__session_fail(sync, session, code, NULL);
@@ -237,10 +239,14 @@ tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 	return session;
 }
 
-tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call *call)
+tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__step step, tl__call *call)
 {
 	if (!call) {
 		tl__session_fail(sync, session, TL_E_NOMEM, "out of memory");
+		return NULL;
+	}
+	if (!tl__session_go(sync, session, step)) {
+		tl__call_free(call);
 		return NULL;
 	}
 	call->has_db = true;
@@ -270,8 +276,7 @@ tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_res
 	session->bytes += result->bytes;
 	if (session->pair)
 		session->pair->progress_bytes = session->bytes;
-	session->put_off = result->put_off && !session->failing;
-	if (!session->failing)
+	if (tl__session_runs(session))
 		return session;
 	tl__session_settle(sync, session);
 	return NULL;

@@ -10,6 +10,39 @@
 #define TL__SYNC_MAX_PAGE_CUTS 16                 /* smaller pages tried, in one exchange */
 #define TL__SYNC_PROGRESS_MS   1000               /* between events of an exchange that runs */
 
+/* --- step.c: where an exchange is; README.md draws it -------------------------------------------- */
+
+typedef enum tl__step {
+	TL__STEP_BEGIN, /* nothing was asked for yet */
+	/* A pull. */
+	TL__STEP_TIPS,  /* our tips are read, which its requests tell */
+	TL__STEP_PAGES, /* page after page is asked for and, meanwhile, the last one stored */
+	TL__STEP_NAMED, /* there is no more: what entries wait for is asked for by name */
+	TL__STEP_CHECK, /* are the tips here that the peer told? */
+	/* A push. */
+	TL__STEP_PLAN,  /* a page of what the peer lacks is gathered */
+	TL__STEP_FATES, /* it was sent; the peer says what became of each entry */
+	/* With a 0.2.0 peer (v0/out). */
+	TL__STEP_V0_TIPS,  /* our tips are read, which the question tells */
+	TL__STEP_V0_ASK,   /* it is asked what it has */
+	TL__STEP_V0_STORE, /* what it gave is stored */
+	TL__STEP_V0_PLAN,  /* a message of what it lacks is gathered */
+	TL__STEP_V0_SEND,  /* that was sent */
+	/* The end. */
+	TL__STEP_ENDING, /* it failed, or is put off: over when nothing is under way any more */
+	TL__STEP_OVER    /* its outcome is being noted; it goes */
+} tl__step;
+
+#define TL__STEPS (TL__STEP_OVER + 1)
+
+const char *tl__step_name(tl__step step);
+bool tl__step_leads(tl__step from, tl__step to); /* whether there is a way */
+/* Goes there; to where it is it need not go. False: no way leads there, and the session fails with
+ * TL_E_INTERNAL, so that it may be gone. */
+bool tl__session_go(tl__sync *sync, tl__session *session, tl__step to) TL_MUST_USE;
+/* Whether it is in a pull, or failed in one. */
+bool tl__session_pulls(const tl__session *session);
+
 /* --- pull.c, pull_page.c: what the peer has ---------------------------------------------------- */
 
 /* What a pull is for; a later one is for more. */
@@ -86,13 +119,25 @@ typedef enum tl__unsettled {
 	TL__UNSETTLED_BEFORE /* also before this exchange */
 } tl__unsettled;
 
+/* How an exchange ends. */
+typedef enum tl__ending {
+	TL__ENDING_DONE,
+	TL__ENDING_FAILED,
+	TL__ENDING_FRUITLESS, /* what was given is of no use: counts against the peer */
+	TL__ENDING_BUSY,      /* the peer was, and said for how long: no failure */
+	TL__ENDING_RESTS /* nor is it when we wait: whoever waits for the exchange goes on waiting
+			  */
+} tl__ending;
+
 struct tl__session {
 	uint64_t number;
 	tl__pair *pair; /* NULL: the relation was taken away */
 	tl__peer *peer;
 	tl__session *next;
-	bool wanted;  /* by a command or a tick, not by a commit alone */
-	bool ordered; /* by a command that names it */
+	tl__step step;
+	tl__step failed_in; /* once it is ENDING */
+	bool wanted;        /* by a command or a tick, not by a commit alone */
+	bool ordered;       /* by a command that names it */
 	/* Under way. */
 	uint64_t call; /* number; 0 = none */
 	unsigned ingests, works;
@@ -112,19 +157,20 @@ struct tl__session {
 	unsigned page_cuts;
 	bool offer_again; /* what was declined so far is to be offered again afterwards */
 	/* How it ends. */
-	bool failing;   /* when nothing is under way any more */
-	bool fruitless; /* fails because what was given is of no use */
-	bool put_off;   /* the peer was busy and said for how long: no failure */
-	bool rests;     /* it is us who wait: whoever waits for it goes on waiting */
+	tl__ending ending;
 	int code;
 	char error[TL__SYNC_ERROR_TEXT];
 
-	bool pulling;      /* a pull of this exchange is under way */
-	bool answered_all; /* the last page said more = false */
 	tl__session_pull pull;
 	tl__session_push push;
 	void *v0; /* of v0/out; freed with it */
 };
+
+/* It has neither failed nor come to its end. */
+static inline bool tl__session_runs(const tl__session *session)
+{
+	return session->step < TL__STEP_ENDING;
+}
 
 /* --- session.c, session_end.c ------------------------------------------------------------------- */
 
@@ -135,7 +181,7 @@ tl__session *tl__session_find(tl__sync *sync, uint64_t number);
 /* Remembers the failure; the session ends once nothing is under way. error NULL: the last error. */
 void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error);
 /* The same for what the peer refused; the text says what it was sent all the same. */
-void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error);
+void tl__session_refused(tl__sync *sync, tl__session *session, const tl__call_result *result);
 /* Well done: ends it. */
 void tl__session_finish(tl__sync *sync, tl__session *session);
 /* Ends a failing session that has nothing under way. */
@@ -148,15 +194,15 @@ void tl__sessions_free(tl__sync *sync);
 /* An event of each one that runs, every TL__SYNC_PROGRESS_MS. */
 void tl__sessions_tell(tl__sync *sync);
 uint64_t tl__sessions_due(const tl__sync *sync); /* UINT64_MAX: none runs */
-/* A work of this session; counted. NULL: the session fails. */
-tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__work_kind kind,
+/* A work of this session, which goes to `step` for it. NULL: the session fails. */
+tl__work *tl__session_work(tl__sync *sync, tl__session *session, tl__step step, tl__work_kind kind,
 	void (*done)(void *sync, tl__work *work));
 /* A copy of ids for the work; without memory it is freed and the session fails: false. */
 bool tl__session_copy_ids(tl__sync *sync, tl__session *session, tl__work *work, const tl__ids *from,
 	const tl_id **to, size_t *count);
 /* A plan of what the peer lacks of our arrivals behind `from`, besides what its tips tell. NULL:
  * the session fails. */
-tl__work *tl__session_plan(tl__sync *sync, tl__session *session, uint64_t from,
+tl__work *tl__session_plan(tl__sync *sync, tl__session *session, tl__step step, uint64_t from,
 	void (*done)(void *sync, tl__work *work));
 /* Takes a work back: the session it belongs to, or NULL (over, or the work failed and so does the
  * session): then it has been freed. */
@@ -165,8 +211,9 @@ tl__session *tl__session_planned(tl__sync *sync, tl__work *work); /* the same of
 void tl__session_give(tl__sync *sync, tl__session *session, tl__work *work);
 /* The same for one whose result is there already. */
 void tl__session_take(tl__sync *sync, tl__session *session, tl__work *work);
-/* A call about its database: fills in whose it is. `call` may be NULL: then the session fails. */
-tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__call *call);
+/* A call about its database, which goes to `step` for it: fills in whose it is. `call` may be NULL.
+ * NULL: the session fails. */
+tl__call *tl__session_call(tl__sync *sync, tl__session *session, tl__step step, tl__call *call);
 void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call);
 /* Nothing more passes for now: by rates, or because it is paused. What moved counts, the rest comes
  * later, which is no failure. Whether it is so. */
@@ -191,9 +238,10 @@ void tl__push_start(tl__sync *sync, tl__session *session);
 
 /* pull_page.c */
 /* A page of the peer's: the session knows from then on what it says; the work stores its lines and
- * has been given for that, or freed where there are none. On an error it stays the caller's. */
+ * has been given for that, or freed where there are none; *more: it says that there are more. On an
+ * error it stays the caller's. */
 int tl__pull_take(tl__sync *sync, tl__session *session, tl__work *work,
-	const tl__call_result *result) TL_MUST_USE;
+	const tl__call_result *result, bool *more) TL_MUST_USE;
 /* What both a pull and a watch do with a page: its lines and our place behind it, in one batch. */
 int tl__pull_store(tl__pair *pair, const tl__v1_cursor *cursor, tl__work *work, const tl_str *lines,
 	size_t count) TL_MUST_USE;

@@ -30,7 +30,7 @@ static void keep_place(tl__sync *sync, tl__pair *pair, const tl__v1_cursor *plac
 
 static void note_gain(tl__sync *sync, tl__session *session)
 {
-	if (session->fruitless && session->pull.has_cursor)
+	if (session->ending == TL__ENDING_FRUITLESS && session->pull.has_cursor)
 		keep_place(sync, session->pair, &session->pull.cursor);
 	if (session->received == 0 || session->code != TL_OK)
 		return;
@@ -47,7 +47,7 @@ static void keep_cursor(tl__sync *sync, tl__session *session)
 	bool same = pair->has_seen &&
 		    memcmp(pair->seen.incarnation, to->incarnation, sizeof to->incarnation) == 0;
 
-	if (!session->pulling || !session->pull.has_cursor || pair->db->arrivals == 0)
+	if (!tl__session_pulls(session) || !session->pull.has_cursor || pair->db->arrivals == 0)
 		return;
 	/* What was wanted is asked for in another exchange. */
 	session->pull.gap = session->pull.gap || session->pull.wants.count > 0 ||
@@ -75,7 +75,7 @@ static void put_off(tl__sync *sync, tl__session *session, tl__sync_outcome *outc
 		tl__record_exchange(sync, session->pair, outcome);
 	keep_cursor(sync, session);
 	tl__schedule_put_off(sync, session->pair, session->code, session->error);
-	if (session->rests) {
+	if (session->ending == TL__ENDING_RESTS) {
 		session->pair->asked = session->pair->asked || session->ordered;
 		return;
 	}
@@ -100,7 +100,7 @@ static void conclude(tl__sync *sync, tl__session *session)
 	pair->received += session->received;
 	pair->sent += session->sent;
 	note_gain(sync, session);
-	if (session->put_off) {
+	if (session->ending >= TL__ENDING_BUSY) {
 		put_off(sync, session, &outcome);
 		return;
 	}
@@ -146,6 +146,8 @@ static void unlink_session(tl__sync *sync, tl__session *session)
 
 static void end(tl__sync *sync, tl__session *session)
 {
+	if (!tl__session_go(sync, session, TL__STEP_OVER))
+		return;
 	if (session->pair)
 		conclude(sync, session);
 	unlink_session(sync, session);
@@ -154,7 +156,8 @@ static void end(tl__sync *sync, tl__session *session)
 
 void tl__session_settle(tl__sync *sync, tl__session *session)
 {
-	if (session->failing && session->call == 0 && session->works == 0 && session->ingests == 0)
+	if (session->step == TL__STEP_ENDING && session->call == 0 && session->works == 0 &&
+		session->ingests == 0)
 		end(sync, session);
 }
 
@@ -163,12 +166,13 @@ void tl__session_finish(tl__sync *sync, tl__session *session)
 	end(sync, session);
 }
 
-void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error)
+static void fail(
+	tl__sync *sync, tl__session *session, tl__ending ending, int code, const char *error)
 {
-	if (!session->failing) {
+	if (tl__session_runs(session) && tl__session_go(sync, session, TL__STEP_ENDING)) {
 		const tl_error *last = tl_last_error();
 
-		session->failing = true;
+		session->ending = ending;
 		session->code = code;
 		if (!error)
 			error = last ? tl_error_message(last) : tl_error_name(code);
@@ -181,25 +185,27 @@ void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char
 	tl__session_settle(sync, session);
 }
 
-void tl__session_refused(tl__sync *sync, tl__session *session, int code, const char *error)
+void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error)
 {
+	fail(sync, session, TL__ENDING_FAILED, code, error);
+}
+
+void tl__session_refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
+{
+	tl__ending ending = result->put_off ? TL__ENDING_BUSY : TL__ENDING_FAILED;
 	char text[TL__SYNC_ERROR_TEXT];
 
-	if (code == TL_E_NOT_AVAILABLE && session->sent == 0) {
+	if (session->sent > 0)
+		snprintf(text, sizeof text, "%.200s; %llu entries were sent all the same",
+			result->error, (unsigned long long)session->sent);
+	else if (result->code == TL_E_NOT_AVAILABLE)
 		snprintf(text, sizeof text,
 			"%.80s; it is not there or our keys may not read it: ask with "
 			"request_database_access, or have our key in its accept_databases_from",
-			error);
-		tl__session_fail(sync, session, code, text);
-		return;
-	}
-	if (session->sent == 0) {
-		tl__session_fail(sync, session, code, error);
-		return;
-	}
-	snprintf(text, sizeof text, "%.200s; %llu entries were sent all the same", error,
-		(unsigned long long)session->sent);
-	tl__session_fail(sync, session, code, text);
+			result->error);
+	else
+		tl__text_copy(text, sizeof text, tl__str_z(result->error));
+	fail(sync, session, ending, result->code, text);
 }
 
 void tl__sessions_cancel(tl__sync *sync, const tl__peer *peer, const char *error)
@@ -207,7 +213,7 @@ void tl__sessions_cancel(tl__sync *sync, const tl__peer *peer, const char *error
 	for (tl__session *session = sync->sessions; session;) {
 		tl__session *next = session->next;
 
-		if ((!peer || session->peer == peer) && !session->failing)
+		if ((!peer || session->peer == peer) && tl__session_runs(session))
 			tl__session_fail(sync, session, TL_E_CANCELLED, error);
 		session = next;
 	}
@@ -221,22 +227,14 @@ void tl__session_cancel(tl__sync *sync, tl__session *session, int code, const ch
 	tl__waiters_session(sync, pair, code, error, session);
 	pair->session = NULL;
 	session->pair = NULL;
-	if (session->failing) {
-		tl__session_settle(sync, session);
-		return;
-	}
 	tl__session_fail(sync, session, code, error);
 }
 
 void tl__session_fruitless(tl__sync *sync, tl__session *session, const char *error)
 {
-	tl__pair *pair = session->pair;
-
-	if (pair && !session->failing) {
-		session->fruitless = true;
-		pair->useless_until = tl__peer_fruitless(sync, session->peer);
-	}
-	tl__session_fail(sync, session, TL_E_SYNC_PROTOCOL_ERROR, error);
+	if (session->pair && tl__session_runs(session))
+		session->pair->useless_until = tl__peer_fruitless(sync, session->peer);
+	fail(sync, session, TL__ENDING_FRUITLESS, TL_E_SYNC_PROTOCOL_ERROR, error);
 }
 
 /* --- rests --------------------------------------------------------------------------------------- */
@@ -249,7 +247,7 @@ static bool is_paused(const tl__session *session)
 /* Its direction is another meanwhile: the next one goes there. */
 static bool is_turned(const tl__session *session)
 {
-	return !(session->pair->does & (session->pulling ? TL__PULLS : TL__PUSHES));
+	return !(session->pair->does & (tl__session_pulls(session) ? TL__PULLS : TL__PUSHES));
 }
 
 bool tl__session_is_to_rest(const tl__sync *sync, const tl__session *session)
@@ -270,7 +268,6 @@ bool tl__session_rests(tl__sync *sync, tl__session *session)
 		return false;
 	if (pair->wait_until < free_at)
 		pair->wait_until = free_at;
-	session->put_off = session->rests = true;
-	tl__session_fail(sync, session, TL_E_BUSY, why);
+	fail(sync, session, TL__ENDING_RESTS, TL_E_BUSY, why);
 	return true;
 }

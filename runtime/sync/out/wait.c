@@ -360,7 +360,7 @@ void tl__waiters_pair_rests(tl__sync *sync, const tl__pair *pair)
 static bool unsent(const tl__pair *pair)
 {
 	return pair->peer->status == TL__PEER_ACTIVE && !pair->options->paused &&
-	       (unfinished(pair) || (pair->session && !pair->session->failing));
+	       (unfinished(pair) || (pair->session && tl__session_runs(pair->session)));
 }
 
 static bool flushed(const tl__sync *sync)

@@ -14,7 +14,7 @@ uint8_t tl__watch_number(const tl__peer *peer, const tl__peer_watch *watch)
 
 bool tl__watch_is_pulled(const tl__pair *pair)
 {
-	return pair->session && pair->session->pulling;
+	return pair->session && tl__session_pulls(pair->session);
 }
 
 bool tl__watch_is_wanted(const tl__pair *pair)

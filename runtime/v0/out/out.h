@@ -30,22 +30,28 @@ typedef enum tl__v0_sent {
 	TL__V0_ASK      /* what it has now is to be asked */
 } tl__v0_sent;
 
+/* What a plan of what it lacks is for. */
+typedef enum tl__v0_aim {
+	TL__V0_AIM_SEND,
+	TL__V0_AIM_BLIND,  /* the same, though it does not say what it holds */
+	TL__V0_AIM_CONFIRM /* what was sent should show now */
+} tl__v0_aim;
+
 /* What only it knows, beside its session. */
 typedef struct tl__v0_exchange {
 	void (*sent)(tl__sync *sync, tl__session *session, tl__v0_sent how, uint64_t head);
-	uint64_t from;      /* told so far */
-	uint64_t to;        /* behind the message under way */
-	size_t count;       /* in it */
-	bool more;          /* behind it */
-	unsigned sends;     /* messages */
-	unsigned rounds;    /* of asking for all of it because something is missing */
-	bool held;          /* we hold the root */
-	bool told;          /* it said what it has, since something was sent */
+	uint64_t from;   /* told so far */
+	uint64_t to;     /* behind the message under way */
+	size_t count;    /* in it */
+	bool more;       /* behind it */
+	unsigned sends;  /* messages */
+	unsigned rounds; /* of asking for all of it because something is missing */
+	bool held;       /* we hold the root */
+	bool told;       /* it said what it has, since something was sent */
+	tl__v0_aim aim;
 	bool left_out;      /* something cannot be sent */
 	bool whole;         /* asked with no tips */
-	bool confirm;       /* what was sent should show now */
 	bool confirm_later; /* a commit is sent; whether it shows is asked when it is quiet */
-	bool blind;         /* it does not say what it holds */
 	bool retold;        /* it gave all of it to somebody who holds some; asked again */
 } tl__v0_exchange;
 

@@ -27,8 +27,8 @@ void tl__send_v0_plan(tl__sync *sync, tl__session *session)
 {
 	/* Confirming looks at everything since the last acknowledged one. */
 	bool confirms = tl__v0_of(session)->told && session->unsettled != TL__UNSETTLED_BEFORE;
-	tl__work *work = tl__session_plan(
-		sync, session, confirms ? session->pair->ack : tl__v0_of(session)->from, planned);
+	tl__work *work = tl__session_plan(sync, session, TL__STEP_V0_PLAN,
+		confirms ? session->pair->ack : tl__v0_of(session)->from, planned);
 	tl__work_plan *to;
 
 	if (!work)
@@ -48,8 +48,8 @@ static void sent(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *resu
 
 static void send_entries(tl__sync *sync, tl__session *session, const tl__work_plan *in)
 {
-	tl__call *call = tl__session_call(
-		sync, session, tl__v0_call_new(sync, TL__V0_CALL_SEND, session->peer));
+	tl__call *call = tl__session_call(sync, session, TL__STEP_V0_SEND,
+		tl__v0_call_new(sync, TL__V0_CALL_SEND, session->peer));
 
 	if (!call)
 		return;
@@ -79,24 +79,26 @@ static void planned(void *ud, tl__work *work)
 	tl__sync *sync = ud;
 	tl__session *session = tl__session_planned(sync, work);
 	tl__work_plan *in;
+	tl__v0_aim aim;
 
 	if (!session)
 		return;
 	in = &work->plan;
+	aim = tl__v0_of(session)->aim;
 	tl__left_out_return(session, in);
 	if (in->count == 0 && in->more && in->to > tl__v0_of(session)->from) {
 		tl__v0_of(session)->from = in->to;
 		tl__send_v0_plan(sync, session);
-	} else if (in->count == 0 && tl__v0_of(session)->blind && tl__v0_of(session)->sends == 0) {
+	} else if (in->count == 0 && aim == TL__V0_AIM_BLIND && tl__v0_of(session)->sends == 0) {
 		go_on(sync, session, TL__V0_UNTOLD, 0);
 	} else if (in->count == 0 && tl__v0_of(session)->told) {
 		go_on(sync, session, TL__V0_OFFERED, in->head);
 	} else if (in->count == 0) {
 		go_on(sync, session, TL__V0_ASK, 0);
-	} else if (tl__v0_of(session)->confirm && in->arrivals[0] > tl__v0_of(session)->from) {
+	} else if (aim == TL__V0_AIM_CONFIRM && in->arrivals[0] > tl__v0_of(session)->from) {
 		go_on(sync, session, TL__V0_OFFERED,
 			tl__v0_of(session)->from); /* committed meanwhile */
-	} else if (tl__v0_of(session)->confirm) {
+	} else if (aim == TL__V0_AIM_CONFIRM) {
 		not_kept(sync, session, tl__v0_of(session)->from);
 	} else if (tl__v0_of(session)->sends >= MAX_SENDS) {
 		tl__session_fail(sync, session, TL_E_TOO_LARGE, "too much for one exchange");

@@ -89,8 +89,8 @@ static void tips_done(void *ud, tl__work *work)
 		return; /* and the work is gone */
 	tips = work->other.own;
 	tl__v0_of(session)->held = tips->held;
-	call = tl__session_call(
-		sync, session, tl__v0_call_new(sync, TL__V0_CALL_TREE, session->peer));
+	call = tl__session_call(sync, session, TL__STEP_V0_ASK,
+		tl__v0_call_new(sync, TL__V0_CALL_TREE, session->peer));
 	if (call) {
 		call->done = tree_done;
 		tl__v0_call_bound(call, most_bytes(sync, session->pair));
@@ -102,7 +102,8 @@ static void tips_done(void *ud, tl__work *work)
 
 static void ask(tl__sync *sync, tl__session *session)
 {
-	tl__work *work = tl__session_work(sync, session, TL__WORK_OTHER, tips_done);
+	tl__work *work =
+		tl__session_work(sync, session, TL__STEP_V0_TIPS, TL__WORK_OTHER, tips_done);
 
 	if (!work)
 		return;
@@ -191,10 +192,10 @@ static bool offer_blindly(tl__sync *sync, tl__session *session, const tl__intake
 	if (tl__v0_intake_response(intake)->kind != TL__V0_RESPONSE_ERROR ||
 		!tl__v0_of(session)->held || !(session->pair->does & TL__PUSHES))
 		return false;
-	if (tl__v0_of(session)->blind || tl__v0_of(session)->sends > 0) {
+	if (tl__v0_of(session)->aim == TL__V0_AIM_BLIND || tl__v0_of(session)->sends > 0) {
 		untold(sync, session);
 	} else {
-		tl__v0_of(session)->blind = true;
+		tl__v0_of(session)->aim = TL__V0_AIM_BLIND;
 		tl__send_v0_plan(sync, session);
 	}
 	return true;
@@ -205,8 +206,8 @@ static void it_tells(tl__session *session)
 {
 	tl__pair *pair = session->pair;
 
-	tl__v0_of(session)->confirm =
-		tl__v0_of(session)->sends > 0 || (pair->confirm_by > 0 && !pair->untold);
+	if (tl__v0_of(session)->sends > 0 || (pair->confirm_by > 0 && !pair->untold))
+		tl__v0_of(session)->aim = TL__V0_AIM_CONFIRM;
 	if (pair->untold)
 		session->unsettled = TL__SETTLED;
 	pair->untold = false;
@@ -257,7 +258,9 @@ static void tree_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result 
 	rc = check_answer(session, result->intake);
 	if (rc == TL_OK)
 		rc = keep_tips(session, tl__v0_intake_response(result->intake));
-	work = rc == TL_OK ? tl__session_work(sync, session, TL__WORK_INGEST, stored) : NULL;
+	work = rc == TL_OK
+		       ? tl__session_work(sync, session, TL__STEP_V0_STORE, TL__WORK_INGEST, stored)
+		       : NULL;
 	if (!work) {
 		if (rc != TL_OK)
 			tl__session_fail(sync, session, rc, NULL);
