@@ -100,9 +100,9 @@ static void finish(tl__sync *sync, tl__session *session)
 	tl__stand stand = session->push.stand;
 	tl__pair *pair = session->pair;
 
+	/* What was pending has got what it waited for. */
 	if (session->unsettled == TL__SETTLED)
-		session->push.open_from =
-			UINT64_MAX; /* what was pending has got what it waited for */
+		session->push.open_from = UINT64_MAX;
 	acknowledge(sync, session);
 	if (!session->offer_again && pair->offered < session->push.from)
 		pair->offered = session->push.from;
@@ -227,7 +227,7 @@ static void planned(void *ud, tl__work *work)
 	in = &work->plan;
 	named = session->push.kind == TL__PLAN_NAMED;
 	if (in->count == 0) {
-		bool more = in->more && in->to > session->push.from;
+		bool more = in->more && !in->by_tips && in->to > session->push.from;
 
 		if (named)
 			tl__session_unsettled(session); /* nobody here has what it waits for */

@@ -53,8 +53,7 @@ typedef enum tl__pull_reason {
 	TL__PULL_AGAIN /* reading was refused, then the peer took a page */
 } tl__pull_reason;
 
-/* What lies before `seen` was given again from `sure` on and is of no use: it is passed over once.
- */
+/* What was given again from `sure` on, and is of no use, is passed over up to `seen`, once. */
 typedef enum tl__skip { TL__SKIP_NOT, TL__SKIP_NEXT, TL__SKIP_DONE } tl__skip;
 
 typedef struct tl__session_pull {
@@ -83,8 +82,7 @@ typedef struct tl__session_pull {
 typedef enum tl__plan_kind {
 	TL__PLAN_NEXT,   /* what it lacks behind the place that it was told up to */
 	TL__PLAN_NAMED,  /* what its pending entries wait for */
-	TL__PLAN_BY_TIPS /* what lies above its tips: what it was given is gone there; the last one
-			  */
+	TL__PLAN_BY_TIPS /* what lies above its tips, where it lost what it was given; the last */
 } tl__plan_kind;
 
 /* Where the peer stands, as its answer to a page says. */
@@ -125,8 +123,7 @@ typedef enum tl__ending {
 	TL__ENDING_FAILED,
 	TL__ENDING_FRUITLESS, /* what was given is of no use: counts against the peer */
 	TL__ENDING_BUSY,      /* the peer was, and said for how long: no failure */
-	TL__ENDING_RESTS /* nor is it when we wait: whoever waits for the exchange goes on waiting
-			  */
+	TL__ENDING_RESTS      /* nor when it is us: whoever waits for it goes on waiting */
 } tl__ending;
 
 struct tl__session {
