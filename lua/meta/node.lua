@@ -112,6 +112,7 @@ function Node:dispatch() end
 ---| 'peer_unreachable'
 ---| 'sync_progress'
 ---| 'fact_changed'
+---| 'peer_changed'
 ---| 'sync_finished'
 ---| 'sync_failed'
 ---| 'sync_stalled'
@@ -194,15 +195,16 @@ local Script = {}
 ---loaded before stays. Blocks.
 ---@return true?, tidelock.Error?  bad_script, io, closed
 function Script:reload() end
----Takes it away: without a policy the usual rights decide, what a hook was asked about passes. Blocks.
+---Takes it away: without a policy the usual rights decide, relations of rules end, hooks are asked no more.
+---Blocks.
 ---@return true?, tidelock.Error?  closed
 function Script:unload() end
 ---@class tidelock.ScriptStatus
----@field kind 'policy'|'hook'
+---@field kind 'policy'|'rules'|'hook'
 ---@field file string
 ---@field name string  of the file
----stale: the file does not load, what was there decides; suspended: a hook that ran out of its budget ten
----times in a minute, and refuses until it is loaded again.
+---stale: the file does not load, what was there decides; suspended: what ran out of its budget ten times in a
+---minute, until it is loaded again: a hook refuses, relations of rules stay as they are.
 ---@field state 'running'|'shadow'|'stale'|'suspended'|'unloaded'
 ---@field hash? string  of all its files
 ---@field loaded integer  Unix time in ms
@@ -214,6 +216,10 @@ function Script:unload() end
 ---@field differed? integer  of a shadow: how often it answered something else
 ---@field first? string
 ---@field last? string
+---@field rules? integer
+---@field relations? integer  that follow from rules
+---@field paused? integer  of these
+---@field touched? integer  by the last change
 ---@return tidelock.ScriptStatus?, tidelock.Error?
 function Script:status() end
 ---@class tidelock.ScriptFailure
@@ -245,14 +251,44 @@ function Script:promote() end
 ---@param options? { shadow: boolean }
 ---@return tidelock.Script?, tidelock.Error?  bad_script (with file and line), io, already_exists
 function Sync:load_policy(file, options) end
----Rule files and `why`: not in this version.
+---The rules of this file say from now on what this node starts: which databases are kept in step with which
+---peers, how and when (one file a node). They are loaded anew whenever the file, or one that it asked for,
+---changes, and asked anew when a peer, a database, a name or a fact changes and each full minute. A process
+---that loads no rules has none of their relations. Blocks while they are loaded.
 ---@param file string
----@return nil, tidelock.Error  unsupported
+---@return tidelock.Script?, tidelock.Error?  bad_script (file and line), io, already_exists, too_large
 function Sync:load_rules(file) end
+---@class tidelock.Why
+---@field pair? tidelock.SyncPair  how it stands: `options` has rule and reason
+---@field refusals tidelock.Refusal[]  of our policy, about the two
+---Why a database is, or is not, kept in step with a peer.
 ---@param peer tidelock.Key
 ---@param db tidelock.Id
----@return nil, tidelock.Error  unsupported
+---@return tidelock.Why?, tidelock.Error?
 function Sync:why(peer, db) end
+---@class tidelock.PairConfiguration
+---@field direction? 'both'|'pull'|'push'
+---@field every? tidelock.Duration|'never'  between exchanges; as the node's without it
+---@field rate? tidelock.Size  '2MiB/s', bytes a second
+---@field on_commit? boolean  commits are sent, and told to us, as they come
+---@field priority? integer  0 to 9, 9 first
+---@field paused? boolean  nothing is started, but for a command
+---@field reason? string  at most 200 bytes, for people
+---How a pair is kept in step, by hand: it is stored, outlives the relation and wins over rules. Without
+---options it goes again. There need be no such relation yet.
+---@param peer tidelock.Key
+---@param db tidelock.Id
+---@param options? tidelock.PairConfiguration
+---@return true?, tidelock.Error?  peer_not_found, bad_argument, too_large
+function Sync:configure_pair(peer, db, options) end
+---What the program knows of the world, for rules: ctx.facts.NAME. Not stored; at most 100, name and value
+---of 1 KiB together. nil takes it away.
+---@param name string
+---@param value any  what JSON can hold
+---@return true?, tidelock.Error?  too_large, bad_json
+function Sync:set_fact(name, value) end
+---@return table<string, any>?, tidelock.Error?
+function Sync:get_facts() end
 ---@param bind string  'ip:port', port 0 = chosen
 ---@param options? { transport: string }
 ---@return true?, tidelock.Error?  no_transport_enabled, server_already_running, server_bind

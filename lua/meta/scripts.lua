@@ -98,6 +98,12 @@ local rule = {}
 ---@param rules tidelock.Rule[]
 ---@return tidelock.Rule[]
 function rule.check(rules) end
+---What a field that is a function says of a thing: true or false; raises for what is no answer.
+---@param one tidelock.Rule
+---@param field 'databases'|'peers'|'when'
+---@param thing table
+---@return boolean
+function rule.answer(one, field, thing) end
 ---Whether a rule rests now.
 ---@param one tidelock.Rule
 ---@param ctx table  hour, minute, weekday, now, facts

@@ -73,6 +73,7 @@ local tl = {}
 ---@field passphrase? string seals private keys; with a path, `tidelock run` has one from outside
 ---@field sync? boolean      false: no engine
 ---@field policy? string  file of a policy that decides from the first question on; see Sync:load_policy
+---@field rules? string  file of the rules that say what this node starts; see Sync:load_rules
 ---@field hooks? string[]  hook files, at most 16, asked from the first commit on; see Node:load_hook
 ---@field log_level? 'debug'|'info'|'warning'|'error'|'off'  of this node's lines; see tidelock.log
 ---@field wait? tidelock.Duration  for another process that has the path open; 0, in `tidelock run` 5 s

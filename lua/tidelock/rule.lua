@@ -2,10 +2,11 @@
 -- name; `match` tells which rule each pair of a peer and a database has. Runs in cells and in plain Lua.
 local schema = require 'tidelock.script.schema'
 local _, callable = ... -- cells give it: there scripts cannot make objects
+local in_cell = type(callable) == 'function'
 
 local M = {}
 
-local RULES_MAX, PRIORITY_MAX = 1000, 9
+local RULES_MAX, PRIORITY_MAX, NAME_MAX, EVERY_MAX = 1000, 9, 200, 49 * 86400
 
 -- --- a rule -------------------------------------------------------------------------------------
 
@@ -17,9 +18,9 @@ function FIELDS.databases(value, refuse)
 	if type(value) == 'function' then
 		return value
 	end
-	local means = schema.databases(value, refuse)
-	return function(db)
-		return means(db.name, db.id)
+	local means, by_name = schema.databases(value, refuse)
+	return function(db) -- '*' means those without a name, too
+		return means(db.name or '', db.id) or db.listed == true and by_name
 	end
 end
 
@@ -39,7 +40,11 @@ function FIELDS.peers(value, refuse)
 end
 
 function FIELDS.every(value, refuse)
-	return value == 'never' and value or schema.duration(value, refuse)
+	local every = value == 'never' and value or schema.duration(value, refuse)
+	if every ~= 'never' and every > EVERY_MAX then
+		refuse("is at most '49d', or 'never'")
+	end
+	return every
 end
 
 function FIELDS.priority(value, refuse)
@@ -51,10 +56,12 @@ end
 
 -- A name, and everything that the fields say.
 local function new(given)
-	local at = schema.place()
+	local at = schema.place(in_cell and 1 or 0)
 	local name, fields = type(given) == 'table' and given[1], {}
 	if type(name) ~= 'string' or name == '' then
 		schema.refuse(at, "a rule begins with its name: rule { 'photos at night', … }")
+	elseif #name > NAME_MAX or not utf8.len(name) then
+		schema.refuse(at, 'the name of a rule is at most %d bytes of UTF-8', NAME_MAX)
 	end
 	for key, value in pairs(given) do
 		if key ~= 1 then
@@ -68,6 +75,7 @@ local function new(given)
 		end
 	end
 	made.name, made.at, made.is_rule = name, at, true
+	made.asks = { databases = type(fields.databases) == 'function', peers = type(fields.peers) == 'function' }
 	made.direction = made.direction or 'both'
 	made.on_commit = made.on_commit ~= false
 	return made
@@ -95,8 +103,9 @@ end
 
 -- --- matching -----------------------------------------------------------------------------------
 
-local function answer(rule, field, ...)
-	local said = rule[field](...)
+--- What a field of a rule answers that is a function; raises for what is no answer.
+function M.answer(rule, field, thing)
+	local said = rule[field](thing)
 	if type(said) ~= 'boolean' and said ~= nil then
 		schema.refuse(rule.at, "rule '%s': `%s` answers true or false, and not a %s", rule.name, field,
 			type(said))
@@ -110,7 +119,7 @@ local function meant(rules, field, things)
 	for i, rule in ipairs(rules) do
 		table_of[i] = {}
 		for j, thing in ipairs(things) do
-			table_of[i][j] = answer(rule, field, thing)
+			table_of[i][j] = M.answer(rule, field, thing)
 		end
 	end
 	return table_of
@@ -118,7 +127,7 @@ end
 
 --- Whether a rule rests now; `ctx` has hour, minute, weekday, now and facts.
 function M.paused(rule, ctx)
-	return rule.when ~= nil and not answer(rule, 'when', ctx)
+	return rule.when ~= nil and not M.answer(rule, 'when', ctx)
 end
 
 --- For each pair of a peer ({ key, name }) and a database ({ id, name }) that a rule means, the first that
@@ -140,7 +149,7 @@ function M.match(rules, peers, dbs, ctx)
 	return matches
 end
 
-if type(callable) == 'function' then
+if in_cell then
 	return callable(M, new)
 end
 return setmetatable(M, { __call = function(_, given) return new(given) end })

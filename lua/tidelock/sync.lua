@@ -1,8 +1,8 @@
 -- node:sync(): the guide's synchronisation calls. Waiting calls follow lua/tidelock/task.lua.
 local core = require 'tidelock.core'
+local json = require 'tidelock.json'
 local misuse = require 'tidelock.misuse'
 local pump = require 'tidelock.pump'
-local unsupported = require 'tidelock.unsupported'
 local node_methods = core.methods 'tidelock.node'
 
 local Sync = {}
@@ -75,7 +75,7 @@ end
 local decoded = core.record
 
 for _, name in ipairs {
-	'get_peer_info', 'get_peer_trees', 'get_tree_peers', 'status',
+	'get_peer_info', 'get_peer_trees', 'get_tree_peers', 'status', 'get_facts',
 } do
 	local method = node_methods['sync_' .. name]
 	Sync[name] = function(self, ...)
@@ -94,6 +94,36 @@ for _, state in ipairs { 'pending', 'approved', 'rejected' } do
 	Sync[state .. '_bootstrap_requests'] = function(self)
 		return decoded(node_of(self):sync_bootstrap_requests(state))
 	end
+end
+
+-- --- how pairs are kept in step, and facts --------------------------------------------------------
+
+local configure_pair = node_methods.sync_configure_pair
+--- By hand, which wins over rules: configure_pair(peer, db, { direction =, every =, rate =, on_commit =,
+--- priority =, paused =, reason = }); without options they go again.
+function Sync:configure_pair(peer, db, options)
+	if type(options) == 'table' and type(options.rate) == 'string' then
+		local given = options
+		options = {}
+		for name, value in pairs(given) do
+			options[name] = value
+		end
+		options.rate = given.rate:gsub('/s$', '')
+	end
+	return whole(configure_pair(node_of(self), peer, db, options))
+end
+
+local set_fact = node_methods.sync_set_fact
+--- What rules may look at, as ctx.facts.NAME: set_fact('metered', true). nil takes it away.
+function Sync:set_fact(name, value)
+	local text, err
+	if value ~= nil then
+		text, err = json.encode(value)
+		if not text then
+			return nil, err
+		end
+	end
+	return whole(set_fact(node_of(self), name, text))
 end
 
 -- --- what waits --------------------------------------------------------------------------------
@@ -232,15 +262,31 @@ function node_methods:load_hook(file)
 	return whole(load_script(self, 'hook', file))
 end
 
--- --- not in this version -----------------------------------------------------------------------
+--- The rules of this file say from now on what this node starts: load_rules(file). They are loaded anew
+--- whenever the file changes.
+function Sync:load_rules(file)
+	return whole(load_script(node_of(self), 'rules', file))
+end
 
-for name, instead in pairs {
-	load_rules = 'add relations with add_tree_sync',
-	why = 'read sync:status()',
-} do
-	Sync[name] = function()
-		return unsupported('sync:' .. name, instead)
+--- Why a database is, or is not, kept in step with a peer: the pair as status() has it, with the rule and
+--- the reason in `options`, and `refusals` of our policy that are about the two.
+function Sync:why(peer, db)
+	local status, err = self:status()
+	if not status then
+		return nil, err
 	end
+	local why = { refusals = {} }
+	for _, pair in ipairs(status.pairs) do
+		if pair.peer == peer and pair.db == db then
+			why.pair = pair
+		end
+	end
+	for _, refusal in ipairs(status.refusals) do
+		if refusal.peer == peer and (refusal.db == db or refusal.db == nil) then
+			why.refusals[#why.refusals + 1] = refusal
+		end
+	end
+	return why
 end
 
 return Sync

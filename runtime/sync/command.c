@@ -141,6 +141,7 @@ static void do_rename(tl__sync *sync, const tl__sync_command *command)
 		return;
 	}
 	tl__peer_save(sync, peer);
+	tl__sync_tell(sync, TL_EVENT_PEER_CHANGED, &peer->key, NULL, 0, NULL);
 	tl__sync_save_now(sync, command->op, NULL);
 }
 
@@ -187,6 +188,7 @@ static void do_set_status(tl__sync *sync, const tl__sync_command *command)
 		tl__sessions_cancel(
 			sync, peer, "the peer's status was changed during the exchange");
 	tl__peer_save(sync, peer);
+	tl__sync_tell(sync, TL_EVENT_PEER_CHANGED, &peer->key, NULL, 0, NULL);
 	tl__sync_save_now(sync, command->op, NULL);
 }
 

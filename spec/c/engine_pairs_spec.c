@@ -1,6 +1,8 @@
 /* The public calls about how pairs are kept in step: options, sets of relations, facts. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <tidelock/tidelock.h>
 #include "base/str.h"
 #include "check.h"
@@ -198,6 +200,97 @@ static void facts_have_bounds(void)
 	CHECK_OK(tl_sync_set_fact(node, "99", "2"));
 }
 
+/* --- listening -------------------------------------------------------------------------------- */
+
+typedef struct heard {
+	atomic_int facts, peers, dropped;
+} heard;
+
+static void hear(void *ud, const tl_event *event)
+{
+	heard *h = ud;
+
+	if (event->kind == TL_EVENT_FACT_CHANGED && strcmp(event->text, "heard") == 0)
+		atomic_fetch_add(&h->facts, 1);
+	if (event->kind == TL_EVENT_PEER_CHANGED && event->has_peer && !event->text[0])
+		atomic_fetch_add(&h->peers, 1);
+}
+
+static void stop_hearing(void *ud)
+{
+	atomic_fetch_add(&((heard *)ud)->dropped, 1);
+}
+
+static heard ears[17];
+
+static tl_listener listener_of(heard *h)
+{
+	tl_listener listener = TL_LISTENER_INIT;
+
+	listener.event = hear;
+	listener.drop = stop_hearing;
+	listener.ud = h;
+	return listener;
+}
+
+static void each_listener_hears_all(void)
+{
+	uint64_t handles[16], one_more;
+	tl_listener listener = listener_of(&ears[16]);
+
+	for (int i = 0; i < 16; i++) {
+		listener = listener_of(&ears[i]);
+		CHECK_OK(tl_node_listen(node, &listener, &handles[i]));
+	}
+	CHECK_CODE(tl_node_listen(node, &listener, &one_more), TL_E_TOO_LARGE);
+	CHECK_OK(tl_sync_set_fact(node, "1", "3")); /* of another name */
+	CHECK_OK(tl_sync_set_fact(node, "1", NULL));
+	CHECK_OK(tl_sync_set_fact(node, "heard", "1"));
+	for (int i = 0; i < 16; i++)
+		CHECK(atomic_load(&ears[i].facts) == 1);
+	for (int i = 1; i < 15; i++)
+		tl_node_unlisten(node, handles[i]);
+	tl_node_unlisten(node, handles[1]);
+	CHECK_OK(tl_sync_set_fact(node, "heard", "2"));
+	for (int i = 0; i < 16; i++) {
+		bool gone = i > 0 && i < 15;
+
+		CHECK(atomic_load(&ears[i].facts) == (gone ? 1 : 2));
+		CHECK(atomic_load(&ears[i].dropped) == gone);
+	}
+	listener.event = NULL;
+	CHECK_CODE(tl_node_listen(node, &listener, &one_more), TL_E_BAD_ARGUMENT);
+	listener.size = 0;
+	CHECK_CODE(tl_node_listen(node, &listener, &one_more), TL_E_BAD_ARGUMENT);
+}
+
+/* The engine tells them behind the command. */
+static void wait_for_peers(int count)
+{
+	for (int i = 0; i < 5000 && atomic_load(&ears[0].peers) < count; i++)
+		usleep(1000);
+	CHECK(atomic_load(&ears[0].peers) == count);
+}
+
+static void changes_of_peers_are_told(void)
+{
+	CHECK_OK(tl_sync_rename_peer(node, keys[0], "anna"));
+	wait_for_peers(1);
+	CHECK_OK(tl_sync_update_peer_status(node, keys[0], "blocked"));
+	wait_for_peers(2);
+	CHECK_OK(tl_sync_remove_peer(node, keys[0]));
+	wait_for_peers(3);
+	CHECK_OK(tl_sync_register_peer(node, keys[0], NULL));
+	wait_for_peers(4);
+}
+
+static void listeners_are_dropped_with_the_node(void)
+{
+	tl_node_close(node);
+	CHECK(atomic_load(&ears[0].dropped) == 1 && atomic_load(&ears[15].dropped) == 1);
+	CHECK(atomic_load(&ears[1].dropped) == 1);
+}
+
 int main(void)
 {
 	if (!open_node())
@@ -208,6 +301,8 @@ int main(void)
 	RUN(a_pair_is_configured_by_hand);
 	RUN(facts_are_kept_and_told_where_they_change);
 	RUN(facts_have_bounds);
-	tl_node_close(node);
+	RUN(each_listener_hears_all);
+	RUN(changes_of_peers_are_told);
+	RUN(listeners_are_dropped_with_the_node);
 	return spec_end();
 }

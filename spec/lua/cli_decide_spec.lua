@@ -148,9 +148,47 @@ describe('try', function()
 			'return require "tidelock.policy".deny "no\\xFF\\0"')
 		status, out = H.run('try', file, '--kind', 'read', '--json')
 		assert.are.same({ 0, 'no\u{FFFD}\u{FFFD}' }, { status, json.decode(out).reason })
-		status, _, err = H.run('try', FLEETS .. 'family/rules.lua', '--kind', 'read')
-		assert.are.equal(1, status)
-		assert.is_truthy(err:find 'a policy is a preset', err)
+		for _, words in ipairs { { 'family/rules.lua', '--peer', key 'N', said = 'with --peer and --db' },
+			{ 'iot/policy.lua', '--peer', key 'N', said = '--kind, or --from-log' },
+			{ 'game/hook.lua', '--kind', 'read', said = 'a policy is a preset' },
+			{ 'iot/rules.lua', '--peer', key 'W', '--db', 'x', '--fact', 'a=b', said = 'the fact a' } } do
+			status, _, err = H.run('try', FLEETS .. words[1], table.unpack(words, 2))
+			assert.are.equal(1, status)
+			assert.is_truthy(err:find(words.said, 1, true), err)
+		end
+		for _, words in ipairs { { '--at', '25:00' }, { '--at', '7' }, { '--fact', 'metered' } } do
+			assert.are.equal(2, (H.run('try', FLEETS .. 'iot/rules.lua', table.unpack(words))))
+		end
+	end)
+
+	it('says which rule counts, and what it gives', function()
+		local status, out = H.run('try', FLEETS .. 'family/rules.lua', '--peer', key 'N', '--db', 'photos-2024',
+			'--at', '12:00')
+		assert.are.equal(0, status)
+		assert.is_truthy(out:find('^photos at night: paused, `when` says not now\n'
+			.. 'both, not on commit, every 1800 s, at most 2097152 bytes/s\nrules.lua:%d+, %d+ units\n$'), out)
+		status, out = H.run('try', FLEETS .. 'family/rules.lua', '--peer', key 'A', '--db', 'notes')
+		assert.are.same({ 0, 'no rule means these two\n' }, { status, out })
+		for _, case in ipairs {
+			{ 'family', 'rules', 'A', 'shared-list', 'laptops in one house' },
+			{ 'family', 'rules', 'N', 'shared-list', 'everything to the nas' },
+			{ 'iot', 'rules', 'W', 'alarms', 'alarms' },
+			{ 'iot', 'rules', 'W', 'telemetry-a', 'telemetry', true },
+			{ 'iot', 'rules', 'W', 'settings', 'settings' }, { 'iot', 'rules', 'A', 'settings' },
+			{ 'game', 'rules', 'Z', 'save-1', 'saves' }, { 'game', 'rules', 'Z', 'notes' },
+			{ 'field', 'device_rules', 'H', 'site-7', 'up' }, { 'field', 'viewer_rules', 'H', 'site-7', 'reports' },
+		} do
+			status, out = H.run('try', ('%s%s/%s.lua'):format(FLEETS, case[1], case[2]), '--peer', key(case[3]),
+				'--db', case[4], '--at', '12:00', '--fact', 'metered=true', '--json')
+			local answer = json.decode(out)
+			assert.are.same({ 0, case[5], case[6] or false }, { status, answer.rule, answer.paused or false })
+			assert.is_true(answer.units > 0)
+		end
+		local file = H.write(H.folder() .. '/rules.lua', [[local rule = require 'tidelock.rule'
+			return { rule { 'a', databases = '*', peers = 'all', when = function() return 1 end } }]])
+		local ended, _, err = H.run('try', file, '--peer', key 'A', '--db', 'x')
+		assert.are.equal(1, ended)
+		assert.is_truthy(err:find('`when` answers true or false, and not a number', 1, true), err)
 	end)
 
 	it('tells a policy that fails', function()

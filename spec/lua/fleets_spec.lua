@@ -58,10 +58,11 @@ local POLICIES = {
 }
 
 local PEERS = { { key = key 'A', name = 'anna' }, { key = key 'N', name = 'nas' },
-	{ key = key 'W', name = 'gw' } }
+	{ key = key 'W', name = 'gw' }, { key = key 'H', name = 'hub' } }
 local DBS = { { id = 'sha256:1', name = 'photos-2024' }, { id = 'sha256:2', name = 'shared-list' },
 	{ id = 'sha256:3', name = 'alarms' }, { id = 'sha256:4', name = 'telemetry-a' },
-	{ id = 'sha256:5', name = 'save-1' } }
+	{ id = 'sha256:5', name = 'save-1' }, { id = 'sha256:6', name = 'site-7' },
+	{ id = 'sha256:7', name = 'settings' }, { id = 'sha256:8' } }
 local NOON = { hour = 12, facts = { metered = true } }
 local NIGHT = { hour = 23, facts = {} }
 
@@ -70,17 +71,32 @@ local RULES = {
 	{ 'family', 'rules', NOON, 'anna shared-list: laptops in one house (both)',
 		'nas photos-2024: photos at night (both) paused', 'nas shared-list: everything to the nas (both)',
 		'nas alarms: everything to the nas (both)', 'nas telemetry-a: everything to the nas (both)',
-		'nas save-1: everything to the nas (both)' },
+		'nas save-1: everything to the nas (both)', 'nas site-7: everything to the nas (both)',
+		'nas settings: everything to the nas (both)', 'nas nil: everything to the nas (both)' },
 	{ 'family', 'rules', NIGHT, 'anna shared-list: laptops in one house (both)',
 		'nas photos-2024: photos at night (both)', 'nas shared-list: everything to the nas (both)',
 		'nas alarms: everything to the nas (both)', 'nas telemetry-a: everything to the nas (both)',
-		'nas save-1: everything to the nas (both)' },
-	{ 'iot', 'rules', NOON, 'gw alarms: alarms (both)', 'gw telemetry-a: telemetry (push) paused' },
+		'nas save-1: everything to the nas (both)', 'nas site-7: everything to the nas (both)',
+		'nas settings: everything to the nas (both)', 'nas nil: everything to the nas (both)' },
+	{ 'iot', 'rules', NOON, 'gw alarms: alarms (both)', 'gw telemetry-a: telemetry (push) paused',
+		'gw settings: settings (pull)' },
+	{ 'iot', 'rules', NIGHT, 'gw alarms: alarms (both)', 'gw telemetry-a: telemetry (push)',
+		'gw settings: settings (pull)' },
 	{ 'game', 'rules', NOON, 'anna save-1: saves (both)', 'nas save-1: saves (both)',
-		'gw save-1: saves (both)' },
+		'gw save-1: saves (both)', 'hub save-1: saves (both)' },
 	{ 'game', 'rules', { facts = { in_match = true } }, 'anna save-1: saves (both) paused',
-		'nas save-1: saves (both) paused', 'gw save-1: saves (both) paused' },
-	{ 'field', 'device_rules', NOON }, { 'field', 'viewer_rules', NOON },
+		'nas save-1: saves (both) paused', 'gw save-1: saves (both) paused', 'hub save-1: saves (both) paused' },
+	{ 'field', 'device_rules', NOON, 'hub site-7: up (both)' },
+	{ 'field', 'viewer_rules', NOON, 'hub site-7: reports (pull)' },
+}
+
+-- What each rule says besides: on_commit, every (seconds), rate, priority, discover.
+local FIELDS = {
+	['family/rules'] = { { false, 1800, 2 << 20 }, { true, 60, nil, nil, true }, { true } },
+	['iot/rules'] = { { true, nil, nil, 9 }, { false, 3600 }, { false, 900, 16 << 10 } },
+	['game/rules'] = { { true, 300 } },
+	['field/device_rules'] = { { true } },
+	['field/viewer_rules'] = { { true, 60, nil, nil, true } },
 }
 
 -- What a script in a cell does to match; the same as `matched` below.
@@ -149,6 +165,52 @@ describe('fleets', function()
 			assert.are.same(expected, script:call(nil, 'work', PEERS, DBS, ctx))
 		end)
 	end
+
+	for path, said in pairs(FIELDS) do
+		it('hold what their rules say of paces: ' .. path, function()
+			local folder, file = path:match '(.*)/(.*)'
+			inside(folder, function()
+				local rules = rule.check(dofile(file .. '.lua'))
+				assert.are.equal(#said, #rules)
+				for i, one in ipairs(rules) do
+					local expected = said[i]
+					assert.are.same({ expected[1], expected[2] or 'none', expected[3] or 'none',
+						expected[4] or 'none', expected[5] or false }, { one.on_commit, one.every or 'none',
+						one.rate or 'none', one.priority or 'none', one.discover or false })
+					assert.is_truthy(one.at:find('^' .. file .. '%.lua:%d+$'), one.at)
+				end
+			end)
+		end)
+	end
+
+	it('stand beside examples of rules, of which each line does what it says', function()
+		local friday, saturday = { hour = 12, weekday = 5, facts = {} }, { hour = 23, weekday = 6, facts = {} }
+		local peers = { { key = key 'N', name = 'nas' }, { key = key 'Z' } }
+		for _, case in ipairs {
+			{ 'night', friday, 'films-1', 'nas: films paused', 'nil: films paused' },
+			{ 'night', saturday, 'photos', 'nas: films', 'nil: films' },
+			{ 'night', friday, 'backup-1', 'nas: backups paused', 'nil: backups paused' },
+			{ 'night', saturday, 'backup-1', 'nas: backups', 'nil: backups' },
+			{ 'night', friday, 'notes', 'nas: work', 'nil: work' },
+			{ 'mirror', friday, 'notes', 'nas: mirror' },
+			{ 'metered', { facts = { metered = true } }, 'messages', 'nas: messages', 'nil: messages' },
+			{ 'metered', { facts = { metered = true } }, 'small', 'nas: small ones paused',
+				'nil: small ones paused' },
+			{ 'metered', { facts = { battery = 0.6 } }, ('long'):rep(9), 'nas: all else', 'nil: all else' },
+			{ 'metered', { facts = { battery = 0.5 } }, ('long'):rep(9), 'nas: all else paused',
+				'nil: all else paused' },
+		} do
+			local lines, rules = {}, dofile(('examples/rules/%s.lua'):format(case[1]))
+			for i, m in ipairs(rule.match(rules, peers, { { id = 'sha256:1', name = case[3] } }, case[2])) do
+				lines[i] = ('%s: %s%s'):format(m.peer.name, m.rule.name, m.paused and ' paused' or '')
+			end
+			assert.are.same({ table.unpack(case, 4) }, lines, case[1] .. ' ' .. case[3])
+			local script <close> = assert(core.open('work', ('examples/rules/%s.lua'):format(case[1])))
+			assert.are.equal('rules', (script:check()))
+		end
+		local mirror = rule.check(dofile 'examples/rules/mirror.lua')[1]
+		assert.are.same({ 'pull', 600, true }, { mirror.direction, mirror.every, mirror.discover })
+	end)
 
 	it('hold what their policies say of paces', function()
 		local script <close> = assert(core.open('policy', FLEETS .. 'company/policy.lua'))

@@ -40,6 +40,9 @@ static int check_place(const tlua_scripts *s, const tl_script *script)
 	if (same && script->source.kind == TL_SCRIPT_HOOK)
 		return tl_error_set(TL_E_ALREADY_EXISTS,
 			"this node has this hook file already: reload or unload that one");
+	if (same && script->source.kind == TL_SCRIPT_RULES)
+		return tl_error_set(
+			TL_E_ALREADY_EXISTS, "this node has rules already: reload or unload those");
 	if (same)
 		return tl_error_set(TL_E_ALREADY_EXISTS,
 			script->shadow ? "this node has a shadow already: unload that one first"
@@ -139,7 +142,7 @@ static int check_load(tl_node *node, tl_script_kind kind, const char *path,
 	if (!node || !path || !out)
 		return needs("tl_script_load", !node ? "node" : !path ? "path" : "out");
 	*out = NULL;
-	if (kind != TL_SCRIPT_POLICY && kind != TL_SCRIPT_HOOK)
+	if (kind != TL_SCRIPT_POLICY && kind != TL_SCRIPT_RULES && kind != TL_SCRIPT_HOOK)
 		return tl_error_set(
 			TL_E_UNSUPPORTED, "there are no scripts of this kind in this version");
 	if (options && options->size != sizeof *options)

@@ -160,7 +160,7 @@ static bool find_half(const char *name, tlua_found *out)
 {
 	static const char *const names[] = {"tidelock.policy", "tidelock.rule",
 		"tidelock.script.preset", "tidelock.script.hook", "tidelock.script.schema",
-		"tidelock.script.check", NULL};
+		"tidelock.script.check", "tidelock.script.match", "tidelock.script.explain", NULL};
 	const struct tlua_half *half = tlua_halves;
 	size_t i = 0;
 

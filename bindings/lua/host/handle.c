@@ -148,7 +148,8 @@ bool tlua_option_scripts(lua_State *L, int options, tlua_opened_with *out)
 	size_t count;
 
 	out->hook_count = 0;
-	if (!tlua_option_text(L, options, "policy", &out->policy))
+	if (!tlua_option_text(L, options, "policy", &out->policy) ||
+		!tlua_option_text(L, options, "rules", &out->rules))
 		return false;
 	if (!tlua_option(L, options, "hooks"))
 		return true;
@@ -174,5 +175,7 @@ int tlua_open_with(
 
 	for (size_t i = 0; i < scripts->hook_count && rc == TL_OK; i++)
 		rc = load(L, *node, TL_SCRIPT_HOOK, NULL, scripts->hooks[i], config->name);
+	if (scripts->rules && rc == TL_OK)
+		rc = load(L, *node, TL_SCRIPT_RULES, NULL, scripts->rules, config->name);
 	return rc;
 }

@@ -13,13 +13,13 @@ int tlua_node_load_script(lua_State *L);
 int tlua_answer_about_scripts(tl_node *node);
 /* Files that are at work before anything else is asked of a node. */
 typedef struct tlua_opened_with {
-	const char *policy; /* NULL: none */
+	const char *policy, *rules; /* NULL: none */
 	const char *hooks[TL_SCRIPT_HOOKS_MAX];
 	size_t hook_count;
 } tlua_opened_with;
 
-/* `policy` and `hooks` of a table of options, which keeps the texts. False with the last error set
- * for a text that holds a zero byte; raises for what is no text. */
+/* `policy`, `rules` and `hooks` of a table of options, which keeps the texts. False with the last
+ * error set for a text that holds a zero byte; raises for what is no text. */
 bool tlua_option_scripts(lua_State *L, int options, tlua_opened_with *out);
 /* Opens a node with them. On an error *node may be open, and is to be closed. */
 int tlua_open_with(

@@ -141,7 +141,8 @@ static void set_state(tl_script *script, tlua_script_state state, const char *pr
 {
 	tlua_scripts_lock(script->scripts);
 	script->state = state;
-	snprintf(script->problem, sizeof script->problem, "%s", problem);
+	if (!script->suspended || problem[0])
+		snprintf(script->problem, sizeof script->problem, "%s", problem);
 	if (state == TLUA_SCRIPT_RUNNING) {
 		script->loaded_ms = unix_ms();
 		for (size_t i = 0; i < 8; i++)
@@ -150,13 +151,18 @@ static void set_state(tl_script *script, tlua_script_state state, const char *pr
 	tlua_scripts_unlock(script->scripts);
 }
 
+static bool is_loaded(const tl_script *script)
+{
+	return script->live || script->gate || script->governor;
+}
+
 /* It does not load: what was loaded before stays. */
 static int stale(tl_script *script, const tlua_failure *why)
 {
 	char text[TLUA_PROBLEM_MAX];
 
 	snprintf(text, sizeof text, "%.*s: %s", TLUA_WHERE_MAX - 1, why->where, why->text);
-	if (script->live || script->gate) {
+	if (is_loaded(script)) {
 		set_state(script, TLUA_SCRIPT_STALE, text);
 		tlua_script_log(script, TL_LOG_ERROR, text);
 		tlua_script_log(script, TL_LOG_ERROR, "what was loaded before stays");
@@ -200,6 +206,17 @@ static void go_on(tl_script *script, tlua_version *version)
 		set_state(script, TLUA_SCRIPT_RUNNING, "");
 }
 
+/* It loads, and the node does not take it. */
+static int not_taken(tl_script *script, int rc)
+{
+	tlua_failure why = {.end = TLUA_RAISED};
+
+	tlua_copy_text(why.where, sizeof why.where, script->source.name);
+	tlua_copy_text(why.text, sizeof why.text, tl_error_message(tl_last_error()));
+	(void)stale(script, &why);
+	return rc;
+}
+
 int tlua_script_reload_now(tl_script *script, tlua_seat *seat)
 {
 	tlua_version version;
@@ -210,21 +227,24 @@ int tlua_script_reload_now(tl_script *script, tlua_seat *seat)
 	script->files = version;
 	tlua_watch_files(script->scripts->watch, script);
 	script->due_ms = 0;
-	again = script->live || script->gate;
+	again = is_loaded(script);
 	if (!good)
 		return stale(script, &version.why);
-	if (again && memcmp(script->digest, version.digest, sizeof version.digest) == 0) {
+	if (again && !script->suspended &&
+		memcmp(script->digest, version.digest, sizeof version.digest) == 0) {
 		go_on(script, &version);
 		return TL_OK;
 	}
 	if (script->source.kind == TL_SCRIPT_HOOK)
 		rc = tlua_script_replace_hook(script, version.hook, &version.why);
+	else if (script->source.kind == TL_SCRIPT_RULES)
+		rc = tlua_script_replace_rules(script, version.rules);
 	else
 		rc = replace_policy(script, version.policy, seat);
 	if (rc == TL_E_BAD_SCRIPT) /* it could not take over what the one before has saved */
 		return stale(script, &version.why);
 	if (rc != TL_OK)
-		return rc;
+		return again && rc != TL_E_CLOSED ? not_taken(script, rc) : rc;
 	memcpy(script->digest, version.digest, sizeof version.digest);
 	set_state(script, TLUA_SCRIPT_RUNNING, "");
 	if (again)
@@ -260,6 +280,7 @@ void tlua_script_forget(tl_script *script)
 	script->live = NULL;
 	tlua_live_release(live);
 	tlua_script_end_hook(script);
+	tlua_script_end_rules(script);
 	tlua_script_release(script);
 }
 
@@ -271,6 +292,8 @@ int tlua_script_unload_now(tl_script *script)
 	script->live = NULL;
 	if (live)
 		rc = put_to_work(script->scripts);
+	else if (script->governor)
+		rc = tlua_governor_leave(script->governor);
 	script->live = live;
 	if (rc == TL_OK)
 		tlua_script_forget(script);

@@ -53,7 +53,7 @@ tlua_scripts *tlua_scripts_of(const tl_node *node)
 {
 	tlua_scripts *s = all;
 
-	while (s && (s->node != node || s->process != getpid()))
+	while (s && (s->of != node || s->process != getpid() || s->over))
 		s = s->next;
 	return s;
 }
@@ -105,6 +105,8 @@ tlua_scripts *tlua_scripts_make(tl_node *node)
 	pthread_cond_init(&s->turned, NULL);
 	s->process = getpid();
 	s->node = tl_node_retain(node);
+	s->of = node;
+	s->turn_ms = UINT64_MAX;
 	s->alive = true;
 	s->watch = tlua_watch_new(); /* without it scripts are loaded by command */
 	if (make(s) != TL_OK) {
@@ -142,22 +144,31 @@ int tlua_scripts_each(tl_node *node, int (*fn)(void *ud, tl_script *script), voi
 	return rc;
 }
 
-void tlua_scripts_join(tl_node *node)
+/* One whose thread has not ended, held for the caller; NULL: there is none. */
+static tlua_scripts *hold_any(const tl_node *node)
 {
 	tlua_scripts *s;
 
 	pthread_mutex_lock(&registry);
-	s = tlua_scripts_of(node);
+	for (s = all; s && (s->of != node || s->process != getpid()); s = s->next)
+		;
 	if (s)
 		atomic_fetch_add(&s->owners, 1);
 	pthread_mutex_unlock(&registry);
-	if (!s)
-		return;
-	tlua_scripts_lock(s);
-	s->lost = true;
-	tlua_scripts_wake(s);
-	while (s->alive)
-		pthread_cond_wait(&s->turned, &s->lock);
-	tlua_scripts_unlock(s);
-	tlua_scripts_release(s);
+	return s;
+}
+
+void tlua_scripts_join(tl_node *node)
+{
+	tlua_scripts *s;
+
+	while ((s = hold_any(node))) {
+		tlua_scripts_lock(s);
+		s->lost = true;
+		tlua_scripts_wake(s);
+		while (s->alive)
+			pthread_cond_wait(&s->turned, &s->lock);
+		tlua_scripts_unlock(s);
+		tlua_scripts_release(s);
+	}
 }

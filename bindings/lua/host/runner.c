@@ -87,11 +87,39 @@ static void look_at_files(tlua_scripts *s)
 				script, NULL); /* its log tells what is wrong */
 }
 
+static tl_script *next_of(tlua_scripts *s, const tl_script *script)
+{
+	tl_script *next;
+
+	tlua_scripts_lock(s);
+	next = script ? script->next : s->list;
+	tlua_scripts_unlock(s);
+	return next;
+}
+
+/* Rules do what is due; when something is again, UINT64_MAX: nothing is. Only this thread takes a
+ * script out of the list. */
+static uint64_t take_turns(tlua_scripts *s)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (tl_script *script = NULL; (script = next_of(s, script));) {
+		uint64_t due =
+			script->governor ? tlua_governor_turn(script->governor, now_ms()) : 0;
+
+		if (due > 0 && due < least)
+			least = due;
+	}
+	return least;
+}
+
 static int wait_ms(tlua_scripts *s)
 {
 	const tl_script *first = next_due(s);
 	uint64_t now = now_ms(), least = first ? first->due_ms : UINT64_MAX;
 
+	if (s->turn_ms < least)
+		least = s->turn_ms;
 	if (least == UINT64_MAX)
 		return -1;
 	return least > now ? (int)(least - now) : 0;
@@ -118,11 +146,7 @@ static bool is_over(tlua_scripts *s)
 	tlua_registry_lock();
 	tlua_scripts_lock(s);
 	over = !s->jobs && !s->list && s->lives == 0;
-	if (over) {
-		tlua_scripts_take_out(s);
-		s->alive = false;
-		pthread_cond_broadcast(&s->turned);
-	}
+	s->over = over;
 	tlua_scripts_unlock(s);
 	tlua_registry_unlock();
 	return over;
@@ -144,6 +168,23 @@ static void forget(tlua_scripts *s, bool policies)
 	} while (script);
 }
 
+/* Whoever waits for the end finds the node let go: handles of scripts do not hold it. */
+static void end(tlua_scripts *s)
+{
+	tlua_watch_free(s->watch);
+	s->watch = NULL;
+	tl_node_free(s->node);
+	s->node = NULL;
+	tlua_registry_lock();
+	tlua_scripts_take_out(s);
+	tlua_scripts_lock(s);
+	s->alive = false;
+	pthread_cond_broadcast(&s->turned);
+	tlua_scripts_unlock(s);
+	tlua_registry_unlock();
+	tlua_scripts_release(s);
+}
+
 static void *run(void *ud)
 {
 	tlua_scripts *s = ud;
@@ -161,13 +202,12 @@ static void *run(void *ud)
 		if (lost || displaced)
 			forget(s, !lost);
 		look_at_files(s);
+		s->turn_ms = take_turns(s);
 		tlua_tell_suspended(s);
 		tlua_close_dropped(s);
 	} while (!is_over(s));
 	tl_node_remove_hook(s->node, s->close_handle);
-	tlua_watch_free(s->watch);
-	s->watch = NULL;
-	tlua_scripts_release(s);
+	end(s);
 	return NULL;
 }
 

@@ -23,7 +23,8 @@ typedef struct tlua_job {
 
 struct tlua_scripts {
 	tlua_scripts *next; /* of the process */
-	tl_node *node;
+	tl_node *node;      /* until the thread ends */
+	const tl_node *of;  /* the same, to be known by */
 	pid_t process;
 	atomic_uint owners; /* the thread, each script, each seat, the node */
 	pthread_mutex_t lock;
@@ -37,8 +38,11 @@ struct tlua_scripts {
 	bool displaced;        /* it was taken away */
 	bool lost;             /* the node is closed */
 	uint64_t close_handle; /* of the hook that tells so */
+	bool over;             /* the thread ends: it takes no scripts any more */
 	bool alive;
-	tlua_watch *watch; /* the thread's */
+	/* the thread's */
+	tlua_watch *watch;
+	uint64_t turn_ms; /* when rules have something to do; UINT64_MAX: none have */
 };
 
 /* --- node_scripts.c --------------------------------------------------------------------------- */
@@ -71,6 +75,12 @@ int tlua_script_replace_hook(tl_script *script, tlua_hook *hook, tlua_failure *w
 void tlua_script_end_hook(tl_script *script); /* nothing for a policy */
 /* Those that were suspended since the last time. */
 void tlua_tell_suspended(tlua_scripts *scripts);
+
+/* --- ruled.c: the thread's -------------------------------------------------------------------- */
+
+/* At work from now on; takes the rules over in any case, and on an error the old ones stay. */
+int tlua_script_replace_rules(tl_script *script, tlua_rules *rules);
+void tlua_script_end_rules(tl_script *script); /* nothing for a policy */
 
 /* --- runner.c --------------------------------------------------------------------------------- */
 

@@ -257,6 +257,42 @@ static int script_check(lua_State *L)
 	return made_of(L, tlua_check_handle(L, 1, SCRIPT_TYPE), take_check);
 }
 
+/* --- rules ------------------------------------------------------------------------------------ */
+
+/* The file's value at 1, the data at 2. */
+static int take_match(lua_State *L)
+{
+	plain_call *call = lua_touserdata(L, 2);
+
+	lua_pushcfunction(L, tlua_require); /* not what the script calls so */
+	lua_pushliteral(L, "tidelock.script.explain");
+	lua_call(L, 1, 1);
+	lua_pushvalue(L, 1);
+	lua_call(L, 1 + tlua_data_push(L, &call->arguments), 1);
+	tlua_data_take(L, -1, &call->results);
+	lua_pushnil(L);
+	return 1;
+}
+
+/* script:match(peer, db, ctx): what the rule says that counts, nil: none does; nil and the failure
+ */
+static int script_match(lua_State *L)
+{
+	script *s = tlua_check_handle(L, 1, SCRIPT_TYPE);
+	plain_call plain = {{0}, {0}};
+	tlua_ref none;
+	tlua_failure why;
+	tlua_end end;
+	int count;
+
+	(void)protected(L, &plain, take_arguments, lua_gettop(L) - 1);
+	end = tlua_cell_make(s->cell, take_match, &plain, &none, &why);
+	count = end == TLUA_FINE ? protected(L, &plain, push_results, 0) : 0;
+	tlua_data_drop(&plain.arguments);
+	tlua_data_drop(&plain.results);
+	return end == TLUA_FINE ? count : fail(L, &why);
+}
+
 /* --- policies --------------------------------------------------------------------------------- */
 
 static tl_str text_field(lua_State *L, const char *name)
@@ -429,7 +465,8 @@ int luaopen_tidelock_script_core(lua_State *L)
 {
 	static const luaL_Reg methods[] = {{"call", script_call}, {"decide", script_decide},
 		{"used", script_used}, {"failures", script_failures}, {"close", script_drop},
-		{"names", script_names}, {"check", script_check}, {NULL, NULL}};
+		{"names", script_names}, {"check", script_check}, {"match", script_match},
+		{NULL, NULL}};
 	static const luaL_Reg functions[] = {{"open", core_open}, {NULL, NULL}};
 
 	tlua_new_type(L, SCRIPT_TYPE, methods, script_drop);

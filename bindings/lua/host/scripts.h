@@ -10,6 +10,7 @@
 #include "gate/gate.h"
 #include "host/live.h"
 #include "host/version.h"
+#include "rules/governor.h"
 
 #define TLUA_PROBLEM_MAX (TLUA_WHERE_MAX + TLUA_TEXT_MAX + 2)
 
@@ -41,7 +42,9 @@ struct tl_script {
 	/* under the lock */
 	tlua_script_state state;
 	bool suspended_untold;
-	tlua_gate *gate; /* of a hook that is loaded; changed by the thread alone */
+	tlua_gate *gate;         /* of a hook that is loaded; changed by the thread alone */
+	tlua_governor *governor; /* of rules that are loaded; the same */
+	bool suspended;          /* rules: they stay as they are until others are loaded */
 	int64_t loaded_ms;
 	char hash[17];
 	char problem[TLUA_PROBLEM_MAX];

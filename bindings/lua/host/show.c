@@ -12,6 +12,8 @@ static const char *state_of(const tl_script *script)
 
 	if (script->gate && tlua_gate_suspended(script->gate))
 		return "suspended";
+	if (script->state == TLUA_SCRIPT_RUNNING && script->suspended)
+		return "suspended";
 	if (script->state == TLUA_SCRIPT_RUNNING && script->shadow)
 		return "shadow";
 	return names[script->state];
@@ -51,7 +53,17 @@ static void put_tally(tl_json_writer *writer, tlua_tally *tally, bool shadow)
 
 static const char *kind_of(const tl_script *script)
 {
-	return script->source.kind == TL_SCRIPT_HOOK ? "hook" : "policy";
+	static const char *const names[] = {"policy", "rules", "hook"};
+
+	return names[script->source.kind];
+}
+
+static void put_rules(tl_json_writer *writer, const tlua_governor_shown *shown)
+{
+	put_count(writer, "rules", (int64_t)shown->rules);
+	put_count(writer, "relations", (int64_t)shown->relations);
+	put_count(writer, "paused", (int64_t)shown->paused);
+	put_count(writer, "touched", (int64_t)shown->touched);
 }
 
 int tlua_script_put_status(tl_script *script, tl_json_writer *writer)
@@ -65,6 +77,13 @@ int tlua_script_put_status(tl_script *script, tl_json_writer *writer)
 	put_count(writer, "loaded", script->loaded_ms);
 	put_tally(writer, &script->tally, script->shadow);
 	put_text(writer, "problem", script->problem[0] ? script->problem : NULL);
+	if (script->source.kind == TL_SCRIPT_RULES) {
+		tlua_governor_shown shown = {0};
+
+		if (script->governor)
+			shown = tlua_governor_show(script->governor);
+		put_rules(writer, &shown);
+	}
 	return tl_json_put_end(writer);
 }
 

@@ -119,6 +119,8 @@ static bool compile(tlua_source *source, const tlua_found *file)
 	add_text(version, source->name, file->text, file->len);
 	if (source->kind == TL_SCRIPT_HOOK)
 		return tlua_hook_open(&options, &version->hook, &version->why) == TLUA_FINE;
+	if (source->kind == TL_SCRIPT_RULES)
+		return tlua_rules_open(&options, &version->rules, &version->why) == TLUA_FINE;
 	return tlua_policy_open(&options, &version->policy, &version->why) == TLUA_FINE;
 }
 
@@ -156,6 +158,8 @@ void tlua_version_close(tlua_version *version)
 {
 	tlua_policy_close(version->policy);
 	tlua_hook_close(version->hook);
+	tlua_rules_close(version->rules);
 	version->policy = NULL;
 	version->hook = NULL;
+	version->rules = NULL;
 }

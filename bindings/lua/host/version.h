@@ -7,6 +7,7 @@
 #include <tidelock/script.h>
 #include "gate/hook.h"
 #include "host/policy.h"
+#include "rules/rules.h"
 
 /* Lives longer than what is loaded of it. */
 typedef struct tlua_source {
@@ -30,6 +31,7 @@ typedef struct tlua_read {
 typedef struct tlua_version {
 	tlua_policy *policy; /* what was made: one of these, which whoever has the version closes */
 	tlua_hook *hook;
+	tlua_rules *rules;
 	tlua_read *files; /* its own first */
 	size_t count;
 	uint8_t digest[32]; /* of their names and texts */

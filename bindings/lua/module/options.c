@@ -86,7 +86,7 @@ bool tlua_sync_options(lua_State *L, int arg, tl_sync_options *options)
 bool tlua_node_config(lua_State *L, int arg, tl_node_config *config, tl_sync_options *sync)
 {
 	static const char *const names[] = {"path", "memory", "durability", "name", "passphrase",
-		"sync", "log_level", "policy", "hooks", TLUA_SYNC_OPTIONS, NULL};
+		"sync", "log_level", "policy", "rules", "hooks", TLUA_SYNC_OPTIONS, NULL};
 	static const char *const durabilities[] = {"full", "relaxed", NULL};
 	static const char *const levels[] = {"debug", "info", "warning", "error", "off", NULL};
 	tl_str passphrase;

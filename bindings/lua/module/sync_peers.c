@@ -129,6 +129,69 @@ static int sync_is_tree_synced(lua_State *L)
 	return 1;
 }
 
+/* Of the options at 4. */
+static uint32_t every_of(lua_State *L)
+{
+	bool never = tlua_option(L, 4, "every") && lua_type(L, -1) == LUA_TSTRING &&
+		     strcmp(lua_tostring(L, -1), "never") == 0;
+	uint64_t ms = never ? TL_NEVER : tlua_option_duration(L, 4, "every", 0);
+
+	luaL_argcheck(L, never || ms < TL_NEVER, 4, "`every` is at most '49d', or 'never'");
+	return (uint32_t)ms;
+}
+
+static uint8_t priority_of(lua_State *L)
+{
+	uint64_t priority = tlua_option_count(L, 4, "priority", 0);
+
+	luaL_argcheck(L, priority <= 9, 4, "`priority` is a whole number from 0 to 9");
+	return (uint8_t)priority;
+}
+
+/* configure_pair(peer, db[, options]) */
+static int sync_configure_pair(lua_State *L)
+{
+	static const char *const names[] = {
+		"direction", "every", "rate", "on_commit", "priority", "paused", "reason", NULL};
+	static const char *const directions[] = {"both", "pull", "push", NULL};
+	tl_pair_options options = TL_PAIR_OPTIONS_INIT;
+	bool by_hand = !lua_isnoneornil(L, 4);
+	tl_node *node = tlua_check_node(L);
+	const char *peer;
+	tl_id db;
+
+	if (!read_pair(L, &peer, &db))
+		return tlua_fail(L);
+	if (by_hand) {
+		luaL_checktype(L, 4, LUA_TTABLE);
+		tlua_check_options(L, 4, names);
+		options.direction =
+			(tl_direction)tlua_option_choice(L, 4, "direction", directions, 0);
+		options.every_ms = every_of(L);
+		options.rate = tlua_option_size(L, 4, "rate", 0);
+		if (tlua_option(L, 4, "on_commit"))
+			options.on_commit = lua_toboolean(L, -1) ? TL_ON : TL_OFF;
+		options.priority = priority_of(L);
+		options.paused = tlua_option_bool(L, 4, "paused", false);
+		if (!tlua_option_text(L, 4, "reason", &options.reason))
+			return tlua_fail(L);
+	}
+	return tlua_ok(L, tl_sync_configure_pair(node, peer, &db, by_hand ? &options : NULL));
+}
+
+/* --- facts ------------------------------------------------------------------------------------ */
+
+/* set_fact(name, json); without one it goes */
+static int sync_set_fact(lua_State *L)
+{
+	tl_node *node = tlua_check_node(L);
+	const char *name, *json;
+
+	if (!tlua_read_text(L, 2, &name) || !tlua_read_opt_text(L, 3, &json))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_set_fact(node, name, json));
+}
+
 /* --- told as JSON ----------------------------------------------------------------------------- */
 
 static int push_json(lua_State *L, int rc, char *json)
@@ -198,6 +261,14 @@ static int sync_bootstrap_requests(lua_State *L)
 	int state = tlua_check_choice(L, 2, "pending", states);
 	char *json = NULL;
 	int rc = tl_sync_bootstrap_requests(tlua_check_node(L), states[state], &json);
+
+	return push_json(L, rc, json);
+}
+
+static int sync_get_facts(lua_State *L)
+{
+	char *json = NULL;
+	int rc = tl_sync_get_facts(tlua_check_node(L), &json);
 
 	return push_json(L, rc, json);
 }
@@ -273,9 +344,10 @@ static const luaL_Reg methods[] = {{"sync_register_peer", sync_register_peer},
 	{"sync_add_tree_sync", sync_add_tree_sync},
 	{"sync_remove_tree_sync", sync_remove_tree_sync},
 	{"sync_is_tree_synced_with_peer", sync_is_tree_synced},
-	{"sync_get_peer_info", sync_get_peer_info}, {"sync_list_peers", sync_list_peers},
-	{"sync_list_inbound", sync_list_inbound}, {"sync_get_peer_trees", sync_get_peer_trees},
-	{"sync_get_tree_peers", sync_get_tree_peers},
+	{"sync_configure_pair", sync_configure_pair}, {"sync_set_fact", sync_set_fact},
+	{"sync_get_facts", sync_get_facts}, {"sync_get_peer_info", sync_get_peer_info},
+	{"sync_list_peers", sync_list_peers}, {"sync_list_inbound", sync_list_inbound},
+	{"sync_get_peer_trees", sync_get_peer_trees}, {"sync_get_tree_peers", sync_get_tree_peers},
 	{"sync_bootstrap_requests", sync_bootstrap_requests}, {"sync_status", sync_status},
 	{"sync_get_sync_cursor", sync_get_cursor}, {"sync_get_sync_metadata", sync_get_metadata},
 	{"sync_get_sync_history", sync_get_history},

@@ -198,19 +198,34 @@ local function kind_of_request(text)
 		("'%s' is no kind; use connect, list, read, write, create, request, dial or fetch"):format(text)
 end
 
+local function time_of_day(text)
+	local hour, minute = text:match '^(%d%d):(%d%d)$'
+	local time = hour and { hour = math.tointeger(tonumber(hour)), minute = math.tointeger(tonumber(minute)) }
+	return time and time.hour < 24 and time.minute < 60 and time or nil,
+		("'%s' is no time of the day, as 22:30"):format(text)
+end
+
+local function fact_of(text)
+	local name, value = text:match '^([^=]+)=(.*)$'
+	return name and { name = name, value = value }, ("'%s' is no fact, as metered=true"):format(text)
+end
+
 local function add_script_commands(p)
 	local check = add(p, 'check', '[--json] <file> ...', 'Whether scripts are what a node would take.',
 		'Policies, lists of rules and hooks: what does not load, with its line, and presets that never answer.')
 	check:argument('files', 'The scripts.'):argname '<file>':args '+'
 	check:flag('--json', 'Answer in JSON.')
-	local try = add_data(p, 'try', '<file> --kind <kind> | --from-log',
-		'What a policy answers, with reason, line and units.',
-		'With --from-log to what a node that runs was asked last, and where that was answered otherwise.')
-	try:argument('file', 'The policy.')
+	local try = add_data(p, 'try', '<file> [--kind <kind> | --from-log]',
+		'What a policy answers, or which rule counts, with line and units.',
+		'A policy is asked with --kind; with --from-log what a node that runs was asked last, and where that was\n'
+			.. 'answered otherwise. Rules are asked with --peer and --db; --at and --fact are what `when` sees.')
+	try:argument('file', 'The policy, or the rules.')
 	try:mutex(
 		try:option('--kind', 'connect, list, read, write, create, request, dial or fetch.')
 			:convert(kind_of_request),
 		try:flag('--from-log', 'The last 1,000 questions that the node was asked.'))
+	try:option('--at', 'Time of the day for rules, HH:MM; now without it.'):convert(time_of_day)
+	try:option('--fact', 'NAME=VALUE for rules, the value in JSON.'):count '*':convert(fact_of)
 	try:option('--peer', 'Device key of whoever asks; without it one that proves none.')
 	try:option('--db', 'Name or id of the database.')
 	try:option('--id', 'Id of the database whose name --db is.')

@@ -120,16 +120,80 @@ local function try_log(options, script)
 	end)
 end
 
+local function refuse_script(why)
+	shown.refuse(why.kind == 'io' and 'io' or 'bad_argument', '%s: %s', why.where, why.text)
+end
+
+local function facts_of(options)
+	local facts = {}
+	for _, fact in ipairs(options.fact or {}) do
+		local value, err = json.decode(fact.value)
+		if err then
+			shown.refuse('bad_json', 'the fact %s: %s', fact.name, err.message)
+		end
+		facts[fact.name] = value ~= json.null and value or nil
+	end
+	return facts
+end
+
+local function said(winner)
+	local words = { winner.direction }
+	words[#words + 1] = winner.on_commit and 'on commit' or 'not on commit'
+	words[#words + 1] = winner.every and (winner.every == 'never' and 'every: never'
+		or ('every %d s'):format(winner.every))
+	words[#words + 1] = winner.rate and ('at most %d bytes/s'):format(winner.rate)
+	words[#words + 1] = winner.priority and ('priority %d'):format(winner.priority)
+	words[#words + 1] = winner.discover and 'discover' or nil
+	return table.concat(words, ', ')
+end
+
+local function try_rules(options, script)
+	if not options.peer or not options.db then
+		shown.refuse('bad_argument', 'rules are tried with --peer and --db')
+	end
+	local now = os.date '*t'
+	local at, asked = options.at or { hour = now.hour, minute = now.min }, request_of(options)
+	local winner, why = script:match({ key = asked.peer, name = asked.name },
+		{ id = asked.db, name = asked.db_name }, { hour = at.hour, minute = at.minute,
+		weekday = (now.wday + 5) % 7 + 1, now = asked.now, facts = facts_of(options) })
+	if why then
+		refuse_script(why)
+	end
+	local answer = winner or {}
+	answer.units = script:used()
+	shown.show(options, json.encode(answer), function()
+		if not winner then
+			shown.say 'no rule means these two'
+			return
+		end
+		shown.say('%s%s', winner.rule, winner.paused and ': paused, `when` says not now' or '')
+		shown.say('%s', said(winner))
+		shown.say('%s, %d units', winner.where or options.file, winner.units)
+	end)
+	return 0
+end
+
 function commands.try(options)
+	if options.peer and not schema.is_key(options.peer) then
+		shown.refuse('bad_key', "'%s' is no key: ed25519: and 44 characters", options.peer)
+	end
+	local any <close>, unread = core.open('work', options.file)
+	local kind, unknown = nil, nil
+	if any then
+		kind, unknown = any:check()
+	end
+	if not kind then
+		refuse_script(unread or unknown)
+	elseif kind == 'rules' then
+		return try_rules(options, any)
+	end
 	local script <close>, why = core.open('policy', options.file)
 	if not script then
-		shown.refuse(why.kind == 'io' and 'io' or 'bad_argument', '%s: %s', why.where, why.text)
+		refuse_script(why)
 	elseif options.from_log then
 		return try_log(options, script)
 	elseif not options.kind then
 		shown.refuse('bad_argument', 'say what is asked: --kind, or --from-log')
-	elseif options.peer and not schema.is_key(options.peer) then
-		shown.refuse('bad_key', "'%s' is no key: ed25519: and 44 characters", options.peer)
 	end
 	local verdict = script:decide(request_of(options))
 	verdict.units = script:used()
@@ -148,6 +212,10 @@ local function say_status(script)
 	shown.say('  loaded   %s, %s', os.date('!%Y-%m-%dT%H:%M:%SZ', script.loaded // 1000), script.hash)
 	shown.say('  calls    %d, %d failed; half took at most %d units, 99 of 100 at most %d', script.calls,
 		script.failures, script.units_p50, script.units_p99)
+	if script.relations then
+		shown.say('  pairs    %d relations by %d rules, %d of them paused; the last change touched %d',
+			script.relations, script.rules, script.paused, script.touched)
+	end
 	if script.differed then
 		shown.say('  differed %d times%s', script.differed, script.last and ', last: ' .. script.last or '')
 	end

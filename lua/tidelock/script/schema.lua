@@ -4,9 +4,10 @@ local text = require 'tidelock.text'
 
 local M = {}
 
---- "policy.lua:7", the line that called the function that asks; nil where it was left by a tail call.
-function M.place()
-	local _, said = pcall(error, '', 4)
+--- "policy.lua:7", the line that called the function that asks, or the one so many calls above; nil where it
+--- was left by a tail call.
+function M.place(above)
+	local _, said = pcall(error, '', 4 + (above or 0))
 	return #said > 2 and said:sub(1, #said - 2) or nil
 end
 
@@ -135,7 +136,8 @@ end
 
 -- --- databases ----------------------------------------------------------------------------------
 
---- A name with * and ?, an id, or a list of these: fn(name, id) tells whether one of them is meant.
+--- A name with * and ?, an id, or a list of these: fn(name, id) tells whether one of them is meant. And
+--- whether there is a name among them.
 function M.databases(value, refuse)
 	local ids, names, glob = {}, {}, text.glob
 	for _, pattern in ipairs(type(value) == 'table' and value or { value }) do
@@ -154,7 +156,7 @@ function M.databases(value, refuse)
 		local pattern = names[1]
 		return function(name)
 			return name ~= nil and glob(pattern, name)
-		end
+		end, true
 	end
 	return function(name, id)
 		for i = 1, name and #names or 0 do
@@ -163,7 +165,7 @@ function M.databases(value, refuse)
 			end
 		end
 		return ids[id] == true
-	end
+	end, #names > 0
 end
 
 return M

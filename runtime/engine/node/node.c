@@ -200,6 +200,8 @@ static void end(tl_node *node, uint32_t flush_ms)
 	if (node->has_hooks)
 		tl__hooks_clear(&node->hooks);
 	if (node->hub)
+		tl__hub_unlisten_all(node->hub);
+	if (node->hub)
 		tl__hub_dispatch(node->hub);
 	tl__node_release(node);
 }

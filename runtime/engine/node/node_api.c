@@ -221,6 +221,22 @@ TL__PUBLIC_OF_NODE(tl_next_event, node && out, (tl_node *node, tl_event *out), (
 	return tl__hub_next_event(node->hub, out);
 }
 
+TL__PUBLIC_OF_NODE(tl_node_listen, node && listener && handle,
+	(tl_node *node, const tl_listener *listener, uint64_t *handle), (node, listener, handle))
+{
+	return tl__hub_listen(node->hub, listener, handle);
+}
+
+void tl_node_unlisten(tl_node *node, uint64_t handle)
+{
+	tl__visit visit;
+
+	if (!enter(&visit, node))
+		return;
+	tl__hub_unlisten(node->hub, handle);
+	(void)tl__visit_leave(&visit, TL_OK);
+}
+
 TL__PUBLIC_OF_NODE(tl_node_fd, node, (tl_node *node), (node))
 {
 	return tl__hub_fd(node->hub);

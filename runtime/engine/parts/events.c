@@ -70,6 +70,7 @@ void tl__hub_tell(tl__hub *hub, const tl_event *event, const char *text)
 	if (hub->listening && (hub->event_count >= TL__EVENTS_MAX || !append(hub, event, cut)))
 		count_lost(hub);
 	pthread_mutex_unlock(&hub->lock);
+	tl__hub_call_listeners(hub, event, cut);
 }
 
 int tl__hub_next_event(tl__hub *hub, tl_event *out)

@@ -33,6 +33,7 @@ static void hub_free(tl__hub *hub)
 	close_fd(hub->events_fd);
 	close_fd(hub->ops_fd);
 	pthread_cond_destroy(&hub->change);
+	pthread_mutex_destroy(&hub->listeners.lock);
 	pthread_mutex_destroy(&hub->lock);
 	tl__free(hub);
 }
@@ -64,6 +65,7 @@ int tl__hub_new(tl__hub **out)
 	hub->forks = tl__fork_count();
 	hub->end = &hub->first;
 	pthread_mutex_init(&hub->lock, NULL);
+	pthread_mutex_init(&hub->listeners.lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&hub->change, &attr);

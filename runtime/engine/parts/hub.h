@@ -5,7 +5,8 @@
 
 #include <tidelock/node.h>
 
-#define TL__EVENTS_MAX 10000
+#define TL__EVENTS_MAX    10000
+#define TL__LISTENERS_MAX 16
 
 typedef struct tl__hub tl__hub;
 
@@ -42,5 +43,10 @@ void tl__hub_end(tl__hub *hub);
 void tl__hub_tell(tl__hub *hub, const tl_event *event, const char *text);
 int tl__hub_next_event(tl__hub *hub, tl_event *out);
 int tl__hub_fd(tl__hub *hub);
+
+int tl__hub_listen(tl__hub *hub, const tl_listener *listener, uint64_t *handle) TL_MUST_USE;
+void tl__hub_unlisten(tl__hub *hub, uint64_t handle);
+/* Drops all of them: nobody tells any more. */
+void tl__hub_unlisten_all(tl__hub *hub);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <tidelock/types.h>
 #include "engine/parts/hub.h"
 
 typedef struct tl__event_node tl__event_node;
@@ -24,7 +25,17 @@ struct tl__hub {
 	size_t event_count;
 	uint64_t lost; /* since the last overflow event that could be kept */
 	bool listening;
+	struct {
+		pthread_mutex_t lock; /* taken before the other one, held while they are called */
+		atomic_size_t count;
+		uint64_t last_handle;
+		tl_listener at[TL__LISTENERS_MAX];
+		uint64_t handles[TL__LISTENERS_MAX];
+	} listeners; /* listen.c */
 };
+
+/* Calls those who listen. */
+void tl__hub_call_listeners(tl__hub *hub, const tl_event *event, tl_str text);
 
 /* TL_E_BAD_STATE in a forked child: there the lock may be held by a thread that does not exist, and
  * the descriptors are the parent's. */

@@ -248,7 +248,8 @@ TL_API void tl_op_free(tl_op *op);
 	X(PEER_DISCONNECTED, 13, "peer_disconnected") /* peer, text = where it came from */        \
 	X(SYNC_PROGRESS, 14, "sync_progress")       /* peer, db, number = entries so far, text */  \
 	X(FACT_CHANGED, 15, "fact_changed")         /* text = its name */                          \
-	X(SCRIPT_SUSPENDED, 16, "script_suspended") /* text = its file */
+	X(SCRIPT_SUSPENDED, 16, "script_suspended") /* text = its file */                          \
+	X(PEER_CHANGED, 17, "peer_changed") /* peer: new, of another name or status, or gone */
 
 typedef enum tl_event_kind {
 #define TL_EVENT_ENUM(symbol, number, name) TL_EVENT_##symbol = (number),
@@ -288,6 +289,28 @@ TL_API int tl_next_event(tl_node *node, tl_event *out);
  * belongs to whoever runs scripts (tidelock/script.h). `text` is cut at 511 bytes. Not from a
  * hook or a callback of the engine. TL_E_BAD_ARGUMENT for another kind. Since 0.3. */
 TL_API int tl_node_tell(tl_node *node, tl_event_kind kind, const char *text) TL_MUST_USE;
+
+/* Is called with every event, whoever else reads them. Since 0.3. */
+typedef struct tl_listener {
+	size_t size;
+	/* On whatever thread it happened, the engine's or one that commits: must not block, nor
+	 * use the node. Borrowed for the call. */
+	void (*event)(void *ud, const tl_event *event);
+	/* Once and behind the last event: when it is taken away, or the node closes. May be NULL.
+	 */
+	void (*drop)(void *ud);
+	void *ud;
+} tl_listener;
+
+#define TL_LISTENER_INIT                                                                           \
+	{                                                                                          \
+		sizeof(tl_listener), NULL, NULL, NULL                                              \
+	}
+
+/* At most 16 (TL_E_TOO_LARGE). *handle names it for tl_node_unlisten. Since 0.3. */
+TL_API int tl_node_listen(tl_node *node, const tl_listener *listener, uint64_t *handle) TL_MUST_USE;
+/* It is not called any more once this returns; not from one of its own calls. Since 0.3. */
+TL_API void tl_node_unlisten(tl_node *node, uint64_t handle);
 
 /* Own loop: readable when tl_node_dispatch or tl_next_event has something to do. Belongs to the
  * node; take it out of the loop before the node is closed. A negative number is an error's code. */

@@ -101,6 +101,8 @@ int tl__peer_enlist(tl__sync *sync, tl__peer *peer)
 	if (peer->first_seen == 0 && sync->loaded) /* else nobody knows any more */
 		peer->first_seen = sync->wall;
 	tl__client_joins(sync, peer);
+	if (sync->loaded)
+		tl__sync_tell(sync, TL_EVENT_PEER_CHANGED, &peer->key, NULL, 0, NULL);
 	return TL_OK;
 }
 
@@ -125,6 +127,7 @@ void tl__peer_remove(tl__sync *sync, tl__peer *peer)
 	peer->removed = true;
 	tl__peer_unlist(sync, peer);
 	sync->in->peer_left(sync, &peer->key);
+	tl__sync_tell(sync, TL_EVENT_PEER_CHANGED, &peer->key, NULL, 0, NULL);
 	tl__peer_release(sync, peer);
 }
 

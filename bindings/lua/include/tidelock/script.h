@@ -22,8 +22,12 @@ typedef struct tl_script tl_script;
 
 typedef enum tl_script_kind {
 	TL_SCRIPT_POLICY = 0, /* who may do what with the node: tl_policy in Lua; one a node */
-	TL_SCRIPT_HOOK = 2    /* what may be written: before_commit, asked on the thread that
-			       * commits; at most TL_SCRIPT_HOOKS_MAX a node, each file once */
+	/* What the node starts: which databases are kept in step with which peers, how and when;
+	 * one a node. They make one set of relations, tag "rules" (tl_sync_set_relations), and are
+	 * asked anew when a peer, a database, a name or a fact changes, and each full minute. */
+	TL_SCRIPT_RULES = 1,
+	TL_SCRIPT_HOOK = 2 /* what may be written: before_commit, asked on the thread that
+			    * commits; at most TL_SCRIPT_HOOKS_MAX a node, each file once */
 } tl_script_kind;
 
 #define TL_SCRIPT_HOOKS_MAX 16
@@ -57,18 +61,21 @@ TL_API int tl_script_load(tl_node *node, tl_script_kind kind, const char *path,
  * asked again; on a failure the old one stays (TL_E_BAD_SCRIPT, TL_E_IO). TL_E_CLOSED: it was
  * unloaded, or its node is closed. */
 TL_API int tl_script_reload(tl_script *script) TL_MUST_USE;
-/* Takes it away; without a policy the usual rights decide, what a hook was asked about passes.
+/* Takes it away; without a policy the usual rights decide, relations of rules end, what a
+ * hook was asked about passes.
  * TL_E_CLOSED when it is no longer there. */
 TL_API int tl_script_unload(tl_script *script) TL_MUST_USE;
 /* How it is, as a JSON object, which lives until the next such call with this handle: {"kind",
  * "file","name","state","hash","loaded","calls","failures","units_p50","units_p99","problem"}:
- * kind is "policy" or "hook"; state is "running", "shadow", "stale" (the file does not load:
- * "problem" says why, and what was loaded before decides), "suspended" (a hook that ran out of its
- * budget ten times in a minute: it refuses until it is loaded again; event script_suspended) or
- * "unloaded"; "hash" the first 16 digits of a SHA-256 over all its files; "loaded" Unix time in ms;
- * "units" of which half of all calls, and 99 of 100, took no more, to the next power of two;
- * "problem" null where there is none. Of a shadow also "differed", how often, with "first" and
- * "last", sentences or null. */
+ * kind is "policy", "rules" or "hook"; state is "running", "shadow", "stale" (the file does not
+ * load: "problem" says why, and what was loaded before decides), "suspended" (it ran out of its
+ * budget ten times in a minute: until it is loaded again a hook refuses, and relations of rules
+ * stay as they are; event script_suspended) or "unloaded"; "hash" the first 16 digits of a SHA-256
+ * over all its files; "loaded" Unix time in ms; "units" of which half of all calls, and 99 of 100,
+ * took no more, to the next power of two; "problem" null where there is none. Of a shadow also
+ * "differed", how often, with "first" and "last", sentences or null. Of rules also "rules",
+ * "relations" that follow from them, how many of these are "paused", and "touched", how many the
+ * last change touched. */
 TL_API int tl_script_status(tl_script *script, const char **json) TL_MUST_USE;
 /* Its last failures, newest first, at most 20, and as long: a JSON array of {"where","kind","text",
  * "input","time","count"}: "kind" as "error", "units", "cpu", "memory"; "count" how often this
