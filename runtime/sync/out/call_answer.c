@@ -91,17 +91,6 @@ static bool repeat_better(tl__sync *sync, tl__call *call, const tl__v1_answer *a
 	}
 }
 
-static void take_epoch(tl__sync *sync, tl__peer *peer, const uint8_t epoch[16])
-{
-	if (peer->epoch_known && memcmp(peer->epoch, epoch, TL__V1_EPOCH_BYTES) != 0) {
-		tl__peer_offer_again(sync, peer);
-		tl__page_other_process(peer);
-		peer->hello_heard = false; /* another version may have other features */
-	}
-	peer->epoch_known = true;
-	memcpy(peer->epoch, epoch, TL__V1_EPOCH_BYTES);
-}
-
 /* What was asked about a database is put off for that one; a hello goes before everything. */
 static void wait_for(tl__sync *sync, tl__call *call, uint64_t wait_ms)
 {
@@ -213,7 +202,7 @@ static void answered_v1(tl__sync *sync, tl__call *call, const tl__sync_answered 
 	}
 	if (at && answered->channel.len <= TL__V1_MAX_TEXT)
 		snprintf(at->channel, sizeof at->channel, "%.*s", TL__STR_ARG(answered->channel));
-	take_epoch(sync, call->peer, answer.header.epoch);
+	tl__peer_take_epoch(sync, call->peer, answer.header.epoch);
 	if (repeat_better(sync, call, &answer, answered))
 		return;
 	if (answer.header.status != TL__V1_OK) {

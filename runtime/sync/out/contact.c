@@ -141,11 +141,21 @@ static void send_call(tl__sync *sync, tl__sync_contact *contact, tl__call *call)
 
 /* --- v1 --------------------------------------------------------------------------------------- */
 
+static void believe(
+	tl__sync *sync, tl__sync_contact *contact, tl__peer *peer, const tl__call_result *result)
+{
+	int rc = tl__hello_read(sync, peer, result->args, result->epoch);
+
+	if (rc != TL_OK)
+		end_failed(sync, contact, rc);
+	else
+		known(sync, contact, peer, TL__PROTOCOL_V1);
+}
+
 static void hello_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
 {
 	tl__sync_contact *contact = find(sync, owner);
 	tl__peer *peer;
-	int rc;
 
 	(void)ud;
 	if (!contact)
@@ -156,11 +166,10 @@ static void hello_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result
 		return;
 	}
 	peer = subject(sync, contact, &contact->key);
-	rc = peer ? tl__hello_read(sync, peer, result->args, peer->epoch) : TL_E_NOMEM;
-	if (rc != TL_OK)
-		end_failed(sync, contact, rc);
+	if (peer)
+		believe(sync, contact, peer, result);
 	else
-		known(sync, contact, peer, TL__PROTOCOL_V1);
+		end_failed(sync, contact, TL_E_NOMEM);
 }
 
 static void say_hello(tl__sync *sync, tl__sync_contact *contact, tl__peer *peer)
@@ -184,17 +193,6 @@ static bool is_proven(const tl__sync *sync, const tl__sync_contact *contact)
 	const struct tl__sync_transport *transport = tl__transport_of(sync, &contact->address);
 
 	return contact->ours_first && transport && transport->proves_ends;
-}
-
-static void believe(
-	tl__sync *sync, tl__sync_contact *contact, tl__peer *peer, const tl__call_result *result)
-{
-	int rc = tl__hello_read(sync, peer, result->args, result->epoch);
-
-	if (rc != TL_OK)
-		end_failed(sync, contact, rc);
-	else
-		known(sync, contact, peer, TL__PROTOCOL_V1);
 }
 
 static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_result *result)

@@ -158,6 +158,9 @@ int tl__call_status_code(tl__v1_status status);
 int tl__hello_read(
 	tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16]) TL_MUST_USE;
 
+/* Which process answers there, as it signs with each answer. */
+void tl__peer_take_epoch(tl__sync *sync, tl__peer *peer, const uint8_t epoch[16]);
+
 /* What the model tells the outbound half. */
 extern const tl__sync_outbound tl__outbound_half;
 
