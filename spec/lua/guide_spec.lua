@@ -67,7 +67,8 @@ end
 describe('the guide', function()
 	teardown(H.clean)
 
-	for _, name in ipairs { 'first-policy', 'checking-what-is-written', 'when-a-script-goes-wrong' } do
+	for _, name in ipairs { 'first-policy', 'rules-for-a-family', 'checking-what-is-written',
+		'when-a-script-goes-wrong' } do
 		it('does what it says: ' .. name, function()
 			local folder, processes, port = H.folder(), {}, free_port()
 			local file <close> = assert(io.open('examples/guide/' .. name .. '.md'))

@@ -45,8 +45,11 @@ local function say_peer(peer)
 end
 
 local function say_relation(pair)
-	local reason = pair.last_error and ': ' .. pair.last_error or ''
-	say_line(('relation   %s with %s: %s%s'):format(graph.short(pair.db), pair.peer, pair.state, reason))
+	local options = pair.options
+	local rule = options.rule and (", by the rule '%s'"):format(options.rule) or ''
+	local reason = options.paused and options.reason or pair.last_error
+	say_line(('relation   %s with %s: %s%s%s'):format(graph.short(pair.db), pair.peer, pair.state, rule,
+		reason and ': ' .. reason or ''))
 end
 
 -- Who came to this node, registered or not.
