@@ -196,7 +196,7 @@ $(BUILD)/spec/c/%.so: spec/c/%.c bindings/iroh/tidelock_iroh.h
 # The yardsticks use the libraries themselves.
 $(BENCHES:%.c=$(BUILD)/%.o): ALL_CFLAGS += -Ispec/c
 $(BUILD)/spec/bench/policy.o: ALL_CFLAGS += -Ibindings/lua $(LUA_CFLAGS)
-$(BUILD)/spec/bench/gate.o $(BUILD)/spec/bench/reload.o: ALL_CFLAGS += -Ibindings/lua/include
+$(BUILD)/spec/bench/gate.o $(BUILD)/spec/bench/reload.o $(BUILD)/spec/bench/relations.o: ALL_CFLAGS += -Ibindings/lua/include
 
 $(BUILD)/spec/bench/bench: $(BENCHES:%.c=$(BUILD)/%.o) $(BINDING_OBJECTS) $(BUILD)/libtidelock.a
 	$(call say,LD,$@)

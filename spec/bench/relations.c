@@ -1,9 +1,11 @@
-/* Sets of relations: how long a large one takes to be in place, what one that says the same costs,
- * and how long others wait for answers meanwhile. */
+/* Sets of relations, by a call and by a file of rules: how long a large one takes to be in place,
+ * what one that says the same costs, and how long others wait for answers meanwhile. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <tidelock/script.h>
 #include "pair.h"
 
 #define ASKED_MAX 20000
@@ -157,6 +159,98 @@ static void set(hub *h, asker *a, const char *part, size_t count, uint64_t expec
 	line_print(&line);
 }
 
+/* --- by a file of rules ------------------------------------------------------------------------ */
+
+/* All peers of the hub but its guest, each with every database. Not beside the store: a folder with
+ * scripts is watched. */
+static void write_rules(const hub *h, const char *path, const char *fields, const char *comment)
+{
+	FILE *file = fopen(path, "w");
+
+	need_that(file != NULL, "a file of rules");
+	fprintf(file, "local rule = require 'tidelock.rule'\nlocal all = {}\n");
+	for (size_t i = 0; i < h->side; i++)
+		fprintf(file, "all['%s'] = true\n", h->peers[i]);
+	fprintf(file, "return { rule { 'all', databases = '*', peers = all%s } } -- %s\n", fields,
+		comment);
+	need_that(fclose(file) == 0, "a file of rules");
+}
+
+static uint64_t touched_of(tl_script *script)
+{
+	static const char name[] = "\"touched\":";
+	const char *json, *at;
+
+	need(tl_script_status(script, &json), "a status");
+	at = strstr(json, name);
+	need_that(at != NULL, "how many relations were touched");
+	return strtoull(at + sizeof name - 1, NULL, 10);
+}
+
+typedef struct ruled {
+	hub *hub;
+	asker *asker;
+	char path[SCRATCH_PATH];
+	tl_script *script;
+	double quiet;
+} ruled;
+
+static void quiet(void *ud, tl_log_level level, const char *part, const char *text)
+{
+	(void)ud;
+	(void)level;
+	(void)part;
+	(void)text;
+}
+
+static void load(ruled *r)
+{
+	tl_script_options options = TL_SCRIPT_OPTIONS_INIT;
+
+	options.log = quiet;
+	need(tl_script_load(r->hub->node, TL_SCRIPT_RULES, r->path, &options, &r->script), "rules");
+}
+
+static void rule(ruled *r, const char *part, const char *fields, uint64_t expected)
+{
+	bench_line line = line_of("pairs");
+	double began;
+
+	asker_begin(r->asker, r->hub);
+	nap_ms(300);
+	write_rules(r->hub, r->path, fields, part); /* the thread waits until it stays so */
+	began = now_s();
+	if (r->script)
+		need(tl_script_reload(r->script), part);
+	else
+		load(r);
+	line.all_ms = 1e3 * (now_s() - began);
+	nap_ms(300);
+	line.p99_ms = asker_end(r->asker);
+	need_that(touched_of(r->script) == expected, part);
+	line.part = part;
+	line.n = (int64_t)(r->hub->side * r->hub->side);
+	line.at = (int64_t)expected;
+	line.quiet_p99_ms = r->quiet;
+	line_print(&line);
+}
+
+static void by_rules(hub *h, asker *a, double quiet)
+{
+	ruled r = {.hub = h, .asker = a, .quiet = quiet};
+	uint64_t all = h->side * h->side;
+
+	work_path(r.path, "rules");
+	need_that(mkdir(r.path, 0700) == 0, "a folder");
+	need_that(strlen(r.path) + 11 < sizeof r.path, "a short path");
+	strcat(r.path, "/rules.lua");
+	rule(&r, "rules new", ", every = 'never'", all);
+	rule(&r, "rules same", ", every = 'never', discover = false", 0);
+	rule(&r, "rules other", ", every = '1h'", all);
+	need(tl_script_unload(r.script), "no rules any more");
+	tl_script_free(r.script);
+}
+
 void pair_sets(void)
 {
 	static asker a;
@@ -175,5 +269,6 @@ void pair_sets(void)
 	options.paused = true;
 	set(&h, &a, "paused", all, all, quiet);
 	set(&h, &a, "gone", 0, all, quiet);
+	by_rules(&h, &a, quiet);
 	hub_close(&h);
 }
