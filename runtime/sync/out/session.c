@@ -1,4 +1,4 @@
-/* One exchange of one pair: what it has in flight, and how it ends. */
+/* One exchange of one pair: how it begins, what it has in flight. session_end.c has how it ends. */
 #include "sync/out/session.h"
 
 #include <string.h>
