@@ -38,7 +38,8 @@ static void show(tlua_governor *r, uint64_t touched)
 	atomic_store(&r->shown_rules, tlua_rules_count(r->rules));
 	atomic_store(&r->shown_relations, r->had.count);
 	atomic_store(&r->shown_paused, tlua_relations_paused(&r->had));
-	atomic_store(&r->shown_touched, touched);
+	if (touched > 0)
+		atomic_store(&r->shown_touched, touched);
 }
 
 tlua_governor_shown tlua_governor_show(tlua_governor *r)
@@ -238,6 +239,7 @@ int tlua_governor_take(tlua_governor *r, tlua_rules *rules)
 	size_t count = tlua_rules_count(rules);
 	version fresh = {rules, malloc(count + 1), calloc(2 * count + 1, sizeof(tlua_shape *))};
 	bool suspended = r->suspended;
+	unsigned long long touched;
 	version before;
 	int rc = fresh.when && fresh.shapes ? TL_OK : tlua_no_memory();
 
@@ -249,6 +251,7 @@ int tlua_governor_take(tlua_governor *r, tlua_rules *rules)
 	r->suspended = false;
 	r->exhausted_count = 0;
 	before = swap(r, fresh);
+	touched = atomic_exchange(&r->shown_touched, 0);
 	for (int i = 0; i < ATTEMPTS && (i == 0 || is_passing(rc)); i++) {
 		if (i > 0)
 			nap();
@@ -257,6 +260,7 @@ int tlua_governor_take(tlua_governor *r, tlua_rules *rules)
 	}
 	if (rc != TL_OK) {
 		before = swap(r, before);
+		atomic_store(&r->shown_touched, touched);
 		r->suspended = suspended;
 	}
 	drop_version(&before);

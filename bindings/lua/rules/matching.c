@@ -63,12 +63,25 @@ static int order(const tlua_related *a, const tlua_related *b)
 	return peers ? peers : memcmp(a->db.b, b->db.b, sizeof a->db.b);
 }
 
+/* Rules that were loaded anew have others that say the same. */
+static bool same_shape(const tlua_shape *a, const tlua_shape *b)
+{
+	const tl_pair_options *x = &a->options, *y = &b->options;
+
+	return a == b ||
+	       (x->direction == y->direction && x->every_ms == y->every_ms && x->rate == y->rate &&
+		       x->on_commit == y->on_commit && x->priority == y->priority &&
+		       x->paused == y->paused && strcmp(a->rule, b->rule) == 0 &&
+		       strcmp(a->reason, b->reason) == 0);
+}
+
 bool tlua_relations_same(const tlua_relations *a, const tlua_relations *b)
 {
 	bool same = a->count == b->count;
 
 	for (size_t i = 0; same && i < a->count; i++)
-		same = a->at[i].shape == b->at[i].shape && order(&a->at[i], &b->at[i]) == 0;
+		same = same_shape(a->at[i].shape, b->at[i].shape) &&
+		       order(&a->at[i], &b->at[i]) == 0;
 	return same;
 }
 
