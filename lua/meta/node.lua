@@ -3,7 +3,8 @@
 
 ---@class tidelock.Node  closes itself at the end of a <close> scope, flushing up to 5 s
 local Node = {}
----Flushes for up to 5 s (or `flush`) and closes; closing twice is fine. Blocks.
+---Flushes for up to 5 s (or `flush`) and closes; closing twice is fine. Its directory is free for others when the
+---databases, transactions and stores that it gave out are closed as well, or collected. Blocks.
 ---@param flush? tidelock.Duration
 function Node:close(flush) end
 ---@return tidelock.Key?, tidelock.Error?
@@ -258,13 +259,11 @@ function Sync:load_policy(file, options) end
 ---@param file string
 ---@return tidelock.Script?, tidelock.Error?  bad_script (file and line), io, already_exists, too_large
 function Sync:load_rules(file) end
----@class tidelock.Why
----@field pair? tidelock.SyncPair  how it stands: `options` has rule and reason
----@field refusals tidelock.Refusal[]  of our policy, about the two
----Why a database is, or is not, kept in step with a peer.
+---Why this database is not in step with this peer, what stands in the way first; one finding, `in_step`,
+---where nothing does.
 ---@param peer tidelock.Key
 ---@param db tidelock.Id
----@return tidelock.Why?, tidelock.Error?
+---@return tidelock.Finding[]?, tidelock.Error?  bad_key, bad_id
 function Sync:why(peer, db) end
 ---@class tidelock.PairConfiguration
 ---@field direction? 'both'|'pull'|'push'

@@ -23,6 +23,10 @@
 ---@field received integer
 ---@field streams integer     requests under way
 
+---@class tidelock.Finding    why a database is not in step with a peer
+---@field code 'in_step'|'unknown_peer'|'peer_not_registered'|'peer_inactive'|'peer_blocked'|'database_not_found'|'waits_for_parent'|'quarantined'|'no_relation'|'one_way'|'refused_here'|'no_address'|'no_transport_enabled'|'paused'|'stalled'|'unreachable'|'behind'|string  else the code of the last error
+---@field text string          a sentence
+
 ---@class tidelock.Refusal    something that this node's policy refused, once or again and again
 ---@field kind 'connect'|'dial'|'list'|'read'|'write'|'create'|'request'|'fetch'
 ---@field outbound boolean    this node wanted it

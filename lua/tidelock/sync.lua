@@ -1,8 +1,10 @@
 -- node:sync(): the guide's synchronisation calls. Waiting calls follow lua/tidelock/task.lua.
 local core = require 'tidelock.core'
+local crypto = require 'tidelock.crypto'
 local json = require 'tidelock.json'
 local misuse = require 'tidelock.misuse'
 local pump = require 'tidelock.pump'
+local why = require 'tidelock.why'
 local node_methods = core.methods 'tidelock.node'
 
 local Sync = {}
@@ -81,6 +83,16 @@ for _, name in ipairs {
 	Sync[name] = function(self, ...)
 		return decoded(method(node_of(self), ...))
 	end
+end
+
+--- Why this database is not in step with this peer: a list of findings.
+function Sync:why(peer, db)
+	local key, err = crypto.parse_key(peer)
+	local id, status
+	if key then id, err = crypto.parse_id(db) end
+	if id then status, err = self:status() end
+	if not status then return nil, err end
+	return why.explain(status, key, id)
 end
 
 --- list_peers([{ inbound = true }])
@@ -266,27 +278,6 @@ end
 --- whenever the file changes.
 function Sync:load_rules(file)
 	return whole(load_script(node_of(self), 'rules', file))
-end
-
---- Why a database is, or is not, kept in step with a peer: the pair as status() has it, with the rule and
---- the reason in `options`, and `refusals` of our policy that are about the two.
-function Sync:why(peer, db)
-	local status, err = self:status()
-	if not status then
-		return nil, err
-	end
-	local why = { refusals = {} }
-	for _, pair in ipairs(status.pairs) do
-		if pair.peer == peer and pair.db == db then
-			why.pair = pair
-		end
-	end
-	for _, refusal in ipairs(status.refusals) do
-		if refusal.peer == peer and (refusal.db == db or refusal.db == nil) then
-			why.refusals[#why.refusals + 1] = refusal
-		end
-	end
-	return why
 end
 
 return Sync

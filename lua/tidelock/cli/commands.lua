@@ -101,6 +101,9 @@ local function add_node_commands(p)
 	run:argument('arguments', 'Its arguments.'):args '*'
 	add_data(p, 'init', '', 'Create a data directory and its device key.')
 	add_data(p, 'status', '', 'What the node holds and does; stopped where nobody runs it.')
+	local why = add_data(p, 'why', '[<db> [<peer>]]', 'Why databases are not in step with peers.')
+	why:argument('db', 'Name, id or its first characters.'):args '?'
+	why:argument('peer', 'Key, or your name for it.'):args '?'
 	add(p, 'version', '[--json]', 'Version of this program.'):flag('--json', 'Answer in JSON.')
 	local log = with_db(add_data(p, 'log', '<db>', 'Newest entries of a database, their authors and stores.'))
 	log:flag('--graph', 'Draw how entries build on each other.')

@@ -7,6 +7,7 @@ local program = require 'tidelock.program'
 local progress = require 'tidelock.cli.progress'
 local shown = require 'tidelock.cli.show'
 local tl = require 'tidelock'
+local why = require 'tidelock.why'
 
 local escape, say, say_line, show = shown.escape, shown.say, shown.say_line, shown.show
 local find_db, with_owner = owner.find_db, owner.with_owner
@@ -104,6 +105,55 @@ function commands.status(options)
 		local exact = json.decode(text)
 		exact.state, exact.pid = status.state, owned() and exact.pid or tl.null
 		show(options, json.encode(exact), function() say_status(status, (ask 'db list')) end)
+	end)
+end
+
+-- The peers that are meant: by key, by the owner's name for them, or all that share something.
+local function named(pair, sync, text)
+	for _, peer in ipairs(text and sync.peers or {}) do
+		if peer.pubkey == pair.peer then
+			return text == peer.pubkey or text == peer.display_name
+		end
+	end
+	return not text
+end
+
+-- Every pair that is meant; a key and an id also where there is none, for then that is why.
+local function asked_about(sync, db, peer)
+	local list = {}
+	for _, pair in ipairs(sync.pairs) do
+		if (not db or pair.db == db) and named(pair, sync, peer) then
+			list[#list + 1] = { db = pair.db, peer = pair.peer }
+		end
+	end
+	if #list == 0 and db and peer and peer:find ':' then
+		list[1] = { db = db, peer = assert(tl.key.parse(peer)) }
+	end
+	return list
+end
+
+function commands.why(options)
+	with_owner(options, function(ask, owned)
+		local sync = ask('status').sync
+		local list = asked_about(sync, options.db and find_db(ask, options.db), options.peer)
+		for _, at in ipairs(list) do
+			local found = why.explain(sync, at.peer, at.db)
+			if not owned() then
+				table.insert(found, 1, { code = 'stopped', text = 'nobody runs this directory' })
+			end
+			at.found = tl.list(found)
+		end
+		show(options, json.encode(tl.list(list)), function()
+			for _, at in ipairs(list) do
+				say_line(('%s with %s'):format(graph.short(at.db), at.peer))
+				for _, finding in ipairs(at.found) do
+					say_line(('  %s: %s'):format(finding.code, escape(finding.text)))
+				end
+			end
+			if #list == 0 then
+				say 'no database is kept in step with anybody: add_tree_sync or sync_with_peer begins that'
+			end
+		end)
 	end)
 end
 
