@@ -3,8 +3,8 @@
 
 ---@class tidelock.Node  closes itself at the end of a <close> scope, flushing up to 5 s
 local Node = {}
----Flushes for up to 5 s (or `flush`) and closes; closing twice is fine. Its directory is free for others when the
----databases, transactions and stores that it gave out are closed as well, or collected. Blocks.
+---Flushes for up to 5 s (or `flush`) and closes; closing twice is fine. Its directory is free for others when
+---the databases, transactions and stores that it gave out are closed as well, or collected. Blocks.
 ---@param flush? tidelock.Duration
 function Node:close(flush) end
 ---@return tidelock.Key?, tidelock.Error?

@@ -23,8 +23,28 @@
 ---@field received integer
 ---@field streams integer     requests under way
 
+---@alias tidelock.FindingCode
+---| 'in_step'             # nothing stands in the way
+---| 'unknown_peer'
+---| 'peer_not_registered' # it comes here all the same
+---| 'peer_inactive'
+---| 'peer_blocked'
+---| 'database_not_found'
+---| 'waits_for_parent'    # entries wait for others
+---| 'quarantined'         # entries were refused
+---| 'no_relation'
+---| 'one_way'             # by options
+---| 'refused_here'        # by this node's policy
+---| 'no_address'
+---| 'no_transport_enabled'
+---| 'paused'
+---| 'stalled'
+---| 'unreachable'         # one address
+---| 'behind'
+---| string                # the code of the last error
+
 ---@class tidelock.Finding    why a database is not in step with a peer
----@field code 'in_step'|'unknown_peer'|'peer_not_registered'|'peer_inactive'|'peer_blocked'|'database_not_found'|'waits_for_parent'|'quarantined'|'no_relation'|'one_way'|'refused_here'|'no_address'|'no_transport_enabled'|'paused'|'stalled'|'unreachable'|'behind'|string  else the code of the last error
+---@field code tidelock.FindingCode
 ---@field text string          a sentence
 
 ---@class tidelock.Refusal    something that this node's policy refused, once or again and again
