@@ -144,8 +144,8 @@ describe('rules in a node', function()
 		local script = assert(sync:load_rules(file))
 		become 'notes: at home paused'
 		assert.are.equal(1, script:status().paused)
-		local finding = { code = 'paused', text = 'it is paused (rule "at home"): `when` of rules.lua:2 says not now' }
-		assert.are.same(finding, assert(sync:why(peer, id))[1])
+		local text = 'it is paused (rule "at home"): `when` of rules.lua:2 says not now'
+		assert.are.same({ code = 'paused', text = text }, assert(sync:why(peer, id))[1])
 		tl.sleep '100ms'
 		assert.is_nil(b:load_database(id))
 		assert(sync:set_fact('metered', nil))
