@@ -9,6 +9,7 @@
 #include <tidelock/sync.h>
 #include <tidelock/transaction.h>
 #include "check.h"
+#include "gate/door.h"
 #include "scratch.h"
 
 #define THREADS 8
@@ -299,6 +300,54 @@ static void a_policy_of_the_host_leaves_hooks_alone(void)
 	close_crowd(&c);
 }
 
+/* --- before the hook files are loaded --------------------------------------------------------- */
+
+static int come_through(void *ud, const tl_hook_context *context)
+{
+	(void)context;
+	((crowd *)ud)->passed++;
+	return TL_OK;
+}
+
+static void *make_database(void *ud)
+{
+	crowd *c = ud;
+	int rc = tl_node_new_database(c->node, NULL, "me", &c->db);
+
+	c->refused += rc == TL_E_HOOK_FAILED;
+	c->wrong += rc != TL_OK && rc != TL_E_HOOK_FAILED;
+	c->over = true;
+	return NULL;
+}
+
+static void who_commits_waits_until_they_are_there(void)
+{
+	for (int passes = 0; passes < 2; passes++) {
+		crowd c = {.wrong = 0};
+		tlua_door *door = tlua_door_new();
+		tl_hook hook = tlua_door_for_node(door), behind = TL_HOOK_INIT;
+		const tl_hook *list[] = {&hook, &behind};
+		tl_node_config config = TL_NODE_CONFIG_INIT;
+		char key[TL_KEY_TEXT_LEN + 1];
+
+		behind.before_commit = come_through;
+		behind.ud = &c;
+		config.hooks = list;
+		config.hook_count = 2;
+		REQUIRE(tl_node_open(&c.node, &config) == TL_OK);
+		REQUIRE(tl_node_add_private_key(c.node, "me", NULL, key) == TL_OK);
+		REQUIRE(pthread_create(&c.threads[0], NULL, make_database, &c) == 0);
+		usleep(50000);
+		CHECK(!c.over && c.passed == 0);
+		tlua_door_open(door, passes);
+		tlua_door_release(door);
+		pthread_join(c.threads[0], NULL);
+		CHECK(c.wrong == 0 && c.passed == (unsigned)passes && c.refused == !passes);
+		tl_database_free(c.db);
+		tl_node_close_within(c.node, 0);
+	}
+}
+
 int main(void)
 {
 	char folder[SCRATCH_PATH];
@@ -311,6 +360,7 @@ int main(void)
 	RUN(a_sink_that_commits_is_refused);
 	RUN(only_a_policy_is_a_shadow);
 	RUN(a_policy_of_the_host_leaves_hooks_alone);
+	RUN(who_commits_waits_until_they_are_there);
 	scratch_remove(folder);
 	return spec_end();
 }

@@ -597,6 +597,65 @@ static void an_opening_without_memory_fails_cleanly(void)
 	}
 }
 
+/* --- hooks of the configuration --------------------------------------------------------------- */
+
+typedef struct asked {
+	int asked, drops;
+	bool refuses;
+} asked;
+
+static int count_asked(void *ud, const tl_hook_context *context)
+{
+	asked *a = ud;
+
+	a->asked++;
+	CHECK(!context->is_system && context->db_name.ptr && context->is_root_entry);
+	return a->refuses ? tl_error_set(TL_E_TOO_LARGE, "not yet") : TL_OK;
+}
+
+static void count_drop(void *ud)
+{
+	((asked *)ud)->drops++;
+}
+
+static void hooks_are_given_with_the_configuration(void)
+{
+	asked first = {0}, second = {.refuses = true};
+	tl_hook a = {sizeof a, count_asked, NULL, count_drop, &first};
+	tl_hook b = {sizeof b, count_asked, NULL, count_drop, &second};
+	const tl_hook *list[] = {&a, &b};
+	tl_node_config config = TL_NODE_CONFIG_INIT;
+	tl_value *settings = tl_value_doc();
+	tl_database *db = NULL;
+	tl_node *node = NULL;
+	char key[TL_KEY_TEXT_LEN + 1];
+
+	config.without_sync = true;
+	config.hooks = list;
+	config.hook_count = 2;
+	list[1] = NULL;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
+	list[1] = &b;
+	b.size = 1;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
+	config.hooks = NULL;
+	CHECK_CODE(tl_node_open(&node, &config), TL_E_BAD_ARGUMENT);
+	CHECK(first.drops == 0 && second.drops == 0);
+	b.size = sizeof b;
+	config.hooks = list;
+	REQUIRE(tl_node_open(&node, &config) == TL_OK);
+	CHECK_OK(tl_node_add_private_key(node, "me", NULL, key));
+	CHECK_OK(tl_doc_put(settings, (tl_str){"name", 4}, tl_value_text((tl_str){"n", 1})));
+	CHECK_CODE(tl_node_new_database(node, settings, "me", &db), TL_E_HOOK_FAILED);
+	second.refuses = false;
+	CHECK_OK(tl_node_new_database(node, settings, "me", &db));
+	CHECK(first.asked == 2 && second.asked == 2 && first.drops == 0);
+	tl_node_close(node);
+	CHECK(first.drops == 1 && second.drops == 1); /* with the node, whoever holds a handle */
+	tl_database_free(db);
+	tl_value_free(settings);
+}
+
 int main(void)
 {
 	RUN(a_node_keeps_its_identity_and_data);
@@ -610,6 +669,7 @@ int main(void)
 	RUN(keys_come_and_go);
 	RUN(a_missing_key_cannot_sign);
 	RUN(commits_are_told_as_events_and_to_hooks);
+	RUN(hooks_are_given_with_the_configuration);
 	RUN(a_database_is_exported_and_imported);
 	RUN(what_is_no_database_is_not_imported);
 	RUN(a_backup_opens_as_a_node_with_another_incarnation);

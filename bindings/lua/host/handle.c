@@ -1,6 +1,7 @@
 /* Scripts that decide for a node: node:load_script, and handles of what was loaded. */
 #include "module/core.h"
 #include "module/log.h"
+#include "gate/door.h"
 #include "host/scripts.h"
 #include "host/handle.h"
 
@@ -167,14 +168,44 @@ bool tlua_option_scripts(lua_State *L, int options, tlua_opened_with *out)
 	return true;
 }
 
+static int open_node(
+	lua_State *L, tl_node_config *config, const tlua_opened_with *scripts, tl_node **node)
+{
+	return scripts->policy ? open_with_policy(L, config, scripts->policy, node)
+			       : tl_node_open(node, config);
+}
+
+/* The control socket is there as soon as the node is: nobody commits before the hooks are asked. */
+static int open_with_hooks(
+	lua_State *L, tl_node_config *config, const tlua_opened_with *scripts, tl_node **node)
+{
+	tlua_door *door = tlua_door_new();
+	const tl_hook *list[1];
+	tl_hook hook;
+	int rc;
+
+	if (!door)
+		return tl_error_set(TL_E_NOMEM, "not enough memory for hook files");
+	hook = tlua_door_for_node(door);
+	list[0] = &hook;
+	config->hooks = list;
+	config->hook_count = 1;
+	rc = open_node(L, config, scripts, node);
+	if (!*node)
+		hook.drop(hook.ud);
+	for (size_t i = 0; i < scripts->hook_count && rc == TL_OK; i++)
+		rc = load(L, *node, TL_SCRIPT_HOOK, NULL, scripts->hooks[i], config->name);
+	tlua_door_open(door, rc == TL_OK);
+	tlua_door_release(door);
+	return rc;
+}
+
 int tlua_open_with(
 	lua_State *L, tl_node_config *config, const tlua_opened_with *scripts, tl_node **node)
 {
-	int rc = scripts->policy ? open_with_policy(L, config, scripts->policy, node)
-				 : tl_node_open(node, config);
+	int rc = scripts->hook_count > 0 ? open_with_hooks(L, config, scripts, node)
+					 : open_node(L, config, scripts, node);
 
-	for (size_t i = 0; i < scripts->hook_count && rc == TL_OK; i++)
-		rc = load(L, *node, TL_SCRIPT_HOOK, NULL, scripts->hooks[i], config->name);
 	if (scripts->rules && rc == TL_OK)
 		rc = load(L, *node, TL_SCRIPT_RULES, NULL, scripts->rules, config->name);
 	return rc;

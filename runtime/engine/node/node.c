@@ -217,6 +217,22 @@ static void end_unopened(tl_node *node)
 	(void)tl__errors_end(&errors, TL_OK);
 }
 
+/* What asks the host, all or nothing. No transport is enabled yet, and nobody has the node: nothing
+ * was asked before. */
+static int take_over(tl_node *node, const tl_node_config *config)
+{
+	tl__hook_node *hooks;
+	int rc = tl__hooks_make(config->hooks, config->hook_count, &hooks);
+
+	if (rc == TL_OK && config->policy)
+		rc = tl_sync_set_policy(node, config->policy);
+	if (rc == TL_OK)
+		tl__hooks_add_made(&node->hooks, hooks);
+	else
+		tl__hooks_discard(hooks);
+	return rc;
+}
+
 int tl__node_open(tl_node **out, const tl_node_config *config)
 {
 	tl_node_config full;
@@ -245,9 +261,8 @@ int tl__node_open(tl_node **out, const tl_node_config *config)
 	rc = open_parts(node, &full);
 	if (rc == TL_OK)
 		rc = tl__visit_open(node);
-	/* No transport is enabled yet: nothing was asked before it. */
-	if (rc == TL_OK && full.policy)
-		rc = tl_sync_set_policy(node, full.policy);
+	if (rc == TL_OK)
+		rc = take_over(node, &full);
 	if (rc != TL_OK) {
 		end_unopened(node);
 		return rc;

@@ -81,12 +81,16 @@ typedef struct tl_node_config {
 	/* Stands before the usual rights from the first question on; a node that cannot be opened
 	 * calls nothing of it. NULL: none. Since 0.3. */
 	const tl_policy *policy;
+	/* Hooks of the node, as tl_node_add_hook adds them, that are asked about the first commit
+	 * already, whoever makes it. The same holds for them. Since 0.3. */
+	const tl_hook *const *hooks;
+	size_t hook_count;
 } tl_node_config;
 
 #define TL_NODE_CONFIG_INIT                                                                        \
 	{                                                                                          \
 		sizeof(tl_node_config), NULL, TL_DURABILITY_FULL, NULL, NULL, 0, false, NULL,      \
-			NULL, NULL, TL_LOG_WARNING, NULL                                           \
+			NULL, NULL, TL_LOG_WARNING, NULL, NULL, 0                                  \
 	}
 
 /* Opens a node, and creates store and device key when they are missing. Blocks for the store's

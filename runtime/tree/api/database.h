@@ -25,6 +25,11 @@ void tl__hooks_free(tl__hooks *hooks); /* the same, and ends the list */
 /* db NULL: for all databases. handle may be NULL. TL_E_BAD_ARGUMENT, TL_E_NOMEM. */
 int tl__hooks_add(
 	tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64_t *handle) TL_MUST_USE;
+/* The same of several for all databases, in two steps, of which the second cannot fail: what was
+ * made and is not added is discarded, and nothing of it is dropped. */
+int tl__hooks_make(const tl_hook *const *list, size_t count, tl__hook_node **out) TL_MUST_USE;
+void tl__hooks_add_made(tl__hooks *hooks, tl__hook_node *made);
+void tl__hooks_discard(tl__hook_node *made); /* NULL is fine */
 /* Only one of the same owner: the same db, or NULL. */
 void tl__hooks_remove(tl__hooks *hooks, const tl_id *db, uint64_t handle);
 /* Runs one moment of the lists in this order. before: TL_E_HOOK_FAILED at the first refusal.

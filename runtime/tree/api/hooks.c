@@ -55,10 +55,10 @@ void tl__hooks_free(tl__hooks *hooks)
 	pthread_mutex_destroy(&hooks->mutex);
 }
 
-int tl__hooks_add(tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64_t *handle)
+static int make_node(const tl_id *db, const tl_hook *hook, tl__hook_node **out)
 {
-	tl__hook_node *node, **end;
 	tl_hook full = TL_HOOK_INIT;
+	tl__hook_node *node;
 	int rc = tl__sized_read(&full, hook, tl_hook, ud);
 
 	if (rc != TL_OK)
@@ -71,15 +71,66 @@ int tl__hooks_add(tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64
 	if (db)
 		node->db = *db;
 	atomic_init(&node->owners, 1);
+	*out = node;
+	return TL_OK;
+}
+
+/* Adds one, or several in a row. */
+static void append(tl__hooks *hooks, tl__hook_node *made, uint64_t *handle)
+{
+	tl__hook_node **end;
+
 	pthread_mutex_lock(&hooks->mutex);
-	node->handle = ++hooks->last_handle;
+	for (tl__hook_node *node = made; node; node = node->next)
+		node->handle = ++hooks->last_handle;
 	for (end = &hooks->first; *end; end = &(*end)->next)
 		;
-	*end = node;
+	*end = made;
 	if (handle)
-		*handle = node->handle;
+		*handle = made->handle;
 	pthread_mutex_unlock(&hooks->mutex);
-	return TL_OK;
+}
+
+int tl__hooks_add(tl__hooks *hooks, const tl_id *db, const tl_hook *hook, uint64_t *handle)
+{
+	tl__hook_node *node = NULL;
+	int rc = make_node(db, hook, &node);
+
+	if (rc == TL_OK)
+		append(hooks, node, handle);
+	return rc;
+}
+
+int tl__hooks_make(const tl_hook *const *list, size_t count, tl__hook_node **out)
+{
+	tl__hook_node *first = NULL, **end = &first;
+	int rc = TL_OK;
+
+	for (size_t i = 0; i < count && rc == TL_OK; i++) {
+		rc = list && list[i] ? make_node(NULL, list[i], end)
+				     : tl__fail(TL_E_BAD_ARGUMENT, "a hook of the list is NULL");
+		if (rc == TL_OK)
+			end = &(*end)->next;
+	}
+	if (rc != TL_OK) {
+		tl__hooks_discard(first);
+		first = NULL;
+	}
+	*out = first;
+	return rc;
+}
+
+void tl__hooks_add_made(tl__hooks *hooks, tl__hook_node *made)
+{
+	append(hooks, made, NULL);
+}
+
+void tl__hooks_discard(tl__hook_node *made)
+{
+	for (tl__hook_node *next; made; made = next) {
+		next = made->next;
+		tl__free(made);
+	}
 }
 
 static bool belongs_to(const tl__hook_node *node, const tl_id *db)
