@@ -123,6 +123,7 @@ function Node:dispatch() end
 ---| 'server_started'
 ---| 'server_stopped'
 ---| 'script_suspended'
+---| 'peer_path'
 ---| 'overflow'
 
 ---@class tidelock.Event

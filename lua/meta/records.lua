@@ -7,14 +7,15 @@
 ---@field pairs tidelock.SyncPair[]
 ---@field servers tidelock.Address[]  that this node serves at
 ---@field transports string[]         types of addresses that can be dialled
----@field connections tidelock.Connection[]  open ones, of transports that know theirs: Iroh
+---@field connections tidelock.Connection[]  open ones, of transports that know theirs
 ---@field databases tidelock.DatabaseStatus[]
 ---@field inbound tidelock.InboundPeer[]  the last 1,000
 ---@field refusals tidelock.Refusal[]  of this node's policy, newest first; the last 64
 
 ---@class tidelock.Connection
 ---@field transport string
----@field remote string       the other end's id
+---@field peer? tidelock.Key  whose it is; left out where nobody is known there
+---@field remote string       the other end's address, or its endpoint id
 ---@field path string         where it leads now: an address, or a relay's URL
 ---@field dialled boolean     by this node
 ---@field relayed boolean

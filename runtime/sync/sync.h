@@ -301,6 +301,9 @@ int tl__sync_peer_info(const tl__sync *sync, const tl_key *peer, tl__buf *out) T
 void tl__sync_list_peers(const tl__sync *sync, tl__buf *out);
 void tl__sync_peer_infos(const tl__sync *sync, tl__buf *out);   /* of each of these */
 void tl__sync_list_inbound(const tl__sync *sync, tl__buf *out); /* who came to us */
+/* Whose connection this is, of a transport of this type; false: nobody's that we know. */
+bool tl__sync_key_at(
+	const tl__sync *sync, const char *type, const tl_connection_info *connection, tl_key *out);
 /* Calls `visit` for each address in stored order; type NULL: all. TL_E_PEER_NOT_FOUND, or the code
  * that visit returned. */
 int tl__sync_peer_addresses(const tl__sync *sync, const tl_key *peer, const char *type,

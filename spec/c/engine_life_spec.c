@@ -263,6 +263,68 @@ static void transports_of_ones_own_are_bounded_and_freed_once(void)
 	CHECK(freed == TL__ENGINE_MAX_TRANSPORTS + 1);
 }
 
+static void one_connection(tl_transport *transport, tl_connection_visit visit, void *ud)
+{
+	const tl_connection_info info = {.size = sizeof info,
+		.remote = "somebody",
+		.channel = "own:1:2",
+		.path = "https://relay.example.org/",
+		.relayed = true,
+		.round_trip_us = 1500};
+
+	(void)transport;
+	visit(ud, &info);
+}
+
+/* It says at once that its way has changed. */
+static void what_a_transport_tells_of_connections_is_shown(void)
+{
+	tl_node *node = open_node(NULL, NULL);
+	tl_event event = {.size = sizeof event};
+	char *json = NULL;
+	int freed = 0;
+	own one = {{.size = sizeof one.base,
+			   .check_address = accept_any,
+			   .free = free_own,
+			   .connections = one_connection,
+			   .tell_paths = one_connection},
+		"own", &freed};
+
+	REQUIRE(node != NULL);
+	one.base.type = one.type;
+	(void)tl_node_fd(node);
+	CHECK_OK(tl_sync_add_transport(node, make_own, &one));
+	CHECK(event_comes(node, TL_EVENT_PEER_PATH, &event));
+	CHECK(!event.has_peer && strcmp(event.text, "relayed https://relay.example.org/") == 0);
+	CHECK_OK(tl_sync_status(node, &json));
+	CHECK(json && strstr(json, "{\"transport\":\"own\",\"peer\":null,\"remote\":\"somebody\","
+				   "\"path\":\"https://relay.example.org/\",\"dialled\":false,"
+				   "\"relayed\":true,\"round_trip_ms\":1.500,"));
+	tl_free(json);
+	tl_node_close(node);
+	CHECK(freed == 1);
+}
+
+static void too_small_a_largest_body_is_refused(void)
+{
+	tl_node *node = open_node(NULL, NULL);
+	int freed = 0;
+	own one = {{.size = sizeof one.base,
+			   .check_address = accept_any,
+			   .free = free_own,
+			   .max_body = TL_TRANSPORT_LEAST_BODY - 1},
+		"own", &freed};
+
+	REQUIRE(node != NULL);
+	one.base.type = one.type;
+	CHECK_CODE(tl_sync_add_transport(node, make_own, &one), TL_E_BAD_ARGUMENT);
+	CHECK(freed == 1);
+	one.base.max_body++;
+	CHECK_OK(tl_sync_add_transport(node, make_own, &one));
+	tl_node_close(node);
+	CHECK(freed == 2);
+}
+
 /* --- options, policy -------------------------------------------------------------------------- */
 
 static tl_policy_answer deny_all(void *ud, const tl_policy_question *question, const char **reason)
@@ -639,6 +701,8 @@ int main(void)
 	RUN(closing_does_not_wait_for_a_hanging_peer);
 	RUN(closing_flushes_what_was_just_written);
 	RUN(transports_of_ones_own_are_bounded_and_freed_once);
+	RUN(what_a_transport_tells_of_connections_is_shown);
+	RUN(too_small_a_largest_body_is_refused);
 	RUN(a_policy_stands_before_the_defaults);
 	RUN(a_policy_may_come_with_the_configuration);
 	RUN(a_node_that_is_not_opened_calls_nothing_of_its_policy);

@@ -22,6 +22,55 @@ static void a_peer_is_met_by_a_hello_to_nobody_and_one_to_it(void)
 	CHECK(strstr(local("sync/peer", &bob, NULL), "\"protocol\":\"v1\""));
 }
 
+/* What signs for such a channel is at its end. */
+static void a_channel_that_proves_its_ends_needs_one_hello(void)
+{
+	uint64_t op;
+
+	r.core->transports[0].agrees = r.core->transports[0].proves_ends = true;
+	op = connect_to(HOME, NULL);
+	answer_hello(&bob);
+	CHECK_DONE(op, TL_OK);
+	CHECK(r.sent == 1 && r.send_count == 0);
+	REQUIRE(peer_of(&bob));
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V1 && peer_of(&bob)->hello_heard);
+	CHECK(peer_of(&bob)->epoch_known &&
+		memcmp(peer_of(&bob)->epoch, bob.epoch, sizeof bob.epoch) == 0);
+	CHECK(peer_of(&bob)->addresses[0].proven);
+}
+
+static bool foresee(void *ud, const tl_address *address, char *out, size_t cap)
+{
+	CHECK(strcmp(address->text, HOME) == 0);
+	snprintf(out, cap, "%s", (const char *)ud);
+	return true;
+}
+
+/* Not for the last one that was seen there. */
+static void requests_are_signed_for_the_channel_to_come(void)
+{
+	char channel[] = "known before";
+	asked a;
+
+	r.core->foresee = foresee;
+	r.core->foresee_ud = channel;
+	(void)connect_to(HOME, NULL);
+	REQUIRE(take_v1(&a));
+	CHECK(tl__str_eq(a.header.channel, TL__STR("known before")));
+	asked_free(&a);
+}
+
+static void pages_fit_the_largest_body_of_a_transport(void)
+{
+	size_t usual;
+
+	meet(&bob, HOME);
+	usual = tl__page_bytes(r.core, peer_of(&bob));
+	r.core->transports[0].max_body = TL_TRANSPORT_LEAST_BODY;
+	CHECK(usual > TL_TRANSPORT_LEAST_BODY);
+	CHECK(tl__page_bytes(r.core, peer_of(&bob)) == TL_TRANSPORT_LEAST_BODY - TL__PAGE_ROOM);
+}
+
 /* --- without eidetica 0.2.0 ------------------------------------------------------------------- */
 
 /* Whoever answers a hello to nobody may have another clock, or see another connection. */
@@ -519,6 +568,9 @@ int main(void)
 	RUN_RIG(a_stranger_that_starts_anew_meanwhile_leaves_nothing);
 	RUN_RIG(access_granted_by_a_peer_that_was_removed_relates_nothing);
 	RUN_RIG(a_peer_is_met_by_a_hello_to_nobody_and_one_to_it);
+	RUN_RIG(a_channel_that_proves_its_ends_needs_one_hello);
+	RUN_RIG(requests_are_signed_for_the_channel_to_come);
+	RUN_RIG(pages_fit_the_largest_body_of_a_transport);
 	RUN_RIG(a_hello_to_nobody_is_repeated_better);
 	RUN_RIG(whoever_signs_for_another_is_not_met);
 	RUN_RIG(what_speaks_0_2_0_alone_is_told_so);

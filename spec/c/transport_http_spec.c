@@ -19,6 +19,40 @@ static void an_exchange_brings_head_body_and_done(void)
 	rig_close(&g);
 }
 
+typedef struct seen {
+	unsigned dialled, taken;
+} seen;
+
+static void see(void *ud, const tl_connection_info *info)
+{
+	seen *s = ud;
+
+	*(info->dialled ? &s->dialled : &s->taken) += 1;
+	CHECK(strncmp(info->remote, "127.0.0.1:", 10) == 0 && strcmp(info->channel, "none") == 0);
+	CHECK(!info->relayed && info->round_trip_us > 0 && info->streams == 0);
+	CHECK(info->sent > 0 && info->received > 0);
+}
+
+static void connections_tell_how_they_stand(void)
+{
+	exchange e = {.text = "{}", .send_len = 2};
+	char channel[64] = "";
+	seen s = {0};
+	rig g;
+
+	REQUIRE(rig_open(&g, NULL, NULL) == TL_OK);
+	g.http->connections(g.http, see, &s);
+	CHECK(s.dialled == 0 && s.taken == 0);
+	CHECK(g.http->foresee(g.http, g.address, channel, sizeof channel));
+	CHECK_OK(ex_run(&e, &g, "/echo"));
+	CHECK(strcmp(channel, e.channel) == 0);
+	/* Kept, at both ends. */
+	g.http->connections(g.http, see, &s);
+	CHECK(s.dialled == 1 && s.taken == 1);
+	ex_end(&e);
+	rig_close(&g);
+}
+
 static void the_request_has_exactly_the_headers_of_v0(void)
 {
 	exchange e = {.text = "{}", .send_len = 2};
@@ -308,6 +342,7 @@ static void a_bad_request_is_refused_and_its_body_dropped(void)
 int main(void)
 {
 	RUN(an_exchange_brings_head_body_and_done);
+	RUN(connections_tell_how_they_stand);
 	RUN(the_request_has_exactly_the_headers_of_v0);
 	RUN(big_bodies_stream_both_ways);
 	RUN(a_body_without_length_arrives_in_chunks);

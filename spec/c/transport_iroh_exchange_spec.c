@@ -7,11 +7,12 @@ enum { BIG = 10 << 20 };
 static void an_exchange_brings_head_body_and_done(void)
 {
 	exchange e = {.text = "{\"a\":1}", .send_len = 7, .keep = true};
-	char want[TL__IROH_CHANNEL_LEN + 1];
+	char want[TL__IROH_CHANNEL_LEN + 1], foreseen[TL__IROH_CHANNEL_LEN + 1];
 	const char *near, *far;
 	duo d = {0};
 
 	REQUIRE(duo_open(&d) == TL_OK);
+	CHECK(d.near.http->foresee(d.near.http, d.near.address, foreseen, sizeof foreseen));
 	near = tl__iroh_of(d.near.http)->id_text;
 	far = tl__iroh_of(d.far.http)->id_text;
 	snprintf(want, sizeof want, "iroh:%s:%s", near, far);
@@ -19,6 +20,10 @@ static void an_exchange_brings_head_body_and_done(void)
 	CHECK_OK(ex_run(&e, &d.near, "/echo"));
 	CHECK(e.status == 200 && e.heads == 1 && strcmp(e.type, "application/octet-stream") == 0);
 	CHECK(e.body.len == 7 && memcmp(e.body.ptr, "{\"a\":1}", 7) == 0);
+	CHECK(strcmp(foreseen, want) == 0);
+	/* The other side asks over this one too. */
+	CHECK(d.far.http->foresee(d.far.http, near, foreseen, sizeof foreseen));
+	CHECK(strcmp(foreseen, want) == 0);
 	CHECK(strcmp(e.channel, want) == 0 && strcmp(e.early_channel, want) == 0);
 	CHECK(strcmp(d.far.channel, want) == 0 && strcmp(d.far.remote, near) == 0);
 	CHECK(strcmp(d.far.method, "POST") == 0 && strcmp(d.far.path, "/echo") == 0);
@@ -318,6 +323,7 @@ static void a_dead_address_ends_by_our_own_deadline(void)
 	CHECK_OK(ex_start(&dead, &d.near, address, "/echo"));
 	CHECK(rig_turn(&d.near, ex_is_done, &dead, RIG_GUARD_MS));
 	CHECK(dead.code == TL_E_TIMEOUT && spec_now_ms() - before < 8000);
+	CHECK(strstr(dead.message, "no direct path") && strstr(dead.message, "names no relay"));
 	CHECK_OK(ex_start(&bare, &d.near, tl__iroh_of(d.far.http)->id_text, "/echo"));
 	CHECK(rig_turn(&d.near, ex_is_done, &bare, RIG_GUARD_MS));
 	CHECK(bare.code == TL_E_CONNECTION_FAILED || bare.code == TL_E_TIMEOUT);

@@ -53,6 +53,7 @@ describe('iroh', function()
 		assert.is_true(#seen >= 1)
 		for _, connection in ipairs(seen) do
 			assert.are.equal('iroh', connection.transport)
+			assert.are.equal(peer, connection.peer)
 			assert.are.equal(address:match '"node_id":"(%x+)"', connection.remote)
 			assert.matches('^127.0.0.1:%d+$', connection.path)
 			assert.is_false(connection.relayed)

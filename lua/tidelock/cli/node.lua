@@ -45,6 +45,20 @@ local function say_peer(peer)
 		escape(#places > 0 and table.concat(places, ', ') or 'no address')))
 end
 
+local function amount(bytes)
+	return bytes < 1024 and ('%d B'):format(bytes) or bytes < 1024 * 1024 and ('%.1f KiB'):format(bytes / 1024)
+		or ('%.1f MiB'):format(bytes / 1024 / 1024)
+end
+
+-- Which way it leads now, and what went by it.
+local function say_connection(connection)
+	say_line(('connection %s  %s, %s %s, %.1f ms, %s sent, %s received'):format(
+		connection.peer or '(nobody known)', connection.transport,
+		connection.relayed and 'relayed by' or connection.dialled and 'directly at' or 'directly from',
+		escape(connection.path ~= '' and connection.path or connection.remote), connection.round_trip_ms,
+		amount(connection.sent), amount(connection.received)))
+end
+
 local function say_relation(pair)
 	local options = pair.options
 	local rule = options.rule and (", by the rule '%s'"):format(options.rule) or ''
@@ -84,6 +98,9 @@ local function say_status(status, databases)
 	end
 	for _, peer in ipairs(status.sync and status.sync.peers or {}) do
 		say_peer(peer)
+	end
+	for _, connection in ipairs(status.sync and status.sync.connections or {}) do
+		say_connection(connection)
 	end
 	for _, pair in ipairs(status.sync and status.sync.pairs or {}) do
 		say_relation(pair)

@@ -227,10 +227,24 @@ static void put_servers(const tl__engine *engine, tl__buf *out)
 }
 
 typedef struct connections {
+	const tl__engine *engine;
 	tl__buf *out;
 	const char *type;
 	bool any;
 } connections;
+
+static void put_owner(const connections *c, const tl_connection_info *info)
+{
+	char text[TL_KEY_TEXT_LEN + 1];
+	tl_key key;
+
+	if (!tl__sync_key_at(c->engine->sync, c->type, info, &key)) {
+		tl__buf_text(c->out, "null");
+		return;
+	}
+	tl_key_format(&key, text);
+	put_text(c->out, text);
+}
 
 static void put_connection(void *ud, const tl_connection_info *info)
 {
@@ -239,6 +253,8 @@ static void put_connection(void *ud, const tl_connection_info *info)
 	tl__buf_text(c->out, c->any ? ",{\"transport\":" : "{\"transport\":");
 	c->any = true;
 	put_text(c->out, c->type);
+	tl__buf_text(c->out, ",\"peer\":");
+	put_owner(c, info);
 	tl__buf_text(c->out, ",\"remote\":");
 	put_text(c->out, info->remote);
 	tl__buf_text(c->out, ",\"path\":");
@@ -255,7 +271,7 @@ static void put_connection(void *ud, const tl_connection_info *info)
 /* A transport may be older than this call. */
 static void put_connections(const tl__engine *engine, tl__buf *out)
 {
-	connections c = {out, NULL, false};
+	connections c = {engine, out, NULL, false};
 
 	tl__buf_text(out, ",\"connections\":[");
 	for (size_t i = 0; i < engine->carrier_count; i++) {

@@ -22,6 +22,7 @@ typedef struct tl__pending tl__pending;   /* command.c */
 /* A transport and how it serves. */
 typedef struct tl__carrier {
 	tl_transport *transport;
+	tl__engine *engine;
 	tl_serve_options serve;
 	char *certificate_file, *key_file;
 	bool can_serve;

@@ -173,9 +173,23 @@ static tl__sync_event introduce(const tl_transport *transport)
 	return event;
 }
 
+static void on_path(void *ud, const tl_connection_info *info)
+{
+	const tl__carrier *carrier = ud;
+	tl__engine *engine = carrier->engine;
+	tl_event event = {.kind = TL_EVENT_PEER_PATH,
+		.time_ms = tl__system_clock.wall_ms(tl__system_clock.ud)};
+	char text[300];
+
+	event.has_peer = tl__sync_key_at(engine->sync, carrier->transport->type, info, &event.peer);
+	snprintf(text, sizeof text, "%s %s", info->relayed ? "relayed" : "direct", info->path);
+	tl__node_tell(engine->node, &event, text);
+}
+
 int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier)
 {
 	tl__sync_event event = introduce(carrier->transport);
+	tl__carrier *added = &engine->carriers[engine->carrier_count];
 
 	if (engine->carrier_count == TL__ENGINE_MAX_TRANSPORTS)
 		return tl__fail(TL_E_TOO_LARGE, "a node has at most %d transports",
@@ -188,7 +202,11 @@ int tl__carriers_add(tl__engine *engine, const tl__carrier *carrier)
 		return tl__fail(TL_E_BAD_ARGUMENT,
 			"a transport's max_body is 0 (no limit) or at least %d bytes",
 			TL_TRANSPORT_LEAST_BODY);
-	engine->carriers[engine->carrier_count++] = *carrier;
+	*added = *carrier;
+	added->engine = engine;
+	engine->carrier_count++;
+	if (TL__HAS(added->transport, tell_paths) && added->transport->tell_paths)
+		added->transport->tell_paths(added->transport, on_path, added);
 	tl__engine_tell(engine, &event);
 	return TL_OK;
 }

@@ -249,6 +249,9 @@ struct tl_transport {
 	 * for that channel is at its end, and nobody can pass that on. So whoever answers for the
 	 * first time is believed at once; else it is asked once more, by name. */
 	bool proves_ends;
+	/* From now on `changed` is called when a connection goes from a relay over to a direct way,
+	 * or back. Once, before it is used; NULL: ways do not change. */
+	void (*tell_paths)(tl_transport *transport, tl_connection_visit changed, void *ud);
 };
 
 #define TL_TRANSPORT_LEAST_BODY 65536

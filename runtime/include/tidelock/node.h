@@ -253,7 +253,8 @@ TL_API void tl_op_free(tl_op *op);
 	X(SYNC_PROGRESS, 14, "sync_progress")       /* peer, db, number = entries so far, text */  \
 	X(FACT_CHANGED, 15, "fact_changed")         /* text = its name */                          \
 	X(SCRIPT_SUSPENDED, 16, "script_suspended") /* text = its file */                          \
-	X(PEER_CHANGED, 17, "peer_changed") /* peer: new, of another name or status, or gone */
+	X(PEER_CHANGED, 17, "peer_changed") /* peer: new, of another name or status, or gone */    \
+	X(PEER_PATH, 18, "peer_path")       /* peer (when known), text = direct or relayed, where */
 
 typedef enum tl_event_kind {
 #define TL_EVENT_ENUM(symbol, number, name) TL_EVENT_##symbol = (number),

@@ -262,7 +262,7 @@ TL_API int tl_sync_reject_bootstrap_request(
  * "watches_us","progress":{"entries","bytes","left","left_bytes","to_send","to_send_bytes"},
  * "options":{"direction","on_commit","every_ms","priority","rate","paused","reason","rule","by"},
  * "tags"}],"servers":[…],"transports":[…],
- * "connections":[{"transport","remote","path","dialled","relayed","round_trip_ms","sent","received",
+ * "connections":[{"transport","peer","remote","path","dialled","relayed","round_trip_ms","sent","received",
  * "streams"}],"databases":[{"id","name","entries","tips","pending","quarantined","void"}],
  * "refusals":[{"kind","outbound","peer","db","address","reason","where","time","count"}],
  * "inbound":[{"pubkey","said_name",
@@ -274,8 +274,10 @@ TL_API int tl_sync_reject_bootstrap_request(
  * sync_progress has the same each second. "watched": changes there are told to us as they come,
  * "watches_us": ours are told so. Options are those in force: "by" is "hand", "set" (of a set of
  * relations) or null, "every_ms" a number, "never", or null for the node's. Connections are
- * those of transports that know theirs (Iroh): "remote" is the other end's id, "path" where it
- * leads now. The state of a pair is "idle", "due", "syncing", "waiting" (for another attempt),
+ * those of transports that know theirs (HTTP, Iroh): "peer" is whose it is, null where nobody is
+ * known there, "remote" the other end's address or endpoint id, "path" where it leads now,
+ * "relayed" whether that is somebody else's machine; the event peer_path tells when that
+ * changes. The state of a pair is "idle", "due", "syncing", "waiting" (for another attempt),
  * "refused" (by the peer or a policy: last_code says how), "stalled", "paused", "no_address",
  * "no_transport" (none for an address of its peer is enabled yet: nothing is tried), or the status
  * of its peer when that is not active. */

@@ -153,6 +153,43 @@ void tl__client_heard(tl__sync *sync, const tl_key *key, const char *address)
 		tl__sync_tell(sync, TL_EVENT_PEER_CONNECTED, key, NULL, 0, client->remote);
 }
 
+/* An address is what was dialled; a channel names its ends, unless it is none. */
+static bool leads_there(
+	const tl__peer_address *at, const char *type, const tl_connection_info *connection)
+{
+	if (strcmp(at->address.type, type) != 0)
+		return false;
+	if (strcmp(at->address.text, connection->remote) == 0)
+		return true;
+	return at->channel[0] && strcmp(at->channel, "none") != 0 &&
+	       strcmp(at->channel, connection->channel) == 0;
+}
+
+static bool is_from(const tl__client *client, const char *type, const char *remote)
+{
+	size_t len = strlen(type);
+
+	return strncmp(client->remote, type, len) == 0 && client->remote[len] == ':' &&
+	       strcmp(client->remote + len + 1, remote) == 0;
+}
+
+bool tl__sync_key_at(
+	const tl__sync *sync, const char *type, const tl_connection_info *connection, tl_key *out)
+{
+	for (const tl__peer *peer = sync->peers; peer && connection->dialled; peer = peer->next)
+		for (size_t i = 0; i < peer->address_count; i++)
+			if (leads_there(&peer->addresses[i], type, connection)) {
+				*out = peer->key;
+				return true;
+			}
+	for (const tl__client *client = sync->clients.first; client; client = client->next)
+		if (is_from(client, type, connection->remote)) {
+			*out = client->key;
+			return true;
+		}
+	return false;
+}
+
 tl__limits *tl__client_limits(const tl__sync *sync, const tl_key *key)
 {
 	tl__client *client = find(sync, key);

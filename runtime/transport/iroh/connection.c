@@ -12,6 +12,7 @@
 #define TAKEN_IDLE_MS 60000 /* one of theirs: they close it, and this is for those who do not */
 #define UNSERVED_MS   1000  /* one of theirs, and we serve no more; or of two the other one */
 #define DIALS_AT_ONCE 256
+#define ONLINE_MS     10000
 
 /* --- one -------------------------------------------------------------------------------------- */
 
@@ -185,16 +186,51 @@ static iroh_waiter *take_waiting(iroh_connection *c)
 	return first;
 }
 
+/* Whether the address names a relay by which the other side could be reached. */
+static bool names_relay(const iroh_connection *c)
+{
+	char text[TL_IROH_MAX_ADDRESS + 1];
+	size_t len = sizeof text;
+
+	return c->iroh->calls->convert(c->address, strlen(c->address), TL_IROH_FORM_JSON, text,
+		       &len, NULL, 0) == TL_IROH_OK &&
+	       strstr(text, "\"relay_url\"") != NULL;
+}
+
+/* Nobody answered: what ways there were, and what is wrong with ours. */
+static void say_unreached(const iroh_connection *c)
+{
+	const iroh *h = c->iroh;
+	const char *offline = h->offline[0] ? h->offline : NULL;
+
+	(void)tl__fail(TL_E_TIMEOUT, "nobody answers at this address in time: %s%s%s",
+		!names_relay(c) ? "no direct path leads there, and it names no relay"
+		: h->relay_mode == TL_IROH_RELAY_DISABLED
+			? "no direct path leads there, and relays are disabled here"
+			: "neither a direct path nor its relay leads there",
+		offline ? "; of our relays: " : "", offline ? offline : "");
+}
+
+void tl__iroh_go_online(iroh *h)
+{
+	if (h->relay_mode != TL_IROH_RELAY_DISABLED && h->going_online == 0)
+		(void)h->calls->online(h->endpoint, ONLINE_MS, &h->going_online);
+}
+
 static void dial_failed(iroh_connection *c, const tl_iroh_event *event)
 {
 	iroh_waiter *waiter;
 
+	if (c->iroh->offline[0])
+		tl__iroh_go_online(c->iroh);
 	c->dial = 0;
 	c->gone = true;
 	while ((waiter = take_waiting(c)) != NULL) {
 		if (event->code == TL_IROH_ALPN && !c->v1)
 			(void)tl__fail(TL_E_V0_NOT_SPOKEN,
 				"the other side does not speak the protocol of 0.2.0");
+		else if (event->code == TL_IROH_TIMEOUT)
+			say_unreached(c);
 		else
 			(void)tl__iroh_fail(
 				event->code, event->peer_code, event->bytes, event->length);
@@ -286,16 +322,37 @@ void tl__iroh_connection_lost(iroh *h, const tl_iroh_event *event)
 	maybe_free(c);
 }
 
-void tl__iroh_connection_moved(const iroh *h, const tl_iroh_event *event)
+/* Calls `visit` with how it stands now. */
+static void tell_info(const iroh *h, const iroh_connection *c, tl_connection_visit visit, void *ud)
+{
+	tl_iroh_connection_info now = {.size = sizeof now};
+	tl_connection_info info = {
+		.size = sizeof info,
+		.remote = c->peer_text,
+		.channel = c->channel,
+		.path = now.path,
+		.dialled = c->dialled,
+		.streams = c->streams,
+	};
+
+	if (c->id == 0 || h->calls->connection_info(h->endpoint, c->id, &now) != TL_IROH_OK)
+		return;
+	info.relayed = now.relayed;
+	info.round_trip_us = now.round_trip_us;
+	info.sent = now.sent;
+	info.received = now.received;
+	visit(ud, &info);
+}
+
+void tl__iroh_connection_moved(iroh *h, const tl_iroh_event *event)
 {
 	const iroh_connection *c = tl__iroh_connection_at(h, event->connection);
 
 	if (!c)
 		return;
-	tl__log_write(h->log,
-		event->flags & (TL_IROH_FLAG_UPGRADED | TL_IROH_FLAG_FELL_BACK) ? TL_LOG_INFO
-										: TL_LOG_DEBUG,
-		"iroh", "%s is reached %s %.*s", c->peer_text,
+	if (h->path_changed && event->flags & (TL_IROH_FLAG_UPGRADED | TL_IROH_FLAG_FELL_BACK))
+		tell_info(h, c, h->path_changed, h->path_ud);
+	tl__log_write(h->log, TL_LOG_DEBUG, "iroh", "%s is reached %s %.*s", c->peer_text,
 		event->flags & TL_IROH_FLAG_RELAYED ? "by the relay" : "directly at",
 		(int)event->length, event->length > 0 ? (const char *)event->bytes : "");
 }
@@ -304,25 +361,16 @@ void tl__iroh_connections(tl_transport *transport, tl_connection_visit visit, vo
 {
 	const iroh *h = tl__iroh_of(transport);
 
-	for (const iroh_connection *c = h->connections; c; c = c->next) {
-		tl_iroh_connection_info now = {.size = sizeof now};
-		tl_connection_info info = {
-			.size = sizeof info,
-			.remote = c->peer_text,
-			.channel = c->channel,
-			.path = now.path,
-			.dialled = c->dialled,
-			.streams = c->streams,
-		};
+	for (const iroh_connection *c = h->connections; c; c = c->next)
+		tell_info(h, c, visit, ud);
+}
 
-		if (c->id == 0 || h->calls->connection_info(h->endpoint, c->id, &now) != TL_IROH_OK)
-			continue;
-		info.relayed = now.relayed;
-		info.round_trip_us = now.round_trip_us;
-		info.sent = now.sent;
-		info.received = now.received;
-		visit(ud, &info);
-	}
+void tl__iroh_tell_paths(tl_transport *transport, tl_connection_visit changed, void *ud)
+{
+	iroh *h = tl__iroh_of(transport);
+
+	h->path_changed = changed;
+	h->path_ud = ud;
 }
 
 /* --- those that nobody needs ------------------------------------------------------------------ */

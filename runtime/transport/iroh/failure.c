@@ -47,7 +47,8 @@ static const char *sentence_of(int code, uint64_t peer_code)
 		return "nothing tells where this endpoint id is: use a ticket with addresses or a "
 		       "relay, or enable a lookup";
 	case TL_IROH_OWN_ID: return "that address is this node itself";
-	case TL_IROH_ALPN: return "the other side does not speak this protocol";
+	case TL_IROH_ALPN:
+		return "who answers there does not offer this protocol (ALPN): it is no tidelock";
 	case TL_IROH_CONNECT: return "no connection to this address";
 	case TL_IROH_LOST: return "the connection broke";
 	case TL_IROH_CLOSED: return "the other side closed the connection";

@@ -111,8 +111,13 @@ struct iroh {
 	iroh_connection *connections;
 	unsigned connection_count; /* with those that are being dialled */
 	unsigned max_taken;
-	tl_server *server;  /* NULL: none */
-	unsigned exchanges; /* not done yet */
+	tl_server *server;                /* NULL: none */
+	unsigned exchanges;               /* not done yet */
+	tl_connection_visit path_changed; /* NULL: nobody wants to know */
+	void *path_ud;
+	uint32_t relay_mode;
+	tl_iroh_id going_online; /* the operation; 0: none */
+	char offline[200];       /* why no relay knows us; "" = one does, or none is used */
 	char id_text[TL__IROH_ID_TEXT + 1];
 	uint8_t scratch[TL_IROH_PIECE];
 };
@@ -154,13 +159,16 @@ void tl__iroh_connection_unwait(iroh_connection *connection, const iroh_waiter *
 iroh_connection *tl__iroh_connection_at(const iroh *h, tl_iroh_id id); /* NULL: none */
 void tl__iroh_connection_use(iroh_connection *connection);             /* one stream more */
 void tl__iroh_connection_unuse(iroh_connection *connection);           /* one less */
-/* The member of tl_transport. */
+/* The members of tl_transport. */
+void tl__iroh_tell_paths(tl_transport *transport, tl_connection_visit changed, void *ud);
 void tl__iroh_connections(tl_transport *transport, tl_connection_visit visit, void *ud);
 /* Events of the plugin. */
 void tl__iroh_connection_dialled(iroh *h, const tl_iroh_event *event);
 void tl__iroh_connection_accepted(iroh *h, const tl_iroh_event *event);
 void tl__iroh_connection_lost(iroh *h, const tl_iroh_event *event);
-void tl__iroh_connection_moved(const iroh *h, const tl_iroh_event *event);
+void tl__iroh_connection_moved(iroh *h, const tl_iroh_event *event);
+/* Asks once more whether a relay knows us, unless that is being asked. */
+void tl__iroh_go_online(iroh *h);
 void tl__iroh_connection_sweep(void *h);
 /* Releases all; the endpoint is closed. */
 void tl__iroh_connections_free(iroh *h);

@@ -85,9 +85,26 @@ static void on_broken(iroh *h, const tl_iroh_event *event)
 		(int)event->length, event->length > 0 ? (const char *)event->bytes : "");
 }
 
+/* Whoever dials us may need the relay, and whom we dial. */
+static void on_online(iroh *h, const tl_iroh_event *event)
+{
+	if (event->operation != h->going_online)
+		return;
+	h->going_online = 0;
+	h->offline[0] = 0;
+	if (event->code == TL_IROH_OK || event->code == TL_IROH_CANCELLED ||
+		event->code == TL_IROH_CLOSED)
+		return;
+	(void)tl__iroh_fail(event->code, event->peer_code, event->bytes, event->length);
+	snprintf(h->offline, sizeof h->offline, "%s", tl_error_message(tl_last_error()));
+	tl__log_write(h->log, TL_LOG_WARNING, "iroh",
+		"no relay knows this node, so that only direct ways lead to it: %s", h->offline);
+}
+
 static void on_event(iroh *h, const tl_iroh_event *event)
 {
 	switch (event->kind) {
+	case TL_IROH_EVENT_ONLINE: on_online(h, event); return;
 	case TL_IROH_EVENT_CONNECTED: tl__iroh_connection_dialled(h, event); return;
 	case TL_IROH_EVENT_ACCEPTED: tl__iroh_connection_accepted(h, event); return;
 	case TL_IROH_EVENT_DISCONNECTED: tl__iroh_connection_lost(h, event); return;
@@ -259,6 +276,7 @@ static const tl_transport vtable = {
 	.connections = tl__iroh_connections,
 	.foresee = tl__iroh_foresee,
 	.proves_ends = true,
+	.tell_paths = tl__iroh_tell_paths,
 };
 
 static int open_endpoint(iroh *h, const tl__iroh_options *options)
@@ -309,6 +327,7 @@ int tl__iroh_new(tl_transport **out, const tl__iroh_options *options, const tl__
 	h->base = vtable;
 	h->log = log;
 	h->forks = tl__fork_count();
+	h->relay_mode = options->relay_mode;
 	h->max_taken = options->max_connections ? options->max_connections : MAX_TAKEN;
 	tl__map_init(&h->streams);
 	h->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -343,6 +362,8 @@ int tl__iroh_attach(tl_transport *transport, tl_loop *loop)
 		rc = loop->timer(loop, tl__iroh_connection_sweep, h, &h->sweep);
 	if (rc == TL_OK)
 		rc = loop->watch(loop, h->bell, TL_READABLE, on_bell, h, &h->watch);
+	if (rc == TL_OK)
+		tl__iroh_go_online(h);
 	if (rc == TL_OK)
 		ring(h); /* what came before */
 	return rc;
