@@ -58,7 +58,9 @@ static void log_event(const tl__log *log, const tl_event *event, const char *tex
 			"until it is loaded anew",
 			text);
 		return;
-	case TL_EVENT_PEER_PATH: TOLD(INFO, "peer", "%s is reached now: %s", peer, text); return;
+	case TL_EVENT_PEER_PATH:
+		TOLD(INFO, "peer", "%s is reached now: %s", peer[0] ? peer : "somebody", text);
+		return;
 	case TL_EVENT_PEER_CHANGED:
 	case TL_EVENT_ENTRY_COMMITTED:
 	case TL_EVENT_OVERFLOW: return;
