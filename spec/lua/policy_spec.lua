@@ -122,6 +122,20 @@ describe('presets', function()
 		assert.are.same({ 'deny', 'meant' }, { verdict.answer, verdict.reason })
 	end)
 
+	it('leave out nothing of a list: with a gap, or names beside it, they do not load', function()
+		for fields, said in pairs {
+			["may = { 'read', nil, 'write' }"] = "`may` is a list without gaps, and '3' stands outside of it",
+			["may = { 'read', write = true }"] = "`may` is a list without gaps, and 'write' stands outside",
+			["database = { 'a', nil, 'b' }"] = "`database` is a list without gaps, and '3' stands outside",
+			["database = { a = true }"] = "`database` is a list without gaps, and 'a' stands outside",
+		} do
+			local none, why = core.open('policy', 'policy.lua',
+				("return require 'tidelock.policy'.deny { %s }"):format(fields))
+			assert.is_nil(none)
+			assert.is_truthy(why.text:find(said, 1, true), why.text)
+		end
+	end)
+
 	it('deny where a function answers nonsense, or none', function()
 		for text, said in pairs {
 			["function() return 'perhaps' end"] = "not perhaps, nil",

@@ -28,7 +28,7 @@ local function patterns_of(databases)
 	local function refuse(message, ...)
 		schema.refuse(nil, '`databases` of a hook ' .. message, ...)
 	end
-	local list = type(databases) == 'table' and databases or { databases }
+	local list = schema.list(databases, refuse)
 	schema.databases(list, refuse)
 	if #list > PATTERNS_MAX then
 		refuse('names at most %d', PATTERNS_MAX)

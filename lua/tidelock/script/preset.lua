@@ -30,7 +30,7 @@ end
 -- kind -> true
 function FIELDS.may(value, refuse)
 	local may = {}
-	for _, kind in ipairs(type(value) == 'table' and value or { value }) do
+	for _, kind in ipairs(schema.list(value, refuse)) do
 		if not KINDS[kind] then
 			refuse('has no kind %s%s', tostring(kind), schema.hint(kind, KINDS))
 		end

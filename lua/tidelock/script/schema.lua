@@ -51,6 +51,20 @@ function M.typed(wanted)
 	end
 end
 
+--- One or a list of several: a list, which leaves out nothing that was written.
+function M.list(value, refuse)
+	local list, count = type(value) == 'table' and value or { value }, 0
+	for _ in ipairs(list) do
+		count = count + 1
+	end
+	for key in pairs(list) do
+		if math.type(key) ~= 'integer' or key < 1 or key > count then
+			refuse("is a list without gaps, and '%s' stands outside of it", tostring(key))
+		end
+	end
+	return list
+end
+
 --- One of these words.
 function M.word(...)
 	local words = {}
@@ -140,7 +154,7 @@ end
 --- whether there is a name among them.
 function M.databases(value, refuse)
 	local ids, names, glob = {}, {}, text.glob
-	for _, pattern in ipairs(type(value) == 'table' and value or { value }) do
+	for _, pattern in ipairs(M.list(value, refuse)) do
 		if type(pattern) ~= 'string' then
 			refuse('is a name with * and ?, an id, or a list of these, and not a %s', type(pattern))
 		elseif text.starts(pattern, 'sha256:') or text.starts(pattern, 'blake3:') then
