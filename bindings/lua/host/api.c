@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- jobs for the thread ---------------------------------------------------------------------- */
@@ -24,6 +25,25 @@ static int told(const tlua_job *j)
 	return j->rc == TL_OK ? TL_OK : tl_error_set(j->rc, j->message);
 }
 
+/* Of this name in this folder, however that is written. A link of another name is another script,
+ * and so is one elsewhere, beside which other files lie. */
+static bool is_same_file(const tl_script *a, const tl_script *b)
+{
+	struct stat is[2];
+	char folder[PATH_MAX];
+	const tl_script *const both[] = {a, b};
+
+	if (strcmp(a->source.name, b->source.name) != 0)
+		return false;
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(folder, sizeof folder, "%.*s", (int)(both[i]->source.name - both[i]->path),
+			both[i]->path);
+		if (stat(folder, &is[i]) != 0)
+			return strcmp(a->path, b->path) == 0;
+	}
+	return is[0].st_dev == is[1].st_dev && is[0].st_ino == is[1].st_ino;
+}
+
 /* Whether the script may be one of the node's. */
 static int check_place(const tlua_scripts *s, const tl_script *script)
 {
@@ -33,9 +53,8 @@ static int check_place(const tlua_scripts *s, const tl_script *script)
 	for (const tl_script *other = s->list; other; other = other->next) {
 		hooks += other->source.kind == TL_SCRIPT_HOOK;
 		same |= other->source.kind == script->source.kind &&
-			(script->source.kind == TL_SCRIPT_HOOK
-					? strcmp(other->path, script->path) == 0
-					: other->shadow == script->shadow);
+			(script->source.kind == TL_SCRIPT_HOOK ? is_same_file(other, script)
+							       : other->shadow == script->shadow);
 	}
 	if (same && script->source.kind == TL_SCRIPT_HOOK)
 		return tl_error_set(TL_E_ALREADY_EXISTS,
@@ -85,6 +104,8 @@ static int load(tl_node *node, tl_script *script, tlua_seat *seat)
 	bool fresh;
 	int rc = tl_node_device_key(node, script->source.me_key);
 
+	if (rc == TL_OK)
+		rc = tl_node_name(node, script->source.me_name);
 	if (rc != TL_OK)
 		return rc;
 	tlua_registry_lock();

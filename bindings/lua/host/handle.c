@@ -108,15 +108,12 @@ int tlua_answer_about_scripts(tl_node *node)
 
 /* --- with the node that is opened ------------------------------------------------------------- */
 
-static int load(lua_State *L, tl_node *node, tl_script_kind kind, tlua_seat *seat, const char *path,
-	const char *name)
+static int load(lua_State *L, tl_node *node, tl_script_kind kind, tlua_seat *seat, const char *path)
 {
 	tl_script_options options = options_of(L, 0);
 	tl_script *script = NULL;
-	int rc;
+	int rc = tlua_script_load_into(node, kind, seat, path, &options, &script);
 
-	options.name = name;
-	rc = tlua_script_load_into(node, kind, seat, path, &options, &script);
 	tl_script_free(script); /* it stays with the node */
 	return rc;
 }
@@ -137,7 +134,7 @@ static int open_with_policy(
 		empty.drop(seat);
 		return rc;
 	}
-	rc = load(L, *node, TL_SCRIPT_POLICY, seat, policy, config->name);
+	rc = load(L, *node, TL_SCRIPT_POLICY, seat, policy);
 	if (rc != TL_OK)
 		tlua_seat_fill(seat, &nobody);
 	return rc;
@@ -194,7 +191,7 @@ static int open_with_hooks(
 	if (!*node)
 		hook.drop(hook.ud);
 	for (size_t i = 0; i < scripts->hook_count && rc == TL_OK; i++)
-		rc = load(L, *node, TL_SCRIPT_HOOK, NULL, scripts->hooks[i], config->name);
+		rc = load(L, *node, TL_SCRIPT_HOOK, NULL, scripts->hooks[i]);
 	tlua_door_open(door, rc == TL_OK);
 	tlua_door_release(door);
 	return rc;
@@ -207,6 +204,6 @@ int tlua_open_with(
 					 : open_node(L, config, scripts, node);
 
 	if (scripts->rules && rc == TL_OK)
-		rc = load(L, *node, TL_SCRIPT_RULES, NULL, scripts->rules, config->name);
+		rc = load(L, *node, TL_SCRIPT_RULES, NULL, scripts->rules);
 	return rc;
 }

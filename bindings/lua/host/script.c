@@ -53,7 +53,6 @@ static void free_script(tl_script *script)
 	pthread_mutex_destroy(&script->tally.lock);
 	free(script->tally.differences);
 	free(script->shown);
-	free(script->me_name);
 	free(script->path);
 	free(script);
 }
@@ -68,8 +67,7 @@ tl_script *tlua_script_new(tl_script_kind kind, const char *path, const tl_scrip
 	atomic_init(&script->owners, 1);
 	pthread_mutex_init(&script->tally.lock, NULL);
 	script->path = absolute(path);
-	script->me_name = options->name ? strdup(options->name) : NULL;
-	if (!script->path || (options->name && !script->me_name)) {
+	if (!script->path) {
 		free_script(script);
 		return NULL;
 	}
@@ -82,7 +80,6 @@ tl_script *tlua_script_new(tl_script_kind kind, const char *path, const tl_scrip
 	script->source = (tlua_source){.kind = kind,
 		.path = script->path,
 		.name = slash ? slash + 1 : script->path,
-		.me_name = script->me_name,
 		.say = say,
 		.ud = script};
 	return script;

@@ -28,7 +28,7 @@ struct tl_script {
 	tlua_scripts *scripts;
 	tl_script *next;
 	bool shadow;
-	char *path, *me_name;
+	char *path;
 	tlua_source source;
 	tlua_tally tally;
 	tl_log_sink log;

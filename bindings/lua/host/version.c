@@ -108,14 +108,12 @@ static bool compile(tlua_source *source, const tlua_found *file)
 	tlua_version *version = source->loading->version;
 	tlua_cell_options options = {.name = source->name,
 		.source = {file->text, file->len},
+		.me_name = {source->me_name, strlen(source->me_name)},
+		.me_key = {source->me_key, strlen(source->me_key)},
 		.find = find,
 		.say = say,
 		.ud = source};
 
-	if (source->me_name)
-		options.me_name = (tl_str){source->me_name, strlen(source->me_name)};
-	if (source->me_key[0])
-		options.me_key = (tl_str){source->me_key, strlen(source->me_key)};
 	add_text(version, source->name, file->text, file->len);
 	if (source->kind == TL_SCRIPT_HOOK)
 		return tlua_hook_open(&options, &version->hook, &version->why) == TLUA_FINE;
@@ -136,7 +134,9 @@ bool tlua_version_load(tlua_source *source, tlua_version *out)
 	source->loading = &l;
 	snprintf(l.folder, sizeof l.folder, "%.*s", (int)folder, source->path);
 	snprintf(file.name, sizeof file.name, "%s", source->name);
-	if (!note_file(out, "", source->path))
+	if (strlen(source->path) >= PATH_MAX)
+		fail(out, source->name, "its path is too long", TLUA_UNREADABLE);
+	else if (!note_file(out, "", source->path))
 		fail(out, source->name, "not enough memory", TLUA_NO_MEMORY);
 	else if (!tlua_folder_read(source->path, TLUA_FILE_MAX, &file))
 		fail(out, source->name, file.problem, TLUA_UNREADABLE);

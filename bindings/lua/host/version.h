@@ -14,8 +14,7 @@ typedef struct tlua_source {
 	tl_script_kind kind;
 	const char *path; /* absolute, or as the process finds it */
 	const char *name; /* of the file, as errors show it */
-	const char *me_name;
-	char me_key[TL_KEY_TEXT_LEN + 1];
+	char me_name[TL_NODE_NAME_MAX + 1], me_key[TL_KEY_TEXT_LEN + 1];
 	void (*say)(void *ud, tl_log_level level, const char *where, tl_str text);
 	void *ud;
 	struct loading *loading; /* while a version is loaded */

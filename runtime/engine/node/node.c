@@ -10,7 +10,6 @@
 #include "engine/node/visit.h"
 
 #define DEFAULT_NAME   "tidelock"
-#define NAME_MAX_BYTES 255
 #define CLOSE_FLUSH_MS 5000
 
 const char *tl_version(void)
@@ -100,9 +99,9 @@ static int read_config(tl_node_config *out, tl_sync_options *sync, const tl_node
 		return tl__fail(TL_E_BAD_ARGUMENT,
 			"an empty passphrase seals nothing; give none to store keys unsealed");
 	if (out->name &&
-		(strlen(out->name) > NAME_MAX_BYTES || !tl__utf8_valid(tl__str_z(out->name))))
+		(strlen(out->name) > TL_NODE_NAME_MAX || !tl__utf8_valid(tl__str_z(out->name))))
 		return tl__fail(TL_E_BAD_ARGUMENT, "a node's name is at most %d bytes of UTF-8",
-			NAME_MAX_BYTES);
+			TL_NODE_NAME_MAX);
 	return TL_OK;
 }
 

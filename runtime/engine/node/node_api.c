@@ -24,6 +24,13 @@ static bool enter(tl__visit *visit, tl_node *node)
 	return rc == TL_OK;
 }
 
+TL__PUBLIC_OF_NODE(
+	tl_node_name, node && out, (tl_node *node, char out[TL_NODE_NAME_MAX + 1]), (node, out))
+{
+	memcpy(out, node->name, strlen(node->name) + 1);
+	return TL_OK;
+}
+
 /* --- keys ------------------------------------------------------------------------------------- */
 
 TL__PUBLIC_OF_NODE(tl_node_device_key, node && out,

@@ -69,7 +69,7 @@ typedef struct tl_node_config {
 	size_t size;
 	const char *path; /* data directory, created when missing; NULL: everything in memory */
 	tl_durability durability;
-	const char *name; /* shown to peers; NULL: "tidelock" */
+	const char *name; /* shown to peers, at most 255 bytes of UTF-8; NULL: "tidelock" */
 	/* Opens sealed keys and seals new ones. NULL: keys are stored unsealed (mode 0600). */
 	const char *passphrase;
 	size_t passphrase_len;
@@ -128,6 +128,11 @@ TL_API void tl_node_free(tl_node *node);
 /* The library's version as a text, "0.3.0" (static storage), and as TL_VERSION_NUMBER. */
 TL_API const char *tl_version(void);
 TL_API unsigned long tl_version_number(void);
+
+/* What it is called, as peers are told; `out` has room for TL_NODE_NAME_MAX + 1 bytes. Since 0.3.
+ */
+#define TL_NODE_NAME_MAX 255
+TL_API int tl_node_name(tl_node *node, char out[TL_NODE_NAME_MAX + 1]) TL_MUST_USE;
 
 /* --- keys ------------------------------------------------------------------------------------- */
 

@@ -37,17 +37,16 @@ typedef struct tl_script_options {
 	/* A policy beside the one that is there, or none: it is asked all the same and decides
 	 * nothing, and the status tells where it would have differed. One a node. */
 	bool shadow;
-	const char *name; /* `me.name` in the script: of this node. NULL: there is none */
 	/* Lines of the script and about it; called on the script thread, the engine's and, for
 	 * hooks, those that commit, until the node is closed or the script unloaded. What it does
-	 * must not commit. NULL: stderr. */
+	 * must not commit, nor call functions of this header. NULL: stderr. */
 	tl_log_sink log;
 	void *log_ud;
 } tl_script_options;
 
 #define TL_SCRIPT_OPTIONS_INIT                                                                     \
 	{                                                                                          \
-		sizeof(tl_script_options), false, NULL, NULL, NULL                                 \
+		sizeof(tl_script_options), false, NULL, NULL                                       \
 	}
 
 /* Loads a script of the file `path` and puts it to work. *out is the caller's (tl_script_free),
