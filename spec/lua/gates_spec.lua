@@ -172,6 +172,23 @@ describe('a hook file', function()
 		end
 	end)
 
+	it('goes on after a read that failed, and holds nothing of it', function()
+		local _ <close>, db = with [[return { before_commit = function(ctx)
+			if ctx:get('a', 'k1') == nil then return end
+			local read, why
+			for i = 1, 3 do read, why = pcall(function() return ctx.changes end) end
+			return nil, tostring(read) .. ' ' .. ctx:get('a', 'k1') .. ' ' .. why
+		end }]]
+		local function fill(count)
+			return db:transact(function(tx)
+				for i = 1, count do tx:doc 'a':set(('k%d'):format(i), i) end
+			end)
+		end
+		assert(fill(1))
+		local _, err = fill(10001)
+		assert.matches('^false 1 .*changes more than 10000 places', err.cause.message)
+	end)
+
 	it('reads what is there now', function()
 		local node <close> = open()
 		local db = new(node, 'notes')
@@ -307,8 +324,20 @@ describe('a hook file', function()
 		end
 		local same = hooks[3]:status().file
 		assert(hooks[3]:unload())
-		assert.are.equal('already_exists', select(2, node:load_hook(hooks[2]:status().file)).code)
+		for _, before in ipairs { '', '.', 'x/..' } do
+			local folder, name = hooks[2]:status().file:match '^(.*)/([^/]*)$'
+			assert.is_true(os.execute(('mkdir -p %s/x'):format(folder)))
+			assert.are.equal('already_exists',
+				select(2, node:load_hook(('%s/%s/%s'):format(folder, before, name))).code)
+		end
 		assert(node:load_hook(same))
+	end)
+
+	it('knows its node, however it is loaded', function()
+		local node <close> = open { name = 'hub' }
+		assert(node:load_hook(file_of 'return { before_commit = function() return nil, me.name .. me.key end }'))
+		local _, err = node:new_database({ name = 'x' }, 'me')
+		assert.are.equal('hub' .. node:get_public_key '_device_key', err.cause.message)
 	end)
 
 	it('changes with its file, and stays as it was where that does not load', function()
@@ -331,6 +360,8 @@ describe('a hook file', function()
 			['return { before_commit = 1 }'] = 'is a function, and not a number',
 			['return { databases = 1, before_commit = print }'] = '`databases` of a hook is a name',
 			['return { databases = {}, before_commit = print }'] = '`databases` of a hook names no database',
+			['return { databases = { "a", nil, "b" }, before_commit = print }'] = "gaps, and '3' stands outside",
+			['return { databases = { "a", only = "b" }, before_commit = print }'] = "and 'only' stands outside of it",
 			['return { databases = ("x"):rep(256), before_commit = print }'] = 'at most 255 bytes',
 			['return { before_commit = print, on_entry_committed = print }'] = '`on_entry_committed` in a hook file '
 				.. 'is not part of this version; use node:add_hook',
@@ -407,8 +438,11 @@ describe('a hook file', function()
 		H.write(file, text:format(5, ''))
 		none, err = hook:reload()
 		assert.is_nil(none)
-		assert.matches('plain data holds no function', err.message)
+		assert.matches('^hook.lua: save of the version at work fails .*: plain data holds no function', err.message)
 		assert.are.equal('v4 5', write(db, 'a', 1))
+		H.write(file, HOOK .. 'function hook.before_commit() return nil, "anew" end\nreturn hook')
+		assert(hook:reload())
+		assert.are.equal('anew', write(db, 'a', 1))
 	end)
 
 	it('is suspended when it runs out of its budget again and again', function()

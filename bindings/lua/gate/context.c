@@ -48,6 +48,14 @@ static void push_list(lua_State *L, const tl_value *list)
 	}
 }
 
+/* What a read before raised over, which the script went on after, goes as well. */
+static tl_value **hold(tlua_commit *commit)
+{
+	tl_value_free(commit->held);
+	commit->held = NULL;
+	return &commit->held;
+}
+
 /* Null, and what is not there, are nil. */
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as values nest */
 static void push_value(lua_State *L, const tl_value *value)
@@ -155,15 +163,14 @@ static void push_all_changes(lua_State *L, tlua_commit *commit)
 		int rc;
 
 		tlua_charge_bytes(L, data.len);
-		rc = tl_doc_parse(&commit->held, data);
+		rc = tl_doc_parse(hold(commit), data);
 		if (rc == TL_E_NOMEM)
 			luaL_error(L, "not enough memory");
 		if (rc == TL_OK)
 			push_changes(L, commit, store, NULL, commit->held);
 		else
 			push_bytes(L, commit, store, data);
-		tl_value_free(commit->held);
-		commit->held = NULL;
+		(void)hold(commit);
 	}
 }
 
@@ -219,6 +226,7 @@ static int context_get(lua_State *L)
 	tl_doc_store *store = NULL;
 	int64_t from = tlua_aside();
 	tl_str name;
+	tl_value **held = hold(commit);
 	int rc = TL_OK;
 
 	check_path(L);
@@ -228,15 +236,14 @@ static int context_get(lua_State *L)
 	if (commit->context->database) { /* a new one holds nothing */
 		rc = tl_database_doc_store(commit->context->database, name, &store);
 		if (rc == TL_OK)
-			rc = read_present(L, store, &commit->held);
+			rc = read_present(L, store, held);
 		tl_doc_store_free(store);
 	}
 	tlua_back(L, from);
 	if (rc != TL_OK && !is_absent(rc))
 		luaL_error(L, "ctx:get: %s", tl_error_message(tl_last_error()));
-	push_value(L, commit->held);
-	tl_value_free(commit->held);
-	commit->held = NULL;
+	push_value(L, *held);
+	(void)hold(commit);
 	return 1;
 }
 
@@ -295,6 +302,5 @@ void tlua_commit_begin(tlua_commit *commit, const tl_hook_context *context)
 
 void tlua_commit_end(tlua_commit *commit)
 {
-	tl_value_free(commit->held);
-	commit->held = NULL;
+	(void)hold(commit);
 }

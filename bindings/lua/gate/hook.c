@@ -56,6 +56,14 @@ static void keep_place(lua_State *L, tlua_hook *hook)
 	snprintf(hook->place, sizeof hook->place, "%s:%d", ar.short_src, ar.linedefined);
 }
 
+static tlua_ref keep_function(lua_State *L, const char *name)
+{
+	if (lua_getfield(L, 1, name) != LUA_TNIL)
+		return luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pop(L, 1);
+	return TLUA_REF_NONE;
+}
+
 /* The file's value at 1: what the library's half makes of it. Returns before_commit. */
 static int read_file(lua_State *L)
 {
@@ -67,6 +75,8 @@ static int read_file(lua_State *L)
 	lua_pushvalue(L, 1);
 	lua_call(L, 1, 1);
 	keep_patterns(L, hook);
+	hook->save = keep_function(L, "save");
+	hook->restore = keep_function(L, "restore");
 	lua_getfield(L, 1, "before_commit");
 	lua_pushvalue(L, -1);
 	keep_place(L, hook);
@@ -79,10 +89,6 @@ static tlua_end open_hook(tlua_hook *hook, const tlua_cell_options *options, tlu
 
 	if (end == TLUA_FINE)
 		end = tlua_cell_make(hook->cell, read_file, hook, &hook->before_commit, why);
-	if (end == TLUA_FINE) {
-		hook->save = tlua_cell_function(hook->cell, "save");
-		hook->restore = tlua_cell_function(hook->cell, "restore");
-	}
 	return end;
 }
 
@@ -143,6 +149,17 @@ bool tlua_hook_means(const tlua_hook *hook, tl_str db_name, const tl_id *db)
 
 /* --- from one version to the next ------------------------------------------------------------- */
 
+/* Its line is not one of the file that was changed. */
+static void blame_before(tlua_failure *why)
+{
+	char text[TLUA_TEXT_MAX + 128];
+
+	snprintf(text, sizeof text,
+		"save of the version at work fails (without `restore` the new one begins anew): %s",
+		why->text);
+	tlua_copy_text(why->text, sizeof why->text, text);
+}
+
 tlua_end tlua_hook_inherit(tlua_hook *hook, tlua_hook *before, tlua_failure *why)
 {
 	tlua_data nothing = {0}, saved = {0}, dropped = {0};
@@ -154,7 +171,9 @@ tlua_end tlua_hook_inherit(tlua_hook *hook, tlua_hook *before, tlua_failure *why
 	if (before->save == TLUA_REF_NONE || hook->restore == TLUA_REF_NONE)
 		return TLUA_FINE;
 	end = tlua_cell_call(before->cell, &call, why);
-	if (end == TLUA_FINE) {
+	if (end != TLUA_FINE) {
+		blame_before(why);
+	} else {
 		call.function = hook->restore;
 		call.ud = &restore;
 		end = tlua_cell_call(hook->cell, &call, why);
