@@ -7,6 +7,8 @@ local function check(ctx, change)
 	local field = change.path[2]
 	if change.deleted or field == nil then
 		return 'orders are never deleted'
+	elseif #change.path > 2 then
+		return 'an order has fields, and nothing below them'
 	elseif field == 'amount' and (math.type(change.value) ~= 'integer' or change.value < 1) then
 		return 'an amount is a whole number from 1 on'
 	elseif field == 'state' and not STATES[change.value] then

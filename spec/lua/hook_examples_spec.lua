@@ -39,6 +39,7 @@ describe('examples of hooks', function()
 		assert.are.equal('an order is paid after it was shipped', set('18', { state = 'paid', amount = 1 }))
 		assert.are.equal('orders are never deleted', try(db, function(tx) tx:doc 'orders':delete '17' end))
 		assert.are.equal('orders are never deleted', set('17', 'gone'))
+		assert.are.equal('an order has fields, and nothing below them', set('17.amount.of', 1))
 		assert.are.equal('passes', set('17.state', 'lost', 'notes'))
 	end)
 
