@@ -156,20 +156,23 @@ void tl__hooks_remove(tl__hooks *hooks, const tl_id *db, uint64_t handle)
 		release(found);
 }
 
-/* Under the lock: adds the hooks of one owner to a round, which holds them. */
-static void take_part(tl__hooks *hooks, const tl_id *db, tl__hook_node **round, size_t *count)
+/* Under the lock: adds the hooks of one owner that came after `since` to a round, which holds them.
+ */
+static void take_part(
+	tl__hooks *hooks, const tl_id *db, uint64_t since, tl__hook_node **round, size_t *count)
 {
 	for (tl__hook_node *node = hooks->first; node; node = node->next) {
-		if (!belongs_to(node, db))
+		if (node->handle <= since || !belongs_to(node, db))
 			continue;
 		atomic_fetch_add(&node->owners, 1);
 		round[(*count)++] = node;
 	}
 }
 
-/* The hooks of one list as of now that a commit to this database concerns, its own last. *out is
- * NULL when there are none. */
-static int gather(tl__hooks *hooks, const tl_id *db, tl__hook_node ***out, size_t *count)
+/* The hooks of one list as of now that came after *since and that a commit to this database
+ * concerns, its own last. *out is NULL when there are none. *since is the last one then. */
+static int gather(
+	tl__hooks *hooks, const tl_id *db, uint64_t *since, tl__hook_node ***out, size_t *count)
 {
 	size_t all = 0;
 
@@ -177,13 +180,14 @@ static int gather(tl__hooks *hooks, const tl_id *db, tl__hook_node ***out, size_
 	*count = 0;
 	pthread_mutex_lock(&hooks->mutex);
 	for (tl__hook_node *node = hooks->first; node; node = node->next)
-		all++;
+		all += node->handle > *since;
 	if (all > 0)
 		*out = tl__alloc_zero(all, sizeof(tl__hook_node *));
 	if (*out) {
-		take_part(hooks, NULL, *out, count);
-		take_part(hooks, db, *out, count);
+		take_part(hooks, NULL, *since, *out, count);
+		take_part(hooks, db, *since, *out, count);
 	}
+	*since = hooks->last_handle;
 	pthread_mutex_unlock(&hooks->mutex);
 	return all == 0 || *out ? TL_OK : TL_E_NOMEM;
 }
@@ -209,20 +213,31 @@ static int ask(const tl_hook *hook, const tl_hook_context *context)
 		(int)strcspn(why, "\n"), why);
 }
 
+/* Those that came while one of them waited, as for hook files that were being loaded, are asked as
+ * well; once, so that a hook that adds another one each time has an end. */
+static int ask_list(tl__hooks *hooks, const tl_hook_context *context)
+{
+	tl__hook_node **nodes;
+	uint64_t since = 0;
+	size_t count = 1;
+	int code = TL_OK;
+
+	for (int round = 0; round < 2 && count > 0 && code == TL_OK; round++) {
+		code = gather(hooks, context->tree_id, &since, &nodes, &count);
+		for (size_t n = 0; n < count && code == TL_OK; n++)
+			code = ask(&nodes[n]->hook, context);
+		if (nodes)
+			let_go(nodes, count);
+	}
+	return code;
+}
+
 int tl__hooks_before(tl__hooks *const *lists, size_t count, const tl_hook_context *context)
 {
 	int code = TL_OK;
 
-	for (size_t i = 0; i < count && code == TL_OK; i++) {
-		tl__hook_node **nodes;
-		size_t node_count;
-
-		code = gather(lists[i], context->tree_id, &nodes, &node_count);
-		for (size_t n = 0; n < node_count && code == TL_OK; n++)
-			code = ask(&nodes[n]->hook, context);
-		if (nodes)
-			let_go(nodes, node_count);
-	}
+	for (size_t i = 0; i < count && code == TL_OK; i++)
+		code = ask_list(lists[i], context);
 	return code;
 }
 
@@ -245,9 +260,10 @@ void tl__hooks_committed(
 {
 	for (size_t i = 0; i < count; i++) {
 		tl__hook_node **nodes;
+		uint64_t since = 0;
 		size_t node_count;
 
-		if (gather(lists[i], context->tree_id, &nodes, &node_count) != TL_OK)
+		if (gather(lists[i], context->tree_id, &since, &nodes, &node_count) != TL_OK)
 			tl__log_write(log, TL_LOG_ERROR, "hook",
 				"no memory to call on_entry_committed; the commit stands");
 		for (size_t n = 0; nodes && n < node_count; n++)
