@@ -14,7 +14,7 @@ SONAME  := libtidelock.so.1
 
 PACKAGES := gcc make pkg-config lua5.4 liblua5.4-dev libuv1-dev libsodium-dev libcurl4-openssl-dev \
 	libcjson-dev libsqlite3-dev libmicrohttpd-dev libssl-dev openssl lua-busted lua-luv lua-luv-dev lua-check \
-	lua-argparse python3 \
+	lua-argparse libqrencode-dev python3 \
 	clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev git
 
 LIBRARIES := libsodium libcrypto sqlite3 libuv libcurl libmicrohttpd
@@ -57,6 +57,10 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
 PKG_LIBS   = $(shell pkg-config --libs $(LIBRARIES))
 LUA_CFLAGS = $(shell pkg-config --cflags lua5.4)
 LUA_LIBS   = $(shell pkg-config --libs lua5.4)
+
+# The program draws QR codes where libqrencode is there, and does without it elsewhere.
+QR      = $(shell pkg-config --exists libqrencode && echo 1)
+QR_LIBS = $(if $(QR),$(shell pkg-config --libs libqrencode))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -106,6 +110,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/spec/c/base_json_other_spec: PKG_LIBS += $(shell pkg-config --libs libcjson)
 $(BUILD)/spec/c/base_json_other_spec.o: PKG_CFLAGS += $(shell pkg-config --cflags libcjson)
 
+$(BUILD)/bindings/lua/program/program_qr.o: ALL_CFLAGS += $(if $(QR),-DTLUA_QRENCODE $(shell pkg-config --cflags libqrencode))
 $(BUILD)/bindings/%.o: ALL_CFLAGS += -Ibindings/lua -Ibindings/lua/include $(LUA_CFLAGS)
 
 # The Lua halves become strings of the libraries, so that a host needs no path to them.
@@ -124,7 +129,7 @@ link_module = $(CC) -shared -Wl,-soname,tidelock.so -Wl,--version-script=binding
 	$(ALL_LDFLAGS) $(LDFLAGS) $(BINDING_OBJECTS) $(BUILD)/$(SONAME) -lm -Wl,-rpath,'$$ORIGIN/$(2)' -o $(1)
 # The program exports Lua's own API: modules written in C (luv) look for it there.
 link_program = $(CC) -Wl,--export-dynamic $(ALL_LDFLAGS) $(LDFLAGS) $(PROGRAM_OBJECTS) $(BINDING_OBJECTS) \
-	$(BUILD)/$(SONAME) $(LUA_LIBS) -lm -Wl,-rpath,'$$ORIGIN/$(2)' -o $(1)
+	$(BUILD)/$(SONAME) $(LUA_LIBS) $(QR_LIBS) -lm -Wl,-rpath,'$$ORIGIN/$(2)' -o $(1)
 
 $(BUILD)/lua/tidelock.so: $(BINDING_OBJECTS) $(BUILD)/$(SONAME) bindings/lua/exports.map
 	$(call say,LD,$@)

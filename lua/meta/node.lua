@@ -421,6 +421,34 @@ function Sync:approve_bootstrap_request(id, key_name, record_name) end
 ---@param key_name string
 ---@return true?, tidelock.Error?
 function Sync:reject_bootstrap_request(id, key_name) end
+
+---@class tidelock.ShareOptions
+---@field permission? tidelock.Permission  'read' without it
+---@field key? string  private key that gives it; the first that may without it
+---@field expires? tidelock.Duration  from now, at most 30 days; a day without it
+---@field addresses? tidelock.Address[]  where this node can be reached; without them where its servers listen
+
+---A text, one word, with which one other node may join the database: its request is granted without asking.
+---It gives what its key may give when it is used. Whoever sees it first may use it; it stands in no log. The
+---id is what it is revoked by. `server_not_running` where there is no address.
+---@param db tidelock.Id
+---@param options? tidelock.ShareOptions
+---@return string? text, string|tidelock.Error  its id
+function Sync:share(db, options) end
+---Those made here, oldest first; ended ones for 30 days.
+---@return tidelock.Share[]?, tidelock.Error?
+function Sync:shares() end
+---Nobody can use it from now on. `share_not_found`; `share_used`: somebody has.
+---@param id string
+---@return true?, tidelock.Error?
+function Sync:revoke_share(id) end
+---Connects to the node that made the text, gets access for our key, adds the relation and fetches. Waits. Who
+---has that access already goes on, and no share is used up. Codes: `bad_share`, `share_not_found`,
+---`share_used`, `share_expired`, `own_share`, `not_permitted`, and those of connecting.
+---@param text string
+---@param options? { key: string? }  which private key; without it the node's first one, or a new one
+---@return tidelock.Id?, tidelock.Error?
+function Sync:join(text, options) end
 ---Peers, pairs, servers, transports, databases: tidelock/sync.h.
 ---@return tidelock.SyncStatus?, tidelock.Error?
 function Sync:status() end

@@ -59,6 +59,17 @@
 ---@field time string         of the last one
 ---@field count integer
 
+---@class tidelock.Share       made here
+---@field id string
+---@field db tidelock.Id
+---@field permission tidelock.Permission
+---@field key string           name of the private key that gives it
+---@field made string
+---@field expires string
+---@field state 'open'|'used'|'expired'
+---@field used_by? tidelock.Key  whose access it is now
+---@field used_at? string
+
 ---@class tidelock.Peer
 ---@field pubkey tidelock.Key
 ---@field display_name? string  the owner's name for it (register_peer, rename_peer)

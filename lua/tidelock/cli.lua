@@ -9,7 +9,7 @@ local shown = require 'tidelock.cli.show'
 local tl = require 'tidelock'
 
 local commands = {}
-for _, subject in ipairs { 'node', 'database', 'row', 'access', 'run', 'script' } do
+for _, subject in ipairs { 'node', 'database', 'row', 'access', 'share', 'run', 'script' } do
 	for name, command in pairs(require('tidelock.cli.' .. subject)) do
 		commands[name] = command
 	end

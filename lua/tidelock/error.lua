@@ -13,15 +13,15 @@ local groups = {
 	},
 	not_found = {
 		'not_found', 'key_not_found', 'entry_not_found', 'database_not_found', 'peer_not_found',
-		'request_not_found', 'signing_key_not_found',
+		'request_not_found', 'signing_key_not_found', 'share_not_found',
 	},
 	validation = {
 		'bad_json', 'bad_entry', 'not_canonical', 'bad_id', 'bad_key', 'bad_base64',
-		'bad_signature', 'bad_doc', 'bad_address', 'bad_path',
+		'bad_signature', 'bad_doc', 'bad_address', 'bad_path', 'bad_share',
 	},
 	permission_denied = {
 		'insufficient_permissions', 'not_permitted', 'refused', 'declined', 'not_available',
-		'peer_blocked',
+		'peer_blocked', 'share_expired', 'share_used',
 	},
 	backend = {
 		'io', 'store_damaged', 'store_newer', 'store_locked', 'store_read_only', 'already_open',
@@ -35,6 +35,7 @@ local sync = {
 		'peer_not_found', 'peer_already_exists', 'unsupported_transport', 'refused', 'declined',
 		'not_available', 'not_permitted', 'peer_blocked', 'bootstrap_pending',
 		'request_not_found', 'invalid_request_state', 'unknown_database', 'cleartext_refused',
+		'bad_share', 'share_not_found', 'share_expired', 'share_used', 'own_share',
 	},
 }
 

@@ -31,7 +31,8 @@ for _, name in ipairs {
 	'start_server', 'stop_server', 'is_server_running', 'get_server_address',
 	'get_server_addresses', 'register_peer', 'rename_peer', 'update_peer_status', 'remove_peer',
 	'add_peer_address', 'remove_peer_address', 'get_peer_addresses', 'add_tree_sync',
-	'remove_tree_sync', 'is_tree_synced_with_peer', 'configure', 'cleanup_old_history',
+	'remove_tree_sync', 'is_tree_synced_with_peer', 'configure', 'cleanup_old_history', 'share',
+	'revoke_share',
 } do
 	local method = node_methods['sync_' .. name]
 	Sync[name] = function(self, ...)
@@ -77,7 +78,7 @@ end
 local decoded = core.record
 
 for _, name in ipairs {
-	'get_peer_info', 'get_peer_trees', 'get_tree_peers', 'status', 'get_facts',
+	'get_peer_info', 'get_peer_trees', 'get_tree_peers', 'status', 'get_facts', 'shares',
 } do
 	local method = node_methods['sync_' .. name]
 	Sync[name] = function(self, ...)
@@ -200,6 +201,13 @@ local request_access = waiting('request_database_access', 'request_access')
 --- { status = 'granted' | 'pending' | 'refused', request_id = }
 function Sync:request_database_access(address, db, key_name, permission)
 	return decoded(request_access(self, address, db, key_name, permission))
+end
+
+local join = waiting('join', 'join')
+--- join(text [, { key = 'name' }]) -> the database's id
+function Sync:join(text, options)
+	local key = misuse.option(3, options, 'key')
+	return whole(join(self, text, key))
 end
 
 -- --- sync state --------------------------------------------------------------------------------

@@ -9,12 +9,13 @@
 
 int tl__control_read_request(tl__control_request *r, tl_str line)
 {
-	enum { VALUE = 11, KEYS, PROGRESS, SINCE, LIMIT, MEMBERS };
+	enum { VALUE = 13, KEYS, PROGRESS, SINCE, LIMIT, EXPIRES, MEMBERS };
 	static const char *const names[MEMBERS] = {"call", "db", "store", "path", "key", "name",
-		"peer", "file", "row", "after", "request", "value", "keys", "progress", "since",
-		"limit"};
+		"peer", "file", "row", "after", "request", "text", "permission", "value", "keys",
+		"progress", "since", "limit", "expires"};
+	uint64_t *const numbers[] = {&r->since, &r->limit, &r->expires};
 	tl_str *const texts[VALUE] = {&r->call, &r->db, &r->store, &r->path, &r->key, &r->name,
-		&r->peer, &r->file, &r->row, &r->after, &r->request};
+		&r->peer, &r->file, &r->row, &r->after, &r->request, &r->text, &r->permission};
 	tl__fields f;
 	uint32_t seen = 0;
 	size_t at;
@@ -32,7 +33,7 @@ int tl__control_read_request(tl__control_request *r, tl_str line)
 		else if (at == PROGRESS)
 			tl__fields_bool(&f, &r->progress);
 		else
-			tl__fields_u64(&f, at == SINCE ? &r->since : &r->limit);
+			tl__fields_u64(&f, numbers[at - SINCE]);
 	}
 	tl__fields_need(&f, names, seen, 1);
 	return tl__fields_whole(&f);

@@ -7,10 +7,11 @@
 
 /* Members of any request; absent ones have ptr NULL or 0. */
 typedef struct tl__control_request {
-	tl_str call, db, store, path, key, name, value, peer, file, row, after, request;
+	tl_str call, db, store, path, key, name, value, peer, file, row, after, request, text,
+		permission;
 	tl_str *keys; /* a path as literal keys; NULL: absent */
 	size_t key_count;
-	uint64_t since, limit;
+	uint64_t since, limit, expires;
 	bool progress; /* the client is told how the call goes */
 	tl__control_job *job;
 	tl__arena arena; /* of the texts */
@@ -39,5 +40,11 @@ int tl__control_row_delete(tl_node *node, const tl__control_request *r, tl__buf 
 int tl__control_access_list(tl_node *node, const tl__control_request *r, tl__buf *out);
 int tl__control_access_approve(tl_node *node, const tl__control_request *r, tl__buf *out);
 int tl__control_access_reject(tl_node *node, const tl__control_request *r, tl__buf *out);
+
+/* Shares (control_share.c). */
+int tl__control_share(tl_node *node, const tl__control_request *r, tl__buf *out);
+int tl__control_share_list(tl_node *node, const tl__control_request *r, tl__buf *out);
+int tl__control_share_revoke(tl_node *node, const tl__control_request *r, tl__buf *out);
+int tl__control_join(tl_node *node, const tl__control_request *r, tl__buf *out);
 
 #endif

@@ -77,6 +77,8 @@ typedef enum tl__sync_command_kind {
 			       ours that is proven. text = key text */
 	TL__SYNC_DISCOVER,  /* key. text = JSON array of {"id","arrivals","tips"} */
 	TL__SYNC_ACCESS,    /* address, db, secrets[0], name, permission. text = JSON */
+	TL__SYNC_JOIN,      /* db, permission, key, addresses, name, secrets: of ours, of the
+			       token. text = id of the database */
 	TL__SYNC_FLUSH,     /* timeout_ms; 0 = no limit. send_only. Timeout names what is left */
 	TL__SYNC_WAIT,      /* key, db, timeout_ms: until both sides hold the same tips */
 	/* Changes: complete when they are stored. */
@@ -97,6 +99,8 @@ typedef enum tl__sync_command_kind {
 	TL__SYNC_RELATIONS_END,   /* number. text = how many were touched, or "more" */
 	TL__SYNC_DECIDE,     /* name = id of an access request, approved. text = what its owner is
 				to know of an approval; "" when nothing */
+	TL__SYNC_SHARE,      /* db, permission, share, name: of the private key that gives */
+	TL__SYNC_UNSHARE,    /* name = id of the share */
 	TL__SYNC_CONFIGURE,  /* options: fields of 0 or NULL keep what is set */
 	TL__SYNC_SET_POLICY, /* policy (NULL: none); declined things are offered again */
 	TL__SYNC_SET_KEYS,   /* secrets: private keys of the node (proofs in requests) */
@@ -110,6 +114,13 @@ typedef struct tl__sync_relation {
 	tl_id db;
 	const tl_pair_options *options; /* NULL: all zero */
 } tl__sync_relation;
+
+/* A share to be made. */
+typedef struct tl__sync_share {
+	tl_key key;   /* whose private half the token stands for */
+	tl_key maker; /* of the private key that gives */
+	uint64_t expires_ms;
+} tl__sync_share;
 
 /* Everything is borrowed during tl__sync_handle. */
 typedef struct tl__sync_command {
@@ -133,6 +144,9 @@ typedef struct tl__sync_command {
 	const tl_pair_options *pair_options;
 	const tl__sync_relation *relations;
 	size_t relation_count;
+	const tl__sync_share *share;
+	const tl_address *addresses; /* join: where it may be, to be tried in this order */
+	size_t address_count;
 } tl__sync_command;
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -311,6 +325,8 @@ int tl__sync_peer_addresses(const tl__sync *sync, const tl_key *peer, const char
 int tl__sync_peer_trees(const tl__sync *sync, const tl_key *peer, tl__buf *out) TL_MUST_USE;
 void tl__sync_tree_peers(const tl__sync *sync, const tl_id *db, tl__buf *out);
 bool tl__sync_is_related(const tl__sync *sync, const tl_key *peer, const tl_id *db);
+/* JSON array of the shares made here, oldest first (tidelock/sync.h). */
+void tl__sync_put_shares(const tl__sync *sync, int64_t now_wall_ms, tl__buf *out);
 /* The last decisions of the policy, newest first; limit 0: all that are kept. */
 void tl__sync_put_decisions(const tl__sync *sync, size_t limit, tl__buf *out);
 /* Members `"peers":[…],"pairs":[…]` of the status, without braces around. */

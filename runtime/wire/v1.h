@@ -28,9 +28,13 @@
 #define TL__V1_MAX_WATCH_LINES  256 /* databases of one watch */
 #define TL__V1_MAX_HOLD_MS      55000
 #define TL__V1_HOLD_EARLY       64 /* a hold may end this part of its time before its end */
-#define TL__V1_MAX_WATCH_BYTES  (64u * 1024) /* of the entries in its answer */
-#define TL__V1_FEATURE_WATCH    "watch"      /* in hello: it answers watch */
-#define TL__V1_FEATURE_STATE    "state"      /* it takes and answers `state` in pull and push */
+#define TL__V1_MAX_WATCH_BYTES  (64u * 1024)    /* of the entries in its answer */
+#define TL__V1_FEATURE_WATCH    "watch"         /* in hello: it answers watch */
+#define TL__V1_FEATURE_STATE    "state"         /* it takes and answers `state` in pull and push */
+#define TL__V1_FEATURE_SHARE    "share"         /* it takes `share` in access */
+#define TL__V1_CODE_NO_SHARE    "unknown_share" /* with not_available */
+#define TL__V1_CODE_EXPIRED     "share_expired" /* this and the next: access refused */
+#define TL__V1_CODE_USED        "share_used"
 #define TL__V1_NONCE_BYTES      16
 #define TL__V1_EPOCH_BYTES      16
 #define TL__V1_CLOCK_SKEW_MS    60000
@@ -289,6 +293,8 @@ typedef struct tl__v1_access {
 	tl_key key;  /* must be among the proven keys: the caller checks */
 	tl_str name; /* for the key record; not empty, not "*", no dot, <= TL__V1_MAX_TEXT */
 	tl_permission permission;
+	bool has_share; /* only to whoever's hello has the feature */
+	tl_key share;   /* of the token of a share: among the proven keys, too */
 } tl__v1_access;
 
 void tl__v1_write_access(tl__buf *args, const tl__v1_access *access);

@@ -66,6 +66,7 @@ static int run(tl__host *host, tl__work *work)
 	case TL__WORK_ACCESS: return tl__work_access_run(host->tree, work);
 	case TL__WORK_LIST: return tl__work_list_run(host->tree, work);
 	case TL__WORK_EXPIRE: return tl__work_expire_run(host, work);
+	case TL__WORK_GRANT: return tl__work_grant_run(host, work);
 	case TL__WORK_WATCH: return tl__work_watch_run(host->tree, work);
 	case TL__WORK_MATTERS: return tl__work_matters_run(host->tree, work);
 	case TL__WORK_VERIFY: return tl__work_verify_run(work);

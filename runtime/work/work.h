@@ -40,6 +40,7 @@ typedef enum tl__work_kind {
 	TL__WORK_ACCESS, /* what these keys may do in a database now */
 	TL__WORK_LIST,   /* databases these keys may read */
 	TL__WORK_EXPIRE, /* access requests of `_sync` that nobody decided in time */
+	TL__WORK_GRANT,  /* a record for a key, by one of ours */
 	TL__WORK_WATCH, /* which of these databases are ahead of a place, and a page of the first */
 	TL__WORK_MATTERS, /* which of these keys any settings name */
 	TL__WORK_VERIFY,  /* proofs, and the hash of a body: needs no store */
@@ -293,6 +294,15 @@ typedef struct tl__work_access {
 	tl__work_rights rights; /* out */
 } tl__work_access;
 
+/* What the maker may give now, and no more. */
+typedef struct tl__work_grant {
+	tl_str signer; /* name of the private key … */
+	tl_key maker;  /* … that must still be this one */
+	tl_key key;    /* who gets it */
+	tl_str name;   /* of the record, or a number behind it */
+	tl_permission permission;
+} tl__work_grant;
+
 typedef struct tl__work_list {
 	const tl_key *keys;
 	size_t key_count;
@@ -373,6 +383,7 @@ typedef struct tl__work {
 		tl__work_watch watch;
 		tl__work_list list;
 		tl__work_expire expire;
+		tl__work_grant grant;
 		tl__work_matters matters;
 		tl__work_verify verify;
 		tl__work_other other;
@@ -422,6 +433,7 @@ static inline bool tl__work_spent(const tl__work *work)
 int tl__work_load_run(tl__host *host, tl__work *work) TL_MUST_USE;
 int tl__work_save_run(tl__host *host, tl__work *work) TL_MUST_USE;
 int tl__work_expire_run(tl__host *host, tl__work *work) TL_MUST_USE;
+int tl__work_grant_run(tl__host *host, tl__work *work) TL_MUST_USE;
 void tl__work_ingest_prepare(tl__tree *tree, tl__work *work);
 int tl__work_ingest_run(tl__tree *tree, tl__work *work) TL_MUST_USE;
 int tl__work_tips_run(tl__tree *tree, tl__work *work) TL_MUST_USE;

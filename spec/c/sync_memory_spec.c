@@ -96,6 +96,39 @@ static void insist_access(tl__sim_peer *peer, tl__sim_peer *other)
 	insist("access", peer, &command);
 }
 
+/* Its token stands for the key of that name. */
+static void insist_share(tl__sim_peer *peer, tl__sim_peer *guest)
+{
+	tl__sync_share share = {.expires_ms = HOUR};
+	tl__sync_command make = {.kind = TL__SYNC_SHARE,
+		.has_db = true,
+		.db = db,
+		.permission = {TL_WRITE, 9},
+		.name = z(tl__sim_name(peer)),
+		.share = &share};
+	tl__sync_command join = {.kind = TL__SYNC_JOIN,
+		.has_key = true,
+		.key = *tl__sim_key(peer),
+		.has_db = true,
+		.db = db,
+		.permission = {TL_WRITE, 9},
+		.name = TL__STR("newcomer"),
+		.secret_count = 2,
+		.address_count = 1};
+	tl_secret secrets[2];
+	tl_address address;
+
+	CHECK_OK(tl__sim_public("token", &share.key));
+	CHECK_OK(tl__sim_public(tl__sim_name(peer), &share.maker));
+	insist("share", peer, &make);
+	CHECK_OK(tl__sim_secret("newcomer", &secrets[0]));
+	CHECK_OK(tl__sim_secret("token", &secrets[1]));
+	tl__sim_address(peer, &address);
+	join.secrets = secrets;
+	join.addresses = &address;
+	insist("join", guest, &join);
+}
+
 /* --- the story -------------------------------------------------------------------------------- */
 
 static tl_policy_answer give_all(void *ud, const tl_policy_question *question, const char **reason)
@@ -146,6 +179,7 @@ static void work_together(const story *s)
 		return;
 	insist_pair("discover", b, TL__SYNC_DISCOVER, a);
 	insist_access(b, a);
+	insist_share(a, b);
 }
 
 static void come_back(void)

@@ -1,17 +1,8 @@
 -- The pages of the guide do what they say: files are written, commands are run, and print what is shown.
 local H = require 'spec.helper'
 local tl = require 'tidelock'
-local uv = require 'luv'
 
 local PORT = '7411'
-
-local function free_port()
-	local socket = uv.new_tcp()
-	assert(socket:bind('127.0.0.1', 0))
-	local port = socket:getsockname().port
-	socket:close()
-	return tostring(port)
-end
 
 -- { file =, text = } and { command =, shown = }, in order.
 local function steps_of(page)
@@ -67,10 +58,10 @@ end
 describe('the guide', function()
 	teardown(H.clean)
 
-	for _, name in ipairs { 'first-policy', 'rules-for-a-family', 'checking-what-is-written',
+	for _, name in ipairs { 'inviting', 'first-policy', 'rules-for-a-family', 'checking-what-is-written',
 		'when-a-script-goes-wrong' } do
 		it('does what it says: ' .. name, function()
-			local folder, processes, port = H.folder(), {}, free_port()
+			local folder, processes, port = H.folder(), {}, tostring(H.free_port())
 			local file <close> = assert(io.open('examples/guide/' .. name .. '.md'))
 			local steps = steps_of((file:read 'a'):gsub(PORT, port))
 			local _ <close> = setmetatable({}, { __close = function()

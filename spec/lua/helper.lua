@@ -117,6 +117,15 @@ function H.wait_for(fn, seconds)
 	end
 end
 
+--- A port of the loopback that nobody listens at now.
+function H.free_port()
+	local socket = uv.new_tcp()
+	assert(socket:bind('127.0.0.1', 0))
+	local port = socket:getsockname().port
+	socket:close()
+	return port
+end
+
 --- How many handles the loop has that are not closing.
 function H.handles()
 	local count = 0

@@ -144,6 +144,8 @@ static const struct {
 	{"v1_refused", check_v1_refused},
 	{"v1_unsigned", check_v1_unsigned},
 	{"v1_tips", check_v1_tips},
+	{"v1_shares", check_v1_share},
+	{"v1_bad_shares", check_v1_bad_share},
 };
 
 static bool run_section(const node *section)

@@ -58,6 +58,8 @@ void check_v1_response(check *c, const node *section);
 void check_v1_refused(check *c, const node *section);
 void check_v1_unsigned(check *c, const node *section);
 void check_v1_tips(check *c, const node *section);
+void check_v1_share(check *c, const node *section);
+void check_v1_bad_share(check *c, const node *section);
 /* An object of several lists: counts its own cases. */
 void check_permissions(const node *section,
 	void (*run)(case_function function, const node *item, const node *section));

@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "check.h"
+#include "wire/share.h"
 #include "wire/v1.h"
 
 static void secret_of(check *c, tl_secret *out, tl_str hex)
@@ -340,4 +341,66 @@ void check_v1_tips(check *c, const node *section)
 		expect(c, tl_id_parse(&ids[i], texts->children[i].text) == TL_OK, "an id");
 	tl__v1_tips_hash(ids, texts->count, hash);
 	expect(c, tl__str_eq((tl_str){(const char *)hash, 32}, wanted), "hash of the tips");
+}
+
+/* --- shares ----------------------------------------------------------------------------------- */
+
+static void check_token(check *c, const tl__share_text *share)
+{
+	char key_text[TL_KEY_TEXT_LEN + 1], id[TL_SHARE_ID_LEN + 1];
+	uint8_t seed[TL_SEED_BYTES];
+	tl_secret secret;
+	tl_key key;
+
+	expect(c, tl__share_secret(&secret, share->token) == TL_OK, "the token's key");
+	tl_secret_seed(&secret, seed);
+	tl_secret_public(&secret, &key);
+	tl_key_format(&key, key_text);
+	tl__share_id(id, &key);
+	expect(c,
+		tl__str_eq((tl_str){(const char *)share->token, sizeof share->token},
+			unhex(c, node_text(c->item, "token_hex"))),
+		"token");
+	expect(c,
+		tl__str_eq((tl_str){(const char *)seed, sizeof seed},
+			unhex(c, node_text(c->item, "seed_hex"))),
+		"seed");
+	expect_text(c, tl__str_z(key_text), node_text(c->item, "key"), "key");
+	expect_text(c, tl__str_z(id), node_text(c->item, "id"), "id");
+}
+
+void check_v1_share(check *c, const node *section)
+{
+	const node *addresses = node_get(c->item, "addresses");
+	tl_str text = node_text(c->item, "text");
+	char out[TL_SHARE_MAX_TEXT + 1], node_key[TL_KEY_TEXT_LEN + 1], db[TL_ID_TEXT_LEN + 1];
+	char permission[24];
+	tl__share_text share;
+
+	(void)section;
+	if (tl__share_read(&share, text) != TL_OK) {
+		wrong(c, "not read: %s", tl_error_message(tl_last_error()));
+		return;
+	}
+	tl_key_format(&share.node, node_key);
+	tl_id_format(&share.db, db);
+	tl_permission_format(share.permission, permission);
+	expect_text(c, tl__str_z(node_key), node_text(c->item, "node"), "node");
+	expect_text(c, tl__str_z(db), node_text(c->item, "db"), "db");
+	expect_text(c, tl__str_z(permission), node_text(c->item, "permission"), "permission");
+	expect(c, share.address_count == addresses->count, "number of addresses");
+	for (size_t i = 0; i < share.address_count && i < addresses->count; i++)
+		expect_text(c, share.addresses[i], addresses->children[i].text, "address");
+	check_token(c, &share);
+	expect(c, tl__share_write(out, &share) == TL_OK, "written");
+	expect_text(c, tl__str_z(out), text, "the text written again");
+}
+
+void check_v1_bad_share(check *c, const node *section)
+{
+	tl__share_text share;
+	int code = tl__share_read(&share, node_text(c->item, "text"));
+
+	(void)section;
+	expect_text(c, tl__str_z(tl_error_name(code)), node_text(c->item, "why"), "why");
 }

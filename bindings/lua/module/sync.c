@@ -350,6 +350,83 @@ static int sync_reject(lua_State *L)
 	return tlua_ok(L, tl_sync_reject_bootstrap_request(node, id, key_name));
 }
 
+/* --- shares ------------------------------------------------------------------------------------ */
+
+/* The array lives in a userdata, left on the stack. */
+static bool share_addresses(lua_State *L, int arg, tl_share_options *options)
+{
+	tl_address *addresses;
+	size_t count;
+
+	if (!tlua_option(L, arg, "addresses"))
+		return true;
+	if (!lua_istable(L, -1))
+		luaL_error(L, "option 'addresses' is a list of addresses");
+	count = (size_t)luaL_len(L, -1);
+	addresses = lua_newuserdatauv(L, (count + 1) * sizeof *addresses, 0);
+	for (size_t i = 0; i < count; i++) {
+		lua_geti(L, -2, (lua_Integer)i + 1);
+		if (!tlua_read_address(L, lua_gettop(L), &addresses[i]))
+			return false;
+		lua_pop(L, 1);
+	}
+	options->addresses = addresses;
+	options->address_count = count;
+	return true;
+}
+
+/* share(db [, { permission =, key =, expires =, addresses = }]) -> text, id */
+static int sync_share(lua_State *L)
+{
+	static const char *const names[] = {"permission", "key", "expires", "addresses", NULL};
+	tl_share_options options = TL_SHARE_OPTIONS_INIT;
+	tl_node *node = tlua_check_node(L);
+	tl_share share;
+	tl_id db;
+	int rc;
+
+	if (!lua_isnoneornil(L, 3))
+		tlua_check_options(L, 3, names);
+	if (!tlua_read_id(L, 2, &db) ||
+		!tlua_option_text(L, 3, "permission", &options.permission) ||
+		!tlua_option_text(L, 3, "key", &options.key) || !share_addresses(L, 3, &options))
+		return tlua_fail(L);
+	options.expires_ms = tlua_option_duration(L, 3, "expires", 0);
+	rc = tl_sync_share(node, &db, &options, &share);
+	if (rc != TL_OK)
+		return tlua_fail(L);
+	lua_pushstring(L, share.text);
+	lua_pushstring(L, share.id);
+	explicit_bzero(share.text, sizeof share.text);
+	return 2;
+}
+
+static int sync_revoke_share(lua_State *L)
+{
+	tl_node *node = tlua_check_node(L);
+	const char *id;
+
+	if (!tlua_read_text(L, 2, &id))
+		return tlua_fail(L);
+	return tlua_ok(L, tl_sync_revoke_share(node, id));
+}
+
+/* start_join(text, key_name or nil) */
+static int sync_join(lua_State *L)
+{
+	tl_node *node = tlua_check_node(L);
+	const char *text, *key_name = NULL;
+	tl_op *op = NULL;
+	void **handle;
+	int rc;
+
+	if (!tlua_read_text(L, 2, &text) || !tlua_read_opt_text(L, 3, &key_name))
+		return tlua_fail(L);
+	handle = tlua_new_handle(L, TLUA_OP);
+	rc = tl_sync_join(node, text, key_name, &op);
+	return tlua_opened(L, handle, rc, op);
+}
+
 static int sync_tree(lua_State *L)
 {
 	tl_node *node = tlua_check_node(L);
@@ -371,8 +448,9 @@ static const luaL_Reg methods[] = {{"sync_address_parse", address_parse},
 	{"sync_start_with_peer", sync_with_peer}, {"sync_start_flush", sync_flush},
 	{"sync_start_wait", sync_wait_until_synced}, {"sync_start_discover", sync_discover},
 	{"sync_start_request_access", sync_request_access}, {"sync_configure", sync_configure},
-	{"sync_approve", sync_approve}, {"sync_reject", sync_reject}, {"sync_tree", sync_tree},
-	{NULL, NULL}};
+	{"sync_share", sync_share}, {"sync_revoke_share", sync_revoke_share},
+	{"sync_start_join", sync_join}, {"sync_approve", sync_approve},
+	{"sync_reject", sync_reject}, {"sync_tree", sync_tree}, {NULL, NULL}};
 
 void tlua_open_sync(lua_State *L)
 {

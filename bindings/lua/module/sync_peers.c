@@ -273,6 +273,14 @@ static int sync_get_facts(lua_State *L)
 	return push_json(L, rc, json);
 }
 
+static int sync_shares(lua_State *L)
+{
+	char *json = NULL;
+	int rc = tl_sync_shares(tlua_check_node(L), &json);
+
+	return push_json(L, rc, json);
+}
+
 static int sync_status(lua_State *L)
 {
 	char *json = NULL;
@@ -348,9 +356,9 @@ static const luaL_Reg methods[] = {{"sync_register_peer", sync_register_peer},
 	{"sync_get_facts", sync_get_facts}, {"sync_get_peer_info", sync_get_peer_info},
 	{"sync_list_peers", sync_list_peers}, {"sync_list_inbound", sync_list_inbound},
 	{"sync_get_peer_trees", sync_get_peer_trees}, {"sync_get_tree_peers", sync_get_tree_peers},
-	{"sync_bootstrap_requests", sync_bootstrap_requests}, {"sync_status", sync_status},
-	{"sync_get_sync_cursor", sync_get_cursor}, {"sync_get_sync_metadata", sync_get_metadata},
-	{"sync_get_sync_history", sync_get_history},
+	{"sync_bootstrap_requests", sync_bootstrap_requests}, {"sync_shares", sync_shares},
+	{"sync_status", sync_status}, {"sync_get_sync_cursor", sync_get_cursor},
+	{"sync_get_sync_metadata", sync_get_metadata}, {"sync_get_sync_history", sync_get_history},
 	{"sync_get_peers_with_sync_state", sync_get_peers_with_state},
 	{"sync_cleanup_old_history", sync_cleanup_history}, {NULL, NULL}};
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "module/lib.h"
+#include "program/program_qr.h"
 #include "program/program_secret.h"
 #include "program/program_signals.h"
 
@@ -133,6 +134,7 @@ static int open_program(lua_State *L)
 	luaL_newlib(L, functions);
 	program_signals_open(L);
 	program_secret_open(L);
+	program_qr_open(L);
 	lua_pushinteger(L, EPIPE); /* what io functions return when the reader of a pipe is gone */
 	lua_setfield(L, -2, "broken_pipe");
 	return 1;

@@ -193,6 +193,28 @@ local function add_access_commands(p)
 	add_deciding('reject', 'Give nothing; asking again changes nothing.')
 end
 
+local function transport(text)
+	return (text == 'http' or text == 'iroh') and text, ("'%s' is no transport; use http or iroh"):format(text)
+end
+
+local function add_share_commands(p)
+	local share = add_data(p, 'share', '<db> | --list | --revoke <id>',
+		'Invite another node to a database: prints a text with which it joins, once.',
+		'Whoever sees the text first may use it. The node must be running and serve.')
+	share:argument('db', 'Id or name of the database.'):args '?'
+	share:option('--permission', 'What it gives: read, write:10 or admin:1.', 'read')
+	share:option('--expires', 'How long it can be used: 10m, 1d; at most 30 days.', '1d'):convert(duration)
+	share:option('-k --key', 'Private key that gives it; the first that may without it.')
+	share:flag('--list', 'Shares made here, and what became of them.')
+	share:option('--revoke', 'Id of a share that nobody is to use any more.'):argname '<id>'
+	local join = may_init(add_data(p, 'join', '<text>', 'Join a database by the text that share printed.',
+		'Prints the id of the database once it is here. With - the text is read from standard input.'))
+	join:argument('text', 'The text; - for standard input.')
+	join:option('-k --key', 'Private key that gets access; the first without it, made where there is none.')
+	join:option('--transport', 'http or iroh: used where no running node has the directory open.', 'http')
+		:convert(transport)
+end
+
 local KINDS = { connect = true, list = true, read = true, write = true, create = true, request = true,
 	dial = true, fetch = true }
 
@@ -260,6 +282,7 @@ return function(wanted)
 	add_db_commands(p)
 	add_row_commands(p)
 	add_access_commands(p)
+	add_share_commands(p)
 	add_script_commands(p)
 	return p, children
 end

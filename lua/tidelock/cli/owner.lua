@@ -79,6 +79,7 @@ local function check_data(options)
 	local directory = options.data:gsub('(.)/+$', '%1')
 	local near, beside = meant(directory), neighbour(directory)
 	local makes = options.action == 'db_create' or options.action == 'db_import'
+		or options.action == 'join'
 	refuse('not_found', "there is no data directory '%s'%s `tidelock init`%s makes one", options.data,
 		near and ("; did you mean '%s'?"):format(near) or beside and (", beside it is '%s';"):format(beside) or ';',
 		makes and ' or --init' or '')
@@ -172,6 +173,13 @@ function Asking:attempt(request, how)
 	if not text and err.code == 'connection_failed' and not self.own then
 		check_data(self.options)
 		self.own, err = tl.open { path = self.options.data, on_commit = false, periodic = 0 }
+		if self.own and self.transport then
+			local sync = self.own:sync()
+			local enabled, problem = sync['enable_' .. self.transport .. '_transport'](sync)
+			if not enabled then
+				return nil, problem
+			end
+		end
 		if self.own then
 			text, err = self:call_owner(request, how)
 		end
@@ -197,9 +205,9 @@ end
 --- Runs fn(ask, owned); ask(call, members [, value [, how]]) gives the decoded result and its JSON, or
 --- raises the error. `value` is JSON text; `how` may have `progress`, called with what is done and the
 --- total, and `input_fd`, a descriptor that the call reads from. owned() tells, once something was asked,
---- whether another process has the directory open.
-function M.with_owner(options, fn)
-	local asking = setmetatable({ options = options }, Asking)
+--- whether another process has the directory open. `transport` is enabled where none has.
+function M.with_owner(options, fn, transport)
+	local asking = setmetatable({ options = options, transport = transport }, Asking)
 	local results = table.pack(pcall(fn, function(...) return asking:ask(...) end, function()
 		return not asking.own
 	end))

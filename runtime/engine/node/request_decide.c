@@ -72,31 +72,13 @@ static int check_admin(decision *d)
 	return rc;
 }
 
-typedef struct standing {
-	const tl__request *r;
-	tl_str record;
-	bool revoked, enough;
-} standing;
-
-static int look_at_record(void *ud, tl_str name, const tl_auth_key *key)
+/* A request must not write a name that means something else ("*", a path). */
+static int grant(decision *d)
 {
-	standing *s = ud;
-
-	if (!tl__str_eq(key->pubkey, s->r->pubkey))
-		return TL_OK;
-	if (key->status == TL_KEY_REVOKED)
-		s->revoked = true;
-	else if (tl__str_eq(name, s->record) &&
-		 tl_permission_compare(key->permission, s->r->permission) >= 0)
-		s->enough = true;
-	return TL_OK;
-}
-
-/* A request must not slip through what an owner has decided before (a revoked key), nor write a
- * name that means something else ("*", a path). */
-static int check_grant(const decision *d, tl_settings_store *settings, bool *enough)
-{
-	standing s = {&d->r, d->record, false, false};
+	const tl__grant grant = {.signer = tl__str_z(d->key_name),
+		.record = d->record,
+		.pubkey = d->r.pubkey,
+		.permission = d->r.permission};
 	tl_key key;
 	int rc = tl_key_parse(&key, d->r.pubkey);
 
@@ -106,36 +88,7 @@ static int check_grant(const decision *d, tl_settings_store *settings, bool *eno
 		return tl__fail(TL_E_BAD_ARGUMENT,
 			"no key may have the name \"%.*s\"; approve it under another, or reject it",
 			TL__STR_ARG(d->record));
-	rc = tl_settings_store_list_auth_keys(settings, look_at_record, &s);
-	if (rc == TL_OK && s.revoked)
-		return tl__fail(TL_E_CONFLICT,
-			"this key was revoked in that database; make it active again in its "
-			"settings if that is meant, or reject the request");
-	*enough = s.enough;
-	return rc;
-}
-
-static int grant(decision *d)
-{
-	tl_transaction *tx = NULL;
-	tl_settings_store *settings = NULL;
-	bool enough = false;
-	int rc = tl_database_set_default_auth_key(d->db, tl__str_z(d->key_name));
-
-	if (rc == TL_OK)
-		rc = tl_transaction_new(d->db, &tx);
-	if (rc == TL_OK)
-		rc = tl_transaction_get_settings(tx, &settings);
-	if (rc == TL_OK)
-		rc = check_grant(d, settings, &enough);
-	if (rc == TL_OK && !enough)
-		rc = tl_settings_store_set_auth_key(
-			settings, d->record, d->r.pubkey, d->r.permission, TL_KEY_ACTIVE);
-	if (rc == TL_OK && !enough)
-		rc = tl_transaction_commit(tx, NULL);
-	tl_settings_store_free(settings);
-	tl_transaction_free(tx);
-	return rc;
+	return tl__database_grant(d->db, &grant);
 }
 
 /* The record with another status, members in the stored order. */

@@ -128,13 +128,15 @@ typedef struct started {
 	tl__sync_command command;
 	tl_address address;
 	char *name;
-	tl_secret *secret; /* in the vault; at most one */
+	tl_address *addresses; /* NULL: none */
+	tl_secret *secrets;    /* in the vault; NULL: none */
 	tl_op *op;
 } started;
 
 static void started_free(started *s)
 {
-	tl__vault_free(s->secret, sizeof *s->secret);
+	tl__vault_free(s->secrets, s->command.secret_count * sizeof *s->secrets);
+	tl__free(s->addresses);
 	tl__free(s->name);
 	tl__free(s);
 }
@@ -160,12 +162,21 @@ static int copy_command(started *s, const tl__sync_command *command)
 		if (!s->name)
 			return TL_E_NOMEM;
 	}
-	if (command->secret_count) {
-		s->secret = tl__vault_alloc(sizeof *s->secret);
-		if (!s->secret)
+	if (command->address_count) {
+		s->addresses = (tl_address *)tl__copy_bytes((const char *)command->addresses,
+			command->address_count * sizeof *s->addresses);
+		s->command.addresses = s->addresses;
+		if (!s->addresses)
 			return TL_E_NOMEM;
-		*s->secret = command->secrets[0];
-		s->command.secrets = s->secret;
+	}
+	if (command->secret_count) {
+		size_t size = command->secret_count * sizeof *s->secrets;
+
+		s->secrets = tl__vault_alloc(size);
+		if (!s->secrets)
+			return TL_E_NOMEM;
+		memcpy(s->secrets, command->secrets, size);
+		s->command.secrets = s->secrets;
 		s->command.secret_names = &s->command.name;
 	}
 	return TL_OK;

@@ -38,6 +38,7 @@ extern "C" {
 	X(BAD_PATH, -30, "bad_path")                                                               \
 	X(TYPE_MISMATCH, -31, "type_mismatch")                                                     \
 	X(BAD_SCRIPT, -32, "bad_script")                                                           \
+	X(BAD_SHARE, -33, "bad_share")                                                             \
 	X(NOT_FOUND, -40, "not_found")                                                             \
 	X(KEY_NOT_FOUND, -41, "key_not_found")                                                     \
 	X(ENTRY_NOT_FOUND, -42, "entry_not_found")                                                 \
@@ -95,6 +96,10 @@ extern "C" {
 	X(CLOCK_SKEW, -129, "clock_skew")                                                          \
 	X(V0_KEY, -130, "v0_key")                                                                  \
 	X(V0_NOT_SPOKEN, -131, "v0_not_spoken")                                                    \
+	X(SHARE_NOT_FOUND, -132, "share_not_found")                                                \
+	X(SHARE_EXPIRED, -133, "share_expired")                                                    \
+	X(SHARE_USED, -134, "share_used")                                                          \
+	X(OWN_SHARE, -135, "own_share")                                                            \
 	X(FOREIGN_ENTRY, -150, "foreign_entry")                                                    \
 	X(PARENT_DECLINED, -151, "parent_declined")                                                \
 	X(SET_ASIDE_FULL, -152, "set_aside_full")                                                  \

@@ -255,6 +255,59 @@ TL_API int tl_sync_approve_bootstrap_request_as(tl_node *node, const char *reque
 TL_API int tl_sync_reject_bootstrap_request(
 	tl_node *node, const char *request_id, const char *key_name) TL_MUST_USE;
 
+/* --- shares ------------------------------------------------------------------------------------ */
+
+#define TL_SHARE_ID_LEN         16
+#define TL_SHARE_MAX_TEXT       2000 /* characters */
+#define TL_SHARE_MAX_EXPIRES_MS (UINT64_C(30) * 24 * 3600 * 1000)
+
+typedef struct tl_share_options {
+	size_t size;
+	const char *permission; /* NULL: "read" */
+	/* Private key that gives it, when the share is used; NULL: the first that may now. */
+	const char *key;
+	uint64_t expires_ms; /* from now; 0 = a day */
+	/* Where this node can be reached, at most 16; none: where its servers listen. */
+	const tl_address *addresses;
+	size_t address_count;
+} tl_share_options;
+
+#define TL_SHARE_OPTIONS_INIT                                                                      \
+	{                                                                                          \
+		sizeof(tl_share_options), NULL, NULL, 0, NULL, 0                                   \
+	}
+
+/* Never grows. */
+typedef struct tl_share {
+	char id[TL_SHARE_ID_LEN + 1]; /* as it is listed and revoked by */
+	/* One word, tidelock://share/…: addresses, this node's key, the database, and a token that
+	 * opens it once. Whoever sees it first may use it: wipe it when it is shown. */
+	char text[TL_SHARE_MAX_TEXT + 1];
+} tl_share;
+
+/* Makes a text with which one other node may join the database: an access request with its token
+ * is granted without asking. The node keeps no token, only what tells it again; durable before this
+ * returns. It gives what its key may give when it is used, and nothing more. options may be NULL.
+ * TL_E_SERVER_NOT_RUNNING without addresses; TL_E_INSUFFICIENT_PERMISSIONS: no such key;
+ * TL_E_DATABASE_NOT_FOUND; TL_E_TOO_LARGE: 1,000 are open; TL_E_BAD_ARGUMENT. Since 0.3. */
+TL_API int tl_sync_share(
+	tl_node *node, const tl_id *db, const tl_share_options *options, tl_share *out) TL_MUST_USE;
+/* JSON array of {"id","db","permission","key" (its name),"made","expires","state" ("open", "used",
+ * "expired"),"used_by" (a key),"used_at"}, oldest first; what is not there is null. Ended ones are
+ * listed for 30 days, as long as there is room. Since 0.3. */
+TL_API int tl_sync_shares(tl_node *node, char **json) TL_MUST_USE;
+/* Nobody can use it from now on. TL_E_SHARE_NOT_FOUND; TL_E_SHARE_USED: somebody has. Since 0.3. */
+TL_API int tl_sync_revoke_share(tl_node *node, const char *id) TL_MUST_USE;
+/* Connects to the node that made this text, gets access for the private key of this name (NULL: the
+ * node's first one; without any one called "default" is made), adds the relation and fetches. The
+ * operation's text is the id of the database. Who has that access already goes on, and no share is
+ * used up. At once TL_E_BAD_SHARE, TL_E_UNSUPPORTED (of a later version), TL_E_KEY_NOT_FOUND; by
+ * the operation TL_E_SHARE_NOT_FOUND (or taken back), TL_E_SHARE_USED, TL_E_SHARE_EXPIRED,
+ * TL_E_OWN_SHARE, TL_E_NOT_PERMITTED, TL_E_UNSUPPORTED (that node knows no shares), and those of
+ * connecting. Since 0.3. */
+TL_API int tl_sync_join(
+	tl_node *node, const char *text, const char *key_name, tl_op **op) TL_MUST_USE;
+
 /* --- state ------------------------------------------------------------------------------------ */
 
 /* JSON: {"peers":[…],"pairs":[{"peer","db","state","dirty","attempts","next_attempt_ms",

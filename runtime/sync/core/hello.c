@@ -31,6 +31,7 @@ void tl__hello_write(tl__sync *sync, tl__buf *args)
 	}
 	hello.max_body_bytes = TL__V1_MAX_BODY_BYTES;
 	hello.max_page_entries = TL__V1_MAX_PAGE_ENTRIES;
+	hello.features[hello.feature_count++] = TL__STR(TL__V1_FEATURE_SHARE);
 	hello.features[hello.feature_count++] = TL__STR(TL__V1_FEATURE_STATE);
 	hello.features[hello.feature_count++] = TL__STR(TL__V1_FEATURE_WATCH);
 	tl__v1_write_hello(args, &hello);
@@ -91,6 +92,7 @@ bool tl__hello_heard(tl__sync *sync, tl__peer *peer, const tl__v1_hello *hello)
 					 ? hello->max_page_entries
 					 : TL__V1_MAX_PAGE_ENTRIES;
 	peer->hello_heard = true;
+	peer->takes_shares = has_feature(hello, TL__V1_FEATURE_SHARE);
 	peer->takes_state = has_feature(hello, TL__V1_FEATURE_STATE);
 	tl__peer_changed(sync, peer);
 	peer->watch_offered = has_feature(hello, TL__V1_FEATURE_WATCH);

@@ -145,7 +145,8 @@ struct tl__peer {
 	tl__peer_watch watches[TL__PEER_WATCHES];
 	tl_id watched_last; /* the database named last: where not all fit, those behind it are next
 			     */
-	bool takes_state;   /* its hello says that it knows `state` */
+	bool takes_shares;  /* its hello says that it knows `share` */
+	bool takes_state;   /* the same of `state` */
 	bool hello_heard;   /* of the process that answers there now */
 	uint64_t check;     /* call number of a check or first contact under way */
 	bool removed;       /* forgotten; freed when nothing points here any more */

@@ -302,6 +302,7 @@ int tl__serve_new(tl__sync *sync)
 	tl__map_init(&sync->serve->senders);
 	tl__map_init(&sync->serve->buckets);
 	tl__map_init(&sync->serve->access);
+	tl__map_init(&sync->serve->offers);
 	tl__serve_shares_fill(sync);
 	tl__map_init(&sync->serve->watchers);
 	tl__map_init(&sync->serve->served);
@@ -326,6 +327,7 @@ void tl__serve_free(tl__sync *sync)
 	tl__serve_nonces_free(sync);
 	tl__serve_buckets_free(sync);
 	tl__serve_access_free(sync);
+	tl__shares_free(sync);
 	tl__free(sync->serve);
 	sync->serve = NULL;
 }

@@ -43,6 +43,8 @@
 #define TL__SERVE_UNKNOWN_REQUESTS  100   /* beside them: by other keys that were proven */
 #define TL__SERVE_MAX_CLAIMS        100   /* beside them: for keys that were only named (v0) */
 #define TL__SERVE_MAX_DECIDED       1000  /* of both, remembered */
+#define TL__SERVE_MAX_SHARES        1000  /* open ones, and those remembered when they ended */
+#define TL__SERVE_SHARE_KEPT_MS     (INT64_C(30) * 24 * 3600 * 1000) /* behind their end */
 #define TL__SERVE_REQUEST_MS        (INT64_C(30) * 24 * 3600 * 1000)
 #define TL__SERVE_EXPIRE_MS         (3600 * 1000) /* between two looks for rows of ended ones */
 #define TL__SERVE_EXPIRE_ROWS       100           /* taken away in one work */
@@ -165,6 +167,7 @@ struct tl__serve {
 	} answered[2];           /* [true]: of strangers, whose turn is behind peers */
 	/* serve_access.c */
 	tl__map access;       /* request id -> tl__access_row */
+	tl__map offers;       /* key bytes -> tl__share_row */
 	uint64_t next_expiry; /* monotonic: when the rows in `_sync` are looked at */
 	bool expiring;        /* a work does so */
 };
@@ -322,6 +325,39 @@ void tl__serve_access_free(tl__sync *sync);
  * stays whatever a crash has lost. */
 void tl__serve_access_expire(tl__sync *sync);
 uint64_t tl__serve_access_due(const tl__sync *sync);
+
+/* --- serve_shares.c, serve_redeem.c: one-time tokens -------------------------------------------- */
+
+/* A share, as it is remembered: never the token, only the key whose private half that stands for.
+ */
+typedef struct tl__share_row {
+	tl_key key;
+	char id[TL_SHARE_ID_LEN + 1];
+	tl_id db;
+	tl_permission permission;
+	int64_t made, expires, used_at;   /* wall ms */
+	tl_key maker;                     /* who gives, when it is used … */
+	char signer[TL__V1_MAX_TEXT + 1]; /* … and how the private key is called */
+	/* Taken by this key: from then on by no other, whatever becomes of it. `given`: it has the
+	 * record, and asking again makes none. */
+	bool used, given;
+	tl_key used_by;
+	uint64_t number, op; /* while it is being made */
+} tl__share_row;
+
+tl__share_row *tl__share_find(const tl__sync *sync, const tl_key *key); /* NULL: none such */
+bool tl__share_is_over(const tl__sync *sync, const tl__share_row *row); /* its time is */
+void tl__share_put_local(tl__sync *sync, const tl__share_row *row);
+void tl__share_make(tl__sync *sync, const tl__sync_command *command);
+void tl__share_revoke(tl__sync *sync, const tl__sync_command *command);
+void tl__share_loaded(tl__sync *sync, tl_str key, tl_str document);
+void tl__shares_free(tl__sync *sync);
+/* An access request with a token, by a key that has not got what it asks for; `key`: which of the
+ * proven ones it is for. */
+void tl__serve_redeem(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights, size_t key);
+/* Of whoever shows none that counts, whatever is held here; too many of them come from one source.
+ */
+void tl__serve_no_share(tl__sync *sync, tl__incoming *in);
 
 /* --- serve_policy.c --------------------------------------------------------------------------- */
 

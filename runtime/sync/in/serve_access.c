@@ -254,8 +254,10 @@ void tl__serve_loaded(tl__sync *sync, tl_str key, tl_str value)
 {
 	tl__access_row row = {.proven = tl__str_starts(key, TL__STR(TL__ACCESS_LOCAL))};
 
-	if (!row.proven && !tl__str_starts(key, TL__STR(TL__ACCESS_CLAIM_LOCAL)))
+	if (!row.proven && !tl__str_starts(key, TL__STR(TL__ACCESS_CLAIM_LOCAL))) {
+		tl__share_loaded(sync, key, value);
 		return;
+	}
 	if (!tl__access_read(&row, key, value))
 		tl__log_write(sync->log, TL_LOG_WARNING, "sync",
 			"the local document %.*s cannot be read and is passed over",

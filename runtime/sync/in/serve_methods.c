@@ -249,6 +249,9 @@ static void decide_access(
 
 	if (holds(rights, key, in->access.permission, &answer.permission)) {
 		answer.result = TL__V1_ACCESS_GRANTED;
+	} else if (in->access.has_share) {
+		tl__serve_redeem(sync, in, rights, key);
+		return;
 	} else if (!tl__serve_may_ask(sync, in, rights, &wish)) {
 		if (!tl__serve_may_read(sync, in, rights)) {
 			tl__serve_not_available(sync, in);
@@ -275,7 +278,9 @@ static void access_known(void *core, tl__work *work)
 	while (key < in->proven_count &&
 		memcmp(&in->proven[key], &in->access.key, sizeof(tl_key)) != 0)
 		key++;
-	if (!tl__serve_is_available(sync, &work->access.rights, &in->db))
+	if (!tl__serve_is_available(sync, &work->access.rights, &in->db) && in->access.has_share)
+		tl__serve_no_share(sync, in);
+	else if (!tl__serve_is_available(sync, &work->access.rights, &in->db))
 		tl__serve_not_available(sync, in);
 	else if (key == in->proven_count)
 		tl__serve_bad_request(sync, in);

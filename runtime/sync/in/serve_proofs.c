@@ -45,7 +45,8 @@ static bool matters_to_us(tl__sync *sync, const tl__incoming *in, const tl_key *
 	for (size_t i = 0; i < sync->accepted_count; i++)
 		if (memcmp(&sync->accepted[i], key, sizeof *key) == 0)
 			return true;
-	return in->method == TL__V1_ACCESS && memcmp(&in->access.key, key, sizeof *key) == 0;
+	return in->method == TL__V1_ACCESS &&
+	       (memcmp(&in->access.key, key, sizeof *key) == 0 || tl__share_find(sync, key));
 }
 
 /* --- verified --------------------------------------------------------------------------------- */

@@ -32,6 +32,7 @@ void tl__ask_drop(tl__sync *sync, tl__sync_ask *ask)
 		*at = ask->next;
 	tl__buf_free(&ask->json);
 	tl__vault_free(ask->secret, sizeof *ask->secret);
+	tl__vault_free(ask->join, sizeof *ask->join);
 	tl__free(ask);
 }
 

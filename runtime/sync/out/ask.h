@@ -6,6 +6,16 @@
 
 #define TL__ASK_MAX_LISTED 10000 /* databases of one answer to an application */
 
+/* By a share (join.c); in the vault. */
+typedef struct tl__join {
+	tl_key node;
+	tl_address addresses[TL__SYNC_MAX_ADDRESSES];
+	size_t count, next;
+	tl_secret token; /* the key that it stands for */
+	/* Instead of what an owner's word is followed by; the ask goes. */
+	void (*answered)(tl__sync *sync, tl__sync_ask *ask, const tl__call_result *result);
+} tl__join;
+
 struct tl__sync_ask {
 	uint64_t number, op;
 	uint64_t call;
@@ -18,6 +28,7 @@ struct tl__sync_ask {
 	tl_key key;
 	char name[TL__V1_MAX_TEXT + 1];
 	tl_permission permission;
+	tl__join *join; /* NULL: an owner is asked */
 	tl__sync_ask *next;
 };
 
@@ -38,5 +49,11 @@ typedef enum tl__access_status {
 } tl__access_status;
 void tl__ask_answered(
 	tl__sync *sync, tl__sync_ask *ask, tl__access_status status, tl_str request_id);
+/* Its parts, for join.c: one that proves the key of this secret (NULL: no memory; `op` has been
+ * completed so); asking in v1; what becomes known of the database. */
+tl__sync_ask *tl__ask_new_access(tl__sync *sync, uint64_t op, const tl_secret *secret);
+void tl__ask_v1(tl__sync *sync, tl__sync_ask *ask);
+void tl__ask_remember(
+	tl__sync *sync, const tl__sync_ask *ask, tl__access_status status, tl_str request_id);
 
 #endif

@@ -38,6 +38,7 @@ static void take_granted(tl__sync *sync, const tl__sync_ask *ask)
 
 	if (tl__pair_relate(sync, ask->peer, &ask->db, TL__STR("manual"), &pair) != TL_OK)
 		return;
+	tl__pair_changed(sync, pair);
 	pair->wanted = true;
 	pair->next_attempt = sync->now;
 	tl__pair_save_relation(sync, &ask->db);
@@ -97,7 +98,7 @@ static void save(tl__sync *sync, const tl__sync_db *db)
 }
 
 /* Remembered: from now on requests about this database are made with that key. */
-static void remember(
+void tl__ask_remember(
 	tl__sync *sync, const tl__sync_ask *ask, tl__access_status status, tl_str request_id)
 {
 	tl__sync_db *db = tl__sync_db_for(sync, &ask->db);
@@ -129,8 +130,7 @@ void tl__access_use(tl__sync *sync, tl__sync_db *db, const tl_key *key, const ch
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-/* Proves the key of this secret. NULL: no memory; `op` has been completed so. */
-static tl__sync_ask *new_access(tl__sync *sync, uint64_t op, const tl_secret *secret)
+tl__sync_ask *tl__ask_new_access(tl__sync *sync, uint64_t op, const tl_secret *secret)
 {
 	tl__sync_ask *ask = tl__ask_new(sync, op);
 
@@ -150,7 +150,7 @@ void tl__ask_answered(
 {
 	const tl__sync_db *db;
 
-	remember(sync, ask, status, request_id);
+	tl__ask_remember(sync, ask, status, request_id);
 	db = tl__sync_find_db(sync, &ask->db);
 	tl__buf_format(&ask->json, "{\"status\":\"%s\",\"request_id\":", status_names[status]);
 	if (db && db->access_request[0])
@@ -175,7 +175,9 @@ static void access_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_resul
 	if (!ask)
 		return;
 	ask->call = 0;
-	if (result->code != TL_OK)
+	if (ask->join)
+		ask->join->answered(sync, ask, result);
+	else if (result->code != TL_OK)
 		tl__ask_fail(sync, ask, result->code, result->error);
 	else if (tl__v1_read_access_answer(&got, result->args) != TL_OK)
 		tl__ask_fail(sync, ask, TL_E_SYNC_PROTOCOL_ERROR, NULL);
@@ -187,7 +189,7 @@ static void access_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_resul
 			got.result == TL__V1_ACCESS_PENDING ? got.request_id : TL__STR_NULL);
 }
 
-static void ask_v1(tl__sync *sync, tl__sync_ask *ask)
+void tl__ask_v1(tl__sync *sync, tl__sync_ask *ask)
 {
 	tl__call *call = tl__call_new(sync, &tl__call_v1, ask->peer);
 	tl__v1_access args = {0};
@@ -203,7 +205,12 @@ static void ask_v1(tl__sync *sync, tl__sync_ask *ask)
 	call->has_db = true;
 	call->db = ask->db;
 	call->done = access_done;
-	call->extra = ask->secret;
+	call->extra[0] = ask->secret;
+	args.has_share = ask->join != NULL;
+	if (ask->join) {
+		tl_secret_public(&ask->join->token, &args.share);
+		call->extra[1] = &ask->join->token;
+	}
 	tl__v1_write_access(&call->args, &args);
 	tl__ask_start(sync, ask, call);
 }
@@ -227,7 +234,7 @@ static void contacted(tl__sync *sync, void *ud, int code, const char *error, tl_
 	}
 	ask->peer = peer;
 	if (!tl__peer_is_v0(peer))
-		ask_v1(sync, ask);
+		tl__ask_v1(sync, ask);
 	else if (sync->v0)
 		sync->v0->access(sync, ask);
 	else
@@ -247,7 +254,7 @@ void tl__ask_access(tl__sync *sync, const tl__sync_command *command)
 		tl__sync_complete_failed(sync, command->op, TL_E_BAD_ARGUMENT);
 		return;
 	}
-	ask = new_access(sync, command->op, &command->secrets[0]);
+	ask = tl__ask_new_access(sync, command->op, &command->secrets[0]);
 	if (!ask)
 		return;
 	contact = tl__alloc_zero(1, sizeof *contact);
@@ -276,7 +283,7 @@ static const tl_secret *secret_of(const tl__sync *sync, const tl_key *key)
 
 static void ask_again(tl__sync *sync, tl__sync_db *db, tl__peer *peer, const tl_secret *secret)
 {
-	tl__sync_ask *ask = new_access(sync, 0, secret);
+	tl__sync_ask *ask = tl__ask_new_access(sync, 0, secret);
 
 	if (!ask)
 		return;
@@ -285,7 +292,7 @@ static void ask_again(tl__sync *sync, tl__sync_db *db, tl__peer *peer, const tl_
 	ask->key = db->access_key;
 	ask->permission = db->access_permission;
 	snprintf(ask->name, sizeof ask->name, "%s", db->access_name);
-	ask_v1(sync, ask);
+	tl__ask_v1(sync, ask);
 }
 
 void tl__sync_set_waiting(tl__sync *sync, tl__sync_db *db, bool waits)

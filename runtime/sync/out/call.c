@@ -267,8 +267,9 @@ static size_t gather_secrets(const tl__sync *sync, const tl__call *call, const t
 				out[count++] = &sync->keys[k].secret;
 				break;
 			}
-	if (call->extra && count < TL__V1_MAX_KEYS)
-		out[count++] = call->extra;
+	for (size_t i = 0; i < 2; i++)
+		if (call->extra[i] && count < TL__V1_MAX_KEYS)
+			out[count++] = call->extra[i];
 	return count;
 }
 

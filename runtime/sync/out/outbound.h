@@ -68,9 +68,10 @@ struct tl__call {
 	tl__call_done done; /* exactly once, never from within tl__call_start */
 	void *ud;
 	uint64_t owner;
-	uint32_t hold_ms;       /* watch: the answer may take so long */
-	const tl_secret *extra; /* one more proof, by a key that need not be the node's; its
-				   owner's, which lives as long as the call. NULL: none */
+	uint32_t hold_ms; /* watch: the answer may take so long */
+	/* More proofs, by keys that need not be the node's; their owner's, whose they are as long
+	 * as the call lives. NULL: none. */
+	const tl_secret *extra[2];
 	/* Private. */
 	uint64_t number, exchange;
 	bool greeting; /* the request under way is a hello or handshake put before */
@@ -153,7 +154,6 @@ int tl__call_read_v1(const tl__sync *sync, tl__call *call, const tl__sync_answer
 	tl__v1_answer *out) TL_MUST_USE;
 int tl__call_status_code(tl__v1_status status);
 
-/* hello.c */
 /* What the peer's hello says goes into its record; `index` is the address dialled. */
 int tl__hello_read(
 	tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t epoch[16]) TL_MUST_USE;
@@ -256,6 +256,7 @@ void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeou
 /* ask.c, ask_access.c */
 void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer);
 void tl__ask_access(tl__sync *sync, const tl__sync_command *command);
+void tl__ask_join(tl__sync *sync, const tl__sync_command *command); /* join.c */
 /* Requests about this database prove this key of ours from now on, which stays so. */
 void tl__access_use(tl__sync *sync, tl__sync_db *db, const tl_key *key, const char *name);
 void tl__sync_set_waiting(tl__sync *sync, tl__sync_db *db, bool waits);

@@ -95,4 +95,19 @@ int tl__verify_databases(tl__host *host, const tl_id *dbs, size_t count,
  * are passed over. TL_E_DATABASE_NOT_FOUND without any. */
 int tl__database_find(tl__host *host, tl_str name, tl_id **ids, size_t *count) TL_MUST_USE;
 
+/* --- grant.c: what an owner decides about a key --------------------------------------------------- */
+
+typedef struct tl__grant {
+	tl_str signer; /* name of the private key that gives it */
+	tl_str record; /* under which name */
+	bool any_name; /* a record of the key under another name counts, too, and where another key
+			  has this name, a number goes behind it */
+	tl_str pubkey; /* text */
+	tl_permission permission;
+} tl__grant;
+
+/* Makes the record; nothing is written where the key has that much already. Errors as
+ * tl_transaction_commit; TL_E_CONFLICT: the key was revoked; TL_E_KEY_NAME_CONFLICT. Blocks. */
+int tl__database_grant(tl_database *db, const tl__grant *grant) TL_MUST_USE;
+
 #endif
