@@ -129,9 +129,11 @@ local function introduce(ann, bob)
 		count = count + 1
 	end
 	say('ann holds %d Markdown files, bob none', count)
-	write(work .. '/friends.lua', read((notes:gsub('notes%.lua$', 'friends.lua'))))
+	for _, script in ipairs { 'friends.lua', 'friends-rules.lua' } do
+		write(work .. '/' .. script, read((notes:gsub('notes%.lua$', script))))
+	end
 	write(work .. '/friends.keys', bob.key .. ' bob\n')
-	start(ann, 'host', bob.key, work .. '/friends.lua')
+	start(ann, 'host', bob.key, work .. '/friends.lua', work .. '/friends-rules.lua')
 	wait_for('ann', function() return ann.ready end)
 	say('ann serves %s at %s to friends: bob', ann.database:sub(1, 17) .. '…', ann.address)
 	start(bob, 'join', ann.address, ann.database)
@@ -206,9 +208,20 @@ local function ask(peer, ...)
 	return text
 end
 
--- The policy that ann's process decides by, as it is now.
-local function policy_of(ann)
-	return tl.json.decode(ask(ann, 'script', 'list', '--json'))[1]
+-- A script that ann's process decides by, as it is now.
+local function script_of(ann, kind)
+	for _, script in ipairs(tl.json.decode(ask(ann, 'script', 'list', '--json'))) do
+		if script.kind == kind then return script end
+	end
+end
+
+local function show_rule(ann, bob)
+	for _, pair in ipairs(tl.json.decode(ask(ann, 'status', '--json')).sync.pairs) do
+		if pair.peer == bob.key and pair.db == ann.database and pair.options.rule then
+			return say('ann keeps the folder in step with bob by her rule "%s"', pair.options.rule)
+		end
+	end
+	error('no rule of ann speaks of bob', 0)
 end
 
 local function refuse(ann, carl)
@@ -222,9 +235,9 @@ local function refuse(ann, carl)
 end
 
 local function let_in(ann, carl)
-	local before, since = policy_of(ann).hash, uv.hrtime()
+	local before, since = script_of(ann, 'policy').hash, uv.hrtime()
 	write(work .. '/friends.keys', read(work .. '/friends.keys') .. carl.key .. ' carl\n')
-	wait_for('the new friends', function() return policy_of(ann).hash ~= before end)
+	wait_for('the new friends', function() return script_of(ann, 'policy').hash ~= before end)
 	say('carl is added to friends.keys: in force in the running ann after %.0f ms', (uv.hrtime() - since) / 1e6)
 	carl.may_end = false
 	start(carl, 'join', ann.address, ann.database)
@@ -262,6 +275,7 @@ local function story()
 	say('ann is %s', ann.key)
 	say('bob is %s', bob.key)
 	introduce(ann, bob)
+	show_rule(ann, bob)
 	change_both(ann, bob)
 	kill_one(ann, bob)
 	local carl = new_peer 'carl'

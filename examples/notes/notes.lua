@@ -1,9 +1,10 @@
 -- Keeps a folder of text files in step with its peers: one row of a Table for each file.
 --
---   tidelock run notes.lua FOLDER DATA NAME LISTEN host PEER_KEY [POLICY]
+--   tidelock run notes.lua FOLDER DATA NAME LISTEN host PEER_KEY [POLICY RULES]
 --   tidelock run notes.lua FOLDER DATA NAME LISTEN join ADDRESS DATABASE
 --
--- LISTEN is ip:port, or iroh. POLICY is a policy file, which says who of those that may read or write comes.
+-- LISTEN is ip:port, or iroh. POLICY says who of those that may read or write comes, RULES with whom the host
+-- keeps the folder in step by itself: files of scripts.
 --
 -- A row is { text =, base = }: no text once the file was deleted; base is the hash of the text that
 -- the change was made to. A peer whose change was overwritten by one with another base keeps its text
@@ -15,7 +16,9 @@ local function given(at)
 end
 
 local folder, data, name, listen, role, peer = given(1), given(2), given(3), given(4), given(5), given(6)
-local node <close> = assert(tl.open { path = data, name = name, policy = role == 'host' and arg[7] or nil })
+local options = role == 'host' and { policy = arg[7], rules = arg[8] } or {}
+options.path, options.name = data, name
+local node <close> = assert(tl.open(options))
 local sync = node:sync()
 if listen == 'iroh' then
 	-- Two peers on one machine: with no options at all they find each other anywhere.
@@ -35,7 +38,7 @@ if role == 'host' then
 		assert(tx:settings()):set_global 'read' -- anybody who is let in
 	end))
 	sync:register_peer(peer) -- fails when it is one already: fine
-	assert(sync:add_tree_sync(peer, db:root_id()))
+	if not options.rules then assert(sync:add_tree_sync(peer, db:root_id())) end
 end
 
 local function hash(text)
