@@ -90,6 +90,6 @@ void tlua_tell_suspended(tlua_scripts *s)
 
 	while ((script = take_untold(s)))
 		if (tl_node_tell(s->node, TL_EVENT_SCRIPT_SUSPENDED, script->path) != TL_OK)
-			tlua_script_log(
+			tlua_script_log_named(
 				script, TL_LOG_WARNING, "suspended, and nobody can be told");
 }

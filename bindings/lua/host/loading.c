@@ -165,7 +165,7 @@ static int stale(tl_script *script, const tlua_failure *why)
 	if (is_loaded(script)) {
 		set_state(script, TLUA_SCRIPT_STALE, text);
 		tlua_script_log(script, TL_LOG_ERROR, text);
-		tlua_script_log(script, TL_LOG_ERROR, "what was loaded before stays");
+		tlua_script_log_named(script, TL_LOG_ERROR, "what was loaded before stays");
 	}
 	return tl_error_set(why->end == TLUA_UNREADABLE ? TL_E_IO : TL_E_BAD_SCRIPT, text);
 }
@@ -248,7 +248,7 @@ int tlua_script_reload_now(tl_script *script, tlua_seat *seat)
 	memcpy(script->digest, version.digest, sizeof version.digest);
 	set_state(script, TLUA_SCRIPT_RUNNING, "");
 	if (again)
-		tlua_script_log(script, TL_LOG_INFO, "loaded anew");
+		tlua_script_log_named(script, TL_LOG_INFO, "loaded anew");
 	return TL_OK;
 }
 

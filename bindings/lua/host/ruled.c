@@ -24,7 +24,7 @@ static void trouble(void *ud, const char *text)
 	tlua_scripts_unlock(script->scripts);
 	if (text) {
 		tlua_script_log(script, TL_LOG_ERROR, text);
-		tlua_script_log(script, TL_LOG_ERROR, "relations stay as they were");
+		tlua_script_log_named(script, TL_LOG_ERROR, "relations stay as they were");
 	}
 }
 
@@ -39,7 +39,7 @@ static void suspended(void *ud)
 	script->suspended_untold = true;
 	snprintf(script->problem, sizeof script->problem, "%s", text);
 	tlua_scripts_unlock(script->scripts);
-	tlua_script_log(script, TL_LOG_ERROR, text);
+	tlua_script_log_named(script, TL_LOG_ERROR, text);
 }
 
 static void log_line(void *ud, tl_log_level level, const char *text)

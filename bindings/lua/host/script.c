@@ -20,6 +20,14 @@ void tlua_script_log(const tl_script *script, tl_log_level level, const char *te
 	}
 }
 
+void tlua_script_log_named(const tl_script *script, tl_log_level level, const char *text)
+{
+	char line[1024];
+
+	snprintf(line, sizeof line, "%s: %s", script->source.name, text);
+	tlua_script_log(script, level, line);
+}
+
 static void log_line(void *ud, tl_log_level level, const char *line)
 {
 	tlua_script_log(ud, level, line);

@@ -61,6 +61,8 @@ tl_script *tlua_script_new(tl_script_kind kind, const char *path, const tl_scrip
 void tlua_script_retain(tl_script *script);
 void tlua_script_release(tl_script *script);
 void tlua_script_log(const tl_script *script, tl_log_level level, const char *text);
+/* The same of a text that does not name the file. */
+void tlua_script_log_named(const tl_script *script, tl_log_level level, const char *text);
 
 /* --- show.c: under the lock ------------------------------------------------------------------- */
 
