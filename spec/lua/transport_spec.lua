@@ -400,10 +400,7 @@ describe('names of later versions', function()
 		local node <close> = assert(tl.open { backend = tl.memory() })
 		assert(node:add_private_key 'me')
 		local db = assert(node:new_database({ name = 'notes' }, 'me'))
-		local sync = node:sync()
 		for name, results in pairs {
-			rules = { sync:load_rules 'rules.lua' },
-			why = { sync:why(node:device_key(), db:root_id()) },
 			watch = { assert(db:get_store('data', tl.DocStore)):watch('a', print) },
 			table_watch = { assert(db:get_store('rows', tl.Table)):watch('a', print) },
 			sim = { tl.sim.new { seed = 1 } },
