@@ -199,12 +199,11 @@ static void dialling_is_asked_about_with_the_truth(void)
 	static const bool encrypted[] = {false, false, false, true, true};
 	tl_policy policy = {.size = sizeof policy, .decide = note_encryption};
 	tl__sync_command command = {.kind = TL__SYNC_SET_POLICY, .policy = &policy};
-	tl__sync_event wire = {.kind = TL__SYNC_TRANSPORT,
-			       .transport = {TL__STR("wire"), false, false}},
+	tl__sync_event wire = {.kind = TL__SYNC_TRANSPORT, .transport = {.type = TL__STR("wire")}},
 		       https = {.kind = TL__SYNC_TRANSPORT,
-			       .transport = {TL__STR("https"), true, false}},
+			       .transport = {.type = TL__STR("https"), .encrypted = true}},
 		       radio = {.kind = TL__SYNC_TRANSPORT,
-			       .transport = {TL__STR("radio"), true, false}};
+			       .transport = {.type = TL__STR("radio"), .encrypted = true}};
 
 	rig_event(&wire);
 	rig_event(&https);
