@@ -241,11 +241,11 @@ int tlua_governor_take(tlua_governor *r, tlua_rules *rules)
 	bool suspended = r->suspended;
 	unsigned long long touched;
 	version before;
-	int rc = fresh.when && fresh.shapes ? TL_OK : tlua_no_memory();
+	int rc = TL_OK;
 
-	if (rc != TL_OK) {
+	if (!fresh.when || !fresh.shapes) {
 		drop_version(&fresh);
-		return rc;
+		return tlua_no_memory();
 	}
 	memset(fresh.when, TLUA_SAID_NOTHING, count);
 	r->suspended = false;

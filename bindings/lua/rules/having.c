@@ -41,7 +41,7 @@ tlua_thing *tlua_things_put(tlua_things *things, const char *text)
 
 	if (there)
 		return &things->at[at];
-	if (things->count == things->cap) {
+	if (!things->at || things->count == things->cap) {
 		size_t cap = things->cap * 2 + 16;
 		tlua_thing *more = realloc(things->at, cap * sizeof *more);
 
@@ -50,7 +50,9 @@ tlua_thing *tlua_things_put(tlua_things *things, const char *text)
 		things->at = more;
 		things->cap = cap;
 	}
-	memmove(&things->at[at + 1], &things->at[at], (things->count - at) * sizeof *things->at);
+	if (at < things->count)
+		memmove(&things->at[at + 1], &things->at[at],
+			(things->count - at) * sizeof *things->at);
 	things->count++;
 	things->changed = true;
 	things->at[at] = (tlua_thing){.seen = false};
@@ -188,11 +190,9 @@ static int read_peer(tl_node *node, tlua_things *peers, const char *key)
 		rc = text_member(json, "display_name", &name);
 	tl_free(json);
 	peer = rc == TL_OK ? tlua_things_put(peers, key) : NULL;
-	if (rc == TL_OK && !peer)
-		rc = tlua_no_memory();
-	if (rc != TL_OK) {
+	if (!peer) {
 		free(name);
-		return rc;
+		return rc == TL_OK ? tlua_no_memory() : rc;
 	}
 	call_it(peers, peer, name);
 	peer->seen = true;

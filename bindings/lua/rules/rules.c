@@ -65,7 +65,7 @@ static bool read_flag(lua_State *L, const char *field)
 
 static tl_direction read_direction(lua_State *L)
 {
-	char text[8];
+	char text[8] = "";
 
 	read_text(L, "direction", text, sizeof text);
 	return text[2] == 'l'   ? TL_DIRECTION_PULL
@@ -107,9 +107,9 @@ static void read_rules(lua_State *L, tlua_rules *rules)
 		luaL_error(L, "there are at most %d rules", TLUA_RULES_MAX);
 	rules->at = calloc(count + 1, sizeof *rules->at);
 	if (!rules->at)
-		luaL_error(L, "not enough memory for the rules");
-	rules->count = count;
-	for (size_t i = 0; i < count; i++) {
+		luaL_error(L, "not enough memory for the rules"); /* does not return */
+	rules->count = rules->at ? count : 0;
+	for (size_t i = 0; i < rules->count; i++) {
 		lua_rawgeti(L, -1, (lua_Integer)i + 1);
 		read_rule(L, &rules->at[i]);
 		lua_pop(L, 1);

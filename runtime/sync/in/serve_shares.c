@@ -343,7 +343,7 @@ void tl__sync_put_shares(const tl__sync *sync, int64_t now_wall_ms, tl__buf *out
 
 	while (count < TL__SERVE_MAX_SHARES && tl__map_next(&sync->serve->offers, &at, &name, &row))
 		rows[count++] = row;
-	qsort(rows, count, sizeof *rows, by_age);
+	qsort((void *)rows, count, sizeof(tl__share_row *), by_age);
 	tl__buf_text(out, "[");
 	for (size_t i = 0; i < count; i++) {
 		tl__buf_text(out, i > 0 ? "," : "");
