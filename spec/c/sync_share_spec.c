@@ -418,8 +418,8 @@ static void there_may_be_a_thousand(void)
 
 /* --- whatever is lost ------------------------------------------------------------------------- */
 
-/* The process ends `ms` after the request came; then another key comes first. */
-static bool crash_after(uint64_t ms)
+/* A guest asks, and is gone `ms` later; whether he was answered before. */
+static bool asks_and_leaves(uint64_t ms)
 {
 	const tl__sim_net slow = {.latency_min_ms = 1,
 		.latency_max_ms = 1,
@@ -437,7 +437,6 @@ static bool crash_after(uint64_t ms)
 	tl__buf text = TL__BUF_INIT, frame = TL__BUF_INIT;
 	tl__sim_answer answer;
 	tl__v1_request m;
-	bool other, guest, was_answered;
 
 	with_private(NULL);
 	CHECK_OK(share("token", &notes, writing));
@@ -449,8 +448,17 @@ static bool crash_after(uint64_t ms)
 	write_frame(&frame, &m, proofs, 2, TL__STR(""));
 	request.body = tl__buf_view(&frame);
 	tl__sim_ask(bob, &request, &answer, ms);
-	was_answered = answer.answered;
 	tl__buf_free(&answer.body);
+	tl__buf_free(&text);
+	tl__buf_free(&frame);
+	return answer.answered;
+}
+
+/* The process ends `ms` after the request came; then another key comes first. */
+static bool crash_after(uint64_t ms)
+{
+	bool other, guest, was_answered = asks_and_leaves(ms);
+
 	restart(bob);
 	tl__sim_run(sim, 100);
 	other = is_granted(redeem("other", "token"));
@@ -459,8 +467,8 @@ static bool crash_after(uint64_t ms)
 	CHECK(has_record("other", writing, NULL) == other);
 	CHECK(has_record("guest", writing, NULL) == guest);
 	CHECK(!was_answered || guest);
-	tl__buf_free(&text);
-	tl__buf_free(&frame);
+	if (guest)
+		CHECK_CODE(revoke_share("token"), TL_E_SHARE_USED);
 	return was_answered;
 }
 
@@ -476,6 +484,53 @@ static void no_crash_lets_two_keys_in(void)
 		sim_end();
 	}
 	CHECK(answered && runs > 8); /* it ended in between, too */
+}
+
+/* Makes the guest a reader. */
+static void lower_guest(const char *record)
+{
+	tl_transaction *tx = begin(bob, &notes, "bob");
+	tl_settings_store *settings = NULL;
+	char text[TL_KEY_TEXT_LEN + 1];
+
+	key_text("guest", text);
+	CHECK_OK(tl_transaction_get_settings(tx, &settings));
+	CHECK_OK(tl_settings_store_set_auth_key(
+		settings, z(record), z(text), reading, TL_KEY_ACTIVE));
+	tl_settings_store_free(settings);
+	CHECK_OK(finish(tx, NULL));
+}
+
+/* Whoever got the record has used the share, and gets nothing of it again. */
+static bool leave_after(uint64_t ms)
+{
+	bool was_answered = asks_and_leaves(ms);
+	char record[64];
+
+	tl__sim_run(sim, 1000);
+	if (has_record("guest", writing, record)) {
+		CHECK_CODE(revoke_share("token"), TL_E_SHARE_USED);
+		lower_guest(record);
+		CHECK(is_refused(redeem("guest", "token"), "share_used"));
+	} else {
+		CHECK(!was_answered);
+		CHECK_OK(revoke_share("token"));
+		CHECK(redeem("guest", "token").status == TL__V1_NOT_AVAILABLE);
+	}
+	return was_answered;
+}
+
+static void who_leaves_meanwhile_uses_it_once(void)
+{
+	bool answered = false;
+
+	for (uint64_t ms = 0; ms < 100 && !answered && spec_case_ok; ms++) {
+		if (!sim_begin(1))
+			return;
+		answered = leave_after(ms);
+		sim_end();
+	}
+	CHECK(answered);
 }
 
 /* --- joining ---------------------------------------------------------------------------------- */
@@ -565,6 +620,7 @@ int main(void)
 	RUN_SIM(the_policy_may_refuse_it);
 	RUN_SIM(there_may_be_a_thousand);
 	RUN(no_crash_lets_two_keys_in);
+	RUN(who_leaves_meanwhile_uses_it_once);
 	RUN_SIM(who_joins_holds_the_database);
 	RUN_SIM(another_node_hears_no_token);
 	return spec_end();

@@ -355,6 +355,9 @@ void tl__shares_free(tl__sync *sync);
 /* An access request with a token, by a key that has not got what it asks for; `key`: which of the
  * proven ones it is for. */
 void tl__serve_redeem(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights, size_t key);
+/* The same by one that has got all of it: it may be what the share gave, and a crash kept from
+ * being noted. */
+void tl__serve_held(tl__sync *sync, const tl__incoming *in);
 /* Of whoever shows none that counts, whatever is held here; too many of them come from one source.
  */
 void tl__serve_no_share(tl__sync *sync, tl__incoming *in);

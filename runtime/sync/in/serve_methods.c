@@ -249,6 +249,8 @@ static void decide_access(
 
 	if (holds(rights, key, in->access.permission, &answer.permission)) {
 		answer.result = TL__V1_ACCESS_GRANTED;
+		if (in->access.has_share)
+			tl__serve_held(sync, in);
 	} else if (in->access.has_share) {
 		tl__serve_redeem(sync, in, rights, key);
 		return;

@@ -92,25 +92,26 @@ static void note_given(tl__sync *sync, tl__share_row *row)
 		permission, user);
 }
 
+/* Noted also where whoever asked is gone: it has the record all the same. */
 static void given(void *core, tl__work *work)
 {
 	tl__sync *sync = core;
-	tl__incoming *in = tl__serve_worked(sync, work);
+	tl__incoming *in = tl__serve_find(sync, work->owner);
 	tl__share_row *row = in ? tl__share_find(sync, &in->access.share) : NULL;
 	tl__v1_access_answer what = {.result = TL__V1_ACCESS_GRANTED};
 
+	if (work->code == TL_OK && row && !row->given)
+		note_given(sync, row);
+	in = tl__serve_worked(sync, work);
 	if (!in)
 		return;
 	what.permission = in->access.permission;
-	if (work->code == TL_OK) {
-		if (row && !row->given)
-			note_given(sync, row);
+	if (work->code == TL_OK)
 		answer(sync, in, &what);
-	} else if (row && is_refusal(work->code)) {
+	else if (row && is_refusal(work->code))
 		refused(sync, in, row, work);
-	} else {
+	else
 		tl__serve_fail_work(sync, in, work);
-	}
 	tl__work_free(work);
 }
 
@@ -155,6 +156,16 @@ static void taken(tl__sync *sync, uint64_t incoming, int code)
 static bool is_spent(const tl__share_row *row, const tl_key *key)
 {
 	return row->used && (row->given || memcmp(&row->used_by, key, sizeof *key) != 0);
+}
+
+void tl__serve_held(tl__sync *sync, const tl__incoming *in)
+{
+	tl__share_row *row = share_of(sync, in);
+
+	if (row && row->used && !row->given &&
+		memcmp(&row->used_by, &in->access.key, sizeof row->used_by) == 0 &&
+		tl_permission_compare(in->access.permission, row->permission) >= 0)
+		note_given(sync, row);
 }
 
 void tl__serve_redeem(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights, size_t key)
