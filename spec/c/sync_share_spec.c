@@ -533,6 +533,37 @@ static void who_leaves_meanwhile_uses_it_once(void)
 	CHECK(answered);
 }
 
+/* It is nobody's before it is durable, and whoever makes it hears what became of it. */
+static void nobody_touches_one_that_is_being_made(void)
+{
+	tl__sync_share share = {.expires_ms = 1};
+	tl__sync_command command = {.kind = TL__SYNC_SHARE,
+		.has_db = true,
+		.permission = writing,
+		.name = TL__STR("bob"),
+		.share = &share};
+	tl__sim_result result = {.complete = false};
+	char token[16];
+
+	with_private(NULL);
+	for (int i = 1; i < TL__SERVE_MAX_SHARES; i++) {
+		snprintf(token, sizeof token, "token%d", i);
+		CHECK_OK(share_as(token, "bob", &notes, writing, DAY));
+	}
+	tl__sim_set_net(sim, &(tl__sim_net){.work_min_ms = 100, .work_max_ms = 100});
+	command.db = notes;
+	CHECK_OK(tl__sim_public("token", &share.key));
+	CHECK_OK(tl__sim_public("bob", &share.maker));
+	tl__sim_command(bob, &command, &result, 0);
+	tl__sim_run(sim, 10);
+	CHECK(!result.complete && !is_listed("token", "expired"));
+	CHECK_CODE(revoke_share("token"), TL_E_SHARE_NOT_FOUND);
+	CHECK_CODE(share_as("one more", "bob", &notes, writing, DAY), TL_E_TOO_LARGE);
+	tl__sim_run(sim, 1000);
+	CHECK(result.complete && result.code == TL_OK);
+	CHECK(is_listed("token", "expired"));
+}
+
 /* --- joining ---------------------------------------------------------------------------------- */
 
 static int join(tl__sim_peer *peer, const char *token, tl__sim_peer *at, tl__sim_result *result)
@@ -621,6 +652,7 @@ int main(void)
 	RUN_SIM(there_may_be_a_thousand);
 	RUN(no_crash_lets_two_keys_in);
 	RUN(who_leaves_meanwhile_uses_it_once);
+	RUN_SIM(nobody_touches_one_that_is_being_made);
 	RUN_SIM(who_joins_holds_the_database);
 	RUN_SIM(another_node_hears_no_token);
 	return spec_end();

@@ -146,6 +146,12 @@ void tl__share_loaded(tl__sync *sync, tl_str key, tl_str document)
 
 /* --- made ------------------------------------------------------------------------------------- */
 
+/* Whoever makes it waits still: nobody else sees it, and only its save ends it. */
+static bool is_being_made(const tl__share_row *row)
+{
+	return row->op != 0;
+}
+
 static int64_t end_of(const tl__share_row *row)
 {
 	return row->given ? row->used_at : row->expires;
@@ -167,7 +173,7 @@ static tl__share_row *first_ended(tl__sync *sync)
 	while (tl__map_next(&sync->serve->offers, &at, &name, &value)) {
 		tl__share_row *row = value;
 
-		if (!has_ended(sync, row))
+		if (is_being_made(row) || !has_ended(sync, row))
 			continue;
 		if (sync->wall - end_of(row) > TL__SERVE_SHARE_KEPT_MS)
 			drop_row(sync, row);
@@ -245,11 +251,14 @@ static tl__share_row *row_called(const tl__sync *sync, tl_str id)
 {
 	size_t at = 0;
 	tl_str name;
-	void *row;
+	void *value;
 
-	while (tl__map_next(&sync->serve->offers, &at, &name, &row))
-		if (tl__str_eq(tl__str_z(((tl__share_row *)row)->id), id))
+	while (tl__map_next(&sync->serve->offers, &at, &name, &value)) {
+		tl__share_row *row = value;
+
+		if (!is_being_made(row) && tl__str_eq(tl__str_z(row->id), id))
 			return row;
+	}
 	return NULL;
 }
 
@@ -342,7 +351,8 @@ void tl__sync_put_shares(const tl__sync *sync, int64_t now_wall_ms, tl__buf *out
 	void *row;
 
 	while (count < TL__SERVE_MAX_SHARES && tl__map_next(&sync->serve->offers, &at, &name, &row))
-		rows[count++] = row;
+		if (!is_being_made(row))
+			rows[count++] = row;
 	qsort((void *)rows, count, sizeof(tl__share_row *), by_age);
 	tl__buf_text(out, "[");
 	for (size_t i = 0; i < count; i++) {
