@@ -190,6 +190,25 @@ describe('misuse', function()
 		end
 	end)
 
+	it('that are lists, of lengths which there cannot be', function()
+		local function list(item, length)
+			return setmetatable({}, { __index = function() return item end, __len = function() return length end })
+		end
+		local db_of, id = new_db(), new_db():root_id()
+		local doc = assert(db_of:new_transaction()):doc 'd'
+		for _, length in ipairs { -1, math.mininteger, math.maxinteger, (1 << 60) - 1, (1 << 61) - 1, (1 << 62) - 1 } do
+			for _, fn in ipairs {
+				function() return db_of:at(list(id, length)) end,
+				function() return doc:get(list('x', length)) end,
+				function() return node:sync_share(id, { addresses = list('http:127.0.0.1:1', length) }) end,
+				function() return node:sync_enable_iroh { relay_mode = list({ url = 'https://a' }, length) } end,
+				function() return tl.open { backend = tl.memory(), accept_databases_from = list(KEY, length) } end,
+			} do
+				assert.has_error(fn)
+			end
+		end
+	end)
+
 	it('of the methods of a node\'s sync and of its state', function()
 		for _, object in ipairs { node:sync(), node:sync():state() } do
 			local name = getmetatable(object).__name:match '[^.]+$'

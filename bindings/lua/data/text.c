@@ -65,6 +65,16 @@ bool tlua_read_address(lua_State *L, int arg, tl_address *out)
 	return tl_address_parse(out, string_at(L, arg)) == TL_OK;
 }
 
+void *tlua_new_array(lua_State *L, int arg, size_t item, size_t *count)
+{
+	lua_Integer len = luaL_len(L, arg);
+
+	if (len < 0 || (lua_Unsigned)len >= SIZE_MAX / item)
+		luaL_error(L, "a list of %I items was given, which there cannot be", len);
+	*count = (size_t)len;
+	return lua_newuserdatauv(L, (*count + 1) * item, 0);
+}
+
 bool tlua_read_ids(lua_State *L, int arg, const tl_id **out, size_t *count)
 {
 	size_t len;
@@ -72,8 +82,7 @@ bool tlua_read_ids(lua_State *L, int arg, const tl_id **out, size_t *count)
 	bool good = true;
 
 	luaL_checktype(L, arg, LUA_TTABLE);
-	len = (size_t)luaL_len(L, arg);
-	ids = lua_newuserdatauv(L, (len + 1) * sizeof *ids, 0);
+	ids = tlua_new_array(L, arg, sizeof *ids, &len);
 	for (size_t i = 0; good && i < len; i++) {
 		lua_geti(L, arg, (lua_Integer)i + 1);
 		good = tlua_read_id(L, lua_gettop(L), &ids[i]);

@@ -12,8 +12,8 @@ int tlua_written(lua_State *L, int rc)
 
 static const tl_str *check_components(lua_State *L, int arg, size_t *count)
 {
-	size_t len = (size_t)luaL_len(L, arg);
-	tl_str *components = lua_newuserdatauv(L, (len + 1) * sizeof *components, 0);
+	size_t len;
+	tl_str *components = tlua_new_array(L, arg, sizeof *components, &len);
 
 	for (size_t i = 0; i < len; i++) {
 		if (lua_geti(L, arg, (lua_Integer)i + 1) != LUA_TSTRING)

@@ -70,6 +70,9 @@ bool tlua_read_text(lua_State *L, int arg, const char **out);
 bool tlua_read_opt_text(lua_State *L, int arg, const char **out); /* NULL when nil */
 bool tlua_option_text(lua_State *L, int arg, const char *name, const char **out); /* the same */
 bool tlua_read_id(lua_State *L, int arg, tl_id *out);                             /* bad_id */
+/* Room for as many items as the list at `arg` says that it has, and one more, in a userdata that
+ * the call pushes. Raises where there can be no such list: its metatable may say anything. */
+void *tlua_new_array(lua_State *L, int arg, size_t item, size_t *count);
 /* An array of them, in a userdata that the call pushes. */
 bool tlua_read_ids(lua_State *L, int arg, const tl_id **out, size_t *count);
 bool tlua_read_key(lua_State *L, int arg, tl_key *out);               /* bad_key */

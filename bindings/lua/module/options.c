@@ -43,8 +43,7 @@ static bool accept_from(lua_State *L, int arg, tl_sync_options *options)
 		return true;
 	if (!lua_istable(L, -1))
 		luaL_error(L, "option 'accept_databases_from' is a table of key texts");
-	count = (size_t)luaL_len(L, -1);
-	keys = lua_newuserdatauv(L, (count + 1) * sizeof *keys, 0);
+	keys = tlua_new_array(L, -1, sizeof *keys, &count);
 	for (size_t i = 0; i < count; i++) {
 		/* The table keeps the string alive, which a number would not be. */
 		if (lua_geti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING)

@@ -106,8 +106,7 @@ static bool read_relays(lua_State *L, int arg, tl_iroh_config *config)
 		lua_pop(L, 1);
 		return tlua_option_text(L, arg, "relay_mode", &config->relay_mode);
 	}
-	count = (size_t)luaL_len(L, -1);
-	relays = lua_newuserdatauv(L, (count + 1) * sizeof *relays, 0);
+	relays = tlua_new_array(L, -1, sizeof *relays, &count);
 	memset(relays, 0, (count + 1) * sizeof *relays);
 	for (size_t i = 0; i < count; i++) {
 		if (lua_geti(L, -2, (lua_Integer)i + 1) != LUA_TTABLE)
@@ -362,8 +361,7 @@ static bool share_addresses(lua_State *L, int arg, tl_share_options *options)
 		return true;
 	if (!lua_istable(L, -1))
 		luaL_error(L, "option 'addresses' is a list of addresses");
-	count = (size_t)luaL_len(L, -1);
-	addresses = lua_newuserdatauv(L, (count + 1) * sizeof *addresses, 0);
+	addresses = tlua_new_array(L, -1, sizeof *addresses, &count);
 	for (size_t i = 0; i < count; i++) {
 		lua_geti(L, -2, (lua_Integer)i + 1);
 		if (!tlua_read_address(L, lua_gettop(L), &addresses[i]))
