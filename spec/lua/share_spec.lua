@@ -127,6 +127,12 @@ describe('a share', function()
 		assert.are.equal('key_not_found', code_of(share:share(id, { key = 'none' })))
 		assert.are.equal('database_not_found', code_of(share:share('sha256:' .. ('0'):rep(64))))
 		assert.has_error(function() share:share(id, { permision = 'read' }) end)
+		for _, wrong in ipairs { '', 'nowhere', 'other:\xff', 'http:\0' } do
+			assert.are.equal('bad_address', code_of(share:share(id, { addresses = { '127.0.0.1:1', wrong } })))
+		end
+		local many = {}
+		for at = 1, 17 do many[at] = '127.0.0.1:' .. at end
+		assert.are.equal('bad_argument', code_of(share:share(id, { addresses = many })))
 		assert.are.same({}, share:shares())
 		local text = assert(share:share(id, { addresses = { 'http:192.0.2.7:8080', share:get_server_address() } }))
 		assert(share:stop_server())

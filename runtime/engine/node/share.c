@@ -96,14 +96,32 @@ static int keep_place(void *ud, const tl_address *address)
 	return TL_OK;
 }
 
+/* One that whoever reads the text could not read would make all of it none. */
+static int keep_given(places *p, const tl_address *address)
+{
+	char text[TL__SHARE_MAX_ADDRESS + 1];
+	tl_address again;
+
+	if (!memchr(address->type, 0, sizeof address->type) ||
+		!memchr(address->text, 0, sizeof address->text))
+		return tl__fail(TL_E_BAD_ADDRESS,
+			"an address needs a type and a text; read it with tl_address_parse");
+	tl_address_format(address, text);
+	if (!tl__utf8_valid(tl__str_z(text)))
+		return tl__fail(TL_E_BAD_ADDRESS, "an address in a share is UTF-8");
+	if (tl_address_parse(&again, tl__str_z(text)) != TL_OK)
+		return TL_E_BAD_ADDRESS;
+	return keep_place(p, address);
+}
+
 /* Those given, or where the servers can be dialled. */
 static int find_places(tl_node *node, const tl_share_options *options, places *p)
 {
 	int rc = TL_OK;
 
-	for (size_t i = 0; i < options->address_count; i++)
-		(void)keep_place(p, &options->addresses[i]);
-	if (options->address_count == 0)
+	for (size_t i = 0; rc == TL_OK && i < options->address_count; i++)
+		rc = keep_given(p, &options->addresses[i]);
+	if (rc == TL_OK && options->address_count == 0)
 		rc = tl_sync_get_server_addresses(node, keep_place, p);
 	if (rc == TL_OK && p->count == 0)
 		return tl__fail(TL_E_SERVER_NOT_RUNNING,

@@ -288,7 +288,8 @@ typedef struct tl_share {
 /* Makes a text with which one other node may join the database: an access request with its token
  * is granted without asking. The node keeps no token, only what tells it again; durable before this
  * returns. It gives what its key may give when it is used, and nothing more. options may be NULL.
- * TL_E_SERVER_NOT_RUNNING without addresses; TL_E_INSUFFICIENT_PERMISSIONS: no such key;
+ * TL_E_SERVER_NOT_RUNNING without addresses; TL_E_BAD_ADDRESS; TL_E_INSUFFICIENT_PERMISSIONS: no
+ * such key;
  * TL_E_DATABASE_NOT_FOUND; TL_E_TOO_LARGE: 1,000 are open; TL_E_BAD_ARGUMENT. Since 0.3. */
 TL_API int tl_sync_share(
 	tl_node *node, const tl_id *db, const tl_share_options *options, tl_share *out) TL_MUST_USE;
