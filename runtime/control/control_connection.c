@@ -60,8 +60,8 @@ void tl__connection_drop(tl__connection *c)
 {
 	close_fd(&c->fd);
 	close_fd(&c->job.input);
-	tl__buf_free(&c->line);
-	tl__buf_free(&c->out);
+	tl__buf_wipe(&c->line); /* shares pass here */
+	tl__buf_wipe(&c->out);
 	c->state = TL__CONNECTION_FREE;
 }
 
@@ -205,10 +205,11 @@ static void finish_answer(tl__connection *c)
 		tl__connection_drop(c);
 		return;
 	}
-	tl__buf_free(&c->out);
+	tl__buf_wipe(&c->out);
 	c->sent = 0;
 	c->line.len -= c->end + 1;
 	memmove(c->line.ptr, c->line.ptr + c->end + 1, c->line.len);
+	explicit_bzero(c->line.ptr + c->line.len, c->end + 1);
 	enter(c, TL__CONNECTION_READING);
 	look_for_request(c);
 }
