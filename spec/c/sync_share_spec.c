@@ -564,6 +564,33 @@ static void nobody_touches_one_that_is_being_made(void)
 	CHECK(is_listed("token", "expired"));
 }
 
+/* Taking it back holds, or fails and can be done again. */
+static void what_could_not_be_taken_back_stays(void)
+{
+	bool failed = true;
+	int failures = 0;
+
+	with_private(NULL);
+	for (size_t n = 1; failed && spec_case_ok; n++) {
+		int rc;
+
+		CHECK_OK(share("token", &notes, writing));
+		tl__sim_run(sim, 1000);
+		(void)tl__sim_fail_alloc(sim, n);
+		rc = revoke_share("token");
+		failed = tl__sim_fail_alloc(sim, 0);
+		failures += rc != TL_OK;
+		CHECK(is_listed("token", "open") == (rc != TL_OK));
+		tl__sim_run(sim, MINUTE);
+		if (rc != TL_OK)
+			CHECK_OK(revoke_share("token"));
+		restart(bob);
+		tl__sim_run(sim, 100);
+		CHECK(redeem("guest", "token").status == TL__V1_NOT_AVAILABLE);
+	}
+	CHECK(failures > 0);
+}
+
 /* --- joining ---------------------------------------------------------------------------------- */
 
 static int join(tl__sim_peer *peer, const char *token, tl__sim_peer *at, tl__sim_result *result)
@@ -653,6 +680,7 @@ int main(void)
 	RUN(no_crash_lets_two_keys_in);
 	RUN(who_leaves_meanwhile_uses_it_once);
 	RUN_SIM(nobody_touches_one_that_is_being_made);
+	RUN_SIM(what_could_not_be_taken_back_stays);
 	RUN_SIM(who_joins_holds_the_database);
 	RUN_SIM(another_node_hears_no_token);
 	return spec_end();

@@ -342,7 +342,7 @@ typedef struct tl__share_row {
 	 * record, and asking again makes none. */
 	bool used, given;
 	tl_key used_by;
-	uint64_t number, op; /* while it is being made */
+	uint64_t number, op; /* while it is being made or taken back: nobody's meanwhile */
 } tl__share_row;
 
 tl__share_row *tl__share_find(const tl__sync *sync, const tl_key *key); /* NULL: none such */

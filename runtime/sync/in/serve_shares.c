@@ -65,14 +65,24 @@ void tl__share_put_local(tl__sync *sync, const tl__share_row *row)
 	tl__buf_free(&out);
 }
 
-static void drop_row(tl__sync *sync, tl__share_row *row)
+static void remove_local(tl__sync *sync, const tl__share_row *row)
 {
 	char key[64];
 
 	local_key(row, key);
 	tl__sync_put_local(sync, tl__str_z(key), TL__STR_NULL);
+}
+
+static void forget_row(tl__sync *sync, tl__share_row *row)
+{
 	tl__map_remove(&sync->serve->offers, name_of(&row->key));
 	tl__free(row);
+}
+
+static void drop_row(tl__sync *sync, tl__share_row *row)
+{
+	remove_local(sync, row);
+	forget_row(sync, row);
 }
 
 static int keep_row(tl__sync *sync, const tl__share_row *row)
@@ -144,13 +154,45 @@ void tl__share_loaded(tl__sync *sync, tl_str key, tl_str document)
 	tl__arena_free(&arena);
 }
 
-/* --- made ------------------------------------------------------------------------------------- */
+/* --- saved ------------------------------------------------------------------------------------ */
 
-/* Whoever makes it waits still: nobody else sees it, and only its save ends it. */
-static bool is_being_made(const tl__share_row *row)
+/* Whoever makes it, or takes it back, waits still: nobody else sees it, and only its save ends it.
+ */
+static bool is_unsettled(const tl__share_row *row)
 {
 	return row->op != 0;
 }
+
+static void unsettle(tl__sync *sync, tl__share_row *row, uint64_t op)
+{
+	row->number = tl__sync_number(sync);
+	row->op = op;
+}
+
+/* The one whose save has this number, which has ended so: its command is complete. NULL: none. */
+static tl__share_row *settle(tl__sync *sync, uint64_t number, int code)
+{
+	size_t at = 0;
+	tl_str name;
+	void *value;
+
+	while (tl__map_next(&sync->serve->offers, &at, &name, &value)) {
+		tl__share_row *row = value;
+		uint64_t op = row->op;
+
+		if (row->number != number)
+			continue;
+		row->number = row->op = 0;
+		if (code == TL_OK)
+			tl__sync_complete(sync, op, TL_OK, NULL, NULL);
+		else
+			tl__sync_complete_failed(sync, op, code);
+		return row;
+	}
+	return NULL;
+}
+
+/* --- made ------------------------------------------------------------------------------------- */
 
 static int64_t end_of(const tl__share_row *row)
 {
@@ -173,7 +215,7 @@ static tl__share_row *first_ended(tl__sync *sync)
 	while (tl__map_next(&sync->serve->offers, &at, &name, &value)) {
 		tl__share_row *row = value;
 
-		if (is_being_made(row) || !has_ended(sync, row))
+		if (is_unsettled(row) || !has_ended(sync, row))
 			continue;
 		if (sync->wall - end_of(row) > TL__SERVE_SHARE_KEPT_MS)
 			drop_row(sync, row);
@@ -195,25 +237,10 @@ static bool make_room(tl__sync *sync)
 /* Nobody has the token before this: it is durable, or there is no share. */
 static void made(tl__sync *sync, uint64_t number, int code)
 {
-	size_t at = 0;
-	tl_str name;
-	void *value;
+	tl__share_row *row = settle(sync, number, code);
 
-	while (tl__map_next(&sync->serve->offers, &at, &name, &value)) {
-		tl__share_row *row = value;
-		uint64_t op = row->op;
-
-		if (row->number != number)
-			continue;
-		row->number = row->op = 0;
-		if (code == TL_OK)
-			tl__sync_complete(sync, op, TL_OK, NULL, NULL);
-		else
-			tl__sync_complete_failed(sync, op, code);
-		if (code != TL_OK)
-			drop_row(sync, row);
-		return;
-	}
+	if (row && code != TL_OK)
+		drop_row(sync, row);
 }
 
 void tl__share_make(tl__sync *sync, const tl__sync_command *command)
@@ -223,9 +250,7 @@ void tl__share_make(tl__sync *sync, const tl__sync_command *command)
 		.permission = command->permission,
 		.made = sync->wall,
 		.expires = sync->wall + (int64_t)command->share->expires_ms,
-		.maker = command->share->maker,
-		.number = tl__sync_number(sync),
-		.op = command->op};
+		.maker = command->share->maker};
 	int rc = make_room(sync) ? TL_OK
 				 : tl__fail(TL_E_TOO_LARGE,
 					   "%d shares are open already; revoke some of them",
@@ -235,6 +260,7 @@ void tl__share_make(tl__sync *sync, const tl__sync_command *command)
 		rc = tl__fail(TL_E_ALREADY_EXISTS, "there is a share with this token");
 	tl__share_id(row.id, &row.key);
 	memcpy(row.signer, command->name.ptr, command->name.len);
+	unsettle(sync, &row, command->op);
 	if (rc == TL_OK)
 		rc = keep_row(sync, &row);
 	if (rc != TL_OK) {
@@ -256,7 +282,7 @@ static tl__share_row *row_called(const tl__sync *sync, tl_str id)
 	while (tl__map_next(&sync->serve->offers, &at, &name, &value)) {
 		tl__share_row *row = value;
 
-		if (!is_being_made(row) && tl__str_eq(tl__str_z(row->id), id))
+		if (!is_unsettled(row) && tl__str_eq(tl__str_z(row->id), id))
 			return row;
 	}
 	return NULL;
@@ -279,14 +305,24 @@ static bool is_under_way(const tl__sync *sync, const tl__share_row *row)
 	return false;
 }
 
+/* One that may be on disk still is not forgotten: it would come back with the next process. */
+static void taken_back(tl__sync *sync, uint64_t number, int code)
+{
+	tl__share_row *row = settle(sync, number, code);
+
+	if (row && code == TL_OK)
+		forget_row(sync, row);
+}
+
 void tl__share_revoke(tl__sync *sync, const tl__sync_command *command)
 {
 	tl__share_row *row = row_called(sync, command->name);
 	char user[TL_KEY_TEXT_LEN + 1];
 
 	if (row && !row->given && !(row->used && is_under_way(sync, row))) {
-		drop_row(sync, row);
-		tl__sync_save_now(sync, command->op, NULL);
+		unsettle(sync, row, command->op);
+		remove_local(sync, row);
+		tl__sync_save_then(sync, taken_back, row->number);
 		return;
 	}
 	if (row) {
@@ -351,7 +387,7 @@ void tl__sync_put_shares(const tl__sync *sync, int64_t now_wall_ms, tl__buf *out
 	void *row;
 
 	while (count < TL__SERVE_MAX_SHARES && tl__map_next(&sync->serve->offers, &at, &name, &row))
-		if (!is_being_made(row))
+		if (!is_unsettled(row))
 			rows[count++] = row;
 	qsort((void *)rows, count, sizeof(tl__share_row *), by_age);
 	tl__buf_text(out, "[");
