@@ -425,7 +425,7 @@ function Sync:reject_bootstrap_request(id, key_name) end
 ---@class tidelock.ShareOptions
 ---@field permission? tidelock.Permission  'read' without it
 ---@field key? string  private key that gives it; the first that may without it
----@field expires? tidelock.Duration  from now, at most 30 days; a day without it
+---@field expires? tidelock.Duration  from now, more than 0 and at most 30 days; a day without it
 ---@field addresses? tidelock.Address[]  where this node can be reached; without them where its servers listen
 
 ---A text, one word, with which one other node may join the database: its request is granted without asking.

@@ -127,6 +127,8 @@ describe('a share', function()
 		assert.are.equal('key_not_found', code_of(share:share(id, { key = 'none' })))
 		assert.are.equal('database_not_found', code_of(share:share('sha256:' .. ('0'):rep(64))))
 		assert.has_error(function() share:share(id, { permision = 'read' }) end)
+		assert.has_error(function() share:share(id, { expires = 0 }) end)
+		assert.are.equal('bad_argument', code_of(share:share(id, { expires = '31d' })))
 		for _, wrong in ipairs { '', 'nowhere', 'other:\xff', 'http:\0' } do
 			assert.are.equal('bad_address', code_of(share:share(id, { addresses = { '127.0.0.1:1', wrong } })))
 		end

@@ -389,7 +389,11 @@ static int sync_share(lua_State *L)
 		!tlua_option_text(L, 3, "permission", &options.permission) ||
 		!tlua_option_text(L, 3, "key", &options.key) || !share_addresses(L, 3, &options))
 		return tlua_fail(L);
-	options.expires_ms = tlua_option_duration(L, 3, "expires", 0);
+	options.expires_ms = tlua_option_duration(L, 3, "expires", UINT64_MAX);
+	if (options.expires_ms == 0)
+		return luaL_error(L, "option 'expires': it would let nobody in");
+	if (options.expires_ms == UINT64_MAX)
+		options.expires_ms = 0; /* the library's */
 	rc = tl_sync_share(node, &db, &options, &share);
 	if (rc != TL_OK)
 		return tlua_fail(L);

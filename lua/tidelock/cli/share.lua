@@ -50,6 +50,9 @@ local function revoke(options)
 end
 
 local function make(options)
+	if options.expires == 0 then
+		refuse('bad_argument', 'a share that expires at once lets nobody in')
+	end
 	with_owner(options, function(ask)
 		local share, text = ask('share', {
 			db = find_db(ask, options.db), permission = options.permission, key = options.key,
