@@ -533,6 +533,33 @@ static void who_leaves_meanwhile_uses_it_once(void)
 	CHECK(answered);
 }
 
+/* The same request comes by another way, where the first one is left: it is one share for one key.
+ */
+static bool come_again_after(uint64_t ms)
+{
+	bool was_answered = asks_and_leaves(ms);
+
+	CHECK(is_granted(redeem("guest", "token")));
+	tl__sim_run(sim, 1000);
+	CHECK(has_record("guest", writing, NULL));
+	CHECK(is_refused(redeem("other", "token"), "share_used"));
+	CHECK_CODE(revoke_share("token"), TL_E_SHARE_USED);
+	return was_answered;
+}
+
+static void who_comes_by_two_ways_is_one_guest(void)
+{
+	bool answered = false;
+
+	for (uint64_t ms = 0; ms < 100 && !answered && spec_case_ok; ms++) {
+		if (!sim_begin(1))
+			return;
+		answered = come_again_after(ms);
+		sim_end();
+	}
+	CHECK(answered);
+}
+
 /* It is nobody's before it is durable, and whoever makes it hears what became of it. */
 static void nobody_touches_one_that_is_being_made(void)
 {
@@ -679,6 +706,7 @@ int main(void)
 	RUN_SIM(there_may_be_a_thousand);
 	RUN(no_crash_lets_two_keys_in);
 	RUN(who_leaves_meanwhile_uses_it_once);
+	RUN(who_comes_by_two_ways_is_one_guest);
 	RUN_SIM(nobody_touches_one_that_is_being_made);
 	RUN_SIM(what_could_not_be_taken_back_stays);
 	RUN_SIM(who_joins_holds_the_database);
