@@ -19,7 +19,7 @@ typedef struct asked {
 	uint64_t exchange;
 	tl__v1_request header;
 	uint8_t re[32];
-	char args[4096];
+	char args[4096], channel[160];
 	char *body;
 	size_t body_len;
 } asked;
@@ -51,6 +51,9 @@ static inline bool take_v1(asked *out)
 	if (good) {
 		snprintf(out->args, sizeof out->args, "%.*s", TL__STR_ARG(out->header.args));
 		out->header.args = z(out->args);
+		snprintf(out->channel, sizeof out->channel, "%.*s",
+			TL__STR_ARG(out->header.channel));
+		out->header.channel = z(out->channel);
 		out->body_len = body->len - frame.size;
 		out->body = tl__copy_bytes(body->ptr + frame.size, out->body_len);
 	}
