@@ -91,9 +91,12 @@ void tl__http_know(http *h, int fd)
 
 static int port_of(const struct sockaddr_storage *address)
 {
-	return ntohs(address->ss_family == AF_INET6
-			     ? ((const struct sockaddr_in6 *)address)->sin6_port
-			     : ((const struct sockaddr_in *)address)->sin_port);
+	struct sockaddr_in6 v6;
+	struct sockaddr_in v4;
+
+	memcpy(&v6, address, sizeof v6);
+	memcpy(&v4, address, sizeof v4);
+	return ntohs(address->ss_family == AF_INET6 ? v6.sin6_port : v4.sin_port);
 }
 
 bool tl__http_look(int fd, http_told *out)
@@ -127,7 +130,7 @@ static unsigned count_at(const http_client *c, int port)
 
 static void tell_dialled(http *h, int fd, tl_connection_visit visit, void *ud)
 {
-	struct sockaddr_storage local = {0};
+	struct sockaddr_storage local;
 	socklen_t len = sizeof local;
 	char text[TL__ADDRESS_MAX + 1];
 	const http_seen *seen;

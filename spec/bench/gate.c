@@ -31,15 +31,14 @@ static void quiet(void *ud, tl_log_level level, const char *part, const char *te
 static void load(subject *s)
 {
 	tl_script_options options = TL_SCRIPT_OPTIONS_INIT;
-	char path[SCRATCH_PATH], name[64];
+	char folder[SCRATCH_PATH], path[SCRATCH_PATH + 16], name[64];
 	tl_script *script = NULL;
 	FILE *file;
 
 	snprintf(name, sizeof name, "gates-%s", s->part);
-	work_path(path, name);
-	need_that(mkdir(path, 0700) == 0, "a folder");
-	need_that(strlen(path) + 10 < sizeof path, "a short path");
-	strcat(path, "/hook.lua");
+	work_path(folder, name);
+	need_that(mkdir(folder, 0700) == 0, "a folder");
+	snprintf(path, sizeof path, "%s/hook.lua", folder);
 	file = fopen(path, "w");
 	need_that(file && fputs(s->text, file) >= 0 && fclose(file) == 0, "a hook file");
 	options.log = quiet;

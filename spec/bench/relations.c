@@ -190,7 +190,7 @@ static uint64_t touched_of(tl_script *script)
 typedef struct ruled {
 	hub *hub;
 	asker *asker;
-	char path[SCRATCH_PATH];
+	char path[SCRATCH_PATH + 16];
 	tl_script *script;
 	double quiet;
 } ruled;
@@ -239,11 +239,11 @@ static void by_rules(hub *h, asker *a, double quiet)
 {
 	ruled r = {.hub = h, .asker = a, .quiet = quiet};
 	uint64_t all = h->side * h->side;
+	char folder[SCRATCH_PATH];
 
-	work_path(r.path, "rules");
-	need_that(mkdir(r.path, 0700) == 0, "a folder");
-	need_that(strlen(r.path) + 11 < sizeof r.path, "a short path");
-	strcat(r.path, "/rules.lua");
+	work_path(folder, "rules");
+	need_that(mkdir(folder, 0700) == 0, "a folder");
+	snprintf(r.path, sizeof r.path, "%s/rules.lua", folder);
 	rule(&r, "rules new", ", every = 'never'", all);
 	rule(&r, "rules same", ", every = 'never', discover = false", 0);
 	rule(&r, "rules other", ", every = '1h'", all);

@@ -109,10 +109,10 @@ static void *ask(void *ud)
 {
 	const double every = (double)ASKERS / PER_S;
 	asker *a = ud;
-	double due = now_s();
+	const double start = now_s();
 
-	for (size_t i = 0; i < a->count; i++, due += every) {
-		double early = due - now_s();
+	for (size_t i = 0; i < a->count; i++) {
+		double due = start + (double)i * every, early = due - now_s();
 		tl_op *op = NULL;
 
 		if (early > 0)

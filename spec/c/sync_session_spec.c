@@ -404,7 +404,7 @@ static void the_readme_has_these_ways_and_no_others(void)
 	bool told[TL__STEPS][TL__STEPS] = {{false}};
 	char line[400], from_text[40], to_text[40];
 	FILE *file = fopen(README, "r");
-	tl__step from, to;
+	tl__step from = TL__STEP_BEGIN, to = TL__STEP_BEGIN;
 
 	REQUIRE(file);
 	while (fgets(line, sizeof line, file)) {

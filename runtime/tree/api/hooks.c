@@ -107,10 +107,13 @@ int tl__hooks_make(const tl_hook *const *list, size_t count, tl__hook_node **out
 	int rc = TL_OK;
 
 	for (size_t i = 0; i < count && rc == TL_OK; i++) {
-		rc = list && list[i] ? make_node(NULL, list[i], end)
+		tl__hook_node *node = NULL;
+
+		rc = list && list[i] ? make_node(NULL, list[i], &node)
 				     : tl__fail(TL_E_BAD_ARGUMENT, "a hook of the list is NULL");
-		if (rc == TL_OK)
-			end = &(*end)->next;
+		*end = node;
+		if (node)
+			end = &node->next;
 	}
 	if (rc != TL_OK) {
 		tl__hooks_discard(first);
