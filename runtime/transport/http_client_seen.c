@@ -130,7 +130,7 @@ static unsigned count_at(const http_client *c, int port)
 
 static void tell_dialled(http *h, int fd, tl_connection_visit visit, void *ud)
 {
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = {0};
 	socklen_t len = sizeof local;
 	char text[TL__ADDRESS_MAX + 1];
 	const http_seen *seen;
