@@ -196,7 +196,8 @@ describe('misuse', function()
 		end
 		local db_of, id = new_db(), new_db():root_id()
 		local doc = assert(db_of:new_transaction()):doc 'd'
-		for _, length in ipairs { -1, math.mininteger, math.maxinteger, (1 << 60) - 1, (1 << 61) - 1, (1 << 62) - 1 } do
+		local lengths = { -1, math.mininteger, math.maxinteger, (1 << 60) - 1, (1 << 61) - 1, (1 << 62) - 1 }
+		for _, length in ipairs(lengths) do
 			for _, fn in ipairs {
 				function() return db_of:at(list(id, length)) end,
 				function() return doc:get(list('x', length)) end,
