@@ -117,10 +117,11 @@ static int keep_given(places *p, const tl_address *address)
 /* Those given, or where the servers can be dialled. */
 static int find_places(tl_node *node, const tl_share_options *options, places *p)
 {
+	const tl_address *given = options->addresses;
 	int rc = TL_OK;
 
-	for (size_t i = 0; rc == TL_OK && i < options->address_count; i++)
-		rc = keep_given(p, &options->addresses[i]);
+	for (size_t i = 0; given && rc == TL_OK && i < options->address_count; i++)
+		rc = keep_given(p, &given[i]);
 	if (rc == TL_OK && options->address_count == 0)
 		rc = tl_sync_get_server_addresses(node, keep_place, p);
 	if (rc == TL_OK && p->count == 0)
