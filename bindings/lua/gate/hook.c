@@ -69,9 +69,7 @@ static int read_file(lua_State *L)
 {
 	tlua_hook *hook = lua_touserdata(L, 2);
 
-	lua_pushcfunction(L, tlua_require); /* not what the script calls so */
-	lua_pushliteral(L, "tidelock.script.hook");
-	lua_call(L, 1, 1);
+	tlua_push_half(L, "tidelock.script.hook");
 	lua_pushvalue(L, 1);
 	lua_call(L, 1, 1);
 	keep_patterns(L, hook);

@@ -199,9 +199,7 @@ static int compile(lua_State *L)
 {
 	compiling *c = lua_touserdata(L, 2);
 
-	lua_pushcfunction(L, tlua_require); /* not what the script calls so */
-	lua_pushliteral(L, "tidelock.policy");
-	lua_call(L, 1, 1);
+	tlua_push_half(L, "tidelock.policy");
 	lua_getfield(L, -1, "compile_kind");
 	lua_pushvalue(L, 1);
 	lua_pushstring(L, c->kind);

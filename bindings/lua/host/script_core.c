@@ -227,9 +227,7 @@ static int script_call(lua_State *L)
 /* The file's value at 1, the data at 2: what tidelock.script.check says of it. */
 static int take_check(lua_State *L)
 {
-	lua_pushcfunction(L, tlua_require); /* not what the script calls so */
-	lua_pushliteral(L, "tidelock.script.check");
-	lua_call(L, 1, 1);
+	tlua_push_half(L, "tidelock.script.check");
 	lua_pushvalue(L, 1);
 	lua_call(L, 1, 2);
 	tlua_data_take(L, -2, lua_touserdata(L, 2));
@@ -264,9 +262,7 @@ static int take_match(lua_State *L)
 {
 	plain_call *call = lua_touserdata(L, 2);
 
-	lua_pushcfunction(L, tlua_require); /* not what the script calls so */
-	lua_pushliteral(L, "tidelock.script.explain");
-	lua_call(L, 1, 1);
+	tlua_push_half(L, "tidelock.script.explain");
 	lua_pushvalue(L, 1);
 	lua_call(L, 1 + tlua_data_push(L, &call->arguments), 1);
 	tlua_data_take(L, -1, &call->results);

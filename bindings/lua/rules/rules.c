@@ -121,9 +121,7 @@ static int make(lua_State *L)
 {
 	tlua_rules *rules = lua_touserdata(L, 2);
 
-	lua_pushcfunction(L, tlua_require); /* not what the script calls so */
-	lua_pushliteral(L, "tidelock.script.match");
-	lua_call(L, 1, 1);
+	tlua_push_half(L, "tidelock.script.match");
 	lua_pushvalue(L, 1);
 	lua_call(L, 1, 2);
 	lua_insert(L, 1); /* the function */

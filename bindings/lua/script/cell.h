@@ -208,9 +208,9 @@ typedef struct tlua_exchange {
 int tlua_exchange_push(lua_State *L, void *ud);
 void tlua_exchange_take(lua_State *L, void *ud);
 
-/* The `require` of a cell, for callers of functions of the library's own halves: a script may have
- * given its global to something else. A lua_CFunction; raises. */
-int tlua_require(lua_State *L);
+/* Pushes one of the library's own halves, as the cell's `require` gives it: a script may have given
+ * that global to something else. Raises. */
+void tlua_push_half(lua_State *L, const char *name);
 
 /* --- failures --------------------------------------------------------------------------------- */
 

@@ -94,6 +94,7 @@ void tlua_limits_end(tlua_cell *cell);
 void tlua_measure(lua_State *L);
 /* From now on texts may hold zero bytes. */
 void tlua_heed_zeros(lua_State *L);
+int tlua_require(lua_State *L); /* `require`: a lua_CFunction; raises */
 /* Ends the call; does not return. */
 int tlua_stop(lua_State *L, tlua_end end);
 int tlua_stop_full(lua_State *L); /* after LUA_ERRMEM, whatever was refused */

@@ -143,3 +143,10 @@ bool tlua_push_native(lua_State *L, const char *name)
 		return false;
 	return true;
 }
+
+void tlua_push_half(lua_State *L, const char *name)
+{
+	lua_pushcfunction(L, tlua_require);
+	lua_pushstring(L, name);
+	lua_call(L, 1, 1);
+}
