@@ -682,13 +682,13 @@ static void nothing_is_left_open(void)
 	REQUIRE(duo_open(&d, true, NULL));
 	duo_close(&d);
 	fds = count_entries("/proc/self/fd");
-	threads = count_entries("/proc/self/task");
+	threads = count_threads();
 	for (int i = 0; i < 3; i++) {
 		REQUIRE(duo_open(&d, true, NULL));
 		duo_close(&d);
 	}
 	CHECK(count_entries("/proc/self/fd") == fds);
-	CHECK(WAIT_FOR(count_entries("/proc/self/task") == threads));
+	CHECK(threads_ended(threads));
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <tidelock/tidelock.h>
 #include "base/str.h"
 
@@ -86,6 +87,37 @@ static inline int count_entries(const char *path)
 		count++;
 	closedir(dir);
 	return count;
+}
+
+/* A thread that was joined stays listed for a moment longer: the count when looks over 50 ms agree.
+ */
+static inline int count_threads(void)
+{
+	const struct timespec pause = {0, 5000000};
+	int last = -1;
+
+	for (int agreed = 0; agreed < 10; agreed++) {
+		int now = count_entries("/proc/self/task");
+
+		if (now != last)
+			agreed = 0;
+		last = now;
+		nanosleep(&pause, NULL);
+	}
+	return last;
+}
+
+/* Waits until no more threads than these are listed, a minute at most. */
+static inline bool threads_ended(int allowed)
+{
+	const struct timespec pause = {0, 5000000};
+
+	for (int look = 0; look < 12000; look++) {
+		if (count_entries("/proc/self/task") <= allowed)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 #endif
