@@ -1,4 +1,5 @@
 /* Requests for access: what they are answered. Their bounds: sync_serve_wishes_spec.c. */
+#include "sync/in/serve_access.h"
 #include "sync_access_help.h"
 
 static void what_a_key_holds_is_granted(void)
@@ -183,6 +184,40 @@ static void an_approval_that_gives_nothing_says_so(void)
 	CHECK(hint[0] == '\0');
 }
 
+/* Whether an allocation failed while it was decided. What succeeded outlives the process. */
+static bool decide_without(size_t failing)
+{
+	tl__sync_command command = {.kind = TL__SYNC_DECIDE, .approved = true};
+	tl__sim_result result;
+	const tl__access_row *row;
+	bool failed;
+	outcome o;
+	int rc;
+
+	with_notes(NULL);
+	o = ask_for(&notes, "anyone", "laptop", writing, "anyone");
+	tl__sim_run(sim, 1000);
+	command.name = z(o.id);
+	(void)tl__sim_fail_alloc(sim, failing);
+	rc = run_command(bob, &command, &result, HOUR);
+	failed = tl__sim_fail_alloc(sim, 0);
+	CHECK(rc == TL_OK || (failed && rc == TL_E_NOMEM));
+	restart(bob);
+	tl__sim_run(sim, 1000);
+	row = tl__map_get(&core_of(bob)->serve->access, z(o.id));
+	CHECK(row && (rc != TL_OK || row->state == TL__ACCESS_APPROVED));
+	return failed;
+}
+
+static void what_is_decided_is_stored_or_fails(void)
+{
+	size_t failing = 1;
+
+	while (spec_case_ok && decide_without(failing))
+		failing++;
+	CHECK(failing > 5); /* else nothing was failed */
+}
+
 /* Kept for the owner in the form of the sync database's records. */
 static void the_owner_finds_the_record(void)
 {
@@ -219,6 +254,7 @@ int main(void)
 	RUN_V0(RUN_SIM, without_requests_what_is_private_looks_like_nothing);
 	RUN_V0(RUN_SIM, what_the_settings_give_is_not_asked_for_again);
 	RUN_V0(RUN_SIM, an_approval_that_gives_nothing_says_so);
+	RUN_SIM(what_is_decided_is_stored_or_fails);
 	RUN_SIM(the_owner_finds_the_record);
 	return spec_end();
 }

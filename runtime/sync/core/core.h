@@ -109,6 +109,8 @@ void tl__sync_complete_failed(tl__sync *sync, uint64_t op, int code);
  * that command completes when it is durable, with `text`. */
 #define TL__SYNC_SAVE_MS 200
 void tl__sync_put_local(tl__sync *sync, tl_str key, tl_str value);
+/* The same with what was written into a buffer, which is freed. */
+void tl__sync_put_text(tl__sync *sync, tl_str key, tl__buf *value);
 void tl__sync_put_record(tl__sync *sync, const tl__work_record *record);
 void tl__sync_save_now(tl__sync *sync, uint64_t op, const char *text);
 /* Calls done(sync, owner, code) once all that was put is durable, which may be at once; or code

@@ -104,9 +104,7 @@ void tl__sync_knocked(tl__sync *sync, const tl_key *key, tl_str name, const char
 	local_key(key, text);
 	tl__log_write(sync->log, TL_LOG_INFO, "peer", "%s, no peer yet, came from %s",
 		text + strlen(LOCAL_PREFIX), address);
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(text), tl__buf_view(&out));
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(text), &out);
 }
 
 void tl__knock_drop(tl__sync *sync, const tl_key *key)

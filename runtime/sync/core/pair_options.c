@@ -258,14 +258,12 @@ static void save_options(
 	tl__sync_local_key key = tl__pair_key("sync/options", peer, db);
 	tl__buf out = TL__BUF_INIT;
 
-	if (options)
-		write_options(&out, options);
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(
-			sync, tl__str_z(key.text), options ? tl__buf_view(&out) : TL__STR_NULL);
-	else
-		tl__sync_put_lost(sync);
-	tl__buf_free(&out);
+	if (!options) {
+		tl__sync_put_local(sync, tl__str_z(key.text), TL__STR_NULL);
+		return;
+	}
+	write_options(&out, options);
+	tl__sync_put_text(sync, tl__str_z(key.text), &out);
 }
 
 int tl__pair_configure(

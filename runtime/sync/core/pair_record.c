@@ -69,11 +69,7 @@ void tl__pair_save(tl__sync *sync, tl__pair *pair)
 		any = true;
 	}
 	tl__buf_text(&out, "]}");
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
-	else
-		tl__sync_put_lost(sync);
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(key.text), &out);
 	pair->local_changed = false;
 }
 
@@ -171,9 +167,7 @@ void tl__pair_save_cursors(tl__sync *sync, tl__pair *pair)
 
 	tl__pair_write_cursors(
 		&out, pair->has_sure, &pair->sure, pair->has_seen, &pair->seen, pair->sure_since);
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(key.text), &out);
 }
 
 static bool hex_bytes(tl_str text, uint8_t *out, size_t len)
@@ -323,9 +317,7 @@ static void save_rest(tl__sync *sync, tl__rest *rest)
 	key = tl__pair_key("sync/pair", peer, &rest->db);
 	tl__buf_format(&out, "{\"ack\":%llu,\"tags\":[],\"left\":%lld}",
 		(unsigned long long)rest->ack, (long long)rest->since);
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(key.text), &out);
 	rest->saved = true;
 }
 

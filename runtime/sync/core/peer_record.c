@@ -112,11 +112,7 @@ void tl__peer_save_local(tl__sync *sync, const tl__peer *peer)
 	else
 		tl__buf_text(&out, "null");
 	tl__buf_text(&out, "}");
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
-	else
-		tl__sync_put_lost(sync);
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(key.text), &out);
 }
 
 void tl__peer_forget(tl__sync *sync, const tl__peer *peer)

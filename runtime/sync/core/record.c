@@ -161,9 +161,7 @@ static void add_history(
 	else
 		tl__json_put_string(&out, tl__str_z(outcome->error));
 	tl__buf_text(&out, "}");
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&out));
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(key), &out);
 }
 
 static void count(const tl__sync *sync, tl__sync_metadata *m, const tl__sync_outcome *outcome)
@@ -202,9 +200,7 @@ static void note_cursor(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *
 		pair->last_entry = outcome->entry;
 	}
 	write_cursor(&out, pair->peer->text, &pair->db->id, pair);
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key.text), tl__buf_view(&out));
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(key.text), &out);
 }
 
 static void metadata_key(const char *key, char out[96])
@@ -229,9 +225,7 @@ static void record(
 	metadata_key(with->text, key);
 	write_metadata(&out, with->text, with->metadata);
 	tl__buf_text(&out, "}");
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&out));
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(key), &out);
 }
 
 void tl__record_exchange(tl__sync *sync, tl__pair *pair, const tl__sync_outcome *outcome)

@@ -31,9 +31,11 @@ typedef struct batch {
 } batch;
 
 struct tl__sync_save {
-	batch *open; /* gathering; NULL: nothing waits */
-	bool now;    /* somebody waits for it */
-	bool lost;   /* something is missing there, or was not written */
+	batch *open;  /* gathering; NULL: nothing waits */
+	bool now;     /* somebody waits for it */
+	bool lost;    /* something is missing there, or was not written */
+	bool missing; /* of what is gathered; peers and pairs can be asked again, the rest can not
+		       */
 	uint64_t due;
 	batch *writing;
 	uint64_t writing_owner;
@@ -99,7 +101,7 @@ void tl__sync_put_lost(tl__sync *sync)
 	if (!sync->save->lost)
 		tl__log_write(sync->log, TL_LOG_ERROR, "sync",
 			"out of memory: what was learnt is stored later");
-	sync->save->lost = true;
+	sync->save->lost = sync->save->missing = true;
 }
 
 /* Index of the element to fill; (size_t)-1 when memory ran out. */
@@ -135,6 +137,15 @@ void tl__sync_put_local(tl__sync *sync, tl_str key, tl_str value)
 		tl__sync_put_lost(sync);
 	else
 		b->locals[index] = copy;
+}
+
+void tl__sync_put_text(tl__sync *sync, tl_str key, tl__buf *value)
+{
+	if (tl__buf_status(value) == TL_OK)
+		tl__sync_put_local(sync, key, tl__buf_view(value));
+	else
+		tl__sync_put_lost(sync);
+	tl__buf_free(value);
 }
 
 /* false: memory ran out. */
@@ -263,8 +274,9 @@ static void write_batch(tl__sync *sync)
 		return;
 	save->now = false;
 	work = tl__sync_new_work(sync, TL__WORK_SAVE, NULL, saved, tl__sync_number(sync));
-	if (!work || save->lost)
+	if (!work || save->missing)
 		tell_waiters(sync, b, tl__fail(TL_E_NOMEM, "no memory to store it; try again"));
+	save->missing = false;
 	if (!work) {
 		save->due = sync->now + AGAIN_MS;
 		return;

@@ -25,9 +25,7 @@ void tl__access_put_local(tl__sync *sync, const tl__access_row *row)
 	if (!row->known)
 		tl__buf_format(&value, " %s", row->source);
 	tl__buf_format(&value, "\n%s", row->name);
-	if (tl__buf_status(&value) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&value));
-	tl__buf_free(&value);
+	tl__sync_put_text(sync, tl__str_z(key), &value);
 }
 
 static void put_member(tl__buf *out, const char *name, tl_str text)
@@ -58,6 +56,8 @@ void tl__access_put_record(tl__sync *sync, const tl__access_row *row, const tl__
 	record.text = tl__buf_view(&json);
 	if (tl__buf_status(&json) == TL_OK)
 		tl__sync_put_record(sync, &record);
+	else
+		tl__sync_put_lost(sync);
 	tl__buf_free(&json);
 }
 

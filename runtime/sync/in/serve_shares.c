@@ -58,11 +58,7 @@ void tl__share_put_local(tl__sync *sync, const tl__share_row *row)
 		tl__buf_format(&out, ",\"used\":%lld", (long long)row->used_at);
 	}
 	tl__buf_text(&out, "}");
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(key), tl__buf_view(&out));
-	else
-		tl__sync_put_lost(sync);
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(key), &out);
 }
 
 static void remove_local(tl__sync *sync, const tl__share_row *row)

@@ -90,11 +90,7 @@ static void save(tl__sync *sync, const tl__sync_db *db)
 	}
 	tl__buf_text(&out, "}");
 	snprintf(local, sizeof local, "sync/access/%s", id);
-	if (tl__buf_status(&out) == TL_OK)
-		tl__sync_put_local(sync, tl__str_z(local), tl__buf_view(&out));
-	else
-		tl__sync_put_lost(sync);
-	tl__buf_free(&out);
+	tl__sync_put_text(sync, tl__str_z(local), &out);
 }
 
 /* Remembered: from now on requests about this database are made with that key. */
