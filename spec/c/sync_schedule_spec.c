@@ -81,6 +81,24 @@ static void attempts_may_be_unlimited(void)
 	done();
 }
 
+/* Each exchange sends something before the way breaks. */
+static void a_way_on_which_something_moves_is_not_given_up(void)
+{
+	in_step();
+	r.stands = 100; /* so it is asked what it has */
+	for (int i = 0; i < 12; i++) {
+		(void)write_text(db, "data", "n", "x");
+		rig_pass(3000);
+		if (sends("/tidelock/v1/pull", NULL))
+			answer_page(&bob, &(page_answer){.n = 0});
+		CHECK(answer_push(&bob, TL__V1_FATE_VERIFIED, 1, NULL) == 1);
+		REQUIRE(sends("/tidelock/v1/pull", NULL));
+		answer_failure(TL_E_NETWORK);
+		CHECK(pair()->attempts == 1 && !pair()->stalled);
+	}
+	done();
+}
+
 static void a_stalled_pair_leaves_by_a_command(void)
 {
 	stall();
@@ -550,6 +568,7 @@ int main(void)
 	RUN_RIG(a_success_forgets_the_failures);
 	RUN_RIG(after_the_last_attempt_a_pair_is_stalled);
 	RUN_RIG(attempts_may_be_unlimited);
+	RUN_RIG(a_way_on_which_something_moves_is_not_given_up);
 	RUN_RIG(a_stalled_pair_leaves_by_a_command);
 	RUN_RIG(a_stalled_pair_leaves_by_contact_of_the_peer);
 	RUN_RIG(a_stalled_pair_leaves_by_a_new_address);

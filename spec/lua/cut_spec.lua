@@ -111,7 +111,7 @@ end
 
 local function open(name)
 	local node = assert(tl.open { backend = tl.memory(), name = name, retry_max = '200ms',
-		periodic = 0, connection_check = 0 })
+		max_attempts = 0, periodic = 0, connection_check = 0 })
 	assert(node:sync():enable_http_transport())
 	assert(node:add_private_key 'k')
 	return node, node:sync()

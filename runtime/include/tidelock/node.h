@@ -39,7 +39,7 @@ typedef struct tl_sync_options {
 	uint32_t connection_check_ms; /* 0 = default 60,000; TL_NEVER = off */
 	uint32_t commit_gap_ms;       /* between sends while commits keep coming; 0 = default 20 */
 	uint32_t retry_max_ms;        /* longest wait between attempts; 0 = default 64,000 */
-	uint32_t max_attempts;        /* 0 = default 10; TL_NEVER = unlimited */
+	uint32_t max_attempts;        /* in vain, in a row; 0 = default 10; TL_NEVER = unlimited */
 	/* Of an answer in one piece, as 0.2.0 gives it; what does not fit 4 MiB waits in a file
 	 * without a name in $TMPDIR, or /tmp, until it is verified. 0 = default 1 GiB. */
 	uint64_t max_response_bytes;

@@ -117,8 +117,12 @@ static void conclude(tl__sync *sync, tl__session *session)
 			outcome.entries, NULL);
 	} else {
 		tl__page_unsure(pair->peer);
-		if (network_failure(session->code))
+		if (network_failure(session->code)) {
 			tl__peer_failed(sync, pair->peer, session->code, error);
+			/* A way on which something still moves is not given up. */
+			if (outcome.entries > 0)
+				pair->attempts = 0;
+		}
 		tl__schedule_failed(sync, pair, session->code, error);
 	}
 	tl__waiters_session(sync, pair, session->code, error, session);
