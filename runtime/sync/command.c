@@ -4,7 +4,6 @@
 
 #include <string.h>
 #include "base/fail.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "crypto/vault.h"
 
@@ -21,60 +20,6 @@ static tl__peer *peer_or_fail(tl__sync *sync, const tl__sync_command *command)
 }
 
 /* --- exchanges -------------------------------------------------------------------------------- */
-
-typedef struct contact_command {
-	uint64_t op;
-	bool has_db, has_own;
-	tl_id db;
-	tl_key own; /* of ours, to be proven */
-	char name[TL__V1_MAX_TEXT + 1];
-} contact_command;
-
-static void connected(tl__sync *sync, void *ud, int code, const char *error, tl__peer *peer,
-	const tl_address *address)
-{
-	const contact_command *command = ud;
-	tl__pair *pair;
-	int rc;
-
-	(void)address;
-	if (!peer) {
-		tl__sync_complete(sync, command->op, code, error, NULL);
-		return;
-	}
-	if (!command->has_db) {
-		tl__sync_save_now(sync, command->op, peer->text);
-		return;
-	}
-	rc = tl__pair_relate(sync, peer, &command->db, TL__STR("manual"), &pair);
-	if (rc != TL_OK) {
-		tl__sync_complete_failed(sync, command->op, rc);
-		return;
-	}
-	if (command->has_own)
-		tl__access_use(sync, pair->db, &command->own, command->name);
-	tl__pair_save_relation(sync, &command->db);
-	tl__wait_exchange(sync, command->op, pair, peer->text);
-}
-
-static void do_connect(tl__sync *sync, const tl__sync_command *command)
-{
-	contact_command *own = tl__alloc_zero(1, sizeof *own);
-
-	if (!own) {
-		tl__sync_complete_failed(sync, command->op, TL_E_NOMEM);
-		return;
-	}
-	own->op = command->op;
-	own->has_db = command->kind == TL__SYNC_SYNC_WITH;
-	own->db = command->db;
-	own->has_own = command->secret_count > 0;
-	if (own->has_own)
-		tl_secret_public(&command->secrets[0], &own->own);
-	tl__text_copy(own->name, sizeof own->name, command->name);
-	tl__contact_start(sync, command->address, command->has_key ? &command->key : NULL,
-		connected, own, command->op);
-}
 
 static void do_sync_pair(tl__sync *sync, const tl__sync_command *command)
 {
@@ -394,10 +339,8 @@ static void do_set_keys(tl__sync *sync, const tl__sync_command *command)
 
 static void do_cancel(tl__sync *sync, const tl__sync_command *command)
 {
-	if (!tl__waiters_cancel(sync, command->number)) {
-		tl__contact_cancel(sync, command->number);
+	if (!tl__waiters_cancel(sync, command->number))
 		tl__ask_cancel(sync, command->number);
-	}
 	tl__sync_complete(sync, command->op, TL_OK, NULL, NULL);
 }
 
@@ -415,9 +358,9 @@ static void do_stop(tl__sync *sync, const tl__sync_command *command)
 void tl__sync_command_do(tl__sync *sync, const tl__sync_command *command)
 {
 	static void (*const calls[])(tl__sync *, const tl__sync_command *) = {
-		[TL__SYNC_CONNECT] = do_connect,
+		[TL__SYNC_CONNECT] = tl__ask_connect,
 		[TL__SYNC_SYNC_PAIR] = do_sync_pair,
-		[TL__SYNC_SYNC_WITH] = do_connect,
+		[TL__SYNC_SYNC_WITH] = tl__ask_connect,
 		[TL__SYNC_DISCOVER] = do_discover,
 		[TL__SYNC_ACCESS] = tl__ask_access,
 		[TL__SYNC_JOIN] = tl__ask_join,

@@ -185,6 +185,47 @@ static void a_connect_can_be_cancelled(void)
 	CHECK(r.core->call_list == NULL);
 }
 
+/* Whoever is at the address becomes no peer by that. */
+static void a_question_for_access_that_is_cancelled_meets_nobody(void)
+{
+	tl__sync_command command = {.kind = TL__SYNC_ACCESS, .has_db = true, .name = z("laptop")};
+	tl_address address = http(HOME);
+	tl_secret secret;
+	uint64_t op;
+
+	CHECK_OK(secret_of(NULL, z("laptop"), &secret));
+	command.address = &address;
+	command.secrets = &secret;
+	command.secret_count = 1;
+	op = rig_command(command);
+	command = (tl__sync_command){.kind = TL__SYNC_CANCEL, .number = op};
+	CHECK_DONE(rig_command(command), TL_OK);
+	CHECK_DONE(op, TL_E_CANCELLED);
+	answer_hello(&bob);
+	CHECK(!peer_of(&bob) && !r.core->contacts && !r.core->call_list && r.send_count == 0);
+}
+
+/* Nor does what it answers count for one that was registered anew. */
+static void a_peer_that_is_removed_while_it_is_asked_leaves_nothing(void)
+{
+	tl_database *db = new_database("alice");
+	const tl_id *root = tl_database_root_id(db);
+
+	for (int again = 0; again < 2; again++) {
+		CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, "Bob"), TL_OK);
+		CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, root, NULL), TL_OK);
+		CHECK_DONE(address_command(TL__SYNC_ADD_ADDRESS, &bob.key, HOME), TL_OK);
+		CHECK(sends("/tidelock/v1/hello", HOME) && r.core->contacts);
+		CHECK_DONE(peer_command(TL__SYNC_REMOVE_PEER, &bob.key, NULL), TL_OK);
+		if (again)
+			CHECK_DONE(peer_command(TL__SYNC_REGISTER, &bob.key, "Bob"), TL_OK);
+		answer_hello(&bob);
+		CHECK(!r.core->contacts && r.send_count == 0);
+	}
+	CHECK(peer_of(&bob) && peer_of(&bob)->protocol == TL__PROTOCOL_UNKNOWN);
+	tl_database_free(db);
+}
+
 static void knocking_peers_are_bounded(void)
 {
 	for (unsigned i = 0; i < TL__SYNC_MAX_KNOCKING + 5; i++) {
@@ -218,6 +259,8 @@ int main(void)
 	RUN_RIG(the_policy_is_asked_before_dialling);
 	RUN_RIG(a_transport_must_be_enabled);
 	RUN_RIG(a_connect_can_be_cancelled);
+	RUN_RIG(a_question_for_access_that_is_cancelled_meets_nobody);
+	RUN_RIG(a_peer_that_is_removed_while_it_is_asked_leaves_nothing);
 	RUN_RIG(knocking_peers_are_bounded);
 	return spec_end();
 }

@@ -91,6 +91,53 @@ static void a_node_without_0_2_0_is_met_all_the_same(void)
 	CHECK(r.events[TL_EVENT_PEER_CONNECTED] == 1);
 }
 
+static void refuse_version(void)
+{
+	tl__v1_refusal refusal = {.code = TL__STR("")};
+	tl__buf args = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	CHECK(!a.header.has_to);
+	tl__v1_write_refusal(&args, &refusal);
+	answer_v1(&a, &bob, TL__V1_VERSION, tl__buf_view(&args), TL__STR(""));
+	tl__buf_free(&args);
+	asked_free(&a);
+}
+
+/* Where the transport agrees on a protocol, ours is tried first. */
+static void a_channel_that_agrees_begins_with_a_hello(void)
+{
+	uint64_t op;
+
+	r.core->transports[0].agrees = true;
+	op = connect_to(HOME, NULL);
+	refuse_version();
+	answer_handshake(&bob, false);
+	CHECK_DONE(op, TL_OK);
+	REQUIRE(peer_of(&bob));
+	CHECK(peer_of(&bob)->protocol == TL__PROTOCOL_V0 && r.send_count == 0);
+}
+
+static void whoever_refuses_both_protocols_is_asked_once_in_each(void)
+{
+	uint64_t op = connect_to(HOME, NULL);
+	uint64_t exchange = r.sends[0].send.exchange;
+
+	drop_send(0);
+	answer_bytes(exchange, 501, TL__STR(""));
+	refuse_version();
+	CHECK_DONE(op, TL_E_PROTOCOL_MISMATCH);
+	r.core->transports[0].agrees = true;
+	op = connect_to(HOME, NULL);
+	refuse_version();
+	exchange = r.sends[0].send.exchange;
+	drop_send(0);
+	answer_bytes(exchange, 501, TL__STR(""));
+	CHECK_DONE(op, TL_E_V0_NOT_SPOKEN);
+	CHECK(r.send_count == 0 && !peer_of(&bob));
+}
+
 static void so_is_one_that_was_registered(void)
 {
 	tl_database *db = new_database("alice");
@@ -118,6 +165,8 @@ int main(void)
 	RUN_RIG(a_pinned_peer_is_not_spoken_to_in_v0_again);
 	RUN_RIG(a_known_0_2_0_key_proves_nothing_in_v1);
 	RUN_RIG(a_node_without_0_2_0_is_met_all_the_same);
+	RUN_RIG(a_channel_that_agrees_begins_with_a_hello);
+	RUN_RIG(whoever_refuses_both_protocols_is_asked_once_in_each);
 	RUN_RIG(so_is_one_that_was_registered);
 	return spec_end();
 }

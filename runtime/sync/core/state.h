@@ -148,7 +148,7 @@ struct tl__peer {
 	bool takes_shares;  /* its hello says that it knows `share` */
 	bool takes_state;   /* the same of `state` */
 	bool hello_heard;   /* of the process that answers there now */
-	uint64_t check;     /* call number of a check or first contact under way */
+	uint64_t check;     /* number of the contact that asks it; 0: none */
 	bool removed;       /* forgotten; freed when nothing points here any more */
 	bool local_changed; /* its local document is to be saved */
 	tl__pair *pairs, *last_pair;

@@ -1,5 +1,5 @@
-/* Questions to a peer that move no entries: how they begin and end, and which databases it offers.
- * For access to one: ask_access.c. */
+/* What is asked of addresses and peers: how that begins and ends; and which databases a peer
+ * offers. The other questions: connect.c, ask_access.c, join.c. */
 #include "sync/out/ask.h"
 
 #include "base/fail.h"
@@ -72,6 +72,7 @@ void tl__ask_cancel(tl__sync *sync, uint64_t op)
 		ask = ask->next;
 	if (!ask)
 		return;
+	tl__contact_drop(sync, ask);
 	if (ask->call)
 		tl__call_cancel(sync, ask->call);
 	tl__ask_fail(sync, ask, TL_E_CANCELLED, "cancelled");

@@ -1,4 +1,5 @@
-/* A question to a peer that moves no entries, from its command to its completion. */
+/* What an application asks of an address or a peer, from its command to its completion: to meet
+ * whoever is there, which databases there are, access to one. */
 #ifndef TL_SYNC_ASK_H
 #define TL_SYNC_ASK_H
 
@@ -22,10 +23,11 @@ struct tl__sync_ask {
 	tl__peer *peer;
 	tl__buf json;
 	size_t count;
-	/* Access. */
+	/* Connecting, where it is about a database, and access. */
+	bool has_db, has_key;
 	tl_id db;
 	tl_secret *secret; /* in the vault; NULL: asks for no access */
-	tl_key key;
+	tl_key key;        /* of ours, to be proven */
 	char name[TL__V1_MAX_TEXT + 1];
 	tl_permission permission;
 	tl__join *join; /* NULL: an owner is asked */

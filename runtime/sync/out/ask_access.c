@@ -5,7 +5,6 @@
 #include <string.h>
 #include "base/fail.h"
 #include "base/json/json.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "crypto/vault.h"
 
@@ -211,19 +210,9 @@ void tl__ask_v1(tl__sync *sync, tl__sync_ask *ask)
 	tl__ask_start(sync, ask, call);
 }
 
-typedef struct access_contact {
-	uint64_t ask;
-} access_contact;
-
-static void contacted(tl__sync *sync, void *ud, int code, const char *error, tl__peer *peer,
-	const tl_address *address)
+static void contacted(
+	tl__sync *sync, tl__sync_ask *ask, int code, const char *error, tl__peer *peer)
 {
-	const access_contact *contact = ud;
-	tl__sync_ask *ask = tl__ask_find(sync, contact->ask);
-
-	(void)address;
-	if (!ask)
-		return;
 	if (!peer) {
 		tl__ask_fail(sync, ask, code, error);
 		return;
@@ -239,7 +228,6 @@ static void contacted(tl__sync *sync, void *ud, int code, const char *error, tl_
 
 void tl__ask_access(tl__sync *sync, const tl__sync_command *command)
 {
-	access_contact *contact;
 	tl__sync_ask *ask;
 
 	if (command->name.len == 0 || command->name.len > TL__V1_MAX_TEXT ||
@@ -253,18 +241,12 @@ void tl__ask_access(tl__sync *sync, const tl__sync_command *command)
 	ask = tl__ask_new_access(sync, command->op, &command->secrets[0]);
 	if (!ask)
 		return;
-	contact = tl__alloc_zero(1, sizeof *contact);
-	if (!contact) {
-		tl__ask_fail(sync, ask, TL_E_NOMEM, NULL);
-		return;
-	}
 	ask->db = command->db;
 	tl_secret_public(ask->secret, &ask->key);
 	ask->permission = command->permission;
 	memcpy(ask->name, command->name.ptr, command->name.len);
-	contact->ask = ask->number;
-	tl__contact_start(sync, command->address, command->has_key ? &command->key : NULL,
-		contacted, contact, 0);
+	tl__contact_start(
+		sync, command->address, command->has_key ? &command->key : NULL, contacted, ask);
 }
 
 /* --- has the owner decided? ------------------------------------------------------------------- */

@@ -49,11 +49,6 @@ tl__call *tl__call_hello(tl__sync *sync, tl__peer *peer)
 	return call;
 }
 
-tl__call *tl__call_greet(tl__sync *sync, tl__peer *peer)
-{
-	return sync->v0 ? sync->v0->greet(sync, peer) : tl__call_hello(sync, peer);
-}
-
 static void unlink_call(tl__sync *sync, tl__call *call)
 {
 	tl__call **at = &sync->call_list;

@@ -1,22 +1,32 @@
-/* First contact: who is at this address? A pinned key gets hello directly. Else first words come
- * before it: those of eidetica 0.2.0 with an offer of ours, or, where these are not spoken, a hello
- * to nobody. Where the transport agrees on a protocol it is the other way round. */
+/* Who is this peer? Asked of an address, by somebody who wants to meet whoever is there, and of a
+ * peer of ours: by which protocol, when that is not known yet, and for a sign of life when it could
+ * not be reached. The ways between the words are drawn in README.md. A key counts when a hello to
+ * it is signed; what comes before tells only whom to address that to, and whether to do so. */
 #include "sync/out/outbound.h"
 
 #include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/ids.h"
+
+/* What is under way. */
+typedef enum contact_words {
+	ANYBODY,   /* a hello to nobody */
+	HANDSHAKE, /* that of eidetica 0.2.0, with an offer of ours */
+	HELLO      /* to the key */
+} contact_words;
 
 struct tl__sync_contact {
-	uint64_t number, op;
-	tl_address address;
-	tl__peer *stranger; /* not known yet: ours until it is */
-	tl_key key;         /* of the peer, once known */
-	uint64_t call;
-	bool ours_first; /* first words are tidelock's own */
+	uint64_t number;
+	tl__sync_ask *ask; /* on whose behalf; NULL: a peer of ours is asked, wherever it answers */
 	tl__contact_done done;
-	void *ud;
+	bool there; /* at this address and no other */
+	tl_address address;
+	contact_words words;
+	bool turned;        /* from the first words of one protocol to those of the other: once */
+	tl__peer *stranger; /* not known yet: ours until it is */
+	uint64_t call;
 	tl__sync_contact *next;
 };
 
@@ -38,73 +48,136 @@ static void free_contact(tl__sync *sync, tl__sync_contact *contact)
 	if (*at)
 		*at = contact->next;
 	if (contact->stranger) {
-		contact->stranger->removed = true;
+		contact->stranger->removed = true; /* its call may still hold it */
 		tl__peer_release(sync, contact->stranger);
 	}
-	tl__free(contact->ud);
 	tl__free(contact);
 }
+
+/* --- a peer of ours --------------------------------------------------------------------------- */
+
+/* Whom this contact asks; NULL: it is gone. */
+static tl__peer *asked_peer(const tl__sync *sync, uint64_t number)
+{
+	tl__peer *peer = sync->peers;
+
+	while (peer && peer->check != number)
+		peer = peer->next;
+	return peer;
+}
+
+/* By which protocol it is spoken to is not known, so its relations have failed. */
+static void relations_failed(tl__sync *sync, tl__peer *peer, int code, const char *error)
+{
+	tl__pair *pair = peer->pairs;
+
+	tl__peer_failed(sync, peer, code, error);
+	while (pair) {
+		tl__pair *next = pair->next_of_peer;
+
+		if (pair->wanted || pair->attempts > 0 || tl__pair_dirty(pair)) {
+			pair->wanted = false;
+			tl__schedule_failed(sync, pair, code, error);
+			tl__waiters_session(sync, pair, code, error, NULL);
+		}
+		pair = next;
+	}
+}
+
+static void asked(tl__sync *sync, uint64_t number, int code, const char *error)
+{
+	tl__peer *peer = asked_peer(sync, number);
+
+	if (!peer)
+		return;
+	peer->check = 0;
+	tl__peer_changed(sync, peer);
+	if (code != TL_OK && peer->protocol == TL__PROTOCOL_UNKNOWN)
+		relations_failed(sync, peer, code, error);
+}
+
+/* --- how it ends ------------------------------------------------------------------------------ */
 
 static void end(
 	tl__sync *sync, tl__sync_contact *contact, int code, const char *error, tl__peer *peer)
 {
-	tl__contact_done done = contact->done;
-	tl_address address = contact->address;
+	tl__sync_contact ended = *contact;
 
-	contact->op = 0;
-	if (code != TL_OK && code != TL_E_CANCELLED && code != TL_E_CLOSED)
-		tl__log_write(sync->log, TL_LOG_INFO, "contact", "no contact with %s:%s: %s",
-			address.type, address.text, error);
-	if (done)
-		done(sync, contact->ud, code, error, peer, &address);
 	free_contact(sync, contact);
+	if (ended.ask)
+		ended.done(sync, ended.ask, code, error, peer);
+	else
+		asked(sync, ended.number, code, error);
 }
 
-static void end_failed(tl__sync *sync, tl__sync_contact *contact, int code)
+static void fail(tl__sync *sync, tl__sync_contact *contact, int code, const char *error)
+{
+	if (contact->ask)
+		tl__log_write(sync->log, TL_LOG_INFO, "contact", "no contact with %s:%s: %s",
+			contact->address.type, contact->address.text, error);
+	end(sync, contact, code, error, NULL);
+}
+
+static void fail_last(tl__sync *sync, tl__sync_contact *contact, int code)
 {
 	const tl_error *error = tl_last_error();
 	char text[TL__SYNC_ERROR_TEXT];
 
 	tl__text_copy(text, sizeof text,
 		tl__str_z(error ? tl_error_message(error) : tl_error_name(code)));
-	end(sync, contact, code, text, NULL);
+	fail(sync, contact, code, text);
 }
 
-/* Registers the peer with the address it answered at, and tells. */
-static void known(
-	tl__sync *sync, tl__sync_contact *contact, tl__peer *peer, tl__peer_protocol protocol)
+/* It becomes a peer of ours, with the address it answered at. */
+static int enlist(tl__sync *sync, tl__sync_contact *contact, tl__peer *peer)
 {
-	bool fresh = peer == contact->stranger;
-	size_t index = 0;
 	int rc = TL_OK;
 
-	if (fresh) {
+	if (peer == contact->stranger) {
 		rc = tl__peer_enlist(sync, peer);
 		if (rc == TL_OK)
 			contact->stranger = NULL;
 	}
 	if (rc == TL_OK)
-		rc = tl__peer_add_address(peer, &contact->address, &index);
+		rc = tl__peer_add_address(peer, &contact->address, NULL);
 	/* A list full of the owner's gives up the last: this one, which is the owner's too, works.
 	 */
 	if (rc == TL_E_TOO_LARGE) {
 		tl__peer_drop_address(peer, TL__SYNC_MAX_ADDRESSES - 1);
-		rc = tl__peer_add_address(peer, &contact->address, &index);
+		rc = tl__peer_add_address(peer, &contact->address, NULL);
 	}
+	return rc;
+}
+
+static void known(
+	tl__sync *sync, tl__sync_contact *contact, tl__peer *peer, tl__peer_protocol protocol)
+{
+	int rc = contact->ask ? enlist(sync, contact, peer) : TL_OK;
+	int at = tl__peer_address_at(peer, &contact->address);
+
 	if (rc != TL_OK) {
-		end_failed(sync, contact, rc);
+		fail_last(sync, contact, rc);
 		return;
 	}
+	if (peer->protocol == TL__PROTOCOL_UNKNOWN)
+		peer->protocol = protocol;
+	if (at >= 0) {
+		peer->addresses[at].proven = true;
+		peer->addresses[at].success = ++sync->successes;
+	}
 	tl__peer_changed(sync, peer);
-	peer->protocol = protocol;
-	peer->addresses[index].proven = true;
-	peer->addresses[index].success = ++sync->successes;
 	tl__peer_succeeded(sync, peer, &contact->address);
 	tl__peer_wake(sync, peer);
-	tl__knock_drop(sync, &peer->key);
-	tl__peer_save(sync, peer);
+	if (contact->ask) {
+		tl__knock_drop(sync, &peer->key);
+		tl__peer_save(sync, peer);
+	} else {
+		tl__peer_save_local(sync, peer);
+	}
 	end(sync, contact, TL_OK, NULL, peer);
 }
+
+/* --- whose answers these are ------------------------------------------------------------------ */
 
 /* The peer's record if there is one, else a new one that nobody knows yet. */
 static tl__peer *subject(tl__sync *sync, tl__sync_contact *contact, const tl_key *key)
@@ -120,7 +193,7 @@ static tl__peer *subject(tl__sync *sync, tl__sync_contact *contact, const tl_key
 
 static int check_subject(const tl__sync *sync, const tl_key *key, const tl__peer *peer)
 {
-	if (memcmp(key->b, sync->key.b, TL_KEY_BYTES) == 0)
+	if (tl__key_equal(key, &sync->key))
 		return tl__fail(TL_E_BAD_ARGUMENT, "that address is this node itself");
 	if (!peer)
 		return TL_E_NOMEM;
@@ -130,16 +203,50 @@ static int check_subject(const tl__sync *sync, const tl_key *key, const tl__peer
 	return TL_OK;
 }
 
-static void send_call(tl__sync *sync, tl__sync_contact *contact, tl__call *call)
+/* Who answered has signed for a channel of which it is an end: that cannot be passed on. */
+static bool proves_ends(const tl__sync *sync, const tl__sync_contact *contact)
 {
-	call->fixed = true;
+	const struct tl__sync_transport *transport = tl__transport_of(sync, &contact->address);
+
+	return transport && transport->agrees && transport->proves_ends;
+}
+
+/* --- the words -------------------------------------------------------------------------------- */
+
+static void answered(tl__sync *sync, void *ud, uint64_t number, tl__call_result *result);
+
+/* peer NULL: to whoever answers. */
+static void say(tl__sync *sync, tl__sync_contact *contact, contact_words words, tl__peer *peer)
+{
+	tl__call *call =
+		words == HANDSHAKE ? sync->v0->greet(sync, peer) : tl__call_hello(sync, peer);
+
+	if (!call) {
+		fail_last(sync, contact, TL_E_NOMEM);
+		return;
+	}
+	contact->words = words;
+	contact->call = call->number;
+	call->fixed = contact->there;
 	call->address = contact->address;
 	call->owner = contact->number;
-	contact->call = call->number;
+	call->done = answered;
 	tl__call_start(sync, call);
 }
 
-/* --- v1 --------------------------------------------------------------------------------------- */
+/* A 0.2.0 node signs whatever it is asked to, so its key would prove nothing in v1. */
+static void keep_to_v0(
+	tl__sync *sync, tl__sync_contact *contact, tl__peer *peer, const tl__call_result *result)
+{
+	if (result->tidelock)
+		tl__log_about(sync->log, TL_LOG_WARNING, "sync", tl__str_z(peer->text),
+			"%s was known as a 0.2.0 node and now offers tidelock's protocol; it stays "
+			"with the old one until you remove the peer and connect again",
+			peer->text);
+	peer->greeted = true;
+	(void)!tl__peer_set_said_name(peer, result->name);
+	known(sync, contact, peer, TL__PROTOCOL_V0);
+}
 
 static void believe(
 	tl__sync *sync, tl__sync_contact *contact, tl__peer *peer, const tl__call_result *result)
@@ -147,52 +254,9 @@ static void believe(
 	int rc = tl__hello_read(sync, peer, result->args, result->epoch);
 
 	if (rc != TL_OK)
-		end_failed(sync, contact, rc);
+		fail_last(sync, contact, rc);
 	else
 		known(sync, contact, peer, TL__PROTOCOL_V1);
-}
-
-static void hello_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
-{
-	tl__sync_contact *contact = find(sync, owner);
-	tl__peer *peer;
-
-	(void)ud;
-	if (!contact)
-		return;
-	contact->call = 0;
-	if (result->code != TL_OK) {
-		end(sync, contact, result->code, result->error, NULL);
-		return;
-	}
-	peer = subject(sync, contact, &contact->key);
-	if (peer)
-		believe(sync, contact, peer, result);
-	else
-		end_failed(sync, contact, TL_E_NOMEM);
-}
-
-static void say_hello(tl__sync *sync, tl__sync_contact *contact, tl__peer *peer)
-{
-	tl__call *call = tl__call_hello(sync, peer);
-
-	if (!call) {
-		end_failed(sync, contact, TL_E_NOMEM);
-		return;
-	}
-	contact->key = peer->key;
-	call->done = hello_done;
-	send_call(sync, contact, call);
-}
-
-/* --- first words ------------------------------------------------------------------------------ */
-
-/* Who answered has signed for a channel of which it is an end: that cannot be passed on. */
-static bool is_proven(const tl__sync *sync, const tl__sync_contact *contact)
-{
-	const struct tl__sync_transport *transport = tl__transport_of(sync, &contact->address);
-
-	return contact->ours_first && transport && transport->proves_ends;
 }
 
 static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_result *result)
@@ -204,62 +268,60 @@ static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_resu
 		rc = tl__fail(TL_E_DOWNGRADE_REFUSED,
 			"this peer has proven tidelock's protocol and now offers only the old one: "
 			"somebody may be in between, or remove the peer and connect again");
-	if (rc != TL_OK) {
-		end_failed(sync, contact, rc);
-		return;
-	}
-	if (result->tidelock && peer->protocol != TL__PROTOCOL_V0) {
-		if (is_proven(sync, contact))
-			believe(sync, contact, peer, result);
-		else
-			say_hello(sync, contact, peer);
-		return;
-	}
-	/* A 0.2.0 node signs whatever it is asked to, so its key would prove nothing in v1. */
-	if (result->tidelock)
-		tl__log_about(sync->log, TL_LOG_WARNING, "sync", tl__str_z(peer->text),
-			"%s was known as a 0.2.0 node and now offers tidelock's protocol; it stays "
-			"with the old one until you remove the peer and connect again",
-			peer->text);
-	contact->key = peer->key;
-	peer->greeted = true;
-	(void)!tl__peer_set_said_name(peer, result->name);
-	known(sync, contact, peer, TL__PROTOCOL_V0);
+	if (rc != TL_OK)
+		fail_last(sync, contact, rc);
+	else if (!result->tidelock || peer->protocol == TL__PROTOCOL_V0)
+		keep_to_v0(sync, contact, peer, result);
+	else if (contact->words == HELLO ||
+		 (contact->words == ANYBODY && proves_ends(sync, contact)))
+		believe(sync, contact, peer, result);
+	else
+		say(sync, contact, HELLO, peer);
 }
 
-static void greet(tl__sync *sync, tl__sync_contact *contact, tl__call *call);
-
-static void greeted(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result)
+static void answered(tl__sync *sync, void *ud, uint64_t number, tl__call_result *result)
 {
-	tl__sync_contact *contact = find(sync, owner);
+	tl__sync_contact *contact = find(sync, number);
+	tl__peer *ours = contact && !contact->ask ? asked_peer(sync, number) : NULL;
+	int code = result->code;
 
 	(void)ud;
 	if (!contact)
 		return;
 	contact->call = 0;
-	if (result->code == TL_E_V0_NOT_SPOKEN && sync->v0 && !contact->ours_first) {
-		greet(sync, contact, tl__call_hello(sync, NULL));
-	} else if (result->code == TL_E_PROTOCOL_MISMATCH && sync->v0 && contact->ours_first) {
-		contact->ours_first = false;
-		greet(sync, contact, tl__call_greet(sync, NULL));
-	} else if (result->code != TL_OK) {
-		end(sync, contact, result->code, result->error, NULL);
+	contact->address = result->address;
+	contact->there = true;
+	if (!contact->ask && !ours) {
+		free_contact(sync, contact);
+	} else if (code == TL_E_V0_NOT_SPOKEN && contact->words == HANDSHAKE && !contact->turned) {
+		contact->turned = true;
+		say(sync, contact, ours ? HELLO : ANYBODY, ours);
+	} else if (code == TL_E_PROTOCOL_MISMATCH && contact->words == ANYBODY &&
+		   !contact->turned && sync->v0) {
+		contact->turned = true;
+		say(sync, contact, HANDSHAKE, NULL);
+	} else if (code != TL_OK) {
+		fail(sync, contact, code, result->error);
 	} else {
 		judge(sync, contact, result);
 	}
 }
 
-static void greet(tl__sync *sync, tl__sync_contact *contact, tl__call *call)
-{
-	if (!call) {
-		end_failed(sync, contact, TL_E_NOMEM);
-		return;
-	}
-	call->done = greeted;
-	send_call(sync, contact, call);
-}
-
 /* --- start and end ---------------------------------------------------------------------------- */
+
+static tl__sync_contact *new_contact(tl__sync *sync, tl__contact_done done, tl__sync_ask *ask)
+{
+	tl__sync_contact *contact = tl__alloc_zero(1, sizeof *contact);
+
+	if (!contact)
+		return NULL;
+	contact->number = tl__sync_number(sync);
+	contact->ask = ask;
+	contact->done = done;
+	contact->next = sync->contacts;
+	sync->contacts = contact;
+	return contact;
+}
 
 static void start_pinned(tl__sync *sync, tl__sync_contact *contact, const tl_key *pin)
 {
@@ -271,63 +333,60 @@ static void start_pinned(tl__sync *sync, tl__sync_contact *contact, const tl_key
 			"this key is known as that of a 0.2.0 node, which signs whatever it is "
 			"asked to; remove the peer and connect again if it is tidelock now");
 	if (rc != TL_OK)
-		end_failed(sync, contact, rc);
+		fail_last(sync, contact, rc);
 	else
-		say_hello(sync, contact, peer);
+		say(sync, contact, HELLO, peer);
 }
 
 void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *pin,
-	tl__contact_done done, void *ud, uint64_t op)
+	tl__contact_done done, tl__sync_ask *ask)
 {
-	tl__sync_contact *contact = tl__alloc_zero(1, sizeof *contact);
-	const struct tl__sync_transport *transport;
+	const struct tl__sync_transport *transport = tl__transport_of(sync, address);
+	bool ours_first = !sync->v0 || (transport && transport->agrees);
+	tl__sync_contact *contact = new_contact(sync, done, ask);
 
 	if (!contact) {
-		done(sync, ud, TL_E_NOMEM, "out of memory", NULL, address);
-		tl__free(ud);
+		done(sync, ask, TL_E_NOMEM, "out of memory", NULL);
 		return;
 	}
-	contact->number = tl__sync_number(sync);
-	contact->op = op;
 	contact->address = *address;
-	contact->done = done;
-	contact->ud = ud;
-	contact->next = sync->contacts;
-	sync->contacts = contact;
-	transport = tl__transport_of(sync, address);
-	contact->ours_first = transport && transport->agrees;
+	contact->there = true;
 	if (pin)
 		start_pinned(sync, contact, pin);
-	else if (contact->ours_first)
-		greet(sync, contact, tl__call_hello(sync, NULL));
 	else
-		greet(sync, contact, tl__call_greet(sync, NULL));
+		say(sync, contact, ours_first ? ANYBODY : HANDSHAKE, NULL);
 }
 
-void tl__contact_cancel(tl__sync *sync, uint64_t op)
+/* Without memory nothing is asked: it is tried again with the next tick, or when it is due. */
+void tl__contact_peer(tl__sync *sync, tl__peer *peer)
+{
+	bool hello = !sync->v0 || peer->protocol == TL__PROTOCOL_V1;
+	tl__sync_contact *contact = peer->check == 0 && tl__peer_has_way(sync, peer)
+					    ? new_contact(sync, NULL, NULL)
+					    : NULL;
+
+	if (!contact)
+		return;
+	peer->check = contact->number;
+	tl__peer_changed(sync, peer);
+	say(sync, contact, hello ? HELLO : HANDSHAKE, peer);
+}
+
+void tl__contact_drop(tl__sync *sync, const tl__sync_ask *ask)
 {
 	tl__sync_contact *contact = sync->contacts;
 
-	while (contact && contact->op != op)
+	while (contact && contact->ask != ask)
 		contact = contact->next;
-	if (!contact || op == 0)
+	if (!contact)
 		return;
 	if (contact->call)
 		tl__call_cancel(sync, contact->call);
-	end(sync, contact, TL_E_CANCELLED, "cancelled", NULL);
+	free_contact(sync, contact);
 }
 
 void tl__contacts_free(tl__sync *sync)
 {
-	while (sync->contacts) {
-		tl__sync_contact *contact = sync->contacts;
-
-		sync->contacts = contact->next;
-		if (contact->stranger) {
-			contact->stranger->removed = true; /* its call may still hold it */
-			tl__peer_release(sync, contact->stranger);
-		}
-		tl__free(contact->ud);
-		tl__free(contact);
-	}
+	while (sync->contacts)
+		free_contact(sync, sync->contacts);
 }

@@ -197,7 +197,7 @@ static void begin(tl__sync *sync, tl__pair *pair)
 	tl__pair_changed(sync, pair);
 	tl__schedule_own_tick(sync, pair);
 	if (pair->peer->protocol == TL__PROTOCOL_UNKNOWN)
-		tl__acquaint(sync, pair->peer);
+		tl__contact_peer(sync, pair->peer);
 	else if (tl__session_start(sync, pair) != TL_OK)
 		tl__schedule_failed(sync, pair, TL_E_NOMEM, "out of memory");
 }

@@ -4,7 +4,6 @@
 
 #include <string.h>
 #include "base/fail.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "crypto/vault.h"
 
@@ -76,14 +75,9 @@ static void keep_addresses(tl__sync *sync, const tl__join *join, tl__peer *peer)
 
 static void try_next(tl__sync *sync, tl__sync_ask *ask, int code, const char *error);
 
-static void contacted(tl__sync *sync, void *ud, int code, const char *error, tl__peer *peer,
-	const tl_address *address)
+static void contacted(
+	tl__sync *sync, tl__sync_ask *ask, int code, const char *error, tl__peer *peer)
 {
-	tl__sync_ask *ask = tl__ask_find(sync, *(const uint64_t *)ud);
-
-	(void)address;
-	if (!ask)
-		return;
 	if (!peer) {
 		try_next(sync, ask, code, error);
 		return;
@@ -100,19 +94,12 @@ static void contacted(tl__sync *sync, void *ud, int code, const char *error, tl_
 static void try_next(tl__sync *sync, tl__sync_ask *ask, int code, const char *error)
 {
 	tl__join *join = ask->join;
-	uint64_t *number;
 
-	if (join->next == join->count) {
+	if (join->next == join->count)
 		tl__ask_fail(sync, ask, code, error);
-		return;
-	}
-	number = tl__alloc(sizeof *number);
-	if (!number) {
-		tl__ask_fail(sync, ask, TL_E_NOMEM, NULL);
-		return;
-	}
-	*number = ask->number;
-	tl__contact_start(sync, &join->addresses[join->next++], &join->node, contacted, number, 0);
+	else
+		tl__contact_start(
+			sync, &join->addresses[join->next++], &join->node, contacted, ask);
 }
 
 /* --- begin ------------------------------------------------------------------------------------ */

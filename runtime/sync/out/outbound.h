@@ -98,8 +98,6 @@ struct tl__call {
 
 /* NULL when memory ran out. */
 tl__call *tl__call_new(tl__sync *sync, const tl__call_way *way, tl__peer *peer);
-/* First words to a peer, or (NULL) to whoever answers: in v0 where it is spoken, else hello. */
-tl__call *tl__call_greet(tl__sync *sync, tl__peer *peer);
 /* A hello; peer NULL: to whoever answers. Its result has key, name and tidelock. */
 tl__call *tl__call_hello(tl__sync *sync, tl__peer *peer);
 /* Starts it; the call frees itself after `done`. A failure to start is told by `done` too, with the
@@ -164,21 +162,20 @@ void tl__peer_take_epoch(tl__sync *sync, tl__peer *peer, const uint8_t epoch[16]
 /* What the model tells the outbound half. */
 extern const tl__sync_outbound tl__outbound_half;
 
-/* --- contact.c -------------------------------------------------------------------------------- */
+/* --- contact.c: who is this peer? --------------------------------------------------------------- */
 
-/* What happens once the peer is known and registered (code TL_OK), or not (peer NULL). */
-typedef void (*tl__contact_done)(tl__sync *sync, void *ud, int code, const char *error,
-	tl__peer *peer, const tl_address *address);
-/* Proves who is at this address. `done` comes once, later; `ud` is released with tl__free after it
- * (also when it is dropped). */
+/* The peer is known and registered (code TL_OK), or not (peer NULL). */
+typedef void (*tl__contact_done)(
+	tl__sync *sync, tl__sync_ask *ask, int code, const char *error, tl__peer *peer);
+/* Proves who is at this address; pin: who it must be, or NULL. `done` comes once, unless the
+ * contact is dropped; from within where it fails at once. One at a time for each ask. */
 void tl__contact_start(tl__sync *sync, const tl_address *address, const tl_key *pin,
-	tl__contact_done done, void *ud, uint64_t op);
-void tl__contact_cancel(tl__sync *sync, uint64_t op);
-/* acquaint.c: a peer that was registered without contact: which protocol does it speak? When it
- * cannot be told, its relations have failed. */
-void tl__acquaint(tl__sync *sync, tl__peer *peer);
-/* One that could not be reached is asked for a sign of life: when it comes, waits are over. */
-void tl__peer_check(tl__sync *sync, tl__peer *peer);
+	tl__contact_done done, tl__sync_ask *ask);
+void tl__contact_drop(tl__sync *sync, const tl__sync_ask *ask); /* if there is one */
+/* A registered peer is asked, at any of its addresses. Its answer says by which protocol it is
+ * spoken to, and ends waits; without one the relations of a peer whose protocol is not known have
+ * failed. */
+void tl__contact_peer(tl__sync *sync, tl__peer *peer);
 void tl__contacts_free(tl__sync *sync);
 
 /* --- watch.c, watch_answer.c: requests held by peers ------------------------------------------ */
@@ -253,10 +250,11 @@ void tl__wait_flush(tl__sync *sync, uint64_t op, uint32_t timeout_ms, bool send_
 /* Somebody waits for this pair: failures in a row are of his making. */
 bool tl__waiters_wait_for(const tl__sync *sync, const tl__pair *pair);
 void tl__wait_level(tl__sync *sync, uint64_t op, tl__pair *pair, uint32_t timeout_ms);
-/* ask.c, ask_access.c */
+/* ask.c, connect.c, ask_access.c, join.c */
+void tl__ask_connect(tl__sync *sync, const tl__sync_command *command);
 void tl__ask_discover(tl__sync *sync, uint64_t op, tl__peer *peer);
 void tl__ask_access(tl__sync *sync, const tl__sync_command *command);
-void tl__ask_join(tl__sync *sync, const tl__sync_command *command); /* join.c */
+void tl__ask_join(tl__sync *sync, const tl__sync_command *command);
 /* Requests about this database prove this key of ours from now on, which stays so. */
 void tl__access_use(tl__sync *sync, tl__sync_db *db, const tl_key *key, const char *name);
 void tl__sync_set_waiting(tl__sync *sync, tl__sync_db *db, bool waits);

@@ -121,8 +121,8 @@ static void connection_check(tl__sync *sync)
 			continue;
 		if (peer->state != TL__PEER_FAILED)
 			ask_again(sync, peer);
-		else if (peer->pairs)
-			tl__peer_check(sync, peer);
+		else if (peer->pairs && peer->protocol != TL__PROTOCOL_UNKNOWN)
+			tl__contact_peer(sync, peer);
 	}
 }
 
