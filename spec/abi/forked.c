@@ -1,7 +1,8 @@
 /* A process with busy threads forks, again and again: every public call that takes a handle from
  * before is refused in the child with bad_state (or does nothing, when it returns no code), none
  * waits for a lock of a thread that the child lacks, and the parent goes on as if nothing had been.
- * forked DIRECTORY [ROUNDS] */
+ * forked DIRECTORY [ROUNDS [0]]: 0 for no busy threads, where nothing of the process may allocate
+ * while it forks. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -14,6 +15,7 @@ enum { FEW = 30, PATIENCE_S = 30, THREADS = 5 };
 static struct handles now, then; /* of the present, and of a moment: their stores */
 static atomic_bool over;
 static atomic_uint turns[THREADS]; /* of each thread: how often it did something */
+static size_t busy = THREADS;
 static unsigned failed;
 
 #define BUSY(number, what)                                                                         \
@@ -194,7 +196,7 @@ static bool child_is_well(void)
 
 static bool all_turned(const unsigned *before)
 {
-	for (size_t i = 0; i < THREADS; i++)
+	for (size_t i = 0; i < busy; i++)
 		if (atomic_load(&turns[i]) == before[i])
 			return false;
 	return true;
@@ -205,10 +207,11 @@ static void wait_for_turns(void)
 {
 	unsigned before[THREADS];
 
-	for (size_t i = 0; i < THREADS; i++)
+	for (size_t i = 0; i < busy; i++)
 		before[i] = atomic_load(&turns[i]);
-	while (!all_turned(before))
-		usleep(100);
+	do
+		usleep(busy > 0 ? 100 : 20000);
+	while (!all_turned(before));
 }
 
 static void make_all(const char *directory)
@@ -254,8 +257,10 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
+	if (argc > 3 && strtoul(argv[3], NULL, 10) == 0)
+		busy = 0;
 	make_all(argv[1]);
-	for (size_t i = 0; i < THREADS; i++)
+	for (size_t i = 0; i < busy; i++)
 		NEED(pthread_create(&threads[i], NULL, runs[i], NULL));
 	for (unsigned i = 0; i < rounds && failed == 0; i++) {
 		alarm(PATIENCE_S * 2);
@@ -265,7 +270,7 @@ int main(int argc, char **argv)
 	}
 	atomic_store(&over, true);
 	tl_loop_stop(f.loop);
-	for (size_t i = 0; i < THREADS; i++)
+	for (size_t i = 0; i < busy; i++)
 		pthread_join(threads[i], NULL);
 	parent_goes_on();
 	for (size_t i = 0; i < COUNT; i++)
