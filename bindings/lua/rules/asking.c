@@ -98,14 +98,6 @@ int tlua_governor_ask_whens(tlua_governor *r)
 	return TL_OK;
 }
 
-bool tlua_governor_has_whens(const tlua_governor *r)
-{
-	for (size_t i = 0; r->rules && i < tlua_rules_count(r->rules); i++)
-		if (tlua_rules_at(r->rules, i)->has_when)
-			return true;
-	return false;
-}
-
 /* --- discovering ------------------------------------------------------------------------------ */
 
 /* The first rule that discovers and means this peer says how often it is asked; it rests while all

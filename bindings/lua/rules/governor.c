@@ -191,12 +191,15 @@ typedef struct version {
 	tlua_shape **shapes;
 } version;
 
-static void unsay_all(tlua_governor *r)
+/* All, or only what some rule failed to say. */
+static void unsay(tlua_governor *r, bool failed)
 {
-	tlua_things_unsay(&r->peers);
-	tlua_things_unsay(&r->databases);
+	size_t count = r->rules ? tlua_rules_count(r->rules) : 0;
+
+	tlua_things_unsay(&r->peers, failed, count);
+	tlua_things_unsay(&r->databases, failed, count);
 	for (size_t i = 0; i < r->discover.count; i++)
-		tlua_things_unsay(&r->discover.at[i].taken);
+		tlua_things_unsay(&r->discover.at[i].taken, failed, count);
 	r->whens = true;
 }
 
@@ -207,7 +210,7 @@ static version swap(tlua_governor *r, version with)
 	r->rules = with.rules;
 	r->when = with.when;
 	r->shapes = with.shapes;
-	unsay_all(r);
+	unsay(r, false);
 	return before;
 }
 
@@ -339,8 +342,24 @@ static void tell(tlua_governor *r, int rc)
 	r->troubled = rc != TL_OK;
 }
 
-/* Each minute everything is looked at: what no event told of is seen then, and what somebody took
- * away by hand comes back. */
+/* In place of news of which nobody knows how much was read. */
+static int read_lost(tlua_governor *r)
+{
+	r->unsure = r->whens = true;
+	tlua_discover_met(&r->discover, NULL);
+	return read_all(r, true);
+}
+
+/* What no event told of is seen, what somebody took away by hand comes back, and rules that failed
+ * are asked again. */
+static int read_minutely(tlua_governor *r, uint64_t now_ms)
+{
+	r->minute_ms = next_minute(now_ms);
+	r->unsure = true;
+	unsay(r, true);
+	return read_all(r, false);
+}
+
 static int look(tlua_governor *r, uint64_t now_ms)
 {
 	tlua_news news = {.any = false};
@@ -350,12 +369,11 @@ static int look(tlua_governor *r, uint64_t now_ms)
 		news = tlua_news_take(&r->noticed);
 		rc = read_news(r, &news);
 	}
-	if (rc == TL_OK && r->minute_ms <= now_ms) {
-		r->minute_ms = next_minute(now_ms);
-		r->whens = r->whens || tlua_governor_has_whens(r);
-		r->unsure = true;
-		rc = read_all(r, false);
-	}
+	if (rc == TL_OK && r->lost)
+		rc = read_lost(r);
+	if (rc == TL_OK && r->minute_ms <= now_ms)
+		rc = read_minutely(r, now_ms);
+	r->lost = rc != TL_OK;
 	return rc;
 }
 

@@ -19,6 +19,7 @@ struct tlua_governor {
 	tlua_relations had; /* as the core has them, unless `unsure` */
 	bool unsure, troubled;
 	bool whens; /* are to be asked */
+	bool lost;  /* news were not read to their end */
 	uint64_t minute_ms, retry_ms;
 	uint64_t exhausted[TLUA_EXHAUSTED]; /* when, a ring */
 	size_t exhausted_count;
@@ -33,7 +34,6 @@ int tlua_governor_ask_all(
 int tlua_governor_ask_offers(tlua_governor *governor);
 /* Each `when`, with the time and the facts; one that fails stays as it was. */
 int tlua_governor_ask_whens(tlua_governor *governor);
-bool tlua_governor_has_whens(const tlua_governor *governor);
 /* Tells which peers are asked what they offer. */
 int tlua_governor_want_offers(tlua_governor *governor);
 

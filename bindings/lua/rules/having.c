@@ -80,10 +80,12 @@ static void unsay(tlua_thing *thing)
 	thing->said = NULL;
 }
 
-void tlua_things_unsay(tlua_things *things)
+void tlua_things_unsay(tlua_things *things, bool failed, size_t rules)
 {
 	for (size_t i = 0; i < things->count; i++)
-		unsay(&things->at[i]);
+		if (!failed || (things->at[i].said &&
+				       memchr(things->at[i].said, TLUA_SAID_NOTHING, rules)))
+			unsay(&things->at[i]);
 }
 
 static void begin(tlua_things *things)

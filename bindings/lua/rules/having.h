@@ -25,8 +25,9 @@ tlua_thing *tlua_things_find(const tlua_things *things, const char *text);
 /* The one of this text, new where there was none; NULL: no memory. */
 tlua_thing *tlua_things_put(tlua_things *things, const char *text);
 void tlua_things_clear(tlua_things *things);
-/* Other rules are to be asked. */
-void tlua_things_unsay(tlua_things *things);
+/* Rules are to be asked anew about all, or with `failed` about those of which one of the `rules`
+ * said nothing. */
+void tlua_things_unsay(tlua_things *things, bool failed, size_t rules);
 
 /* Reads all peers, or all databases of the node: those that are gone leave the list, and what is
  * new or called otherwise is to be asked about. Names of databases that are there already are read
