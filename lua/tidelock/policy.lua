@@ -76,7 +76,8 @@ end
 --- first that answers. And whether it looks at the request, and at what stands behind the peer; what it does
 --- not look at may be nil.
 function M.compile_kind(value, kind)
-	local op, reads = type(value) == 'table' and value.op, { request = false, database = false }
+	local op = type(value) == 'table' and value ~= M and value.op -- cells know no field that M has not
+	local reads = { request = false, database = false }
 	if type(value) ~= 'function' and op ~= 'first' and not ANSWERS[op] then
 		schema.refuse(nil, 'a policy is a preset, policy.first { … } or a function, and not a %s', type(value))
 	end

@@ -74,7 +74,7 @@ local function new(given)
 			schema.refuse(at, "rule '%s': `%s` is needed", name, needed)
 		end
 	end
-	made.name, made.at, made.is_rule = name, at, true
+	made.name, made.at, made.is_rule, made.given = name, at, true, fields
 	made.asks = { databases = type(fields.databases) == 'function', peers = type(fields.peers) == 'function' }
 	made.direction = made.direction or 'both'
 	made.on_commit = made.on_commit ~= false
@@ -85,7 +85,9 @@ end
 function M.check(rules)
 	local seen, count = {}, type(rules) == 'table' and #rules
 		or schema.refuse(nil, 'a rules file returns a list of rules, and not a %s', type(rules))
-	if count > RULES_MAX then
+	if rules.is_rule then
+		schema.refuse(rules.at, 'a rules file returns a list of rules: { rule { … } }, also where it is one')
+	elseif count > RULES_MAX then
 		schema.refuse(nil, 'there are at most %d rules, and these are %d', RULES_MAX, count)
 	end
 	for key, rule in pairs(rules) do

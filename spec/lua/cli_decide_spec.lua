@@ -61,7 +61,11 @@ describe('check', function()
 			['return { before_commit = 1 }'] = 'is a function, and not a number',
 			['return {}, 1'] = 'a good list of rules',
 			['return 5'] = 'and not a number',
-			['return policy.frist {}'] = 'policy.lua:3: ',
+			['return policy.frist {}'] = 'policy.lua:3: there is no policy.frist here; did you mean first?',
+			['return policy'] = 'policy.lua: a policy file returns what policy.first { … } makes',
+			['return rule { "a", databases = "*", peers = "all" }'] = 'policy.lua:3: a rules file returns a list',
+			['return require "tidelock.polcy"'] = "'tidelock.polcy' is no module of scripts that decide",
+			['return {}'] = 'policy.lua: no rule stands here',
 			['local fleet = require "tidelock.keyring" "no.keys"'] =
 				"'no.keys' cannot be read: No such file",
 			['return prnt'] = 'there is no prnt here; did you mean print?',
@@ -93,6 +97,106 @@ return policy.first {
 			assert.is_truthy(out:find(said, 1, true), out)
 		end
 		assert.is_nil(out:find('policy.lua:7', 1, true))
+	end)
+
+	it('tells what stands behind something that means the same', function()
+		local folder, before = H.folder(), "local keyring = require 'tidelock.keyring'\n"
+			.. "local f, none = keyring 'k.keys', keyring 'none.keys'\n"
+			.. "local policy, rule = require 'tidelock.policy', require 'tidelock.rule'\n"
+		H.write(folder .. '/k.keys', ('%s anna laptops\n%s ben\n'):format(key 'A', key 'B'))
+		H.write(folder .. '/none.keys', '')
+		-- what stands on lines 4 and 5, and what is said of line 5
+		for _, case in ipairs {
+			{ 'usual { peer = f.all }', 'usual { peer = f.laptops }', 'line 4' },
+			{ 'usual { peer = f.laptops }', 'usual { peer = f.all }' },
+			{ 'usual { peer = f.laptops }', 'deny { peer = f.laptops }', 'line 4' },
+			{ 'usual { peer = f.laptops }', 'usual { peer = f.anna }' }, -- who may get another tag
+			{ 'usual { peer = f.all }', ('usual { peer = "%s" }'):format(key 'A') },
+			{ ('usual { peer = "%s" }'):format(key 'A'), ('deny { peer = "%s" }'):format(key 'A'), 'line 4' },
+			{ ('usual { peer = "%s" }'):format(key 'A'), ('deny { peer = "%s" }'):format(key 'B') },
+			{ 'usual { peer = f.all, database = "x*" }', 'usual { peer = f.ben, database = "xy*" }', 'line 4' },
+			{ 'usual { peer = f.all, database = { "a", "x*" } }', 'usual { peer = f.all, database = { "xy", "a" } }',
+				'line 4' },
+			{ 'usual { peer = f.all, database = "x*" }', 'usual { peer = f.all, database = { "x", "y" } }' },
+			{ 'usual { peer = f.all, database = "x?" }', 'usual { peer = f.all, database = "x*" }' },
+			{ 'usual { peer = f.all, database = "*" }', 'usual { peer = f.all, database = "sha256:1" }' },
+			{ 'usual { peer = f.all, database = "*" }', 'usual { peer = f.all }' },
+			{ 'usual { peer = f.all, encrypted = true }', 'usual { peer = f.all }' },
+			{ 'usual { peer = f.all, encrypted = true }', 'usual { peer = f.all, encrypted = true }', 'line 4' },
+			{ 'usual { peer = f.all, where = print }', 'usual { peer = f.all }' },
+			{ 'usual { may = "read" }', 'deny { may = "read" }' },
+			{ 'deny { may = "read" }', 'usual { peer = f.all, may = "list" }' },
+			{ 'deny { may = "read", database = "x" }', 'deny { may = "connect", database = "x" }',
+				'no database is known' },
+		} do
+			local _, out = H.run('check', H.write(folder .. '/p.lua',
+				('%sreturn policy.first { policy.%s,\npolicy.%s }'):format(before, case[1], case[2])))
+			local said = out:match 'p.lua:5: this never answers: ([^\n]*)'
+			if case[3] == 'line 4' then
+				assert.are.equal('what stands at p.lua:4 comes before it', said, case[2])
+			else
+				assert.are.equal(case[3], said and said:sub(1, #case[3]), case[2])
+			end
+			assert.is_nil(out:find('p.lua:4:', 1, true), out)
+		end
+		for _, empty in ipairs { 'none.all', '{}' } do
+			local _, out = H.run('check', H.write(folder .. '/p.lua',
+				('%sreturn policy.usual { peer = %s }'):format(before, empty)))
+			assert.is_truthy(out:find('p.lua: this answers nobody: its set of keys is empty', 1, true), out)
+			_, out = H.run('check', H.write(folder .. '/r.lua',
+				("%sreturn {\nrule { 'a', databases = '*', peers = %s } }"):format(before, empty)))
+			assert.is_truthy(out:find("r.lua:5: rule 'a' means nobody: its set of keys is empty", 1, true), out)
+		end
+		for _, case in ipairs {
+			{ '"x*", peers = "all"', '"xy", peers = f.ben', true },
+			{ '"*", peers = f.all', '"sha256:1", peers = f.ben', true },
+			{ '"*", peers = "all"', 'function() end, peers = function() end', true },
+			{ '"x*", peers = "all"', 'function() end, peers = "all"' },
+			{ 'print, peers = "all"', '"x", peers = "all"' },
+			{ '"*", peers = f.ben', '"*", peers = f.all' },
+			{ '"*", peers = "all"', '"*", peers = f.all, discover = true' },
+			{ '"*", peers = "all", when = print', '"x", peers = "all"', true },
+		} do
+			local _, out = H.run('check', H.write(folder .. '/r.lua',
+				("%sreturn { rule { 'a', databases = %s },\nrule { 'b', databases = %s } }"):format(before, case[1],
+				case[2])))
+			local said = out:find("r.lua:5: rule 'b' never counts: 'a' at r.lua:4 comes before it", 1, true)
+			assert.are.equal(case[3], said and true, case[2] .. '\n' .. out)
+		end
+	end)
+
+	it('says nothing of what is too much to be compared', function()
+		local folder = H.folder()
+		for _, case in ipairs {
+			{ 'policy.lua', 'policy', "policy.usual { peer = { ['%s'] = true }, database = list }",
+				'policy.first(all)' },
+			{ 'rules.lua', 'list of rules', "rule { 'r' .. i, peers = { ['%s'] = true }, databases = list }", 'all' },
+		} do
+			local path = H.write(folder .. '/' .. case[1], ([[
+				local policy, rule = require 'tidelock.policy', require 'tidelock.rule'
+				local all = {}
+				for i = 1, 200 do
+					local list = {}
+					for k = 1, 100 do list[k] = 'name-' .. i .. '-' .. k end
+					all[i] = %s
+				end
+				return %s]]):format(case[3]:format(key 'A'), case[4]))
+			local status, out = H.run('check', path)
+			assert.are.same({ 0, path .. ': a good ' .. case[2] .. '\n' }, { status, out })
+		end
+	end)
+
+	it('has nothing to say of the examples', function()
+		local pipe = assert(io.popen 'find examples/fleets examples/rules examples/hooks -name "*.lua"')
+		local count = 0
+		for path in pipe:lines() do
+			local status, out = H.run('check', path)
+			assert.are.equal(0, status, out)
+			assert.is_nil(out:find('never', 1, true) or out:find('nobody', 1, true), out)
+			count = count + 1
+		end
+		pipe:close()
+		assert.is_true(count >= 15)
 	end)
 
 	it('answers in JSON', function()

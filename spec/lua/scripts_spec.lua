@@ -302,7 +302,7 @@ describe('tidelock script', function()
 			tl.sleep '10m']]):format(data, policy, other))
 		assert.are.equal(0, (H.run('init', '--data', data)))
 		local status, out = H.run('try', other, '--from-log', '--data', data)
-		assert.are.same({ 0, '0 decisions, 0 of them others\n' }, { status, out })
+		assert.are.same({ 0, '0 decisions asked again, 0 answered otherwise\n' }, { status, out })
 		local host = H.start({}, 'run', folder .. '/main.lua')
 		H.wait_for(function() return host.out:find 'at %S+' or host.status end)
 		local b <close> = assert(tl.open { backend = tl.memory() })
@@ -311,7 +311,7 @@ describe('tidelock script', function()
 		status, out = H.run('try', other, '--from-log', '--data', data)
 		assert.are.equal(0, status, out)
 		assert.are.equal(('usual, and not deny  connect peer=%s db=-\n  other.lua:4\n'
-			.. '1 decisions, 1 of them others\n'):format(b:device_key()), out)
+			.. '1 decision asked again, 1 answered otherwise\n'):format(b:device_key()), out)
 		status, out = H.run('try', policy, '--from-log', '--data', data, '--json')
 		local again = json.decode(out)[1]
 		assert.are.same({ 0, 'deny', 'deny', 'policy.lua:2', 'closed', false },

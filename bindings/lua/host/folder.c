@@ -159,8 +159,9 @@ static bool ring_path(const char *name, tlua_found *out)
 static bool find_half(const char *name, tlua_found *out)
 {
 	static const char *const names[] = {"tidelock.policy", "tidelock.rule",
-		"tidelock.script.preset", "tidelock.script.hook", "tidelock.script.schema",
-		"tidelock.script.check", "tidelock.script.match", "tidelock.script.explain", NULL};
+		"tidelock.script.preset", "tidelock.script.cover", "tidelock.script.hook",
+		"tidelock.script.schema", "tidelock.script.check", "tidelock.script.match",
+		"tidelock.script.explain", NULL};
 	const struct tlua_half *half = tlua_halves;
 	size_t i = 0;
 
@@ -175,6 +176,17 @@ static bool find_half(const char *name, tlua_found *out)
 	out->ours = true;
 	snprintf(out->name, sizeof out->name, "tidelock:%s", name);
 	return true;
+}
+
+/* What is called like the library's modules, and is none of those that scripts have. Such a file
+ * beside the script is found before. */
+static bool refuse_library(const char *name, tlua_found *out)
+{
+	if (strcmp(name, "tidelock") != 0 && strncmp(name, "tidelock.", 9) != 0)
+		return false;
+	snprintf(out->name, sizeof out->name, "%.60s", name);
+	return refuse(out, "is no module of scripts that decide: they have tidelock.policy, "
+			   "tidelock.rule, tidelock.keyring and tidelock.text");
 }
 
 bool tlua_half_find(void *ud, tlua_wanted wanted, const char *name, tlua_found *out)
@@ -193,7 +205,8 @@ bool tlua_folder_find(void *ud, tlua_wanted wanted, const char *name, tlua_found
 	if (wanted == TLUA_MODULE && find_half(name, out))
 		return true;
 	if (wanted == TLUA_MODULE)
-		return module_path(name, out) && resolve(ud, out, path) &&
+		return module_path(name, out) &&
+		       (resolve(ud, out, path) || refuse_library(name, out)) &&
 		       tlua_folder_read(path, TLUA_FILE_MAX, out);
 	return ring_path(name, out) && resolve(ud, out, path) &&
 	       tlua_folder_read(path, TLUA_RING_MAX, out);

@@ -168,6 +168,7 @@ const char *tlua_nearest(lua_State *L, const char *word, int names);
 bool tlua_push_native(lua_State *L, const char *name);
 /* keyring 'file' (keyring.c) */
 int tlua_keyring(lua_State *L);
+int tlua_keys_within(lua_State *L);
 void tlua_drop_rings(tlua_cell *cell);
 
 /* What a script asked for, within the limits of the cell; raises. The text is to be released. */

@@ -1,5 +1,5 @@
 /* keyring 'file': the keyring as a value of scripts. ring.NAME is the set of the keys that are
- * named or tagged so, set[key] is true for those in it. */
+ * named or tagged so, set[key] is true for those in it; and whether one set lies in another. */
 #include "script/cell_impl.h"
 
 #include <stdio.h>
@@ -128,6 +128,18 @@ int tlua_keyring(lua_State *L)
 	lua_pushvalue(L, 1);
 	lua_pushvalue(L, -2);
 	lua_rawset(L, 2);
+	return 1;
+}
+
+/* within(inner, outer): whether nobody can be in the one set who is not in the other, whatever the
+ * tags of its ring's lines are. For the library's halves alone. */
+int tlua_keys_within(lua_State *L)
+{
+	const set *inner = luaL_testudata(L, 1, SET_TYPE), *outer = luaL_testudata(L, 2, SET_TYPE);
+	bool all = inner && outer && inner->ring == outer->ring && outer->tag == TLUA_TAG_ALL;
+
+	tlua_charge(L, 4);
+	lua_pushboolean(L, all || (inner && tlua_ring_is_empty(inner->ring)));
 	return 1;
 }
 

@@ -77,6 +77,8 @@ static void load_module(lua_State *L, const char *name)
 	lua_call(L, half ? 2 : 1, 1);
 	if (lua_isnil(L, -1) || (lua_isboolean(L, -1) && !lua_toboolean(L, -1)))
 		luaL_error(L, "'%s' returns nothing", name);
+	if (half && strcmp(name, "tidelock.policy") == 0)
+		tlua_guard(L, "policy."); /* a mistyped preset is what people begin with */
 }
 
 /* What is being loaded is known until it is there, or until whoever catches its error
@@ -137,6 +139,8 @@ bool tlua_push_native(lua_State *L, const char *name)
 		tlua_env_text(L);
 	else if (strcmp(name, "tidelock.keyring") == 0)
 		lua_pushcfunction(L, tlua_keyring);
+	else if (strcmp(name, "tidelock.script.within") == 0)
+		lua_pushcfunction(L, tlua_keys_within);
 	else if (strcmp(name, "tidelock.script.nearest") == 0)
 		lua_pushcfunction(L, nearest);
 	else

@@ -162,6 +162,11 @@ bool tlua_ring_has(const tlua_ring *ring, uint32_t tag, tl_str key)
 	return ring->by_member.at[find_member(ring, key.ptr, tag)] != 0;
 }
 
+bool tlua_ring_is_empty(const tlua_ring *ring)
+{
+	return ring->key_count == 0;
+}
+
 const char *tlua_ring_name(const tlua_ring *ring, size_t index)
 {
 	return index < ring->tag_count ? ring->tags[index] : NULL;

@@ -24,6 +24,7 @@ void tlua_ring_drop(tlua_ring *ring); /* NULL is fine */
 /* The number of a name or tag, TLUA_TAG_NONE where there is none. "all" is TLUA_TAG_ALL. */
 uint32_t tlua_ring_tag(const tlua_ring *ring, tl_str tag);
 bool tlua_ring_has(const tlua_ring *ring, uint32_t tag, tl_str key);
+bool tlua_ring_is_empty(const tlua_ring *ring);
 /* Names and tags in the order in which they were met. NULL behind the last. */
 const char *tlua_ring_name(const tlua_ring *ring, size_t index);
 

@@ -31,9 +31,18 @@ local function check_file(file)
 	return { file = name, good = true, kind = kind, warnings = json.array(warnings) }
 end
 
+-- The line of a mistake as editors find it: the path as it was given where the place is in that file.
+local function place_of(found)
+	local base = found.file:match '[^/]*$'
+	if found.where == base or found.where:sub(1, #base + 1) == base .. ':' then
+		return found.file .. found.where:sub(#base + 1)
+	end
+	return ('%s: %s'):format(found.file, found.where)
+end
+
 local function say_found(found)
 	if not found.good then
-		shown.say('%s: %s: %s', found.file, found.where, found.text)
+		shown.say('%s: %s', place_of(found), found.text)
 		return
 	end
 	shown.say('%s: a good %s', found.file, found.kind == 'rules' and 'list of rules' or found.kind)
@@ -58,6 +67,8 @@ function commands.check(options)
 end
 
 -- --- try ----------------------------------------------------------------------------------------
+
+local NO_OPINION = 'no opinion: keys and relations decide, as without a policy'
 
 -- A database that is told by its name alone has some id.
 local function request_of(options)
@@ -114,7 +125,8 @@ local function try_log(options, script)
 			for _, one in ipairs(all) do
 				say_again(one)
 			end
-			shown.say('%d decisions, %d of them others', #all, differ)
+			shown.say('%d %s asked again, %d answered otherwise', #all, #all == 1 and 'decision' or 'decisions',
+				differ)
 		end)
 		return failed and 1 or 0
 	end)
@@ -198,7 +210,7 @@ function commands.try(options)
 	local verdict = script:decide(request_of(options))
 	verdict.units = script:used()
 	shown.show(options, json.encode(verdict), function()
-		shown.say('%s%s', verdict.answer or 'no opinion', verdict.reason and ': ' .. verdict.reason or '')
+		shown.say('%s%s', verdict.answer or NO_OPINION, verdict.reason and ': ' .. verdict.reason or '')
 		shown.say('%s, %d units', verdict.where, verdict.units)
 	end)
 	return verdict.failed and 1 or 0

@@ -123,12 +123,21 @@ function M.is_key(value)
 	return ('AEIMQUYcgkosw048'):find(value:sub(51, 51), 1, true) ~= nil
 end
 
+local WHOLE_RING = 'is a whole keyring: name one of its devices or tags, or everybody: .all'
+
 -- Of a keyring and of plain Lua's; every other table says which keys are in it.
 local function check_set(value, refuse)
+	local whole, bad = false, nil
 	for key, is in pairs(value) do
+		whole = whole or key == 'all'
 		if not M.is_key(key) or is ~= true then
-			refuse('is a set of keys, of which [key] is true, and %s is no key in it', tostring(key))
+			bad = tostring(key)
 		end
+	end
+	if whole then
+		refuse(WHOLE_RING)
+	elseif bad then
+		refuse('is a set of keys, of which [key] is true, and %s is no key in it', bad)
 	end
 end
 
@@ -140,10 +149,10 @@ function M.keys(value, refuse)
 		refuse('is no key: ed25519: and 44 characters')
 	elseif type(value) ~= 'table' and type(value) ~= 'userdata' then
 		refuse('is a set of keys, as of a keyring, or a key, and not %s', tostring(value))
-	elseif value.all ~= nil then
-		refuse 'is a whole keyring: name one of its devices or tags, or everybody: .all'
 	elseif type(value) == 'table' then
 		check_set(value, refuse)
+	elseif value.all ~= nil then
+		refuse(WHOLE_RING)
 	end
 	return value
 end
