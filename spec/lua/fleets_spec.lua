@@ -1,4 +1,5 @@
--- The fleets of examples/fleets answer what their owners mean, in cells and in plain Lua.
+-- The fleets of examples/fleets answer what their owners mean, in cells, in plain Lua and by `tidelock try`.
+local H = require 'spec.helper'
 local core = require 'tidelock.script_core'
 local policy = require 'tidelock.policy'
 local rule = require 'tidelock.rule'
@@ -33,6 +34,25 @@ local function request(who, kind, db, more)
 end
 
 local TLS = { encrypted = true }
+
+-- What `tidelock try` prints, first of all the answer; nil for what it cannot be asked.
+local function tried(path, who, kind, db, more)
+	local words = { 'try', path, '--kind', kind }
+	for _, pair in ipairs { { '--peer', who and key(who) }, { '--db', db } } do
+		if pair[2] then
+			table.move(pair, 1, 2, #words + 1, words)
+		end
+	end
+	for name in pairs(more or {}) do
+		if name ~= 'encrypted' then
+			return nil
+		end
+		words[#words + 1] = '--encrypted'
+	end
+	local status, out = H.run(table.unpack(words))
+	assert.are.equal(0, status)
+	return out
+end
 
 -- file, then: who, kind, database, more, answer, line
 local POLICIES = {
@@ -148,6 +168,23 @@ describe('fleets', function()
 			end
 		end)
 	end
+
+	it('answer `tidelock try` the same', function()
+		local asked = 0
+		for _, fleet in ipairs(POLICIES) do
+			for i = 2, #fleet do
+				local who, kind, db, more, answer, line = table.unpack(fleet[i], 1, 6)
+				local out = tried(FLEETS .. fleet[1], who, kind, db, more)
+				if out then
+					local place = fleet[1]:match '[^/]*$' .. (answer and line and ':' .. line or '')
+					assert.are.equal(answer or 'no opinion', out:match '^[%a ]+', fleet[1] .. i)
+					assert.are.equal(place, out:match '\n([^,]*), %d+ units\n$', fleet[1] .. i)
+					asked = asked + 1
+				end
+			end
+		end
+		assert.are.equal(26, asked)
+	end)
 
 	for number, case in ipairs(RULES) do
 		local folder, file, ctx = table.unpack(case)
