@@ -378,7 +378,8 @@ static size_t piece_end(const tl__run *run, size_t from)
 	return to;
 }
 
-/* The rest is for a later turn. */
+/* The rest is for a later turn: lines by the page, the others by their ids. What older rules
+ * refused may be what somebody waits for, like what is pending. */
 static int leave_rest(tl__run *run, size_t from)
 {
 	int code = TL_OK;
@@ -387,7 +388,7 @@ static int leave_rest(tl__run *run, size_t from)
 		tl__item *item = run->order[i];
 
 		item->left = true;
-		if (item->origin == TL__FROM_PENDING)
+		if (item->origin != TL__FROM_LINE && !item->fixed)
 			code = tl__foreign_add(
 				&run->arena, &run->later, &run->db, tl_entry_id(item->entry));
 	}
