@@ -18,7 +18,7 @@
 #define TL__DEVICE_KEY_NAME "_device_key" /* of the node's own among the private keys */
 
 /* Raised when a rule of trust changes: stored verdicts of an older version are judged again
- * (tl__rules_check, tl__ingest_resume). */
+ * (tl__rules_check; with the first page, tree/ingest/ingest_resume.c). */
 #define TL__RULES_VERSION 1
 
 typedef struct tl__settings_cache tl__settings_cache;
@@ -63,7 +63,7 @@ typedef struct tl__tree {
 	struct tl__aside_limits limits; /* of setting aside; a member that is 0 has its default */
 	size_t piece_entries;           /* 0: TL__INGEST_PIECE_ENTRIES */
 	size_t citations_max;           /* 0: TL__CITATIONS_MAX */
-	atomic_bool resumed;            /* tl__ingest_resume has run */
+	atomic_bool resumed;            /* what was set aside is looked at again, once */
 	atomic_bool fruitless;          /* little of the page before entered the DAG */
 	atomic_size_t ahead;            /* pages prepared, not judged yet */
 	/* Writes that set something pending aside, from 1; and how many there were when nothing was
@@ -95,24 +95,6 @@ typedef struct tl__settings {
 	atomic_uint readers; /* private */
 } tl__settings;
 
-/* A frontier is a set of entries carrying `_settings`, ascending, none an ancestor of another in
- * the
- * `_settings` DAG. */
-typedef struct tl__frontier {
-	tl_id *ids;
-	size_t count;
-} tl__frontier;
-
-void tl__frontier_free(tl__frontier *frontier);
-/* The frontier an entry with these main parents carries. TL_E_ENTRY_NOT_FOUND when one of them is
- * not in the DAG. *out is yours (tl__frontier_free). */
-int tl__frontier_of_parents(tl__snapshot *s, const tl_id *db, const tl_id *parents, size_t count,
-	tl__frontier *out) TL_MUST_USE;
-
-/* Settings folded from the good entries in the `_settings` closure of these ids, walks passing
- * through void entries. Cached by frontier. Release with tl__settings_release. */
-int tl__settings_at(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_id *frontier,
-	size_t count, tl__settings **out) TL_MUST_USE;
 /* Settings at the present: what an entry on all of the database's tips would see. */
 int tl__settings_now(
 	tl__tree *tree, tl__snapshot *s, const tl_id *db, tl__settings **out) TL_MUST_USE;
@@ -315,11 +297,6 @@ int tl__ingest_piece(tl__tree *tree, const tl__ingest_page *page, tl__ingesting 
 	tl__ingest_result *out) TL_MUST_USE;
 /* Gives it up between two pieces; NULL is fine. */
 void tl__ingesting_free(tl__ingesting *state);
-
-/* Looks again at everything set aside: entries whose wait is over (a crash came between two pieces,
- * or between a database and the ones that cite it), verdicts of an older TL__RULES_VERSION. The
- * first page of a tree begins with it; call it yourself to have it done at opening. */
-int tl__ingest_resume(tl__tree *tree) TL_MUST_USE;
 
 /* Of a piece, when somebody waits; one entry always comes. */
 #define TL__INGEST_PIECE_ENTRIES 16

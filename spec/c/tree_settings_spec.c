@@ -117,7 +117,7 @@ static void expect_settings(const history *h, tl__settings *got, unsigned parent
 	tl_value_free(wanted);
 }
 
-static void expect_frontier(const history *h, const tl__frontier *got, unsigned parents)
+static void expect_frontier(const history *h, const tl__dag_set *got, unsigned parents)
 {
 	unsigned wanted = frontier_by_definition(h, parents), found = 0;
 
@@ -136,19 +136,21 @@ static void compare_stored(const history *h, unsigned parents)
 	size_t count = ids_of(h, parents, ids);
 	tl__snapshot *s = NULL;
 	tl__settings *settings = NULL;
-	tl__frontier frontier;
+	tl__dag_set *frontier = NULL;
+	tl__dag dag;
 
 	CHECK_OK(tl__snapshot_open(store, &s));
-	CHECK_OK(tl__frontier_of_parents(s, &h->items[0].id, ids, count, &frontier));
-	expect_frontier(h, &frontier, parents);
-	CHECK_OK(tl__settings_of_parents(&tree, s, &h->items[0].id, ids, count, &settings));
+	CHECK_OK(tl__dag_init(&dag, s, &h->items[0].id));
+	CHECK_OK(tl__dag_need(&dag, ids, count));
+	CHECK_OK(tl__dag_frontier(&dag, ids, count, &frontier));
+	expect_frontier(h, frontier, parents);
+	CHECK_OK(tl__settings_of_set(&tree, &dag, frontier, &settings));
 	expect_settings(h, settings, parents);
-	CHECK_OK(tl__settings_at(
-		&tree, s, &h->items[0].id, frontier.ids, frontier.count, &settings));
+	tl__dag_free(&dag);
+	CHECK_OK(tl__settings_of_parents(&tree, s, &h->items[0].id, ids, count, &settings));
 	expect_settings(h, settings, parents);
 	CHECK_OK(tl__settings_now(&tree, s, &h->items[0].id, &settings));
 	expect_settings(h, settings, (1u << h->count) - 1);
-	tl__frontier_free(&frontier);
 	tl__snapshot_close(s);
 }
 

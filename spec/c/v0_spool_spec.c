@@ -159,7 +159,7 @@ static void lines_in_order_go_out_at_once(void)
 			CHECK(out.lines == i + 1);
 		}
 	}
-	tl__spool_measure(spool, &usage);
+	usage = spool->usage;
 	CHECK(usage.waiting == 0 && usage.memory_bytes == 0 && usage.file_bytes == 0);
 	CHECK(!out.end && out.parents_first);
 	tl__spool_finish(spool);
@@ -212,7 +212,7 @@ static void random_order_goes_through_a_file_without_a_name(void)
 		CHECK_OK(add(spool, d.at[i], &refused));
 		if (i % 5000 == 0)
 			CHECK_OK(take(spool, &out));
-		tl__spool_measure(spool, &usage);
+		usage = spool->usage;
 		CHECK(usage.memory_bytes <= TL__SPOOL_WRITE_BYTES);
 	}
 	CHECK(usage.file_bytes > 32 * 1024 * 1024);
@@ -242,9 +242,9 @@ static void index_and_lines_share_one_limit(void)
 	options.db = *tl_entry_id(d.at[0]);
 	REQUIRE(tl__spool_new(&spool, &options) == TL_OK);
 	for (size_t i = d.count; i > 0; i--) {
-		tl__spool_measure(spool, &before);
+		before = spool->usage;
 		CHECK_OK(add(spool, d.at[i - 1], &refused));
-		tl__spool_measure(spool, &usage);
+		usage = spool->usage;
 		CHECK(within(&usage, before.index_bytes, options.memory_bytes));
 		most = usage.memory_bytes > most ? usage.memory_bytes : most;
 	}
@@ -319,17 +319,17 @@ static void the_index_goes_as_the_pages_go_out(void)
 	for (size_t i = 0; i < d.count; i++)
 		CHECK_OK(add(spool, d.at[i], &refused));
 	tl__spool_finish(spool);
-	tl__spool_measure(spool, &usage);
+	usage = spool->usage;
 	full = usage.index_bytes;
 	CHECK_OK(tl__spool_next(spool, &page));
-	tl__spool_measure(spool, &usage);
+	usage = spool->usage;
 	CHECK(page.count == TL__PAGE_MAX_ENTRIES && usage.index_bytes < full / 2);
 	last = usage.index_bytes;
 	while (!page.end) {
 		CHECK_OK(tl__spool_next(spool, &page));
 		REQUIRE(page.count > 0);
 	}
-	tl__spool_measure(spool, &usage);
+	usage = spool->usage;
 	/* Only the lists of blocks are left. */
 	CHECK(usage.index_bytes < 8192 && last > 20 * usage.index_bytes);
 	CHECK(usage.waiting == 0 && usage.memory_bytes == 0 && usage.file_bytes == 0);
@@ -370,7 +370,7 @@ static void repeated_lines_wait_once(void)
 	CHECK_OK(add(spool, d.at[2], &refused));
 	CHECK_OK(add(spool, d.at[2], &refused));
 	CHECK(refused == TL_OK);
-	tl__spool_measure(spool, &usage);
+	usage = spool->usage;
 	CHECK(usage.waiting == 1);
 	tl__spool_free(spool);
 	dag_free(&d);

@@ -1,6 +1,6 @@
 /* An answer of 0.2.0 is not in pages, and in any order: the spool puts it into one that enters. */
 #include "trust_fixture.h"
-#include "v0/spool/spool.h"
+#include "v0/spool/spool_impl.h"
 
 static bool next_page(world *w, tl__spool *spool, const tl_id *db, bool *end, size_t *entered)
 {
@@ -66,7 +66,7 @@ static void an_unpaged_answer_in_random_order_goes_through_the_spool(void)
 		CHECK_OK(tl__spool_add(spool, tl_entry_bytes(all[i]), TL_ENTRY_FOREIGN, &refused));
 		if (i % 2000 == 0)
 			CHECK(next_page(&w, spool, &db, &end, &entered));
-		tl__spool_measure(spool, &usage);
+		usage = spool->usage;
 		CHECK(usage.memory_bytes <= MEMORY);
 	}
 	CHECK(usage.file_bytes > MEMORY);

@@ -222,33 +222,3 @@ int tl__dag_frontier(tl__dag *dag, const tl_id *parents, size_t count, tl__dag_s
 	tl__buf_free(&ids);
 	return code;
 }
-
-int tl__frontier_of_parents(
-	tl__snapshot *s, const tl_id *db, const tl_id *parents, size_t count, tl__frontier *out)
-{
-	tl__dag dag;
-	tl__dag_set *set;
-	int code = tl__dag_init(&dag, s, db);
-
-	*out = (tl__frontier){NULL, 0};
-	if (code == TL_OK)
-		code = tl__dag_need(&dag, parents, count);
-	if (code == TL_OK)
-		code = tl__dag_frontier(&dag, parents, count, &set);
-	if (code == TL_OK) {
-		out->ids = tl__alloc(set->count * sizeof *out->ids);
-		code = out->ids ? TL_OK : TL_E_NOMEM;
-	}
-	if (code == TL_OK && set->count > 0)
-		memcpy(out->ids, set->ids, set->count * sizeof *out->ids);
-	if (code == TL_OK)
-		out->count = set->count;
-	tl__dag_free(&dag);
-	return code;
-}
-
-void tl__frontier_free(tl__frontier *frontier)
-{
-	tl__free(frontier->ids);
-	*frontier = (tl__frontier){NULL, 0};
-}

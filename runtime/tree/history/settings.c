@@ -138,24 +138,6 @@ int tl__settings_of_set(tl__tree *tree, tl__dag *dag, tl__dag_set *set, tl__sett
 
 /* --- for everybody ---------------------------------------------------------------------------- */
 
-int tl__settings_at(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_id *frontier,
-	size_t count, tl__settings **out)
-{
-	tl__dag_set *set;
-	tl__dag dag;
-	int code = tl__dag_init(&dag, s, db);
-
-	*out = NULL;
-	if (code == TL_OK)
-		code = tl__dag_set_of(&dag, frontier, count, &set);
-	if (code == TL_OK)
-		code = tl__dag_reduce(&dag, set, &set);
-	if (code == TL_OK)
-		code = tl__settings_of_set(tree, &dag, set, out);
-	tl__dag_free(&dag);
-	return code;
-}
-
 int tl__settings_of_parents(tl__tree *tree, tl__snapshot *s, const tl_id *db, const tl_id *parents,
 	size_t count, tl__settings **out)
 {

@@ -67,24 +67,3 @@ void tl__resumption_free(tl__resumption *r)
 {
 	tl__buf_free(&r->dbs);
 }
-
-int tl__ingest_resume(tl__tree *tree)
-{
-	tl__followup after = {.arena = TL__ARENA_INIT};
-	tl__resumption r = {.dbs = TL__BUF_INIT};
-	bool done = false;
-	int code = TL_OK;
-
-	atomic_store(&tree->resumed, true);
-	while (code == TL_OK && (!done || after.list.count > 0)) {
-		if (after.list.count > 0)
-			tl__followup_step(tree, &after, (tl__others){NULL, NULL}, NULL, NULL);
-		else
-			code = tl__resume_step(tree, &r, &after, &done);
-	}
-	if (code != TL_OK)
-		atomic_store(&tree->resumed, false);
-	tl__followup_free(&after);
-	tl__resumption_free(&r);
-	return code;
-}

@@ -256,8 +256,3 @@ int tl__spool_next(tl__spool *spool, tl__spool_page *page)
 	page->end = spool->finished && spool->usage.waiting == 0;
 	return TL_OK;
 }
-
-void tl__spool_measure(const tl__spool *spool, tl__spool_usage *out)
-{
-	*out = spool->usage;
-}

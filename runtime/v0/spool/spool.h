@@ -71,7 +71,6 @@ typedef struct tl__spool_usage {
 	uint64_t memory_bytes; /* of texts in memory, some perhaps of lines gone out */
 	uint64_t file_bytes;   /* of texts in the file, likewise */
 } tl__spool_usage;
-void tl__spool_measure(const tl__spool *spool, tl__spool_usage *out);
 
 /* For options.held: what the store holds of the database, set aside or not. `tree` is a tl__tree.
  */
