@@ -149,8 +149,9 @@ static int enlist(tl__sync *sync, tl__sync_contact *contact, tl__peer *peer)
 	return rc;
 }
 
-static void known(
-	tl__sync *sync, tl__sync_contact *contact, tl__peer *peer, tl__peer_protocol protocol)
+/* `channel`: what the connection showed where it answered. */
+static void known(tl__sync *sync, tl__sync_contact *contact, tl__peer *peer,
+	tl__peer_protocol protocol, const char *channel)
 {
 	int rc = contact->ask ? enlist(sync, contact, peer) : TL_OK;
 	int at = tl__peer_address_at(peer, &contact->address);
@@ -162,8 +163,11 @@ static void known(
 	if (peer->protocol == TL__PROTOCOL_UNKNOWN)
 		peer->protocol = protocol;
 	if (at >= 0) {
-		peer->addresses[at].proven = true;
-		peer->addresses[at].success = ++sync->successes;
+		tl__peer_address *address = &peer->addresses[at];
+
+		address->proven = true;
+		tl__text_copy(address->channel, sizeof address->channel, tl__str_z(channel));
+		address->success = ++sync->successes;
 	}
 	tl__peer_changed(sync, peer);
 	tl__peer_succeeded(sync, peer, &contact->address);
@@ -245,7 +249,7 @@ static void keep_to_v0(
 			peer->text);
 	peer->greeted = true;
 	(void)!tl__peer_set_said_name(peer, result->name);
-	known(sync, contact, peer, TL__PROTOCOL_V0);
+	known(sync, contact, peer, TL__PROTOCOL_V0, result->channel);
 }
 
 static void believe(
@@ -256,7 +260,7 @@ static void believe(
 	if (rc != TL_OK)
 		fail_last(sync, contact, rc);
 	else
-		known(sync, contact, peer, TL__PROTOCOL_V1);
+		known(sync, contact, peer, TL__PROTOCOL_V1, result->channel);
 }
 
 static void judge(tl__sync *sync, tl__sync_contact *contact, const tl__call_result *result)
