@@ -199,9 +199,11 @@ static void tell_end(tl_incoming *in)
 	if (in->ended || !tl__iroh_stream_is_read(&in->stream))
 		return;
 	in->ended = true;
+	if (in->answered)
+		return;
 	if (!in->stream.head_done)
-		tl__iroh_stream_reset(&in->stream, TL_IROH_RESET_FAULT);
-	else if (!in->answered)
+		answer_ourselves(in, 400);
+	else
 		in->server->calls.end(in->request_ud, in);
 }
 
