@@ -65,7 +65,7 @@ QR_LIBS = $(if $(QR),$(shell pkg-config --libs libqrencode))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all lib help deps deps-interop deps-iroh iroh test-iroh bench-iroh install-iroh demo test sim interop lint check-deps count types format bench bombs exports install install-lib install-lua \
+.PHONY: all lib help deps deps-interop deps-iroh deps-relay iroh test-iroh bench-iroh install-iroh demo test sim interop lint check-deps count types format bench bombs exports install install-lib install-lua \
 	uninstall clean specs
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -95,6 +95,7 @@ help:
 	@echo 'make deps-interop what make interop builds its counterpart with: cargo ≥ 1.85'
 	@echo 'make iroh         the Iroh plugin, with cargo ≥ $(IROH_CARGO); make deps-iroh installs that'
 	@echo 'make test-iroh    the specifications of the plugin; bench-iroh: its figures beside pure Rust'
+	@echo 'make deps-relay   builds the relay that some of them need, with the same cargo'
 	@echo 'make install-iroh the plugin beside the installed library'
 	@echo 'make clean        remove build/'
 
@@ -265,6 +266,17 @@ test-iroh: deps iroh
 	@$(MAKE) --no-print-directory all $(filter $(BUILD)/spec/c/iroh_% $(BUILD)/spec/c/transport_iroh_%,$(PROGRAMS))
 	@$(call iroh_cargo,test)
 	@spec/run $(BUILD) iroh
+
+# A relay for specifications, a program of its own; nothing of it is linked here.
+RELAY := 1.4.1
+deps-relay: build/relay/bin/iroh-relay
+
+build/relay/bin/iroh-relay:
+	@spec/cargo $(IROH_CARGO) install 'the relay'
+	$(Q)env -u CC -u CFLAGS -u LDFLAGS CARGO_PROFILE_DEV_DEBUG=0 nice "$$(spec/cargo $(IROH_CARGO) path)" install \
+		iroh-relay --version $(RELAY) --locked --debug --features server --bin iroh-relay -j $(or $(CARGO_JOBS),1) \
+		--root build/relay --target-dir build/relay/target
+	$(Q)rm -rf build/relay/target
 
 # The plugin beside the same loop in pure Rust.
 bench-iroh: deps iroh
