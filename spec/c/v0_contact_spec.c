@@ -134,7 +134,7 @@ static void whoever_refuses_both_protocols_is_asked_once_in_each(void)
 	exchange = r.sends[0].send.exchange;
 	drop_send(0);
 	answer_bytes(exchange, 501, TL__STR(""));
-	CHECK_DONE(op, TL_E_V0_NOT_SPOKEN);
+	CHECK_DONE(op, TL_E_PROTOCOL_MISMATCH);
 	CHECK(r.send_count == 0 && !peer_of(&bob));
 }
 

@@ -304,6 +304,10 @@ static void answered(tl__sync *sync, void *ud, uint64_t number, tl__call_result 
 		   !contact->turned && sync->v0) {
 		contact->turned = true;
 		say(sync, contact, HANDSHAKE, NULL);
+	} else if (code == TL_E_V0_NOT_SPOKEN && contact->words == HANDSHAKE) {
+		fail(sync, contact, TL_E_PROTOCOL_MISMATCH,
+			"who answers there offers neither tidelock's protocol nor that of 0.2.0 "
+			"(ALPN)");
 	} else if (code != TL_OK) {
 		fail(sync, contact, code, result->error);
 	} else {
