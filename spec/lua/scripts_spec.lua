@@ -32,6 +32,28 @@ local function state_is(script, state)
 	H.wait_for(function() return script:status().state == state end)
 end
 
+-- How often the script threads of this process have gone to sleep.
+local function slept()
+	local times = 0
+	for task in tl.loop.fs_scandir_next, assert(tl.loop.fs_scandir '/proc/self/task') do
+		local folder = '/proc/self/task/' .. task
+		local name <close> = assert(io.open(folder .. '/comm'))
+		if name:read() == 'tl-script' then
+			local status <close> = assert(io.open(folder .. '/status'))
+			times = times + tonumber(status:read('a'):match 'voluntary_ctxt_switches:%s*(%d+)')
+		end
+	end
+	return times
+end
+
+local function descriptors()
+	local count = 0
+	for _ in tl.loop.fs_scandir_next, assert(tl.loop.fs_scandir '/proc/self/fd') do
+		count = count + 1
+	end
+	return count
+end
+
 describe('a policy in a node', function()
 	local folder, file, a, sync, b, other
 
@@ -130,6 +152,35 @@ describe('a policy in a node', function()
 		assert.is_truthy(script:status().problem:find('policy.lua:2', 1, true), script:status().problem)
 		H.write(folder .. '/fleet.keys', b:device_key() .. ' b friends\n')
 		H.wait_for(function() return (may_connect(sync, other)) end)
+	end)
+
+	it('sleeps while others write in its folder', function()
+		local busy = H.folder()
+		local node <close> = assert(tl.open { path = busy })
+		local path = H.write(busy .. '/policy.lua', 'return function() end\n')
+		local script = assert(node:sync():load_policy(path))
+		assert(node:add_private_key 'me')
+		local db = assert(node:new_database({ name = 'notes' }, 'me'))
+		tl.sleep '100ms'
+		local before = slept()
+		for i = 1, 50 do
+			assert(db:transact(function(tx) tx:doc 'data':set('at', i) end))
+		end
+		tl.sleep '100ms'
+		assert.is_true(slept() - before < 5, slept() - before .. ' times awake')
+		local hash = script:status().hash
+		H.write(path, 'return function() return nil end\n')
+		H.wait_for(function() return script:status().hash ~= hash end)
+	end)
+
+	it('holds no descriptors once it is unloaded', function()
+		local kept, before = {}, nil
+		for i = 1, 20 do
+			kept[i] = assert(sync:load_policy(file))
+			assert(kept[i]:unload())
+			before = before or descriptors()
+		end
+		H.wait_for(function() return descriptors() <= before end)
 	end)
 
 	it('denies what it fails at, and keeps the failures', function()

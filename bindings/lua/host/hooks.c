@@ -17,8 +17,8 @@ static void on_suspended(void *ud)
 
 	tlua_scripts_lock(script->scripts);
 	script->suspended_untold = true;
-	tlua_scripts_unlock(script->scripts);
 	tlua_scripts_wake(script->scripts);
+	tlua_scripts_unlock(script->scripts);
 }
 
 /* --- on the script thread --------------------------------------------------------------------- */

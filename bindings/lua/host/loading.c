@@ -18,8 +18,8 @@ static void on_dropped(void *ud, tlua_live *live)
 	tlua_scripts_lock(s);
 	tlua_live_chain(live, s->closing);
 	s->closing = live;
-	tlua_scripts_unlock(s);
 	tlua_scripts_wake(s);
+	tlua_scripts_unlock(s);
 }
 
 void tlua_close_dropped(tlua_scripts *s)
@@ -54,8 +54,8 @@ static void on_gone(void *ud, tlua_seat *seat)
 		s->current = NULL;
 		s->displaced = true;
 	}
-	tlua_scripts_unlock(s);
 	tlua_scripts_wake(s);
+	tlua_scripts_unlock(s);
 	tlua_scripts_release(s);
 }
 
@@ -88,8 +88,8 @@ static void lose(tlua_scripts *s)
 {
 	tlua_scripts_lock(s);
 	s->lost = true;
-	tlua_scripts_unlock(s);
 	tlua_scripts_wake(s);
+	tlua_scripts_unlock(s);
 }
 
 /* Gives the core what the scripts of the node are now; on an error it keeps what it has. */
@@ -226,7 +226,7 @@ int tlua_script_reload_now(tl_script *script, tlua_seat *seat)
 	tlua_version_drop(&script->files);
 	script->files = version;
 	tlua_watch_files(script->scripts->watch, script);
-	script->due_ms = 0;
+	script->due_ms = tlua_version_changed(&script->files); /* until then nothing told it */
 	again = is_loaded(script);
 	if (!good)
 		return stale(script, &version.why);

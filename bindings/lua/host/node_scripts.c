@@ -32,7 +32,7 @@ void tlua_scripts_wake(const tlua_scripts *s)
 {
 	const uint64_t one = 1;
 
-	if (write(s->wake, &one, sizeof one) < 0)
+	if (s->wake >= 0 && write(s->wake, &one, sizeof one) < 0)
 		return; /* it is awake already */
 }
 
@@ -64,8 +64,8 @@ static void on_closed(void *ud)
 
 	tlua_scripts_lock(s);
 	s->lost = true;
-	tlua_scripts_unlock(s);
 	tlua_scripts_wake(s);
+	tlua_scripts_unlock(s);
 	tlua_scripts_release(s);
 }
 

@@ -5,7 +5,11 @@
 
 static void wake(void *ud)
 {
-	tlua_scripts_wake(((tl_script *)ud)->scripts);
+	tlua_scripts *s = ((tl_script *)ud)->scripts;
+
+	tlua_scripts_lock(s);
+	tlua_scripts_wake(s);
+	tlua_scripts_unlock(s);
 }
 
 static void called(void *ud, tlua_cell *cell, const tlua_failure *why)

@@ -168,7 +168,8 @@ static void forget(tlua_scripts *s, bool policies)
 	} while (script);
 }
 
-/* Whoever waits for the end finds the node let go: handles of scripts do not hold it. */
+/* Whoever waits for the end finds the node let go: handles of scripts hold neither it nor
+ * descriptors. */
 static void end(tlua_scripts *s)
 {
 	tlua_watch_free(s->watch);
@@ -179,6 +180,8 @@ static void end(tlua_scripts *s)
 	tlua_scripts_take_out(s);
 	tlua_scripts_lock(s);
 	s->alive = false;
+	close(s->wake);
+	s->wake = -1;
 	pthread_cond_broadcast(&s->turned);
 	tlua_scripts_unlock(s);
 	tlua_registry_unlock();

@@ -29,7 +29,7 @@ struct tlua_scripts {
 	atomic_uint owners; /* the thread, each script, each seat, the node */
 	pthread_mutex_t lock;
 	pthread_cond_t turned;
-	int wake;
+	int wake; /* until the thread ends */
 	tlua_job *jobs;
 	tl_script *list;
 	tlua_live *closing;
@@ -55,7 +55,7 @@ tlua_scripts *tlua_scripts_of(const tl_node *node);
 /* The same, new and without a thread. */
 tlua_scripts *tlua_scripts_make(tl_node *node);
 void tlua_scripts_take_out(tlua_scripts *scripts);
-void tlua_scripts_wake(const tlua_scripts *scripts);
+void tlua_scripts_wake(const tlua_scripts *scripts); /* under its lock */
 
 /* --- loading.c: the thread's ------------------------------------------------------------------ */
 

@@ -1,4 +1,6 @@
-/* Which files of scripts may have changed: inotify on their folders. */
+/* Which files of scripts may have changed: inotify on their folders, for names that come and go,
+ * and on the files themselves, for what is written to them: what is written to others wakes nobody.
+ */
 #include "host/scripts.h"
 
 #include <errno.h>
@@ -8,15 +10,14 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#define CHANGES                                                                                    \
-	(IN_CLOSE_WRITE | IN_MODIFY | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE |        \
-		IN_ATTRIB)
+#define NAMES    (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE)
+#define CONTENTS (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB)
 
-/* A name in a folder that a script has something in. */
+/* A file of a script, or a name in a folder. */
 typedef struct place {
 	const tl_script *script;
-	int folder; /* inotify's number */
-	char name[NAME_MAX + 1];
+	int number;              /* inotify's */
+	char name[NAME_MAX + 1]; /* in the folder; empty: of the file */
 } place;
 
 struct tlua_watch {
@@ -64,25 +65,32 @@ void tlua_watch_forget(tlua_watch *watch, const tl_script *script)
 	watch->count = kept;
 }
 
-/* A folder that is not there is watched from the next loading on. Folders of scripts that are gone
- * are watched until the thread ends. */
-static void add(tlua_watch *watch, const tl_script *script, const char *path)
+/* What is not there is watched from the next loading on. What scripts had that are gone is watched
+ * until the thread ends. */
+static void add(tlua_watch *watch, const tl_script *script, const char *path, uint32_t events,
+	const char *name)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX];
-	place *more;
-	int number;
+	int number = inotify_add_watch(watch->fd, path, events);
+	place *more =
+		number >= 0 ? realloc(watch->places, (watch->count + 1) * sizeof *more) : NULL;
 
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		slash ? path : ".");
-	number = inotify_add_watch(watch->fd, folder, CHANGES | IN_ONLYDIR);
-	more = number >= 0 ? realloc(watch->places, (watch->count + 1) * sizeof *more) : NULL;
 	if (!more)
 		return;
 	watch->places = more;
 	more += watch->count++;
-	*more = (place){.script = script, .folder = number};
-	snprintf(more->name, sizeof more->name, "%s", slash ? slash + 1 : path);
+	*more = (place){.script = script, .number = number};
+	snprintf(more->name, sizeof more->name, "%s", name);
+}
+
+static void add_file(tlua_watch *watch, const tl_script *script, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		slash ? path : ".");
+	add(watch, script, folder, NAMES | IN_ONLYDIR, slash ? slash + 1 : path);
+	add(watch, script, path, CONTENTS, "");
 }
 
 void tlua_watch_files(tlua_watch *watch, const tl_script *script)
@@ -94,9 +102,9 @@ void tlua_watch_files(tlua_watch *watch, const tl_script *script)
 		const char *path = script->files.files[i].path;
 		char *real = realpath(path, NULL);
 
-		add(watch, script, path);
+		add_file(watch, script, path);
 		if (real && strcmp(real, path) != 0) /* it is reached by links */
-			add(watch, script, real);
+			add_file(watch, script, real);
 		free(real);
 	}
 }
@@ -109,8 +117,8 @@ static void match(tlua_watch *watch, const struct inotify_event *event,
 	for (size_t i = 0; i < watch->count; i++) {
 		const place *p = &watch->places[i];
 
-		if (all || (p->folder == event->wd && event->len > 0 &&
-				   strcmp(p->name, event->name) == 0))
+		if (all || (p->number == event->wd &&
+				   strcmp(p->name, event->len > 0 ? event->name : "") == 0))
 			changed(ud, (tl_script *)(uintptr_t)p->script);
 	}
 }
