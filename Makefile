@@ -83,7 +83,7 @@ help:
 	@echo 'make sim          simulated peers under faults; SEEDS=2000 stories of each kind'
 	@echo 'make interop      against the published eidetica 0.2.0, live; WORDS="bootstrap access" chooses'
 	@echo 'make lint         clang-tidy, luacheck and the format check'
-	@echo 'make check-deps   arrows point down only; no file and no folder is too large'
+	@echo 'make check-deps   arrows point down only; no file and no folder is too large; nothing is needless'
 	@echo 'make count        lines of C and Lua, without specs and blank lines'
 	@echo 'make types        the examples against lua/meta, where a checker is installed'
 	@echo 'make bench        figures, one JSON object a line; BENCH=quick, LINES="commit get"'

@@ -10,7 +10,8 @@
 
 /* --- UUIDs ------------------------------------------------------------------------------------ */
 
-void tl__uuid_format(const uint8_t u[16], char out[37])
+/* Hyphenated lower case, with NUL. */
+static void format_uuid(const uint8_t u[16], char out[37])
 {
 	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
 		u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
@@ -86,7 +87,7 @@ static int write_items(tl__buf *out, const tl_value *list, int levels)
 	for (size_t i = 0; i < list->count && code == TL_OK; i++) {
 		const tl_position *position = &list->as.items[i].position;
 
-		tl__uuid_format(position->uuid, uuid);
+		format_uuid(position->uuid, uuid);
 		tl__buf_text(out, i ? ",[{\"numerator\":" : "[{\"numerator\":");
 		tl__json_put_i64(out, position->numerator);
 		tl__buf_text(out, ",\"denominator\":");

@@ -58,9 +58,7 @@ int tl__value_parse(tl_value **out, tl_str text) TL_MUST_USE;
 /* tl_value_parse_json for what goes into a store: TL_E_TYPE_MISMATCH for a float. *out is yours. */
 int tl__value_parse_whole_json(tl_value **out, tl_str document) TL_MUST_USE;
 
-/* UUID texts: hyphenated lower case out (37 bytes with NUL); in: hyphenated, simple, braced, urn.
- */
-void tl__uuid_format(const uint8_t uuid[16], char out[37]);
+/* Hyphenated, simple, braced, urn. */
 bool tl__uuid_parse(uint8_t uuid[16], tl_str text);
 
 #endif

@@ -30,7 +30,6 @@ struct tl__sim_flight {
 	uint64_t last_due;       /* pieces of an answer keep their order */
 };
 
-tl__sim_flight *tl__sim_flight_new(tl__sim *sim);
 /* Frees it when nothing more can happen to it. */
 void tl__sim_flight_settle(tl__sim_flight *flight);
 /* Something that will happen to it. */

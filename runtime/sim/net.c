@@ -12,7 +12,7 @@
 
 /* --- flights ---------------------------------------------------------------------------------- */
 
-tl__sim_flight *tl__sim_flight_new(tl__sim *sim)
+static tl__sim_flight *flight_new(tl__sim *sim)
 {
 	tl__sim_flight *flight = tl__alloc_zero(1, sizeof *flight);
 
@@ -261,7 +261,7 @@ static bool find_target(tl__sim_flight *flight, const tl_address *address)
 static void duplicate(const tl__sim_flight *flight)
 {
 	tl__sim *sim = flight->sim;
-	tl__sim_flight *copy = tl__sim_flight_new(sim);
+	tl__sim_flight *copy = flight_new(sim);
 
 	if (!copy)
 		return;
@@ -311,7 +311,7 @@ static void set_out(tl__sim_flight *flight, const char *name)
 
 void tl__sim_send(tl__sim_peer *from, tl__sync_action *action)
 {
-	tl__sim_flight *flight = tl__sim_flight_new(from->sim);
+	tl__sim_flight *flight = flight_new(from->sim);
 
 	if (!flight)
 		return;
@@ -346,7 +346,7 @@ static bool is_over(tl__sim *sim, void *ud)
 void tl__sim_ask(
 	tl__sim_peer *peer, const tl__sync_request *request, tl__sim_answer *answer, uint64_t ms)
 {
-	tl__sim_flight *flight = tl__sim_flight_new(peer->sim);
+	tl__sim_flight *flight = flight_new(peer->sim);
 
 	memset(answer, 0, sizeof *answer);
 	if (!flight)

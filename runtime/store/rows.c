@@ -23,7 +23,7 @@ void tl__blocks_init(tl__block_list *list)
 	list->head.prev = list->head.next = &list->head;
 }
 
-void tl__blocks_push(tl__block_list *list, tl__block *block)
+static void push(tl__block_list *list, tl__block *block)
 {
 	block->prev = list->head.prev;
 	block->next = &list->head;
@@ -31,7 +31,7 @@ void tl__blocks_push(tl__block_list *list, tl__block *block)
 	list->head.prev = block;
 }
 
-void tl__block_unlink(tl__block *block)
+static void unlink_block(tl__block *block)
 {
 	block->prev->next = block->next;
 	block->next->prev = block->prev;
@@ -45,8 +45,8 @@ void tl__blocks_move(tl__block_list *to, tl__block_list *from, uint64_t version)
 		next = block->next;
 		if (block->version > version)
 			continue;
-		tl__block_unlink(block);
-		tl__blocks_push(to, block);
+		unlink_block(block);
+		push(to, block);
 	}
 }
 
@@ -62,7 +62,7 @@ void tl__blocks_free(tl__block_list *list)
 	while (list->head.next != &list->head) {
 		tl__block *block = list->head.next;
 
-		tl__block_unlink(block);
+		unlink_block(block);
 		block_free(block);
 	}
 }
@@ -86,16 +86,16 @@ static void block_made(tl__rows_edit *edit, tl__block *block)
 {
 	block->version = edit->version;
 	block->wipe = 0;
-	tl__blocks_push(&edit->made, block);
+	push(&edit->made, block);
 }
 
 static void retire(tl__rows_edit *edit, tl__block *block)
 {
 	if (block->version == edit->version) { /* nobody else has seen it */
-		tl__block_unlink(block);
+		unlink_block(block);
 		block_free(block);
 	} else {
-		tl__blocks_push(&edit->retired, block);
+		push(&edit->retired, block);
 	}
 }
 

@@ -22,8 +22,6 @@ typedef struct tl__block_list {
 } tl__block_list;
 
 void tl__blocks_init(tl__block_list *list);
-void tl__blocks_push(tl__block_list *list, tl__block *block);
-void tl__block_unlink(tl__block *block);
 /* Moves the blocks made by `version` or earlier from one list to the other. */
 void tl__blocks_move(tl__block_list *to, tl__block_list *from, uint64_t version);
 void tl__blocks_free(tl__block_list *list);

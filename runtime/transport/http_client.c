@@ -110,7 +110,8 @@ static int set_options(tl_exchange *exchange, const char *url)
 	return TL_OK;
 }
 
-int tl__exchange_prepare(tl_exchange *exchange, const tl_request *request)
+/* Sets libcurl's handle up; TL_E_NOMEM when it cannot. */
+static int prepare(tl_exchange *exchange, const tl_request *request)
 {
 	tl__buf url = TL__BUF_INIT;
 	int rc;
@@ -153,7 +154,7 @@ static int new_exchange(
 	exchange->hold_ms = request->hold_ms;
 	exchange->rewind = request->rewind;
 	exchange->address = tl__copy_bytes(request->address, strlen(request->address));
-	rc = exchange->address ? tl__exchange_prepare(exchange, request) : TL_E_NOMEM;
+	rc = exchange->address ? prepare(exchange, request) : TL_E_NOMEM;
 	if (rc != TL_OK) {
 		tl__exchange_free(exchange);
 		return rc;

@@ -47,8 +47,6 @@ struct tl_exchange {
 
 /* http_client.c: */
 
-/* Sets libcurl's handle up; TL_E_NOMEM when it cannot. */
-int tl__exchange_prepare(tl_exchange *exchange, const tl_request *request) TL_MUST_USE;
 /* Keeps the thread's last error as what ends this exchange (the first one stays) and queues it. */
 void tl__exchange_fail(tl_exchange *exchange, int code);
 

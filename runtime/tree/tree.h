@@ -126,8 +126,6 @@ void tl__plan_on_recent(tl__plan *plan);
 /* Optional: looks these ids up in one go, so that the calls below need not ask the store for them
  * one by one. Ids that are in no DAG are remembered as such. */
 int tl__plan_prefetch(tl__plan *plan, const tl_id *ids, size_t count) TL_MUST_USE;
-/* Whether the id is in the DAG as of the snapshot or in this plan. */
-int tl__plan_has(tl__plan *plan, const tl_id *id, bool *has) TL_MUST_USE;
 /* Whether an entry of the DAG or of this plan carries that store; false for an unknown id. */
 int tl__plan_carries(tl__plan *plan, tl_str store, const tl_id *id, bool *carries) TL_MUST_USE;
 /* Settings at an entry's main parents, seen through the plan; for a root entry its own `_settings`.

@@ -375,8 +375,6 @@ typedef enum tl__v1_fate {
 	TL__V1_FATE_COUNT
 } tl__v1_fate;
 
-const char *tl__v1_fate_name(tl__v1_fate fate);
-
 typedef struct tl__v1_line {
 	tl__v1_line_kind kind;
 	tl_str entry; /* an entry line's text */
@@ -416,9 +414,6 @@ typedef enum tl__v1_body_form {
 	TL__V1_BODY_WATCHED, /* tips, absent, each ascending; entries; moved, ascending */
 	TL__V1_BODY_FORM_COUNT
 } tl__v1_body_form;
-
-tl__v1_body_form tl__v1_request_body(tl__v1_method method);
-tl__v1_body_form tl__v1_answer_body(tl__v1_method method, tl__v1_status status);
 
 /* A walk over a body; private but for `count`. */
 typedef struct tl__v1_body {

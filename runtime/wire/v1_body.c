@@ -19,7 +19,7 @@ static const char *const id_names[TL__V1_LINE_COUNT] = {[TL__V1_LINE_TIP] = "tip
 	[TL__V1_LINE_WANT] = "want",
 	[TL__V1_LINE_ABSENT] = "absent"};
 
-const char *tl__v1_fate_name(tl__v1_fate fate)
+static const char *fate_name(tl__v1_fate fate)
 {
 	return fate < TL__V1_FATE_COUNT ? fate_names[fate] : "unknown";
 }
@@ -55,7 +55,7 @@ void tl__v1_write_entry(tl__buf *body, tl_str canonical)
 static void put_fate(tl__buf *body, const tl__v1_line *line)
 {
 	tl__buf_text(body, "{\"fate\":\"");
-	tl__buf_text(body, tl__v1_fate_name(line->fate));
+	tl__buf_text(body, fate_name(line->fate));
 	tl__buf_text(body, "\",\"id\":");
 	if (line->has_id)
 		tl__v1_put_id(body, &line->id);
@@ -263,29 +263,6 @@ static const size_t limits[TL__V1_LINE_COUNT] = {
 	[TL__V1_LINE_WATCH] = TL__V1_MAX_WATCH_LINES,
 	[TL__V1_LINE_MOVED] = TL__V1_MAX_WATCH_LINES,
 };
-
-tl__v1_body_form tl__v1_request_body(tl__v1_method method)
-{
-	switch (method) {
-	case TL__V1_PULL: return TL__V1_BODY_PULL;
-	case TL__V1_PUSH: return TL__V1_BODY_PUSH;
-	case TL__V1_WATCH: return TL__V1_BODY_WATCH;
-	default: return TL__V1_BODY_EMPTY;
-	}
-}
-
-tl__v1_body_form tl__v1_answer_body(tl__v1_method method, tl__v1_status status)
-{
-	if (status != TL__V1_OK)
-		return TL__V1_BODY_EMPTY;
-	switch (method) {
-	case TL__V1_LIST: return TL__V1_BODY_LIST;
-	case TL__V1_PULL: return TL__V1_BODY_PAGE;
-	case TL__V1_PUSH: return TL__V1_BODY_FATES;
-	case TL__V1_WATCH: return TL__V1_BODY_WATCHED;
-	default: return TL__V1_BODY_EMPTY;
-	}
-}
 
 int tl__v1_body_open(tl__v1_body *out, tl__v1_body_form form, tl_str bytes, const tl__v1_tips *tips)
 {

@@ -347,14 +347,13 @@ static inline bool rows_are_right(world *w)
 	for (size_t i = 0; right && i < h->count; i++) {
 		static tl_id tips[DATABASES][MAX_ENTRIES];
 		tl__cite cites[DATABASES];
-		bool has = false;
+		bool same = false;
 		size_t count = cites_of(&h->at[i], cites, tips);
 
-		right = tl__plan_has(plan, tl_entry_id(h->at[i].entry), &has) == TL_OK;
-		if (right && has)
-			right = tl__plan_cited_is(plan, h->at[i].entry, cites, count, &has) ==
+		if (look_for(w, h->at[0].entry, h->at[i].entry).arrival > 0)
+			right = tl__plan_cited_is(plan, h->at[i].entry, cites, count, &same) ==
 					TL_OK &&
-				has;
+				same;
 		if (!right)
 			printf("the row of entry %zu hands on something else\n", i);
 	}

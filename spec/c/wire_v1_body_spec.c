@@ -225,23 +225,6 @@ static void pending_names_the_first_ids_only(void)
 
 /* --- order ------------------------------------------------------------------------------------ */
 
-static void every_method_has_its_body(void)
-{
-	CHECK(tl__v1_request_body(TL__V1_HELLO) == TL__V1_BODY_EMPTY);
-	CHECK(tl__v1_request_body(TL__V1_LIST) == TL__V1_BODY_EMPTY);
-	CHECK(tl__v1_request_body(TL__V1_PULL) == TL__V1_BODY_PULL);
-	CHECK(tl__v1_request_body(TL__V1_PUSH) == TL__V1_BODY_PUSH);
-	CHECK(tl__v1_request_body(TL__V1_ACCESS) == TL__V1_BODY_EMPTY);
-	CHECK(tl__v1_request_body(TL__V1_WATCH) == TL__V1_BODY_WATCH);
-	CHECK(tl__v1_answer_body(TL__V1_HELLO, TL__V1_OK) == TL__V1_BODY_EMPTY);
-	CHECK(tl__v1_answer_body(TL__V1_LIST, TL__V1_OK) == TL__V1_BODY_LIST);
-	CHECK(tl__v1_answer_body(TL__V1_PULL, TL__V1_OK) == TL__V1_BODY_PAGE);
-	CHECK(tl__v1_answer_body(TL__V1_PUSH, TL__V1_OK) == TL__V1_BODY_FATES);
-	CHECK(tl__v1_answer_body(TL__V1_ACCESS, TL__V1_OK) == TL__V1_BODY_EMPTY);
-	CHECK(tl__v1_answer_body(TL__V1_WATCH, TL__V1_OK) == TL__V1_BODY_WATCHED);
-	CHECK(tl__v1_answer_body(TL__V1_PULL, TL__V1_BUSY) == TL__V1_BODY_EMPTY);
-}
-
 static void bodies_take_their_kinds_alone(void)
 {
 	static const unsigned may[TL__V1_BODY_FORM_COUNT] = {0, 1u << TL__V1_LINE_DATABASE,
@@ -432,7 +415,6 @@ int main(void)
 	RUN(altered_lines_have_no_second_form);
 	RUN(lines_that_are_none);
 	RUN(pending_names_the_first_ids_only);
-	RUN(every_method_has_its_body);
 	RUN(bodies_take_their_kinds_alone);
 	RUN(lines_come_in_order);
 	RUN(bodies_are_closed);

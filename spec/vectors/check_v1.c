@@ -15,6 +15,29 @@ static void secret_of(check *c, tl_secret *out, tl_str hex)
 		wrong(c, "the vector's seed is none");
 }
 
+static tl__v1_body_form request_body(tl__v1_method method)
+{
+	switch (method) {
+	case TL__V1_PULL: return TL__V1_BODY_PULL;
+	case TL__V1_PUSH: return TL__V1_BODY_PUSH;
+	case TL__V1_WATCH: return TL__V1_BODY_WATCH;
+	default: return TL__V1_BODY_EMPTY;
+	}
+}
+
+static tl__v1_body_form answer_body(tl__v1_method method, tl__v1_status status)
+{
+	if (status != TL__V1_OK)
+		return TL__V1_BODY_EMPTY;
+	switch (method) {
+	case TL__V1_LIST: return TL__V1_BODY_LIST;
+	case TL__V1_PULL: return TL__V1_BODY_PAGE;
+	case TL__V1_PUSH: return TL__V1_BODY_FATES;
+	case TL__V1_WATCH: return TL__V1_BODY_WATCHED;
+	default: return TL__V1_BODY_EMPTY;
+	}
+}
+
 /* --- args and bodies -------------------------------------------------------------------------- */
 
 /* Reads the body and writes it again. */
@@ -195,7 +218,7 @@ static int accept(check *c, tl_str bytes, tl__v1_frame *frame, tl__v1_request *m
 	if (!hash_fits(rest, m->body_len, m->body_sha256))
 		return tl__fail(TL_E_BAD_MESSAGE, "the body is another");
 	code = again_args(c, args, method, m->args, &tips);
-	return code == TL_OK ? again_body(body, tl__v1_request_body(method), rest, &tips) : code;
+	return code == TL_OK ? again_body(body, request_body(method), rest, &tips) : code;
 }
 
 /* From the structure back to the frame. */
@@ -283,8 +306,7 @@ static int accept_answer(check *c, tl_str bytes, tl__v1_frame *frame, tl__v1_res
 		!hash_fits(rest, m->body_len, m->body_sha256))
 		return tl__fail(TL_E_BAD_MESSAGE, "the answer belongs to another request or body");
 	code = again_answer(c, args, method, m, &tips);
-	return code == TL_OK ? again_body(body, tl__v1_answer_body(method, m->status), rest, &tips)
-			     : code;
+	return code == TL_OK ? again_body(body, answer_body(method, m->status), rest, &tips) : code;
 }
 
 void check_v1_response(check *c, const node *section)

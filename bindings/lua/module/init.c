@@ -24,7 +24,8 @@ static int open_half(lua_State *L)
 	return 1;
 }
 
-void tlua_preload(lua_State *L)
+/* Makes every module findable by require without a path. */
+static void preload_all(lua_State *L)
 {
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	for (const luaL_Reg *opener = openers; opener->name; opener++) {
@@ -43,7 +44,7 @@ void tlua_preload(lua_State *L)
 /* Opens a module whose face is its Lua half. */
 static int require_half(lua_State *L, const char *half)
 {
-	tlua_preload(L);
+	preload_all(L);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	lua_getfield(L, -1, half);
 	lua_pushstring(L, half);
@@ -53,7 +54,7 @@ static int require_half(lua_State *L, const char *half)
 
 int luaopen_tidelock(lua_State *L)
 {
-	tlua_preload(L);
+	preload_all(L);
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "tidelock.init");
 	lua_call(L, 1, 1);

@@ -162,8 +162,6 @@ const tl_secret *tlua_check_secret(lua_State *L, int arg);
 
 /* --- modules ---------------------------------------------------------------------------------- */
 
-/* Makes every module findable by require without a path. */
-void tlua_preload(lua_State *L);
 TL_API int luaopen_tidelock_crypto(lua_State *L);
 TL_API int luaopen_tidelock_entry(lua_State *L);
 TL_API int luaopen_tidelock_doc(lua_State *L);

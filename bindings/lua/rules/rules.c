@@ -173,11 +173,6 @@ const tlua_rule *tlua_rules_at(const tlua_rules *rules, size_t index)
 	return &rules->at[index];
 }
 
-tlua_cell *tlua_rules_cell(tlua_rules *rules)
-{
-	return rules->cell;
-}
-
 /* --- asking ----------------------------------------------------------------------------------- */
 
 typedef struct question {

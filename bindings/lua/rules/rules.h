@@ -27,7 +27,6 @@ tlua_end tlua_rules_open(const tlua_cell_options *options, tlua_rules **out, tlu
 void tlua_rules_close(tlua_rules *rules); /* NULL is fine */
 size_t tlua_rules_count(const tlua_rules *rules);
 const tlua_rule *tlua_rules_at(const tlua_rules *rules, size_t index);
-tlua_cell *tlua_rules_cell(tlua_rules *rules);
 
 typedef enum tlua_said {
 	TLUA_SAID_NO,

@@ -164,8 +164,6 @@ void tlua_raise_near(lua_State *L, const char *what, const tlua_near *near);
 /* The nearest key of the table at `names`; it lives in the table. */
 const char *tlua_nearest(lua_State *L, const char *word, int names);
 
-/* Modules that a cell has in C, pushed as `require` gives them; false: pushes nothing. */
-bool tlua_push_native(lua_State *L, const char *name);
 /* keyring 'file' (keyring.c) */
 int tlua_keyring(lua_State *L);
 int tlua_keys_within(lua_State *L);

@@ -62,13 +62,45 @@ static int callable(lua_State *L)
 	return 1;
 }
 
+/* --- modules in C ----------------------------------------------------------------------------- */
+
+/* nearest(word, names): the nearest of these names (name -> true), when it is near enough. */
+static int nearest(lua_State *L)
+{
+	const char *word = luaL_checkstring(L, 1), *near;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	near = tlua_nearest(L, word, 2);
+	if (near)
+		lua_pushstring(L, near);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+/* Pushes it as `require` gives it; false: pushes nothing. */
+static bool push_native(lua_State *L, const char *name)
+{
+	if (strcmp(name, "tidelock.text") == 0)
+		tlua_env_text(L);
+	else if (strcmp(name, "tidelock.keyring") == 0)
+		lua_pushcfunction(L, tlua_keyring);
+	else if (strcmp(name, "tidelock.script.within") == 0)
+		lua_pushcfunction(L, tlua_keys_within);
+	else if (strcmp(name, "tidelock.script.nearest") == 0)
+		lua_pushcfunction(L, nearest);
+	else
+		return false;
+	return true;
+}
+
 /* --- require ---------------------------------------------------------------------------------- */
 
 static void load_module(lua_State *L, const char *name)
 {
 	bool half;
 
-	if (tlua_push_native(L, name))
+	if (push_native(L, name))
 		return;
 	half = push_file(L, name);
 	lua_pushvalue(L, 1);
@@ -115,37 +147,6 @@ int tlua_require(lua_State *L)
 	lua_pushvalue(L, -2);
 	lua_rawset(L, 2);
 	return 1;
-}
-
-/* --- modules in C ----------------------------------------------------------------------------- */
-
-/* nearest(word, names): the nearest of these names (name -> true), when it is near enough. */
-static int nearest(lua_State *L)
-{
-	const char *word = luaL_checkstring(L, 1), *near;
-
-	luaL_checktype(L, 2, LUA_TTABLE);
-	near = tlua_nearest(L, word, 2);
-	if (near)
-		lua_pushstring(L, near);
-	else
-		lua_pushnil(L);
-	return 1;
-}
-
-bool tlua_push_native(lua_State *L, const char *name)
-{
-	if (strcmp(name, "tidelock.text") == 0)
-		tlua_env_text(L);
-	else if (strcmp(name, "tidelock.keyring") == 0)
-		lua_pushcfunction(L, tlua_keyring);
-	else if (strcmp(name, "tidelock.script.within") == 0)
-		lua_pushcfunction(L, tlua_keys_within);
-	else if (strcmp(name, "tidelock.script.nearest") == 0)
-		lua_pushcfunction(L, nearest);
-	else
-		return false;
-	return true;
 }
 
 void tlua_push_half(lua_State *L, const char *name)

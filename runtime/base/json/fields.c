@@ -16,16 +16,16 @@ void tl__fields_open(
 	tl__json_whole(&f->json, document, TL__JSON_MAX_DEPTH);
 }
 
-void tl__fields_wrong(tl__fields *f, const char *what)
-{
-	tl__fields_refuse(f, f->wrong_shape, what);
-}
-
-void tl__fields_refuse(tl__fields *f, int code, const char *what)
+static void refuse(tl__fields *f, int code, const char *what)
 {
 	if (f->code == TL_OK)
 		f->code = tl__fail(code, "%s has the wrong shape at byte %llu: %s", f->what,
 			(unsigned long long)f->json.offset, what);
+}
+
+void tl__fields_wrong(tl__fields *f, const char *what)
+{
+	refuse(f, f->wrong_shape, what);
 }
 
 tl__json_token tl__fields_token(tl__fields *f)
@@ -75,12 +75,12 @@ bool tl__fields_member(
 		if (*at < count)
 			break;
 		if (f->unknown_member != TL_OK)
-			tl__fields_refuse(f, f->unknown_member, "an unknown member");
+			refuse(f, f->unknown_member, "an unknown member");
 		else if (tl__json_skip(&f->json) != TL_OK)
 			f->code = tl_error_code(tl_last_error());
 	}
 	if (*seen & (1u << *at)) {
-		tl__fields_refuse(f, f->repeated_member, "the same member twice");
+		refuse(f, f->repeated_member, "the same member twice");
 		return false;
 	}
 	*seen |= 1u << *at;

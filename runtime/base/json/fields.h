@@ -26,9 +26,8 @@ void tl__fields_open(
 /* Nothing may be left. Releases the reader. TL_OK or the failure. */
 int tl__fields_whole(tl__fields *f) TL_MUST_USE;
 
-/* Set the failure unless there is one. */
+/* Sets the failure unless there is one. */
 void tl__fields_wrong(tl__fields *f, const char *what);
-void tl__fields_refuse(tl__fields *f, int code, const char *what);
 /* The next token; TL__JSON_ERROR after a failure. */
 tl__json_token tl__fields_token(tl__fields *f);
 /* Enters an object (or array); then members one by one: the index in `names` (at most 32). A member

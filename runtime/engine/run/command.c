@@ -24,8 +24,8 @@ static void finish(tl_op *op, tl__call *call, int code, const char *text)
 		tl__call_end(call, code, text);
 }
 
-uint64_t tl__command_give(
-	tl__engine *engine, const tl__sync_command *command, tl_op *op, tl__call *call)
+/* Gives the core a command under a fresh number, which is returned; 0 when nobody waits. */
+static uint64_t give(tl__engine *engine, const tl__sync_command *command, tl_op *op, tl__call *call)
 {
 	tl__sync_event event = {.kind = TL__SYNC_COMMAND, .command = *command};
 	tl__pending *pending = NULL;
@@ -88,7 +88,7 @@ void tl__command_abandoned(tl__engine *engine)
 			p = p->next;
 			continue;
 		}
-		(void)tl__command_give(engine, &cancel, NULL, NULL);
+		(void)give(engine, &cancel, NULL, NULL);
 		/* The core has completed it by now; if not, nobody waits for it any more. */
 		tl__command_complete(engine, number, TL_E_CANCELLED, "cancelled", NULL);
 		p = engine->pending;
@@ -104,7 +104,7 @@ typedef struct command_call {
 
 static void begin_command(tl__engine *engine, tl__call *call)
 {
-	(void)tl__command_give(engine, ((command_call *)call)->command, NULL, call);
+	(void)give(engine, ((command_call *)call)->command, NULL, call);
 }
 
 int tl__command_run(tl_node *node, const tl__sync_command *command, const char *what, char **text)
@@ -145,7 +145,7 @@ static void on_started(tl__task *task)
 {
 	started *s = (started *)task;
 
-	(void)tl__command_give(s->engine, &s->command, s->op, NULL);
+	(void)give(s->engine, &s->command, s->op, NULL);
 	started_free(s);
 }
 

@@ -143,10 +143,20 @@ static void do_work(tl__engine *e, tl__work *work)
 
 /* --- actions ---------------------------------------------------------------------------------- */
 
+/* The core has let go: servers and exchanges may be ended. */
+static void core_stopped(tl__engine *engine)
+{
+	engine->core_stopped = true;
+	tl__worker_hurry(engine->worker);
+	tl__servers_stop(engine, CLOSING_GRACE_MS);
+	tl__client_cancel_all(engine);
+	tl__engine_maybe_end(engine);
+}
+
 static void complete(tl__engine *e, const tl__sync_action *action)
 {
 	if (e->stop_number != 0 && action->complete.op == e->stop_number) {
-		tl__engine_core_stopped(e);
+		core_stopped(e);
 		return;
 	}
 	tl__command_complete(e, action->complete.op, action->complete.code, action->complete.error,
@@ -320,16 +330,7 @@ static void on_patience(void *ud)
 		return;
 	tl__log_write(&e->node->log, TL_LOG_WARNING, "engine",
 		"the sync core did not stop in time; it is left where it is");
-	tl__engine_core_stopped(e);
-}
-
-void tl__engine_core_stopped(tl__engine *engine)
-{
-	engine->core_stopped = true;
-	tl__worker_hurry(engine->worker);
-	tl__servers_stop(engine, CLOSING_GRACE_MS);
-	tl__client_cancel_all(engine);
-	tl__engine_maybe_end(engine);
+	core_stopped(e);
 }
 
 void tl__engine_begin_end(tl__engine *engine, tl__call *call)

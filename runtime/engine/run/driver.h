@@ -8,8 +8,6 @@
 void tl__engine_begin(tl__engine *engine, tl__call *call);
 /* Begins to end everything; the call ends when nothing is under way any more. */
 void tl__engine_begin_end(tl__engine *engine, tl__call *call);
-/* The core has let go: servers and exchanges may be ended. */
-void tl__engine_core_stopped(tl__engine *engine);
 void tl__engine_on_timer(void *engine);
 void tl__engine_on_upkeep(void *engine);
 void tl__engine_take_commits(tl__engine *engine);

@@ -130,9 +130,6 @@ void tl__servers_free(tl__engine *engine);
 
 /* --- command.c -------------------------------------------------------------------------------- */
 
-/* Gives the core a command under a fresh number, which is returned; 0 when nobody waits. */
-uint64_t tl__command_give(
-	tl__engine *engine, const tl__sync_command *command, tl_op *op, tl__call *call);
 void tl__command_complete(
 	tl__engine *engine, uint64_t op, int code, const char *error, const char *text);
 /* Ends all that nobody will complete any more. */

@@ -82,6 +82,37 @@ static void arrived(tl__sync *sync, const tl__work *work)
 	sync->in->moved(sync, db);
 }
 
+/* Whether what is known of the way to it, from when it was reached last, is encrypted. */
+static bool is_way_encrypted(const tl__peer *peer)
+{
+	const tl__peer_address *last = NULL;
+
+	for (size_t i = 0; i < peer->address_count; i++)
+		if (!last || peer->addresses[i].success > last->success)
+			last = &peer->addresses[i];
+	return last && tl__sync_encrypted(tl__str_z(last->channel));
+}
+
+/* A database we cannot verify without: asks this peer for it, if the policy lets it. */
+static void want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)
+{
+	tl__peer *peer = tl__sync_find_peer(sync, key);
+	tl_policy_question question = {.kind = TL_POLICY_DELEGATED, .peer = key, .db = db};
+	tl_policy_verdict verdict;
+	tl__pair *pair;
+
+	if (!peer || tl__sync_find_pair(sync, key, db))
+		return;
+	question.outbound = true;
+	question.otherwise = true;
+	question.protocol = tl__peer_is_v0(peer) ? 0 : 1;
+	question.encrypted = is_way_encrypted(peer);
+	if (tl__sync_ask_policy(sync, &question, &verdict) != TL_POLICY_ALLOW)
+		return;
+	if (tl__pair_relate(sync, peer, db, TL__STR("delegated"), &pair) == TL_OK)
+		tl__pair_save_relation(sync, db);
+}
+
 void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, const tl__work *work)
 {
 	const tl__work_ingest *in = &work->ingest;
@@ -96,7 +127,7 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 		return;
 	}
 	for (size_t i = 0; peer && i < in->result.missing_database_count; i++)
-		tl__sync_want_delegated(sync, peer, &in->result.missing_databases[i]);
+		want_delegated(sync, peer, &in->result.missing_databases[i]);
 	/* What made room is unknown again: `seen` no longer vouches for it. */
 	for (tl__pair *p = in->result.evicted > 0 ? sync->pairs : NULL; p; p = p->next)
 		p->from_sure = true;
@@ -119,34 +150,4 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 			pair->offered = in->after;
 		pair->local_changed = true;
 	}
-}
-
-/* Whether what is known of the way to it, from when it was reached last, is encrypted. */
-static bool is_way_encrypted(const tl__peer *peer)
-{
-	const tl__peer_address *last = NULL;
-
-	for (size_t i = 0; i < peer->address_count; i++)
-		if (!last || peer->addresses[i].success > last->success)
-			last = &peer->addresses[i];
-	return last && tl__sync_encrypted(tl__str_z(last->channel));
-}
-
-void tl__sync_want_delegated(tl__sync *sync, const tl_key *key, const tl_id *db)
-{
-	tl__peer *peer = tl__sync_find_peer(sync, key);
-	tl_policy_question question = {.kind = TL_POLICY_DELEGATED, .peer = key, .db = db};
-	tl_policy_verdict verdict;
-	tl__pair *pair;
-
-	if (!peer || tl__sync_find_pair(sync, key, db))
-		return;
-	question.outbound = true;
-	question.otherwise = true;
-	question.protocol = tl__peer_is_v0(peer) ? 0 : 1;
-	question.encrypted = is_way_encrypted(peer);
-	if (tl__sync_ask_policy(sync, &question, &verdict) != TL_POLICY_ALLOW)
-		return;
-	if (tl__pair_relate(sync, peer, db, TL__STR("delegated"), &pair) == TL_OK)
-		tl__pair_save_relation(sync, db);
 }

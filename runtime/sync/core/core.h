@@ -68,8 +68,6 @@ void tl__sync_ingest_ends(tl__sync *sync, tl__pair *pair, const tl_key *peer, co
 bool tl__ingest_is_junk(const tl__work_ingest *in); /* more of it is invalid than entered */
 /* What it gave was of no use, which is counted; until when it is asked for no more of it. */
 uint64_t tl__peer_fruitless(tl__sync *sync, tl__peer *peer);
-/* A database we cannot verify without: asks this peer for it, if the policy lets it. */
-void tl__sync_want_delegated(tl__sync *sync, const tl_key *peer, const tl_id *db);
 
 /* Our clock as it is told to others: one that stands before 1970 or beyond all reason is brought
  * to the nearest time there is (action.c). */
@@ -291,7 +289,6 @@ bool tl__pair_rests(const tl__pair *pair);
 /* Commits are to be sent as they come. */
 bool tl__pair_on_commit(const tl__sync *sync, const tl__pair *pair);
 void tl__pair_put_options(const tl__sync *sync, const tl__pair *pair, tl__buf *out);
-const tl__pair_options *tl__pair_by_hand(const tl__sync *sync, const tl__pair *pair);
 /* By hand: NULL takes them away. There need be no such pair. */
 int tl__pair_configure(
 	tl__sync *sync, tl__peer *peer, const tl_id *db, const tl_pair_options *given) TL_MUST_USE;

@@ -136,10 +136,17 @@ static bool is_same_shape(const tl__pair_options *a, const tl__pair_options *b)
 	       a->on_commit == b->on_commit && a->priority == b->priority && a->paused == b->paused;
 }
 
+static const tl__pair_options *hand_of(const tl__sync *sync, const tl__pair *pair)
+{
+	tl__pair_name name = tl__pair_name_of(&pair->peer->key, &pair->db->id);
+
+	return tl__map_get(&sync->by_hand, tl__pair_name_str(&name));
+}
+
 void tl__pair_judge(tl__sync *sync, tl__pair *pair)
 {
 	const tl__pair_options *before = pair->options;
-	const tl__pair_options *hand = tl__pair_by_hand(sync, pair);
+	const tl__pair_options *hand = hand_of(sync, pair);
 	uint8_t gave = pair->gives, did = pair->does;
 
 	pair->options = in_force(pair, hand);
@@ -178,7 +185,7 @@ bool tl__pair_on_commit(const tl__sync *sync, const tl__pair *pair)
 void tl__pair_put_options(const tl__sync *sync, const tl__pair *pair, tl__buf *out)
 {
 	const tl__pair_options *of = pair->options;
-	const char *by = of == &plain ? NULL : tl__pair_by_hand(sync, pair) ? "hand" : "set";
+	const char *by = of == &plain ? NULL : hand_of(sync, pair) ? "hand" : "set";
 
 	tl__buf_format(out,
 		"{\"direction\":\"%s\",\"on_commit\":%s,\"every_ms\":", directions[of->direction],
@@ -200,13 +207,6 @@ void tl__pair_put_options(const tl__sync *sync, const tl__pair *pair, tl__buf *o
 }
 
 /* --- by hand ---------------------------------------------------------------------------------- */
-
-const tl__pair_options *tl__pair_by_hand(const tl__sync *sync, const tl__pair *pair)
-{
-	tl__pair_name name = tl__pair_name_of(&pair->peer->key, &pair->db->id);
-
-	return tl__map_get(&sync->by_hand, tl__pair_name_str(&name));
-}
 
 /* From now on these are in force (NULL: none), and the core's. */
 static int put_by_hand(

@@ -19,7 +19,8 @@ void tl__session_free(tl__session *session)
 	tl__free(session);
 }
 
-tl__session *tl__session_find(tl__sync *sync, uint64_t number)
+/* NULL: it is over. */
+static tl__session *find(tl__sync *sync, uint64_t number)
 {
 	tl__session *session = sync->sessions;
 
@@ -207,7 +208,7 @@ static void stored_at_the_end(tl__sync *sync, tl__session *session, const tl__wo
 
 tl__session *tl__session_worked(tl__sync *sync, tl__work *work)
 {
-	tl__session *session = tl__session_find(sync, work->owner);
+	tl__session *session = find(sync, work->owner);
 
 	if (!session) {
 		tl__work_free(work);
@@ -268,7 +269,7 @@ void tl__session_send(tl__sync *sync, tl__session *session, tl__call *call)
 
 tl__session *tl__session_back(tl__sync *sync, uint64_t owner, const tl__call_result *result)
 {
-	tl__session *session = tl__session_find(sync, owner);
+	tl__session *session = find(sync, owner);
 
 	if (!session)
 		return NULL;

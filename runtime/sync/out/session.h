@@ -173,8 +173,6 @@ static inline bool tl__session_runs(const tl__session *session)
 
 /* Starts an exchange of this pair; TL_E_NOMEM. */
 int tl__session_start(tl__sync *sync, tl__pair *pair) TL_MUST_USE;
-/* By number; NULL when it is over. */
-tl__session *tl__session_find(tl__sync *sync, uint64_t number);
 /* Remembers the failure; the session ends once nothing is under way. error NULL: the last error. */
 void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char *error);
 /* The same for what the peer refused; the text says what it was sent all the same. */

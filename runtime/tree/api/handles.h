@@ -194,9 +194,6 @@ int tl__bound_fail(tl__bound *bound, int code);
 /* TL_OK when the handle can be written through. */
 int tl__bound_writable(tl__bound *bound) TL_MUST_USE;
 
-/* What must be merged over `old` (NULL: absent) so that the result reads as `value`. */
-tl_value *tl__replacement(const tl_value *old, const tl_value *value);
-
 struct tl_doc_store {
 	tl__bound bound;
 };

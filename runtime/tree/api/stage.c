@@ -15,10 +15,13 @@ static bool visible(const tl_value *value)
 	return value && tl_value_type(value) != TL_DELETED;
 }
 
+/* What must be merged over `old` (NULL: absent) so that the result reads as `value`. */
+static tl_value *replacement(const tl_value *old, const tl_value *value);
+
 /* One key or position of either side; false when putting failed. */
 static tl_value *replace_child(const tl_value *old, const tl_value *value)
 {
-	return value ? tl__replacement(old, value) : tl_value_deleted();
+	return value ? replacement(old, value) : tl_value_deleted();
 }
 
 static bool replace_members(tl_value *out, const tl_value *old, const tl_value *value)
@@ -72,7 +75,7 @@ static bool replace_items(tl_value *out, const tl_value *old, const tl_value *va
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as values nest, which setters and readers bound */
-tl_value *tl__replacement(const tl_value *old, const tl_value *value)
+static tl_value *replacement(const tl_value *old, const tl_value *value)
 {
 	tl_type type = tl_value_type(value);
 	tl_value *out;
@@ -100,7 +103,7 @@ static int hide_history(tl__bound *bound, const tl_str *components, size_t count
 
 	*out = NULL;
 	if (code == TL_OK) {
-		*out = tl__replacement(old, empty);
+		*out = replacement(old, empty);
 		code = *out ? TL_OK : TL_E_NOMEM;
 	}
 	tl_value_free(old);
@@ -162,7 +165,7 @@ static tl_value *merge_staged(const tl_value *old, const tl_value *own, const tl
 	if (!own)
 		return tl_value_copy(value);
 	if (tl_value_type(own) != type || (type != TL_DOC && type != TL_LIST))
-		return tl__replacement(old, value);
+		return replacement(old, value);
 	out = tl_value_copy(own);
 	if (!out)
 		return NULL;
@@ -187,8 +190,7 @@ static int staged_form(tl__bound *bound, const tl_str *components, size_t count,
 	code = tl__bound_history(bound, components, count, &old);
 	if (code != TL_OK)
 		return code;
-	form = how == TL__PUT_REPLACE ? tl__replacement(old, *value)
-				      : merge_staged(old, own, *value);
+	form = how == TL__PUT_REPLACE ? replacement(old, *value) : merge_staged(old, own, *value);
 	tl_value_free(old);
 	if (!form)
 		return TL_E_NOMEM;

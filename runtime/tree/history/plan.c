@@ -69,14 +69,6 @@ int tl__plan_prefetch(tl__plan *plan, const tl_id *ids, size_t count)
 	return tl__dag_load(&plan->dag, ids, count);
 }
 
-int tl__plan_has(tl__plan *plan, const tl_id *id, bool *has)
-{
-	int code = tl__dag_load(&plan->dag, id, 1);
-
-	*has = code == TL_OK && tl__dag_node_of(&plan->dag, id);
-	return code;
-}
-
 int tl__plan_carries(tl__plan *plan, tl_str store, const tl_id *id, bool *carries)
 {
 	tl__dag_store *members;
@@ -429,8 +421,7 @@ int tl__plan_add(tl__plan *plan, tl_entry *entry, tl__verdict verdict)
 	int code;
 
 	if (tl__dag_node_of(&plan->dag, &put.id))
-		return tl__fail(TL_E_ALREADY_EXISTS,
-			"an entry enters the DAG once; ask tl__plan_has first");
+		return tl__fail(TL_E_ALREADY_EXISTS, "an entry enters the DAG once");
 	code = make_room(plan);
 	if (code == TL_OK)
 		code = add(plan, entry, &put);

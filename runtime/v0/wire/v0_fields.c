@@ -18,7 +18,8 @@ void tl__v0_optional_permission(tl__fields *f, bool *has, tl_permission *out)
 		tl__fields_wrong(f, "a permission was expected");
 }
 
-void tl__v0_versions(tl__fields *f, bool *out)
+/* The value of a `tidelock` member: whether its versions hold 1. Anything else is passed over. */
+static void read_versions(tl__fields *f, bool *out)
 {
 	tl_str text = TL__STR_NULL;
 	tl__json_reader reader;
@@ -91,7 +92,7 @@ void tl__v0_read_handshake_request(tl__fields *f, tl__v0_handshake_request *out)
 		case 3: tl__fields_u32(f, &out->protocol_version); break;
 		case 4: tl__fields_bytes(f, &out->challenge); break;
 		case 5: read_addresses(f, out); break;
-		default: tl__v0_versions(f, &out->tidelock_v1); break;
+		default: read_versions(f, &out->tidelock_v1); break;
 		}
 	}
 	tl__fields_need(f, names, seen, 0x3b);
@@ -153,7 +154,7 @@ void tl__v0_read_handshake_response(tl__fields *f, tl__v0_handshake_response *ou
 		case 4: tl__fields_bytes(f, &out->challenge_response); break;
 		case 5: tl__fields_bytes(f, &out->new_challenge); break;
 		case 6: read_trees(f, out); break;
-		default: tl__v0_versions(f, &out->tidelock_v1); break;
+		default: read_versions(f, &out->tidelock_v1); break;
 		}
 	}
 	tl__fields_need(f, names, seen, 0x7b);

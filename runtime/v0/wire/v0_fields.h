@@ -7,8 +7,6 @@
 
 /* null gives *has = false. */
 void tl__v0_optional_permission(tl__fields *f, bool *has, tl_permission *out);
-/* The value of a `tidelock` member: whether its versions hold 1. Anything else is passed over. */
-void tl__v0_versions(tl__fields *f, bool *out);
 
 void tl__v0_read_handshake_request(tl__fields *f, tl__v0_handshake_request *out);
 void tl__v0_read_handshake_response(tl__fields *f, tl__v0_handshake_response *out);
