@@ -1,15 +1,22 @@
--- Fetches a database and ends once both sides hold the same: client.lua DATA ADDRESS DATABASE [v0]
+-- Fetches a database and ends once both sides hold the same: client.lua DATA ADDRESS DATABASE [v0 | iroh]
 -- With `v0` it meets the peer as one of version 0.2.0.
 local tl = require 'tidelock'
 
-local data, address, id, v0 = table.unpack(arg)
+local data, address, id, how = table.unpack(arg)
 local node <close> = assert(tl.open { path = data })
 local sync = node:sync()
-assert(sync:enable_http_transport())
+if how == 'iroh' then
+	assert(sync:enable_iroh_transport {
+		relay_mode = 'disabled', lookup = 'none', bind = '127.0.0.1:0',
+		plugin = os.getenv 'TIDELOCK_IROH',
+	})
+else
+	assert(sync:enable_http_transport())
+end
 print 'ready'
 io.stdout:flush()
 local peer
-if v0 then
+if how == 'v0' then
 	local between = dofile(arg[0]:gsub('client.lua$', 'relay.lua'))(address)
 	peer = assert(sync:connect_to_peer(between))
 	assert(sync:get_peer_info(peer).protocol == 'v0', 'the peer was met in v1')

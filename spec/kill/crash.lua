@@ -125,20 +125,20 @@ local function commits()
 end
 
 -- Either side is killed in the middle of a bootstrap; then it goes on.
-local function bootstrap(round, v0)
-	local copy = ('%s/copy%d%s'):format(work, round, v0 or '')
-	local server = start('server', data, '127.0.0.1:0')
+local function bootstrap(round, how)
+	local copy = ('%s/copy%d%s'):format(work, round, how or '')
+	local server = start('server', data, '127.0.0.1:0', how)
 	local address = ready(server)
-	local client = start('client', copy, address, id, v0)
+	local client = start('client', copy, address, id, how)
 	ready(client)
 	tl.sleep(math.random(0, 500) / 1000)
 	if math.random(3) == 1 then
 		kill(server)
-		server = start('server', data, address:gsub('^http:', ''))
-		ready(server)
+		server = start('server', data, address:match '127.0.0.1:%d+', how)
+		assert(ready(server) == address, 'it is served at another address now')
 	end
 	kill(client)
-	client = start('client', copy, address, id, v0)
+	client = start('client', copy, address, id, how)
 	wait_for('the sync to finish', function() return ended(client) end)
 	children[client] = nil
 	assert(client.code == 0 and client.lines[#client.lines] == 'synced', 'the sync did not finish')
@@ -183,11 +183,15 @@ local function run(name, round, fn, ...)
 	end
 end
 
+local iroh = uv.fs_stat(os.getenv 'TIDELOCK_IROH' or program:match '^(.*/)' .. 'libtidelock_iroh.so') ~= nil
+if not iroh then print 'skipped: bootstrap over Iroh (no plugin: make iroh)' end
+
 run('the first entries', 0, fill)
 for round = 1, rounds do
 	run('commits', round, commits)
 	run('bootstrap', round, bootstrap)
 	run('bootstrap in v0', round, bootstrap, 'v0')
+	if iroh then run('bootstrap over Iroh', round, bootstrap, 'iroh') end
 	tell_progress('round %d of %d: %d acknowledged commits', round, rounds, #acknowledged)
 end
 for round = 1, REQUESTS do
