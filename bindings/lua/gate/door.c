@@ -1,19 +1,15 @@
 #include "gate/door.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
+#include "clock.h"
 
 #define WAIT_S 5 /* for hook files that are being loaded */
 
-enum { CLOSED, PASSES, REFUSES };
+enum { PASSES = 1, REFUSES };
 
 struct tlua_door {
 	atomic_uint owners;
-	atomic_int state;
-	pthread_mutex_t lock;
-	pthread_cond_t opened;
+	tlua_latch opened; /* PASSES or REFUSES */
 };
 
 tlua_door *tlua_door_new(void)
@@ -23,9 +19,7 @@ tlua_door *tlua_door_new(void)
 	if (!door)
 		return NULL;
 	atomic_init(&door->owners, 1);
-	atomic_init(&door->state, CLOSED);
-	pthread_mutex_init(&door->lock, NULL);
-	pthread_cond_init(&door->opened, NULL);
+	tlua_latch_init(&door->opened);
 	return door;
 }
 
@@ -33,46 +27,22 @@ void tlua_door_release(tlua_door *door)
 {
 	if (!door || atomic_fetch_sub(&door->owners, 1) != 1)
 		return;
-	pthread_cond_destroy(&door->opened);
-	pthread_mutex_destroy(&door->lock);
+	tlua_latch_destroy(&door->opened);
 	free(door);
 }
 
 void tlua_door_open(tlua_door *door, bool passes)
 {
-	pthread_mutex_lock(&door->lock);
-	atomic_store(&door->state, passes ? PASSES : REFUSES);
-	pthread_cond_broadcast(&door->opened);
-	pthread_mutex_unlock(&door->lock);
-}
-
-static int wait_for_it(tlua_door *door)
-{
-	struct timespec until;
-	int state;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WAIT_S;
-	pthread_mutex_lock(&door->lock);
-	while (atomic_load(&door->state) == CLOSED &&
-		pthread_cond_timedwait(&door->opened, &door->lock, &until) == 0)
-		;
-	state = atomic_load(&door->state);
-	pthread_mutex_unlock(&door->lock);
-	return state;
+	tlua_latch_set(&door->opened, passes ? PASSES : REFUSES);
 }
 
 static int before_commit(void *ud, const tl_hook_context *context)
 {
 	tlua_door *door = ud;
-	int state = atomic_load(&door->state);
 
-	if (context->is_system)
+	if (context->is_system || tlua_latch_wait(&door->opened, WAIT_S) == PASSES)
 		return TL_OK;
-	if (state == CLOSED)
-		state = wait_for_it(door);
-	return state == PASSES ? TL_OK
-			       : tl_error_set(TL_E_HOOK_FAILED, "the hook files are not loaded");
+	return tl_error_set(TL_E_HOOK_FAILED, "the hook files are not loaded");
 }
 
 static void drop(void *ud)

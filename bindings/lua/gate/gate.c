@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "clock.h"
 
 struct tlua_gate {
 	atomic_uint owners; /* whoever made it, and the node */
@@ -112,18 +112,11 @@ void tlua_gate_end(tlua_gate *gate)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-	struct timespec now = {0, 0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* It ran out of its budget. Whether that is once too often. */
 static bool note_overrun(tlua_gate *gate)
 {
-	uint64_t now = now_ms(), *oldest = &gate->overruns[gate->overrun_count % TLUA_OVERRUNS];
+	uint64_t now = tlua_now_ms(),
+		 *oldest = &gate->overruns[gate->overrun_count % TLUA_OVERRUNS];
 	bool many = gate->overrun_count >= TLUA_OVERRUNS - 1;
 
 	*oldest = now;

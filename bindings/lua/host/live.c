@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tidelock/crypto.h>
-#include <time.h>
+#include "clock.h"
 
 /* What a policy may use in a second; beyond it who is no peer of ours has to come again. */
 #define UNITS_A_SECOND 40000000
@@ -115,14 +115,6 @@ static void tell(const tlua_tally *tally, const tlua_failure *failure)
 	tally->log(tally->log_ud, TL_LOG_WARNING, line);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now = {0, 0};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void tlua_tally_note(tlua_tally *tally, tlua_cell *cell, bool failed)
 {
 	const tlua_failure *failure = failed ? tlua_cell_failure(cell, 0) : NULL;
@@ -131,7 +123,7 @@ void tlua_tally_note(tlua_tally *tally, tlua_cell *cell, bool failed)
 	tally->calls++;
 	tally->units[step_of(tlua_cell_units(cell))]++;
 	if (failure)
-		keep_failure(tally, failure, now_ms());
+		keep_failure(tally, failure, tlua_wall_ms());
 	pthread_mutex_unlock(&tally->lock);
 	if (failure)
 		tell(tally, failure);
@@ -202,30 +194,8 @@ static tlua_request request_of(const tl_policy_question *q, texts *t)
 
 struct tlua_seat {
 	tlua_seated who;
-	atomic_bool empty;
-	pthread_mutex_t lock;
-	pthread_cond_t filled;
+	tlua_latch filled;
 };
-
-/* Whether somebody is in it. Waits for that on the engine's thread, while a node is being opened.
- */
-static bool is_taken(tlua_seat *seat)
-{
-	struct timespec until;
-	bool taken;
-
-	if (!atomic_load(&seat->empty))
-		return true;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WAIT_S;
-	pthread_mutex_lock(&seat->lock);
-	while (atomic_load(&seat->empty) &&
-		pthread_cond_timedwait(&seat->filled, &seat->lock, &until) == 0)
-		;
-	taken = !atomic_load(&seat->empty);
-	pthread_mutex_unlock(&seat->lock);
-	return taken;
-}
 
 static bool ask(tlua_live *live, const tlua_request *request, int64_t time_ms, tlua_verdict *out)
 {
@@ -319,7 +289,8 @@ static void judge(void *ud, const tl_policy_question *q, tl_policy_verdict *verd
 	tlua_request request;
 	texts t;
 
-	if (!is_taken(seat) || who->denies) {
+	/* While a node is being opened the engine's thread waits here. */
+	if (!tlua_latch_wait(&seat->filled, WAIT_S) || who->denies) {
 		refuse(verdict, TL_POLICY_DENY, "the policy is not loaded");
 		return;
 	}
@@ -347,8 +318,7 @@ static void drop(void *ud)
 	tlua_live_release(seat->who.shadow);
 	if (seat->who.gone)
 		seat->who.gone(seat->who.ud, seat);
-	pthread_cond_destroy(&seat->filled);
-	pthread_mutex_destroy(&seat->lock);
+	tlua_latch_destroy(&seat->filled);
 	free(seat);
 }
 
@@ -358,9 +328,7 @@ tlua_seat *tlua_seat_empty(tl_policy *out)
 
 	if (!seat)
 		return NULL;
-	atomic_init(&seat->empty, true);
-	pthread_mutex_init(&seat->lock, NULL);
-	pthread_cond_init(&seat->filled, NULL);
+	tlua_latch_init(&seat->filled);
 	*out = (tl_policy)TL_POLICY_INIT;
 	out->judge = judge;
 	out->drop = drop;
@@ -372,11 +340,8 @@ void tlua_seat_fill(tlua_seat *seat, const tlua_seated *who)
 {
 	retain(who->active);
 	retain(who->shadow);
-	pthread_mutex_lock(&seat->lock);
 	seat->who = *who;
-	atomic_store(&seat->empty, false);
-	pthread_cond_broadcast(&seat->filled);
-	pthread_mutex_unlock(&seat->lock);
+	tlua_latch_set(&seat->filled, 1);
 }
 
 tlua_seat *tlua_seat_new(const tlua_seated *who, tl_policy *out)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tidelock/sync.h>
-#include <time.h>
+#include "clock.h"
 
 /* --- versions --------------------------------------------------------------------------------- */
 
@@ -129,14 +129,6 @@ static void fill(tlua_scripts *s, tlua_seat *seat)
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
-static int64_t unix_ms(void)
-{
-	struct timespec now = {0, 0};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void set_state(tl_script *script, tlua_script_state state, const char *problem)
 {
 	tlua_scripts_lock(script->scripts);
@@ -144,7 +136,7 @@ static void set_state(tl_script *script, tlua_script_state state, const char *pr
 	if (!script->suspended || problem[0])
 		snprintf(script->problem, sizeof script->problem, "%s", problem);
 	if (state == TLUA_SCRIPT_RUNNING) {
-		script->loaded_ms = unix_ms();
+		script->loaded_ms = tlua_wall_ms();
 		for (size_t i = 0; i < 8; i++)
 			snprintf(script->hash + 2 * i, 3, "%02x", script->digest[i]);
 	}

@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 
 #define QUIET_MS 50 /* without a change, until a file is taken for whole */
 
@@ -46,18 +46,10 @@ static void run_jobs(tlua_scripts *s)
 	}
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now = {0, 0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void on_changed(void *ud, tl_script *script)
 {
 	(void)ud;
-	script->due_ms = now_ms() + QUIET_MS;
+	script->due_ms = tlua_now_ms() + QUIET_MS;
 	(void)tlua_version_changed(&script->files); /* as it is now */
 }
 
@@ -79,9 +71,9 @@ static void look_at_files(tlua_scripts *s)
 {
 	tl_script *script;
 
-	while ((script = next_due(s)) && script->due_ms <= now_ms())
+	while ((script = next_due(s)) && script->due_ms <= tlua_now_ms())
 		if (tlua_version_changed(&script->files))
-			script->due_ms = now_ms() + QUIET_MS;
+			script->due_ms = tlua_now_ms() + QUIET_MS;
 		else
 			(void)tlua_script_reload_now(
 				script, NULL); /* its log tells what is wrong */
@@ -105,7 +97,7 @@ static uint64_t take_turns(tlua_scripts *s)
 
 	for (tl_script *script = NULL; (script = next_of(s, script));) {
 		uint64_t due =
-			script->governor ? tlua_governor_turn(script->governor, now_ms()) : 0;
+			script->governor ? tlua_governor_turn(script->governor, tlua_now_ms()) : 0;
 
 		if (due > 0 && due < least)
 			least = due;
@@ -116,7 +108,7 @@ static uint64_t take_turns(tlua_scripts *s)
 static int wait_ms(tlua_scripts *s)
 {
 	const tl_script *first = next_due(s);
-	uint64_t now = now_ms(), least = first ? first->due_ms : UINT64_MAX;
+	uint64_t now = tlua_now_ms(), least = first ? first->due_ms : UINT64_MAX;
 
 	if (s->turn_ms < least)
 		least = s->turn_ms;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 
 #define LOG_TYPE    "tidelock.log.state"
 #define QUEUE_LINES 1000
@@ -33,14 +33,6 @@ static const char *const level_names[] = {"debug", "info", "warning", "error", "
 
 /* --- the queue -------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now = {0, 0};
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void put(log_state *log, tl_log_level level, const char *part, const char *text)
 {
 	char *copy = log->count < QUEUE_LINES ? strdup(text) : NULL;
@@ -48,7 +40,7 @@ static void put(log_state *log, tl_log_level level, const char *part, const char
 
 	if (copy)
 		log->lines[(log->first + log->count++) % QUEUE_LINES] =
-			(line){now_ms(), level, part, copy};
+			(line){tlua_wall_ms(), level, part, copy};
 	else
 		log->lost++;
 	if (write(log->fd, &one, sizeof one) < 0)
@@ -234,7 +226,7 @@ static int log_take(lua_State *L)
 	}
 	if (lost == 0)
 		return 0;
-	push_line(L, now_ms(), TL_LOG_WARNING, "log");
+	push_line(L, tlua_wall_ms(), TL_LOG_WARNING, "log");
 	lua_pushfstring(L, "%d lines are lost: the sink was called too late",
 		lost < INT32_MAX ? (int)lost : INT32_MAX);
 	lua_setfield(L, -2, "text");

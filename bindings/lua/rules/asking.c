@@ -4,7 +4,6 @@
 #include "rules/governor_impl.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <tidelock/sync.h>
 
 #define EXHAUSTED_MS 60000 /* calls that run out of their budget within so long suspend it */

@@ -30,13 +30,11 @@ static tlua_offer *add(tlua_discover *discover, const char *peer)
 	tlua_offer *offer;
 
 	if (discover->count == discover->cap) {
-		size_t cap = discover->cap * 2 + 8;
-		tlua_offer *more = realloc(discover->at, cap * sizeof *more);
+		tlua_offer *more = tlua_larger(discover->at, &discover->cap, sizeof *more);
 
 		if (!more)
 			return NULL;
 		discover->at = more;
-		discover->cap = cap;
 	}
 	offer = &discover->at[discover->count++];
 	*offer = (tlua_offer){.next_ms = 0};

@@ -275,11 +275,7 @@ int tlua_governor_take(tlua_governor *r, tlua_rules *rules)
 /* The next full minute, by the clock on the wall. */
 static uint64_t next_minute(uint64_t now_ms)
 {
-	struct timespec wall = {0, 0};
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	return now_ms + 60000 - (uint64_t)(wall.tv_sec % 60) * 1000 -
-	       (uint64_t)wall.tv_nsec / 1000000;
+	return now_ms + 60000 - (uint64_t)tlua_wall_ms() % 60000;
 }
 
 int tlua_governor_new(tl_node *node, const tlua_governor_calls *calls, tlua_governor **out)

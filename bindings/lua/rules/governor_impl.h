@@ -2,6 +2,7 @@
 #ifndef TL_LUA_GOVERNOR_IMPL_H
 #define TL_LUA_GOVERNOR_IMPL_H
 
+#include "clock.h"
 #include "rules/noticed.h"
 #include "rules/governor.h"
 

@@ -6,6 +6,15 @@
 #include <tidelock/json.h>
 #include <tidelock/sync.h>
 
+void *tlua_larger(void *array, size_t *cap, size_t size)
+{
+	void *larger = realloc(array, (*cap * 2 + 16) * size);
+
+	if (larger)
+		*cap = *cap * 2 + 16;
+	return larger;
+}
+
 /* --- the list --------------------------------------------------------------------------------- */
 
 static size_t place_of(const tlua_things *things, const char *text, bool *there)
@@ -42,13 +51,11 @@ tlua_thing *tlua_things_put(tlua_things *things, const char *text)
 	if (there)
 		return &things->at[at];
 	if (!things->at || things->count == things->cap) {
-		size_t cap = things->cap * 2 + 16;
-		tlua_thing *more = realloc(things->at, cap * sizeof *more);
+		tlua_thing *more = tlua_larger(things->at, &things->cap, sizeof *more);
 
 		if (!more)
 			return NULL;
 		things->at = more;
-		things->cap = cap;
 	}
 	if (at < things->count)
 		memmove(&things->at[at + 1], &things->at[at],

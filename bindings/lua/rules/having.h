@@ -38,6 +38,8 @@ int tlua_read_databases(tl_node *node, tlua_things *databases, bool names);
 int tlua_read_database(tl_node *node, tlua_things *databases, const tl_id *id);
 
 int tlua_no_memory(void); /* TL_E_NOMEM, with its sentence */
+/* The full array with more room, and *cap; NULL: no memory, and it stays. */
+void *tlua_larger(void *array, size_t *cap, size_t size);
 
 /* Texts in a JSON array, and the member "id" of objects in it. */
 int tlua_each_text(tl_str json, int (*visit)(void *ud, tl_str text), void *ud);

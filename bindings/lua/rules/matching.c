@@ -118,13 +118,11 @@ static int append(tlua_relations *out, const tlua_related *related)
 		return tl_error_set(TL_E_TOO_LARGE, text);
 	}
 	if (out->count == out->cap) {
-		size_t cap = out->cap * 2 + 64;
-		tlua_related *more = realloc(out->at, cap * sizeof *more);
+		tlua_related *more = tlua_larger(out->at, &out->cap, sizeof *more);
 
 		if (!more)
 			return tlua_no_memory();
 		out->at = more;
-		out->cap = cap;
 	}
 	related->shape->owners++;
 	out->at[out->count++] = *related;

@@ -1,15 +1,7 @@
 #include "rules/noticed.h"
 
 #include <string.h>
-#include <time.h>
-
-uint64_t tlua_now_ms(void)
-{
-	struct timespec now = {0, 0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+#include "clock.h"
 
 static void note_database(tlua_news *news, const tl_id *db)
 {

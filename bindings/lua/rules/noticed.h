@@ -36,6 +36,5 @@ tlua_news tlua_news_take(tlua_noticed *noticed);
 uint64_t tlua_news_since(tlua_noticed *noticed);
 /* Blocks until no call is under way. */
 void tlua_notice_end(tlua_noticed *noticed, tl_node *node);
-uint64_t tlua_now_ms(void);
 
 #endif
