@@ -56,12 +56,14 @@ function policy.deny(fields) end
 ---@return tidelock.Policy
 function policy.first(list) end
 ---Makes a function for requests of one kind, of the request, the peer, the id and the name of the database,
----and whether the channel is encrypted: answer, reason, place, rate and page in bytes. And whether it looks
----at the request, and at the database; what it does not may be nil.
+---and whether the channel is encrypted: the number of a row, a row, or answer, reason and place. Whether it
+---looks at the request, and at the database; what it does not may be nil. And the rows, what presets answer:
+---answer, reason, place, rate and page in bytes, false for what there is not.
 ---@param value tidelock.Policy
 ---@param kind string
----@return fun(...): string?, string?, string?, integer?, integer?
+---@return fun(...): integer|table|string?, string?, string?
 ---@return boolean reads_request, boolean reads_database
+---@return table[] rows
 function policy.compile_kind(value, kind) end
 ---Makes a function of a policy: answer, reason, place, rate and page in bytes.
 ---@param value tidelock.Policy

@@ -7,9 +7,21 @@ local KINDS, ANSWERS = preset.KINDS, preset.ANSWERS
 
 local M = { usual = preset.usual, grant = preset.grant, deny = preset.deny, first = preset.first }
 
+local NUMBERED = 256 -- presets of a kind whose answers are numbers
+
 -- Each closure is fn(req, peer, db, db_name, encrypted) and asks the one behind it where it has no answer.
--- What presets look at stands beside the request, which is made for functions alone.
+-- What presets look at stands beside the request, which is made for functions alone. A preset answers with
+-- the number of a row of `reads.answers` (answer, reason, place, rate, page), or with such a row.
 local function nothing() end
+
+local function answer_of(p, answers)
+	local row = { p.op, p.reason or false, p.at or false, p.rate or false, p.page or false }
+	if #answers == NUMBERED then
+		return row
+	end
+	answers[#answers + 1] = row
+	return #answers
+end
 
 -- usual and grant speak of proven devices only, deny of everybody who is not told apart.
 local function holds(where, req, at)
@@ -20,22 +32,37 @@ local function holds(where, req, at)
 	return answer
 end
 
-local function compile_preset(p, rest)
-	local op, reason, at, rate, page, keys = p.op, p.reason, p.at, p.rate, p.page, p.peer
-	local database, secure, where, gives = p.database, p.encrypted, p.where, p.op ~= 'deny'
-	if not (database or secure ~= nil or where) and (keys or not gives) then -- these are most
-		return keys and function(req, peer, db, db_name, encrypted)
-			if keys[peer] then
-				return op, reason, at, rate, page
-			end
-			return rest(req, peer, db, db_name, encrypted)
-		end or function() return op, reason, at, rate, page end
-	end
+local function compile_any(p, answer, rest)
+	local keys, database, secure, where, at = p.peer, p.database, p.encrypted, p.where, p.at
+	local gives = p.op ~= 'deny'
 	return function(req, peer, db, db_name, encrypted)
 		if (not keys and not gives or peer ~= nil and (not keys or keys[peer]))
 			and (not database or db == nil and gives or db ~= nil and database(db_name, db))
 			and (secure == nil or secure == encrypted) and (not where or holds(where, req, at)) then
-			return op, reason, at, rate, page
+			return answer
+		end
+		return rest(req, peer, db, db_name, encrypted)
+	end
+end
+
+-- What most presets are is compiled without questions that have one answer.
+local function compile_preset(p, rest, answers)
+	local answer, keys, database, gives = answer_of(p, answers), p.peer, p.database, p.op ~= 'deny'
+	if p.encrypted ~= nil or p.where or not keys and (gives or database) or database and not gives then
+		return compile_any(p, answer, rest)
+	elseif not keys then
+		return function() return answer end
+	elseif not database then
+		return function(req, peer, db, db_name, encrypted)
+			if keys[peer] then
+				return answer
+			end
+			return rest(req, peer, db, db_name, encrypted)
+		end
+	end
+	return function(req, peer, db, db_name, encrypted)
+		if keys[peer] and (db == nil or database(db_name, db)) then
+			return answer
 		end
 		return rest(req, peer, db, db_name, encrypted)
 	end
@@ -69,29 +96,40 @@ local function chain(value, kind, at, rest, reads)
 	end
 	reads.request = reads.request or value.where ~= nil
 	reads.database = reads.database or value.database ~= nil or value.encrypted ~= nil
-	return compile_preset(value, rest)
+	return compile_preset(value, rest, reads.answers)
 end
 
---- fn(req, peer, db, db_name, encrypted) for requests of one kind: answer, reason, place, rate, page of the
---- first that answers. And whether it looks at the request, and at what stands behind the peer; what it does
---- not look at may be nil.
+--- fn(req, peer, db, db_name, encrypted) for requests of one kind: of the first that answers the number of
+--- its row, a row, or answer, reason, place. Whether it looks at the request, and at what stands behind the
+--- peer; what it does not look at may be nil. And the rows.
 function M.compile_kind(value, kind)
 	local op = type(value) == 'table' and value ~= M and value.op -- cells know no field that M has not
-	local reads = { request = false, database = false }
+	local reads = { request = false, database = false, answers = {} }
 	if type(value) ~= 'function' and op ~= 'first' and not ANSWERS[op] then
 		schema.refuse(nil, 'a policy is a preset, policy.first { … } or a function, and not a %s', type(value))
 	end
-	return chain(value, kind, nil, nothing, reads), reads.request, reads.database
+	return chain(value, kind, nil, nothing, reads), reads.request, reads.database, reads.answers
 end
 
---- The same for requests of every kind, fn(req).
+local function spelled(answers, answer, reason, at)
+	local row = answers[answer] or answer
+	if type(row) ~= 'table' then
+		return answer, reason, at
+	end
+	return row[1], row[2] or nil, row[3] or nil, row[4] or nil, row[5] or nil
+end
+
+--- The same for requests of every kind, fn(req): answer, reason, place, rate, page.
 function M.compile(value)
 	local by_kind = {}
 	for kind in pairs(KINDS) do
-		by_kind[kind] = M.compile_kind(value, kind)
+		local fn, _, _, answers = M.compile_kind(value, kind)
+		by_kind[kind] = function(req)
+			return spelled(answers, fn(req, req.peer, req.db, req.db_name, req.encrypted == true))
+		end
 	end
 	return function(req)
-		return by_kind[req.kind](req, req.peer, req.db, req.db_name, req.encrypted == true)
+		return by_kind[req.kind](req)
 	end
 end
 

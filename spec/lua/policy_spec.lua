@@ -114,6 +114,30 @@ describe('presets', function()
 			asked('read', 'A', { granted = true })) })
 	end)
 
+	it('answer the same, however many they are', function()
+		local lines = {}
+		for i = 1, 300 do
+			lines[i] = ("policy.deny { peer = 'ed25519:%042dA=', reason = 'number %d' }"):format(i, i)
+		end
+		lines[301] = ("policy.usual { peer = 'ed25519:%042dA=', rate = 7000, page = 70 }"):format(301)
+		local text = "local policy = require 'tidelock.policy'\nreturn policy.first {\n"
+			.. table.concat(lines, ',\n') .. '}'
+		local script <close> = assert(core.open('policy', 'policy.lua', text))
+		local _, value = pcall(assert(load(text, '@policy.lua')))
+		for _, i in ipairs { 1, 255, 256, 257, 300 } do
+			local req = { kind = 'read', peer = ('ed25519:%042dA='):format(i) }
+			local verdict = script:decide(req)
+			local answer, reason, where = policy.decide(value, req)
+			assert.are.same({ 'deny', 'number ' .. i, ('policy.lua:%d'):format(i + 2) },
+				{ verdict.answer, verdict.reason, verdict.where })
+			assert.are.same({ verdict.answer, verdict.reason, verdict.where }, { answer, reason, where })
+		end
+		local last = script:decide { kind = 'read', peer = ('ed25519:%042dA='):format(301) }
+		assert.are.same({ 'usual', 7000, 70 }, { last.answer, last.rate, last.page })
+		assert.is_nil(last.reason)
+		assert.is_nil(script:decide({ kind = 'read', peer = key 'A' }).answer)
+	end)
+
 	it('are compiled by the library, whatever the script calls require', function()
 		local script <close> = assert(core.open('policy', 'policy.lua',
 			"require = function() return { compile_kind = function() return function() return 'grant' end end } end\n"

@@ -11,6 +11,7 @@ struct tlua_policy {
 	struct compiled {
 		tlua_ref function;
 		bool reads_request, reads_database; /* or the channel; beside who asks */
+		tlua_verdict *rows;                 /* what presets answer, by their numbers */
 	} compiled[TLUA_KIND_COUNT];
 };
 
@@ -123,9 +124,9 @@ static int push_request(lua_State *L, void *ud)
 }
 
 /* The compiled policy has seen to it that it is one of these. */
-static tlua_answer answer_of(lua_State *L)
+static tlua_answer answer_of(lua_State *L, int index)
 {
-	const char *text = lua_tostring(L, 1);
+	const char *text = lua_tostring(L, index);
 
 	if (!text)
 		return TLUA_NO_OPINION;
@@ -136,22 +137,46 @@ static void copy_text(lua_State *L, int index, char *out, size_t size)
 {
 	tl_str text = {"", 0};
 
-	if (!lua_isnil(L, index))
+	if (lua_type(L, index) == LUA_TSTRING)
 		text.ptr = lua_tolstring(L, index, &text.len);
 	tlua_copy_part(out, size, text);
 }
 
-/* answer, reason, place, rate, page: the compiled policy has checked them. */
+/* answer, reason, place, rate and page of a preset, from the row on top. */
+static void read_row(lua_State *L, tlua_verdict *out)
+{
+	int row = lua_gettop(L);
+
+	for (lua_Integer i = 1; i <= 5; i++)
+		lua_rawgeti(L, row, i);
+	out->answer = answer_of(L, row + 1);
+	copy_text(L, row + 2, out->reason, sizeof out->reason);
+	copy_text(L, row + 3, out->where, sizeof out->where);
+	out->rate = (uint64_t)lua_tointeger(L, row + 4);
+	out->page = (uint64_t)lua_tointeger(L, row + 5);
+	lua_settop(L, row);
+}
+
+/* The number of a row, a row, or answer, reason and place: the compiled policy has checked them. */
 static void take_verdict(lua_State *L, void *ud)
 {
-	tlua_verdict *verdict = ((decision *)ud)->verdict;
+	const decision *d = ud;
+	tlua_verdict *verdict = d->verdict;
+	int type = lua_type(L, 1);
 
-	lua_settop(L, 5);
-	verdict->answer = answer_of(L);
+	if (type == LUA_TNUMBER) {
+		*verdict = d->compiled->rows[lua_tointeger(L, 1) - 1];
+		return;
+	}
+	lua_settop(L, type == LUA_TTABLE ? 1 : 3);
+	*verdict = (tlua_verdict){.answer = TLUA_NO_OPINION};
+	if (type == LUA_TTABLE) {
+		read_row(L, verdict);
+		return;
+	}
+	verdict->answer = answer_of(L, 1);
 	copy_text(L, 2, verdict->reason, sizeof verdict->reason);
 	copy_text(L, 3, verdict->where, sizeof verdict->where);
-	verdict->rate = (uint64_t)lua_tointeger(L, 4);
-	verdict->page = (uint64_t)lua_tointeger(L, 5);
 }
 
 static void describe(void *ud, char *out, size_t size)
@@ -194,6 +219,20 @@ typedef struct compiling {
 	struct compiled *compiled;
 } compiling;
 
+/* The list on top: what presets answer is read once, and not whenever they do. Without memory there
+ * are no rows. */
+static void read_rows(lua_State *L, struct compiled *compiled)
+{
+	size_t count = lua_rawlen(L, -1);
+
+	compiled->rows = calloc(count + 1, sizeof *compiled->rows);
+	for (size_t i = 0; compiled->rows && i < count; i++) {
+		lua_rawgeti(L, -1, (lua_Integer)i + 1);
+		read_row(L, &compiled->rows[i]);
+		lua_pop(L, 1);
+	}
+}
+
 /* The file's value at 1, what is being compiled at 2: a closure by the library's half. */
 static int compile(lua_State *L)
 {
@@ -203,11 +242,18 @@ static int compile(lua_State *L)
 	lua_getfield(L, -1, "compile_kind");
 	lua_pushvalue(L, 1);
 	lua_pushstring(L, c->kind);
-	lua_call(L, 2, 3);
-	c->compiled->reads_request = lua_toboolean(L, -2);
-	c->compiled->reads_database = lua_toboolean(L, -1);
-	lua_pop(L, 2);
+	lua_call(L, 2, 4);
+	c->compiled->reads_request = lua_toboolean(L, -3);
+	c->compiled->reads_database = lua_toboolean(L, -2);
+	read_rows(L, c->compiled);
+	lua_pop(L, 3);
 	return 1;
+}
+
+static tlua_end no_memory(tlua_failure *why)
+{
+	*why = (tlua_failure){.end = TLUA_NO_MEMORY, .text = "not enough memory"};
+	return TLUA_NO_MEMORY;
 }
 
 static tlua_end compile_all(tlua_policy *policy, tlua_failure *why)
@@ -219,6 +265,8 @@ static tlua_end compile_all(tlua_policy *policy, tlua_failure *why)
 		compiling c = {tlua_kind_names[kind], compiled};
 
 		end = tlua_cell_make(policy->cell, compile, &c, &compiled->function, why);
+		if (end == TLUA_FINE && !compiled->rows)
+			end = no_memory(why);
 	}
 	return end;
 }
@@ -227,7 +275,7 @@ tlua_end tlua_policy_open(const tlua_cell_options *options, tlua_policy **out, t
 {
 	tlua_cell_options mine = *options;
 	tlua_policy *policy = calloc(1, sizeof *policy);
-	tlua_end end = TLUA_NO_MEMORY;
+	tlua_end end;
 
 	*out = NULL;
 	mine.profile = TLUA_DECIDE;
@@ -238,7 +286,7 @@ tlua_end tlua_policy_open(const tlua_cell_options *options, tlua_policy **out, t
 		if (end == TLUA_FINE)
 			end = compile_all(policy, why);
 	} else {
-		*why = (tlua_failure){.end = end, .text = "not enough memory"};
+		end = no_memory(why);
 	}
 	if (end == TLUA_FINE)
 		*out = policy;
@@ -252,6 +300,8 @@ void tlua_policy_close(tlua_policy *policy)
 	if (!policy)
 		return;
 	tlua_cell_close(policy->cell);
+	for (size_t i = 0; i < TLUA_KIND_COUNT; i++)
+		free(policy->compiled[i].rows);
 	free(policy);
 }
 
