@@ -60,7 +60,7 @@ static void do_register(tl__sync *sync, const tl__sync_command *command)
 
 	if (tl__sync_find_peer(sync, &command->key))
 		rc = tl__fail(TL_E_PEER_ALREADY_EXISTS, "this peer is registered already");
-	else if (memcmp(command->key.b, sync->key.b, TL_KEY_BYTES) == 0)
+	else if (tl__key_equal(&command->key, &sync->key))
 		rc = tl__fail(TL_E_BAD_ARGUMENT, "that is this node's own key");
 	peer = rc == TL_OK ? tl__peer_new(&command->key, command->name) : NULL;
 	if (rc == TL_OK)
@@ -97,7 +97,7 @@ static tl__peer *peer_to_block(tl__sync *sync, const tl__sync_command *command)
 
 	if (!tl__sync_find_peer(sync, &command->key) &&
 		tl__str_eq(command->name, TL__STR("blocked")) &&
-		memcmp(&command->key, &sync->key, sizeof sync->key) != 0) {
+		!tl__key_equal(&command->key, &sync->key)) {
 		peer = tl__peer_new(&command->key, TL__STR_NULL);
 		if (!peer || tl__peer_enlist(sync, peer) != TL_OK) {
 			tl__peer_free(peer);
@@ -201,7 +201,7 @@ static void do_relate(tl__sync *sync, const tl__sync_command *command)
 
 	if (!peer)
 		return;
-	if (memcmp(command->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
+	if (tl__id_equal(&command->db, &sync->own_db))
 		rc = tl__fail(TL_E_BAD_ARGUMENT, "the database `_sync` is never synchronised");
 	else
 		rc = tl__relations_check_tag(sync, &peer->key, &command->db, tag, false);

@@ -146,7 +146,7 @@ static void committed(tl__sync *sync, const tl__sync_committed *event)
 {
 	tl__sync_db *db;
 
-	if (sync->loaded && memcmp(event->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
+	if (sync->loaded && tl__id_equal(&event->db, &sync->own_db))
 		return;
 	db = tl__sync_db_for(sync, &event->db);
 	if (db)

@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "base/str.h"
 #include "crypto/vault.h"
+#include "model/ids.h"
 
 #define CHECK_BYTES 4 /* of the hash over all before them: tells a text that was cut or altered */
 #define CHECK_START "tidelock/share/text"
@@ -133,8 +134,7 @@ static bool is_id(const tl_id *id)
 	tl_id again;
 
 	tl_id_format(id, text);
-	return tl_id_parse(&again, tl__str_z(text)) == TL_OK &&
-	       memcmp(id->b, again.b, TL_ID_BYTES) == 0;
+	return tl_id_parse(&again, tl__str_z(text)) == TL_OK && tl__id_equal(id, &again);
 }
 
 static bool scatter(tl__share_text *share, size_t len)

@@ -2,6 +2,7 @@
 #include "base/fail.h"
 #include "base/json/json.h"
 #include "base/str.h"
+#include "model/ids.h"
 #include "wire/v1_header.h"
 
 #define LENGTH_BYTES 4
@@ -237,7 +238,7 @@ static bool keys_differ(const tl__v1_request *m)
 {
 	for (size_t i = 1; i < m->key_count; i++)
 		for (size_t j = 0; j < i; j++)
-			if (memcmp(&m->keys[i], &m->keys[j], sizeof m->keys[i]) == 0)
+			if (tl__key_equal(&m->keys[i], &m->keys[j]))
 				return false;
 	return true;
 }

@@ -1,5 +1,4 @@
 /* Access given while no owner looks on, as he has decided before: by a share. */
-#include <string.h>
 #include "base/fail.h"
 #include "base/str.h"
 #include "work/work.h"
@@ -15,7 +14,7 @@ static int check_maker(tl__host *host, const tl__work_grant *wish)
 		return rc;
 	tl_secret_public(&secret, &key);
 	tl_secret_wipe(&secret);
-	if (memcmp(&key, &wish->maker, sizeof key) == 0)
+	if (tl__key_equal(&key, &wish->maker))
 		return TL_OK;
 	return tl__fail(TL_E_SIGNING_KEY_NOT_FOUND,
 		"the private key \"%.*s\" is another one than it was when this was shared",

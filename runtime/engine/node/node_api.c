@@ -123,7 +123,7 @@ TL__PUBLIC_OF_NODE(tl_node_load_database, node && root && out,
 
 static bool is_system(const tl_node *node, const tl_id *id)
 {
-	return node->has_sync_db && memcmp(id, &node->sync_db, sizeof *id) == 0;
+	return node->has_sync_db && tl__id_equal(id, &node->sync_db);
 }
 
 TL__PUBLIC_OF_NODE(tl_node_find_database, node && name && out,

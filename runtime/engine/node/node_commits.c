@@ -1,5 +1,4 @@
 /* What a node does when something became visible in its store. */
-#include <string.h>
 #include "engine/parts/inside.h"
 #include "engine/parts/node_impl.h"
 
@@ -30,7 +29,7 @@ static int on_entry_committed(void *ud, const tl_hook_context *context)
 		.time_ms = tl__system_clock.wall_ms(tl__system_clock.ud),
 	};
 
-	if (memcmp(&last_commit.db, context->tree_id, sizeof last_commit.db) == 0)
+	if (tl__id_equal(&last_commit.db, context->tree_id))
 		event.number = last_commit.arrival;
 	tl__hub_tell(node->hub, &event, NULL);
 	return TL_OK;

@@ -45,7 +45,7 @@ void tl__commits_free(tl__commits *commits)
 static tl__commit *find(tl__commits *commits, const tl_id *db)
 {
 	for (size_t i = commits->count; i > 0; i--)
-		if (memcmp(&commits->at[i - 1].db, db, sizeof *db) == 0)
+		if (tl__id_equal(&commits->at[i - 1].db, db))
 			return &commits->at[i - 1];
 	return NULL;
 }

@@ -182,7 +182,7 @@ static int load_secret(tl__keys *keys, tl_str name, tl_secret *out)
 		rc = tl_secret_from_seed(out, seed);
 	if (rc == TL_OK) {
 		tl_secret_public(out, &pub);
-		if (memcmp(pub.b, r.pub.b, TL_KEY_BYTES) != 0) {
+		if (!tl__key_equal(&pub, &r.pub)) {
 			tl_secret_wipe(out);
 			rc = damaged(name);
 		}
@@ -241,7 +241,7 @@ static int same_key(tl_str name, const record *r, const uint8_t *seed, tl_key *o
 			return rc;
 		tl_secret_public(&secret, out);
 		tl_secret_wipe(&secret);
-		if (memcmp(out->b, r->pub.b, TL_KEY_BYTES) == 0)
+		if (tl__key_equal(out, &r->pub))
 			return TL_OK;
 	}
 	return tl__fail(TL_E_ALREADY_EXISTS,

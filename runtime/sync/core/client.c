@@ -224,7 +224,7 @@ static client_db *db_of(tl__client *client, const tl_id *id)
 	client_db *oldest = &client->dbs[0];
 
 	for (size_t i = 0; i < client->db_count; i++) {
-		if (memcmp(&client->dbs[i].id, id, sizeof *id) == 0)
+		if (tl__id_equal(&client->dbs[i].id, id))
 			return &client->dbs[i];
 		if (client->dbs[i].heard < oldest->heard)
 			oldest = &client->dbs[i];

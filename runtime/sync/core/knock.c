@@ -67,7 +67,7 @@ static tl__sync_knock *find(tl__sync *sync, const tl_key *key)
 {
 	tl__sync_knock *knock = sync->knocks;
 
-	while (knock && memcmp(knock->key.b, key->b, TL_KEY_BYTES) != 0)
+	while (knock && !tl__key_equal(&knock->key, key))
 		knock = knock->next;
 	return knock;
 }
@@ -111,7 +111,7 @@ void tl__knock_drop(tl__sync *sync, const tl_key *key)
 {
 	tl__sync_knock **at = &sync->knocks;
 
-	while (*at && memcmp((*at)->key.b, key->b, TL_KEY_BYTES) != 0)
+	while (*at && !tl__key_equal(&(*at)->key, key))
 		at = &(*at)->next;
 	if (*at)
 		remove_at(sync, at);

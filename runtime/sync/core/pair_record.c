@@ -400,7 +400,7 @@ void tl__rests_forget(tl__sync *sync, const tl__peer *peer)
 	while (tl__map_next(&sync->rests, &at, &key, &value)) {
 		tl__rest *rest = value;
 
-		if (memcmp(&rest->peer, &peer->key, sizeof peer->key) == 0)
+		if (tl__key_equal(&rest->peer, &peer->key))
 			forget_rest(sync, rest);
 	}
 }

@@ -10,9 +10,8 @@
 static bool is_same(const tl__sync_refusal *a, const tl__sync_refusal *b)
 {
 	return a->kind == b->kind && a->outbound == b->outbound && a->has_peer == b->has_peer &&
-	       a->has_db == b->has_db && memcmp(&a->peer, &b->peer, sizeof a->peer) == 0 &&
-	       memcmp(&a->db, &b->db, sizeof a->db) == 0 &&
-	       (a->has_peer || strcmp(a->address, b->address) == 0);
+	       a->has_db == b->has_db && tl__key_equal(&a->peer, &b->peer) &&
+	       tl__id_equal(&a->db, &b->db) && (a->has_peer || strcmp(a->address, b->address) == 0);
 }
 
 /* The oldest gives way. */

@@ -1,7 +1,6 @@
 /* Sets of relations: all of a tag, as somebody worked them out. They come as one list, in slices
  * that others get in between, and only what differs is touched. They are not stored; whoever made
  * them makes them again. */
-#include <string.h>
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -50,7 +49,7 @@ static int check_relation(const tl__sync *sync, const tl__sync_relation *relatio
 	char text[TL_KEY_TEXT_LEN + 1];
 	int rc;
 
-	if (memcmp(relation->db.b, sync->own_db.b, TL_ID_BYTES) == 0)
+	if (tl__id_equal(&relation->db, &sync->own_db))
 		return tl__fail(TL_E_BAD_ARGUMENT, "the database `_sync` is never synchronised");
 	if (tl__sync_find_peer(sync, &relation->peer)) {
 		rc = tl__relations_check_tag(sync, &relation->peer, &relation->db, tag, true);

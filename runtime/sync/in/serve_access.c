@@ -32,7 +32,7 @@ static bool is_same(const tl__access_row *a, const tl__access_row *b)
 {
 	return a->proven == b->proven && strcmp(a->key, b->key) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->permission, b->permission) == 0 &&
-	       memcmp(&a->db, &b->db, sizeof a->db) == 0;
+	       tl__id_equal(&a->db, &b->db);
 }
 
 /* Proven ones that keep their places, other proven ones, and claims do not share room. */

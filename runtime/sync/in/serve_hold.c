@@ -4,7 +4,6 @@
 #include "sync/in/serve_watch.h"
 
 #include <stddef.h>
-#include <string.h>
 
 /* It is in its heap, which never fails. */
 void tl__hold_due(tl__sync *sync, tl__hold *hold, uint64_t at)
@@ -134,7 +133,7 @@ void tl__serve_watch_given(tl__sync *sync, const tl_key *from, const tl_id *id, 
 		tl__hold *hold = db->holds[i].hold;
 		tl__hold_line *line = &hold->lines[db->holds[i].line];
 
-		if (memcmp(hold->in->from.b, from->b, TL_KEY_BYTES) == 0 && line->at < n)
+		if (tl__key_equal(&hold->in->from, from) && line->at < n)
 			line->at = n;
 	}
 }

@@ -426,7 +426,7 @@ void tl__serve_moved(tl__sync *sync, tl__sync_db *db)
 static bool is_joined(tl__sync_db *db, const tl__fresh *fresh)
 {
 	if (!fresh || fresh->arrival != db->arrivals || db->joined_at + 1 != fresh->arrival ||
-		memcmp(&db->joined_tip, &fresh->parent, sizeof db->joined_tip) != 0)
+		!tl__id_equal(&db->joined_tip, &fresh->parent))
 		return false;
 	db->joined_at = fresh->arrival;
 	db->joined_tip = fresh->id;

@@ -15,7 +15,7 @@ void tl__serve_bad_request(tl__sync *sync, tl__incoming *in)
 
 bool tl__serve_is_available(const tl__sync *sync, const tl__work_rights *rights, const tl_id *db)
 {
-	return rights->held && !rights->system && memcmp(db, &sync->own_db, sizeof *db) != 0;
+	return rights->held && !rights->system && !tl__id_equal(db, &sync->own_db);
 }
 
 bool tl__serve_is_readable(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights)
@@ -81,7 +81,7 @@ static void serve_hello(tl__sync *sync, tl__incoming *in)
 	tl__v1_hello hello;
 
 	if (tl__v1_read_hello(&hello, in->args, &in->arena) != TL_OK || in->body.len > 0 ||
-		memcmp(&hello.key, &in->from, sizeof hello.key) != 0) {
+		!tl__key_equal(&hello.key, &in->from)) {
 		tl__serve_bad_request(sync, in);
 		return;
 	}
@@ -277,8 +277,7 @@ static void access_known(void *core, tl__work *work)
 
 	if (!in)
 		return;
-	while (key < in->proven_count &&
-		memcmp(&in->proven[key], &in->access.key, sizeof(tl_key)) != 0)
+	while (key < in->proven_count && !tl__key_equal(&in->proven[key], &in->access.key))
 		key++;
 	if (!tl__serve_is_available(sync, &work->access.rights, &in->db) && in->access.has_share)
 		tl__serve_no_share(sync, in);

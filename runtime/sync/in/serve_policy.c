@@ -1,6 +1,5 @@
 /* Decisions of wire/README.md §6: what the default answers, with the policy before it. Blocked
  * peers and system databases were refused earlier and are never asked about. */
-#include <string.h>
 #include "sync/in/serve.h"
 
 static tl_policy_question question(
@@ -149,8 +148,7 @@ bool tl__serve_may_create(tl__sync *sync, tl__incoming *in)
 	q.otherwise = in->unproven ? tl__serve_any_relation(sync, &in->db) : q.related;
 	for (size_t i = 0; !in->unproven && i < sync->accepted_count; i++)
 		for (size_t k = 0; k < in->proven_count; k++)
-			q.otherwise |=
-				memcmp(&sync->accepted[i], &in->proven[k], sizeof(tl_key)) == 0;
+			q.otherwise |= tl__key_equal(&sync->accepted[i], &in->proven[k]);
 	return allows(sync, in, &q);
 }
 

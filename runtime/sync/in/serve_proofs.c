@@ -43,10 +43,10 @@ static bool matters_to_us(tl__sync *sync, const tl__incoming *in, const tl_key *
 	if ((peer && peer->status != TL__PEER_BLOCKED) || tl__sync_has_policy(sync))
 		return true;
 	for (size_t i = 0; i < sync->accepted_count; i++)
-		if (memcmp(&sync->accepted[i], key, sizeof *key) == 0)
+		if (tl__key_equal(&sync->accepted[i], key))
 			return true;
 	return in->method == TL__V1_ACCESS &&
-	       (memcmp(&in->access.key, key, sizeof *key) == 0 || tl__share_find(sync, key));
+	       (tl__key_equal(&in->access.key, key) || tl__share_find(sync, key));
 }
 
 /* --- verified --------------------------------------------------------------------------------- */

@@ -28,8 +28,8 @@ static tl__share_row *share_of(const tl__sync *sync, const tl__incoming *in)
 	tl__share_row *row = tl__share_find(sync, &in->access.share);
 
 	for (size_t i = 0; row && i < in->proven_count; i++)
-		if (memcmp(&in->proven[i], &row->key, sizeof row->key) == 0)
-			return memcmp(&row->db, &in->db, sizeof row->db) == 0 ? row : NULL;
+		if (tl__key_equal(&in->proven[i], &row->key))
+			return tl__id_equal(&row->db, &in->db) ? row : NULL;
 	return NULL;
 }
 
@@ -155,15 +155,14 @@ static void taken(tl__sync *sync, uint64_t incoming, int code)
 /* The same key may ask once more until it has the record: its answer, or the process, was lost. */
 static bool is_spent(const tl__share_row *row, const tl_key *key)
 {
-	return row->used && (row->given || memcmp(&row->used_by, key, sizeof *key) != 0);
+	return row->used && (row->given || !tl__key_equal(&row->used_by, key));
 }
 
 void tl__serve_held(tl__sync *sync, const tl__incoming *in)
 {
 	tl__share_row *row = share_of(sync, in);
 
-	if (row && row->used && !row->given &&
-		memcmp(&row->used_by, &in->access.key, sizeof row->used_by) == 0 &&
+	if (row && row->used && !row->given && tl__key_equal(&row->used_by, &in->access.key) &&
 		tl_permission_compare(in->access.permission, row->permission) >= 0)
 		note_given(sync, row);
 }

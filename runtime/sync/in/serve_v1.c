@@ -122,10 +122,9 @@ static tl__v1_status check_header(
 		path.ptr + strlen(TL__V1_PATH_PREFIX), path.len - strlen(TL__V1_PATH_PREFIX)};
 	int rc;
 
-	if (request->has_to && memcmp(&request->to, &sync->key, sizeof sync->key) != 0)
+	if (request->has_to && !tl__key_equal(&request->to, &sync->key))
 		return TL__V1_WRONG_RECIPIENT;
-	if (memcmp(&request->from, &sync->key, sizeof sync->key) == 0 ||
-		!tl__str_eq(request->method, method))
+	if (tl__key_equal(&request->from, &sync->key) || !tl__str_eq(request->method, method))
 		return TL__V1_BAD_REQUEST;
 	rc = check_form(check, &in->method);
 	if (rc != TL_OK && rc != TL_E_UNSUPPORTED)

@@ -123,7 +123,7 @@ void tl__serve_end_watches(tl__sync *sync, const tl_key *peer)
 {
 	for (tl__hold *hold = sync->serve->holds, *next; hold; hold = next) {
 		next = hold->next;
-		if (peer && memcmp(hold->in->from.b, peer->b, TL_KEY_BYTES) != 0)
+		if (peer && !tl__key_equal(&hold->in->from, peer))
 			continue;
 		hold->watcher->not_before = 0; /* it may owe nothing any more */
 		tl__hold_end(sync, hold);

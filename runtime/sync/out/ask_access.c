@@ -53,7 +53,7 @@ static void note_status(tl__sync *sync, const tl__sync_ask *ask, tl__sync_db *db
 
 	if (request_id.len > 0)
 		tl__text_copy(db->access_request, sizeof db->access_request, request_id);
-	else if (memcmp(&db->access_key, &ask->key, sizeof ask->key) != 0)
+	else if (!tl__key_equal(&db->access_key, &ask->key))
 		db->access_request[0] = 0;
 	if (!waited)
 		db->access_asked = 0;
@@ -111,7 +111,7 @@ void tl__ask_remember(
 
 void tl__access_use(tl__sync *sync, tl__sync_db *db, const tl_key *key, const char *name)
 {
-	if (db->has_access && memcmp(&db->access_key, key, sizeof *key) == 0)
+	if (db->has_access && tl__key_equal(&db->access_key, key))
 		return;
 	/* Another one that waits for an owner waits no more: the last word counts. */
 	tl__sync_set_waiting(sync, db, false);
@@ -254,7 +254,7 @@ void tl__ask_access(tl__sync *sync, const tl__sync_command *command)
 static const tl_secret *secret_of(const tl__sync *sync, const tl_key *key)
 {
 	for (size_t i = 0; i < sync->key_count; i++)
-		if (memcmp(&sync->keys[i].key, key, sizeof *key) == 0)
+		if (tl__key_equal(&sync->keys[i].key, key))
 			return &sync->keys[i].secret;
 	return NULL;
 }

@@ -258,7 +258,7 @@ static size_t gather_secrets(const tl__sync *sync, const tl__call *call, const t
 
 	for (size_t i = 0; i < call->key_count; i++)
 		for (size_t k = 0; k < sync->key_count; k++)
-			if (memcmp(sync->keys[k].key.b, call->keys[i].b, TL_KEY_BYTES) == 0) {
+			if (tl__key_equal(&sync->keys[k].key, &call->keys[i])) {
 				out[count++] = &sync->keys[k].secret;
 				break;
 			}
@@ -463,7 +463,7 @@ void tl__call_cancel(tl__sync *sync, uint64_t number)
 static void add_proof(tl__call *call, const tl_key *key)
 {
 	for (size_t i = 0; i < call->key_count; i++)
-		if (memcmp(call->keys[i].b, key->b, TL_KEY_BYTES) == 0)
+		if (tl__key_equal(&call->keys[i], key))
 			return;
 	if (call->key_count < TL__V1_MAX_KEYS)
 		call->keys[call->key_count++] = *key;
@@ -472,7 +472,7 @@ static void add_proof(tl__call *call, const tl_key *key)
 void tl__call_prove(tl__sync *sync, tl__call *call, const tl__sync_db *db, uint32_t key_mask)
 {
 	for (size_t i = 0; db && db->has_access && i < sync->key_count; i++)
-		if (memcmp(sync->keys[i].key.b, db->access_key.b, TL_KEY_BYTES) == 0)
+		if (tl__key_equal(&sync->keys[i].key, &db->access_key))
 			add_proof(call, &db->access_key);
 	for (size_t i = 0; i < sync->key_count && i < 32; i++)
 		if (key_mask & (1u << i))

@@ -106,7 +106,7 @@ static void try_next(tl__sync *sync, tl__sync_ask *ask, int code, const char *er
 
 static int check(const tl__sync *sync, const tl__sync_command *command)
 {
-	if (memcmp(&command->key, &sync->key, sizeof sync->key) == 0)
+	if (tl__key_equal(&command->key, &sync->key))
 		return tl__fail(TL_E_OWN_SHARE,
 			"this node made that share itself: give its text to another one");
 	if (command->name.len == 0 || command->name.len > TL__V1_MAX_TEXT)

@@ -332,8 +332,7 @@ static int read_fates(tl__session *session, const tl__call_result *result)
 
 	while (rc == TL_OK && (rc = tl__v1_body_next(&body, &line, &end)) == TL_OK && !end) {
 		if (index >= session->push.ids.count ||
-			(line.has_id &&
-				memcmp(line.id.b, session->push.ids.at[index].b, TL_ID_BYTES) != 0))
+			(line.has_id && !tl__id_equal(&line.id, &session->push.ids.at[index])))
 			return tl__fail(TL_E_SYNC_PROTOCOL_ERROR,
 				"the peer tells fates of other entries than were sent");
 		rc = take_fate(session, &line, index++);

@@ -133,7 +133,7 @@ int tl__hello_read(tl__sync *sync, tl__peer *peer, tl_str args, const uint8_t ep
 	tl__v1_hello hello;
 	int rc = tl__v1_read_hello(&hello, args, &arena);
 
-	if (rc == TL_OK && memcmp(hello.key.b, peer->key.b, TL_KEY_BYTES) != 0)
+	if (rc == TL_OK && !tl__key_equal(&hello.key, &peer->key))
 		rc = tl__fail(TL_E_KEY_MISMATCH, "the hello names another key than its signer's");
 	if (rc == TL_OK) {
 		tl__peer_take_epoch(sync, peer, epoch);

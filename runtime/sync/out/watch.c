@@ -139,7 +139,7 @@ static tl__pair *first_to_name(const tl__peer *peer)
 {
 	tl__pair *pair = peer->pairs;
 
-	while (pair && memcmp(&pair->db->id, &peer->watched_last, sizeof peer->watched_last) != 0)
+	while (pair && !tl__id_equal(&pair->db->id, &peer->watched_last))
 		pair = pair->next_of_peer;
 	return pair && pair->next_of_peer ? pair->next_of_peer : peer->pairs;
 }

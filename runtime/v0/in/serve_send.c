@@ -68,7 +68,7 @@ static void group_known(void *core, tl__work *work)
 
 	if (!in)
 		return;
-	own = rights->system || memcmp(&in->db, &sync->own_db, sizeof in->db) == 0;
+	own = rights->system || tl__id_equal(&in->db, &sync->own_db);
 	take = work->code == TL_OK && !own &&
 	       (rights->held ? tl__serve_may_write(sync, in, rights)
 			     : tl__serve_may_create(sync, in));

@@ -148,7 +148,7 @@ static void handshaken(tl__sync *sync, tl__call *call, const tl__sync_answered *
 	tl__v0_reader *memory = NULL;
 	int rc = read_handshake(answered->body, own->challenge, &result, &memory);
 
-	if (rc == TL_OK && call->peer && memcmp(result.key.b, call->peer->key.b, TL_KEY_BYTES) != 0)
+	if (rc == TL_OK && call->peer && !tl__key_equal(&result.key, &call->peer->key))
 		rc = tl__fail(TL_E_KEY_MISMATCH, "another node answers at that address");
 	if (rc != TL_OK) {
 		tl__call_note_last(call, rc);

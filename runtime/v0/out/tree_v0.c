@@ -136,9 +136,8 @@ static int check_answer(const tl__session *session, const tl__intake *intake)
 	switch (response->kind) {
 	case TL__V0_RESPONSE_BOOTSTRAP:
 		rc = check_tree_id(session, response);
-		if (rc == TL_OK &&
-			(!tl__v0_intake_root(intake, &root) ||
-				memcmp(root.b, session->pair->db->id.b, TL_ID_BYTES) != 0))
+		if (rc == TL_OK && (!tl__v0_intake_root(intake, &root) ||
+					   !tl__id_equal(&root, &session->pair->db->id)))
 			rc = tl__fail(TL_E_WRONG_ROOT,
 				"the root entry given is not the one of the database asked for");
 		return rc;

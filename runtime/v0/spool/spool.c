@@ -108,7 +108,7 @@ int tl__spool_add(tl__spool *spool, tl_str line, tl_entry_form form, int *refuse
 	code = tl_entry_parse(&entry, line, form);
 	if (code == TL_OK)
 		code = tl_entry_check(entry);
-	if (code == TL_OK && memcmp(tl__entry_tree_id(entry), &spool->db, sizeof spool->db) != 0)
+	if (code == TL_OK && !tl__id_equal(tl__entry_tree_id(entry), &spool->db))
 		code = tl__fail(
 			TL_E_FOREIGN_ENTRY, "the entry belongs to another database than this one");
 	if (code == TL_E_NOMEM) {

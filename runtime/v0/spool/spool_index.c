@@ -103,7 +103,7 @@ static size_t probe(const tl__spool *spool, const tl_id *id)
 	size_t at = home_of(spool, id);
 
 	while (spool->table[at] != TL__SPOOL_NONE &&
-		memcmp(tl__spool_id(spool, spool->table[at]), id, sizeof *id) != 0)
+		!tl__id_equal(tl__spool_id(spool, spool->table[at]), id))
 		at = (at + 1) & (spool->table_cap - 1);
 	return at;
 }

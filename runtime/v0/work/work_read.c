@@ -1,5 +1,4 @@
 /* Reading a request of 0.2.0: up to 2 MiB of JSON, and entries by database. */
-#include <string.h>
 #include "base/fail.h"
 #include "v0/work/works.h"
 
@@ -7,7 +6,7 @@ static tl__v0_group *group_of(tl__v0_read *read, const tl_id *db)
 {
 	size_t at = 0;
 
-	while (at < read->group_count && memcmp(&read->groups[at].db, db, sizeof *db) != 0)
+	while (at < read->group_count && !tl__id_equal(&read->groups[at].db, db))
 		at++;
 	if (at == TL__V0_READ_GROUPS)
 		return NULL;

@@ -20,7 +20,7 @@ static int give_piece(void *ud, const tl__entry_row *row)
 	int rc;
 
 	/* A bootstrap has told the root already. */
-	if (stream->bootstrap && memcmp(&row->id, &work->db, sizeof row->id) == 0)
+	if (stream->bootstrap && tl__id_equal(&row->id, &work->db))
 		return TL_OK;
 	rc = tl__piece_add(piece, row->bytes);
 	return rc == TL_OK && piece->full ? TL__STORE_STOP : rc;
