@@ -119,7 +119,9 @@ typedef struct tl_iroh_options {
 	void *ud;
 	uint32_t max_connections; /* [1,024] taken; over it newcomers are refused before any work */
 	uint32_t max_handshakes;  /* [64] under way at once; over it the same */
-	uint32_t max_streams;     /* [1,024] requests of others in work; over it they wait unread */
+	/* [1,024] requests of others in work; over it they wait unread, and whose other side lets
+	 * us wait for a second loses its place */
+	uint32_t max_streams;
 	uint32_t max_streams_per_connection; /* [256] that the other side may have open */
 	uint32_t max_events;    /* [4,096] not handed out; over it bodies are read on later */
 	uint32_t stream_window; /* [1 MiB] bytes of a body that wait here, each way */

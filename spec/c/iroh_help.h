@@ -11,7 +11,9 @@
 #include <unistd.h>
 #include "../../bindings/iroh/tidelock_iroh.h"
 
-#define PROTOCOL     "spec/1"
+#ifndef PROTOCOL
+#define PROTOCOL "spec/1"
+#endif
 #define MOST_STREAMS 600
 #define MOST_KEPT    64
 

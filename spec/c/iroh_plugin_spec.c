@@ -427,6 +427,35 @@ static void half_open_streams_do_not_make_it_deaf(void)
 	free_both();
 }
 
+/* Long before their deadline, since somebody waits for their places. */
+static void streams_that_dawdle_lose_the_places_that_are_wanted(void)
+{
+	tl_iroh_options options = {.size = sizeof(options), .max_streams = 2};
+	struct stream *quiet, *whole, *asked;
+	uint64_t since;
+
+	REQUIRE(open_both(SILENT, &options));
+	client.hold_ms = 60000;
+	whole = ask(&client, way, "x", 1, 0, 10, 0);
+	REQUIRE(whole);
+	TURN_UNTIL(&client, &server, server.stream_count == 1);
+	tl_iroh_request_options patient = {sizeof(patient), 10, 60000, 0};
+	tl_iroh_id id;
+	REQUIRE(iroh->request(client.at, way, "x", 1, 0, &patient, &id) == TL_IROH_OK);
+	quiet = stream_new(&client, id);
+	REQUIRE(quiet);
+	TURN_UNTIL(&client, &server, server.stream_count == 2);
+	since = clock_ms();
+	server.manner = ECHO;
+	asked = ask(&client, way, "x", 1, 0, 10, 0);
+	REQUIRE(asked);
+	TURN_UNTIL(&client, &server, is_through(asked));
+	CHECK(asked->over && clock_ms() - since < 10000);
+	CHECK(quiet->ended && quiet->peer_code == TL_IROH_RESET_SLOW);
+	CHECK(!whole->ended); /* it is the server's turn there */
+	free_both();
+}
+
 static void idle_connections_take_no_places_of_requests(void)
 {
 	tl_iroh_options options = {.size = sizeof(options), .max_streams = 2};
@@ -706,6 +735,7 @@ int main(void)
 	RUN_IF(is_there, a_dead_address_takes_its_deadline_and_can_be_cancelled);
 	RUN_IF(is_there, limits_of_connections_and_streams_hold);
 	RUN_IF(is_there, half_open_streams_do_not_make_it_deaf);
+	RUN_IF(is_there, streams_that_dawdle_lose_the_places_that_are_wanted);
 	RUN_IF(is_there, idle_connections_take_no_places_of_requests);
 	RUN_IF(is_there, a_connection_tells_how_it_stands);
 	RUN_IF(is_there, addresses_change_their_form_and_come_back);

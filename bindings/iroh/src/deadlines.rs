@@ -15,8 +15,9 @@ pub async fn run(shared: Arc<Shared>) {
             shared.busy.notified().await;
         }
         let now = Instant::now();
+        let crowded = shared.permits.available_permits() == 0;
         for stream in streams {
-            stream.look(now);
+            stream.look(now, crowded);
         }
         tokio::time::sleep(LOOK).await;
     }

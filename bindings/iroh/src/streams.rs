@@ -20,6 +20,11 @@ use crate::endpoint::Shared;
 use crate::errors::{Failure, Result, failure};
 use crate::events::{Event, lock};
 
+/// While every place is taken, a stream that waits for its other side keeps its own for so long
+/// without moving, and a request that is not whole as long as it comes with so many bytes a second.
+const CROWDED_STILL: Duration = Duration::from_millis(1000);
+const CROWDED_RATE: f64 = 1024.0;
+
 #[derive(PartialEq, Clone, Copy)]
 enum Input {
     Reading,
@@ -53,6 +58,7 @@ struct State {
     most: u64,
 
     ended: Option<Failure>,
+    began: Instant,
     moved: Instant,
     patience: Duration,
     /// How much longer the other side may think before it answers.
@@ -114,6 +120,7 @@ impl State {
             received: 0,
             most,
             ended: None,
+            began: Instant::now(),
             moved: Instant::now(),
             patience,
             hold: Duration::ZERO,
@@ -161,6 +168,16 @@ impl State {
             Poll::Ready(Ok(Some(code))) => Some(Failure::reset(code.into_inner())),
             _ => None,
         }
+    }
+
+    /// Whether the other side takes longer than it may while others wait for a place.
+    fn dawdles(&self, now: Instant) -> bool {
+        let reads = self.input == Input::Reading && self.credit > 0;
+        let age = now.saturating_duration_since(self.began);
+        let is_still = now.saturating_duration_since(self.moved) >= CROWDED_STILL;
+        let is_slow =
+            age >= CROWDED_STILL && (self.received as f64) < age.as_secs_f64() * CROWDED_RATE;
+        reads && is_slow || (reads || !self.output.is_empty()) && is_still
     }
 
     /// Writes until QUIC takes no more.
@@ -456,14 +473,18 @@ impl Stream {
     }
 
     /// Ends it when it has stood still for too long, and looks whether somebody still waits for
-    /// the host's answer.
-    pub fn look(self: &Arc<Self>, now: Instant) {
+    /// the host's answer. `crowded`: others wait for a place.
+    pub fn look(self: &Arc<Self>, now: Instant, crowded: bool) {
         let mut state = lock(&self.state);
         if state.ended.is_some() || state.sent && state.input != Input::Reading {
             return;
         }
         if let Some(failure) = state.given_up() {
             return self.end(&mut state, failure);
+        }
+        if crowded && self.incoming && state.dawdles(now) {
+            let text = "others wait for the place of a stream that is slow";
+            return self.end(&mut state, failure(abi::TIMEOUT, text));
         }
         let is_hosts = state.input != Input::Reading && state.output.is_empty() && !state.finished;
         if self.incoming && is_hosts && !state.watched {

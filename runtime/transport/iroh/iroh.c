@@ -15,6 +15,7 @@
 #define CLOSE_MS     1000
 #define MOST_EVENTS  64
 #define MAX_TAKEN    1024
+#define STREAMS_EACH 4  /* in work: a watch that is held, and some beside it */
 #define MOST_BATCHES 16 /* of events in one turn; then others of the loop have theirs */
 
 /* --- the bell --------------------------------------------------------------------------------- */
@@ -298,6 +299,7 @@ static int open_endpoint(iroh *h, const tl__iroh_options *options)
 		.wake = ring,
 		.ud = h,
 		.max_connections = h->max_taken,
+		.max_streams = STREAMS_EACH * h->max_taken,
 	};
 	char why[256] = "";
 	int code = h->calls->open(&full, &h->endpoint, why, sizeof why);
