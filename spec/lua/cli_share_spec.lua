@@ -110,6 +110,14 @@ describe('tidelock share', function()
 		status, _, err = H.run('join', '-d', folder .. '/data', 'tidelock://share/1/AAAA')
 		assert.are.equal(1, status)
 		assert.matches('bad_share', err)
+		for _, words in ipairs {
+			{ '--relay', 'disabled' }, { '--lookup', 'none' },
+			{ '--transport', 'iroh', '--relay', 'https://r.example', '--relay', 'disabled' },
+		} do
+			status, _, err = H.run('join', '-d', folder .. '/data', 'x', table.unpack(words))
+			assert.are.equal(1, status)
+			assert.matches('%-%-relay', err)
+		end
 		status = H.run('join', '-d', folder .. '/data', '-')
 		assert.are.equal(1, status)
 	end)

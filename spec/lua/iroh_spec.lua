@@ -134,6 +134,28 @@ describe('iroh', function()
 		assert.are.equal(128 + 15, (host:wait()))
 	end)
 
+	case('is joined from the command line', function()
+		-- The program finds its plugin beside itself.
+		if not require 'luv'.fs_stat(H.build .. '/libtidelock_iroh.so') then
+			return print 'skipped: is joined from the command line'
+		end
+		local host, folder = open { name = 'host' }, H.folder()
+		local db = assert(host:new_database({ name = 'notes' }, 'k'))
+		local text = assert(host:sync():share(db:root_id(), { permission = 'write:10' }))
+		local function join(...)
+			return H.start({}, 'join', '-d', folder .. '/guest', '--init', '--transport', 'iroh', text, ...):wait()
+		end
+		for _, wrong in ipairs { { '--relay', 'sometimes' }, { '--relay', 'ftp://x' }, { '--lookup', 'x' } } do
+			local status, _, err = join(table.unpack(wrong))
+			assert.are.equal(1, status)
+			assert.matches('bad_argument', err)
+		end
+		local status, out, err = join('--relay', 'disabled', '--lookup', 'none')
+		assert.are.equal(0, status, err)
+		assert.are.equal(db:root_id() .. '\n', out)
+		host:close(0)
+	end)
+
 	case('has the calls of the guide', function()
 		local node <close> = assert(tl.open { backend = tl.memory() })
 		local sync = node:sync()

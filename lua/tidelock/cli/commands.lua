@@ -213,6 +213,9 @@ local function add_share_commands(p)
 	join:option('-k --key', 'Private key that gets access; the first without it, made where there is none.')
 	join:option('--transport', 'http or iroh: used where no running node has the directory open.', 'http')
 		:convert(transport)
+	join:option('--relay', 'Of Iroh: default, disabled, staging, or the URL of one; again for more URLs.')
+		:count '*'
+	join:option('--lookup', 'Of Iroh, how keys are found: none, n0 or mdns.')
 end
 
 local KINDS = { connect = true, list = true, read = true, write = true, create = true, request = true,

@@ -175,7 +175,8 @@ function Asking:attempt(request, how)
 		self.own, err = tl.open { path = self.options.data, on_commit = false, periodic = 0 }
 		if self.own and self.transport then
 			local sync = self.own:sync()
-			local enabled, problem = sync['enable_' .. self.transport .. '_transport'](sync)
+			local enable = sync['enable_' .. self.transport.name .. '_transport']
+			local enabled, problem = enable(sync, self.transport.options)
 			if not enabled then
 				return nil, problem
 			end
@@ -205,7 +206,8 @@ end
 --- Runs fn(ask, owned); ask(call, members [, value [, how]]) gives the decoded result and its JSON, or
 --- raises the error. `value` is JSON text; `how` may have `progress`, called with what is done and the
 --- total, and `input_fd`, a descriptor that the call reads from. owned() tells, once something was asked,
---- whether another process has the directory open. `transport` is enabled where none has.
+--- whether another process has the directory open. `transport`, { name =, options = }, is enabled where none
+--- has.
 function M.with_owner(options, fn, transport)
 	local asking = setmetatable({ options = options, transport = transport }, Asking)
 	local results = table.pack(pcall(fn, function(...) return asking:ask(...) end, function()

@@ -85,13 +85,39 @@ local function text_of(options)
 	return text:match '^%s*(.-)%s*$'
 end
 
+local RELAY_MODES = { default = true, disabled = true, staging = true }
+
+-- --relay, given once with a mode or with URLs, as the transport has it.
+local function relays(texts)
+	if #texts < 2 and not (texts[1] and texts[1]:find '://') then
+		return texts[1]
+	end
+	local urls = {}
+	for _, text in ipairs(texts) do
+		if RELAY_MODES[text] then
+			refuse('bad_argument', ("--relay %s goes with no other --relay"):format(text))
+		end
+		urls[#urls + 1] = { url = text }
+	end
+	return urls
+end
+
+-- What join enables where no other process has the directory open.
+local function transport(options)
+	local iroh = { relay_mode = relays(options.relay), lookup = options.lookup }
+	if options.transport ~= 'iroh' and next(iroh) then
+		refuse('bad_argument', '--relay and --lookup are for --transport iroh')
+	end
+	return { name = options.transport, options = options.transport == 'iroh' and iroh or nil }
+end
+
 function commands.join(options)
 	local text = text_of(options)
 	options.init = options.init or owner.is_first(options.data)
 	with_owner(options, function(ask)
 		local id = ask('join', { text = text, key = options.key })
 		show(options, json.encode { id = id }, function() say('%s', id) end)
-	end, options.transport)
+	end, transport(options))
 end
 
 return commands
