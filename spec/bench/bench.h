@@ -76,6 +76,7 @@ void copy_dir(const char *from, const char *to);
 /* Opens a node in a directory (NULL: memory). */
 tl_node *open_store(const char *dir, tl_durability durability); /* without sync */
 tl_node *open_peer(const char *dir);                            /* relaxed, with HTTP */
+const char *iroh_path(void);
 /* Whether there is a plugin; else stderr says that `line` is left out. */
 bool iroh_is_there(const char *line);
 void enable_iroh(tl_node *node); /* on loopback, without relays */
@@ -166,6 +167,8 @@ void bench_propagation(void);
 void bench_propagation_iroh(void);
 void bench_pairs(void);
 void bench_watch(void);
+void bench_watch_iroh(void);
+void bench_iroh_idle(void);
 void bench_flush(void);
 void bench_hostile(void);
 void bench_policy(void);

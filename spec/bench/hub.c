@@ -32,7 +32,7 @@ static tl_node *serve(const char *dir, const char *tls_dir)
 	char certificate[SCRATCH_PATH * 2], key[SCRATCH_PATH * 2];
 	tl_node_config config = TL_NODE_CONFIG_INIT;
 	tl_http_config http = TL_HTTP_CONFIG_INIT;
-	bool tls = strcmp(tls_dir, "-") != 0;
+	bool iroh = strcmp(tls_dir, HUB_IROH) == 0, tls = !iroh && strcmp(tls_dir, "-") != 0;
 	tl_node *node = NULL;
 
 	config.path = dir;
@@ -48,6 +48,10 @@ static tl_node *serve(const char *dir, const char *tls_dir)
 	need(tl_sync_start_server(node, "127.0.0.1:0", "http"), "a server");
 	if (tls)
 		need(tl_sync_start_server(node, "127.0.0.1:0", "https"), "a server with TLS");
+	if (iroh) {
+		enable_iroh(node);
+		need(tl_sync_start_server(node, "", "iroh"), "a server over Iroh");
+	}
 	need(tl_sync_get_server_addresses(node, print_each, NULL), "its addresses");
 	return node;
 }
@@ -148,7 +152,9 @@ void hub_start(hub *h, const char *dir, const tl_id *db, const char *tls_dir)
 		if (strcmp(line, "ready") == 0)
 			break;
 		need(tl_address_parse(&at, tl__str_z(line)), "an address of the hub");
-		*(strcmp(at.type, "https") == 0 ? &h->https : &h->http) = at;
+		*(strcmp(at.type, "https") == 0        ? &h->https
+			: strcmp(at.type, "iroh") == 0 ? &h->iroh
+						       : &h->http) = at;
 	}
 	bare_meet(&h->bare, &h->http);
 }

@@ -7,11 +7,12 @@
 /* In the folder that is named when it is to serve TLS, too. */
 #define HUB_CERTIFICATE "hub.pem"
 #define HUB_KEY         "hub.key"
+#define HUB_IROH        "iroh" /* in place of the folder: it serves Iroh, too */
 
 typedef struct hub {
 	child process;
 	tl_id db; /* what it commits to and keeps in step */
-	tl_address http, https;
+	tl_address http, https, iroh;
 	bare_hub bare; /* as a bare client knows it */
 } hub;
 

@@ -26,6 +26,8 @@ static const struct subject {
 	{"propagation_iroh", bench_propagation_iroh},
 	{"pairs", bench_pairs},
 	{"watch", bench_watch},
+	{"watch_iroh", bench_watch_iroh},
+	{"iroh_idle", bench_iroh_idle},
 	{"flush", bench_flush},
 	{"hostile", bench_hostile},
 	{"policy", bench_policy},

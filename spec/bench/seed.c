@@ -109,7 +109,7 @@ tl_node *open_peer(const char *dir)
 	return node;
 }
 
-static const char *iroh_path(void)
+const char *iroh_path(void)
 {
 	const char *path = getenv("TIDELOCK_IROH");
 
