@@ -34,10 +34,16 @@ end
 function commands.create(ask)
 	db = assert(node:new_database({ name = 'notes' }, '_device_key'))
 	assert(db:set_default_auth_key '_device_key')
+	commands.allow(ask)
+	return db:root_id()
+end
+
+--- So may another one.
+function commands.allow(ask)
 	assert(db:transact(function(tx)
 		assert(assert(tx:settings()):set_auth_key(ask.writer, 'write:10'))
 	end))
-	return db:root_id()
+	return ask.writer
 end
 
 --- Where it is served now.
@@ -61,6 +67,14 @@ end
 function commands.put(ask)
 	assert(db:transact(function(tx) tx:doc 'data':set('n', ask.n) end))
 	return ask.n
+end
+
+--- So many commits of so many bytes.
+function commands.fill(ask)
+	for i = 1, ask.count do
+		assert(db:transact(function(tx) tx:doc 'data':set('fill', ('%d'):format(i % 10):rep(ask.bytes)) end))
+	end
+	return ask.count
 end
 
 function commands.status()
