@@ -400,8 +400,8 @@ void *tl__work_begin_other(tl__work *work, const tl__work_way *way, size_t size)
  * blocks. */
 void tl__work_prepare(tl__host *host, tl__work *work);
 /* Runs a slice of it: blocks for the store. Any thread, one at a time a work. True: it is not done,
- * run it again once others had their turn. Else the result is in the work. The host's own hooks see
- * the commits to `_sync`: give one without hooks. */
+ * run it again once others had their turn. Else the result is in the work. Its commits
+ * are those of the node itself: the host is `by_node`, or without hooks. */
 bool tl__work_slice(tl__host *host, tl__work *work) TL_MUST_USE;
 void tl__work_run(tl__host *host, tl__work *work); /* all slices */
 /* Optional, instead: true when its result is there without a look at the store, as that of a

@@ -621,8 +621,8 @@ static void count_drop(void *ud)
 static void hooks_are_given_with_the_configuration(void)
 {
 	asked first = {0}, second = {.refuses = true};
-	tl_hook a = {sizeof a, count_asked, NULL, count_drop, &first};
-	tl_hook b = {sizeof b, count_asked, NULL, count_drop, &second};
+	tl_hook a = {sizeof a, count_asked, NULL, count_drop, &first, false};
+	tl_hook b = {sizeof b, count_asked, NULL, count_drop, &second, false};
 	const tl_hook *list[] = {&a, &b};
 	tl_node_config config = TL_NODE_CONFIG_INIT;
 	tl_value *settings = tl_value_doc();

@@ -254,7 +254,7 @@ static void drop(void *ud)
 
 static tl_hook hook_of(seen *s)
 {
-	return (tl_hook){sizeof(tl_hook), before, after, drop, s};
+	return (tl_hook){sizeof(tl_hook), before, after, drop, s, false};
 }
 
 static void hooks_run_in_order(void)
@@ -340,7 +340,7 @@ static void a_hook_may_commit(void)
 {
 	tl_database *db = new_database("admin");
 	int depth = 0;
-	tl_hook hook = {sizeof hook, NULL, commit_another, NULL, &depth};
+	tl_hook hook = {sizeof hook, NULL, commit_another, NULL, &depth, false};
 	uint64_t handle;
 
 	CHECK_OK(tl_database_add_hook(db, &hook, &handle));

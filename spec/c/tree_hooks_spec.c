@@ -39,7 +39,7 @@ static int before(void *ud, const tl_hook_context *context)
 /* A transaction that stages k = 1 and runs the hook. */
 static void begin_with(meddler *m, tl_database *db)
 {
-	tl_hook hook = {sizeof hook, before, NULL, NULL, m};
+	tl_hook hook = {sizeof hook, before, NULL, NULL, m, false};
 
 	m->tx = begin(db);
 	m->store = doc(m->tx, "data");
@@ -138,8 +138,8 @@ static void count_drop(void *ud)
 static void a_hook_belongs_to_the_database_and_not_to_a_handle(void)
 {
 	counted c = {0}, other = {0};
-	tl_hook hook = {sizeof hook, count_asked, count_told, count_drop, &c};
-	tl_hook on_node = {sizeof on_node, count_asked, NULL, count_drop, &other};
+	tl_hook hook = {sizeof hook, count_asked, count_told, count_drop, &c, false};
+	tl_hook on_node = {sizeof on_node, count_asked, NULL, count_drop, &other, false};
 	tl_database *first = new_database("admin"), *second = new_database("admin"), *later = NULL;
 	uint64_t handle, node_handle;
 

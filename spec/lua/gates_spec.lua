@@ -40,6 +40,28 @@ end
 describe('a hook file', function()
 	teardown(H.clean)
 
+	it('is asked when somebody comes with a share', function()
+		local node <close>, db, script = with [[
+			return { before_commit = function(ctx)
+				for _, change in ipairs(ctx.changes) do
+					if change.store == '_settings' then return nil, 'nobody is let in' end
+				end
+			end }]]
+		local sync = node:sync()
+		node:add_hook { before_commit = function() error 'on a thread of its own' end }
+		assert(sync:enable_http_transport())
+		assert(sync:start_server '127.0.0.1:0')
+		local text = assert(sync:share(db:root_id(), { permission = 'write:10' }))
+		local guest <close> = assert(tl.open { backend = tl.memory() })
+		assert(guest:sync():enable_http_transport())
+		local none, err = guest:sync():join(text)
+		assert.is_nil(none)
+		assert.are.equal('not_permitted', err.code)
+		assert.are.equal(1, script:status().calls)
+		assert(script:unload())
+		assert.are.equal(db:root_id(), assert(guest:sync():join(text)))
+	end)
+
 	it('lets pass or refuses, with its reason', function()
 		for answer, said in pairs {
 			[''] = true, ['return'] = true, ['return nil'] = true, ['return true'] = true, ['return nil, nil'] = true,

@@ -58,5 +58,6 @@ tl_hook tlua_door_for_node(tlua_door *door)
 	hook.before_commit = before_commit;
 	hook.drop = drop;
 	hook.ud = door;
+	hook.of_node = true;
 	return hook;
 }

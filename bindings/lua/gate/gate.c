@@ -186,5 +186,6 @@ tl_hook tlua_gate_for_node(tlua_gate *gate)
 	hook.before_commit = before_commit;
 	hook.drop = drop;
 	hook.ud = gate;
+	hook.of_node = true;
 	return hook;
 }

@@ -53,7 +53,7 @@ int tl__requests_open(tl_node *node, tl_database **out)
 	*out = NULL;
 	if (!node->engine)
 		return tl__fail(TL_E_SYNC_NOT_ENABLED, "this node was opened without sync");
-	/* The engine's host: commits to `_sync` are no business of the node's hooks. */
+	/* The engine's host: commits to `_sync` are no business of most hooks. */
 	return tl__database_open(&node->engine->host, &node->sync_db, out);
 }
 

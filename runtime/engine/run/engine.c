@@ -79,6 +79,8 @@ static int new_host(tl__engine *e)
 
 	e->host = (tl__host){
 		.tree = host->tree,
+		.hooks = host->hooks,
+		.by_node = true,
 		.secret = host->secret,
 		.retain = host->retain,
 		.release = host->release,

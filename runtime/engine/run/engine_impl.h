@@ -50,7 +50,7 @@ struct tl__engine {
 	tl__inbox *inbox;
 	tl__worker *worker;
 	pthread_t thread;
-	tl__host host; /* the node's without hooks, for the core's own commits */
+	tl__host host; /* the node's, for what it commits by itself */
 
 	tl__sync *sync;
 	tl_timer *timer;

@@ -444,11 +444,15 @@ typedef struct tl_hook {
 	 * can no longer be asked about fails with TL_E_CLOSED. */
 	void (*drop)(void *ud);
 	void *ud;
+	/* Of a node: called as well where the node itself commits, as when somebody comes with a
+	 * share. That is on a thread for which the engine waits: such a hook reads, and neither
+	 * commits nor waits for the node. Since 0.3. */
+	bool of_node;
 } tl_hook;
 
 #define TL_HOOK_INIT                                                                               \
 	{                                                                                          \
-		sizeof(tl_hook), NULL, NULL, NULL, NULL                                            \
+		sizeof(tl_hook), NULL, NULL, NULL, NULL, false                                     \
 	}
 
 #ifdef __cplusplus

@@ -66,6 +66,7 @@ static bool is_refusal(int code)
 	case TL_E_SIGNING_KEY_NOT_FOUND:
 	case TL_E_NO_AUTH_CONFIGURATION:
 	case TL_E_KEY_NAME_CONFLICT:
+	case TL_E_HOOK_FAILED:
 	case TL_E_CONFLICT: return true;
 	default: return false;
 	}

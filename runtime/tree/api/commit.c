@@ -110,6 +110,8 @@ int tl__commit_entry(tl__commit *commit)
 {
 	tl__tree *tree = commit->host->tree;
 	tl_hook_context context;
+	const tl__moment moment = {
+		commit->lists, commit->list_count, &context, commit->host->by_node};
 	tl__fresh *fresh = NULL;
 	tl_str *names = NULL;
 	uint64_t arrival;
@@ -124,7 +126,7 @@ int tl__commit_entry(tl__commit *commit)
 		return code;
 	code = fill_context(commit, &context, &names);
 	if (code == TL_OK)
-		code = tl__hooks_before(commit->lists, commit->list_count, &context);
+		code = tl__hooks_before(&moment);
 	if (code == TL_OK && commit->refused && *commit->refused)
 		code = tl__fail(TL_E_HOOK_FAILED,
 			"a before_commit hook rolled the transaction back, which refuses its "
@@ -138,7 +140,7 @@ int tl__commit_entry(tl__commit *commit)
 	if (code == TL_OK && arrival > 0 && tree->listener.committed)
 		tree->listener.committed(tree->listener.ud, commit->db_id, arrival, fresh);
 	if (code == TL_OK)
-		tl__hooks_committed(commit->lists, commit->list_count, &context, tree->log);
+		tl__hooks_committed(&moment, tree->log);
 	tl__free(names);
 	return code;
 }

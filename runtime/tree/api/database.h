@@ -16,6 +16,7 @@ typedef struct tl__hooks {
 	pthread_mutex_t mutex;
 	tl__hook_node *first;
 	uint64_t last_handle;
+	bool over; /* they were cleared */
 } tl__hooks;
 
 int tl__hooks_init(tl__hooks *hooks) TL_MUST_USE;
@@ -32,12 +33,18 @@ void tl__hooks_add_made(tl__hooks *hooks, tl__hook_node *made);
 void tl__hooks_discard(tl__hook_node *made); /* NULL is fine */
 /* Only one of the same owner: the same db, or NULL. */
 void tl__hooks_remove(tl__hooks *hooks, const tl_id *db, uint64_t handle);
-/* Runs one moment of the lists in this order. before: TL_E_HOOK_FAILED at the first refusal.
- * committed: never fails, errors are logged. */
-int tl__hooks_before(
-	tl__hooks *const *lists, size_t count, const tl_hook_context *context) TL_MUST_USE;
-void tl__hooks_committed(
-	tl__hooks *const *lists, size_t count, const tl_hook_context *context, const tl__log *log);
+/* A moment of a commit. */
+typedef struct tl__moment {
+	tl__hooks *const *lists; /* in this order */
+	size_t count;
+	const tl_hook_context *context;
+	bool by_node; /* the node itself commits: hooks that are `of_node` alone */
+} tl__moment;
+
+/* before: TL_E_HOOK_FAILED at the first refusal; TL_E_CLOSED where the node itself commits and
+ * there are no hooks any more. committed: never fails, errors are logged. */
+int tl__hooks_before(const tl__moment *moment) TL_MUST_USE;
+void tl__hooks_committed(const tl__moment *moment, const tl__log *log);
 
 /* --- host ------------------------------------------------------------------------------------- */
 
@@ -46,6 +53,7 @@ void tl__hooks_committed(
 typedef struct tl__host {
 	tl__tree *tree;
 	tl__hooks *hooks; /* of the node and its databases; NULL: nothing here calls any */
+	bool by_node;     /* what commits is the node itself */
 	/* The private key of this name: TL_E_SIGNING_KEY_NOT_FOUND, TL_E_CLOSED. Any thread. The
 	 * caller wipes *out. */
 	int (*secret)(void *ud, tl_str name, tl_secret *out);

@@ -42,6 +42,7 @@ void tl__hooks_clear(tl__hooks *hooks)
 	pthread_mutex_lock(&hooks->mutex);
 	node = hooks->first;
 	hooks->first = NULL;
+	hooks->over = true;
 	pthread_mutex_unlock(&hooks->mutex);
 	for (; node; node = next) {
 		next = node->next;
@@ -161,11 +162,12 @@ void tl__hooks_remove(tl__hooks *hooks, const tl_id *db, uint64_t handle)
 
 /* Under the lock: adds the hooks of one owner that came after `since` to a round, which holds them.
  */
-static void take_part(
-	tl__hooks *hooks, const tl_id *db, uint64_t since, tl__hook_node **round, size_t *count)
+static void take_part(const tl__moment *moment, tl__hooks *hooks, const tl_id *db, uint64_t since,
+	tl__hook_node **round, size_t *count)
 {
 	for (tl__hook_node *node = hooks->first; node; node = node->next) {
-		if (node->handle <= since || !belongs_to(node, db))
+		if (node->handle <= since || !belongs_to(node, db) ||
+			(moment->by_node && !node->hook.of_node))
 			continue;
 		atomic_fetch_add(&node->owners, 1);
 		round[(*count)++] = node;
@@ -174,24 +176,28 @@ static void take_part(
 
 /* The hooks of one list as of now that came after *since and that a commit to this database
  * concerns, its own last. *out is NULL when there are none. *since is the last one then. */
-static int gather(
-	tl__hooks *hooks, const tl_id *db, uint64_t *since, tl__hook_node ***out, size_t *count)
+static int gather(const tl__moment *moment, tl__hooks *hooks, uint64_t *since, tl__hook_node ***out,
+	size_t *count)
 {
 	size_t all = 0;
+	bool over;
 
 	*out = NULL;
 	*count = 0;
 	pthread_mutex_lock(&hooks->mutex);
+	over = hooks->over;
 	for (tl__hook_node *node = hooks->first; node; node = node->next)
 		all += node->handle > *since;
 	if (all > 0)
 		*out = tl__alloc_zero(all, sizeof(tl__hook_node *));
 	if (*out) {
-		take_part(hooks, NULL, *since, *out, count);
-		take_part(hooks, db, *since, *out, count);
+		take_part(moment, hooks, NULL, *since, *out, count);
+		take_part(moment, hooks, moment->context->tree_id, *since, *out, count);
 	}
 	*since = hooks->last_handle;
 	pthread_mutex_unlock(&hooks->mutex);
+	if (over && moment->by_node && !moment->context->is_system)
+		return tl__fail(TL_E_CLOSED, "the node is closed");
 	return all == 0 || *out ? TL_OK : TL_E_NOMEM;
 }
 
@@ -218,7 +224,7 @@ static int ask(const tl_hook *hook, const tl_hook_context *context)
 
 /* Those that came while one of them waited, as for hook files that were being loaded, are asked as
  * well; once, so that a hook that adds another one each time has an end. */
-static int ask_list(tl__hooks *hooks, const tl_hook_context *context)
+static int ask_list(const tl__moment *moment, tl__hooks *hooks)
 {
 	tl__hook_node **nodes;
 	uint64_t since = 0;
@@ -226,21 +232,21 @@ static int ask_list(tl__hooks *hooks, const tl_hook_context *context)
 	int code = TL_OK;
 
 	for (int round = 0; round < 2 && count > 0 && code == TL_OK; round++) {
-		code = gather(hooks, context->tree_id, &since, &nodes, &count);
+		code = gather(moment, hooks, &since, &nodes, &count);
 		for (size_t n = 0; n < count && code == TL_OK; n++)
-			code = ask(&nodes[n]->hook, context);
+			code = ask(&nodes[n]->hook, moment->context);
 		if (nodes)
 			let_go(nodes, count);
 	}
 	return code;
 }
 
-int tl__hooks_before(tl__hooks *const *lists, size_t count, const tl_hook_context *context)
+int tl__hooks_before(const tl__moment *moment)
 {
 	int code = TL_OK;
 
-	for (size_t i = 0; i < count && code == TL_OK; i++)
-		code = ask_list(lists[i], context);
+	for (size_t i = 0; i < moment->count && code == TL_OK; i++)
+		code = ask_list(moment, moment->lists[i]);
 	return code;
 }
 
@@ -258,19 +264,18 @@ static void tell(const tl_hook *hook, const tl_hook_context *context, const tl__
 			tl_error_name(code), tl_error_message(tl_last_error()));
 }
 
-void tl__hooks_committed(
-	tl__hooks *const *lists, size_t count, const tl_hook_context *context, const tl__log *log)
+void tl__hooks_committed(const tl__moment *moment, const tl__log *log)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < moment->count; i++) {
 		tl__hook_node **nodes;
 		uint64_t since = 0;
 		size_t node_count;
 
-		if (gather(lists[i], context->tree_id, &since, &nodes, &node_count) != TL_OK)
+		if (gather(moment, moment->lists[i], &since, &nodes, &node_count) != TL_OK)
 			tl__log_write(log, TL_LOG_ERROR, "hook",
 				"no memory to call on_entry_committed; the commit stands");
 		for (size_t n = 0; nodes && n < node_count; n++)
-			tell(&nodes[n]->hook, context, log);
+			tell(&nodes[n]->hook, moment->context, log);
 		if (nodes)
 			let_go(nodes, node_count);
 	}
