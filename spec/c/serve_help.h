@@ -458,4 +458,23 @@ static inline bool v0_says(const char *document, const char *wanted)
 	return good;
 }
 
+/* As if so many requests had come in this very millisecond. */
+static inline void empty_bucket(tl_str name, uint32_t burst, uint32_t per_second)
+{
+	tl__serve_rate rate = {burst, per_second};
+
+	core_of(bob)->now = tl__sim_now(sim);
+	while (tl__serve_take(core_of(bob), name, rate))
+		;
+}
+
+static inline tl_policy_answer by_kind(
+	void *ud, const tl_policy_question *question, const char **reason)
+{
+	const tl_policy_answer *answers = ud;
+
+	(void)reason;
+	return question->outbound ? TL_POLICY_PASS : answers[question->kind];
+}
+
 #endif

@@ -282,4 +282,11 @@ static inline int collect_tips(unsigned db, const char *name)
 	return rc;
 }
 
+static inline mode_t mode_of(const char *path)
+{
+	struct stat info;
+
+	return stat(path, &info) == 0 ? info.st_mode & 0777 : 0;
+}
+
 #endif
