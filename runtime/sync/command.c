@@ -127,11 +127,13 @@ static void do_set_status(tl__sync *sync, const tl__sync_command *command)
 	tl__peer_changed(sync, peer);
 	tl__serve_end_watches(sync, &peer->key);
 	tl__watch_end(sync, peer);
-	if (status == TL__PEER_ACTIVE)
+	if (status == TL__PEER_ACTIVE) {
 		tl__peer_wake(sync, peer);
-	else
+	} else {
 		tl__sessions_cancel(
 			sync, peer, "the peer's status was changed during the exchange");
+		tl__waiters_peer_rests(sync, peer);
+	}
 	tl__peer_save(sync, peer);
 	tl__sync_tell(sync, TL_EVENT_PEER_CHANGED, &peer->key, NULL, 0, NULL);
 	tl__sync_save_now(sync, command->op, NULL);

@@ -142,11 +142,43 @@ static void a_pause_ends_an_exchange_behind_its_page(void)
 	free_remote(&theirs);
 }
 
+static void nobody_waits_for_a_peer_that_is_put_to_rest(void)
+{
+	const char *const rests[] = {"inactive", "blocked"};
+
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t ops[4];
+		remote theirs;
+
+		REQUIRE(rig_open(NULL));
+		make_remote(&theirs, 3);
+		root = theirs.id[0];
+		meet(&bob, HOME);
+		configure(RATE);
+		CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+		(void)one_entry(&theirs, 0, NULL);
+		ops[0] = pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+		ops[1] = rig_command((tl__sync_command){
+			.kind = TL__SYNC_SYNC_PAIR, .has_key = true, .key = bob.key});
+		ops[2] = pair_command(TL__SYNC_WAIT, &bob.key, &root, NULL);
+		ops[3] = rig_command((tl__sync_command){.kind = TL__SYNC_FLUSH});
+		CHECK(r.send_count == 0);
+		for (size_t op = 0; op < 4; op++)
+			CHECK(!rig_result(ops[op]));
+		CHECK_DONE(peer_command(TL__SYNC_SET_STATUS, &bob.key, rests[i]), TL_OK);
+		for (size_t op = 0; op < 4; op++)
+			CHECK_DONE(ops[op], op < 3 ? TL_E_CANCELLED : TL_OK);
+		free_remote(&theirs);
+		rig_close();
+	}
+}
+
 int main(void)
 {
 	RUN_RIG(pages_that_are_pulled_are_paid_by_time);
 	RUN_RIG(so_are_those_that_are_pushed);
 	RUN_RIG(without_a_rate_nothing_waits);
 	RUN_RIG(a_pause_ends_an_exchange_behind_its_page);
+	RUN(nobody_waits_for_a_peer_that_is_put_to_rest);
 	return spec_end();
 }

@@ -236,6 +236,8 @@ void tl__waiters_session(
 /* Both sides hold the same, found without an exchange. */
 void tl__waiters_level(tl__sync *sync, tl__pair *pair);
 void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair);
+/* It is not spoken to any more, whether there is an exchange or it waits for one. */
+void tl__waiters_peer_rests(tl__sync *sync, const tl__peer *peer);
 void tl__waiters_run(tl__sync *sync);
 uint64_t tl__waiters_due(const tl__sync *sync);
 /* It is paused: a flush passes it over. */

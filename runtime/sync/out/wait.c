@@ -333,16 +333,27 @@ void tl__waiters_level(tl__sync *sync, tl__pair *pair)
 			note_session(sync, waiter, pair, TL_OK, NULL, NULL);
 }
 
-void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair)
+/* Nothing more comes of it: for a flush it is passed over. */
+static void give_up(const tl__sync *sync, const tl__pair *pair, const char *why)
 {
 	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)
 		for (size_t i = 0; i < waiter->count; i++)
 			if (waiter->pairs[i].pair == pair && !waiter->pairs[i].done) {
 				waiter->pairs[i].done = true;
 				if (waiter->kind != WAIT_FLUSH)
-					note_failure(waiter, TL_E_CANCELLED,
-						"the relation was taken away");
+					note_failure(waiter, TL_E_CANCELLED, why);
 			}
+}
+
+void tl__waiters_peer_rests(tl__sync *sync, const tl__peer *peer)
+{
+	for (const tl__pair *pair = peer->pairs; pair; pair = pair->next_of_peer)
+		give_up(sync, pair, "the peer's status was changed meanwhile");
+}
+
+void tl__waiters_pair_gone(tl__sync *sync, const tl__pair *pair)
+{
+	give_up(sync, pair, "the relation was taken away");
 	for (tl__sync_waiter *waiter = sync->waiters; waiter; waiter = waiter->next)
 		for (size_t i = 0; i < waiter->count; i++)
 			if (waiter->pairs[i].pair == pair)
