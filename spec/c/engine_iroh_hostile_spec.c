@@ -4,9 +4,12 @@
 #define PROTOCOL "tidelock/1"
 #include "iroh_help.h"
 #include "site_help.h"
+#include <arpa/inet.h>
+#include <sys/socket.h>
 
 #define STRANGERS         5
 #define MORE_THAN_PLACES  1100  /* connections; a node takes 1,024 */
+#define HANDSHAKES        64    /* under way at once */
 #define STREAMS           256   /* of one connection */
 #define PATIENCE_MS       10000 /* until a peer is answered beside them */
 #define PATIENT_STREAM_MS 60000
@@ -79,6 +82,59 @@ static void a_flood_of_connections_keeps_nobody_out(void)
 		taken += dial(&strangers[0], NULL, hub.at.text) != 0;
 	CHECK(taken > 0);
 	both_are_served();
+	leave(1);
+}
+
+static struct sockaddr_in on_loopback(unsigned port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return at;
+}
+
+/* First packets of so many handshakes, each sent once; what comes back is never heard. */
+static void begin_handshakes(struct end *from, int sink, const char *sink_address, int count)
+{
+	const struct sockaddr_in to =
+		on_loopback((unsigned)strtoul(strstr(hub.at.text, "127.0.0.1:") + 10, NULL, 10));
+	int64_t end = now_ms() + 1500;
+	uint8_t packet[2048];
+	tl_iroh_id operation;
+	ssize_t len;
+
+	for (int i = 0; i < count; i++)
+		CHECK(iroh->connect(from->at, sink_address, strlen(sink_address),
+			      (const uint8_t *)PROTOCOL, sizeof PROTOCOL - 1, PATIENT_STREAM_MS,
+			      &operation) == TL_IROH_OK);
+	while (now_ms() < end) {
+		turn(from, NULL);
+		while ((len = recv(sink, packet, sizeof packet, MSG_DONTWAIT)) > 0)
+			(void)sendto(sink, packet, (size_t)len, 0, (const struct sockaddr *)&to,
+				sizeof to);
+	}
+}
+
+/* All handshakes that a node has under way at once are those of somebody who never goes on. */
+static void half_open_handshakes_keep_nobody_out(void)
+{
+	struct sockaddr_in at = on_loopback(0);
+	socklen_t size = sizeof at;
+	char id[65], address[256];
+	size_t id_size = sizeof id;
+	int sink = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	REQUIRE(come(1));
+	REQUIRE(sink >= 0 && bind(sink, (struct sockaddr *)&at, size) == 0 &&
+		getsockname(sink, (struct sockaddr *)&at, &size) == 0);
+	REQUIRE(iroh->convert(hub.at.text, strlen(hub.at.text), TL_IROH_FORM_ID, id, &id_size, NULL,
+			0) == TL_IROH_OK);
+	snprintf(address, sizeof address,
+		"{\"node_id\":\"%s\",\"direct_addresses\":[\"127.0.0.1:%u\"]}", id,
+		ntohs(at.sin_port));
+	begin_handshakes(&strangers[0], sink, address, 2 * HANDSHAKES);
+	both_are_served();
+	close(sink);
 	leave(1);
 }
 
@@ -172,6 +228,7 @@ int main(void)
 	const bool is_there = iroh_load();
 
 	RUN_IF(is_there, a_flood_of_connections_keeps_nobody_out);
+	RUN_IF(is_there, half_open_handshakes_keep_nobody_out);
 	RUN_IF(is_there, half_open_streams_of_many_keep_nobody_out);
 	RUN_IF(is_there, junk_is_answered_and_harms_nobody);
 	RUN_IF(is_there, damaged_addresses_are_refused_or_others);

@@ -40,9 +40,19 @@ pub struct Door {
     handshakes: Arc<AtomicUsize>,
 }
 
+/// Of the places of handshakes so many (one in) are for those who have not shown yet that they hear
+/// us. Without, a few packets from nowhere would keep everybody out.
+const UNSEEN: usize = 4;
+
 impl Door {
     pub fn new() -> Self {
         Door { open: AtomicBool::new(true), places: Arc::default(), handshakes: Arc::default() }
+    }
+
+    /// Whether a newcomer has to come again with what we send it.
+    fn asks_back(&self, incoming: &Incoming, most: usize) -> bool {
+        self.handshakes.load(Ordering::Acquire) >= most / UNSEEN
+            && !incoming.remote_addr_validated()
     }
 
     pub fn set(&self, open: bool) {
@@ -251,6 +261,11 @@ impl Shared {
     /// Answers those who dial.
     pub async fn welcome(self: Arc<Self>, endpoint: iroh::Endpoint) {
         while let Some(incoming) = endpoint.accept().await {
+            if self.door.asks_back(&incoming, self.limits.handshakes) {
+                // One that cannot come again is dropped, and refused by that.
+                let _ = incoming.retry();
+                continue;
+            }
             let places = Place::take(&self.door.places, self.limits.connections);
             let handshake = Place::take(&self.door.handshakes, self.limits.handshakes);
             // Looked at after the arrival: the switch may have been turned while we waited.
