@@ -7,6 +7,7 @@
 
 static tl_database *db;
 static tl_id root;
+static uint64_t pulled_from;
 
 static void configure(uint64_t rate)
 {
@@ -34,6 +35,7 @@ static uint64_t one_entry(const remote *from, size_t at, const tl_id *tip)
 		tl__v1_request_read(&header, frame.header) != TL_OK)
 		return 0;
 	CHECK_OK(tl__v1_read_pull(&pull, header.args));
+	pulled_from = pull.has_cursor ? pull.cursor.n : 0;
 	page.first = at;
 	page.count = 1;
 	page.tips = tip;
@@ -142,6 +144,40 @@ static void a_pause_ends_an_exchange_behind_its_page(void)
 	free_remote(&theirs);
 }
 
+/* What was declined is read once more, page by page, up to where everything was seen. */
+static void so_is_what_was_declined_and_is_read_again(void)
+{
+	remote theirs, some;
+
+	make_remote(&theirs, 4);
+	root = theirs.id[0];
+	some = theirs;
+	for (size_t i = 3; i > 1; i--) {
+		some.bytes[i] = theirs.bytes[i - 1];
+		some.len[i] = theirs.len[i - 1];
+	}
+	some.bytes[1] = tl__copy_bytes("{\"tree\":1}", 10); /* an entry of another database */
+	some.len[1] = 10;
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	answer_page(&bob,
+		&(page_answer){
+			.n = 4, .from = &some, .count = 4, .tips = &theirs.id[2], .tip_count = 1});
+	CHECK(pair_of(&bob, &root)->seen.n == 4 && !pair_of(&bob, &root)->has_sure);
+	configure(RATE);
+	pair_of(&bob, &root)->from_sure = true;
+	(void)pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	for (size_t at = 0; at < 4; at++) {
+		(void)one_entry(&some, at, at == 3 ? &theirs.id[2] : NULL);
+		CHECK(pulled_from == at);
+		CHECK(r.send_count == 0 && pair_of(&bob, &root)->seen.n == 4);
+		rig_pass(2 * RATE);
+	}
+	CHECK(pair_of(&bob, &root)->attempts == 0);
+	tl__free(some.bytes[1]);
+	free_remote(&theirs);
+}
+
 static void nobody_waits_for_a_peer_that_is_put_to_rest(void)
 {
 	const char *const rests[] = {"inactive", "blocked"};
@@ -179,6 +215,7 @@ int main(void)
 	RUN_RIG(so_are_those_that_are_pushed);
 	RUN_RIG(without_a_rate_nothing_waits);
 	RUN_RIG(a_pause_ends_an_exchange_behind_its_page);
+	RUN_RIG(so_is_what_was_declined_and_is_read_again);
 	RUN(nobody_waits_for_a_peer_that_is_put_to_rest);
 	return spec_end();
 }

@@ -245,7 +245,8 @@ struct tl__pair {
 	uint64_t ack, offered;
 	/* Places in the peer's order. `sure`: nothing below was declined by us. */
 	tl__v1_cursor sure, seen;
-	int64_t sure_since; /* wall: when `seen` last started from `sure` */
+	tl__v1_cursor reread; /* where reading from `sure` to `seen` was broken off */
+	int64_t sure_since;   /* wall: when `seen` last started from `sure` */
 	/* Scheduling, monotonic. */
 	uint64_t next_attempt;   /* when attempts > 0 and not stalled */
 	uint64_t wait_until;     /* it asked us to wait with this database */
@@ -285,7 +286,7 @@ struct tl__pair {
 	uint8_t gives; /* by its tags: TL__PULLS lets the peer carry to us, TL__PUSHES read */
 	uint8_t does;  /* what we start of these */
 	bool asked;    /* by a command that names it: also while it is paused */
-	bool has_sure, has_seen;
+	bool has_sure, has_seen, has_reread;
 	bool from_sure; /* the next pull starts from `sure` */
 	/* Something had no room, or waits for what was not given: from `sure` again when anything
 	 * arrives, and with each tick. */

@@ -39,6 +39,23 @@ static void tips_done(void *ud, tl__work *work)
 		ask(sync, session);
 }
 
+/* What was declined before may be good by now: it is read once more, across exchanges that a rate
+ * ends behind each page. */
+static void begin_at(tl__session *session)
+{
+	tl__pair *pair = session->pair;
+	tl__session_pull *pull = &session->pull;
+	bool goes_on = pair->has_reread && pair->has_seen && !pull->from_sure &&
+		       pair->reread.n < pair->seen.n &&
+		       memcmp(pair->reread.incarnation, pair->seen.incarnation,
+			       sizeof pair->seen.incarnation) == 0;
+
+	pull->has_cursor = goes_on || (pull->from_sure ? pair->has_sure : pair->has_seen);
+	pull->cursor = goes_on ? pair->reread : pull->from_sure ? pair->sure : pair->seen;
+	pull->rereads = goes_on || (pull->from_sure && pair->has_seen);
+	pair->has_reread = false;
+}
+
 void tl__pull_start(tl__sync *sync, tl__session *session, tl__pull_reason reason)
 {
 	tl__pair *pair = session->pair;
@@ -56,8 +73,7 @@ void tl__pull_start(tl__sync *sync, tl__session *session, tl__pull_reason reason
 		pair->sure_tried = sync->now;
 		pair->sure_since = sync->wall;
 	}
-	session->pull.has_cursor = session->pull.from_sure ? pair->has_sure : pair->has_seen;
-	session->pull.cursor = session->pull.from_sure ? pair->sure : pair->seen;
+	begin_at(session);
 	/* `sure` follows only when this exchange covers everything above it. */
 	if (!pair->has_seen || tl__pair_is_sure(pair))
 		session->pull.from_sure = true;
@@ -78,7 +94,7 @@ static bool may_skip(const tl__session *session)
 {
 	const tl__pair *pair = session->pair;
 
-	return session->pull.from_sure && session->pull.skip != TL__SKIP_DONE && pair->has_seen &&
+	return session->pull.rereads && session->pull.skip != TL__SKIP_DONE && pair->has_seen &&
 	       session->pull.has_cursor && session->step == TL__STEP_PAGES &&
 	       session->pull.cursor.n < pair->seen.n &&
 	       memcmp(session->pull.cursor.incarnation, pair->seen.incarnation,

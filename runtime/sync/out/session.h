@@ -65,6 +65,7 @@ typedef struct tl__session_pull {
 	bool has_cursor;
 	tl__v1_cursor cursor; /* of the last page */
 	bool from_sure;       /* `sure` may follow */
+	bool rereads;         /* it began below `seen` */
 	bool gap;             /* nor does it: there was no room, or too much is missing */
 	tl__skip skip;
 	bool differs;         /* the peer's tips were listed, and are others than ours */

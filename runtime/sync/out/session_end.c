@@ -63,6 +63,9 @@ static void keep_cursor(tl__sync *sync, tl__session *session)
 		pair->has_sure = true;
 		pair->sure = *to;
 		pair->from_sure = pair->from_sure || to->n < pair->seen.n;
+	} else if (session->pull.rereads && to->n < pair->seen.n) {
+		pair->has_reread = true;
+		pair->reread = *to;
 	}
 	tl__pair_save_cursors(sync, pair);
 }
