@@ -6,6 +6,7 @@
 #define README "runtime/sync/out/README.md"
 #define PULL   "/tidelock/v1/pull"
 #define PUSH   "/tidelock/v1/push"
+#define WATCH  "/tidelock/v1/watch"
 
 static tl_database *db;
 static tl_id root;
@@ -224,6 +225,46 @@ static void bob_is_ahead(void)
 	end();
 }
 
+/* The page of a watch that says nothing new, and at which place bob stands. */
+static void answer_watch(uint64_t n)
+{
+	tl__v1_watched args = {.has_page = true, .db = root, .cursor = place(&bob, n)};
+	tl__buf header = TL__BUF_INIT, body = TL__BUF_INIT;
+	asked a;
+
+	REQUIRE(take_v1(&a));
+	args.tips.count = 1;
+	tl__v1_tips_hash(&root, 1, args.tips.sha256);
+	tl__v1_write_watched(&header, &args);
+	tl__v1_write_id(&body, TL__V1_LINE_TIP, &root);
+	answer_v1(&a, &bob, TL__V1_OK, tl__buf_view(&header), tl__buf_view(&body));
+	tl__buf_free(&header);
+	tl__buf_free(&body);
+	asked_free(&a);
+}
+
+/* What a watch has told is not pulled again while it is being stored. */
+static void a_watch_told_what_bob_is_ahead_by(void)
+{
+	in_step();
+	peer_of(&bob)->watch_offered = true;
+	tl__peer_changed(r.core, peer_of(&bob));
+	rig_pass(1);
+	REQUIRE(sends(WATCH, NULL));
+	commit_one();
+	r.hold_works = true;
+	answer_watch(50);
+	r.stands = 50;
+	take(1);
+	CHECK(r.send_count == 0 && pair_of(&bob, &root)->seen.n < 50);
+	rig_release_works();
+	rig_pass(1);
+	CHECK(pair_of(&bob, &root)->seen.n == 50);
+	CHECK(sends(WATCH, NULL) && r.send_count == 1);
+	drop_send(0);
+	end();
+}
+
 static void it_takes_nothing(void)
 {
 	in_step();
@@ -337,6 +378,8 @@ static const walk walks[] = {
 	{"what waits there is sent", what_waits_there_is_sent,
 		"begin tips pages named plan fates plan fates plan over"},
 	{"bob is ahead", bob_is_ahead, "begin plan fates tips pages named plan over"},
+	{"a watch told what bob is ahead by", a_watch_told_what_bob_is_ahead_by,
+		"begin plan fates over"},
 	{"it takes nothing", it_takes_nothing, "begin plan fates tips pages ending over"},
 	{"bob lost entries", bob_lost_entries,
 		"begin tips pages named check plan fates over, begin tips pages"},

@@ -206,6 +206,9 @@ void tl__watch_unname(tl__sync *sync, tl__peer *peer, const tl__peer_watch *watc
 /* Whether its peer is to tell of changes as they come. */
 bool tl__watch_is_wanted(const tl__pair *pair);
 bool tl__watch_is_pulled(const tl__pair *pair);
+/* Whether what it lacks is told by a watch: one that is held, or is to be asked again as soon as
+ * what it told is stored. */
+bool tl__watch_tells(const tl__pair *pair);
 void tl__watch_done(tl__sync *sync, void *ud, uint64_t owner, tl__call_result *result);
 void tl__watches_end(tl__sync *sync);
 

@@ -372,7 +372,8 @@ static void page_settled(tl__sync *sync, tl__session *session)
 	}
 	if (session->push.wants.count > 0 || session->push.more || named)
 		give_plan(sync, session, false);
-	else if (session->push.stand == TL__STAND_AHEAD && may_look(session) && !pair->watched)
+	else if (session->push.stand == TL__STAND_AHEAD && may_look(session) &&
+		 !tl__watch_tells(pair))
 		look(sync, session);
 	else
 		finish(sync, session);

@@ -30,6 +30,12 @@ static bool is_eligible(const tl__pair *pair)
 	       !pair->stalled && !pair->watch_barred && !tl__watch_is_pulled(pair);
 }
 
+bool tl__watch_tells(const tl__pair *pair)
+{
+	return pair->watched || (pair->watch > 0 && is_eligible(pair) &&
+					pair->peer->watches[pair->watch - 1].ingest != 0);
+}
+
 static bool is_usable(const tl__sync *sync, const tl__peer *peer)
 {
 	return peer->watch_offered && peer->status == TL__PEER_ACTIVE &&
