@@ -89,6 +89,18 @@ describe('a signal', function()
 		assert.are.equal(0, (H.run('verify', '-d', other)))
 	end)
 
+	it('takes away what a command has just begun to write', function()
+		-- The signal comes when the file is there and nobody has it yet: its first use is not reached.
+		local place = H.folder() .. '/out'
+		local script = H.write(H.folder() .. '/script.lua', [[
+			local uv = require 'luv'
+			uv.fs_close = function() error('terminated', 0) end
+			require 'tidelock.cli.output'.open(arg[1])]])
+		local status, _, err = H.run('run', script, place)
+		assert.are.same({ 1, 'terminated' }, { status, err:match 'terminated' })
+		assert.are.same({}, names_in(place:match '^(.*)/'))
+	end)
+
 	it('that kills leaves nothing that looks whole, and what it leaves is taken away the next time', function()
 		local data = make_data(3000)
 		local outputs = H.folder()

@@ -40,10 +40,15 @@ static bool in_background;     /* what is typed at the terminal is not for us */
 
 /* --- handlers --------------------------------------------------------------------------------- */
 
-static _Noreturn void leave(void)
+static void drop_partial(void)
 {
 	if (has_partial)
 		(void)unlink(partial);
+}
+
+static _Noreturn void leave(void)
+{
+	drop_partial();
 	_exit(128 + first);
 }
 
@@ -186,6 +191,7 @@ void program_signals_closing(void)
 void program_signals_end(void)
 {
 	(void)handle_stops(on_nothing, SA_RESTART);
+	drop_partial(); /* Lua was interrupted before it could */
 }
 
 /* --- for the Lua half ------------------------------------------------------------------------- */
@@ -254,9 +260,10 @@ static int signals_partial(lua_State *L)
 	const char *file = luaL_optlstring(L, 1, "", &len);
 
 	has_partial = 0;
-	luaL_argcheck(L, len < sizeof partial, 1, "longer than a path can be");
+	if (len == 0 || len >= sizeof partial) /* too long for any file to be called so */
+		return 0;
 	memcpy(partial, file, len + 1);
-	has_partial = len > 0;
+	has_partial = 1;
 	return 0;
 }
 

@@ -52,16 +52,20 @@ local function clear_partials(place)
 	end
 end
 
--- A file beside `place` that nobody else has.
+-- A file beside `place` that nobody else has. It is named to the program before it is there: a signal
+-- that comes in between finds nobody else who knows of it.
 local function make_partial(place)
 	clear_partials(place)
 	for number = 1, 100 do
 		local partial = ('%s.%d-%d.partial'):format(place, uv.os_getpid(), number)
+		program.partial(partial)
 		local fd, message, code = uv.fs_open(partial, 'wx', 438) -- 0666
 		if fd then
 			uv.fs_close(fd)
 			return partial
-		elseif code ~= 'EEXIST' then
+		end
+		program.partial()
+		if code ~= 'EEXIST' then
 			refuse('io', "cannot write '%s': %s", place, message:match '^%u+: (.-): ' or message)
 		end
 	end
@@ -80,7 +84,6 @@ function M.open(name)
 	end
 	local self = setmetatable({ place = place }, Output)
 	self.partial = make_partial(place)
-	program.partial(self.partial)
 	if info then
 		checked(uv.fs_chmod(self.partial, info.mode & 4095)) -- the umask does not take part
 	end
