@@ -342,6 +342,19 @@ static void a_peer_with_a_rate_is_given_pages_and_told_to_wait(void)
 	end_policy();
 }
 
+static void so_is_a_stranger_with_his_first_request(void)
+{
+	begin_policy();
+	for (int i = 0; i < 5; i++)
+		put(bob, &notes, "k", i % 2 ? "x" : "y");
+	answer(TL_POLICY_CONNECT, TL_POLICY_ALLOW, "");
+	answer(TL_POLICY_READ, TL_POLICY_ALLOW, "");
+	play.answers[TL_POLICY_CONNECT].rate = 1000;
+	CHECK(pulled(&notes, NULL, 0) == 1);
+	CHECK(told_to_wait(pull(&notes, NULL, 0)) > 100);
+	end_policy();
+}
+
 static void what_a_peer_with_a_rate_gives_is_paid_too(void)
 {
 	tl_id tip;
@@ -470,6 +483,7 @@ int main(void)
 	RUN_SIM(a_refusal_is_told_by_a_code_and_kept_with_its_reason);
 	RUN_SIM(texts_of_a_policy_are_made_fit_to_be_shown);
 	RUN_SIM(a_peer_with_a_rate_is_given_pages_and_told_to_wait);
+	RUN_SIM(so_is_a_stranger_with_his_first_request);
 	RUN_SIM(what_a_peer_with_a_rate_gives_is_paid_too);
 	RUN_SIM(a_page_has_the_bytes_that_the_policy_gives_it);
 	RUN_SIM(a_pair_with_a_rate_holds_its_peer_as_well);

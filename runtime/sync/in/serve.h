@@ -94,8 +94,9 @@ struct tl__incoming {
 	tl_key from;
 	tl_key proven[TL__V1_MAX_KEYS + 1]; /* `from` first */
 	size_t proven_count;
-	bool anonymous; /* "to": null: nothing is recorded of it */
-	bool put_off;   /* the policy has no time: a refusal says so */
+	bool anonymous;      /* "to": null: nothing is recorded of it */
+	bool put_off;        /* the policy has no time: a refusal says so */
+	uint64_t rate, page; /* of its verdict on `connect` */
 	tl__v1_method method;
 	uint8_t re[32];
 	tl_str args, body;
@@ -373,6 +374,8 @@ bool tl__serve_may_connect(tl__sync *sync, tl__incoming *in);
 bool tl__serve_may_list(tl__sync *sync, tl__incoming *in, const tl__work_db *db);
 bool tl__serve_may_ask(tl__sync *sync, tl__incoming *in, const tl__work_rights *rights,
 	const tl__access_wish *wish);
+/* The verdict on `connect` holds also who was not known when it was given. */
+void tl__serve_hold_rate(tl__sync *sync, const tl__incoming *in);
 /* By rates nothing passes for now: it was told when to come again. */
 bool tl__serve_owes(tl__sync *sync, tl__incoming *in);
 size_t tl__serve_page(const tl__sync *sync, const tl__incoming *in, size_t bytes);

@@ -28,10 +28,23 @@ static bool allows(tl__sync *sync, tl__incoming *in, tl_policy_question *q)
 	tl_policy_answer answer = tl__sync_ask_policy(sync, q, &verdict);
 
 	in->put_off = in->put_off || answer == TL_POLICY_BUSY;
+	if (q->kind == TL_POLICY_CONNECT) {
+		in->rate = verdict.rate;
+		in->page = verdict.page;
+	}
 	return answer == TL_POLICY_ALLOW;
 }
 
 /* --- rates ------------------------------------------------------------------------------------ */
+
+void tl__serve_hold_rate(tl__sync *sync, const tl__incoming *in)
+{
+	const tl_policy_question q = {.kind = TL_POLICY_CONNECT, .peer = &in->from};
+	const tl_policy_verdict verdict = {.rate = in->rate, .page = in->page};
+
+	if (in->rate > 0 || in->page > 0)
+		tl__rate_hold(sync, &q, &verdict);
+}
 
 static tl__pair *pair_of(const tl__sync *sync, const tl__incoming *in)
 {

@@ -232,6 +232,7 @@ void tl__serve_proven(tl__sync *sync, tl__incoming *in)
 {
 	if (!in->anonymous) {
 		tl__client_heard(sync, &in->from, in->address);
+		tl__serve_hold_rate(sync, in);
 		tl__sync_heard_from(sync, &in->from, in->address);
 	}
 	tl__serve_method(sync, in);
