@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include <tidelock/lua.h>
 #include <tidelock/tidelock.h>
 
-static unsigned passed, failed;
+static atomic_uint passed, failed;
 
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \

@@ -194,6 +194,10 @@ describe('the program', function()
 	end
 
 	it('ends by SIGTERM wherever a script is', function()
+		if H.build:find 'san%-thread' then
+			pending 'the thread sanitizer hands no signal to code that calls no function'
+			return
+		end
 		for _, text in ipairs {
 			"print 'busy' io.stdout:flush() while true do end",
 			"print 'asleep' io.stdout:flush() require 'tidelock'.sleep '1h'",

@@ -185,6 +185,10 @@ describe('a signal', function()
 	end)
 
 	it('ends what never waits without a word, wherever that runs', function()
+		if H.build:find 'san%-thread' then
+			pending 'the thread sanitizer hands no signal to code that calls no function'
+			return
+		end
 		local busy = "local function busy() print 'ready' io.stdout:flush() while true do end end "
 		for _, starts in ipairs {
 			'busy()',
