@@ -95,7 +95,7 @@ help:
 	@echo 'make deps-interop what make interop builds its counterpart with: cargo ≥ 1.85'
 	@echo 'make iroh         the Iroh plugin, with cargo ≥ $(IROH_CARGO); make deps-iroh installs that'
 	@echo 'make test-iroh    the specifications of the plugin; bench-iroh: its figures beside pure Rust'
-	@echo 'make deps-relay   builds the relay that some of them need, with the same cargo'
+	@echo 'make deps-relay   the relay that some of them need, built with the same cargo, and what makes networks'
 	@echo 'make install-iroh the plugin beside the installed library'
 	@echo 'make clean        remove build/'
 
@@ -251,7 +251,7 @@ iroh:
 $(IROH): $(IROH_FILES)
 	$(call say,CARGO,$@)
 	$(Q)$(call iroh_cargo,build)
-	$(Q)cp build/iroh/release/libtidelock_iroh.so $@
+	$(Q)install -m 755 build/iroh/release/libtidelock_iroh.so $@ # never into a file that a process has loaded
 
 # Beside the library, which looks for it there.
 install-iroh: iroh
@@ -270,6 +270,7 @@ test-iroh: deps iroh
 # A relay for specifications, a program of its own; nothing of it is linked here.
 RELAY := 1.4.1
 deps-relay: build/relay/bin/iroh-relay
+	@spec/deps iproute2 nftables
 
 build/relay/bin/iroh-relay:
 	@spec/cargo $(IROH_CARGO) install 'the relay'
