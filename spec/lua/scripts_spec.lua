@@ -173,6 +173,28 @@ describe('a policy in a node', function()
 		H.wait_for(function() return script:status().hash ~= hash end)
 	end)
 
+	it('waits for quiet where its file changed while it was loaded', function()
+		local path = folder .. '/written.lua'
+		local long = ('-- %s\n'):format(('long'):rep(250)):rep(700)
+		H.write(path, '--        0\nreturn function() return nil end\n' .. long)
+		local script, loaded = assert(sync:load_policy(path)), 0
+		local loop = "i=0; while [ -e '%s' ]; do i=$((i + 1)); printf '%%s%%9d' -- $i 1<>'%s'; done"
+		local writer = assert(io.popen(loop:format(file, path)))
+		tl.log.sink(function(line) loaded = loaded + (line.text:find('loaded anew', 1, true) and 1 or 0) end)
+		local most = 0
+		for _ = 1, 10 do
+			local began = tl.loop.hrtime()
+			assert(script:reload())
+			tl.sleep '30ms'
+			most = most + 1 + (tl.loop.hrtime() - began) // 50000000
+		end
+		tl.log.sink(nil)
+		os.remove(file)
+		writer:close()
+		assert.is_true(loaded <= most, loaded .. ' times loaded, at most ' .. most)
+		assert.is_true(loaded > 0)
+	end)
+
 	it('holds no descriptors once it is unloaded', function()
 		local kept, before = {}, nil
 		for i = 1, 20 do

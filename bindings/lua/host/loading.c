@@ -218,7 +218,8 @@ int tlua_script_reload_now(tl_script *script, tlua_seat *seat)
 	tlua_version_drop(&script->files);
 	script->files = version;
 	tlua_watch_files(script->scripts->watch, script);
-	script->due_ms = tlua_version_changed(&script->files); /* until then nothing told it */
+	/* Until it was watched nothing told of it. */
+	script->due_ms = tlua_version_changed(&script->files) ? tlua_now_ms() + TLUA_QUIET_MS : 0;
 	again = is_loaded(script);
 	if (!good)
 		return stale(script, &version.why);

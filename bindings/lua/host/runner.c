@@ -9,8 +9,6 @@
 #include <unistd.h>
 #include "clock.h"
 
-#define QUIET_MS 50 /* without a change, until a file is taken for whole */
-
 static int run_job(tlua_job *j)
 {
 	tl_script *script = j->script;
@@ -49,7 +47,7 @@ static void run_jobs(tlua_scripts *s)
 static void on_changed(void *ud, tl_script *script)
 {
 	(void)ud;
-	script->due_ms = tlua_now_ms() + QUIET_MS;
+	script->due_ms = tlua_now_ms() + TLUA_QUIET_MS;
 	(void)tlua_version_changed(&script->files); /* as it is now */
 }
 
@@ -73,7 +71,7 @@ static void look_at_files(tlua_scripts *s)
 
 	while ((script = next_due(s)) && script->due_ms <= tlua_now_ms())
 		if (tlua_version_changed(&script->files))
-			script->due_ms = tlua_now_ms() + QUIET_MS;
+			script->due_ms = tlua_now_ms() + TLUA_QUIET_MS;
 		else
 			(void)tlua_script_reload_now(
 				script, NULL); /* its log tells what is wrong */

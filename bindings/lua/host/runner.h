@@ -4,6 +4,8 @@
 
 #include "host/scripts.h"
 
+#define TLUA_QUIET_MS 50 /* without a change, until a file is taken for whole */
+
 typedef enum tlua_job_kind {
 	TLUA_JOB_LOAD,
 	TLUA_JOB_RELOAD,
