@@ -129,6 +129,36 @@ static void a_refusal_may_mean_that_it_lacks_the_database(void)
 	tl_database_free(db);
 }
 
+/* It acknowledges what is sent, and breaks before it says what it kept. */
+static void an_ack_is_nothing_that_moves(void)
+{
+	const tl__pair *pair;
+
+	relate_ours(2);
+	pair = pair_of(&bob, &root);
+	r.core->next_check = UINT64_MAX; /* no handshakes between */
+	for (int i = 0; i < 10; i++) {
+		tl__v0_request request;
+		uint64_t exchange;
+
+		CHECK(!pair->stalled);
+		REQUIRE(take_v0(&request, &exchange));
+		tl__v0_request_free(&request);
+		answer_tree_bytes(exchange, &root, z("{\"Error\":\"no such tree\"}"));
+		REQUIRE(take_v0(&request, &exchange));
+		CHECK(request.kind == TL__V0_SEND_ENTRIES && request.entry_count == 2);
+		tl__v0_request_free(&request);
+		answer_bytes(exchange, 200, z("{\"Count\":2}"));
+		REQUIRE(take_v0(&request, &exchange));
+		tl__v0_request_free(&request);
+		answer_bytes(exchange, 502, z("no"));
+		CHECK(pair->attempts == (uint32_t)i + 1 && pair->last_code == TL_E_NETWORK);
+		rig_pass(70000);
+	}
+	CHECK(pair->stalled);
+	tl_database_free(db);
+}
+
 static void a_status_other_than_2xx_is_a_failure(void)
 {
 	uint64_t exchange;
@@ -305,6 +335,7 @@ int main(void)
 	RUN_RIG(an_answer_about_another_database_is_refused);
 	RUN_RIG(whatever_else_it_answers_is_a_failure);
 	RUN_RIG(a_refusal_may_mean_that_it_lacks_the_database);
+	RUN_RIG(an_ack_is_nothing_that_moves);
 	RUN_RIG(a_status_other_than_2xx_is_a_failure);
 	RUN_RIG(what_is_missing_is_fetched_with_everything);
 	RUN_RIG(our_tips_come_with_ancestors_at_doubling_distance);

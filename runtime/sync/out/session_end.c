@@ -7,6 +7,12 @@
 
 /* --- what becomes of its pair -------------------------------------------------------------------- */
 
+/* An Ack of 0.2.0 says nothing about what was sent, which may be the same each time. */
+static bool moved(const tl__session *session)
+{
+	return session->received > 0 || (session->sent > 0 && !tl__peer_is_v0(session->peer));
+}
+
 static bool network_failure(int code)
 {
 	return code == TL_E_CONNECTION_FAILED || code == TL_E_NETWORK || code == TL_E_TIMEOUT ||
@@ -123,7 +129,7 @@ static void conclude(tl__sync *sync, tl__session *session)
 		if (network_failure(session->code)) {
 			tl__peer_failed(sync, pair->peer, session->code, error);
 			/* A way on which something still moves is not given up. */
-			if (outcome.entries > 0)
+			if (moved(session))
 				pair->attempts = 0;
 		}
 		tl__schedule_failed(sync, pair, session->code, error);
