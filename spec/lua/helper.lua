@@ -6,7 +6,7 @@ package.loaded['spec.helper'] = H
 H.build = assert(os.getenv 'TIDELOCK_BUILD', 'run specifications by spec/busted')
 H.program = H.build .. '/tidelock'
 
-local folders = {}
+local folders, started = {}, {}
 
 --- A fresh folder, removed by H.clean().
 function H.folder()
@@ -16,6 +16,12 @@ function H.folder()
 end
 
 function H.clean()
+	for _, process in ipairs(started) do -- those of a case that failed
+		if not process.status then
+			process:kill 'sigkill'
+		end
+	end
+	started = {}
 	for _, path in ipairs(folders) do
 		os.execute(('rm -rf %q'):format(path))
 	end
@@ -59,6 +65,9 @@ function H.run(...)
 	return status, out, err
 end
 
+--- The thread sanitizer keeps a signal back until the program calls a function that it knows.
+H.keeps_signals = H.build:find 'san%-thread' ~= nil
+
 local Process = {}
 Process.__index = Process
 
@@ -91,6 +100,7 @@ function H.start(options, ...)
 		self.status = signal > 0 and 128 + signal or code
 	end)
 	assert(self.handle, self.pid)
+	started[#started + 1] = self
 	for name, pipe in pairs(pipes) do
 		pipe:read_start(function(_, piece)
 			if piece then
