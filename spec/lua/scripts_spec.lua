@@ -173,6 +173,19 @@ describe('a policy in a node', function()
 		H.wait_for(function() return script:status().hash ~= hash end)
 	end)
 
+	it('is loaded anew when a link to its folder is put elsewhere', function()
+		for name, answer in pairs { first = 'usual()', second = "deny 'not now'" } do
+			assert(tl.loop.fs_mkdir(folder .. '/' .. name, 448))
+			H.write(('%s/%s/policy.lua'):format(folder, name), POLICY .. 'return policy.' .. answer .. '\n')
+		end
+		assert(tl.loop.fs_symlink('first', folder .. '/current'))
+		assert(sync:load_policy(folder .. '/current/policy.lua'))
+		assert.is_true((may_connect(sync, other)))
+		assert(tl.loop.fs_symlink('second', folder .. '/next'))
+		assert(os.rename(folder .. '/next', folder .. '/current'))
+		H.wait_for(function() return not may_connect(sync, other) end)
+	end)
+
 	it('waits for quiet where its file changed while it was loaded', function()
 		local path = folder .. '/written.lua'
 		local long = ('-- %s\n'):format(('long'):rep(250)):rep(700)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NAMES    (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE)
@@ -82,7 +83,8 @@ static void add(tlua_watch *watch, const tl_script *script, const char *path, ui
 	snprintf(more->name, sizeof more->name, "%s", name);
 }
 
-static void add_file(tlua_watch *watch, const tl_script *script, const char *path)
+/* The name itself, in its folder. */
+static void add_name(tlua_watch *watch, const tl_script *script, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char folder[PATH_MAX];
@@ -90,7 +92,26 @@ static void add_file(tlua_watch *watch, const tl_script *script, const char *pat
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
 		slash ? path : ".");
 	add(watch, script, folder, NAMES | IN_ONLYDIR, slash ? slash + 1 : path);
+}
+
+static void add_file(tlua_watch *watch, const tl_script *script, const char *path)
+{
+	add_name(watch, script, path);
 	add(watch, script, path, CONTENTS, "");
+}
+
+/* Folders on the way that are links: another one may take their place. */
+static void add_links(tlua_watch *watch, const tl_script *script, const char *path)
+{
+	char way[PATH_MAX];
+
+	for (const char *at = strchr(path, '/'); at; at = strchr(at + 1, '/')) {
+		struct stat is;
+
+		snprintf(way, sizeof way, "%.*s", (int)(at - path), path);
+		if (lstat(way, &is) == 0 && S_ISLNK(is.st_mode))
+			add_name(watch, script, way);
+	}
 }
 
 void tlua_watch_files(tlua_watch *watch, const tl_script *script)
@@ -103,8 +124,10 @@ void tlua_watch_files(tlua_watch *watch, const tl_script *script)
 		char *real = realpath(path, NULL);
 
 		add_file(watch, script, path);
-		if (real && strcmp(real, path) != 0) /* it is reached by links */
+		if (real && strcmp(real, path) != 0) { /* it is reached by links */
+			add_links(watch, script, path);
 			add_file(watch, script, real);
+		}
 		free(real);
 	}
 }
