@@ -22,6 +22,7 @@
 #define TL__V1_MAX_ADDRESSES    16
 #define TL__V1_MAX_FEATURES     16
 #define TL__V1_CODE_BLOCKED     "peer_blocked" /* with not_permitted: nothing is served to it */
+#define TL__V1_CODE_RATE        "rate"         /* with busy: what passed before is paid by time */
 #define TL__V1_MAX_CODE         64             /* bytes of a code, an address type or a feature */
 #define TL__V1_MAX_WAITS        8              /* so that the fates of a full page fit a body */
 #define TL__V1_MAX_LIST_TIPS    16

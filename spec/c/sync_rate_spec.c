@@ -75,6 +75,36 @@ static void pages_that_are_pulled_are_paid_by_time(void)
 	free_remote(&theirs);
 }
 
+/* The same where the rate is the peer's. */
+static void whoever_waits_waits_for_the_rate_of_the_peer(void)
+{
+	tl__v1_refusal refusal = {.wait_ms = 500, .code = TL__STR(TL__V1_CODE_RATE)};
+	tl__buf args = TL__BUF_INIT;
+	remote theirs;
+	uint64_t op;
+	asked a;
+
+	make_remote(&theirs, 2);
+	root = theirs.id[0];
+	meet(&bob, HOME);
+	CHECK_DONE(pair_command(TL__SYNC_RELATE, &bob.key, &root, NULL), TL_OK);
+	op = pair_command(TL__SYNC_SYNC_PAIR, &bob.key, &root, NULL);
+	CHECK(one_entry(&theirs, 0, NULL) > 0);
+	REQUIRE(take_v1(&a));
+	tl__v1_write_refusal(&args, &refusal);
+	answer_v1(&a, &bob, TL__V1_BUSY, tl__buf_view(&args), TL__STR(""));
+	asked_free(&a);
+	tl__buf_free(&args);
+	CHECK(!rig_result(op) && r.send_count == 0);
+	rig_pass(400);
+	CHECK(r.send_count == 0);
+	rig_pass(200);
+	CHECK(one_entry(&theirs, 1, &theirs.id[1]) > 0 && pulled_from == 1);
+	CHECK_DONE(op, TL_OK);
+	CHECK(pair_of(&bob, &root)->db->arrivals == 2 && r.events[TL_EVENT_SYNC_FAILED] == 0);
+	free_remote(&theirs);
+}
+
 static void so_are_those_that_are_pushed(void)
 {
 	size_t pushed = 0, pages = 0;
@@ -212,6 +242,7 @@ static void nobody_waits_for_a_peer_that_is_put_to_rest(void)
 int main(void)
 {
 	RUN_RIG(pages_that_are_pulled_are_paid_by_time);
+	RUN_RIG(whoever_waits_waits_for_the_rate_of_the_peer);
 	RUN_RIG(so_are_those_that_are_pushed);
 	RUN_RIG(without_a_rate_nothing_waits);
 	RUN_RIG(a_pause_ends_an_exchange_behind_its_page);

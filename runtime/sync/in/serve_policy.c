@@ -57,8 +57,8 @@ bool tl__serve_owes(tl__sync *sync, tl__incoming *in)
 	uint64_t wait = free_at > sync->now ? free_at - sync->now : 0;
 
 	if (wait > 0)
-		tl__serve_v1_busy(
-			sync, in, "rate", wait > UINT32_MAX ? UINT32_MAX : (uint32_t)wait);
+		tl__serve_v1_busy(sync, in, TL__V1_CODE_RATE,
+			wait > UINT32_MAX ? UINT32_MAX : (uint32_t)wait);
 	return wait > 0;
 }
 

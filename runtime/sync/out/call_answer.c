@@ -121,6 +121,7 @@ static void refused(tl__sync *sync, tl__call *call, const tl__v1_answer *answer)
 	if (refusal.wait_ms > 0 && call->method != TL__V1_WATCH)
 		wait_for(sync, call, refusal.wait_ms);
 	result.put_off = refusal.wait_ms > 0 && result.code == TL_E_BUSY;
+	result.rated = result.put_off && tl__str_eq(refusal.code, TL__STR(TL__V1_CODE_RATE));
 	if (result.code == TL_E_NOT_PERMITTED &&
 		tl__str_eq(refusal.code, TL__STR(TL__V1_CODE_BLOCKED))) {
 		result.code = TL_E_PEER_BLOCKED;

@@ -34,6 +34,7 @@ typedef struct tl__call_result {
 	const char *error; /* sentence */
 	tl__v1_status status; /* v1 refusals: which; TL__V1_OK otherwise */
 	bool put_off;         /* busy: what it was about waits as long as the peer says */
+	bool rated;           /* and that by its rate: it goes on */
 	tl_str args, body;
 	tl__intake *intake; /* the receiver's from now on */
 	/* Of first words: who answers, and whether it speaks tidelock's protocol. */

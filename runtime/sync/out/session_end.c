@@ -205,7 +205,9 @@ void tl__session_fail(tl__sync *sync, tl__session *session, int code, const char
 
 void tl__session_refused(tl__sync *sync, tl__session *session, const tl__call_result *result)
 {
-	tl__ending ending = result->put_off ? TL__ENDING_BUSY : TL__ENDING_FAILED;
+	tl__ending ending = result->rated     ? TL__ENDING_RESTS
+			    : result->put_off ? TL__ENDING_BUSY
+					      : TL__ENDING_FAILED;
 	char text[TL__SYNC_ERROR_TEXT];
 
 	if (session->sent > 0)
