@@ -3,6 +3,7 @@
 #ifndef TL_WIRE_V1_H
 #define TL_WIRE_V1_H
 
+#include <string.h>
 #include <tidelock/auth.h>
 #include "base/arena.h"
 #include "base/buf.h"
@@ -188,6 +189,17 @@ typedef struct tl__v1_cursor {
 	uint64_t n;                                    /* arrival number; 0 = before the first */
 	uint8_t c[16];                                 /* first bytes of chain_n */
 } tl__v1_cursor;
+
+/* Places of one and the same store can be compared. */
+static inline bool tl__v1_same_store(const tl__v1_cursor *a, const tl__v1_cursor *b)
+{
+	return memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
+}
+
+static inline bool tl__v1_is_before(const tl__v1_cursor *a, const tl__v1_cursor *b)
+{
+	return a->n < b->n && tl__v1_same_store(a, b);
+}
 
 /* The tips of one snapshot. Listed ones are lines of the body, ascending. More than TL__V1_MAX_TIPS
  * are told as count and hash only. */

@@ -196,8 +196,9 @@ TL_API int tl_sync_get_facts(tl_node *node, char **json) TL_MUST_USE;
 
 /* --- exchanges -------------------------------------------------------------------------------- */
 
-/* One exchange both ways with a known peer, now; db NULL: all its databases. The operation's text
- * is JSON {"received":N,"sent":N}. */
+/* One exchange both ways with a known peer, now; db NULL: all its databases. Where a rate of either
+ * side holds it, it takes as long as that does: tl_op_wait takes a time, tl_op_cancel ends it. The
+ * operation's text is JSON {"received":N,"sent":N}. */
 TL_API int tl_sync_sync_tree_with_peer(
 	tl_node *node, const char *peer, const tl_id *db, tl_op **op) TL_MUST_USE;
 /* Connects to an address and fetches or syncs a database, adding the relation; the operation's

@@ -370,8 +370,7 @@ bool tl__pair_is_sure(const tl__pair *pair)
 	const tl__v1_cursor *a = &pair->sure, *b = &pair->seen;
 
 	return pair->has_sure && pair->has_seen && a->n == b->n &&
-	       memcmp(a->c, b->c, sizeof a->c) == 0 &&
-	       memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) == 0;
+	       memcmp(a->c, b->c, sizeof a->c) == 0 && tl__v1_same_store(a, b);
 }
 
 void tl__pair_acknowledge(tl__sync *sync, tl__pair *pair, uint64_t upto)

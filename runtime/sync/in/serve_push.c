@@ -43,9 +43,8 @@ static void follow_place(tl__sync *sync, tl__incoming *in, const tl__work_ingest
 	if (!pair || !in->push.has_place || ingest->fates[TL__FATE_DECLINED] > 0 ||
 		ingest->fates[TL__FATE_PENDING] > 0)
 		return;
-	if (pair->has_seen ? memcmp(pair->seen.incarnation, to->incarnation,
-				     sizeof to->incarnation) != 0 ||
-				     pair->seen.n < in->push.from || pair->seen.n >= to->n
+	if (pair->has_seen ? !tl__v1_same_store(&pair->seen, to) || pair->seen.n < in->push.from ||
+				     pair->seen.n >= to->n
 			   : in->push.from > 0)
 		return;
 	sure = !pair->has_seen || tl__pair_is_sure(pair);

@@ -46,9 +46,7 @@ static void begin_at(tl__session *session)
 	tl__pair *pair = session->pair;
 	tl__session_pull *pull = &session->pull;
 	bool goes_on = pair->has_reread && pair->has_seen && !pull->from_sure &&
-		       pair->reread.n < pair->seen.n &&
-		       memcmp(pair->reread.incarnation, pair->seen.incarnation,
-			       sizeof pair->seen.incarnation) == 0;
+		       tl__v1_is_before(&pair->reread, &pair->seen);
 
 	pull->has_cursor = goes_on || (pull->from_sure ? pair->has_sure : pair->has_seen);
 	pull->cursor = goes_on ? pair->reread : pull->from_sure ? pair->sure : pair->seen;
@@ -96,9 +94,7 @@ static bool may_skip(const tl__session *session)
 
 	return session->pull.rereads && session->pull.skip != TL__SKIP_DONE && pair->has_seen &&
 	       session->pull.has_cursor && session->step == TL__STEP_PAGES &&
-	       session->pull.cursor.n < pair->seen.n &&
-	       memcmp(session->pull.cursor.incarnation, pair->seen.incarnation,
-		       sizeof pair->seen.incarnation) == 0;
+	       tl__v1_is_before(&session->pull.cursor, &pair->seen);
 }
 
 static void skip(tl__session *session)

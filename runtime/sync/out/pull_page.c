@@ -9,7 +9,7 @@
 
 static bool is_ahead(const tl__v1_cursor *a, const tl__v1_cursor *b)
 {
-	return a->n > b->n || memcmp(a->incarnation, b->incarnation, sizeof a->incarnation) != 0;
+	return a->n > b->n || !tl__v1_same_store(a, b);
 }
 
 typedef struct page {

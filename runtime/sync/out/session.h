@@ -124,7 +124,7 @@ typedef enum tl__ending {
 	TL__ENDING_FAILED,
 	TL__ENDING_FRUITLESS, /* what was given is of no use: counts against the peer */
 	TL__ENDING_BUSY,      /* the peer was, and said for how long: no failure */
-	TL__ENDING_RESTS      /* nor by a rate, or when it is us: whoever waits for it goes on */
+	TL__ENDING_RESTS /* nor is what a rate, or we, put off: whoever waits goes on waiting */
 } tl__ending;
 
 struct tl__session {

@@ -23,8 +23,7 @@ static bool network_failure(int code)
 /* What was given is stored as far as it is worth it: the next time it goes on behind that. */
 static void keep_place(tl__sync *sync, tl__pair *pair, const tl__v1_cursor *place)
 {
-	bool same = pair->has_seen && memcmp(pair->seen.incarnation, place->incarnation,
-					      sizeof place->incarnation) == 0;
+	bool same = pair->has_seen && tl__v1_same_store(&pair->seen, place);
 
 	pair->gap = true;
 	if (pair->db->arrivals == 0 || (same && pair->seen.n >= place->n))
@@ -50,8 +49,7 @@ static void keep_cursor(tl__sync *sync, tl__session *session)
 {
 	tl__pair *pair = session->pair;
 	const tl__v1_cursor *to = &session->pull.cursor;
-	bool same = pair->has_seen &&
-		    memcmp(pair->seen.incarnation, to->incarnation, sizeof to->incarnation) == 0;
+	bool same = pair->has_seen && tl__v1_same_store(&pair->seen, to);
 
 	if (!tl__session_pulls(session) || !session->pull.has_cursor || pair->db->arrivals == 0)
 		return;

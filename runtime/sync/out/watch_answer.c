@@ -159,8 +159,7 @@ static void compare(
 
 static bool is_behind(const tl__pair *pair, const tl__v1_cursor *cursor)
 {
-	return pair->has_seen && pair->seen.n < cursor->n &&
-	       memcmp(pair->seen.incarnation, cursor->incarnation, sizeof cursor->incarnation) == 0;
+	return pair->has_seen && tl__v1_is_before(&pair->seen, cursor);
 }
 
 /* Where all of the page found its place, ours is behind it. */
